@@ -1,0 +1,10 @@
+//! Pointsman routes LLM traffic and shows what every routing decision costs and buys.
+//!
+//! A pure core (`units` up to `engine`) that does no I/O and reads no clock, and thin shells around it. Live traffic and
+//! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
+
+pub mod classifier;
+pub mod pricing;
+pub mod record;
+pub mod routing;
+pub mod units;

@@ -1,0 +1,168 @@
+//! A price book: for each model, dated rows of rates with tiers by prompt size.
+
+use std::collections::BTreeMap;
+
+use crate::units::{Instant, PicoPerMillion};
+
+/// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Tier {
+    /// Fresh prompt tokens.
+    pub input: PicoPerMillion,
+    /// Prompt tokens read from cache.
+    pub cache_read: Option<PicoPerMillion>,
+    /// Prompt tokens written to a 5-minute cache.
+    pub write_5m: Option<PicoPerMillion>,
+    /// Prompt tokens written to a 1-hour cache.
+    pub write_1h: Option<PicoPerMillion>,
+    /// Answer tokens.
+    pub output: PicoPerMillion,
+    /// Reasoning tokens where they have a price of their own.
+    pub reasoning: Option<PicoPerMillion>,
+}
+
+/// Prices of one service class: a base tier and dearer (or cheaper) tiers for long prompts.
+///
+/// A tier is all or nothing: the length of the whole prompt picks it, and every token of the request is billed at it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Prices up to the first long-prompt tier.
+    pub base: Tier,
+    /// Tiers for prompts strictly longer than the given number of tokens, ascending.
+    pub above: Vec<(u64, Tier)>,
+}
+
+impl Rates {
+    /// Picks the tier for a prompt of `prompt` tokens, cached parts included.
+    pub fn for_prompt(&self, prompt: u64) -> &Tier {
+        self.above.iter().rev().find(|(above, _)| prompt > *above).map_or(&self.base, |(_, tier)| tier)
+    }
+}
+
+/// Prices of a model from one moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PriceRow {
+    /// Start of validity, inclusive; `None` for "always until the next row".
+    pub from: Option<Instant>,
+    /// Ordinary rates.
+    pub standard: Rates,
+    /// Rates of the batch service, where offered.
+    pub batch: Option<Rates>,
+    /// Where the price was read, for people.
+    pub source: Option<String>,
+}
+
+/// All prices of one model over time, and what is known about it besides.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ModelPrices {
+    /// Who serves it: `openai`, `anthropic`, …
+    pub provider: Option<String>,
+    /// The longest prompt in tokens.
+    pub max_input: Option<u64>,
+    /// The longest answer in tokens.
+    pub max_output: Option<u64>,
+    /// The day from which the provider no longer promises it.
+    pub deprecated: Option<String>,
+    /// Meters that the provider bills besides tokens, each as written in the source; kept, not charged.
+    pub other_meters: BTreeMap<String, String>,
+    /// Rows by ascending start.
+    pub rows: Vec<PriceRow>,
+}
+
+impl ModelPrices {
+    /// Gives the row in force at a moment.
+    pub fn at(&self, at: Instant) -> Option<&PriceRow> {
+        self.rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at))
+    }
+}
+
+/// Prices of many models, with a name and a date.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PriceBook {
+    /// The book's name: `list`, `guide-2026`, …
+    pub name: String,
+    /// The day on which it was put together.
+    pub dated: String,
+    /// Where the prices come from.
+    pub source: String,
+    /// Prices by model name.
+    pub models: BTreeMap<String, ModelPrices>,
+    /// Other names under which a model is known.
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl PriceBook {
+    /// Finds a model's prices: by name, by alias, then without a `provider/` prefix, then without a date suffix
+    /// (`gpt-4.1-2025-04-14`, `claude-x-20251101`).
+    pub fn find(&self, model: &str) -> Option<&ModelPrices> {
+        let known = |name: &str| {
+            self.models.get(name).or_else(|| self.aliases.get(name).and_then(|target| self.models.get(target)))
+        };
+        known(model)
+            .or_else(|| known(without_date(model)))
+            .or_else(|| {
+                let bare = model.rsplit_once('/')?.1;
+                known(bare).or_else(|| known(without_date(bare)))
+            })
+    }
+
+    /// Adds a dated row for a model, keeping rows in order; the rows already there stay as they are.
+    pub fn add_row(&mut self, model: &str, row: PriceRow) {
+        let target = self.aliases.get(model).cloned().unwrap_or_else(|| model.to_owned());
+        let prices = self.models.entry(target).or_default();
+        let at = prices.rows.partition_point(|old| old.from <= row.from);
+        prices.rows.insert(at, row);
+    }
+}
+
+/// Cuts `-YYYY-MM-DD` or `-YYYYMMDD` off the end of a model's name.
+fn without_date(model: &str) -> &str {
+    let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
+    if let Some((head, tail)) = model.rsplit_once('-') {
+        if digits(tail, 8) {
+            return head;
+        }
+        if digits(tail, 2)
+            && let Some((head, month)) = head.rsplit_once('-')
+            && digits(month, 2)
+            && let Some((head, year)) = head.rsplit_once('-')
+            && digits(year, 4)
+        {
+            return head;
+        }
+    }
+    model
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dated_names_find_their_model_and_nothing_else() {
+        let mut book = PriceBook::default();
+        book.models.insert("gpt-4.1".into(), ModelPrices::default());
+        book.models.insert("claude-opus-4-6".into(), ModelPrices::default());
+        book.aliases.insert("opus".into(), "claude-opus-4-6".into());
+        for name in ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1", "openai/gpt-4.1-2025-04-14", "opus", "claude-opus-4-6-20260201"] {
+            assert!(book.find(name).is_some(), "{name}");
+        }
+        for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
+            assert!(book.find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_price_change_adds_a_row_and_rewrites_none() {
+        let price = |usd: &str| PriceRow {
+            standard: Rates { base: Tier { input: PicoPerMillion::from_usd_per_million(usd).unwrap(), ..Tier::default() }, above: vec![] },
+            ..PriceRow::default()
+        };
+        let mut book = PriceBook::default();
+        book.add_row("m", price("2"));
+        book.add_row("m", PriceRow { from: Some(Instant(100)), ..price("1") });
+        let at = |t| book.find("m").unwrap().at(Instant(t)).unwrap().standard.base.input.usd_per_million();
+        assert_eq!(at(99), "2");
+        assert_eq!(at(100), "1");
+    }
+}

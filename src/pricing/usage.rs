@@ -1,0 +1,61 @@
+//! Disjoint token buckets of one attempt. Every provider's own way of counting is turned into these at the edge.
+
+use crate::units::Count;
+
+/// Tokens of one attempt in disjoint buckets; `reasoning` alone is a part of `output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Prompt tokens billed at the full input price.
+    pub input: Count,
+    /// Prompt tokens read from the provider's cache.
+    pub cache_read: Count,
+    /// Prompt tokens written to a cache that lives 5 minutes.
+    pub write_5m: Count,
+    /// Prompt tokens written to a cache that lives 1 hour.
+    pub write_1h: Count,
+    /// Answer tokens, reasoning included.
+    pub output: Count,
+    /// The part of `output` spent on reasoning; unknown where the provider does not say.
+    pub reasoning: Count,
+}
+
+impl Usage {
+    /// Nothing used: what a refused call costs.
+    pub const NONE: Self = Self {
+        input: Count::ZERO,
+        cache_read: Count::ZERO,
+        write_5m: Count::ZERO,
+        write_1h: Count::ZERO,
+        output: Count::ZERO,
+        reasoning: Count::ZERO,
+    };
+    /// Nothing known.
+    pub const UNKNOWN: Self = Self {
+        input: Count::UNKNOWN,
+        cache_read: Count::UNKNOWN,
+        write_5m: Count::UNKNOWN,
+        write_1h: Count::UNKNOWN,
+        output: Count::UNKNOWN,
+        reasoning: Count::UNKNOWN,
+    };
+
+    /// Builds usage of a call without caching; `None` where a count is too large.
+    pub fn plain(input: u64, output: u64) -> Option<Self> {
+        Some(Self { input: Count::new(input)?, output: Count::new(output)?, reasoning: Count::UNKNOWN, ..Self::NONE })
+    }
+
+    /// Gives the length of the whole prompt, cached parts included; this picks the price tier.
+    pub fn prompt(&self) -> Option<u64> {
+        Some(self.input.get()? + self.cache_read.get()? + self.write_5m.get()? + self.write_1h.get()?)
+    }
+
+    /// Says whether every billed bucket is known.
+    pub fn is_complete(&self) -> bool {
+        self.prompt().is_some() && self.output.is_known()
+    }
+
+    /// Says whether any bucket is known.
+    pub fn is_known(&self) -> bool {
+        [self.input, self.cache_read, self.write_5m, self.write_1h, self.output].iter().any(|c| c.is_known())
+    }
+}

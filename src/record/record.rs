@@ -1,0 +1,123 @@
+//! What one log entry says, whatever format it was written in. Text is borrowed from the line where possible.
+
+use std::borrow::Cow;
+
+use crate::classifier::TaskClass;
+use crate::pricing::{PriceRow, Usage};
+use crate::units::{Instant, PerMille};
+
+pub use crate::routing::{Check, Status};
+
+/// One entry of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry<'a> {
+    /// A request and what became of it.
+    Request(Box<Record<'a>>),
+    /// A price changed.
+    Price(Box<PriceChange<'a>>),
+    /// Something a reader of the log should know at that moment.
+    Note {
+        /// When.
+        at: Instant,
+        /// What happened, in one line.
+        text: Cow<'a, str>,
+        /// Whether it was made up for a demonstration.
+        simulated: bool,
+    },
+}
+
+/// One client request (an operation) with all its attempts.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Record<'a> {
+    /// The operation's id; empty where the log has none (the reader then names it by line number).
+    pub id: Cow<'a, str>,
+    /// When the request arrived.
+    pub at: Instant,
+    /// The team that pays; empty where not named. The same holds for the tags that follow.
+    pub team: Cow<'a, str>,
+    /// The project.
+    pub project: Cow<'a, str>,
+    /// The user, end user or key alias.
+    pub user: Cow<'a, str>,
+    /// The session or conversation.
+    pub session: Cow<'a, str>,
+    /// The model or alias that the client asked for, where the log tells it apart from the one that served.
+    pub asked: Cow<'a, str>,
+    /// The kind of work, where the log says.
+    pub task: Option<TaskClass>,
+    /// The confidence that a classifier gave at that time, where the log says.
+    pub confidence: Option<PerMille>,
+    /// The turn within the session, from 0.
+    pub turn: Option<u32>,
+    /// How many tools were offered.
+    pub tools: Option<u32>,
+    /// Tokens of earlier turns in the prompt.
+    pub history: Option<u32>,
+    /// The last user message, where the log has text.
+    pub prompt: Option<Cow<'a, str>>,
+    /// Hashes of the prompt's blocks, first block first, where the log has them.
+    pub prefix: Vec<u64>,
+    /// Attempts in order; the last one is the one that served the client. Empty: nothing known of the outcome.
+    pub attempts: Vec<Attempt<'a>>,
+    /// What is known of other models' answers to the same request.
+    pub labels: Vec<Label<'a>>,
+    /// The cost that the log itself claims, in dollars as written; shown beside ours, never used.
+    pub claimed_usd: Option<Cow<'a, str>>,
+    /// Names the made-up circumstance where (part of) the entry was simulated; empty for real traffic.
+    pub simulated: Cow<'a, str>,
+}
+
+/// One call to a model.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Attempt<'a> {
+    /// The model that was billed; empty where the log names none.
+    pub model: Cow<'a, str>,
+    /// Its provider, where named.
+    pub provider: Cow<'a, str>,
+    /// Tokens in disjoint buckets.
+    pub usage: Usage,
+    /// How sure the split of cache writes by lifetime is.
+    pub write_ttl: WriteTtl,
+    /// From request to last byte.
+    pub latency_ms: Option<u32>,
+    /// From request to first byte.
+    pub ttft_ms: Option<u32>,
+    /// How the call ended.
+    pub status: Status,
+    /// The HTTP status or error class, where the log has one.
+    pub error: Cow<'a, str>,
+    /// Whether the answer was checked, and how that went.
+    pub check: Check,
+}
+
+/// Says where the lifetime of cache writes comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WriteTtl {
+    /// The log tells 5-minute and 1-hour writes apart, or there were none.
+    #[default]
+    Reported,
+    /// The log has one number; all of it was put under 5 minutes, which makes the cost an estimate.
+    Assumed,
+}
+
+/// What is known of a model's answer to a request, whether or not it served.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Label<'a> {
+    /// The model.
+    pub model: Cow<'a, str>,
+    /// How good the answer was, 0 to 1000.
+    pub quality: Option<PerMille>,
+    /// The tokens it took, where the answer was really made (a shadow call).
+    pub output: Option<u64>,
+}
+
+/// A dated price that takes effect within a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriceChange<'a> {
+    /// The model.
+    pub model: Cow<'a, str>,
+    /// The new row; its `from` is the moment of the change.
+    pub row: PriceRow,
+    /// Whether it was made up for a demonstration.
+    pub simulated: bool,
+}

@@ -1,0 +1,81 @@
+//! How an attempt ended, as far as routing cares.
+
+/// How a call to a model ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Status {
+    /// An answer came.
+    #[default]
+    Ok,
+    /// The provider refused for quota (HTTP 429).
+    RateLimited,
+    /// The provider was overloaded or failed (5xx, 529).
+    ServerError,
+    /// No answer in time, or the connection broke.
+    Timeout,
+    /// The request was refused as wrong (4xx but 429).
+    Rejected,
+    /// The client went away.
+    Cancelled,
+    /// Failed, the log does not say how.
+    Failed,
+}
+
+impl Status {
+    /// Says whether an answer came.
+    pub fn is_ok(self) -> bool {
+        self == Self::Ok
+    }
+
+    /// Says whether another model may still answer: trouble at the provider, not with the request or the client.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::RateLimited | Self::ServerError | Self::Timeout | Self::Failed)
+    }
+
+    /// Gives the word used in logs and on screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Every status.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::RateLimited, Self::ServerError, Self::Timeout, Self::Rejected, Self::Cancelled, Self::Failed];
+
+    /// Reads the word used in logs.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Reads an HTTP status code.
+    pub fn from_http(code: u16) -> Self {
+        match code {
+            0..400 => Self::Ok,
+            429 => Self::RateLimited,
+            408 | 504 => Self::Timeout,
+            499 => Self::Cancelled,
+            400..500 => Self::Rejected,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+/// What a check of the answer (schema, tool call, test, refusal) said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Check {
+    /// Nobody checked.
+    #[default]
+    None,
+    /// The answer was fit for use.
+    Passed,
+    /// The answer was not fit for use; policy sends the request up the ladder.
+    Failed,
+}

@@ -1,0 +1,5 @@
+//! Policy, ladder and decision.
+
+mod attempt;
+
+pub use attempt::{Check, Status};

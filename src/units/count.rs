@@ -1,0 +1,56 @@
+//! A token count that may be unknown. Unknown is never zero, and zero is never unknown.
+
+use std::fmt;
+
+/// Counts tokens of one bucket, or says that the count is unknown; four bytes wide.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Count(u32);
+
+impl Count {
+    /// The count that nobody reported.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+    /// An explicit zero.
+    pub const ZERO: Self = Self(0);
+    /// The largest count that can be held; more in one bucket of one request is refused as bad input.
+    pub const MAX: u64 = (u32::MAX - 1) as u64;
+
+    /// Builds a known count; `None` when `tokens` exceeds [`Count::MAX`].
+    pub fn new(tokens: u64) -> Option<Self> {
+        u32::try_from(tokens).ok().filter(|&t| t != u32::MAX).map(Self)
+    }
+
+    /// Builds a count from one that may be absent; absent stays unknown. `None` when too large.
+    pub fn from_option(tokens: Option<u64>) -> Option<Self> {
+        tokens.map_or(Some(Self::UNKNOWN), Self::new)
+    }
+
+    /// Gives the number of tokens where it is known.
+    pub fn get(self) -> Option<u64> {
+        (self.0 != u32::MAX).then_some(u64::from(self.0))
+    }
+
+    /// Gives the number of tokens, taking unknown as zero; for sums that report their unknowns beside them.
+    pub fn or_zero(self) -> u64 {
+        self.get().unwrap_or(0)
+    }
+
+    /// Says whether the count is known.
+    pub fn is_known(self) -> bool {
+        self.0 != u32::MAX
+    }
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
+}
+
+impl fmt::Debug for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.get() {
+            Some(n) => write!(f, "{n}"),
+            None => f.write_str("unknown"),
+        }
+    }
+}

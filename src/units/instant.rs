@@ -1,0 +1,228 @@
+//! Moments in UTC and spans between them, in whole microseconds. Time enters the core with each event, never from a clock.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+/// A moment in UTC, in microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Instant(pub i64);
+
+/// A length of time in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Span(pub i64);
+
+/// A text that is no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time; write it like 2026-05-23T10:00:01.120Z")]
+pub struct InstantError(pub String);
+
+impl Instant {
+    /// Reads RFC 3339 (`2026-05-23T10:00:01.120Z`, offsets allowed) or `YYYY-MM-DD HH:MM:SS[.f]`, taken as UTC.
+    pub fn parse(text: &str) -> Result<Self, InstantError> {
+        if let Some(fast) = parse_utc(text.as_bytes()) {
+            return Ok(Self(fast));
+        }
+        let text = text.trim();
+        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self(at.timestamp_micros()));
+        }
+        for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
+            if let Ok(at) = NaiveDateTime::parse_from_str(text, form) {
+                return Ok(Self(at.and_utc().timestamp_micros()));
+            }
+        }
+        Err(InstantError(text.to_owned()))
+    }
+
+    /// Builds from seconds since 1970.
+    pub fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Builds from milliseconds since 1970.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+
+    /// Writes RFC 3339 with milliseconds (microseconds where there are any): `2026-05-23T10:00:01.120Z`.
+    pub fn rfc3339(self) -> String {
+        let form = if self.0 % 1000 == 0 { "%Y-%m-%dT%H:%M:%S%.3fZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
+        self.utc().format(form).to_string()
+    }
+
+    /// Writes the time of day to the second: `14:03:20`.
+    pub fn clock(self) -> String {
+        self.utc().format("%H:%M:%S").to_string()
+    }
+
+    /// Writes the time of day to the millisecond: `14:03:20.412`.
+    pub fn clock_millis(self) -> String {
+        self.utc().format("%H:%M:%S%.3f").to_string()
+    }
+
+    /// Writes the date: `2026-05-23`.
+    pub fn date(self) -> String {
+        self.utc().format("%Y-%m-%d").to_string()
+    }
+
+    /// Gives the midnight (UTC) that starts this day.
+    pub fn day_start(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(86_400_000_000))
+    }
+}
+
+/// Reads exactly `YYYY-MM-DDTHH:MM:SS[.fraction]Z`; one tenth of the general reader's time, and most logs are written so.
+fn parse_utc(b: &[u8]) -> Option<i64> {
+    fn digits(b: &[u8]) -> Option<i64> {
+        b.iter().try_fold(0i64, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')))
+    }
+    if b.len() < 20 || b.len() > 30 || b[b.len() - 1] != b'Z' {
+        return None;
+    }
+    if b[4] != b'-' || b[7] != b'-' || b[10] != b'T' || b[13] != b':' || b[16] != b':' {
+        return None;
+    }
+    let (year, month, day) = (digits(&b[..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
+    let (hour, minute, second) = (digits(&b[11..13])?, digits(&b[14..16])?, digits(&b[17..19])?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let longest = *days.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    if day < 1 || day > longest || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let mut micros = 0;
+    let fraction = &b[19..b.len() - 1];
+    if !fraction.is_empty() {
+        if fraction[0] != b'.' || fraction.len() < 2 {
+            return None;
+        }
+        let mut scale = 100_000;
+        for &d in &fraction[1..] {
+            if !d.is_ascii_digit() {
+                return None;
+            }
+            micros += i64::from(d - b'0') * scale;
+            scale /= 10;
+        }
+    }
+    // Days since 1970 by the civil-from-days rule (Hinnant, "chrono-compatible low-level date algorithms").
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let of_era = y.rem_euclid(400);
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros)
+}
+
+impl Span {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// Builds from whole seconds.
+    pub const fn secs(seconds: i64) -> Self {
+        Self(seconds * 1_000_000)
+    }
+    /// Builds from whole minutes.
+    pub const fn mins(minutes: i64) -> Self {
+        Self::secs(minutes * 60)
+    }
+    /// Builds from whole hours.
+    pub const fn hours(hours: i64) -> Self {
+        Self::secs(hours * 3600)
+    }
+    /// Builds from whole days.
+    pub const fn days(days: i64) -> Self {
+        Self::hours(days * 24)
+    }
+    /// Gives seconds as a float, for drawing.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+impl fmt::Display for Span {
+    /// Writes a short human form: `45s`, `15m`, `2h 05m`, `3d 04h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1_000_000;
+        match seconds {
+            0 => write!(f, "{}ms", self.0 / 1000),
+            1..60 => write!(f, "{seconds}s"),
+            60..3600 if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            60..3600 => write!(f, "{}m {:02}s", seconds / 60, seconds % 60),
+            3600..86_400 if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
+            3600..86_400 => write!(f, "{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+            _ if seconds % 86_400 == 0 => write!(f, "{}d", seconds / 86_400),
+            _ => write!(f, "{}d {:02}h", seconds / 86_400, seconds / 3600 % 24),
+        }
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.rfc3339())
+    }
+}
+impl Add<Span> for Instant {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+impl Sub<Span> for Instant {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+impl Sub for Instant {
+    type Output = Span;
+    fn sub(self, other: Self) -> Span {
+        Span(self.0.saturating_sub(other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_the_forms_logs_use() {
+        let at = Instant(1_779_530_401_120_000);
+        for text in [
+            "2026-05-23T10:00:01.120Z",
+            "2026-05-23T10:00:01.12Z",
+            "2026-05-23T10:00:01.120000+00:00",
+            "2026-05-23T12:00:01.120+02:00",
+            "2026-05-23 10:00:01.120",
+        ] {
+            assert_eq!(Instant::parse(text).unwrap(), at, "{text}");
+        }
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-05-23T10:00:01.Z"] {
+            assert!(Instant::parse(bad).is_err(), "{bad} should be refused");
+        }
+        assert_eq!(at.rfc3339(), "2026-05-23T10:00:01.120Z");
+    }
+
+    #[test]
+    fn spans_read_short() {
+        assert_eq!(Span::mins(15).to_string(), "15m");
+        assert_eq!(Span::secs(7500).to_string(), "2h 05m");
+        assert_eq!(Span::days(30).to_string(), "30d");
+        assert_eq!(Span(250_000).to_string(), "250ms");
+    }
+
+    proptest! {
+        #[test]
+        fn fast_reader_agrees_with_chrono(micros in -2_000_000_000_000_000i64..7_000_000_000_000_000) {
+            let text = Instant(micros).rfc3339();
+            let slow = DateTime::parse_from_rfc3339(&text).unwrap().timestamp_micros();
+            prop_assert_eq!(parse_utc(text.as_bytes()), Some(slow));
+        }
+    }
+}

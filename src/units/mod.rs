@@ -1,0 +1,15 @@
+//! The words every other module counts in: money, per mille, time, token counts and interned names.
+//!
+//! Invariant: nothing here reads a clock, the environment or a file, and no arithmetic on money uses floats.
+
+mod count;
+mod instant;
+mod money;
+mod names;
+mod permille;
+
+pub use count::Count;
+pub use instant::{Instant, InstantError, Span};
+pub use money::{MoneyError, Pico, PicoPerMillion};
+pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
+pub use permille::PerMille;

@@ -1,0 +1,277 @@
+//! Money as integer pico-dollars (1e-12 USD) and prices as pico-dollars per million tokens.
+//!
+//! Any $/1M price with up to six decimals is a whole number of pico-dollars per token, so sums of charges equal charges
+//! of sums. Text in and out is decimal; floats never touch an amount.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+use std::str::FromStr;
+
+/// Why a text is no amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// The text is not a decimal number.
+    #[error("`{0}` is not a decimal number")]
+    NotDecimal(String),
+    /// The text has more decimals than can be held exactly.
+    #[error("`{text}` has {found} decimals, at most {most} can be kept exactly")]
+    TooFine {
+        /// The number as it was written.
+        text: String,
+        /// Its decimals.
+        found: u32,
+        /// The decimals that fit.
+        most: u32,
+    },
+    /// The number is out of range.
+    #[error("`{0}` is out of range")]
+    OutOfRange(String),
+    /// The number is negative where a price is asked for.
+    #[error("`{0}` is negative")]
+    Negative(String),
+}
+
+/// An amount of money in pico-dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Pico(pub i128);
+
+/// A price in pico-dollars per 1,000,000 tokens; exact to 1e-18 USD per token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PicoPerMillion(pub i64);
+
+const PICO_PER_USD_DIGITS: u32 = 12;
+
+/// Reads a decimal text (plain or with an exponent) as an integer scaled by `10^digits`, exactly.
+fn scaled(text: &str, digits: u32) -> Result<i128, MoneyError> {
+    let bad = || MoneyError::NotDecimal(text.to_owned());
+    let trimmed = text.trim();
+    let (mantissa, exponent) = match trimmed.find(['e', 'E']) {
+        Some(at) => (&trimmed[..at], trimmed[at + 1..].parse::<i32>().map_err(|_| bad())?),
+        None => (trimmed, 0),
+    };
+    let (negative, unsigned) = match mantissa.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+    };
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(bad());
+    }
+    if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        return Err(bad());
+    }
+    let mut all: String = whole.trim_start_matches('0').to_owned();
+    all.push_str(fraction);
+    let kept = all.trim_end_matches('0');
+    let dropped = all.len() - kept.len();
+    if kept.is_empty() {
+        return Ok(0);
+    }
+    let out_of_range = || MoneyError::OutOfRange(text.to_owned());
+    let places = i64::try_from(fraction.len()).map_err(|_| out_of_range())?
+        - i64::from(exponent)
+        - i64::try_from(dropped).map_err(|_| out_of_range())?;
+    if places > i64::from(digits) {
+        let found = u32::try_from(places).unwrap_or(u32::MAX);
+        return Err(MoneyError::TooFine { text: text.to_owned(), found, most: digits });
+    }
+    let mut value: i128 = kept.parse().map_err(|_| out_of_range())?;
+    let shift = u32::try_from(i64::from(digits) - places).map_err(|_| out_of_range())?;
+    let factor = 10i128.checked_pow(shift).ok_or_else(out_of_range)?;
+    value = value.checked_mul(factor).ok_or_else(out_of_range)?;
+    Ok(if negative { -value } else { value })
+}
+
+/// Divides rounding half to even.
+pub(crate) fn div_half_even(numerator: i128, denominator: i128) -> i128 {
+    let quotient = numerator.div_euclid(denominator);
+    let twice = numerator.rem_euclid(denominator) * 2;
+    match twice.cmp(&denominator) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + 1,
+        std::cmp::Ordering::Equal => quotient + (quotient & 1),
+    }
+}
+
+impl Pico {
+    /// Nothing owed.
+    pub const ZERO: Self = Self(0);
+    /// One dollar.
+    pub const USD: Self = Self(1_000_000_000_000);
+
+    /// Reads dollars from decimal text, exactly.
+    pub fn from_usd(text: &str) -> Result<Self, MoneyError> {
+        scaled(text, PICO_PER_USD_DIGITS).map(Self)
+    }
+
+    /// Writes dollars exactly, without trailing zeros: `0.016912`.
+    pub fn usd(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let magnitude = self.0.unsigned_abs();
+        let scale = 10u128.pow(PICO_PER_USD_DIGITS);
+        let fraction = format!("{:012}", magnitude % scale);
+        let kept = fraction.trim_end_matches('0');
+        let dot = if kept.is_empty() { "" } else { "." };
+        format!("{sign}{}{dot}{kept}", magnitude / scale)
+    }
+
+    /// Writes dollars rounded half-even to `places` decimals (at most 12), with thousands separated by commas.
+    pub fn usd_rounded(self, places: u32) -> String {
+        let places = places.min(PICO_PER_USD_DIGITS);
+        let units = div_half_even(self.0, 10i128.pow(PICO_PER_USD_DIGITS - places));
+        let scale = 10u128.pow(places);
+        let (whole, fraction) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
+        let digits = whole.to_string();
+        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        let sign = if units < 0 { "-" } else { "" };
+        if places == 0 {
+            format!("{sign}{grouped}")
+        } else {
+            format!("{sign}{grouped}.{fraction:0width$}", width = places as usize)
+        }
+    }
+
+    /// Gives dollars as a float, for drawing only.
+    pub fn to_f64(self) -> f64 {
+        self.0 as f64 / 1e12
+    }
+
+    /// Scales by `numerator / denominator`, rounding half-even; zero when the denominator is zero.
+    pub fn ratio(self, numerator: i128, denominator: i128) -> Self {
+        if denominator == 0 { Self::ZERO } else { Self(div_half_even(self.0.saturating_mul(numerator), denominator)) }
+    }
+}
+
+impl PicoPerMillion {
+    /// Reads a price in dollars per million tokens from decimal text, exactly.
+    pub fn from_usd_per_million(text: &str) -> Result<Self, MoneyError> {
+        Self::build(text, PICO_PER_USD_DIGITS)
+    }
+
+    /// Reads a price in dollars per token from decimal text (as LiteLLM writes it), exactly.
+    pub fn from_usd_per_token(text: &str) -> Result<Self, MoneyError> {
+        Self::build(text, PICO_PER_USD_DIGITS + 6)
+    }
+
+    fn build(text: &str, digits: u32) -> Result<Self, MoneyError> {
+        let value = scaled(text, digits)?;
+        if value < 0 {
+            return Err(MoneyError::Negative(text.to_owned()));
+        }
+        i64::try_from(value).map(Self).map_err(|_| MoneyError::OutOfRange(text.to_owned()))
+    }
+
+    /// Prices `tokens`, rounding half-even to the pico-dollar; exact for prices of up to six decimals per million.
+    pub fn charge(self, tokens: u64) -> Pico {
+        let product = i128::from(tokens) * i128::from(self.0);
+        // Listed prices are whole pico-dollars per token; the general division is for the rest.
+        if self.0 % 1_000_000 == 0 {
+            return Pico(i128::from(tokens) * i128::from(self.0 / 1_000_000));
+        }
+        Pico(div_half_even(product, 1_000_000))
+    }
+
+    /// Writes the price in dollars per million tokens, exactly.
+    pub fn usd_per_million(self) -> String {
+        Pico(i128::from(self.0)).usd()
+    }
+}
+
+impl FromStr for Pico {
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        Self::from_usd(text)
+    }
+}
+
+impl fmt::Display for Pico {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.usd())
+    }
+}
+
+impl Add for Pico {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+impl Sub for Pico {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+impl Neg for Pico {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+impl AddAssign for Pico {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+impl SubAssign for Pico {
+    fn sub_assign(&mut self, other: Self) {
+        self.0 -= other.0;
+    }
+}
+impl Sum for Pico {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_decimals_without_floats() {
+        assert_eq!(Pico::from_usd("0.016912").unwrap(), Pico(16_912_000_000));
+        assert_eq!(Pico::from_usd("-1.5").unwrap(), Pico(-1_500_000_000_000));
+        assert_eq!(PicoPerMillion::from_usd_per_token("2e-06").unwrap(), PicoPerMillion(2_000_000_000_000));
+        assert_eq!(PicoPerMillion::from_usd_per_token("3.75e-08").unwrap(), PicoPerMillion(37_500_000_000));
+        assert_eq!(PicoPerMillion::from_usd_per_million("0.0375").unwrap(), PicoPerMillion(37_500_000_000));
+        assert!(matches!(Pico::from_usd("0.0000000000001"), Err(MoneyError::TooFine { found: 13, .. })));
+        for bad in ["", ".", "1.2.3", "abc", "1e", "--1", "1e999999999999"] {
+            assert!(Pico::from_usd(bad).is_err(), "{bad} should be refused");
+        }
+        assert!(matches!(PicoPerMillion::from_usd_per_million("-1"), Err(MoneyError::Negative(_))));
+    }
+
+    #[test]
+    fn writes_what_a_person_reads() {
+        assert_eq!(Pico(16_912_000_000).usd(), "0.016912");
+        assert_eq!(Pico::ZERO.usd(), "0");
+        assert_eq!((Pico::USD).usd(), "1");
+        assert_eq!(Pico::from_usd("1234567.895").unwrap().usd_rounded(2), "1,234,567.90");
+        assert_eq!(Pico::from_usd("0.125").unwrap().usd_rounded(2), "0.12");
+        assert_eq!(Pico::from_usd("-0.005").unwrap().usd_rounded(2), "0.00");
+        assert_eq!(Pico::from_usd("6300").unwrap().usd_rounded(0), "6,300");
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(pico in -10i128.pow(24)..10i128.pow(24)) {
+            prop_assert_eq!(Pico::from_usd(&Pico(pico).usd()).unwrap(), Pico(pico));
+        }
+
+        #[test]
+        fn sums_of_charges_are_charges_of_sums(price in 0i64..100_000_000, tokens in proptest::collection::vec(0u64..5_000_000, 1..40)) {
+            let price = PicoPerMillion(price * 1_000_000);
+            let parts: Pico = tokens.iter().map(|&t| price.charge(t)).sum();
+            prop_assert_eq!(parts, price.charge(tokens.iter().sum()));
+        }
+    }
+}

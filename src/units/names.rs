@@ -1,0 +1,141 @@
+//! Names seen in traffic, each held once and handled as a small number.
+//!
+//! Ids are given out in order of first appearance, so the same input gives the same ids: nothing depends on hash order.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $repr:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub $repr);
+
+        impl $name {
+            /// Stands for "not named".
+            pub const NONE: Self = Self(<$repr>::MAX);
+            /// Gives the index in tables of this kind; `None` for [`Self::NONE`].
+            pub fn index(self) -> Option<usize> {
+                (self != Self::NONE).then_some(self.0 as usize)
+            }
+            /// Says whether a name was given.
+            pub fn is_some(self) -> bool {
+                self != Self::NONE
+            }
+        }
+        impl Default for $name {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+    };
+}
+
+id!(/// A model's name.
+    ModelId, u16);
+id!(/// A team's name.
+    TeamId, u16);
+id!(/// A project's name.
+    ProjectId, u16);
+id!(/// A session's name.
+    SessionId, u32);
+
+/// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
+const MOST: usize = 4096;
+/// The name that stands for all that came after [`MOST`] different ones.
+const OTHERS: &str = "(others)";
+
+#[derive(Clone, Debug, Default)]
+struct Table {
+    ids: FxHashMap<Arc<str>, u32>,
+    list: Vec<Arc<str>>,
+}
+
+impl Table {
+    fn intern(&mut self, name: &str, most: usize) -> u32 {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let name = if self.list.len() >= most { OTHERS } else { name };
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let id = u32::try_from(self.list.len()).unwrap_or(u32::MAX - 1);
+        let shared: Arc<str> = name.into();
+        self.ids.insert(Arc::clone(&shared), id);
+        self.list.push(shared);
+        id
+    }
+
+    fn get(&self, index: usize) -> &str {
+        self.list.get(index).map_or("-", |name| name)
+    }
+}
+
+/// The tables of names of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    models: Table,
+    teams: Table,
+    projects: Table,
+    sessions: Table,
+}
+
+macro_rules! table {
+    ($intern:ident, $find:ident, $get:ident, $all:ident, $field:ident, $id:ident, $repr:ty, $most:expr, $what:literal) => {
+        #[doc = concat!("Gives the id of a ", $what, ", making one at first sight; an empty name has none.")]
+        pub fn $intern(&mut self, name: &str) -> $id {
+            if name.is_empty() {
+                return $id::NONE;
+            }
+            <$repr>::try_from(self.$field.intern(name, $most)).map_or($id::NONE, $id)
+        }
+        #[doc = concat!("Finds a ", $what, " that was seen before.")]
+        pub fn $find(&self, name: &str) -> Option<$id> {
+            self.$field.ids.get(name).and_then(|&id| <$repr>::try_from(id).ok()).map($id)
+        }
+        #[doc = concat!("Gives the name of a ", $what, "; `-` where there is none.")]
+        pub fn $get(&self, id: $id) -> &str {
+            id.index().map_or("-", |index| self.$field.get(index))
+        }
+        #[doc = concat!("Lists every ", $what, " in order of first appearance.")]
+        pub fn $all(&self) -> &[Arc<str>] {
+            &self.$field.list
+        }
+    };
+}
+
+impl Names {
+    table!(intern_model, find_model, model, models, models, ModelId, u16, MOST, "model");
+    table!(intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
+    table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
+    table!(intern_session, find_session, session, sessions, sessions, SessionId, u32, usize::MAX, "session");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_first_appearance() {
+        let mut names = Names::default();
+        let a = names.intern_team("payments");
+        let b = names.intern_team("search");
+        assert_eq!((a, b), (TeamId(0), TeamId(1)));
+        assert_eq!(names.intern_team("payments"), a);
+        assert_eq!(names.team(b), "search");
+        assert_eq!(names.intern_team(""), TeamId::NONE);
+        assert_eq!(names.team(TeamId::NONE), "-");
+    }
+
+    #[test]
+    fn a_flood_of_names_is_counted_together_not_lost() {
+        let mut names = Names::default();
+        for n in 0..MOST + 500 {
+            names.intern_project(&format!("p{n}"));
+        }
+        assert_eq!(names.projects().len(), MOST + 1);
+        assert_eq!(names.project(names.find_project(OTHERS).unwrap()), OTHERS);
+    }
+}
