@@ -4,7 +4,10 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod classifier;
+pub mod engine;
+pub mod outcome;
 pub mod pricing;
 pub mod record;
 pub mod routing;
+pub mod telemetry;
 pub mod units;

@@ -5,8 +5,10 @@
 
 mod book;
 mod cost;
+mod table;
 mod usage;
 
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
 pub use cost::{Cost, CostSum, Unpriced, charge};
+pub use table::PriceTable;
 pub use usage::Usage;

@@ -4,12 +4,14 @@
 
 mod count;
 mod instant;
+mod millis;
 mod money;
 mod names;
 mod permille;
 
 pub use count::Count;
 pub use instant::{Instant, InstantError, Span};
+pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
 pub use permille::PerMille;

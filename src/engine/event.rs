@@ -1,0 +1,84 @@
+//! What goes into the engine and what comes out.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+
+use crate::outcome::{Evidence, Leg, Operation, Settled};
+use crate::pricing::{PriceRow, PriceTable};
+use crate::routing::{Decision, Policy};
+use crate::units::{Instant, ModelId};
+
+/// Names an operation within one engine.
+pub type OperationKey = u64;
+
+/// A request that arrived, classified.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Its key.
+    pub key: OperationKey,
+    /// Its tags, kind of work and confidence.
+    pub operation: Operation,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A request arrived.
+    Arrived(Arrival),
+    /// A call to a model ended.
+    Attempted {
+        /// The operation.
+        key: OperationKey,
+        /// The call.
+        leg: Leg,
+        /// What else is known of the operation (labels), where anything is.
+        evidence: Option<Evidence<'a>>,
+    },
+    /// An operation of a log, accounted as it happened.
+    Recorded {
+        /// What the log says.
+        evidence: Evidence<'a>,
+        /// Its outcome.
+        settled: &'a Settled,
+    },
+    /// A new policy version is in force.
+    PolicyChanged(Arc<Policy>),
+    /// A price changed.
+    PriceChanged {
+        /// The model.
+        model: ModelId,
+        /// The dated row.
+        row: PriceRow,
+    },
+    /// Prices of newly named models were looked up.
+    PricesLoaded(Arc<PriceTable>),
+    /// Time passed.
+    Tick(Instant),
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Call a model for this operation.
+    Send {
+        /// The operation.
+        key: OperationKey,
+        /// The rung.
+        rung: u8,
+        /// The model.
+        model: ModelId,
+    },
+    /// Answer the client; the operation is settled.
+    Answer {
+        /// The operation.
+        key: OperationKey,
+        /// How it was decided, attempts and climbs included.
+        decision: Decision,
+        /// What became of it.
+        settled: Settled,
+    },
+}
+
+/// What one event brings about.
+pub type Effects = ArrayVec<Effect, 2>;

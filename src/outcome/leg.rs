@@ -1,0 +1,83 @@
+//! One call to a model within an operation: as it happened, or as it is estimated to have gone.
+
+use super::{Evidence, Profiles};
+use crate::pricing::{Cost, PriceTable, Unpriced, Usage, charge};
+use crate::routing::{Check, Status};
+use crate::units::{Count, Millis, ModelId};
+
+/// One call within an operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leg {
+    /// The model billed.
+    pub model: ModelId,
+    /// Tokens, observed or estimated.
+    pub usage: Usage,
+    /// What it costs.
+    pub cost: Cost,
+    /// How long it took.
+    pub latency: Millis,
+    /// How it ended.
+    pub status: Status,
+    /// What a check said.
+    pub check: Check,
+    /// Whether this happened, or is an estimate.
+    pub observed: bool,
+    /// The variance of an estimated cost from answer length, in square pico-dollars.
+    pub variance: i128,
+}
+
+/// Everything that an estimate needs besides the evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlook<'a> {
+    /// Prices by model.
+    pub prices: &'a PriceTable,
+    /// What is known of models' speed and length of answers.
+    pub profiles: &'a Profiles,
+}
+
+/// Says what a call to `model` did, or is estimated to have done, with this request.
+///
+/// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it),
+/// latency from the model's profile, no failure. The variance is the answer length's alone; a model that is wordier by
+/// habit is not in it.
+pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
+    let at = evidence.operation.at;
+    let rates = outlook.prices.rates(model, at);
+    if let Some(seen) = evidence.observed(model) {
+        let cost = if seen.model.is_some() { charge(&seen.usage, rates) } else { Cost::Unknown(Unpriced::NoModel) };
+        return Leg {
+            model,
+            usage: seen.usage,
+            cost: if seen.assumed { cost.as_estimate() } else { cost },
+            latency: seen.latency,
+            status: seen.status,
+            check: seen.check,
+            observed: true,
+            variance: 0,
+        };
+    }
+    let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
+    usage.reasoning = Count::UNKNOWN;
+    let measured = evidence.label(model).and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
+    if let Some(output) = measured {
+        usage.output = output;
+    }
+    let cost = charge(&usage, rates).as_estimate();
+    let variance = match (measured, rates, usage.prompt()) {
+        (None, Some(rates), Some(prompt)) => {
+            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(model)).0;
+            spread.saturating_mul(spread)
+        }
+        _ => 0,
+    };
+    Leg {
+        model,
+        usage,
+        cost,
+        latency: outlook.profiles.latency(model, usage.output),
+        status: Status::Ok,
+        check: Check::None,
+        observed: false,
+        variance,
+    }
+}

@@ -1,0 +1,16 @@
+//! What became of an operation, and what would have become of it on another rung.
+//!
+//! Invariants: what was observed and what is estimated are never mixed without a mark; the climb up a ladder is computed
+//! in one place, so live routing, replay and what-if agree to the pico-dollar.
+
+mod history;
+mod leg;
+mod operation;
+mod profile;
+mod settle;
+
+pub use history::{Chunk, History};
+pub use leg::{Leg, Outlook, on_model};
+pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation};
+pub use profile::{ProfileFit, Profiles};
+pub use settle::{NO_RUNG, Settled, Settlement, SettledKind, recorded, routed};

@@ -1,0 +1,147 @@
+//! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
+
+use crate::classifier::TaskClass;
+use crate::pricing::Usage;
+use crate::routing::{Check, ConfidenceSource, Signals, Status};
+use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
+
+/// One call to a model, as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Tokens in disjoint buckets.
+    pub usage: Usage,
+    /// From request to last byte.
+    pub latency: Millis,
+    /// From request to first byte.
+    pub ttft: Millis,
+    /// The model billed; none where the log names none.
+    pub model: ModelId,
+    /// How the call ended.
+    pub status: Status,
+    /// What a check of the answer said.
+    pub check: Check,
+    /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
+    pub assumed: bool,
+}
+
+/// One client request and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Operation {
+    /// When it arrived.
+    pub at: Instant,
+    /// The attempt that served the client (the last one).
+    pub served: Observed,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// Index of its [`Extra`] in the chunk; `u32::MAX` for none.
+    pub extra: u32,
+    /// The team that pays.
+    pub team: TeamId,
+    /// The project.
+    pub project: ProjectId,
+    /// The model or alias asked for.
+    pub asked: ModelId,
+    /// The turn within the session, `u16::MAX` where unknown.
+    pub turn: u16,
+    confidence: u16,
+    /// Where the confidence comes from.
+    pub source: ConfidenceSource,
+    /// The kind of work.
+    pub class: TaskClass,
+    /// Whether something about it was made up for a demonstration.
+    pub simulated: bool,
+    /// The strongest features behind a classified confidence: (feature, weight in hundredths of a logit).
+    pub top: [(u8, i8); 4],
+}
+
+/// What few operations have: earlier attempts, labels, the name of a simulated circumstance.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Extra {
+    /// Attempts before the one that served.
+    pub earlier: Vec<Observed>,
+    /// What is known of models' answers.
+    pub labels: Vec<ModelLabel>,
+    /// The made-up circumstance, if any.
+    pub simulated: Box<str>,
+    /// The error text or code of the last attempt, if any.
+    pub error: Box<str>,
+}
+
+/// What is known of one model's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelLabel {
+    /// The model.
+    pub model: ModelId,
+    /// How good the answer was.
+    pub quality: Option<PerMille>,
+    /// The tokens it took, where it was really made.
+    pub output: Option<u32>,
+}
+
+impl Operation {
+    /// Stands for "no extra".
+    pub const NO_EXTRA: u32 = u32::MAX;
+
+    /// Gives the confidence, if any.
+    pub fn confidence(&self) -> Option<PerMille> {
+        PerMille::new(self.confidence)
+    }
+
+    /// Sets the confidence and where it comes from.
+    pub fn set_confidence(&mut self, confidence: Option<PerMille>, source: ConfidenceSource) {
+        self.confidence = confidence.map_or(u16::MAX, PerMille::get);
+        self.source = if confidence.is_some() { source } else { ConfidenceSource::None };
+    }
+
+    /// Gives what a decision looks at.
+    pub fn signals(&self) -> Signals {
+        Signals {
+            team: self.team,
+            project: self.project,
+            class: self.class,
+            asked: self.asked,
+            confidence: self.confidence(),
+            source: self.source,
+        }
+    }
+}
+
+/// An operation with all that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The operation.
+    pub operation: &'a Operation,
+    /// What few have.
+    pub extra: Option<&'a Extra>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Gives all attempts in order.
+    pub fn attempts(&self) -> impl Iterator<Item = &'a Observed> + use<'a> {
+        self.extra.map_or(&[][..], |extra| extra.earlier.as_slice()).iter().chain(std::iter::once(&self.operation.served))
+    }
+
+    /// Finds what a model did with this request: the attempt that ended best.
+    pub fn observed(&self, model: ModelId) -> Option<&'a Observed> {
+        let served = &self.operation.served;
+        if served.model == model {
+            return Some(served);
+        }
+        self.extra?.earlier.iter().rev().filter(|attempt| attempt.model == model).max_by_key(|attempt| attempt.status.is_ok())
+    }
+
+    /// Finds what is known of a model's answer.
+    pub fn label(&self, model: ModelId) -> Option<&'a ModelLabel> {
+        self.extra?.labels.iter().find(|label| label.model == model)
+    }
+
+    /// Gives the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
+    pub fn basis(&self) -> Option<&'a Usage> {
+        let served = &self.operation.served.usage;
+        let useful = |usage: &Usage| usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0);
+        if useful(served) {
+            return Some(served);
+        }
+        self.extra?.earlier.iter().map(|attempt| &attempt.usage).find(|usage| useful(usage))
+    }
+}

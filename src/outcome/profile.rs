@@ -1,0 +1,128 @@
+//! What a log shows of each model: how its latency grows with the answer, how much answer lengths spread.
+//!
+//! Fitted on integers from the first stretch of a log and then frozen, so every estimate of a run rests on the same profile.
+
+use super::{Evidence, Operation};
+use crate::units::{Count, Millis, ModelId};
+
+/// Fewer observations than this give no profile.
+const LEAST: u64 = 20;
+
+/// Sums from which a profile is fitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    timed: u64,
+    latency: i128,
+    output_timed: i128,
+    output_timed_squared: i128,
+    product: i128,
+    counted: u64,
+    output: i128,
+    output_squared: i128,
+}
+
+/// Collects observations for [`Profiles`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileFit {
+    models: Vec<Sums>,
+    all: Sums,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Profile {
+    /// Milliseconds before the answer grows, and per thousand tokens of it; `None` where too little was seen.
+    latency: Option<(i64, i64)>,
+    /// Standard deviation of answer length in tokens; `None` where too little was seen.
+    spread: Option<u64>,
+}
+
+/// Frozen profiles by model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profiles {
+    models: Vec<Profile>,
+    all: Profile,
+}
+
+impl Sums {
+    fn add(&mut self, output: i128, latency: Option<i128>) {
+        self.counted += 1;
+        self.output += output;
+        self.output_squared += output * output;
+        if let Some(latency) = latency {
+            self.timed += 1;
+            self.latency += latency;
+            self.output_timed += output;
+            self.output_timed_squared += output * output;
+            self.product += output * latency;
+        }
+    }
+
+    fn fit(&self) -> Profile {
+        let latency = (self.timed >= LEAST).then(|| {
+            let n = i128::from(self.timed);
+            let denominator = n * self.output_timed_squared - self.output_timed * self.output_timed;
+            let numerator = n * self.product - self.latency * self.output_timed;
+            let slope = if denominator > 0 { (numerator * 1000 / denominator).max(0) } else { 0 };
+            let base = ((self.latency - slope * self.output_timed / 1000) / n).max(0);
+            (i64::try_from(base).unwrap_or(i64::MAX), i64::try_from(slope).unwrap_or(i64::MAX))
+        });
+        let spread = (self.counted >= LEAST).then(|| {
+            let n = i128::from(self.counted);
+            let variance = (n * self.output_squared - self.output * self.output).max(0) / (n * n);
+            variance.unsigned_abs().isqrt().try_into().unwrap_or(u64::MAX)
+        });
+        Profile { latency, spread }
+    }
+}
+
+impl ProfileFit {
+    /// Adds what one operation shows.
+    pub fn add(&mut self, evidence: &Evidence<'_>) {
+        for seen in evidence.attempts() {
+            let (Some(index), Some(output)) = (seen.model.index(), seen.usage.output.get()) else { continue };
+            if !seen.status.is_ok() {
+                continue;
+            }
+            if self.models.len() <= index {
+                self.models.resize_with(index + 1, Sums::default);
+            }
+            let latency = seen.latency.get().map(i128::from);
+            self.models[index].add(i128::from(output), latency);
+            self.all.add(i128::from(output), latency);
+        }
+    }
+
+    /// Adds an operation without extras.
+    pub fn add_plain(&mut self, operation: &Operation) {
+        self.add(&Evidence { operation, extra: None });
+    }
+
+    /// Fits the profiles.
+    pub fn finish(&self) -> Profiles {
+        Profiles { models: self.models.iter().map(Sums::fit).collect(), all: self.all.fit() }
+    }
+}
+
+impl Profiles {
+    fn of(&self, model: ModelId) -> Profile {
+        model.index().and_then(|index| self.models.get(index)).copied().unwrap_or_default()
+    }
+
+    /// Estimates the latency of an answer of that length; unknown for a model that was hardly seen.
+    pub fn latency(&self, model: ModelId, output: Count) -> Millis {
+        let (Some((base, slope)), Some(output)) = (self.of(model).latency, output.get()) else { return Millis::UNKNOWN };
+        let output = i64::try_from(output).unwrap_or(i64::MAX);
+        let millis = base.saturating_add(slope.saturating_mul(output) / 1000);
+        Millis::new(u64::try_from(millis).unwrap_or(0))
+    }
+
+    /// Gives the spread (standard deviation) of a model's answer length, or of all models' where it was hardly seen.
+    pub fn output_spread(&self, model: ModelId) -> u64 {
+        self.of(model).spread.or(self.all.spread).unwrap_or(0)
+    }
+
+    /// Says whether latency can be estimated for a model.
+    pub fn knows(&self, model: ModelId) -> bool {
+        self.of(model).latency.is_some()
+    }
+}

@@ -1,0 +1,55 @@
+//! A price book laid out by model id, for looking rates up millions of times.
+
+use super::{PriceBook, PriceRow, Rates};
+use crate::units::{Instant, ModelId, Names};
+
+/// Price rows by model id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriceTable {
+    rows: Vec<Vec<PriceRow>>,
+}
+
+impl PriceTable {
+    /// Looks up every model named so far.
+    pub fn new(book: &PriceBook, names: &Names) -> Self {
+        let mut table = Self::default();
+        table.extend(book, names);
+        table
+    }
+
+    /// Looks up the models named since the last call; rows already there stay, changes included.
+    pub fn extend(&mut self, book: &PriceBook, names: &Names) {
+        for name in names.models().iter().skip(self.rows.len()) {
+            self.rows.push(book.find(name).map(|prices| prices.rows.clone()).unwrap_or_default());
+        }
+    }
+
+    /// Gives the rates of a model at a moment.
+    pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
+        let rows = self.rows.get(model.index()?)?;
+        match rows.as_slice() {
+            [only] if only.from.is_none() => Some(&only.standard),
+            rows => rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)).map(|row| &row.standard),
+        }
+    }
+
+    /// Adds a dated row; a row of the same start is replaced by the later word.
+    pub fn change(&mut self, model: ModelId, row: PriceRow) {
+        let Some(index) = model.index() else { return };
+        if self.rows.len() <= index {
+            self.rows.resize_with(index + 1, Vec::new);
+        }
+        let rows = &mut self.rows[index];
+        let at = rows.partition_point(|old| old.from < row.from);
+        if rows.get(at).is_some_and(|old| old.from == row.from) {
+            rows[at] = row;
+        } else {
+            rows.insert(at, row);
+        }
+    }
+
+    /// Says whether a model has any price.
+    pub fn has(&self, model: ModelId) -> bool {
+        model.index().and_then(|index| self.rows.get(index)).is_some_and(|rows| !rows.is_empty())
+    }
+}

@@ -1,0 +1,202 @@
+//! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
+
+use super::{Check, ConfidenceSource, Policy, RouteId, Status, Step, Trail, Why};
+use crate::classifier::TaskClass;
+use crate::units::{ModelId, PerMille, ProjectId, TeamId};
+
+/// What a decision looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// The team that pays.
+    pub team: TeamId,
+    /// The project.
+    pub project: ProjectId,
+    /// The kind of work.
+    pub class: TaskClass,
+    /// The model or alias asked for.
+    pub asked: ModelId,
+    /// The confidence that the cheap answer will do.
+    pub confidence: Option<PerMille>,
+    /// Where that confidence comes from.
+    pub source: ConfidenceSource,
+}
+
+/// Where a request goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The route that took it.
+    pub route: RouteId,
+    /// The rung it starts on.
+    pub rung: u8,
+    /// The model of that rung.
+    pub model: ModelId,
+    /// The probability with which this rung was chosen; 1000 as long as nothing explores.
+    pub propensity: PerMille,
+    /// The version of the policy that decided.
+    pub policy_version: u32,
+    /// The reasons.
+    pub trail: Trail,
+}
+
+/// Finds the first route that takes a request.
+pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
+    let at = policy
+        .routes
+        .iter()
+        .position(|route| route.matcher.takes(signals.team, signals.project, signals.class, signals.asked))
+        .unwrap_or(policy.routes.len() - 1);
+    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
+}
+
+/// Decides where a request goes.
+pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
+    let mut trail = Trail::new();
+    trail.push(Step::Classified { class: signals.class, confidence: signals.confidence, source: signals.source });
+    let id = match_route(policy, signals);
+    trail.push(Step::Route(id));
+    let route = policy.route(id);
+    let rung = route.rung_for(signals.confidence);
+    let at = u8::try_from(rung).unwrap_or(0);
+    let last = route.ladder.len() - 1;
+    trail.push(if signals.confidence.is_none() {
+        Step::NoSignal { rung: at }
+    } else if rung == last {
+        let missed = last.checked_sub(1).map(|before| route.ladder[before].threshold);
+        Step::Last { rung: at, missed }
+    } else {
+        Step::Placed { rung: at, threshold: route.ladder[rung].threshold }
+    });
+    Decision {
+        route: id,
+        rung: at,
+        model: route.ladder[rung].model,
+        propensity: PerMille::ONE,
+        policy_version: policy.version,
+        trail,
+    }
+}
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The client gets this answer (or this error).
+    Answer,
+    /// The request goes up to this rung.
+    Climb {
+        /// The rung.
+        to: u8,
+        /// The reason.
+        why: Why,
+    },
+}
+
+/// Says what follows an attempt on `rung` of a ladder of `rungs`: a failed check or a failing provider sends the request
+/// up, the strongest rung's answer stands.
+pub fn after_attempt(rung: u8, rungs: usize, status: Status, check: Check) -> Next {
+    if usize::from(rung) + 1 >= rungs {
+        return Next::Answer;
+    }
+    if status.is_retryable() {
+        return Next::Climb { to: rung + 1, why: Why::Provider(status) };
+    }
+    if status.is_ok() && check == Check::Failed {
+        return Next::Climb { to: rung + 1, why: Why::Check };
+    }
+    Next::Answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{PolicySpec, RouteSpec, RungSpec};
+    use crate::units::Names;
+    use proptest::prelude::*;
+
+    fn rung(model: &str, threshold: Option<i64>) -> RungSpec {
+        RungSpec { name: None, model: model.into(), threshold }
+    }
+
+    fn spec() -> PolicySpec {
+        PolicySpec {
+            name: "t".into(),
+            baseline: None,
+            routes: vec![
+                RouteSpec {
+                    name: "extraction".into(),
+                    tasks: vec!["extraction".into()],
+                    ladder: vec![rung("flash", Some(620)), rung("4.1", Some(180)), rung("opus", None)],
+                    ..RouteSpec::default()
+                },
+                RouteSpec { name: "rest".into(), ladder: vec![rung("nano", Some(700)), rung("4.1", None)], ..RouteSpec::default() },
+            ],
+        }
+    }
+
+    fn served(confidence: Option<u16>, class: TaskClass) -> (String, Decision) {
+        let mut names = Names::default();
+        let policy = Policy::compile(&spec(), 1, &mut names).unwrap();
+        let signals = Signals { class, confidence: confidence.and_then(PerMille::new), ..Signals::default() };
+        let decision = decide(&policy, &signals);
+        (names.model(decision.model).to_owned(), decision)
+    }
+
+    #[test]
+    fn the_first_threshold_reached_serves() {
+        for (confidence, model) in [(1000, "flash"), (620, "flash"), (619, "4.1"), (180, "4.1"), (179, "opus"), (0, "opus")] {
+            assert_eq!(served(Some(confidence), TaskClass::Extraction).0, model, "confidence {confidence}");
+        }
+    }
+
+    #[test]
+    fn no_signal_goes_to_the_strongest_rung() {
+        let (model, decision) = served(None, TaskClass::Extraction);
+        assert_eq!(model, "opus");
+        assert!(decision.trail.contains(&Step::NoSignal { rung: 2 }));
+        assert_eq!(served(None, TaskClass::Code).0, "4.1");
+    }
+
+    #[test]
+    fn a_failed_check_or_provider_climbs_but_a_wrong_request_does_not() {
+        assert_eq!(after_attempt(0, 3, Status::Ok, Check::Failed), Next::Climb { to: 1, why: Why::Check });
+        assert!(matches!(after_attempt(0, 3, Status::RateLimited, Check::None), Next::Climb { to: 1, .. }));
+        assert_eq!(after_attempt(0, 3, Status::Rejected, Check::None), Next::Answer);
+        assert_eq!(after_attempt(0, 3, Status::Cancelled, Check::None), Next::Answer);
+        assert_eq!(after_attempt(2, 3, Status::RateLimited, Check::Failed), Next::Answer);
+    }
+
+    #[test]
+    fn wrong_policies_say_where() {
+        let mut names = Names::default();
+        let mut field = |change: fn(&mut PolicySpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            Policy::compile(&spec, 1, &mut names).unwrap_err().field
+        };
+        assert_eq!(field(|s| s.routes[0].ladder[1].threshold = Some(700)), "route.extraction.ladder[1].threshold");
+        assert_eq!(field(|s| s.routes[0].ladder[0].threshold = Some(1001)), "route.extraction.ladder[0].threshold");
+        assert_eq!(field(|s| s.routes[0].ladder[2].threshold = Some(1)), "route.extraction.ladder[2].threshold");
+        assert_eq!(field(|s| s.routes[0].tasks = vec!["nonsense".into()]), "route.extraction.match.task");
+        assert_eq!(field(|s| s.routes[1].teams = vec!["a".into()]), "route.rest.match");
+        assert_eq!(field(|s| s.routes[0].tasks.clear()), "route.extraction.match");
+        assert_eq!(field(|s| s.routes[0].no_signal = Some("x".into())), "route.extraction.no_signal");
+        assert_eq!(field(|s| s.routes[0].ladder.clear()), "route.extraction.ladder");
+        assert_eq!(field(|s| s.routes.clear()), "route");
+    }
+
+    proptest! {
+        #[test]
+        fn raising_a_threshold_never_moves_a_request_to_a_cheaper_rung(
+            confidence in proptest::option::of(0u16..=1000), mut t in proptest::array::uniform3(0u16..=1000), raise in 0u16..=1000, which in 0usize..3,
+        ) {
+            t.sort_unstable_by(|a, b| b.cmp(a));
+            let ladder = ["a", "b", "c", "d"].iter().enumerate().map(|(i, m)| rung(m, t.get(i).map(|&v| i64::from(v)))).collect();
+            let spec = PolicySpec { routes: vec![RouteSpec { name: "r".into(), ladder, ..RouteSpec::default() }], ..PolicySpec::default() };
+            let policy = Policy::compile(&spec, 1, &mut Names::default()).unwrap();
+            let (_, highest) = policy.routes[0].threshold_range(which);
+            let to = PerMille::new((t[which] + raise).min(highest.get())).unwrap();
+            let raised = policy.with_threshold(RouteId(0), which, to).unwrap();
+            let signals = Signals { confidence: confidence.and_then(PerMille::new), ..Signals::default() };
+            prop_assert!(decide(&raised, &signals).rung >= decide(&policy, &signals).rung);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The policy: routes, their ladders and thresholds. Specs are what people write, policies are what the engine runs.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+
+use crate::classifier::TaskClass;
+use crate::units::{ModelId, Names, PerMille, ProjectId, TeamId};
+
+/// The most rungs a ladder may have.
+pub const MAX_RUNGS: usize = 8;
+
+/// The thresholds of one ladder, one for every rung but the last.
+pub type Thresholds = ArrayVec<PerMille, MAX_RUNGS>;
+
+/// The place of a route in its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RouteId(pub u8);
+
+impl RouteId {
+    /// Gives the index in the policy's list of routes.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is wrong with a policy. `field` is the path that a person finds in the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct PolicyError {
+    /// Where: `route.extraction.ladder[1].threshold`.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub problem: String,
+}
+
+/// A policy as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicySpec {
+    /// The policy's name.
+    pub name: String,
+    /// The model that savings are measured against; the strongest of the last route where absent.
+    pub baseline: Option<String>,
+    /// Routes in order of precedence.
+    pub routes: Vec<RouteSpec>,
+}
+
+/// A route as written; empty lists match everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouteSpec {
+    /// The route's name.
+    pub name: String,
+    /// Teams it takes.
+    pub teams: Vec<String>,
+    /// Projects it takes.
+    pub projects: Vec<String>,
+    /// Kinds of work it takes.
+    pub tasks: Vec<String>,
+    /// Model names or aliases asked for that it takes.
+    pub asked: Vec<String>,
+    /// Rungs, cheapest first.
+    pub ladder: Vec<RungSpec>,
+    /// The rung for requests without a confidence; the last one where absent.
+    pub no_signal: Option<String>,
+}
+
+/// A rung as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RungSpec {
+    /// The rung's name; the model's where absent.
+    pub name: Option<String>,
+    /// The model that serves it.
+    pub model: String,
+    /// The least confidence it serves; absent on the last rung only.
+    pub threshold: Option<i64>,
+}
+
+/// A policy in force: names resolved, thresholds checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The policy's name.
+    pub name: Arc<str>,
+    /// Counts up with every change.
+    pub version: u32,
+    /// The model that savings are measured against.
+    pub baseline: ModelId,
+    /// Routes in order of precedence; the last one takes all that is left.
+    pub routes: Vec<Route>,
+}
+
+/// A route in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The route's name.
+    pub name: Arc<str>,
+    /// What it takes.
+    pub matcher: Matcher,
+    /// Rungs, cheapest first; never empty.
+    pub ladder: Vec<Rung>,
+    /// Index of the rung for requests without a confidence.
+    pub no_signal: u8,
+}
+
+/// A rung in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rung {
+    /// The rung's name.
+    pub name: Arc<str>,
+    /// The model that serves it.
+    pub model: ModelId,
+    /// The least confidence it serves; zero on the last rung.
+    pub threshold: PerMille,
+}
+
+/// What a route takes; an empty list takes everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matcher {
+    teams: Vec<TeamId>,
+    projects: Vec<ProjectId>,
+    tasks: u16,
+    asked: Vec<ModelId>,
+}
+
+impl Matcher {
+    /// Says whether a request with these tags is taken.
+    pub fn takes(&self, team: TeamId, project: ProjectId, task: TaskClass, asked: ModelId) -> bool {
+        (self.teams.is_empty() || self.teams.contains(&team))
+            && (self.projects.is_empty() || self.projects.contains(&project))
+            && (self.tasks == 0 || self.tasks & (1 << task.index()) != 0)
+            && (self.asked.is_empty() || self.asked.contains(&asked))
+    }
+
+    fn takes_all(&self) -> bool {
+        self.teams.is_empty() && self.projects.is_empty() && self.tasks == 0 && self.asked.is_empty()
+    }
+
+    /// Writes what is taken in a few words: `task extraction, code · team search`.
+    pub fn describe(&self, names: &Names) -> String {
+        if self.takes_all() {
+            return "everything else".to_owned();
+        }
+        let mut parts = Vec::new();
+        let tasks: Vec<&str> =
+            TaskClass::ALL.iter().filter(|t| self.tasks & (1 << t.index()) != 0).map(|t| t.name()).collect();
+        let teams: Vec<&str> = self.teams.iter().map(|&t| names.team(t)).collect();
+        let projects: Vec<&str> = self.projects.iter().map(|&p| names.project(p)).collect();
+        let asked: Vec<&str> = self.asked.iter().map(|&m| names.model(m)).collect();
+        for (word, list) in [("task", tasks), ("team", teams), ("project", projects), ("asked", asked)] {
+            if !list.is_empty() {
+                parts.push(format!("{word} {}", list.join(", ")));
+            }
+        }
+        parts.join(" · ")
+    }
+}
+
+fn wrong(field: String, problem: impl Into<String>) -> PolicyError {
+    PolicyError { field, problem: problem.into() }
+}
+
+impl Policy {
+    /// Checks a spec and resolves its names; ids of teams, projects and models are made where they are new.
+    ///
+    /// # Errors
+    /// The first thing wrong, with its field.
+    pub fn compile(spec: &PolicySpec, version: u32, names: &mut Names) -> Result<Self, PolicyError> {
+        if spec.routes.is_empty() {
+            return Err(wrong("route".into(), "a policy needs at least one [[route]]"));
+        }
+        if spec.routes.len() > usize::from(u8::MAX) {
+            return Err(wrong("route".into(), "at most 255 routes"));
+        }
+        let mut routes = Vec::with_capacity(spec.routes.len());
+        for (at, route) in spec.routes.iter().enumerate() {
+            if route.name.is_empty() {
+                return Err(wrong(format!("route[{at}].name"), "every route needs a name"));
+            }
+            if spec.routes[..at].iter().any(|earlier| earlier.name == route.name) {
+                return Err(wrong(format!("route.{}.name", route.name), "another route has this name already"));
+            }
+            routes.push(Route::compile(route, names)?);
+        }
+        let last = routes.len() - 1;
+        if let Some(early) = routes[..last].iter().find(|route| route.matcher.takes_all()) {
+            return Err(wrong(
+                format!("route.{}.match", early.name),
+                "takes every request, so the routes after it can never be used; move it to the end or narrow it",
+            ));
+        }
+        if !routes[last].matcher.takes_all() {
+            return Err(wrong(
+                format!("route.{}.match", routes[last].name),
+                "the last route must take everything that is left; remove its match or add a route without one",
+            ));
+        }
+        let strongest = routes[last].strongest().model;
+        let baseline = match &spec.baseline {
+            Some(name) if name.is_empty() => return Err(wrong("baseline".into(), "names no model")),
+            Some(name) => names.intern_model(name),
+            None => strongest,
+        };
+        Ok(Self { name: spec.name.as_str().into(), version, baseline, routes })
+    }
+
+    /// Gives a route by id; ids come from this policy, so a stranger's falls to the last route.
+    pub fn route(&self, id: RouteId) -> &Route {
+        self.routes.get(id.index()).unwrap_or(&self.routes[self.routes.len() - 1])
+    }
+
+    /// Finds a route by name.
+    pub fn find_route(&self, name: &str) -> Option<RouteId> {
+        self.routes.iter().position(|route| &*route.name == name).and_then(|at| u8::try_from(at).ok()).map(RouteId)
+    }
+
+    /// Gives a copy with one threshold moved and the version counted up.
+    ///
+    /// # Errors
+    /// Where the route or rung does not exist, or the threshold would rise along the ladder.
+    pub fn with_threshold(&self, route: RouteId, rung: usize, to: PerMille) -> Result<Self, PolicyError> {
+        let mut copy = self.clone();
+        copy.set_threshold(route, rung, to)?;
+        copy.version = self.version.saturating_add(1);
+        Ok(copy)
+    }
+
+    /// Moves one threshold, keeping the version.
+    ///
+    /// # Errors
+    /// As [`Policy::with_threshold`].
+    pub fn set_threshold(&mut self, route: RouteId, rung: usize, to: PerMille) -> Result<(), PolicyError> {
+        let Some(route) = self.routes.get_mut(route.index()) else {
+            return Err(wrong("route".into(), "there is no such route"));
+        };
+        let mut thresholds = route.thresholds();
+        let Some(slot) = thresholds.get_mut(rung) else {
+            return Err(wrong(
+                format!("route.{}.ladder[{rung}]", route.name),
+                "has no threshold: the last rung takes whatever the others leave",
+            ));
+        };
+        *slot = to;
+        route.set_thresholds(&thresholds)
+    }
+
+    /// Says whether two policies differ in nothing but thresholds, which is what the frontier can answer exactly.
+    pub fn same_shape(&self, other: &Self) -> bool {
+        self.routes.len() == other.routes.len()
+            && self.routes.iter().zip(&other.routes).all(|(a, b)| {
+                a.matcher == b.matcher
+                    && a.no_signal == b.no_signal
+                    && a.ladder.len() == b.ladder.len()
+                    && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.model == y.model)
+            })
+    }
+}
+
+impl Route {
+    fn compile(spec: &RouteSpec, names: &mut Names) -> Result<Self, PolicyError> {
+        let field = |tail: &str| format!("route.{}.{tail}", spec.name);
+        if spec.ladder.is_empty() {
+            return Err(wrong(field("ladder"), "needs at least one rung"));
+        }
+        if spec.ladder.len() > MAX_RUNGS {
+            return Err(wrong(field("ladder"), format!("has {} rungs, at most {MAX_RUNGS} are allowed", spec.ladder.len())));
+        }
+        let mut tasks = 0u16;
+        for task in &spec.tasks {
+            let class: TaskClass = task.parse().map_err(|()| {
+                let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
+                wrong(field("match.task"), format!("`{task}` is no task class; known are {}", known.join(", ")))
+            })?;
+            tasks |= 1 << class.index();
+        }
+        let matcher = Matcher {
+            teams: spec.teams.iter().map(|name| names.intern_team(name)).collect(),
+            projects: spec.projects.iter().map(|name| names.intern_project(name)).collect(),
+            tasks,
+            asked: spec.asked.iter().map(|name| names.intern_model(name)).collect(),
+        };
+        let last = spec.ladder.len() - 1;
+        let mut ladder: Vec<Rung> = Vec::with_capacity(spec.ladder.len());
+        for (at, rung) in spec.ladder.iter().enumerate() {
+            let here = |tail: &str| field(&format!("ladder[{at}].{tail}"));
+            if rung.model.is_empty() {
+                return Err(wrong(here("model"), "names no model"));
+            }
+            let threshold = match (rung.threshold, at == last) {
+                (None, true) => PerMille::ZERO,
+                (Some(_), true) => {
+                    return Err(wrong(here("threshold"), "the last rung takes whatever is left; remove its threshold"));
+                }
+                (None, false) => {
+                    return Err(wrong(here("threshold"), "is missing; every rung but the last needs one, 0 to 1000"));
+                }
+                (Some(value), false) => u16::try_from(value)
+                    .ok()
+                    .and_then(PerMille::new)
+                    .ok_or_else(|| wrong(here("threshold"), format!("{value} is outside 0 to 1000 per mille")))?,
+            };
+            let name = rung.name.as_deref().unwrap_or(&rung.model);
+            if ladder.iter().any(|earlier| &*earlier.name == name) {
+                return Err(wrong(here("rung"), format!("`{name}` is on this ladder already")));
+            }
+            ladder.push(Rung { name: name.into(), model: names.intern_model(&rung.model), threshold });
+        }
+        let no_signal = match spec.no_signal.as_deref() {
+            None | Some("strongest") => last,
+            Some(name) => ladder.iter().position(|rung| &*rung.name == name).ok_or_else(|| {
+                wrong(field("no_signal"), format!("`{name}` is no rung of this ladder; write \"strongest\" or a rung's name"))
+            })?,
+        };
+        let mut route = Self { name: spec.name.as_str().into(), matcher, ladder, no_signal: u8::try_from(no_signal).unwrap_or(0) };
+        let thresholds = route.thresholds();
+        route.set_thresholds(&thresholds)?;
+        Ok(route)
+    }
+
+    /// Gives the thresholds of every rung but the last.
+    pub fn thresholds(&self) -> Thresholds {
+        self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
+    }
+
+    /// Sets all thresholds at once.
+    ///
+    /// # Errors
+    /// Where they rise along the ladder or are of another number.
+    pub fn set_thresholds(&mut self, thresholds: &[PerMille]) -> Result<(), PolicyError> {
+        if thresholds.len() + 1 != self.ladder.len() {
+            return Err(wrong(format!("route.{}.ladder", self.name), "one threshold for every rung but the last"));
+        }
+        for at in 1..thresholds.len() {
+            if thresholds[at] > thresholds[at - 1] {
+                return Err(wrong(
+                    format!("route.{}.ladder[{at}].threshold", self.name),
+                    format!(
+                        "thresholds must descend along the ladder: {} (rung `{}`) is above {} (rung `{}`)",
+                        thresholds[at],
+                        self.ladder[at].name,
+                        thresholds[at - 1],
+                        self.ladder[at - 1].name
+                    ),
+                ));
+            }
+        }
+        for (rung, &threshold) in self.ladder.iter_mut().zip(thresholds) {
+            rung.threshold = threshold;
+        }
+        Ok(())
+    }
+
+    /// Gives the range in which a rung's threshold may move without crossing its neighbours.
+    pub fn threshold_range(&self, rung: usize) -> (PerMille, PerMille) {
+        let highest = if rung == 0 { PerMille::ONE } else { self.ladder[rung - 1].threshold };
+        let lowest = self.ladder.get(rung + 1).map_or(PerMille::ZERO, |next| next.threshold);
+        (lowest, highest)
+    }
+
+    /// Finds a rung by name, model name or number from 1.
+    pub fn find_rung(&self, text: &str, names: &Names) -> Option<usize> {
+        self.ladder
+            .iter()
+            .position(|rung| &*rung.name == text)
+            .or_else(|| self.ladder.iter().position(|rung| names.model(rung.model) == text))
+            .or_else(|| text.parse::<usize>().ok().filter(|n| (1..=self.ladder.len()).contains(n)).map(|n| n - 1))
+    }
+
+    /// Gives the rung that serves a confidence.
+    pub fn rung_for(&self, confidence: Option<PerMille>) -> usize {
+        match confidence {
+            None => self.no_signal as usize,
+            Some(value) => {
+                self.ladder.iter().position(|rung| value >= rung.threshold).unwrap_or(self.ladder.len() - 1)
+            }
+        }
+    }
+
+    /// Gives the last rung.
+    pub fn strongest(&self) -> &Rung {
+        &self.ladder[self.ladder.len() - 1]
+    }
+}

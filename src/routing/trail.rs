@@ -1,0 +1,163 @@
+//! The reason trail: one line for every stage a request passed, kept as small values and written out only when read.
+
+use arrayvec::ArrayVec;
+
+use super::{Check, Policy, RouteId, Status};
+use crate::classifier::TaskClass;
+use crate::units::{ModelId, Names, PerMille};
+
+/// The steps of one decision in order.
+pub type Trail = ArrayVec<Step, 8>;
+
+/// Where a confidence comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum ConfidenceSource {
+    /// There is none.
+    #[default]
+    None,
+    /// The log carries it.
+    Recorded,
+    /// Our classifier read the text.
+    Text,
+    /// Our classifier read measures only (tokens, turn, tools, history).
+    Measures,
+}
+
+impl ConfidenceSource {
+    /// Says it in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::None => "no signal",
+            Self::Recorded => "recorded in the log",
+            Self::Text => "classified from text",
+            Self::Measures => "classified from measures",
+        }
+    }
+}
+
+/// Why a request went up the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A check of the answer failed.
+    Check,
+    /// The provider failed.
+    Provider(Status),
+}
+
+/// One stage's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The kind of work and the confidence.
+    Classified {
+        /// The kind of work.
+        class: TaskClass,
+        /// The confidence, if any.
+        confidence: Option<PerMille>,
+        /// Where it comes from.
+        source: ConfidenceSource,
+    },
+    /// The rule that took the request.
+    Route(RouteId),
+    /// The confidence reached this rung's threshold.
+    Placed {
+        /// The rung.
+        rung: u8,
+        /// Its threshold.
+        threshold: PerMille,
+    },
+    /// The confidence reached no threshold.
+    Last {
+        /// The rung.
+        rung: u8,
+        /// The lowest threshold missed; `None` where the ladder has a single rung.
+        missed: Option<PerMille>,
+    },
+    /// There was no confidence.
+    NoSignal {
+        /// The rung that the policy names for this case.
+        rung: u8,
+    },
+    /// An attempt ended.
+    Attempted {
+        /// The model called.
+        model: ModelId,
+        /// How the call ended.
+        status: Status,
+        /// What the check said.
+        check: Check,
+        /// Whether this is what happened, or an estimate of what would have.
+        observed: bool,
+    },
+    /// The request went up the ladder.
+    Climbed {
+        /// To this rung.
+        to: u8,
+        /// Because of this.
+        why: Why,
+    },
+    /// Nothing was decided: the log says what happened.
+    AsRecorded,
+}
+
+impl Step {
+    /// Writes the step for a person.
+    pub fn describe(&self, route: RouteId, policy: &Policy, names: &Names) -> String {
+        let ladder = &policy.route(route).ladder;
+        let rung = |at: u8| {
+            ladder.get(at as usize).map_or_else(
+                || format!("rung {}", at + 1),
+                |rung| {
+                    let model = names.model(rung.model);
+                    if &*rung.name == model { model.to_owned() } else { format!("{} ({model})", rung.name) }
+                },
+            )
+        };
+        match *self {
+            Self::Classified { class, confidence, source } => match confidence {
+                Some(value) => format!("{class}, confidence {value}‰, {}", source.text()),
+                None => format!("{class}, no confidence: {}", source.text()),
+            },
+            Self::Route(id) => {
+                let route = policy.route(id);
+                format!("route {}: takes {}", route.name, route.matcher.describe(names))
+            }
+            Self::Placed { rung: at, threshold } => format!("reaches threshold {threshold}‰ of {}", rung(at)),
+            Self::Last { rung: at, missed: Some(missed) } => {
+                format!("below {missed}‰, the lowest threshold: {}", rung(at))
+            }
+            Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
+            Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
+            Self::Attempted { model, status, check, observed } => {
+                let check = match check {
+                    Check::None => "",
+                    Check::Passed => ", check passed",
+                    Check::Failed => ", check failed",
+                };
+                let basis = if observed { "observed" } else { "estimated" };
+                let status = status.name().replace('_', " ");
+                format!("{}: {status}{check} ({basis})", names.model(model))
+            }
+            Self::Climbed { to, why } => {
+                let why = match why {
+                    Why::Check => "the check failed".to_owned(),
+                    Why::Provider(status) => format!("the provider failed ({})", status.name().replace('_', " ")),
+                };
+                format!("{why}: up to {}", rung(to))
+            }
+            Self::AsRecorded => "as recorded; nothing was decided here".to_owned(),
+        }
+    }
+
+    /// Gives the stage's short name, for the left column of a trail.
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Self::Classified { .. } => "classify",
+            Self::Route(_) => "route",
+            Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } => "place",
+            Self::Attempted { .. } => "attempt",
+            Self::Climbed { .. } => "escalate",
+            Self::AsRecorded => "recorded",
+        }
+    }
+}

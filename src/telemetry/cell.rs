@@ -1,0 +1,200 @@
+//! The sums of one slice of traffic: a model, a team, a route, or all of it.
+
+use super::Latencies;
+use crate::outcome::{Leg, Settled};
+use crate::pricing::{CostSum, Usage};
+use crate::units::Pico;
+
+/// Whether a request enters a window or leaves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It enters.
+    Plus,
+    /// It leaves.
+    Minus,
+}
+
+impl Sign {
+    fn count(self, field: &mut u64, n: u64) {
+        match self {
+            Self::Plus => *field += n,
+            Self::Minus => *field = field.saturating_sub(n),
+        }
+    }
+}
+
+/// Sums of known token counts by bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TokenSums {
+    /// Fresh prompt tokens.
+    pub input: u64,
+    /// Prompt tokens read from cache.
+    pub cache_read: u64,
+    /// Prompt tokens written to a 5-minute cache.
+    pub write_5m: u64,
+    /// Prompt tokens written to a 1-hour cache.
+    pub write_1h: u64,
+    /// Answer tokens, reasoning included.
+    pub output: u64,
+    /// The part of `output` that was reasoning, where told.
+    pub reasoning: u64,
+}
+
+impl TokenSums {
+    fn apply(&mut self, usage: &Usage, sign: Sign) {
+        sign.count(&mut self.input, usage.input.or_zero());
+        sign.count(&mut self.cache_read, usage.cache_read.or_zero());
+        sign.count(&mut self.write_5m, usage.write_5m.or_zero());
+        sign.count(&mut self.write_1h, usage.write_1h.or_zero());
+        sign.count(&mut self.output, usage.output.or_zero());
+        sign.count(&mut self.reasoning, usage.reasoning.or_zero());
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.input += other.input;
+        self.cache_read += other.cache_read;
+        self.write_5m += other.write_5m;
+        self.write_1h += other.write_1h;
+        self.output += other.output;
+        self.reasoning += other.reasoning;
+    }
+
+    /// Gives the cache writes of both lifetimes.
+    pub fn cache_write(&self) -> u64 {
+        self.write_5m + self.write_1h
+    }
+
+    /// Gives all prompt tokens.
+    pub fn prompt(&self) -> u64 {
+        self.input + self.cache_read + self.write_5m + self.write_1h
+    }
+}
+
+/// The sums of one slice of traffic.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Cell {
+    /// Operations; at a model, those it answered.
+    pub requests: u64,
+    /// Calls to models.
+    pub attempts: u64,
+    /// Operations that ended without an answer; at a model, calls that did.
+    pub errors: u64,
+    /// Operations that went up the ladder.
+    pub escalated: u64,
+    /// Calls whose prompt was read from cache, at least in part.
+    pub cache_hits: u64,
+    /// Calls whose tokens are not all known.
+    pub tokens_unknown: u64,
+    /// Operations with at least one estimated call.
+    pub estimated: u64,
+    /// Tokens.
+    pub tokens: TokenSums,
+    /// Cost, per operation; at a model, per call.
+    pub cost: CostSum,
+    /// The variance of the estimated part of the cost, in square pico-dollars.
+    pub variance: i128,
+    /// What the baseline model would have cost, over operations where both are known.
+    pub baseline: CostSum,
+    /// The cost of just those operations.
+    pub compared: Pico,
+    /// Latency, per operation; at a model, per call.
+    pub latency: Latencies,
+    /// Sum of known quality in per mille, over `labelled` operations.
+    pub quality: u64,
+    /// Operations where the answering model has a label.
+    pub labelled: u64,
+}
+
+impl Cell {
+    /// Adds or takes away a whole operation.
+    pub(super) fn operation(&mut self, settled: &Settled, quality: Option<u64>, sign: Sign) {
+        sign.count(&mut self.requests, 1);
+        sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
+        sign.count(&mut self.escalated, u64::from(settled.escalated));
+        sign.count(&mut self.estimated, u64::from(settled.estimated));
+        for leg in &settled.legs {
+            self.usage(leg, sign);
+        }
+        match sign {
+            Sign::Plus => self.cost.add(settled.cost),
+            Sign::Minus => self.cost.remove(settled.cost),
+        }
+        if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
+            match sign {
+                Sign::Plus => {
+                    self.baseline.add(settled.baseline);
+                    self.compared += cost;
+                }
+                Sign::Minus => {
+                    self.baseline.remove(settled.baseline);
+                    self.compared -= cost;
+                }
+            }
+        }
+        if let Some(quality) = quality {
+            sign.count(&mut self.quality, quality);
+            sign.count(&mut self.labelled, 1);
+        }
+        self.latency.apply(settled.latency, sign);
+    }
+
+    /// Adds or takes away one call at its model; `answered` where its answer is the operation's.
+    pub(super) fn leg(&mut self, leg: &Leg, answered: bool, escalated: bool, sign: Sign) {
+        sign.count(&mut self.requests, u64::from(answered));
+        sign.count(&mut self.errors, u64::from(!leg.status.is_ok()));
+        sign.count(&mut self.escalated, u64::from(answered && escalated));
+        sign.count(&mut self.estimated, u64::from(!leg.observed));
+        self.usage(leg, sign);
+        match sign {
+            Sign::Plus => self.cost.add(leg.cost),
+            Sign::Minus => self.cost.remove(leg.cost),
+        }
+        self.latency.apply(leg.latency, sign);
+    }
+
+    fn usage(&mut self, leg: &Leg, sign: Sign) {
+        sign.count(&mut self.attempts, 1);
+        sign.count(&mut self.cache_hits, u64::from(leg.usage.cache_read.or_zero() > 0));
+        sign.count(&mut self.tokens_unknown, u64::from(!leg.usage.is_complete()));
+        self.tokens.apply(&leg.usage, sign);
+        match sign {
+            Sign::Plus => self.variance = self.variance.saturating_add(leg.variance),
+            Sign::Minus => self.variance = self.variance.saturating_sub(leg.variance),
+        }
+    }
+
+    /// Adds another cell.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.attempts += other.attempts;
+        self.errors += other.errors;
+        self.escalated += other.escalated;
+        self.cache_hits += other.cache_hits;
+        self.tokens_unknown += other.tokens_unknown;
+        self.estimated += other.estimated;
+        self.tokens.merge(&other.tokens);
+        self.cost += &other.cost;
+        self.variance = self.variance.saturating_add(other.variance);
+        self.baseline += &other.baseline;
+        self.compared += other.compared;
+        self.latency.merge(&other.latency);
+        self.quality += other.quality;
+        self.labelled += other.labelled;
+    }
+
+    /// Gives what was saved against the baseline, over operations where both are known.
+    pub fn saved(&self) -> Pico {
+        self.baseline.total() - self.compared
+    }
+
+    /// Gives the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    pub fn cost_error(&self) -> Pico {
+        let deviation = self.variance.max(0).unsigned_abs().isqrt();
+        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+    }
+
+    /// Says whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.requests == 0 && self.attempts == 0
+    }
+}

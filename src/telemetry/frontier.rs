@@ -1,0 +1,448 @@
+//! The what-if frontier of one route: what every setting of its thresholds would have cost and bought.
+//!
+//! Confidence and thresholds live on the same grid of 1,001 values, so a threshold only cuts bins. For every value and
+//! rung the frontier keeps integer sums over the requests of that confidence as if they had started on that rung; any
+//! setting of thresholds is then a sum of a few prefix differences, exactly equal to re-deciding every request.
+
+use std::ops::{AddAssign, SubAssign};
+
+use super::Sign;
+use super::latency::{BUCKETS, LatencyBuckets, bucket};
+use crate::outcome::{Evidence, Leg, Outlook, on_model};
+use crate::pricing::{Cost, CostSum};
+use crate::routing::{MAX_RUNGS, Next, Route, after_attempt};
+use crate::units::{PerMille, Pico};
+
+/// Bins: one per confidence value, and one for requests without a confidence.
+const BINS: usize = PerMille::VALUES + 1;
+/// The bin of requests without a confidence.
+const NONE: usize = PerMille::VALUES;
+/// Latency blocks of this many bins are summed up ahead.
+const BLOCK: usize = 32;
+const BLOCKS: usize = PerMille::VALUES.div_ceil(BLOCK);
+
+/// Sums over some requests, as if they had started on one rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Sums {
+    requests: u64,
+    known: i128,
+    estimated: i128,
+    variance: i128,
+    unknown: u64,
+    escalated: u64,
+    errors: u64,
+    quality: u64,
+    labelled: u64,
+    input: u64,
+    output: u64,
+    answered: [u64; MAX_RUNGS],
+}
+
+impl AddAssign<&Sums> for Sums {
+    fn add_assign(&mut self, o: &Sums) {
+        self.requests = self.requests.wrapping_add(o.requests);
+        self.known = self.known.wrapping_add(o.known);
+        self.estimated = self.estimated.wrapping_add(o.estimated);
+        self.variance = self.variance.wrapping_add(o.variance);
+        self.unknown = self.unknown.wrapping_add(o.unknown);
+        self.escalated = self.escalated.wrapping_add(o.escalated);
+        self.errors = self.errors.wrapping_add(o.errors);
+        self.quality = self.quality.wrapping_add(o.quality);
+        self.labelled = self.labelled.wrapping_add(o.labelled);
+        self.input = self.input.wrapping_add(o.input);
+        self.output = self.output.wrapping_add(o.output);
+        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
+            *mine = mine.wrapping_add(*theirs);
+        }
+    }
+}
+
+impl SubAssign<&Sums> for Sums {
+    fn sub_assign(&mut self, o: &Sums) {
+        self.requests = self.requests.wrapping_sub(o.requests);
+        self.known = self.known.wrapping_sub(o.known);
+        self.estimated = self.estimated.wrapping_sub(o.estimated);
+        self.variance = self.variance.wrapping_sub(o.variance);
+        self.unknown = self.unknown.wrapping_sub(o.unknown);
+        self.escalated = self.escalated.wrapping_sub(o.escalated);
+        self.errors = self.errors.wrapping_sub(o.errors);
+        self.quality = self.quality.wrapping_sub(o.quality);
+        self.labelled = self.labelled.wrapping_sub(o.labelled);
+        self.input = self.input.wrapping_sub(o.input);
+        self.output = self.output.wrapping_sub(o.output);
+        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
+            *mine = mine.wrapping_sub(*theirs);
+        }
+    }
+}
+
+/// Latency counts of one rung: by bin, and by block of bins ahead of time.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+struct LatencyGrid {
+    bins: Vec<u32>,
+    blocks: Vec<u32>,
+}
+
+impl LatencyGrid {
+    fn apply(&mut self, bin: usize, millis: u64, sign: Sign) {
+        if self.bins.is_empty() {
+            self.bins = vec![0; BINS * BUCKETS];
+            self.blocks = vec![0; BLOCKS * BUCKETS];
+        }
+        let at = bucket(millis);
+        let step = |count: &mut u32| match sign {
+            Sign::Plus => *count = count.saturating_add(1),
+            Sign::Minus => *count = count.saturating_sub(1),
+        };
+        step(&mut self.bins[bin * BUCKETS + at]);
+        if bin < NONE {
+            step(&mut self.blocks[bin / BLOCK * BUCKETS + at]);
+        }
+    }
+
+    /// Adds the counts of bins `from..to`.
+    fn collect(&self, from: usize, to: usize, into: &mut [u64; BUCKETS]) {
+        let mut add = |row: &[u32]| {
+            for (sum, &count) in into.iter_mut().zip(row) {
+                *sum += u64::from(count);
+            }
+        };
+        let mut bin = from;
+        while bin < to {
+            if bin.is_multiple_of(BLOCK) && bin + BLOCK <= to && bin < NONE {
+                if let Some(row) = self.blocks.get(bin / BLOCK * BUCKETS..(bin / BLOCK + 1) * BUCKETS) {
+                    add(row);
+                }
+                bin += BLOCK;
+            } else {
+                if let Some(row) = self.bins.get(bin * BUCKETS..(bin + 1) * BUCKETS) {
+                    add(row);
+                }
+                bin += 1;
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if other.bins.is_empty() {
+            return;
+        }
+        if self.bins.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins).chain(self.blocks.iter_mut().zip(&other.blocks)) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+}
+
+/// The frontier of one route.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Frontier {
+    rungs: usize,
+    no_signal: usize,
+    /// `rungs * BINS`, rung by rung.
+    sums: Vec<Sums>,
+    latency: Vec<LatencyGrid>,
+    counts: Vec<u32>,
+}
+
+/// What a setting of thresholds gives.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// Operations.
+    pub requests: u64,
+    /// Their cost.
+    pub cost: CostSum,
+    /// Variance of the estimated part, in square pico-dollars.
+    pub variance: i128,
+    /// Operations that start on each rung.
+    pub placed: [u64; MAX_RUNGS],
+    /// Operations answered by each rung, after escalation.
+    pub answered: [u64; MAX_RUNGS],
+    /// Operations that went up the ladder.
+    pub escalated: u64,
+    /// Operations that end without an answer.
+    pub errors: u64,
+    /// Sum of known quality in per mille over `labelled` operations.
+    pub quality: u64,
+    /// Operations whose answering model has a label.
+    pub labelled: u64,
+    /// Prompt tokens.
+    pub input: u64,
+    /// Answer tokens.
+    pub output: u64,
+    /// Latencies where known or estimated.
+    pub latency: LatencyBuckets,
+}
+
+/// One point of the cost curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurvePoint {
+    /// The threshold.
+    pub threshold: PerMille,
+    /// The cost.
+    pub cost: CostSum,
+    /// Requests that start on the rung whose threshold moves.
+    pub placed: u64,
+    /// Requests that start on the last rung.
+    pub strongest: u64,
+    /// Sum of known quality in per mille over `labelled` operations.
+    pub quality: u64,
+    /// Operations with a label.
+    pub labelled: u64,
+}
+
+/// Prefix sums of a frontier: any setting of thresholds in a few subtractions.
+#[derive(Clone, Debug)]
+pub struct Prefix {
+    rungs: usize,
+    no_signal: usize,
+    /// `rungs * (VALUES + 1)`: sums of bins below an index.
+    sums: Vec<Sums>,
+    unsure: Sums,
+}
+
+impl Frontier {
+    /// Starts an empty frontier for a route.
+    pub fn new(route: &Route) -> Self {
+        let rungs = route.ladder.len();
+        Self {
+            rungs,
+            no_signal: usize::from(route.no_signal),
+            sums: vec![Sums::default(); rungs * BINS],
+            latency: vec![LatencyGrid::default(); rungs],
+            counts: vec![0; BINS],
+        }
+    }
+
+    /// Adds or takes away one operation of this route: every rung it might have started on.
+    pub fn apply(&mut self, evidence: &Evidence<'_>, route: &Route, outlook: &Outlook<'_>, sign: Sign) {
+        let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
+        let mut legs = arrayvec::ArrayVec::<(Leg, Option<u64>), MAX_RUNGS>::new();
+        for rung in &route.ladder {
+            let quality = evidence.label(rung.model).and_then(|label| label.quality).map(|quality| u64::from(quality.get()));
+            legs.push((on_model(evidence, rung.model, outlook), quality));
+        }
+        match sign {
+            Sign::Plus => self.counts[bin] = self.counts[bin].saturating_add(1),
+            Sign::Minus => self.counts[bin] = self.counts[bin].saturating_sub(1),
+        }
+        for start in 0..self.rungs {
+            let mut one = Sums { requests: 1, ..Sums::default() };
+            let mut cost = Cost::Known(Pico::ZERO);
+            let mut latency = Some(0u64);
+            let mut rung = start;
+            while let Some((leg, quality)) = legs.get(rung) {
+                cost = cost.plus(leg.cost);
+                one.variance = one.variance.saturating_add(leg.variance);
+                one.input += leg.usage.prompt().unwrap_or(0);
+                one.output += leg.usage.output.or_zero();
+                latency = latency.zip(leg.latency.get()).map(|(a, b)| a + b);
+                let at = u8::try_from(rung).unwrap_or(u8::MAX);
+                match after_attempt(at, self.rungs, leg.status, leg.check) {
+                    Next::Climb { to, .. } => rung = usize::from(to),
+                    Next::Answer => {
+                        one.errors = u64::from(!leg.status.is_ok());
+                        one.answered[rung] = 1;
+                        if let Some(quality) = quality {
+                            one.quality = *quality;
+                            one.labelled = 1;
+                        }
+                        break;
+                    }
+                }
+            }
+            one.escalated = u64::from(rung != start);
+            match cost {
+                Cost::Known(amount) => one.known = amount.0,
+                Cost::Estimated(amount) => one.estimated = amount.0,
+                Cost::Unknown(_) => one.unknown = 1,
+            }
+            let sums = &mut self.sums[start * BINS + bin];
+            match sign {
+                Sign::Plus => *sums += &one,
+                Sign::Minus => *sums -= &one,
+            }
+            if let Some(millis) = latency {
+                self.latency[start].apply(bin, millis, sign);
+            }
+        }
+    }
+
+    /// Adds another frontier of the same route.
+    pub fn merge(&mut self, other: &Self) {
+        if self.sums.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        for (mine, theirs) in self.sums.iter_mut().zip(&other.sums) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.latency.iter_mut().zip(&other.latency) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+
+    /// Gives the requests per confidence value, 1,001 bins.
+    pub fn histogram(&self) -> &[u32] {
+        self.counts.get(..PerMille::VALUES).unwrap_or(&[])
+    }
+
+    /// Counts the requests without a confidence.
+    pub fn without_confidence(&self) -> u32 {
+        self.counts.get(NONE).copied().unwrap_or(0)
+    }
+
+    /// Counts all requests.
+    pub fn requests(&self) -> u64 {
+        self.counts.iter().map(|&n| u64::from(n)).sum()
+    }
+
+    /// Builds the prefix sums.
+    pub fn prefix(&self) -> Prefix {
+        let mut sums = Vec::with_capacity(self.rungs * BINS);
+        for rung in 0..self.rungs {
+            let mut running = Sums::default();
+            sums.push(running);
+            for bin in 0..PerMille::VALUES {
+                running += &self.sums[rung * BINS + bin];
+                sums.push(running);
+            }
+        }
+        let unsure = self.sums.get(self.no_signal * BINS + NONE).copied().unwrap_or_default();
+        Prefix { rungs: self.rungs, no_signal: self.no_signal, sums, unsure }
+    }
+
+    /// Says what thresholds give, latency included. `prefix` must be of this frontier.
+    pub fn forecast(&self, prefix: &Prefix, thresholds: &[PerMille]) -> Forecast {
+        let mut forecast = prefix.forecast(thresholds);
+        for (rung, from, to) in bands(thresholds, self.rungs) {
+            if let Some(grid) = self.latency.get(rung) {
+                grid.collect(from, to, &mut forecast.latency.0);
+            }
+        }
+        if let Some(grid) = self.latency.get(self.no_signal) {
+            grid.collect(NONE, BINS, &mut forecast.latency.0);
+        }
+        forecast
+    }
+
+    /// Counts the requests that start on another rung under the second setting than under the first.
+    pub fn flips(&self, applied: &[PerMille], staged: &[PerMille]) -> u64 {
+        let rung = |thresholds: &[PerMille], bin: usize| {
+            thresholds.iter().position(|threshold| bin >= threshold.bin()).unwrap_or(thresholds.len())
+        };
+        self.histogram()
+            .iter()
+            .enumerate()
+            .filter(|(bin, count)| **count > 0 && rung(applied, *bin) != rung(staged, *bin))
+            .map(|(_, &count)| u64::from(count))
+            .sum()
+    }
+}
+
+/// Gives the band of confidence bins (`from..to`) that each rung serves.
+fn bands(thresholds: &[PerMille], rungs: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut to = PerMille::VALUES;
+    (0..rungs).map(move |rung| {
+        let from = if rung + 1 == rungs { 0 } else { thresholds.get(rung).map_or(0, |t| t.bin()).min(to) };
+        let band = (rung, from, to);
+        to = from;
+        band
+    })
+}
+
+impl Prefix {
+    fn band(&self, rung: usize, from: usize, to: usize) -> Sums {
+        let row = rung * BINS;
+        let mut sums = self.sums.get(row + to).copied().unwrap_or_default();
+        if let Some(below) = self.sums.get(row + from) {
+            sums -= below;
+        }
+        sums
+    }
+
+    /// Says what thresholds give, without latency.
+    pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
+        let mut placed = [0; MAX_RUNGS];
+        let mut all = self.unsure;
+        if let Some(slot) = placed.get_mut(self.no_signal) {
+            *slot += self.unsure.requests;
+        }
+        for (rung, from, to) in bands(thresholds, self.rungs) {
+            let sums = self.band(rung, from, to);
+            placed[rung] += sums.requests;
+            all += &sums;
+        }
+        Forecast {
+            requests: all.requests,
+            cost: CostSum { known: Pico(all.known), estimated: Pico(all.estimated), unknown: all.unknown },
+            variance: all.variance,
+            placed,
+            answered: all.answered,
+            escalated: all.escalated,
+            errors: all.errors,
+            quality: all.quality,
+            labelled: all.labelled,
+            input: all.input,
+            output: all.output,
+            latency: LatencyBuckets::default(),
+        }
+    }
+
+    /// Gives the whole curve of one rung's threshold, 0 to 1000. Where it would cross a neighbour, the neighbour goes along.
+    pub fn curve(&self, thresholds: &[PerMille], rung: usize) -> Vec<CurvePoint> {
+        let mut setting: crate::routing::Thresholds = thresholds.iter().copied().collect();
+        (0..=1000u16)
+            .filter_map(PerMille::new)
+            .map(|value| {
+                for (at, slot) in setting.iter_mut().enumerate() {
+                    let own = thresholds[at];
+                    *slot = match at.cmp(&rung) {
+                        std::cmp::Ordering::Less => own.max(value),
+                        std::cmp::Ordering::Equal => value,
+                        std::cmp::Ordering::Greater => own.min(value),
+                    };
+                }
+                let forecast = self.forecast(&setting);
+                CurvePoint {
+                    threshold: value,
+                    cost: forecast.cost,
+                    placed: forecast.placed.get(rung).copied().unwrap_or(0),
+                    strongest: forecast.placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
+                    quality: forecast.quality,
+                    labelled: forecast.labelled,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Forecast {
+    /// Adds another route's forecast; rungs keep their own meaning per route and are not added.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.cost += &other.cost;
+        self.variance = self.variance.saturating_add(other.variance);
+        self.escalated += other.escalated;
+        self.errors += other.errors;
+        self.quality += other.quality;
+        self.labelled += other.labelled;
+        self.input += other.input;
+        self.output += other.output;
+        for (mine, theirs) in self.latency.0.iter_mut().zip(&other.latency.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// Gives the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    pub fn cost_error(&self) -> Pico {
+        let deviation = self.variance.max(0).unsigned_abs().isqrt();
+        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+    }
+}

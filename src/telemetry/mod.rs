@@ -1,0 +1,16 @@
+//! Sums over traffic: by model, team, project, route and task; latency; trends; and the what-if frontier.
+//!
+//! Invariants: everything is integer sums, so adding and taking away are exact inverses, parts add up to the whole, and
+//! sums from several logs or machines simply add.
+
+mod cell;
+mod frontier;
+mod latency;
+mod totals;
+mod trend;
+
+pub use cell::{Cell, Sign, TokenSums};
+pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
+pub use latency::{Latencies, LatencyBuckets, Percentiles};
+pub use totals::Totals;
+pub use trend::{Slot, Trend};

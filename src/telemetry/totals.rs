@@ -1,0 +1,94 @@
+//! Cells by every dimension that people ask about.
+
+use super::{Cell, Sign};
+use crate::classifier::TaskClass;
+use crate::outcome::{Evidence, Settled};
+
+/// All of the traffic, and its parts by model, team, project, route and task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Totals {
+    /// Everything.
+    pub all: Cell,
+    /// By model id: every call at the model it went to.
+    pub models: Vec<Cell>,
+    /// By team id; the last entry of the pair is for requests without a team. The same holds for projects.
+    pub teams: (Vec<Cell>, Cell),
+    /// By project id.
+    pub projects: (Vec<Cell>, Cell),
+    /// By route.
+    pub routes: Vec<Cell>,
+    /// By task class.
+    pub tasks: Vec<Cell>,
+    /// Calls to no named model.
+    pub unnamed_model: Cell,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            all: Cell::default(),
+            models: Vec::new(),
+            teams: (Vec::new(), Cell::default()),
+            projects: (Vec::new(), Cell::default()),
+            routes: Vec::new(),
+            tasks: vec![Cell::default(); TaskClass::ALL.len()],
+            unnamed_model: Cell::default(),
+        }
+    }
+}
+
+fn slot(cells: &mut Vec<Cell>, index: usize) -> &mut Cell {
+    if cells.len() <= index {
+        cells.resize_with(index + 1, Cell::default);
+    }
+    &mut cells[index]
+}
+
+fn named(cells: &mut (Vec<Cell>, Cell), index: Option<usize>) -> &mut Cell {
+    match index {
+        Some(index) => slot(&mut cells.0, index),
+        None => &mut cells.1,
+    }
+}
+
+impl Totals {
+    /// Adds or takes away a settled operation.
+    pub fn apply(&mut self, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
+        let operation = evidence.operation;
+        let quality =
+            evidence.label(settled.model).and_then(|label| label.quality).map(|quality| u64::from(quality.get()));
+        self.all.operation(settled, quality, sign);
+        named(&mut self.teams, operation.team.index()).operation(settled, quality, sign);
+        named(&mut self.projects, operation.project.index()).operation(settled, quality, sign);
+        slot(&mut self.routes, settled.route.index()).operation(settled, quality, sign);
+        slot(&mut self.tasks, operation.class.index()).operation(settled, quality, sign);
+        let last = settled.legs.len().saturating_sub(1);
+        for (at, leg) in settled.legs.iter().enumerate() {
+            let cell = match leg.model.index() {
+                Some(index) => slot(&mut self.models, index),
+                None => &mut self.unnamed_model,
+            };
+            cell.leg(leg, at == last, settled.escalated, sign);
+        }
+    }
+
+    /// Adds another log's or machine's totals; ids must mean the same on both sides.
+    pub fn merge(&mut self, other: &Self) {
+        self.all.merge(&other.all);
+        let lists = [
+            (&mut self.models, &other.models),
+            (&mut self.teams.0, &other.teams.0),
+            (&mut self.projects.0, &other.projects.0),
+            (&mut self.routes, &other.routes),
+            (&mut self.tasks, &other.tasks),
+        ];
+        for (mine, theirs) in lists {
+            for (index, cell) in theirs.iter().enumerate() {
+                slot(mine, index).merge(cell);
+            }
+        }
+        self.teams.1.merge(&other.teams.1);
+        self.projects.1.merge(&other.projects.1);
+        self.unnamed_model.merge(&other.unnamed_model);
+    }
+}
