@@ -14,7 +14,7 @@ pub use event::{Arrival, Effect, Effects, Event, OperationKey};
 pub use snapshot::{EngineSnapshot, Strays};
 
 use crate::outcome::{Evidence, Leg, Operation, Settled};
-use crate::pricing::{PriceTable, charge};
+use crate::pricing::PriceTable;
 use crate::routing::{Decision, Next, Policy, Step, after_attempt, decide};
 use crate::telemetry::{Sign, Totals};
 use crate::units::Instant;
@@ -24,6 +24,8 @@ use crate::units::Instant;
 struct Open {
     operation: Operation,
     decision: Decision,
+    /// The policy that decided; its ladder is climbed also when another has come into force meanwhile.
+    policy: Arc<Policy>,
     rung: u8,
     settled: Settled,
 }
@@ -103,7 +105,7 @@ impl Engine {
         settled.begin(decision.route, decision.rung);
         effects.push(Effect::Send { key: arrival.key, rung: decision.rung, model: decision.model });
         let rung = decision.rung;
-        self.open.insert(arrival.key, Open { operation: arrival.operation, decision, rung, settled });
+        self.open.insert(arrival.key, Open { operation: arrival.operation, decision, policy: Arc::clone(&self.policy), rung, settled });
     }
 
     fn attempted(&mut self, key: OperationKey, leg: Leg, evidence: Option<&Evidence<'_>>, effects: &mut Effects) {
@@ -111,8 +113,7 @@ impl Engine {
             self.strays.unknown_operations += 1;
             return;
         };
-        // The ladder that decided is the ladder that is climbed, also when the policy has moved on meanwhile.
-        let ladder = &self.policy.route(open.decision.route).ladder;
+        let ladder = &open.policy.route(open.decision.route).ladder;
         open.settled.push(leg);
         open.settled.rung = open.rung;
         if open.decision.trail.len() < open.decision.trail.capacity() {
@@ -137,14 +138,7 @@ impl Engine {
         let Some(mut open) = self.open.remove(&key) else { return };
         let bare = Evidence { operation: &open.operation, extra: None };
         let evidence = evidence.unwrap_or(&bare);
-        let baseline = self.policy.baseline;
-        open.settled.baseline = if leg.model == baseline {
-            leg.cost
-        } else if leg.status.is_ok() {
-            charge(&leg.usage, self.prices.rates(baseline, open.operation.at)).as_estimate()
-        } else {
-            leg.cost
-        };
+        open.settled.set_baseline(open.operation.at, open.policy.baseline, &self.prices);
         self.totals.apply(evidence, &open.settled, Sign::Plus);
         effects.push(Effect::Answer { key, decision: open.decision, settled: open.settled });
     }

@@ -13,4 +13,4 @@ pub use history::{Chunk, History};
 pub use leg::{Leg, Outlook, on_model};
 pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation};
 pub use profile::{ProfileFit, Profiles};
-pub use settle::{NO_RUNG, Settled, Settlement, SettledKind, recorded, routed};
+pub use settle::{NO_RUNG, Settled, recorded, routed};

@@ -1,9 +1,9 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::{Evidence, Leg, Outlook, on_model};
-use crate::pricing::{Cost, Unpriced, charge};
+use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, Next, Policy, RouteId, Status, Why, after_attempt};
-use crate::units::{Millis, ModelId, Pico};
+use crate::units::{Instant, Millis, ModelId, Pico};
 
 /// Stands for "no rung": a recorded reading decides nothing.
 pub const NO_RUNG: u8 = u8::MAX;
@@ -53,55 +53,6 @@ impl Default for Settled {
     }
 }
 
-/// What kind of cost a [`Settlement`] holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum SettledKind {
-    /// All observed.
-    Known,
-    /// Something was estimated.
-    Estimated,
-    /// Not knowable.
-    Unknown,
-}
-
-/// A [`Settled`] packed into 32 bytes, kept for every operation of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settlement {
-    /// The cost in pico-dollars, cut at nine million dollars; meaningless where `kind` is unknown.
-    pub pico: i64,
-    /// How long it took.
-    pub latency: Millis,
-    /// The version of the policy it was decided under; 0 in a recorded reading.
-    pub policy_version: u32,
-    /// The model that answered.
-    pub model: ModelId,
-    /// The route.
-    pub route: RouteId,
-    /// The rung that answered.
-    pub rung: u8,
-    /// The rung it started on.
-    pub first_rung: u8,
-    /// What `pico` is worth.
-    pub kind: SettledKind,
-    /// How it ended.
-    pub status: Status,
-    /// Whether it went up the ladder.
-    pub escalated: bool,
-}
-
-impl Settlement {
-    /// Gives the cost.
-    pub fn cost(&self) -> Cost {
-        let amount = Pico(i128::from(self.pico));
-        match self.kind {
-            SettledKind::Known => Cost::Known(amount),
-            SettledKind::Estimated => Cost::Estimated(amount),
-            SettledKind::Unknown => Cost::Unknown(Unpriced::NoUsage),
-        }
-    }
-}
-
 impl Settled {
     /// Empties it for the next operation.
     pub fn begin(&mut self, route: RouteId, first_rung: u8) {
@@ -128,38 +79,15 @@ impl Settled {
         self.legs.push(leg);
     }
 
-    /// Prices the answering call's tokens on the baseline model.
-    pub fn set_baseline(&mut self, evidence: &Evidence<'_>, baseline: ModelId, outlook: &Outlook<'_>) {
+    /// Prices the answering call's tokens on the baseline model. Where nothing was answered, the baseline is charged
+    /// what was charged: a failure is no saving.
+    pub fn set_baseline(&mut self, at: Instant, baseline: ModelId, prices: &PriceTable) {
         let Some(last) = self.legs.last() else { return };
-        self.baseline = if last.model == baseline {
+        self.baseline = if last.model == baseline || !last.status.is_ok() {
             last.cost
-        } else if last.status.is_ok() {
-            charge(&last.usage, outlook.prices.rates(baseline, evidence.operation.at)).as_estimate()
         } else {
-            // Nothing was answered: the baseline is not charged for it either.
-            last.cost
+            charge(&last.usage, prices.rates(baseline, at)).as_estimate()
         };
-    }
-
-    /// Packs it.
-    pub fn pack(&self, policy_version: u32) -> Settlement {
-        let (pico, kind) = match self.cost {
-            Cost::Known(amount) => (amount, SettledKind::Known),
-            Cost::Estimated(amount) => (amount, SettledKind::Estimated),
-            Cost::Unknown(_) => (Pico::ZERO, SettledKind::Unknown),
-        };
-        Settlement {
-            pico: i64::try_from(pico.0).unwrap_or(i64::MAX),
-            latency: self.latency,
-            policy_version,
-            model: self.model,
-            route: self.route,
-            rung: self.rung,
-            first_rung: self.first_rung,
-            kind,
-            status: self.status,
-            escalated: self.escalated,
-        }
     }
 }
 
@@ -188,7 +116,7 @@ pub fn recorded(evidence: &Evidence<'_>, route: RouteId, baseline: ModelId, outl
         });
     }
     into.escalated = first.is_some_and(|first| first != into.model);
-    into.set_baseline(evidence, baseline, outlook);
+    into.set_baseline(at, baseline, outlook.prices);
 }
 
 /// Settles an operation as a policy routes it: observed where the log has the model's answer, estimated where not.
@@ -220,5 +148,5 @@ pub fn routed(
             }
         }
     }
-    into.set_baseline(evidence, policy.baseline, outlook);
+    into.set_baseline(evidence.operation.at, policy.baseline, outlook.prices);
 }

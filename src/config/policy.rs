@@ -1,0 +1,181 @@
+//! Policies as TOML files. Errors name file, line and field.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::routing::{Policy, PolicyError, PolicySpec, RouteSpec, RungSpec};
+use crate::units::Names;
+
+/// The policy that comes with the program.
+pub const BUILTIN: &str = include_str!("../../config/policy.toml");
+
+/// Why a policy file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or not of the right shape.
+    #[error("{path}:{line}: {problem}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The policy makes no sense.
+    #[error("{path}:{line}: {error}")]
+    Policy {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, with its field.
+        error: PolicyError,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    name: Option<String>,
+    baseline: Option<Spanned<String>>,
+    #[serde(default)]
+    route: Vec<Spanned<RouteFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteFile {
+    name: Spanned<String>,
+    #[serde(default, rename = "match")]
+    takes: Option<Spanned<MatchFile>>,
+    #[serde(default)]
+    ladder: Vec<Spanned<RungFile>>,
+    no_signal: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct MatchFile {
+    #[serde(default)]
+    team: Vec<String>,
+    #[serde(default)]
+    project: Vec<String>,
+    #[serde(default)]
+    task: Vec<String>,
+    #[serde(default)]
+    model: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RungFile {
+    rung: Option<String>,
+    model: String,
+    threshold: Option<i64>,
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// Reads a policy from text; `path` is for messages.
+///
+/// # Errors
+/// Where the text is no TOML, has unknown fields, or the policy makes no sense.
+pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error> {
+    let file: PolicyFile = toml::from_str(text).map_err(|error| Error::Syntax {
+        path: path.to_owned(),
+        line: error.span().map_or(1, |span| line_of(text, span.start)),
+        problem: error.message().to_owned(),
+    })?;
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    let mut spec = PolicySpec {
+        name: file.name.unwrap_or_else(|| Path::new(path).file_stem().map_or_else(|| "policy".into(), |s| s.to_string_lossy().into_owned())),
+        ..PolicySpec::default()
+    };
+    if let Some(baseline) = file.baseline {
+        lines.push(("baseline".into(), line_of(text, baseline.span().start)));
+        spec.baseline = Some(baseline.into_inner());
+    }
+    for (at, route) in file.route.into_iter().enumerate() {
+        let start = line_of(text, route.span().start);
+        let route = route.into_inner();
+        let name = route.name.get_ref().clone();
+        lines.push((format!("route[{at}]"), start));
+        lines.push((format!("route.{name}"), line_of(text, route.name.span().start)));
+        let mut one = RouteSpec { name: route.name.into_inner(), ..RouteSpec::default() };
+        if let Some(takes) = route.takes {
+            lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
+            let takes = takes.into_inner();
+            (one.teams, one.projects, one.tasks, one.asked) = (takes.team, takes.project, takes.task, takes.model);
+        }
+        for (at, rung) in route.ladder.into_iter().enumerate() {
+            lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
+            let rung = rung.into_inner();
+            one.ladder.push(RungSpec { name: rung.rung, model: rung.model, threshold: rung.threshold });
+        }
+        if let Some(no_signal) = route.no_signal {
+            lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
+            one.no_signal = Some(no_signal.into_inner());
+        }
+        spec.routes.push(one);
+    }
+    Policy::compile(&spec, 1, names).map_err(|error| {
+        // The longest known prefix of the field is the nearest place in the file.
+        let line = lines
+            .iter()
+            .filter(|(field, _)| error.field.starts_with(field.as_str()))
+            .max_by_key(|(field, _)| field.len())
+            .map_or(1, |(_, line)| *line);
+        Error::Policy { path: path.to_owned(), line, error }
+    })
+}
+
+/// Reads a policy file.
+///
+/// # Errors
+/// As [`parse`], and where the file cannot be read.
+pub fn load(path: &Path, names: &mut Names) -> Result<Policy, Error> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: shown.clone(), source })?;
+    parse(&text, &shown, names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(text, "p.toml", &mut Names::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_policy_that_ships_compiles() {
+        let policy = parse(BUILTIN, "policy.toml", &mut Names::default()).unwrap();
+        assert_eq!(policy.routes.len(), 6);
+    }
+
+    #[test]
+    fn errors_name_file_line_and_field() {
+        let rising = "[[route]]\nname = \"r\"\nladder = [\n  { model = \"a\", threshold = 100 },\n  { model = \"b\", threshold = 200 },\n  { model = \"c\" },\n]\n";
+        let text = error(rising);
+        assert!(text.starts_with("p.toml:5: route.r.ladder[1].threshold: thresholds must descend"), "{text}");
+        assert!(error("[[route]]\nname = \"r\"\nladdr = []\n").starts_with("p.toml:3: unknown field `laddr`"));
+        assert!(error("[[route]]\nname = 3\n").starts_with("p.toml:2: invalid type"));
+        assert!(error("name = \"x\"\n").contains("needs at least one [[route]]"));
+        assert!(error("[[route]\n").starts_with("p.toml:1:"));
+        let high = "[[route]]\nname = \"r\"\nladder = [{ model = \"a\", threshold = 1200 }, { model = \"b\" }]\n";
+        assert!(error(high).contains("1200 is outside 0 to 1000"), "{}", error(high));
+    }
+}

@@ -1,0 +1,13 @@
+//! Reports for people and programs: table, JSON, CSV and Markdown of the same figures.
+//!
+//! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
+
+mod json;
+mod replay;
+mod sheet;
+mod text;
+
+pub use json::to_json;
+pub use replay::{Latency, ReplayReport, Row, Scope, Tokens};
+pub use sheet::{Format, Sheet, render};
+pub use text::replay_text;

@@ -1,0 +1,241 @@
+//! The replay report: one documented object, the same for every output format.
+
+use serde::Serialize;
+
+use crate::classifier::TaskClass;
+use crate::routing::Policy;
+use crate::telemetry::{Cell, Totals};
+use crate::units::{Instant, Names, Pico};
+
+/// What the figures are about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scope {
+    /// The logs.
+    pub logs: Vec<String>,
+    /// `recorded` or `routed`.
+    pub reading: &'static str,
+    /// The policy: name and version.
+    pub policy: String,
+    /// The price book: name and date.
+    pub prices: String,
+    /// The classifier that judged requests without a recorded confidence: name and hash.
+    pub classifier: String,
+    /// The model that savings are measured against.
+    pub baseline_model: String,
+}
+
+/// Tokens in disjoint buckets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tokens {
+    /// Fresh prompt tokens.
+    pub input: u64,
+    /// Prompt tokens read from cache.
+    pub cache_read: u64,
+    /// Prompt tokens written to cache, both lifetimes.
+    pub cache_write: u64,
+    /// Answer tokens, reasoning included.
+    pub output: u64,
+    /// The reasoning part of `output`, where told.
+    pub reasoning: u64,
+}
+
+/// Latency percentiles in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// How many latencies were known.
+    pub known: u64,
+    /// Median.
+    pub p50: u64,
+    /// 95th percentile.
+    pub p95: u64,
+    /// 99th percentile.
+    pub p99: u64,
+}
+
+/// One model, route, team, project or task.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name under the name of its dimension; null for requests that carry none.
+    #[serde(flatten, serialize_with = "named")]
+    pub name: (&'static str, Option<String>),
+    /// Operations (at a model: those it answered).
+    pub requests: u64,
+    /// Calls to models.
+    pub attempts: u64,
+    /// Operations without an answer (at a model: failed calls).
+    pub errors: u64,
+    /// Operations that went up the ladder.
+    pub escalated: u64,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Known and estimated cost in dollars.
+    pub cost_usd: String,
+    /// The estimated part of `cost_usd`.
+    pub cost_estimated_usd: String,
+    /// Operations (at a model: calls) whose cost is unknown and not in `cost_usd`.
+    pub cost_unknown_requests: u64,
+    /// Latency; null where none is known.
+    pub latency_ms: Option<Latency>,
+}
+
+fn named<S: serde::Serializer>(name: &(&'static str, Option<String>), serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap;
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(name.0, &name.1)?;
+    map.end()
+}
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayReport {
+    /// The version of this object's layout.
+    pub schema: &'static str,
+    /// What the figures are about.
+    pub scope: Scope,
+    /// Operations.
+    pub requests: u64,
+    /// Calls to models.
+    pub attempts: u64,
+    /// Lines that could not be used.
+    pub skipped_lines: u64,
+    /// The first of them, with reasons.
+    pub skipped: Vec<String>,
+    /// The first request's moment.
+    pub first_at: Option<String>,
+    /// The last request's moment.
+    pub last_at: Option<String>,
+    /// Known and estimated cost in dollars.
+    pub cost_usd: String,
+    /// The part priced from reported tokens.
+    pub cost_known_usd: String,
+    /// The part priced from assumed or estimated tokens.
+    pub cost_estimated_usd: String,
+    /// Half-width of a 95% interval of the estimated part, from the spread of answer lengths alone.
+    pub cost_error_usd: String,
+    /// Operations whose cost is unknown and not in `cost_usd`.
+    pub cost_unknown_requests: u64,
+    /// What the baseline model would have cost, over operations where both costs are known or estimated.
+    pub baseline_usd: String,
+    /// `baseline_usd` less the cost of those operations.
+    pub saved_usd: String,
+    /// Operations that went up the ladder.
+    pub escalated: u64,
+    /// Operations without an answer.
+    pub errors: u64,
+    /// Operations with at least one estimated call.
+    pub estimated_requests: u64,
+    /// Operations marked as made up for a demonstration.
+    pub simulated_requests: u64,
+    /// Operations that the classifier judged.
+    pub classified_requests: u64,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Latency of operations; null where none is known.
+    pub latency_ms: Option<Latency>,
+    /// Mean known quality of the answers (0 to 1), and over how many labels; null without labels.
+    pub quality: Option<String>,
+    /// Operations with a label of the answering model.
+    pub labelled_requests: u64,
+    /// By model.
+    pub by_model: Vec<Row>,
+    /// By route.
+    pub by_route: Vec<Row>,
+    /// By team.
+    pub by_team: Vec<Row>,
+    /// By project.
+    pub by_project: Vec<Row>,
+    /// By task class.
+    pub by_task: Vec<Row>,
+}
+
+impl From<&Cell> for Tokens {
+    fn from(cell: &Cell) -> Self {
+        Self {
+            input: cell.tokens.input,
+            cache_read: cell.tokens.cache_read,
+            cache_write: cell.tokens.cache_write(),
+            output: cell.tokens.output,
+            reasoning: cell.tokens.reasoning,
+        }
+    }
+}
+
+fn latency(cell: &Cell) -> Option<Latency> {
+    cell.latency.percentiles().map(|p| Latency { known: p.known, p50: p.p50, p95: p.p95, p99: p.p99 })
+}
+
+fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
+    Row {
+        name: (dimension, name),
+        requests: cell.requests,
+        attempts: cell.attempts,
+        errors: cell.errors,
+        escalated: cell.escalated,
+        tokens: cell.into(),
+        cost_usd: cell.cost.total().usd(),
+        cost_estimated_usd: cell.cost.estimated.usd(),
+        cost_unknown_requests: cell.cost.unknown,
+        latency_ms: latency(cell),
+    }
+}
+
+/// Rows of one dimension, most expensive first, then most requests, then by name.
+fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>, &'a Cell)>) -> Vec<Row> {
+    let mut list: Vec<(Pico, Row)> = cells
+        .filter(|(_, cell)| !cell.is_empty())
+        .map(|(name, cell)| (cell.cost.total(), row(dimension, name, cell)))
+        .collect();
+    list.sort_by(|(a_cost, a), (b_cost, b)| {
+        b_cost.cmp(a_cost).then(b.requests.cmp(&a.requests)).then_with(|| a.name.1.cmp(&b.name.1))
+    });
+    list.into_iter().map(|(_, row)| row).collect()
+}
+
+fn by<'a>(names: &'a [std::sync::Arc<str>], cells: &'a [Cell]) -> impl Iterator<Item = (Option<String>, &'a Cell)> {
+    cells.iter().enumerate().map(|(at, cell)| (names.get(at).map(|name| name.to_string()), cell))
+}
+
+impl ReplayReport {
+    /// Draws up the report.
+    pub fn new(scope: Scope, totals: &Totals, names: &Names, policy: &Policy, bounds: Option<(Instant, Instant)>) -> Self {
+        let all = &totals.all;
+        let routes: Vec<std::sync::Arc<str>> = policy.routes.iter().map(|route| route.name.clone()).collect();
+        Self {
+            schema: "pointsman.replay/1",
+            scope,
+            requests: all.requests,
+            attempts: all.attempts,
+            skipped_lines: 0,
+            skipped: Vec::new(),
+            first_at: bounds.map(|(first, _)| first.rfc3339()),
+            last_at: bounds.map(|(_, last)| last.rfc3339()),
+            cost_usd: all.cost.total().usd(),
+            cost_known_usd: all.cost.known.usd(),
+            cost_estimated_usd: all.cost.estimated.usd(),
+            cost_error_usd: all.cost_error().usd(),
+            cost_unknown_requests: all.cost.unknown,
+            baseline_usd: all.baseline.total().usd(),
+            saved_usd: all.saved().usd(),
+            escalated: all.escalated,
+            errors: all.errors,
+            estimated_requests: all.estimated,
+            simulated_requests: 0,
+            classified_requests: 0,
+            tokens: all.into(),
+            latency_ms: latency(all),
+            quality: (all.labelled > 0).then(|| {
+                let thousandths = (all.quality + all.labelled / 2) / all.labelled;
+                format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+            }),
+            labelled_requests: all.labelled,
+            by_model: rows("model", by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)])),
+            by_route: rows("route", by(&routes, &totals.routes)),
+            by_team: rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
+            by_project: rows("project", by(names.projects(), &totals.projects.0).chain([(None, &totals.projects.1)])),
+            by_task: rows(
+                "task",
+                TaskClass::ALL.iter().zip(&totals.tasks).map(|(class, cell)| (Some(class.name().to_owned()), cell)),
+            ),
+        }
+    }
+}

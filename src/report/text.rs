@@ -1,0 +1,178 @@
+//! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
+
+use super::replay::{Latency, ReplayReport, Row};
+use super::sheet::{Format, Sheet, render};
+
+/// Writes the report as table, CSV or Markdown.
+pub fn replay_text(report: &ReplayReport, format: Format) -> String {
+    if format == Format::Csv {
+        return render(&[flat(report)], format);
+    }
+    let mut sheets = vec![summary(report)];
+    let dimensions =
+        [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
+    for (title, rows) in ["By model", "By route", "By team", "By project", "By task"].into_iter().zip(dimensions) {
+        if !rows.is_empty() {
+            sheets.push(dimension(title, rows));
+        }
+    }
+    if !report.skipped.is_empty() {
+        let mut sheet = Sheet::new(format!("Skipped lines ({})", report.skipped_lines), &[""]);
+        sheet.rows.extend(report.skipped.iter().map(|line| vec![line.clone()]));
+        if report.skipped_lines > report.skipped.len() as u64 {
+            sheet.push(vec![format!("and {} more", report.skipped_lines - report.skipped.len() as u64)]);
+        }
+        sheets.push(sheet);
+    }
+    render(&sheets, format)
+}
+
+/// Groups the digits of a whole number.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
+fn usd(text: &str) -> String {
+    crate::units::Pico::from_usd(text).map_or_else(
+        |_| text.to_owned(),
+        |amount| {
+            let places = if amount.0.abs() >= crate::units::Pico::USD.0 || amount.0 == 0 { 2 } else { 6 };
+            format!("${}", amount.usd_rounded(places))
+        },
+    )
+}
+
+fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
+    latency.map_or_else(
+        || "-".to_owned(),
+        |latency| match pick(latency) {
+            ms @ 0..1000 => format!("{ms} ms"),
+            ms => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
+        },
+    )
+}
+
+fn summary(report: &ReplayReport) -> Sheet {
+    let mut sheet = Sheet::new(format!("{} · {}", report.scope.logs.join(", "), report.scope.reading), &["", ">", ""]);
+    let mut line = |name: &str, value: String, note: String| sheet.push(vec![name.into(), value, note]);
+    let when = |at: &Option<String>| at.clone().unwrap_or_else(|| "-".into());
+    line("requests", count(report.requests), format!("{} to {}", when(&report.first_at), when(&report.last_at)));
+    if report.simulated_requests > 0 {
+        line("simulated", count(report.simulated_requests), "made up for a demonstration; the log says so".into());
+    }
+    let mut notes = Vec::new();
+    if report.cost_estimated_usd != "0" {
+        notes.push(format!("{} of it estimated ±{}", usd(&report.cost_estimated_usd), usd(&report.cost_error_usd)));
+    }
+    if report.cost_unknown_requests > 0 {
+        notes.push(format!("{} requests of unknown cost not in it", count(report.cost_unknown_requests)));
+    }
+    notes.push(format!("prices {}", report.scope.prices));
+    line("cost", usd(&report.cost_usd), notes.join("; "));
+    line("baseline", usd(&report.baseline_usd), format!("the same tokens on {}", report.scope.baseline_model));
+    line("saved", usd(&report.saved_usd), "baseline less the cost of the requests compared".into());
+    line("escalated", count(report.escalated), format!("policy {}", report.scope.policy));
+    line("errors", count(report.errors), String::new());
+    let latency = report.latency_ms.as_ref();
+    line("latency p50", millis(latency, |l| l.p50), latency.map_or_else(|| "not recorded".into(), |l| format!("{} known", count(l.known))));
+    line("latency p95", millis(latency, |l| l.p95), String::new());
+    line("latency p99", millis(latency, |l| l.p99), String::new());
+    if let Some(quality) = &report.quality {
+        line("quality", quality.clone(), format!("mean of {} labels", count(report.labelled_requests)));
+    }
+    if report.classified_requests > 0 {
+        line("classified", count(report.classified_requests), format!("no confidence in the log: {}", report.scope.classifier));
+    }
+    if report.skipped_lines > 0 {
+        line("skipped lines", count(report.skipped_lines), "see below".into());
+    }
+    sheet
+}
+
+fn dimension(title: &str, rows: &[Row]) -> Sheet {
+    let mut sheet = Sheet::new(
+        title,
+        &["name", ">requests", ">cost", ">unknown", ">input", ">cache read", ">cache write", ">output", ">p50", ">p95", ">p99", ">escalated", ">errors"],
+    );
+    for row in rows {
+        let latency = row.latency_ms.as_ref();
+        sheet.push(vec![
+            row.name.1.clone().unwrap_or_else(|| "-".into()),
+            count(row.requests),
+            usd(&row.cost_usd),
+            if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
+            count(row.tokens.input),
+            count(row.tokens.cache_read),
+            count(row.tokens.cache_write),
+            count(row.tokens.output),
+            millis(latency, |l| l.p50),
+            millis(latency, |l| l.p95),
+            millis(latency, |l| l.p99),
+            count(row.escalated),
+            count(row.errors),
+        ]);
+    }
+    sheet
+}
+
+fn flat(report: &ReplayReport) -> Sheet {
+    let mut sheet = Sheet::new(
+        "",
+        &[
+            "dimension", "name", "requests", "attempts", "errors", "escalated", "input", "cache_read", "cache_write", "output",
+            "cost_usd", "cost_estimated_usd", "cost_unknown_requests", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms",
+        ],
+    );
+    let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| latency.map(|l| pick(l).to_string()).unwrap_or_default();
+    let all = report.latency_ms.as_ref();
+    sheet.push(vec![
+        "all".into(),
+        String::new(),
+        report.requests.to_string(),
+        report.attempts.to_string(),
+        report.errors.to_string(),
+        report.escalated.to_string(),
+        report.tokens.input.to_string(),
+        report.tokens.cache_read.to_string(),
+        report.tokens.cache_write.to_string(),
+        report.tokens.output.to_string(),
+        report.cost_usd.clone(),
+        report.cost_estimated_usd.clone(),
+        report.cost_unknown_requests.to_string(),
+        latency(all, |l| l.p50),
+        latency(all, |l| l.p95),
+        latency(all, |l| l.p99),
+    ]);
+    let dimensions = [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
+    for row in dimensions.into_iter().flatten() {
+        let ms = row.latency_ms.as_ref();
+        sheet.push(vec![
+            row.name.0.into(),
+            row.name.1.clone().unwrap_or_default(),
+            row.requests.to_string(),
+            row.attempts.to_string(),
+            row.errors.to_string(),
+            row.escalated.to_string(),
+            row.tokens.input.to_string(),
+            row.tokens.cache_read.to_string(),
+            row.tokens.cache_write.to_string(),
+            row.tokens.output.to_string(),
+            row.cost_usd.clone(),
+            row.cost_estimated_usd.clone(),
+            row.cost_unknown_requests.to_string(),
+            latency(ms, |l| l.p50),
+            latency(ms, |l| l.p95),
+            latency(ms, |l| l.p99),
+        ]);
+    }
+    sheet
+}

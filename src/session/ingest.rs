@@ -1,0 +1,127 @@
+//! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
+
+use crate::classifier::{Classifier, Measures, TaskClass};
+use crate::outcome::{Extra, ModelLabel, Observed, Operation};
+use crate::record::{Attempt, Record, WriteTtl};
+use crate::routing::ConfidenceSource;
+use crate::units::{Millis, Names};
+
+/// How entries are read.
+#[derive(Clone, Debug, Default)]
+pub struct IngestOptions {
+    /// Ask the classifier even where the log carries a confidence.
+    pub reclassify: bool,
+}
+
+/// Turns entries into operations; owns the names.
+#[derive(Debug)]
+pub struct Ingest {
+    /// Names met so far.
+    pub names: Names,
+    classifier: Classifier,
+    reclassify: bool,
+}
+
+impl Ingest {
+    /// Starts with the names that a policy has made already.
+    pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
+        Self { names, classifier, reclassify: options.reclassify }
+    }
+
+    /// Gives the classifier that speaks where the log does not.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {
+        Observed {
+            usage: attempt.usage,
+            latency: Millis::from_option(attempt.latency_ms),
+            ttft: Millis::from_option(attempt.ttft_ms),
+            model: self.names.intern_model(&attempt.model),
+            status: attempt.status,
+            check: attempt.check,
+            assumed: attempt.assumed_model || attempt.write_ttl == WriteTtl::Assumed,
+        }
+    }
+
+    /// Turns one entry into an operation and, for the few that have more, its extra.
+    pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
+        let (last, earlier) = match record.attempts.split_last() {
+            Some((last, earlier)) => (Some(last), earlier),
+            None => (None, &[][..]),
+        };
+        let served = match last {
+            Some(attempt) => self.observed(attempt),
+            None => Observed::default(),
+        };
+        let mut operation = Operation {
+            at: record.at,
+            served,
+            session: self.names.intern_session(&record.session),
+            extra: Operation::NO_EXTRA,
+            team: self.names.intern_team(&record.team),
+            project: self.names.intern_project(&record.project),
+            asked: self.names.intern_model(&record.asked),
+            turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
+            simulated: !record.simulated.is_empty(),
+            class: record.task.unwrap_or_default(),
+            ..Operation::default()
+        };
+        self.judge(record, &mut operation);
+        let error = last.map_or("", |attempt| attempt.error.as_ref());
+        let plain = earlier.is_empty() && record.labels.is_empty() && record.simulated.is_empty() && error.is_empty();
+        let extra = (!plain).then(|| Extra {
+            earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
+            labels: record
+                .labels
+                .iter()
+                .map(|label| ModelLabel {
+                    model: self.names.intern_model(&label.model),
+                    quality: label.quality,
+                    output: label.output.and_then(|output| u32::try_from(output).ok()),
+                })
+                .collect(),
+            simulated: record.simulated.as_ref().into(),
+            error: error.into(),
+        });
+        (operation, extra)
+    }
+
+    /// Settles kind of work and confidence: the log's own word first, unless asked otherwise.
+    fn judge(&self, record: &Record<'_>, operation: &mut Operation) {
+        let recorded = record.confidence.filter(|_| !self.reclassify);
+        if recorded.is_some() && record.task.is_some() {
+            operation.set_confidence(recorded, ConfidenceSource::Recorded);
+            return;
+        }
+        let opinion = self.classifier.classify(
+            record.prompt.as_deref(),
+            &Measures {
+                prompt_tokens: operation.served.usage.prompt(),
+                turn: record.turn,
+                tools: record.tools,
+                history: record.history,
+                task: record.task,
+            },
+        );
+        operation.class = record.task.unwrap_or(opinion.class);
+        if let Some(confidence) = recorded {
+            operation.set_confidence(Some(confidence), ConfidenceSource::Recorded);
+            return;
+        }
+        let source = match opinion.basis {
+            crate::classifier::Basis::Text => ConfidenceSource::Text,
+            crate::classifier::Basis::Measures => ConfidenceSource::Measures,
+            crate::classifier::Basis::NoSignal => ConfidenceSource::None,
+        };
+        operation.set_confidence(opinion.confidence, source);
+        for (slot, contribution) in operation.top.iter_mut().zip(&opinion.top) {
+            let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
+            *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
+        }
+    }
+}
+
+/// Keeps the default class honest: an unknown kind of work is "other", never the first in the list.
+const _: () = assert!(matches!(TaskClass::ALL[TaskClass::ALL.len() - 1], TaskClass::Other));

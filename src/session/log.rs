@@ -1,0 +1,291 @@
+//! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::ingest::Ingest;
+use crate::outcome::{History, Outlook, ProfileFit, Profiles};
+use crate::pricing::{PriceBook, PriceTable};
+use crate::record::{self, Entry};
+use crate::routing::Policy;
+use crate::units::{Instant, Names, Span};
+
+/// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
+pub(super) const PROFILED: usize = 65_536;
+/// Cells of the strip that shows the whole log.
+const STRIP: usize = 480;
+/// Skipped lines kept with their reasons; all are counted.
+const KEPT_SKIPS: usize = 1000;
+
+/// Why a log could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A source could not be read.
+    #[error(transparent)]
+    Record(#[from] record::Error),
+    /// There is nothing to replay.
+    #[error("no requests in {0}\nhint: {1}")]
+    Empty(String, String),
+    /// The person at the keyboard stopped it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// A line that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedLine {
+    /// The file, as given.
+    pub source: Arc<str>,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// All lines that could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<SkippedLine>,
+}
+
+impl Skipped {
+    /// Counts a line.
+    pub fn add(&mut self, source: &Arc<str>, line: u64, reason: String) {
+        self.count += 1;
+        if self.first.len() < KEPT_SKIPS {
+            self.first.push(SkippedLine { source: Arc::clone(source), line, reason });
+        }
+    }
+}
+
+/// What kind of event a note tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteKind {
+    /// A price changed.
+    Price,
+    /// Somebody wrote something into the log.
+    Note,
+}
+
+/// Something that happened besides requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogNote {
+    /// When.
+    pub at: Instant,
+    /// What kind.
+    pub kind: NoteKind,
+    /// In one line.
+    pub text: String,
+    /// Whether it was made up.
+    pub simulated: bool,
+}
+
+/// One cell of the strip over the whole log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StripCell {
+    /// Operations.
+    pub requests: u32,
+    /// Operations with a failed attempt.
+    pub errors: u32,
+}
+
+/// A log in memory; never changes once loaded.
+#[derive(Debug)]
+pub struct Log {
+    /// What it is called on screen.
+    pub title: String,
+    /// Operations in order of time.
+    pub history: History,
+    /// Names.
+    pub names: Names,
+    /// Prices by model, changes within the log included.
+    pub prices: Arc<PriceTable>,
+    /// The book's name and date, for the scope of money.
+    pub book: String,
+    /// Models' speed and answer lengths.
+    pub profiles: Profiles,
+    /// The policy to start with.
+    pub policy: Arc<Policy>,
+    /// The classifier that spoke where the log does not: name and hash.
+    pub classifier: String,
+    /// Notes in order of time.
+    pub notes: Vec<LogNote>,
+    /// Lines that could not be used.
+    pub skipped: Skipped,
+    /// Operations that were not in order of time and were put there.
+    pub reordered: usize,
+    /// Operations marked as made up.
+    pub simulated: usize,
+    /// Operations without a confidence in the log, which the classifier judged.
+    pub classified: usize,
+    /// The strip over the whole log.
+    pub strip: Vec<StripCell>,
+    /// Indexes of operations with a failed or escalated attempt, ascending.
+    pub errors: Vec<u32>,
+}
+
+impl Log {
+    /// Gives what estimates rest on.
+    pub fn outlook(&self) -> Outlook<'_> {
+        Outlook { prices: &self.prices, profiles: &self.profiles }
+    }
+
+    /// Counts the operations.
+    pub fn len(&self) -> usize {
+        self.history.len()
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.history.is_empty()
+    }
+
+    /// Gives the first and the last moment.
+    pub fn bounds(&self) -> Option<(Instant, Instant)> {
+        self.history.bounds()
+    }
+
+    /// Reads sources whole. `tick` hears of the operations read so far and may cancel by answering false.
+    ///
+    /// # Errors
+    /// Where a source cannot be read, has nothing in it, or `tick` cancels.
+    pub fn load(
+        sources: Vec<(String, record::Source)>,
+        mut ingest: Ingest,
+        policy: Arc<Policy>,
+        book: &PriceBook,
+        mut tick: impl FnMut(usize) -> bool,
+    ) -> Result<Self, LoadError> {
+        let mut history = History::default();
+        let mut notes = Vec::new();
+        let mut skipped = Skipped::default();
+        let mut changes = Vec::new();
+        let mut fit = ProfileFit::default();
+        let title = match sources.as_slice() {
+            [(only, _)] => only.clone(),
+            [(first, _), rest @ ..] => format!("{first} +{}", rest.len()),
+            [] => String::new(),
+        };
+        let mut classified = 0;
+        for (name, source) in sources {
+            let source_name: Arc<str> = name.as_str().into();
+            for block in source.blocks() {
+                let mut block = block?;
+                block.for_each(|line, entry| {
+                    match entry {
+                        Ok(Entry::Request(record)) => {
+                            let (operation, extra) = ingest.take(&record);
+                            classified += usize::from(operation.source != crate::routing::ConfidenceSource::Recorded);
+                            if record.id.is_empty() {
+                                history.push(&format!("line-{line}"), operation, extra);
+                            } else {
+                                history.push(&record.id, operation, extra);
+                            }
+                        }
+                        Ok(Entry::Price(change)) => {
+                            let at = change.row.from.unwrap_or_default();
+                            notes.push(LogNote {
+                                at,
+                                kind: NoteKind::Price,
+                                text: price_text(&change),
+                                simulated: change.simulated,
+                            });
+                            changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
+                        }
+                        Ok(Entry::Note { at, text, simulated }) => {
+                            notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
+                        }
+                        Err(skip) => skipped.add(&source_name, skip.line, skip.reason),
+                    }
+                    std::ops::ControlFlow::Continue(())
+                });
+                if !tick(history.len()) {
+                    return Err(LoadError::Cancelled);
+                }
+            }
+        }
+        if history.is_empty() {
+            let hint = skipped.first.first().map_or_else(
+                || "the file is empty; give a request log (see `pointsman import --help` for the formats)".to_owned(),
+                |first| format!("line {}: {} (name the format with --input-format)", first.line, first.reason),
+            );
+            return Err(LoadError::Empty(title, hint));
+        }
+        history.shrink();
+        let reordered = history.sort();
+        for (_, evidence) in history.range(0, PROFILED) {
+            fit.add(&evidence);
+        }
+        notes.sort_by_key(|note| note.at);
+        let classifier = format!("{} {:08x}", ingest.classifier().name(), ingest.classifier().hash() >> 32);
+        let names = ingest.names;
+        let mut prices = PriceTable::new(book, &names);
+        for (model, row) in changes {
+            prices.change(model, row);
+        }
+        let mut log = Self {
+            title,
+            history,
+            names,
+            prices: Arc::new(prices),
+            book: format!("{} {}", book.name, book.dated),
+            profiles: fit.finish(),
+            policy,
+            classifier,
+            notes,
+            skipped,
+            reordered,
+            simulated: 0,
+            classified,
+            strip: Vec::new(),
+            errors: Vec::new(),
+        };
+        log.survey();
+        Ok(log)
+    }
+
+    /// Draws up the strip and the list of errors.
+    fn survey(&mut self) {
+        let Some((first, last)) = self.bounds() else { return };
+        let whole = i128::from((last - first).0.max(1));
+        let mut strip = vec![StripCell::default(); STRIP];
+        let mut errors = Vec::new();
+        for (index, evidence) in self.history.range(0, self.history.len()) {
+            let failed = evidence.attempts().any(|attempt| !attempt.status.is_ok());
+            let cell = i128::from((evidence.operation.at - first).0) * (STRIP as i128 - 1) / whole;
+            if let Some(cell) = usize::try_from(cell).ok().and_then(|cell| strip.get_mut(cell)) {
+                cell.requests += 1;
+                cell.errors += u32::from(failed);
+            }
+            if failed {
+                errors.extend(u32::try_from(index));
+            }
+            self.simulated += usize::from(evidence.operation.simulated);
+        }
+        self.strip = strip;
+        self.errors = errors;
+    }
+
+    /// Gives the length of the log.
+    pub fn span(&self) -> Span {
+        self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
+    }
+}
+
+fn price_text(change: &record::PriceChange<'_>) -> String {
+    let tier = &change.row.standard.base;
+    format!(
+        "price of {} is now ${} in, ${} out per 1M",
+        change.model,
+        tier.input.usd_per_million(),
+        tier.output.usd_per_million()
+    )
+}
+
+/// Names a list of files for messages.
+pub(crate) fn file_list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

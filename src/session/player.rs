@@ -1,0 +1,635 @@
+//! The player: a pure state machine over a loaded log. Wall time comes in with each call, never from a clock.
+//!
+//! Invariant: the state at an operation is the same however one got there (played, sought forwards or backwards).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::snapshot::{Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WindowScope};
+use super::stream::settle;
+use super::view::View;
+use super::{Log, Rerun};
+use crate::engine::{Engine, Event};
+use crate::outcome::Settled;
+use crate::routing::{Policy, RouteId};
+use crate::telemetry::Prefix;
+use crate::units::{Instant, PerMille, Span};
+
+/// Operations between two checkpoints of the totals.
+const CHECKPOINT: usize = 65_536;
+/// Slots of the trend over a window.
+const TREND_SLOTS: i64 = 120;
+/// A silence longer than this, in wall time at the present speed, is skipped while playing.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// How fast the player runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Speed {
+    /// In tenths of the recorded pace.
+    Tenths(u32),
+    /// As fast as the machine can.
+    Max,
+}
+
+const SPEEDS: [u32; 15] = [1, 2, 5, 10, 20, 40, 80, 150, 300, 600, 1200, 3000, 6000, 12_000, 36_000];
+
+impl Speed {
+    /// The recorded pace.
+    pub const RECORDED: Self = Self::Tenths(10);
+
+    /// Gives the next faster speed.
+    #[must_use]
+    pub fn faster(self) -> Self {
+        match self {
+            Self::Max => Self::Max,
+            Self::Tenths(now) => SPEEDS.iter().find(|&&speed| speed > now).map_or(Self::Max, |&speed| Self::Tenths(speed)),
+        }
+    }
+
+    /// Gives the next slower speed.
+    #[must_use]
+    pub fn slower(self) -> Self {
+        let now = match self {
+            Self::Max => u32::MAX,
+            Self::Tenths(now) => now,
+        };
+        Self::Tenths(SPEEDS.iter().rev().find(|&&speed| speed < now).copied().unwrap_or(SPEEDS[0]))
+    }
+
+    /// Reads `4x`, `0.5x`, `max`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "max" {
+            return Some(Self::Max);
+        }
+        let number = text.strip_suffix('x').unwrap_or(text);
+        let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
+        let tenth = if tenth.len() == 1 { tenth.parse::<u32>().ok()? } else { return None };
+        let tenths = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth)?;
+        (1..=36_000).contains(&tenths).then_some(Self::Tenths(tenths))
+    }
+}
+
+impl std::fmt::Display for Speed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Max => f.pad("max"),
+            Self::Tenths(tenths) if tenths % 10 == 0 => f.pad(&format!("{}x", tenths / 10)),
+            Self::Tenths(tenths) => f.pad(&format!("{}.{}x", tenths / 10, tenths % 10)),
+        }
+    }
+}
+
+/// What a reader asks of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Play or pause.
+    Toggle,
+    /// Play.
+    Play,
+    /// Pause.
+    Pause,
+    /// Go forward or back by operations; pauses.
+    Step(i64),
+    /// Go to an operation.
+    SeekEvent(usize),
+    /// Go to a moment.
+    SeekTime(Instant),
+    /// Go forward or back by time.
+    SeekBy(Span),
+    /// Go to a share of the log's time.
+    SeekShare(PerMille),
+    /// Set the speed.
+    SetSpeed(Speed),
+    /// Half or double the speed.
+    Faster(bool),
+    /// Choose the window.
+    Window(Option<Span>),
+    /// Choose the reading.
+    Read(Reading),
+    /// Say which threshold the person is looking at.
+    Focus(RouteId, usize),
+    /// Try a policy, or drop the one tried.
+    Stage(Option<Arc<Policy>>),
+    /// Bring the staged policy into force from the head on.
+    Apply,
+    /// Take the last change back, from the head on.
+    Undo,
+    /// Set or clear a mark at the head.
+    Mark,
+    /// Go to the next or previous mark.
+    NextMark(bool),
+    /// Go to the next or previous failed operation.
+    NextError(bool),
+    /// Set the loop's start, then its end, then clear it.
+    Loop,
+    /// Go to the end.
+    Follow,
+}
+
+/// The player.
+#[derive(Debug)]
+pub struct Player {
+    log: Arc<Log>,
+    reading: Reading,
+    play: Play,
+    speed: Speed,
+    head: usize,
+    clock: Instant,
+    engine: Engine,
+    view: View,
+    window: Option<Span>,
+    checkpoints: Vec<(usize, Engine)>,
+    policies: Vec<PolicySpan>,
+    staged: Option<Arc<Policy>>,
+    changes: Vec<Change>,
+    undo: Vec<Arc<Policy>>,
+    marks: Vec<usize>,
+    loop_start: Option<usize>,
+    looped: Option<(usize, usize)>,
+    focus: (RouteId, usize),
+    message: Option<String>,
+    revision: u64,
+    prefixes: Vec<Option<Prefix>>,
+    histograms: Vec<Option<Arc<Vec<u32>>>>,
+    scratch: Settled,
+    /// The state of the full re-run, kept by the worker.
+    pub rerun: RerunState,
+}
+
+fn trend_slot(log: &Log, window: Option<Span>) -> Span {
+    let span = window.unwrap_or_else(|| log.span());
+    Span((span.0 / TREND_SLOTS).max(1_000_000))
+}
+
+impl Player {
+    /// Starts at the beginning of a log, paused.
+    pub fn new(log: Arc<Log>, reading: Reading, window: Option<Span>) -> Self {
+        let policy = Arc::clone(&log.policy);
+        let clock = log.bounds().map_or(Instant(0), |(first, _)| first);
+        let routes = policy.routes.len();
+        Self {
+            engine: Engine::new(Arc::clone(&policy), Arc::clone(&log.prices)),
+            view: View::new(0, &policy, trend_slot(&log, window)),
+            policies: vec![PolicySpan { from: 0, policy }],
+            reading,
+            play: Play::Paused,
+            speed: Speed::RECORDED,
+            head: 0,
+            clock,
+            window,
+            checkpoints: Vec::new(),
+            staged: None,
+            changes: Vec::new(),
+            undo: Vec::new(),
+            marks: Vec::new(),
+            loop_start: None,
+            looped: None,
+            focus: (RouteId(0), 0),
+            message: None,
+            revision: 0,
+            prefixes: vec![None; routes],
+            histograms: vec![None; routes],
+            scratch: Settled::default(),
+            rerun: RerunState::Idle,
+            log,
+        }
+    }
+
+    /// Gives the log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Says what the player does.
+    pub fn play_state(&self) -> Play {
+        self.play
+    }
+
+    /// Gives the staged policy and the operations its re-run covers; `None` where nothing is staged or time runs.
+    pub fn rerun_wanted(&self) -> Option<(Arc<Policy>, usize, usize)> {
+        let staged = self.staged.as_ref()?;
+        let (first, end) = self.view.range();
+        (self.play != Play::Playing).then(|| (Arc::clone(staged), first, end))
+    }
+
+    /// Says whether a finished re-run equals the instant figure.
+    pub fn agrees(&mut self, found: &Rerun) -> bool {
+        let Some(staged) = self.staged.clone() else { return false };
+        let mut instant = crate::pricing::CostSum::default();
+        for (index, route) in staged.routes.iter().enumerate() {
+            if let Some((frontier, prefix)) = self.frontier(index) {
+                instant += &frontier.forecast(&prefix, &route.thresholds()).cost;
+            }
+        }
+        instant == found.cost
+    }
+
+    fn policy(&self) -> &Arc<Policy> {
+        self.engine.policy()
+    }
+
+    /// Takes a command.
+    pub fn handle(&mut self, command: Command) {
+        self.revision += 1;
+        self.message = None;
+        match command {
+            Command::Toggle if self.play == Play::Playing => self.play = Play::Paused,
+            Command::Toggle | Command::Play => {
+                if self.head >= self.log.len() {
+                    self.seek(0);
+                }
+                self.play = Play::Playing;
+            }
+            Command::Pause => self.pause(),
+            Command::Step(by) => {
+                self.pause();
+                let by = isize::try_from(by).unwrap_or(0);
+                self.seek(self.head.saturating_add_signed(by));
+            }
+            Command::SeekEvent(to) => self.seek(to),
+            Command::SeekTime(to) => self.seek_time(to),
+            Command::SeekBy(by) => self.seek_time(self.clock + by),
+            Command::SeekShare(share) => {
+                if let Some((first, last)) = self.log.bounds() {
+                    let part = i128::from((last - first).0) * i128::from(share.get()) / 1000;
+                    self.seek_time(first + Span(i64::try_from(part).unwrap_or(0)));
+                }
+            }
+            Command::SetSpeed(speed) => self.speed = speed,
+            Command::Faster(true) => self.speed = self.speed.faster(),
+            Command::Faster(false) => self.speed = self.speed.slower(),
+            Command::Window(window) => {
+                self.window = window;
+                self.rebuild();
+            }
+            Command::Read(reading) => {
+                if reading != self.reading {
+                    self.reading = reading;
+                    self.checkpoints.clear();
+                    let head = self.head;
+                    self.restart_engine();
+                    self.forward_engine(head);
+                    self.rebuild();
+                }
+            }
+            Command::Focus(route, rung) => self.focus = (route, rung),
+            Command::Stage(policy) => self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy())),
+            Command::Apply => self.apply_staged(),
+            Command::Undo => self.undo_last(),
+            Command::Mark => match self.marks.binary_search(&self.head) {
+                Ok(at) => {
+                    self.marks.remove(at);
+                }
+                Err(at) => self.marks.insert(at, self.head),
+            },
+            Command::NextMark(forward) => self.jump(forward, |player| player.marks.clone()),
+            Command::NextError(forward) => {
+                // The failed operation itself is shown as played: go to just after it.
+                self.jump(forward, |player| player.log.errors.iter().map(|&at| at as usize + 1).collect());
+            }
+            Command::Loop => self.turn_loop(),
+            Command::Follow => {
+                self.seek(self.log.len());
+            }
+        }
+    }
+
+    fn pause(&mut self) {
+        if self.play == Play::Playing {
+            self.play = Play::Paused;
+        }
+    }
+
+    fn jump(&mut self, forward: bool, places: impl Fn(&Self) -> Vec<usize>) {
+        let places = places(self);
+        let to = if forward {
+            places.get(places.partition_point(|&place| place <= self.head)).copied()
+        } else {
+            places.partition_point(|&place| place < self.head).checked_sub(1).and_then(|at| places.get(at)).copied()
+        };
+        self.pause();
+        match to {
+            Some(to) => self.seek(to),
+            None => self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned()),
+        }
+    }
+
+    fn turn_loop(&mut self) {
+        match (self.loop_start, self.looped) {
+            (_, Some(_)) => {
+                self.looped = None;
+                self.loop_start = None;
+                self.message = Some("loop cleared".to_owned());
+            }
+            (None, None) => {
+                self.loop_start = Some(self.head);
+                self.message = Some("loop starts here; press again at its end".to_owned());
+            }
+            (Some(start), None) if start == self.head => {
+                self.message = Some("the loop's end must lie elsewhere".to_owned());
+            }
+            (Some(start), None) => {
+                self.looped = Some((start.min(self.head), start.max(self.head)));
+                self.loop_start = None;
+            }
+        }
+    }
+
+    fn apply_staged(&mut self) {
+        let Some(staged) = self.staged.take() else {
+            self.message = Some("nothing is staged".to_owned());
+            return;
+        };
+        let before = Arc::clone(self.policy());
+        self.change_to(&staged, describe_change(&before, &staged));
+        self.undo.push(before);
+    }
+
+    fn undo_last(&mut self) {
+        let Some(earlier) = self.undo.pop() else {
+            self.message = Some("no change to undo".to_owned());
+            return;
+        };
+        self.staged = None;
+        let what = format!("undo: {}", describe_change(self.policy(), &earlier));
+        self.change_to(&earlier, what);
+    }
+
+    /// Brings a policy into force from the head on. Changes that lay ahead of the head are dropped: history forks here.
+    fn change_to(&mut self, target: &Policy, what: String) {
+        let head = self.head;
+        let newest = self.policies.iter().map(|span| span.policy.version).max().unwrap_or(0);
+        self.policies.retain(|span| span.from < head);
+        self.changes.retain(|change| change.from <= head);
+        self.checkpoints.retain(|(at, _)| *at <= head);
+        let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
+        self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
+        self.changes.push(Change { version: policy.version, at: self.clock, from: head, what });
+        self.engine.apply(Event::PolicyChanged(Arc::clone(&policy)));
+        if !self.view.fits(&policy) {
+            self.rebuild();
+        }
+    }
+
+    fn restart_engine(&mut self) {
+        let first = self.policies.first().map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
+        self.engine = Engine::new(first, Arc::clone(&self.log.prices));
+        self.head = 0;
+    }
+
+    /// Plays the operation at the head.
+    fn one(&mut self, with_view: bool) {
+        let index = self.head;
+        let log = Arc::clone(&self.log);
+        let Some(evidence) = log.history.evidence(index) else { return };
+        if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
+            self.checkpoints.push((index, self.engine.clone()));
+        }
+        if let Some(span) = self.policies.iter().find(|span| span.from == index)
+            && span.policy.version > self.engine.policy().version
+        {
+            let policy = Arc::clone(&span.policy);
+            self.engine.apply(Event::PolicyChanged(policy));
+        }
+        let mut settled = std::mem::take(&mut self.scratch);
+        settle(&mut self.engine, self.reading, &log.profiles, index as u64, &evidence, &mut settled);
+        if with_view {
+            self.view.push(&log, &evidence, &settled);
+        }
+        self.scratch = settled;
+        self.head = index + 1;
+    }
+
+    fn forward_engine(&mut self, to: usize) {
+        while self.head < to.min(self.log.len()) {
+            self.one(false);
+        }
+    }
+
+    /// Goes to the state in which `to` operations have been played.
+    fn seek(&mut self, to: usize) {
+        let to = to.min(self.log.len());
+        if to < self.head {
+            let at = self.checkpoints.partition_point(|(index, _)| *index <= to);
+            match at.checked_sub(1).and_then(|at| self.checkpoints.get(at)) {
+                Some((index, engine)) => {
+                    self.engine = engine.clone();
+                    self.head = *index;
+                }
+                None => self.restart_engine(),
+            }
+        }
+        self.forward_engine(to);
+        // A change made exactly here is in force, as it was when it was made.
+        if let Some(span) = self.policies.iter().find(|span| span.from == to)
+            && span.policy.version > self.engine.policy().version
+        {
+            let policy = Arc::clone(&span.policy);
+            self.engine.apply(Event::PolicyChanged(policy));
+        }
+        self.clock = self
+            .log
+            .history
+            .get(to.saturating_sub(1))
+            .map_or(self.clock, |operation| operation.at);
+        if to == self.log.len() {
+            if self.play == Play::Playing {
+                self.play = Play::Ended;
+            }
+        } else if self.play == Play::Ended {
+            self.play = Play::Paused;
+        }
+        self.slide();
+    }
+
+    fn seek_time(&mut self, to: Instant) {
+        let Some((first, last)) = self.log.bounds() else { return };
+        let to = Instant(to.0.clamp(first.0, last.0));
+        self.seek(self.log.history.first_at(Instant(to.0 + 1)));
+        self.clock = to;
+        self.slide();
+    }
+
+    fn window_start(&self) -> usize {
+        self.window.map_or(0, |span| self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head))
+    }
+
+    /// Moves the window to the head.
+    fn slide(&mut self) {
+        let first = self.window_start();
+        if self.view.range() != (first, self.head) {
+            let log = Arc::clone(&self.log);
+            self.view.move_to(&log, first, self.head, self.reading, &self.policies);
+            self.forget_prefixes();
+        }
+    }
+
+    /// Starts the window anew: another length, reading or shape of policy.
+    fn rebuild(&mut self) {
+        let first = self.window_start();
+        let policy = Arc::clone(self.policy());
+        self.view = View::new(first, &policy, trend_slot(&self.log, self.window));
+        self.prefixes.resize_with(policy.routes.len(), || None);
+        self.histograms.resize_with(policy.routes.len(), || None);
+        let log = Arc::clone(&self.log);
+        self.view.move_to(&log, first, self.head, self.reading, &self.policies);
+        self.forget_prefixes();
+    }
+
+    fn forget_prefixes(&mut self) {
+        self.prefixes.iter_mut().for_each(|prefix| *prefix = None);
+        self.histograms.iter_mut().for_each(|histogram| *histogram = None);
+    }
+
+    /// Lets wall time pass; plays at most `budget` operations. Says whether anything changed.
+    pub fn advance(&mut self, wall: Duration, budget: usize) -> bool {
+        if self.play != Play::Playing {
+            return false;
+        }
+        self.revision += 1;
+        self.message = None;
+        let mut left = budget;
+        let target = match self.speed {
+            Speed::Max => Instant(i64::MAX),
+            Speed::Tenths(tenths) => {
+                let micros = i64::try_from(wall.as_micros()).unwrap_or(i64::MAX).saturating_mul(i64::from(tenths)) / 10;
+                self.clock + Span(micros)
+            }
+        };
+        let end = self.looped.map_or(self.log.len(), |(_, end)| end);
+        while left > 0 && self.head < end {
+            let Some(next) = self.log.history.get(self.head).map(|operation| operation.at) else { break };
+            if next > target {
+                break;
+            }
+            self.one(true);
+            self.clock = self.clock.max(next);
+            left -= 1;
+        }
+        if left > 0 && self.speed != Speed::Max {
+            // Everything due has been played: the clock runs on, and a long silence is skipped.
+            self.clock = self.clock.max(target);
+            if let Some(next) = self.log.history.get(self.head).map(|operation| operation.at)
+                && let Speed::Tenths(tenths) = self.speed
+            {
+                let silence = Span(i64::try_from(SILENCE.as_micros()).unwrap_or(0) * i64::from(tenths) / 10);
+                if next - self.clock > silence {
+                    self.message = Some(format!("skipped {} of silence", next - self.clock));
+                    self.clock = next - Span::secs(1);
+                }
+            }
+        }
+        if self.head >= end {
+            if let Some((start, _)) = self.looped {
+                self.seek(start);
+            } else {
+                self.play = Play::Ended;
+                if let Some((_, last)) = self.log.bounds() {
+                    self.clock = last;
+                }
+            }
+        }
+        let first = self.window_start();
+        let log = Arc::clone(&self.log);
+        self.view.drop_before(&log, first, self.reading, &self.policies);
+        self.forget_prefixes();
+        true
+    }
+
+    fn frontier(&mut self, index: usize) -> Option<(&crate::telemetry::Frontier, Prefix)> {
+        let frontier = self.view.frontiers().get(index)?;
+        let slot = self.prefixes.get_mut(index)?;
+        let prefix = slot.get_or_insert_with(|| frontier.prefix()).clone();
+        Some((frontier, prefix))
+    }
+
+    fn consequences(&mut self) -> Consequences {
+        let started = std::time::Instant::now();
+        let applied = Arc::clone(self.policy());
+        let staged = self.staged.clone().unwrap_or_else(|| Arc::clone(&applied));
+        let mut routes = Vec::with_capacity(applied.routes.len());
+        let mut curve = Vec::new();
+        for (index, route) in applied.routes.iter().enumerate() {
+            let Some(frontier) = self.view.frontiers().get(index) else { continue };
+            let Some(slot) = self.prefixes.get_mut(index) else { continue };
+            let prefix = slot.get_or_insert_with(|| frontier.prefix());
+            let now = route.thresholds();
+            let then = staged.routes.get(index).map_or_else(|| now.clone(), crate::routing::Route::thresholds);
+            let before = frontier.forecast(prefix, &now);
+            let after = if now == then { before.clone() } else { frontier.forecast(prefix, &then) };
+            if self.focus.0.index() == index && self.focus.1 < then.len() {
+                curve = prefix.curve(&then, self.focus.1);
+            }
+            let histogram = self.histograms.get_mut(index).map_or_else(
+                || Arc::new(frontier.histogram().to_vec()),
+                |slot| Arc::clone(slot.get_or_insert_with(|| Arc::new(frontier.histogram().to_vec()))),
+            );
+            routes.push(RouteConsequences {
+                histogram,
+                unsure: frontier.without_confidence(),
+                flips: frontier.flips(&now, &then),
+                applied: before,
+                staged: after,
+            });
+        }
+        Consequences { routes, curve: Arc::new(curve), route: self.focus.0, rung: self.focus.1, took: started.elapsed() }
+    }
+
+    /// Gives the picture of this moment.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let consequences = Arc::new(self.consequences());
+        let log_start = self.log.bounds().map_or(Instant(0), |(first, _)| first);
+        let (first, end) = self.view.range();
+        let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
+        let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
+        Snapshot {
+            revision: self.revision,
+            log: Arc::clone(&self.log),
+            reading: self.reading,
+            play: self.play,
+            speed: self.speed,
+            head: self.head,
+            clock: self.clock,
+            policies: Arc::new(self.policies.clone()),
+            policy: Arc::clone(self.policy()),
+            staged: self.staged.clone(),
+            changes: Arc::new(self.changes.clone()),
+            undoable: self.undo.len(),
+            window: WindowScope { window: self.window, from, to: self.clock, first, end },
+            totals: Arc::new(self.view.totals().clone()),
+            to_date: Arc::new(self.engine.totals().clone()),
+            trend: Arc::new(trend),
+            trend_slot: self.view.trend().slot(),
+            consequences,
+            rerun: self.rerun.clone(),
+            marks: Arc::new(self.marks.clone()),
+            looped: self.looped,
+            message: self.message.clone(),
+        }
+    }
+
+    /// Notes that something outside changed (the re-run's progress), so that readers draw again.
+    pub fn touch(&mut self) {
+        self.revision += 1;
+    }
+}
+
+fn same_thresholds(a: &Policy, b: &Policy) -> bool {
+    a.same_shape(b) && a.routes.iter().zip(&b.routes).all(|(x, y)| x.thresholds() == y.thresholds())
+}
+
+/// Writes what differs between two policies: `extraction · flash 620 → 588`.
+fn describe_change(before: &Policy, after: &Policy) -> String {
+    if !before.same_shape(after) {
+        return format!("policy {} → {}", before.name, after.name);
+    }
+    let mut parts = Vec::new();
+    for (old, new) in before.routes.iter().zip(&after.routes) {
+        for (a, b) in old.ladder.iter().zip(&new.ladder) {
+            if a.threshold != b.threshold {
+                parts.push(format!("{} · {} {} → {}", old.name, a.name, a.threshold, b.threshold));
+            }
+        }
+    }
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}

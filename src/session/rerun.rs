@@ -1,0 +1,60 @@
+//! Re-deciding a stretch of the log in full, on all cores: the check on the instant figure.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::{Log, Reading, settle_one};
+use crate::outcome::Settled;
+use crate::pricing::CostSum;
+use crate::routing::Policy;
+
+/// What a re-run found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rerun {
+    /// Operations decided.
+    pub requests: u64,
+    /// Their cost.
+    pub cost: CostSum,
+    /// Operations that went up the ladder.
+    pub escalated: u64,
+}
+
+/// Decides operations `first..end` anew under a policy. `done` counts along; `None` where `stop` was raised.
+pub fn rerun(log: &Log, policy: &Policy, first: usize, end: usize, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = end.saturating_sub(first).div_ceil(threads).max(1);
+    let parts = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|at| {
+                let from = first + at * share;
+                let to = (from + share).min(end);
+                scope.spawn(move || part(log, policy, from, to, done, stop))
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().ok().flatten()).collect::<Option<Vec<_>>>()
+    })?;
+    Some(parts.iter().fold(Rerun::default(), |mut all, one| {
+        all.requests += one.requests;
+        all.cost += &one.cost;
+        all.escalated += one.escalated;
+        all
+    }))
+}
+
+fn part(log: &Log, policy: &Policy, from: usize, to: usize, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+    let mut found = Rerun::default();
+    let mut settled = Settled::default();
+    let outlook = log.outlook();
+    for (index, evidence) in log.history.range(from, to) {
+        settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
+        found.requests += 1;
+        found.cost.add(settled.cost);
+        found.escalated += u64::from(settled.escalated);
+        if index % 4096 == 0 {
+            done.fetch_add(4096, Ordering::Relaxed);
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+        }
+    }
+    Some(found)
+}

@@ -1,0 +1,228 @@
+//! The immutable picture that the console and reports read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Log;
+use crate::pricing::CostSum;
+use crate::routing::{Policy, RouteId};
+use crate::session::Speed;
+use crate::telemetry::{CurvePoint, Forecast, Slot, Totals};
+use crate::units::{Instant, Span};
+
+/// How a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// Account for what happened.
+    Recorded,
+    /// The engine decides; outcomes observed where the log has that model's answer, estimated where not.
+    Routed,
+}
+
+impl Reading {
+    /// Gives the word on screen and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Routed => "routed",
+        }
+    }
+}
+
+/// What the player is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Play {
+    /// Time runs.
+    Playing,
+    /// Time stands.
+    Paused,
+    /// The log is played out.
+    Ended,
+}
+
+/// The windows to choose from; `None` is "from the start".
+pub const WINDOWS: [Option<Span>; 11] = [
+    Some(Span::mins(1)),
+    Some(Span::mins(5)),
+    Some(Span::mins(15)),
+    Some(Span::hours(1)),
+    Some(Span::hours(3)),
+    Some(Span::hours(6)),
+    Some(Span::hours(12)),
+    Some(Span::days(1)),
+    Some(Span::days(7)),
+    Some(Span::days(30)),
+    None,
+];
+
+/// Names a window: `15m`, `all so far`.
+pub fn window_label(window: Option<Span>) -> String {
+    window.map_or_else(|| "all so far".to_owned(), |span| span.to_string())
+}
+
+/// The stretch of traffic that windowed figures are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowScope {
+    /// The chosen length; `None` for "from the start".
+    pub window: Option<Span>,
+    /// Where it starts (the log's start where that is later).
+    pub from: Instant,
+    /// Where it ends: the clock.
+    pub to: Instant,
+    /// Index of its first operation.
+    pub first: usize,
+    /// Index after its last operation.
+    pub end: usize,
+}
+
+impl WindowScope {
+    /// Gives the time that the window really covers, at least a second.
+    pub fn covered(&self) -> Span {
+        Span((self.to - self.from).0.max(1_000_000))
+    }
+}
+
+/// A policy and the operation from which on it decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySpan {
+    /// Index of the first operation that it decides.
+    pub from: usize,
+    /// The policy.
+    pub policy: Arc<Policy>,
+}
+
+/// A change that an operator made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The version it brought into force.
+    pub version: u32,
+    /// The traffic's time at which it took effect.
+    pub at: Instant,
+    /// The operation from which on it holds.
+    pub from: usize,
+    /// What changed: `extraction · flash 620 → 588`.
+    pub what: String,
+}
+
+/// What one route's applied and staged thresholds give over the window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteConsequences {
+    /// Requests per confidence value.
+    pub histogram: Arc<Vec<u32>>,
+    /// Requests without a confidence.
+    pub unsure: u32,
+    /// Under the policy in force.
+    pub applied: Forecast,
+    /// Under the staged policy; the same as `applied` where nothing is staged.
+    pub staged: Forecast,
+    /// Requests that start on another rung.
+    pub flips: u64,
+}
+
+/// What the staged policy would have meant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consequences {
+    /// By route.
+    pub routes: Vec<RouteConsequences>,
+    /// The curve of the focused rung's threshold; empty on a rung without one.
+    pub curve: Arc<Vec<CurvePoint>>,
+    /// The focused route.
+    pub route: RouteId,
+    /// The focused rung.
+    pub rung: usize,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+/// The full re-run that confirms the instant figure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RerunState {
+    /// Nothing is staged, or the log is playing.
+    Idle,
+    /// Going on.
+    Running {
+        /// Operations done.
+        done: usize,
+        /// Operations in all.
+        total: usize,
+    },
+    /// Done.
+    Done {
+        /// Operations decided anew.
+        requests: u64,
+        /// Their cost.
+        cost: CostSum,
+        /// Whether it equals the instant figure to the pico-dollar.
+        agrees: bool,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// All that a reader needs to draw or report.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Counts up with every change; equal revisions draw the same.
+    pub revision: u64,
+    /// The log.
+    pub log: Arc<Log>,
+    /// How it is read.
+    pub reading: Reading,
+    /// What the player does.
+    pub play: Play,
+    /// How fast.
+    pub speed: Speed,
+    /// Operations played.
+    pub head: usize,
+    /// The traffic's clock.
+    pub clock: Instant,
+    /// Policies with the operations from which on they decide.
+    pub policies: Arc<Vec<PolicySpan>>,
+    /// The policy in force at the head.
+    pub policy: Arc<Policy>,
+    /// The policy being tried, if any.
+    pub staged: Option<Arc<Policy>>,
+    /// Changes made, oldest first.
+    pub changes: Arc<Vec<Change>>,
+    /// How many changes `undo` can take back.
+    pub undoable: usize,
+    /// The window.
+    pub window: WindowScope,
+    /// Sums over the window.
+    pub totals: Arc<Totals>,
+    /// Sums since the start of the log.
+    pub to_date: Arc<Totals>,
+    /// Slots over the window, oldest first.
+    pub trend: Arc<Vec<Option<Slot>>>,
+    /// The length of a slot.
+    pub trend_slot: Span,
+    /// What staging gives.
+    pub consequences: Arc<Consequences>,
+    /// The full re-run.
+    pub rerun: RerunState,
+    /// Marked operations, ascending.
+    pub marks: Arc<Vec<usize>>,
+    /// The loop, as operations.
+    pub looped: Option<(usize, usize)>,
+    /// What the player has to say: a skipped silence, a refused command.
+    pub message: Option<String>,
+}
+
+impl Snapshot {
+    /// Gives the policy that decides an operation.
+    pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
+        self.policies
+            .iter()
+            .rev()
+            .find(|span| span.from <= index)
+            .map_or(&self.policy, |span| &span.policy)
+    }
+
+    /// Gives the place of the clock in the log, in thousandths.
+    pub fn progress(&self) -> u16 {
+        let Some((first, last)) = self.log.bounds() else { return 0 };
+        let whole = (last - first).0.max(1);
+        let part = (self.clock - first).0.clamp(0, whole);
+        u16::try_from(i128::from(part) * 1000 / i128::from(whole)).unwrap_or(1000)
+    }
+}

@@ -1,0 +1,126 @@
+//! Sums over a window of operations, slid along the log by adding at the head and taking away at the tail.
+
+use std::sync::Arc;
+
+use super::{Log, PolicySpan, Reading};
+use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
+use crate::routing::{Policy, decide, match_route};
+use crate::telemetry::{Frontier, Sign, Totals, Trend};
+use crate::units::Span;
+
+/// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
+pub fn settle_one(evidence: &Evidence<'_>, reading: Reading, policy: &Policy, outlook: &Outlook<'_>, into: &mut Settled) {
+    let signals = evidence.operation.signals();
+    match reading {
+        Reading::Recorded => recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into),
+        Reading::Routed => routed(evidence, policy, &decide(policy, &signals), outlook, into, |_, _| {}),
+    }
+}
+
+/// The sums of one window.
+#[derive(Clone, Debug)]
+pub struct View {
+    first: usize,
+    end: usize,
+    totals: Totals,
+    frontiers: Vec<Frontier>,
+    trend: Trend,
+    shape: Arc<Policy>,
+    scratch: Settled,
+}
+
+impl View {
+    /// Starts an empty window at an operation.
+    pub fn new(at: usize, policy: &Arc<Policy>, trend_slot: Span) -> Self {
+        Self {
+            first: at,
+            end: at,
+            totals: Totals::default(),
+            frontiers: policy.routes.iter().map(Frontier::new).collect(),
+            trend: Trend::new(trend_slot),
+            shape: Arc::clone(policy),
+            scratch: Settled::default(),
+        }
+    }
+
+    /// Gives the operations covered.
+    pub fn range(&self) -> (usize, usize) {
+        (self.first, self.end)
+    }
+
+    /// Gives the sums.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Gives the frontiers by route.
+    pub fn frontiers(&self) -> &[Frontier] {
+        &self.frontiers
+    }
+
+    /// Gives the trend.
+    pub fn trend(&self) -> &Trend {
+        &self.trend
+    }
+
+    /// Says whether another policy can use the same frontiers.
+    pub fn fits(&self, policy: &Policy) -> bool {
+        self.shape.same_shape(policy)
+    }
+
+    /// Adds or takes away one operation whose outcome is at hand.
+    pub fn apply(&mut self, log: &Log, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
+        self.totals.apply(evidence, settled, sign);
+        self.trend.apply(evidence.operation.at, settled, sign);
+        let index = settled.route.index();
+        if let (Some(frontier), Some(route)) = (self.frontiers.get_mut(index), self.shape.routes.get(index)) {
+            frontier.apply(evidence, route, &log.outlook(), sign);
+        }
+    }
+
+    /// Adds the operation at the window's end.
+    pub fn push(&mut self, log: &Log, evidence: &Evidence<'_>, settled: &Settled) {
+        self.apply(log, evidence, settled, Sign::Plus);
+        self.end += 1;
+    }
+
+    fn settle_and_apply(&mut self, log: &Log, index: usize, reading: Reading, policies: &[PolicySpan], sign: Sign) {
+        let Some(evidence) = log.history.evidence(index) else { return };
+        let Some(span) = policies.iter().rev().find(|span| span.from <= index).or(policies.first()) else { return };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut scratch);
+        self.apply(log, &evidence, &scratch, sign);
+        self.scratch = scratch;
+    }
+
+    /// Takes operations away at the tail until the window starts at `first`.
+    pub fn drop_before(&mut self, log: &Log, first: usize, reading: Reading, policies: &[PolicySpan]) {
+        while self.first < first.min(self.end) {
+            self.settle_and_apply(log, self.first, reading, policies, Sign::Minus);
+            self.first += 1;
+        }
+    }
+
+    /// Moves the window to `first..end`, sliding or starting anew, whichever touches fewer operations.
+    pub fn move_to(&mut self, log: &Log, first: usize, end: usize, reading: Reading, policies: &[PolicySpan]) {
+        let slide = self.first.abs_diff(first) + self.end.abs_diff(end);
+        if slide >= end.saturating_sub(first) {
+            let mut fresh = Self::new(first, &self.shape, self.trend.slot());
+            std::mem::swap(&mut fresh.scratch, &mut self.scratch);
+            *self = fresh;
+        }
+        while self.end < end {
+            self.settle_and_apply(log, self.end, reading, policies, Sign::Plus);
+            self.end += 1;
+        }
+        while self.first > first {
+            self.first -= 1;
+            self.settle_and_apply(log, self.first, reading, policies, Sign::Plus);
+        }
+        while self.end > end {
+            self.end -= 1;
+            self.settle_and_apply(log, self.end, reading, policies, Sign::Minus);
+        }
+        self.drop_before(log, first, reading, policies);
+    }
+}

@@ -1,0 +1,173 @@
+//! The thread that owns a player: takes commands, lets time pass, publishes snapshots. It sleeps when nothing plays.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::snapshot::{Play, RerunState, Snapshot};
+use super::{Command, Player, Rerun, rerun};
+use crate::routing::Policy;
+
+/// The pace of published pictures while playing.
+const FRAME: Duration = Duration::from_millis(100);
+/// Operations between two looks at the commands.
+const BATCH: usize = 8192;
+/// A staged policy is re-run in full when it has stood still for this long.
+const SETTLE: Duration = Duration::from_millis(250);
+
+/// Where a console sends what it wants.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    commands: Sender<Command>,
+}
+
+impl Worker {
+    /// Sends a command; a session that has ended takes none.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    policy: Arc<Policy>,
+    range: (usize, usize),
+    done: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    result: Receiver<Option<Rerun>>,
+    started: Instant,
+}
+
+/// Starts the thread. `publish` hears of every new picture and answers false when nobody listens any more.
+pub fn spawn(mut player: Player, mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static) -> std::io::Result<Worker> {
+    let (commands, inbox) = channel();
+    std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+        run(&mut player, &inbox, &mut publish);
+    })?;
+    Ok(Worker { commands })
+}
+
+fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(Arc<Snapshot>) -> bool) {
+    let mut last = Instant::now();
+    let mut published = Instant::now();
+    let mut running: Option<Running> = None;
+    let mut checked: Option<(Arc<Policy>, usize, usize)> = None;
+    let mut staged_at = Instant::now();
+    let mut dirty = false;
+    loop {
+        let playing = player.play_state() == Play::Playing;
+        let wanted = player.rerun_wanted();
+        let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
+        let wait = if playing {
+            (!dirty).then_some(FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10))).unwrap_or_default()
+        } else if running.is_some() {
+            Duration::from_millis(50)
+        } else if idle_rerun {
+            SETTLE.saturating_sub(staged_at.elapsed())
+        } else {
+            Duration::from_secs(3600)
+        };
+        let command = match inbox.recv_timeout(wait) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let now = Instant::now();
+        let elapsed = now - last;
+        last = now;
+        dirty = playing && player.advance(elapsed, BATCH);
+        let mut changed = false;
+        let mut next = command;
+        while let Some(command) = next {
+            staged_at = Instant::now();
+            player.handle(command);
+            changed = true;
+            next = inbox.try_recv().ok();
+        }
+        changed |= watch_rerun(player, &mut running, &mut checked, staged_at);
+        let due = dirty && published.elapsed() >= FRAME;
+        let ended = playing && player.play_state() != Play::Playing;
+        if changed || due || ended {
+            published = Instant::now();
+            if !publish(Arc::new(player.snapshot())) {
+                return;
+            }
+        }
+    }
+}
+
+/// Starts, follows and ends the full re-run of what is staged. Says whether there is news.
+fn watch_rerun(
+    player: &mut Player,
+    running: &mut Option<Running>,
+    checked: &mut Option<(Arc<Policy>, usize, usize)>,
+    staged_at: Instant,
+) -> bool {
+    let wanted = player.rerun_wanted();
+    if let Some(job) = running {
+        let current = wanted.as_ref().is_some_and(|(policy, first, end)| *policy == job.policy && (*first, *end) == job.range);
+        if !current {
+            job.stop.store(true, Ordering::Relaxed);
+            *running = None;
+            player.rerun = RerunState::Idle;
+            player.touch();
+            return true;
+        }
+        match job.result.try_recv() {
+            Ok(Some(found)) => {
+                let agrees = player.agrees(&found);
+                player.rerun =
+                    RerunState::Done { requests: found.requests, cost: found.cost, agrees, took: job.started.elapsed() };
+                *checked = Some((Arc::clone(&job.policy), job.range.0, job.range.1));
+                *running = None;
+            }
+            Ok(None) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                player.rerun = RerunState::Idle;
+                *running = None;
+            }
+            Err(std::sync::mpsc::TryRecvError::Empty) => {
+                player.rerun = RerunState::Running {
+                    done: job.done.load(Ordering::Relaxed).min(job.range.1 - job.range.0),
+                    total: job.range.1 - job.range.0,
+                };
+            }
+        }
+        player.touch();
+        return true;
+    }
+    let Some((policy, first, end)) = wanted else {
+        *checked = None;
+        if player.rerun == RerunState::Idle {
+            return false;
+        }
+        player.rerun = RerunState::Idle;
+        player.touch();
+        return true;
+    };
+    if checked.as_ref().is_some_and(|done| *done == (Arc::clone(&policy), first, end)) {
+        return false;
+    }
+    let stale = player.rerun != RerunState::Idle;
+    if stale {
+        player.rerun = RerunState::Idle;
+        player.touch();
+    }
+    if staged_at.elapsed() < SETTLE {
+        return stale;
+    }
+    let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (sender, result) = channel();
+    let (log, job_policy) = (Arc::clone(player.log()), Arc::clone(&policy));
+    let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
+    let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
+        let _ = sender.send(rerun(&log, &job_policy, first, end, &job_done, &job_stop));
+    });
+    if thread.is_ok() {
+        *running = Some(Running { policy, range: (first, end), done, stop, result, started: Instant::now() });
+        player.rerun = RerunState::Running { done: 0, total: end - first };
+        player.touch();
+        return true;
+    }
+    stale
+}
