@@ -3,6 +3,8 @@
 //! The catalogue tests need LiteLLM's file under `../shared` or `$POINTSMAN_SHARED`; they say so and pass where it is
 //! absent.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may stop and say why")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -176,14 +178,28 @@ fn every_listed_price_is_the_catalogues() {
         ("claude-sonnet-4", "anthropic.claude-sonnet-4-20250514-v1:0"),
     ]);
     for (name, prices) in &book.models {
+        if prices.provider.as_deref() == Some("anthropic") {
+            let base = prices.rows[0].standard.base;
+            assert_eq!(base.write_1h.unwrap().0, 2 * base.input.0, "Anthropic's rule, {name}");
+        }
         let own = match prices.provider.as_deref() {
             Some("google") => format!("gemini/{name}"),
+            Some("deepseek") if !import.book.models.contains_key(name) => format!("deepseek/{name}"),
             Some("mistral") if name != "mistral-small-2503" => format!("mistral/{name}"),
             _ => (*elsewhere.get(name.as_str()).unwrap_or(&name.as_str())).to_owned(),
         };
         let source =
             import.book.find(&own).unwrap_or_else(|| panic!("no catalogue entry for {name} as {own}"));
-        assert_eq!(prices.rows[0].standard, source.rows[0].standard, "{name}");
+        let mut expected = source.rows[0].standard.clone();
+        if elsewhere.contains_key(name.as_str()) {
+            // Bedrock's entry has no 1-hour write; Anthropic's rule for it is twice the input price.
+            for tier in
+                std::iter::once(&mut expected.base).chain(expected.above.iter_mut().map(|(_, tier)| tier))
+            {
+                tier.write_1h = Some(PicoPerMillion(tier.input.0 * 2));
+            }
+        }
+        assert_eq!(prices.rows[0].standard, expected, "{name}");
         assert_eq!(prices.rows[0].batch, source.rows[0].batch, "{name}");
         assert_eq!((prices.max_input, prices.max_output), (source.max_input, source.max_output), "{name}");
         assert!(prices.rows[0].source.is_some(), "{name} names no source");
@@ -222,59 +238,62 @@ fn an_independent_calculation_agrees_with_every_imported_price() {
         let written = value.to_string();
         Decimal::from_scientific(&written).or_else(|_| written.parse::<Decimal>()).unwrap().normalize()
     };
-    let (mut checked, mut tiered) = (0, 0);
+    let (mut checked, mut tiered, mut batched) = (0, 0, 0);
     for (name, prices) in &import.book.models {
         let entry = &entries[name];
-        let pick = |field: &str, above: Option<u64>| -> Option<Decimal> {
-            let value = match (entry.get("input_cost_per_token"), above) {
-                (_, Some(above))
-                    if entry.get(format!("{field}_above_{}k_tokens", above / 1000)).is_some() =>
-                {
-                    &entry[format!("{field}_above_{}k_tokens", above / 1000)]
-                }
-                (Some(_), None) => entry.get(field)?,
-                (_, above) => {
-                    let ranges = entry.get("tiered_pricing")?.as_array()?;
-                    let low = Decimal::from(above.unwrap_or(0));
-                    ranges.iter().find(|range| decimal(&range["range"][0]) == low)?.get(field)?
-                }
-            };
-            Some(decimal(value))
+        let pick = |field: &str, above: Option<u64>, service: &str| -> Option<Decimal> {
+            if entry.get("input_cost_per_token").is_none() {
+                let low = Decimal::from(above.unwrap_or(0));
+                let ranges = entry.get("tiered_pricing")?.as_array()?;
+                let range = ranges.iter().find(|range| decimal(&range["range"][0]) == low)?;
+                return range.get(field).map(decimal);
+            }
+            let tier = above.map_or_else(String::new, |above| format!("_above_{}k_tokens", above / 1000));
+            if let Some(value) = entry.get(format!("{field}{tier}{service}")) {
+                return Some(decimal(value));
+            }
+            let range = entry.get("tiered_pricing")?.as_array()?.iter().find(|range| {
+                range.get("range").is_some_and(|range| Some(decimal(&range[0])) == above.map(Decimal::from))
+            });
+            range?.get(field).map(decimal)
         };
-        let rates = &prices.rows[0].standard;
-        let xai = prices.provider.as_deref() == Some("xai");
-        let mut lengths = vec![(999, None)];
-        for (above, _) in &rates.above {
-            let begins = above + u64::from(xai);
-            lengths.push((above + 7, Some(begins)));
-            tiered += 1;
-        }
-        for (prompt, above) in lengths {
-            let zero = Decimal::ZERO;
-            let input = pick("input_cost_per_token", above).unwrap();
-            let output = pick("output_cost_per_token", above).unwrap_or(zero);
-            let read = pick("cache_read_input_token_cost", above).unwrap_or(input);
-            let write = pick("cache_creation_input_token_cost", above).unwrap_or(input);
-            let (cached, written, answer) = (prompt / 3, prompt / 7, 1_000_000u64);
-            let fresh = prompt - cached - written;
-            let expected: Decimal = input * Decimal::from(fresh)
-                + read * Decimal::from(cached)
-                + write * Decimal::from(written)
-                + output * Decimal::from(answer);
-            let charged = charge(&usage(fresh, cached, written, 0, answer), Some(rates)).amount().unwrap();
-            let charged: Decimal = charged.usd().parse().unwrap();
-            // Prices finer than a pico-dollar per token round once per charge line; there are three prompt lines.
-            let whole = [input, read, write, output].iter().all(|price| price.scale() <= 12);
-            let allowed = if whole { zero } else { Decimal::new(2, 12) };
-            assert!(
-                (charged - expected).abs() <= allowed,
-                "{name} at {prompt}: {charged} instead of {expected}"
-            );
-            checked += 1;
+        let row = &prices.rows[0];
+        let begins_at = u64::from(prices.provider.as_deref() == Some("xai"));
+        let services = [("", Some(&row.standard)), ("_batches", row.batch.as_ref())];
+        for (service, rates) in services.into_iter().filter_map(|(name, rates)| Some((name, rates?))) {
+            let tiers = rates.above.iter().map(|(above, _)| (above + 7, Some(above + begins_at)));
+            for (prompt, above) in std::iter::once((999, None)).chain(tiers) {
+                let zero = Decimal::ZERO;
+                let input = pick("input_cost_per_token", above, service).unwrap();
+                let output = pick("output_cost_per_token", above, service).unwrap_or(zero);
+                let read = pick("cache_read_input_token_cost", above, service).unwrap_or(input);
+                let short = pick("cache_creation_input_token_cost", above, service).unwrap_or(input);
+                let long = pick("cache_creation_input_token_cost_above_1hr", above, service).unwrap_or(short);
+                let (cached, write_5m, write_1h, answer) =
+                    (prompt / 3, prompt / 7, prompt / 11, 1_000_000u64);
+                let fresh = prompt - cached - write_5m - write_1h;
+                let parts =
+                    [(input, fresh), (read, cached), (short, write_5m), (long, write_1h), (output, answer)];
+                let expected: Decimal =
+                    parts.iter().map(|(price, tokens)| price * Decimal::from(*tokens)).sum();
+                let usage = usage(fresh, cached, write_5m, write_1h, answer);
+                let charged: Decimal = charge(&usage, Some(rates)).amount().unwrap().usd().parse().unwrap();
+                // A price finer than a pico-dollar per token is rounded once per charge line, half a pico-dollar at most.
+                let fine =
+                    i64::try_from(parts.iter().filter(|(price, _)| price.scale() > 12).count()).unwrap();
+                let allowed = Decimal::new(fine * 5, 13);
+                assert!(
+                    (charged - expected).abs() <= allowed,
+                    "{name}{service} at {prompt}: {charged} instead of {expected}"
+                );
+                checked += 1;
+                tiered += usize::from(above.is_some());
+                batched += usize::from(!service.is_empty());
+            }
         }
     }
-    println!("checked {checked} charges, {tiered} of them in long-prompt tiers");
-    assert!(checked > 3000 && tiered > 200);
+    println!("checked {checked} charges, {tiered} in long-prompt tiers, {batched} batch");
+    assert!(checked > 3000 && tiered > 200 && batched > 400);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Invariant: a price that is not stated is shown as `-`, never as zero; every table says which book it shows.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -281,7 +282,11 @@ fn not_found(book: &PriceBook, model: &str) -> String {
         }
     } else {
         text.push_str("\nhint: providers disagree on its price; name one of ");
-        text.push_str(&shown(&candidates.join(", ")));
+        let (first, rest) = candidates.split_at(candidates.len().min(12));
+        text.push_str(&shown(&first.join(", ")));
+        if !rest.is_empty() {
+            let _ = write!(text, " and {} more", rest.len());
+        }
     }
     text
 }
