@@ -4,10 +4,14 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod classifier;
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod outcome;
 pub mod pricing;
 pub mod record;
+pub mod report;
 pub mod routing;
+pub mod session;
 pub mod telemetry;
 pub mod units;

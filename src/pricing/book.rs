@@ -95,8 +95,14 @@ impl PriceBook {
     /// Finds a model's prices: by name, by alias, then without a `provider/` prefix, then without a date suffix
     /// (`gpt-4.1-2025-04-14`, `claude-x-20251101`).
     pub fn find(&self, model: &str) -> Option<&ModelPrices> {
+        self.find_named(model).map(|(_, prices)| prices)
+    }
+
+    /// Finds a model's prices as [`PriceBook::find`] does, with the name under which the book lists them.
+    pub fn find_named(&self, model: &str) -> Option<(&str, &ModelPrices)> {
         let known = |name: &str| {
-            self.models.get(name).or_else(|| self.aliases.get(name).and_then(|target| self.models.get(target)))
+            let listed = self.models.get_key_value(name);
+            listed.or_else(|| self.models.get_key_value(self.aliases.get(name)?))
         };
         known(model)
             .or_else(|| known(without_date(model)))
@@ -104,6 +110,14 @@ impl PriceBook {
                 let bare = model.rsplit_once('/')?.1;
                 known(bare).or_else(|| known(without_date(bare)))
             })
+            .map(|(name, prices)| (name.as_str(), prices))
+    }
+
+    /// Gives every model whose name without its `provider/` prefix (and without a date) is the bare name asked for; where
+    /// [`PriceBook::find`] finds nothing because providers disagree on the price, these are the names to choose from.
+    pub fn candidates(&self, bare: &str) -> Vec<&str> {
+        let wanted = bare_name(bare);
+        self.models.keys().map(String::as_str).filter(|name| bare_name(name) == wanted).collect()
     }
 
     /// Adds a dated row for a model, keeping rows in order; the rows already there stay as they are.
@@ -113,6 +127,11 @@ impl PriceBook {
         let at = prices.rows.partition_point(|old| old.from <= row.from);
         prices.rows.insert(at, row);
     }
+}
+
+/// Cuts a `provider/` prefix and a date suffix off a model's name.
+fn bare_name(model: &str) -> &str {
+    without_date(model.rsplit('/').next().unwrap_or(model))
 }
 
 /// Cuts `-YYYY-MM-DD` or `-YYYYMMDD` off the end of a model's name.
@@ -144,7 +163,14 @@ mod tests {
         book.models.insert("gpt-4.1".into(), ModelPrices::default());
         book.models.insert("claude-opus-4-6".into(), ModelPrices::default());
         book.aliases.insert("opus".into(), "claude-opus-4-6".into());
-        for name in ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1", "openai/gpt-4.1-2025-04-14", "opus", "claude-opus-4-6-20260201"] {
+        for name in [
+            "gpt-4.1",
+            "gpt-4.1-2025-04-14",
+            "openai/gpt-4.1",
+            "openai/gpt-4.1-2025-04-14",
+            "opus",
+            "claude-opus-4-6-20260201",
+        ] {
             assert!(book.find(name).is_some(), "{name}");
         }
         for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
@@ -155,7 +181,10 @@ mod tests {
     #[test]
     fn a_price_change_adds_a_row_and_rewrites_none() {
         let price = |usd: &str| PriceRow {
-            standard: Rates { base: Tier { input: PicoPerMillion::from_usd_per_million(usd).unwrap(), ..Tier::default() }, above: vec![] },
+            standard: Rates {
+                base: Tier { input: PicoPerMillion::from_usd_per_million(usd).unwrap(), ..Tier::default() },
+                above: vec![],
+            },
             ..PriceRow::default()
         };
         let mut book = PriceBook::default();

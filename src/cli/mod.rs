@@ -1,0 +1,3 @@
+//! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
+
+pub mod prices;

@@ -1,0 +1,445 @@
+//! `pointsman prices`: lists price books, shows one model's prices, imports LiteLLM's catalogue.
+//!
+//! Invariant: a price that is not stated is shown as `-`, never as zero; every table says which book it shows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::config::prices::{self, Import};
+use crate::config::user_dir;
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
+use crate::units::{Instant, PicoPerMillion};
+
+/// Lists, shows and imports prices.
+#[derive(Args, Debug)]
+pub struct PricesArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the models of a price book.
+    List {
+        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
+        #[arg(long, default_value = "list")]
+        book: String,
+        /// Show only models whose name or provider contains this text.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Show everything a price book knows of one model.
+    Show {
+        /// The model's name; aliases, `provider/` prefixes and date suffixes are understood.
+        model: String,
+        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
+        #[arg(long, default_value = "list")]
+        book: String,
+        /// Show only the price in force at this day or moment (UTC), like 2026-11-23 or 2026-11-23T08:00:00Z.
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Import LiteLLM's `model_prices_and_context_window.json` as a price book of your own.
+    Import {
+        /// The catalogue, a JSON file.
+        file: PathBuf,
+        /// The name of the new book.
+        #[arg(long, default_value = "litellm")]
+        name: String,
+        /// Write the book here instead of into your configuration directory.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// Overwrite a book of that name; costs charged from the old one can then no longer be recomputed.
+        #[arg(long)]
+        replace: bool,
+        /// Name each refused entry with its reason.
+        #[arg(long)]
+        refused: bool,
+        /// How to print the outcome.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+}
+
+/// How the outcome of an import is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
+pub fn run(args: &PricesArgs) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = run_to(args, user_dir().as_deref(), &mut out).and_then(|()| Ok(out.flush()?));
+    match done {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// Runs the subcommand against a configuration directory, writing to `out`.
+pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
+    match &args.command {
+        Command::List { book, filter } => {
+            let book = prices::resolve(book, user_dir)?;
+            Ok(list(&book, filter.as_deref(), out)?)
+        }
+        Command::Show { model, book, at } => {
+            let book = prices::resolve(book, user_dir)?;
+            show(&book, model, at.as_deref().map(moment).transpose()?, out)
+        }
+        Command::Import { file, name, output, replace, refused, format } => {
+            let target = match (output, user_dir) {
+                (Some(output), _) => output.clone(),
+                (None, Some(dir)) => own_book(dir, name)?,
+                (None, None) => {
+                    bail!("no configuration directory is known\nhint: say where to write with -o FILE")
+                }
+            };
+            if !replace && target.exists() {
+                bail!(
+                    "{} is there already\nhint: give the new book its own --name, or overwrite with --replace",
+                    target.display()
+                );
+            }
+            let mut import = prices::import_litellm(&prices::read_file(file)?, &file.display().to_string())?;
+            import.book.name.clone_from(name);
+            import.book.dated = chrono::Utc::now().date_naive().to_string();
+            store(&target, &prices::to_toml(&import.book))?;
+            match format {
+                Format::Table => report(&import, &target, *refused, out),
+                Format::Json => report_json(&import, &target, *refused, out),
+            }
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn moment(text: &str) -> anyhow::Result<Instant> {
+    let midnight = format!("{text}T00:00:00Z");
+    Ok(Instant::parse(text).or_else(|error| Instant::parse(&midnight).map_err(|_| error))?)
+}
+
+fn own_book(user_dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        bail!("`{name}` is no name for a price book\nhint: use letters, digits, `-`, `_` and `.`");
+    }
+    Ok(prices::book_path(user_dir, name))
+}
+
+/// Writes beside the target first, so that a crash leaves the old book or the new one, never half of it.
+fn store(target: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let mut half = target.as_os_str().to_owned();
+    half.push(".part");
+    fs::write(&half, text)
+        .and_then(|()| fs::rename(&half, target))
+        .with_context(|| format!("cannot write {}", target.display()))
+}
+
+fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    let wanted = filter.unwrap_or_default().to_lowercase();
+    let matches = |text: &str| text.to_lowercase().contains(&wanted);
+    let mut rows = Vec::new();
+    for (name, prices) in &book.models {
+        let by_alias = || book.aliases.iter().any(|(alias, target)| target == name && matches(alias));
+        if matches(name) || prices.provider.as_deref().is_some_and(matches) || by_alias() {
+            rows.push(list_line(name, prices));
+        }
+    }
+    writeln!(out, "{}  USD per 1M tokens  {} of {} models", title(book), rows.len(), book.models.len())?;
+    let header =
+        ["model", "provider", "input", "output", "cache read", "write 5m", "write 1h", "long prompts"];
+    table(&header, 2, &rows, out)
+}
+
+fn list_line(name: &str, prices: &ModelPrices) -> Vec<String> {
+    let mut line = vec![name.to_owned(), prices.provider.clone().unwrap_or_else(|| "-".to_owned())];
+    let Some(row) = prices.rows.last() else {
+        line.resize(8, "-".to_owned());
+        return line;
+    };
+    let base = &row.standard.base;
+    line.extend(
+        [Some(base.input), Some(base.output), base.cache_read, base.write_5m, base.write_1h].map(usd),
+    );
+    let tiers: Vec<String> = row
+        .standard
+        .above
+        .iter()
+        .map(|(tokens, tier)| format!("{} > {}", usd(Some(tier.input)), grouped(*tokens)))
+        .collect();
+    line.push(if tiers.is_empty() { "-".to_owned() } else { tiers.join(", ") });
+    line
+}
+
+fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some((name, prices)) = book.find_named(model) else { bail!(not_found(book, model)) };
+    let rows: Vec<&PriceRow> = match at {
+        Some(at) => prices.at(at).into_iter().collect(),
+        None => prices.rows.iter().collect(),
+    };
+    if let (Some(at), true) = (at, rows.is_empty()) {
+        bail!("the book `{}` has no price of {name} in force at {at}", book.name);
+    }
+    if name == model {
+        writeln!(out, "{}  {}", shown(name), title(book))?;
+    } else {
+        writeln!(out, "{} is {}  {}", shown(model), shown(name), title(book))?;
+    }
+    let tokens = |tokens: Option<u64>| tokens.map_or_else(|| "-".to_owned(), grouped);
+    writeln!(
+        out,
+        "provider {}  longest prompt {}  longest answer {}  deprecated {}",
+        shown(prices.provider.as_deref().unwrap_or("-")),
+        tokens(prices.max_input),
+        tokens(prices.max_output),
+        shown(prices.deprecated.as_deref().unwrap_or("-")),
+    )?;
+    for row in rows {
+        writeln!(
+            out,
+            "\nUSD per 1M tokens from {}",
+            row.from.map_or_else(|| "the start".to_owned(), Instant::rfc3339)
+        )?;
+        let mut lines = rate_lines("standard", &row.standard);
+        if let Some(batch) = &row.batch {
+            lines.extend(rate_lines("batch", batch));
+        }
+        let header = [
+            "service",
+            "prompt tokens",
+            "input",
+            "output",
+            "cache read",
+            "write 5m",
+            "write 1h",
+            "reasoning",
+        ];
+        table(&header, 2, &lines, out)?;
+        if let Some(source) = &row.source {
+            writeln!(out, "source {}", shown(source))?;
+        }
+    }
+    if !prices.other_meters.is_empty() {
+        writeln!(out, "\nother meters, kept as written and not charged")?;
+        let lines: Vec<Vec<String>> =
+            prices.other_meters.iter().map(|(meter, text)| vec![meter.clone(), text.clone()]).collect();
+        table(&["meter", "as written"], 2, &lines, out)?;
+    }
+    Ok(())
+}
+
+fn rate_lines(service: &str, rates: &Rates) -> Vec<Vec<String>> {
+    let line = |prompt: String, tier: &Tier| {
+        let prices = [
+            Some(tier.input),
+            Some(tier.output),
+            tier.cache_read,
+            tier.write_5m,
+            tier.write_1h,
+            tier.reasoning,
+        ];
+        let mut line = vec![service.to_owned(), prompt];
+        line.extend(prices.map(usd));
+        line
+    };
+    let base = if rates.above.is_empty() { "any" } else { "up to the next" };
+    let mut lines = vec![line(base.to_owned(), &rates.base)];
+    lines.extend(
+        rates.above.iter().map(|(tokens, tier)| line(format!("more than {}", grouped(*tokens)), tier)),
+    );
+    lines
+}
+
+/// Says what could have been meant: the entries of several providers that disagree, or names that look alike.
+fn not_found(book: &PriceBook, model: &str) -> String {
+    let mut text = format!("the book `{}` has no price of `{}`", book.name, shown(model));
+    let candidates = book.candidates(model);
+    if candidates.is_empty() {
+        let near = near_names(book, model);
+        if near.is_empty() {
+            text.push_str("\nhint: `pointsman prices list` names the models it has");
+        } else {
+            text.push_str("\nhint: near names are ");
+            text.push_str(&shown(&near.join(", ")));
+        }
+    } else {
+        text.push_str("\nhint: providers disagree on its price; name one of ");
+        let (first, rest) = candidates.split_at(candidates.len().min(12));
+        text.push_str(&shown(&first.join(", ")));
+        if !rest.is_empty() {
+            let _ = write!(text, " and {} more", rest.len());
+        }
+    }
+    text
+}
+
+fn near_names<'a>(book: &'a PriceBook, model: &str) -> Vec<&'a str> {
+    let wanted = model.to_lowercase();
+    let mut near: Vec<(usize, &str)> = book
+        .models
+        .keys()
+        .chain(book.aliases.keys())
+        .filter_map(|name| {
+            let known = name.to_lowercase();
+            let distance = edit_distance(&wanted, &known);
+            let alike = distance <= 2 + wanted.len() / 6;
+            let part =
+                wanted.len() >= 3 && (known.contains(&wanted) || known.len() >= 3 && wanted.contains(&known));
+            (alike || part).then_some((distance, name.as_str()))
+        })
+        .collect();
+    near.sort_unstable();
+    near.truncate(5);
+    near.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Counts the insertions, deletions and replacements between two names (Levenshtein), looking at 80 characters at most.
+fn edit_distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().take(80).collect();
+    let mut costs: Vec<usize> = (0..=to.len()).collect();
+    for (row, a) in from.chars().take(80).enumerate() {
+        let mut diagonal = row;
+        let mut left = row + 1;
+        for (b, cost) in to.iter().zip(costs.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = *cost;
+            left = replaced.min(left + 1).min(diagonal + 1);
+            *cost = left;
+        }
+        if let Some(first) = costs.first_mut() {
+            *first = row + 1;
+        }
+    }
+    costs.last().copied().unwrap_or_default()
+}
+
+fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let Import { book, refused, ambiguous, without_batch } = import;
+    writeln!(out, "wrote {}", target.display())?;
+    writeln!(out, "{} entries imported exactly, {} refused", book.models.len(), refused.len())?;
+    writeln!(
+        out,
+        "{} names work without their provider, {} do not because prices differ; {} entries without a whole batch price",
+        book.aliases.len(),
+        ambiguous.len(),
+        without_batch.len(),
+    )?;
+    let kinds: Vec<Vec<String>> = import
+        .refused_by_kind()
+        .into_iter()
+        .map(|(kind, count)| vec![kind.to_owned(), count.to_string()])
+        .collect();
+    writeln!(out)?;
+    table(&["refused because", "entries"], 1, &kinds, out)?;
+    if each {
+        writeln!(out)?;
+        let lines: Vec<Vec<String>> =
+            refused.iter().map(|refusal| vec![refusal.model.clone(), refusal.reason.to_string()]).collect();
+        table(&["refused", "reason"], 2, &lines, out)?;
+    }
+    Ok(())
+}
+
+fn report_json(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let kinds: BTreeMap<&str, usize> = import.refused_by_kind().into_iter().collect();
+    let mut report = serde_json::json!({
+        "book": import.book.name,
+        "dated": import.book.dated,
+        "path": target.display().to_string(),
+        "imported": import.book.models.len(),
+        "aliases": import.book.aliases.len(),
+        "ambiguous": import.ambiguous.len(),
+        "without_batch": import.without_batch.len(),
+        "refused": import.refused.len(),
+        "refused_by_reason": kinds,
+    });
+    if each && let Some(fields) = report.as_object_mut() {
+        let entry = |refusal: &prices::Refusal| serde_json::json!({ "model": refusal.model, "reason": refusal.reason.to_string() });
+        fields.insert("refused_entries".to_owned(), import.refused.iter().map(entry).collect());
+    }
+    serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn title(book: &PriceBook) -> String {
+    let dated = if book.dated.is_empty() { "undated" } else { &book.dated };
+    format!("book {} ({})", shown(&book.name), shown(dated))
+}
+
+fn usd(price: Option<PicoPerMillion>) -> String {
+    let Some(price) = price else { return "-".to_owned() };
+    let text = price.usd_per_million();
+    // Cents at least, so that a column of prices reads as one.
+    match text.split_once('.') {
+        None => format!("{text}.00"),
+        Some((_, decimals)) if decimals.len() == 1 => format!("{text}0"),
+        Some(_) => text,
+    }
+}
+
+fn grouped(tokens: u64) -> String {
+    let digits = tokens.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Takes control characters out of text that comes from a file; they could drive the terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Writes aligned columns: the first `texts` to the left, the others to the right.
+fn table(header: &[&str], texts: usize, rows: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
+    let header: Vec<String> = header.iter().map(|&title| title.to_owned()).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
+    let mut widths = vec![0usize; header.len()];
+    for row in rows.iter().chain([&header]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    for row in [&header].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = " ".repeat(width.saturating_sub(cell.width()));
+            if at > 0 {
+                line.push_str("  ");
+            }
+            if at < texts {
+                line.push_str(cell);
+                line.push_str(&gap);
+            } else {
+                line.push_str(&gap);
+                line.push_str(cell);
+            }
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Files that an operator writes or imports. Everything read here is checked before it reaches the core, and an error
+//! names the file, the line and the field.
+
+pub mod policy;
+pub mod prices;
+
+use std::env;
+use std::path::PathBuf;
+
+/// The environment variable that names another configuration directory.
+pub const CONFIG_DIR_VARIABLE: &str = "POINTSMAN_CONFIG_DIR";
+
+/// Gives the operator's configuration directory: `POINTSMAN_CONFIG_DIR`, or the platform's usual place.
+pub fn user_dir() -> Option<PathBuf> {
+    match env::var_os(CONFIG_DIR_VARIABLE).filter(|dir| !dir.is_empty()) {
+        Some(dir) => Some(PathBuf::from(dir)),
+        None => directories::ProjectDirs::from("", "", "pointsman").map(|dirs| dirs.config_dir().to_owned()),
+    }
+}

@@ -1,0 +1,413 @@
+//! Imports LiteLLM's `model_prices_and_context_window.json` (BerriAI/litellm, MIT licence).
+//!
+//! Invariant: every entry is imported exactly as written or refused with its reason; nothing is rounded or guessed. What
+//! is imported are the ordinary and the batch prices of text tokens. Every other meter of an entry (service classes,
+//! audio, images, queries, seconds, regional factors) is kept verbatim beside them and charged by nobody.
+//!
+//! The semantics are LiteLLM's own: the whole prompt picks a tier and the tier bills every token; `_above_200k_tokens`
+//! begins strictly above (at xAI: at) 200,000; a range of `tiered_pricing` is `low < n <= high` and the last one has no
+//! upper end; a cache price missing inside a tier is that tier's input price.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::Error;
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
+use crate::units::{MoneyError, Pico, PicoPerMillion};
+
+/// The catalogue's own documentation, in the shape of an entry.
+const SPECIMEN: &str = "sample_spec";
+
+/// What came of a catalogue: the book, and the entries that are not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The prices that could be taken over exactly.
+    pub book: PriceBook,
+    /// The entries that could not, by name.
+    pub refused: Vec<Refusal>,
+    /// Bare names that got no alias because the entries behind them differ in price or one of them was refused.
+    pub ambiguous: BTreeSet<String>,
+    /// Entries whose batch price was left out because it lacks a part: an output price, or a long-prompt tier.
+    pub without_batch: Vec<String>,
+}
+
+impl Import {
+    /// Counts the refused entries by kind of reason, most first.
+    pub fn refused_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let mut counts = BTreeMap::new();
+        for refusal in &self.refused {
+            *counts.entry(refusal.reason.kind()).or_insert(0usize) += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), *kind));
+        counts
+    }
+}
+
+/// An entry that was not taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The entry's name.
+    pub model: String,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why an entry was not taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing in it is a price per token; the mode says what it is instead.
+    NoTokenPrice(String),
+    /// Its prompt tokens have no price.
+    NoInputPrice(String),
+    /// Its answer tokens have no price.
+    NoOutputPrice(String),
+    /// Its tokens cost nothing but another meter does, so a price of zero would be wrong.
+    BilledOtherwise(String),
+    /// A price cannot be held exactly, is negative or no number.
+    Price {
+        /// The field of the catalogue.
+        field: String,
+        /// What is wrong with the number.
+        error: MoneyError,
+    },
+    /// Its price depends on the time of day.
+    TimeOfDay,
+    /// Its tiers contradict each other or lack a price.
+    Tiers(String),
+    /// It is no JSON object.
+    NotAnEntry,
+}
+
+impl Reason {
+    /// Says what kind of reason it is, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoTokenPrice(_) => "not priced by token",
+            Self::NoInputPrice(_) => "no input price per token",
+            Self::NoOutputPrice(_) => "no output price per token",
+            Self::BilledOtherwise(_) => "tokens at zero, billed by another meter",
+            Self::Price { error: MoneyError::TooFine { .. }, .. } => "more decimals than can be kept exactly",
+            Self::Price { error: MoneyError::Negative(_), .. } => "negative price",
+            Self::Price { .. } => "price is no number in range",
+            Self::TimeOfDay => "price depends on the time of day",
+            Self::Tiers(_) => "malformed tiers",
+            Self::NotAnEntry => "not an object",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTokenPrice(mode) | Self::NoInputPrice(mode) | Self::NoOutputPrice(mode) => {
+                write!(f, "{} (mode {mode})", self.kind())
+            }
+            Self::BilledOtherwise(meter) => write!(f, "{}: {meter}", self.kind()),
+            Self::Price { field, error } => write!(f, "{field}: {error}"),
+            Self::Tiers(what) => f.write_str(what),
+            Self::TimeOfDay | Self::NotAnEntry => f.write_str(self.kind()),
+        }
+    }
+}
+
+/// Reads a catalogue; `file` is only for error messages. The book has no date: the catalogue states none.
+pub fn import_litellm(text: &str, file: &str) -> Result<Import, Error> {
+    let wrong =
+        |line, message: &str| Error::Catalogue { file: file.to_owned(), line, message: message.to_owned() };
+    let entries: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| wrong(error.line(), &error.to_string()))?;
+    let mut import = Import {
+        book: PriceBook {
+            name: "litellm".to_owned(),
+            source: "LiteLLM model_prices_and_context_window.json, MIT licence, Copyright (c) 2023 Berri AI"
+                .to_owned(),
+            ..PriceBook::default()
+        },
+        refused: Vec::new(),
+        ambiguous: BTreeSet::new(),
+        without_batch: Vec::new(),
+    };
+    for (name, entry) in &entries {
+        if name == SPECIMEN {
+            continue;
+        }
+        match entry.as_object().ok_or(Reason::NotAnEntry).and_then(model) {
+            Ok(taken) => {
+                if taken.batch_left_out {
+                    import.without_batch.push(name.clone());
+                }
+                import.book.models.insert(name.clone(), taken.prices);
+            }
+            Err(reason) => import.refused.push(Refusal { model: name.clone(), reason }),
+        }
+    }
+    if import.book.models.is_empty() {
+        return Err(wrong(0, "no entry of this file has a price per token"));
+    }
+    add_bare_names(&mut import);
+    Ok(import)
+}
+
+/// Lets a name without its `provider/` stand for a price where all entries of that name have the same price.
+///
+/// A refused entry has a price that is not known here, so it counts as different; and a free price (somebody's own
+/// machine) never speaks for a bare name.
+fn add_bare_names(import: &mut Import) {
+    let mut refused = BTreeSet::new();
+    for refusal in &import.refused {
+        refused.insert(bare(&refusal.model));
+    }
+    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in import.book.models.keys() {
+        by_name.entry(bare(name)).or_default().push(name);
+    }
+    let mut aliases = BTreeMap::new();
+    for (short, names) in by_name {
+        if import.book.models.contains_key(short) {
+            continue;
+        }
+        let rows = |name: &str| import.book.models.get(name).and_then(|prices| prices.rows.first());
+        let Some((first, price)) = names.first().and_then(|name| Some((*name, rows(name)?))) else {
+            continue;
+        };
+        let agreed = names.iter().filter_map(|name| rows(name)).all(|row| row.standard == price.standard);
+        if agreed && !refused.contains(short) && !is_free(&price.standard.base) {
+            // The name with a batch price, if any, serves both services.
+            let target = names.iter().copied().find(|name| rows(name).is_some_and(|row| row.batch.is_some()));
+            aliases.insert(short.to_owned(), target.unwrap_or(first).to_owned());
+        } else {
+            import.ambiguous.insert(short.to_owned());
+        }
+    }
+    import.book.aliases = aliases;
+}
+
+fn bare(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn is_free(tier: &Tier) -> bool {
+    tier.input == PicoPerMillion::default() && tier.output == PicoPerMillion::default()
+}
+
+/// Prices of one tier as far as the catalogue states them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Stated {
+    input: Option<PicoPerMillion>,
+    cache_read: Option<PicoPerMillion>,
+    write_5m: Option<PicoPerMillion>,
+    write_1h: Option<PicoPerMillion>,
+    output: Option<PicoPerMillion>,
+    reasoning: Option<PicoPerMillion>,
+}
+
+/// One service class of an entry: tiers by the prompt length above which they hold, 0 for the base.
+type Service = BTreeMap<u64, Stated>;
+
+impl Stated {
+    /// Finds the bucket that a field of the catalogue prices.
+    fn bucket(&mut self, field: &str) -> Option<&mut Option<PicoPerMillion>> {
+        match field {
+            "input_cost_per_token" => Some(&mut self.input),
+            "output_cost_per_token" => Some(&mut self.output),
+            "cache_read_input_token_cost" => Some(&mut self.cache_read),
+            "cache_creation_input_token_cost" => Some(&mut self.write_5m),
+            "cache_creation_input_token_cost_above_1hr" => Some(&mut self.write_1h),
+            "output_cost_per_reasoning_token" => Some(&mut self.reasoning),
+            _ => None,
+        }
+    }
+
+    fn tier(&self, answers: bool) -> Result<Tier, Missing> {
+        let output = match self.output {
+            Some(output) => output,
+            None if answers => return Err(Missing::Output),
+            None => PicoPerMillion::default(),
+        };
+        Ok(Tier {
+            input: self.input.ok_or(Missing::Input)?,
+            cache_read: self.cache_read,
+            write_5m: self.write_5m,
+            write_1h: self.write_1h,
+            output,
+            reasoning: self.reasoning,
+        })
+    }
+}
+
+/// The price that a tier lacks.
+#[derive(Clone, Copy)]
+enum Missing {
+    Input,
+    Output,
+}
+
+struct Taken {
+    prices: ModelPrices,
+    batch_left_out: bool,
+}
+
+fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
+    let text = |field: &str| entry.get(field).and_then(Value::as_str).map(str::to_owned);
+    let mode = text("mode").unwrap_or_else(|| "not stated".to_owned());
+    // Vectors, scores and verdicts are no tokens; everywhere else a missing output price is unknown, not free.
+    let answers = !matches!(mode.as_str(), "embedding" | "rerank" | "moderation");
+    let (mut standard, mut batch) = (Service::new(), Service::new());
+    let mut other_meters = BTreeMap::new();
+    for (field, value) in entry {
+        if let Some((bucket, above, is_batch)) = token_meter(field) {
+            let service = if is_batch { &mut batch } else { &mut standard };
+            let price = price(field, value)?;
+            if let Some(slot) = service.entry(above).or_default().bucket(bucket) {
+                *slot = Some(price);
+            }
+        } else if is_price(field) {
+            other_meters.insert(field.clone(), value.to_string());
+        }
+    }
+    older_cache_price(entry, &mut standard)?;
+    if take_ranges(entry, &mut standard)? {
+        other_meters.remove("tiered_pricing");
+    }
+    if standard.is_empty() {
+        return Err(Reason::NoTokenPrice(mode));
+    }
+    if entry.contains_key("off_peak_pricing") {
+        return Err(Reason::TimeOfDay);
+    }
+    let base = standard.get(&0).copied().unwrap_or_default();
+    base.tier(answers).map_err(|missing| match missing {
+        Missing::Input => Reason::NoInputPrice(mode.clone()),
+        Missing::Output => Reason::NoOutputPrice(mode.clone()),
+    })?;
+    // At xAI a tier begins at its number of tokens, everywhere else strictly above it.
+    let provider = text("litellm_provider");
+    let less = u64::from(provider.as_deref() == Some("xai"));
+    let standard_rates = rates(&standard, answers, less)
+        .ok_or_else(|| Reason::Tiers("a long-prompt tier has no input or no output price".to_owned()))?;
+    if is_free(&standard_rates.base)
+        && let Some((meter, _)) = other_meters.iter().find(|(_, value)| names_a_fee(value))
+    {
+        return Err(Reason::BilledOtherwise(meter.clone()));
+    }
+    let batch_rates = if batch.keys().eq(standard.keys()) { rates(&batch, answers, less) } else { None };
+    let batch_left_out = batch_rates.is_none() && !batch.is_empty();
+    if batch_left_out {
+        let left =
+            entry.iter().filter(|(field, _)| token_meter(field).is_some_and(|(_, _, is_batch)| is_batch));
+        other_meters.extend(left.map(|(field, value)| (field.clone(), value.to_string())));
+    }
+    Ok(Taken {
+        prices: ModelPrices {
+            provider,
+            max_input: entry.get("max_input_tokens").and_then(whole).filter(|tokens| *tokens > 0),
+            max_output: entry.get("max_output_tokens").and_then(whole).filter(|tokens| *tokens > 0),
+            deprecated: text("deprecation_date"),
+            other_meters,
+            rows: vec![PriceRow {
+                from: None,
+                standard: standard_rates,
+                batch: batch_rates,
+                source: text("source"),
+            }],
+        },
+        batch_left_out,
+    })
+}
+
+/// Splits a field like `input_cost_per_token_above_200k_tokens_batches` into bucket, tier and whether it is batch.
+fn token_meter(field: &str) -> Option<(&str, u64, bool)> {
+    let (rest, batch) = field.strip_suffix("_batches").map_or((field, false), |rest| (rest, true));
+    let tier = rest.strip_suffix("k_tokens").and_then(|head| {
+        let (bucket, thousands) = head.rsplit_once("_above_")?;
+        Some((bucket, thousands.parse::<u64>().ok()?.checked_mul(1000)?))
+    });
+    let (bucket, above) = tier.unwrap_or((rest, 0));
+    Stated::default().bucket(bucket).is_some().then_some((bucket, above, batch))
+}
+
+fn is_price(field: &str) -> bool {
+    field.contains("cost") || field.contains("pric") || field == "provider_specific_entry"
+}
+
+/// Says whether a kept meter has a digit other than zero in it, that is, costs something.
+fn names_a_fee(value: &str) -> bool {
+    value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
+}
+
+fn price(field: &str, value: &Value) -> Result<PicoPerMillion, Reason> {
+    // The number is taken as it is written in the file: serde_json keeps its digits (feature `arbitrary_precision`).
+    let digits = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    PicoPerMillion::from_usd_per_token(&digits)
+        .map_err(|error| Reason::Price { field: field.to_owned(), error })
+}
+
+/// Older entries call the cache-read price `input_cost_per_token_cache_hit`; where both stand they must agree.
+fn older_cache_price(entry: &Map<String, Value>, standard: &mut Service) -> Result<(), Reason> {
+    const FIELD: &str = "input_cost_per_token_cache_hit";
+    let Some(value) = entry.get(FIELD) else { return Ok(()) };
+    let older = price(FIELD, value)?;
+    let base = standard.entry(0).or_default();
+    if base.cache_read.is_some_and(|newer| newer != older) {
+        return Err(Reason::Tiers(format!("{FIELD} and cache_read_input_token_cost differ")));
+    }
+    base.cache_read = Some(older);
+    Ok(())
+}
+
+/// Takes over `tiered_pricing` with token ranges, saying whether there was one; search prices by result count are none.
+fn take_ranges(entry: &Map<String, Value>, standard: &mut Service) -> Result<bool, Reason> {
+    let Some(ranges) = entry.get("tiered_pricing").and_then(Value::as_array) else { return Ok(false) };
+    if !ranges.iter().any(|range| range.get("range").is_some()) {
+        return Ok(false);
+    }
+    let malformed = |what: &str| Reason::Tiers(format!("tiered_pricing: {what}"));
+    let mut tiers = Service::new();
+    let mut expected = 0;
+    for range in ranges.iter().filter_map(Value::as_object) {
+        let bounds = range.get("range").and_then(Value::as_array).map(Vec::as_slice);
+        let Some([low, high]) = bounds else { return Err(malformed("a range is not two numbers")) };
+        let (Some(low), Some(high)) = (whole(low), whole(high)) else {
+            return Err(malformed("a range is not two whole numbers"));
+        };
+        if low != expected || high <= low {
+            return Err(malformed("the ranges leave a gap or overlap"));
+        }
+        expected = high;
+        let stated = tiers.entry(low).or_default();
+        for (field, value) in range.iter().filter(|(field, _)| *field != "range") {
+            match stated.bucket(field) {
+                Some(slot) => *slot = Some(price(field, value)?),
+                None => return Err(malformed(&format!("{field} inside a range"))),
+            }
+        }
+    }
+    let flat = std::mem::take(standard);
+    if flat.iter().any(|(above, stated)| tiers.get(above) != Some(stated)) {
+        return Err(malformed("the prices beside the ranges contradict them"));
+    }
+    *standard = tiers;
+    Ok(true)
+}
+
+fn rates(service: &Service, answers: bool, less: u64) -> Option<Rates> {
+    let base = service.get(&0)?.tier(answers).ok()?;
+    let mut above = Vec::new();
+    for (tokens, stated) in service.range(1..) {
+        above.push((tokens.saturating_sub(less), stated.tier(answers).ok()?));
+    }
+    Some(Rates { base, above })
+}
+
+/// Reads a whole number, also where it is written as `256000.0` or `1e6`.
+fn whole(value: &Value) -> Option<u64> {
+    let amount = Pico::from_usd(&value.as_number()?.to_string()).ok()?;
+    (amount.0 % Pico::USD.0 == 0).then(|| u64::try_from(amount.0 / Pico::USD.0).ok()).flatten()
+}
