@@ -101,7 +101,9 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
     })?;
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut spec = PolicySpec {
-        name: file.name.unwrap_or_else(|| Path::new(path).file_stem().map_or_else(|| "policy".into(), |s| s.to_string_lossy().into_owned())),
+        name: file.name.unwrap_or_else(|| {
+            Path::new(path).file_stem().map_or_else(|| "policy".into(), |s| s.to_string_lossy().into_owned())
+        }),
         ..PolicySpec::default()
     };
     if let Some(baseline) = file.baseline {
@@ -118,7 +120,8 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
-            (one.teams, one.projects, one.tasks, one.asked) = (takes.team, takes.project, takes.task, takes.model);
+            (one.teams, one.projects, one.tasks, one.asked) =
+                (takes.team, takes.project, takes.task, takes.model);
         }
         for (at, rung) in route.ladder.into_iter().enumerate() {
             lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
@@ -171,11 +174,14 @@ mod tests {
         let rising = "[[route]]\nname = \"r\"\nladder = [\n  { model = \"a\", threshold = 100 },\n  { model = \"b\", threshold = 200 },\n  { model = \"c\" },\n]\n";
         let text = error(rising);
         assert!(text.starts_with("p.toml:5: route.r.ladder[1].threshold: thresholds must descend"), "{text}");
-        assert!(error("[[route]]\nname = \"r\"\nladdr = []\n").starts_with("p.toml:3: unknown field `laddr`"));
+        assert!(
+            error("[[route]]\nname = \"r\"\nladdr = []\n").starts_with("p.toml:3: unknown field `laddr`")
+        );
         assert!(error("[[route]]\nname = 3\n").starts_with("p.toml:2: invalid type"));
         assert!(error("name = \"x\"\n").contains("needs at least one [[route]]"));
         assert!(error("[[route]\n").starts_with("p.toml:1:"));
-        let high = "[[route]]\nname = \"r\"\nladder = [{ model = \"a\", threshold = 1200 }, { model = \"b\" }]\n";
+        let high =
+            "[[route]]\nname = \"r\"\nladder = [{ model = \"a\", threshold = 1200 }, { model = \"b\" }]\n";
         assert!(error(high).contains("1200 is outside 0 to 1000"), "{}", error(high));
     }
 }

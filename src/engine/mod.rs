@@ -64,7 +64,9 @@ impl Engine {
         self.applied += 1;
         match event {
             Event::Arrived(arrival) => self.arrived(&arrival, &mut effects),
-            Event::Attempted { key, leg, evidence } => self.attempted(key, leg, evidence.as_ref(), &mut effects),
+            Event::Attempted { key, leg, evidence } => {
+                self.attempted(key, leg, evidence.as_ref(), &mut effects)
+            }
             Event::Recorded { evidence, settled } => {
                 self.seen(evidence.operation.at);
                 self.totals.apply(&evidence, settled, Sign::Plus);
@@ -105,10 +107,19 @@ impl Engine {
         settled.begin(decision.route, decision.rung);
         effects.push(Effect::Send { key: arrival.key, rung: decision.rung, model: decision.model });
         let rung = decision.rung;
-        self.open.insert(arrival.key, Open { operation: arrival.operation, decision, policy: Arc::clone(&self.policy), rung, settled });
+        self.open.insert(
+            arrival.key,
+            Open { operation: arrival.operation, decision, policy: Arc::clone(&self.policy), rung, settled },
+        );
     }
 
-    fn attempted(&mut self, key: OperationKey, leg: Leg, evidence: Option<&Evidence<'_>>, effects: &mut Effects) {
+    fn attempted(
+        &mut self,
+        key: OperationKey,
+        leg: Leg,
+        evidence: Option<&Evidence<'_>>,
+        effects: &mut Effects,
+    ) {
         let Some(open) = self.open.get_mut(&key) else {
             self.strays.unknown_operations += 1;
             return;

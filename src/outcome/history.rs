@@ -81,7 +81,8 @@ impl History {
         let Some(chunk) = self.chunks.get(index / CHUNK) else { return "" };
         let within = index % CHUNK;
         let end = chunk.id_ends.get(within).copied().unwrap_or(0) as usize;
-        let start = within.checked_sub(1).and_then(|before| chunk.id_ends.get(before)).copied().unwrap_or(0) as usize;
+        let start =
+            within.checked_sub(1).and_then(|before| chunk.id_ends.get(before)).copied().unwrap_or(0) as usize;
         chunk.ids.get(start..end).unwrap_or("")
     }
 
@@ -112,7 +113,8 @@ impl History {
     /// Puts operations into order of time (stable); says how many were out of order.
     pub fn sort(&mut self) -> usize {
         let len = self.len();
-        let at = |history: &Self, index: usize| history.get(index).map_or(Instant(0), |operation| operation.at);
+        let at =
+            |history: &Self, index: usize| history.get(index).map_or(Instant(0), |operation| operation.at);
         let late = (1..len).filter(|&index| at(self, index) < at(self, index - 1)).count();
         if late == 0 {
             return 0;

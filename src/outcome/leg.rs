@@ -44,7 +44,8 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
     if let Some(seen) = evidence.observed(model) {
-        let cost = if seen.model.is_some() { charge(&seen.usage, rates) } else { Cost::Unknown(Unpriced::NoModel) };
+        let cost =
+            if seen.model.is_some() { charge(&seen.usage, rates) } else { Cost::Unknown(Unpriced::NoModel) };
         return Leg {
             model,
             usage: seen.usage,
@@ -58,7 +59,8 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
     usage.reasoning = Count::UNKNOWN;
-    let measured = evidence.label(model).and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
+    let measured =
+        evidence.label(model).and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
     if let Some(output) = measured {
         usage.output = output;
     }

@@ -118,7 +118,10 @@ pub struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     /// Gives all attempts in order.
     pub fn attempts(&self) -> impl Iterator<Item = &'a Observed> + use<'a> {
-        self.extra.map_or(&[][..], |extra| extra.earlier.as_slice()).iter().chain(std::iter::once(&self.operation.served))
+        self.extra
+            .map_or(&[][..], |extra| extra.earlier.as_slice())
+            .iter()
+            .chain(std::iter::once(&self.operation.served))
     }
 
     /// Finds what a model did with this request: the attempt that ended best.
@@ -127,7 +130,12 @@ impl<'a> Evidence<'a> {
         if served.model == model {
             return Some(served);
         }
-        self.extra?.earlier.iter().rev().filter(|attempt| attempt.model == model).max_by_key(|attempt| attempt.status.is_ok())
+        self.extra?
+            .earlier
+            .iter()
+            .rev()
+            .filter(|attempt| attempt.model == model)
+            .max_by_key(|attempt| attempt.status.is_ok())
     }
 
     /// Finds what is known of a model's answer.
@@ -138,7 +146,8 @@ impl<'a> Evidence<'a> {
     /// Gives the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
     pub fn basis(&self) -> Option<&'a Usage> {
         let served = &self.operation.served.usage;
-        let useful = |usage: &Usage| usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0);
+        let useful =
+            |usage: &Usage| usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0);
         if useful(served) {
             return Some(served);
         }

@@ -110,7 +110,9 @@ impl Profiles {
 
     /// Estimates the latency of an answer of that length; unknown for a model that was hardly seen.
     pub fn latency(&self, model: ModelId, output: Count) -> Millis {
-        let (Some((base, slope)), Some(output)) = (self.of(model).latency, output.get()) else { return Millis::UNKNOWN };
+        let (Some((base, slope)), Some(output)) = (self.of(model).latency, output.get()) else {
+            return Millis::UNKNOWN;
+        };
         let output = i64::try_from(output).unwrap_or(i64::MAX);
         let millis = base.saturating_add(slope.saturating_mul(output) / 1000);
         Millis::new(u64::try_from(millis).unwrap_or(0))

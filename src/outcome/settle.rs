@@ -92,7 +92,13 @@ impl Settled {
 }
 
 /// Settles an operation as the log has it: every attempt at its own model.
-pub fn recorded(evidence: &Evidence<'_>, route: RouteId, baseline: ModelId, outlook: &Outlook<'_>, into: &mut Settled) {
+pub fn recorded(
+    evidence: &Evidence<'_>,
+    route: RouteId,
+    baseline: ModelId,
+    outlook: &Outlook<'_>,
+    into: &mut Settled,
+) {
     into.begin(route, NO_RUNG);
     let at = evidence.operation.at;
     let first = evidence.attempts().next().map(|attempt| attempt.model);

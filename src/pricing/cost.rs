@@ -62,7 +62,9 @@ impl Cost {
         match (self, other) {
             (Self::Unknown(why), _) | (_, Self::Unknown(why)) => Self::Unknown(why),
             (Self::Known(a), Self::Known(b)) => Self::Known(a + b),
-            (Self::Known(a) | Self::Estimated(a), Self::Known(b) | Self::Estimated(b)) => Self::Estimated(a + b),
+            (Self::Known(a) | Self::Estimated(a), Self::Known(b) | Self::Estimated(b)) => {
+                Self::Estimated(a + b)
+            }
         }
     }
 }
@@ -88,6 +90,11 @@ pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
             total += tier.output.charge(output - reasoning) + price.charge(reasoning);
         }
         _ => total += tier.output.charge(output),
+    }
+    // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
+    // amount is a lower bound, not a fact.
+    if usage.write_1h.or_zero() > 0 && tier.write_1h.is_none() && tier.write_5m.is_some() {
+        return Cost::Estimated(total);
     }
     Cost::Known(total)
 }

@@ -29,7 +29,9 @@ impl PriceTable {
         let rows = self.rows.get(model.index()?)?;
         match rows.as_slice() {
             [only] if only.from.is_none() => Some(&only.standard),
-            rows => rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)).map(|row| &row.standard),
+            rows => {
+                rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)).map(|row| &row.standard)
+            }
         }
     }
 

@@ -78,7 +78,10 @@ pub struct Row {
     pub latency_ms: Option<Latency>,
 }
 
-fn named<S: serde::Serializer>(name: &(&'static str, Option<String>), serializer: S) -> Result<S::Ok, S::Error> {
+fn named<S: serde::Serializer>(
+    name: &(&'static str, Option<String>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeMap;
     let mut map = serializer.serialize_map(Some(1))?;
     map.serialize_entry(name.0, &name.1)?;
@@ -191,13 +194,22 @@ fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>
     list.into_iter().map(|(_, row)| row).collect()
 }
 
-fn by<'a>(names: &'a [std::sync::Arc<str>], cells: &'a [Cell]) -> impl Iterator<Item = (Option<String>, &'a Cell)> {
+fn by<'a>(
+    names: &'a [std::sync::Arc<str>],
+    cells: &'a [Cell],
+) -> impl Iterator<Item = (Option<String>, &'a Cell)> {
     cells.iter().enumerate().map(|(at, cell)| (names.get(at).map(|name| name.to_string()), cell))
 }
 
 impl ReplayReport {
     /// Draws up the report.
-    pub fn new(scope: Scope, totals: &Totals, names: &Names, policy: &Policy, bounds: Option<(Instant, Instant)>) -> Self {
+    pub fn new(
+        scope: Scope,
+        totals: &Totals,
+        names: &Names,
+        policy: &Policy,
+        bounds: Option<(Instant, Instant)>,
+    ) -> Self {
         let all = &totals.all;
         let routes: Vec<std::sync::Arc<str>> = policy.routes.iter().map(|route| route.name.clone()).collect();
         Self {
@@ -228,13 +240,22 @@ impl ReplayReport {
                 format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
             }),
             labelled_requests: all.labelled,
-            by_model: rows("model", by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)])),
+            by_model: rows(
+                "model",
+                by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)]),
+            ),
             by_route: rows("route", by(&routes, &totals.routes)),
             by_team: rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
-            by_project: rows("project", by(names.projects(), &totals.projects.0).chain([(None, &totals.projects.1)])),
+            by_project: rows(
+                "project",
+                by(names.projects(), &totals.projects.0).chain([(None, &totals.projects.1)]),
+            ),
             by_task: rows(
                 "task",
-                TaskClass::ALL.iter().zip(&totals.tasks).map(|(class, cell)| (Some(class.name().to_owned()), cell)),
+                TaskClass::ALL
+                    .iter()
+                    .zip(&totals.tasks)
+                    .map(|(class, cell)| (Some(class.name().to_owned()), cell)),
             ),
         }
     }

@@ -67,7 +67,8 @@ pub fn render(sheets: &[Sheet], format: Format) -> String {
 
 fn table(sheet: &Sheet, out: &mut String) {
     let mut widths: Vec<usize> = sheet.heads.iter().map(|text| head(text).0.width()).collect();
-    let rows: Vec<Vec<String>> = sheet.rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
+    let rows: Vec<Vec<String>> =
+        sheet.rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
@@ -117,7 +118,11 @@ fn markdown(sheet: &Sheet, out: &mut String) {
 
 fn csv(sheet: &Sheet, out: &mut String) {
     let quote = |text: &str| {
-        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+        if text.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
     };
     let heads: Vec<String> = sheet.heads.iter().map(|name| quote(head(name).0)).collect();
     let _ = writeln!(out, "{}", heads.join(","));

@@ -11,7 +11,9 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
     let mut sheets = vec![summary(report)];
     let dimensions =
         [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
-    for (title, rows) in ["By model", "By route", "By team", "By project", "By task"].into_iter().zip(dimensions) {
+    for (title, rows) in
+        ["By model", "By route", "By team", "By project", "By task"].into_iter().zip(dimensions)
+    {
         if !rows.is_empty() {
             sheets.push(dimension(title, rows));
         }
@@ -62,35 +64,60 @@ fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
 }
 
 fn summary(report: &ReplayReport) -> Sheet {
-    let mut sheet = Sheet::new(format!("{} · {}", report.scope.logs.join(", "), report.scope.reading), &["", ">", ""]);
+    let mut sheet =
+        Sheet::new(format!("{} · {}", report.scope.logs.join(", "), report.scope.reading), &["", ">", ""]);
     let mut line = |name: &str, value: String, note: String| sheet.push(vec![name.into(), value, note]);
     let when = |at: &Option<String>| at.clone().unwrap_or_else(|| "-".into());
-    line("requests", count(report.requests), format!("{} to {}", when(&report.first_at), when(&report.last_at)));
+    line(
+        "requests",
+        count(report.requests),
+        format!("{} to {}", when(&report.first_at), when(&report.last_at)),
+    );
     if report.simulated_requests > 0 {
-        line("simulated", count(report.simulated_requests), "made up for a demonstration; the log says so".into());
+        line(
+            "simulated",
+            count(report.simulated_requests),
+            "made up for a demonstration; the log says so".into(),
+        );
     }
     let mut notes = Vec::new();
     if report.cost_estimated_usd != "0" {
-        notes.push(format!("{} of it estimated ±{}", usd(&report.cost_estimated_usd), usd(&report.cost_error_usd)));
+        notes.push(format!(
+            "{} of it estimated ±{}",
+            usd(&report.cost_estimated_usd),
+            usd(&report.cost_error_usd)
+        ));
     }
     if report.cost_unknown_requests > 0 {
         notes.push(format!("{} requests of unknown cost not in it", count(report.cost_unknown_requests)));
     }
     notes.push(format!("prices {}", report.scope.prices));
     line("cost", usd(&report.cost_usd), notes.join("; "));
-    line("baseline", usd(&report.baseline_usd), format!("the same tokens on {}", report.scope.baseline_model));
+    line(
+        "baseline",
+        usd(&report.baseline_usd),
+        format!("the same tokens on {}", report.scope.baseline_model),
+    );
     line("saved", usd(&report.saved_usd), "baseline less the cost of the requests compared".into());
     line("escalated", count(report.escalated), format!("policy {}", report.scope.policy));
     line("errors", count(report.errors), String::new());
     let latency = report.latency_ms.as_ref();
-    line("latency p50", millis(latency, |l| l.p50), latency.map_or_else(|| "not recorded".into(), |l| format!("{} known", count(l.known))));
+    line(
+        "latency p50",
+        millis(latency, |l| l.p50),
+        latency.map_or_else(|| "not recorded".into(), |l| format!("{} known", count(l.known))),
+    );
     line("latency p95", millis(latency, |l| l.p95), String::new());
     line("latency p99", millis(latency, |l| l.p99), String::new());
     if let Some(quality) = &report.quality {
         line("quality", quality.clone(), format!("mean of {} labels", count(report.labelled_requests)));
     }
     if report.classified_requests > 0 {
-        line("classified", count(report.classified_requests), format!("no confidence in the log: {}", report.scope.classifier));
+        line(
+            "classified",
+            count(report.classified_requests),
+            format!("no confidence in the log: {}", report.scope.classifier),
+        );
     }
     if report.skipped_lines > 0 {
         line("skipped lines", count(report.skipped_lines), "see below".into());
@@ -101,7 +128,21 @@ fn summary(report: &ReplayReport) -> Sheet {
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
     let mut sheet = Sheet::new(
         title,
-        &["name", ">requests", ">cost", ">unknown", ">input", ">cache read", ">cache write", ">output", ">p50", ">p95", ">p99", ">escalated", ">errors"],
+        &[
+            "name",
+            ">requests",
+            ">cost",
+            ">unknown",
+            ">input",
+            ">cache read",
+            ">cache write",
+            ">output",
+            ">p50",
+            ">p95",
+            ">p99",
+            ">escalated",
+            ">errors",
+        ],
     );
     for row in rows {
         let latency = row.latency_ms.as_ref();
@@ -128,11 +169,27 @@ fn flat(report: &ReplayReport) -> Sheet {
     let mut sheet = Sheet::new(
         "",
         &[
-            "dimension", "name", "requests", "attempts", "errors", "escalated", "input", "cache_read", "cache_write", "output",
-            "cost_usd", "cost_estimated_usd", "cost_unknown_requests", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms",
+            "dimension",
+            "name",
+            "requests",
+            "attempts",
+            "errors",
+            "escalated",
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "cost_usd",
+            "cost_estimated_usd",
+            "cost_unknown_requests",
+            "latency_p50_ms",
+            "latency_p95_ms",
+            "latency_p99_ms",
         ],
     );
-    let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| latency.map(|l| pick(l).to_string()).unwrap_or_default();
+    let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| {
+        latency.map(|l| pick(l).to_string()).unwrap_or_default()
+    };
     let all = report.latency_ms.as_ref();
     sheet.push(vec![
         "all".into(),
@@ -152,7 +209,8 @@ fn flat(report: &ReplayReport) -> Sheet {
         latency(all, |l| l.p95),
         latency(all, |l| l.p99),
     ]);
-    let dimensions = [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
+    let dimensions =
+        [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
     for row in dimensions.into_iter().flatten() {
         let ms = row.latency_ms.as_ref();
         sheet.push(vec![

@@ -51,7 +51,11 @@ pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
 /// Decides where a request goes.
 pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
     let mut trail = Trail::new();
-    trail.push(Step::Classified { class: signals.class, confidence: signals.confidence, source: signals.source });
+    trail.push(Step::Classified {
+        class: signals.class,
+        confidence: signals.confidence,
+        source: signals.source,
+    });
     let id = match_route(policy, signals);
     trail.push(Step::Route(id));
     let route = policy.route(id);
@@ -127,7 +131,11 @@ mod tests {
                     ladder: vec![rung("flash", Some(620)), rung("4.1", Some(180)), rung("opus", None)],
                     ..RouteSpec::default()
                 },
-                RouteSpec { name: "rest".into(), ladder: vec![rung("nano", Some(700)), rung("4.1", None)], ..RouteSpec::default() },
+                RouteSpec {
+                    name: "rest".into(),
+                    ladder: vec![rung("nano", Some(700)), rung("4.1", None)],
+                    ..RouteSpec::default()
+                },
             ],
         }
     }
@@ -142,7 +150,9 @@ mod tests {
 
     #[test]
     fn the_first_threshold_reached_serves() {
-        for (confidence, model) in [(1000, "flash"), (620, "flash"), (619, "4.1"), (180, "4.1"), (179, "opus"), (0, "opus")] {
+        for (confidence, model) in
+            [(1000, "flash"), (620, "flash"), (619, "4.1"), (180, "4.1"), (179, "opus"), (0, "opus")]
+        {
             assert_eq!(served(Some(confidence), TaskClass::Extraction).0, model, "confidence {confidence}");
         }
     }
@@ -172,9 +182,18 @@ mod tests {
             change(&mut spec);
             Policy::compile(&spec, 1, &mut names).unwrap_err().field
         };
-        assert_eq!(field(|s| s.routes[0].ladder[1].threshold = Some(700)), "route.extraction.ladder[1].threshold");
-        assert_eq!(field(|s| s.routes[0].ladder[0].threshold = Some(1001)), "route.extraction.ladder[0].threshold");
-        assert_eq!(field(|s| s.routes[0].ladder[2].threshold = Some(1)), "route.extraction.ladder[2].threshold");
+        assert_eq!(
+            field(|s| s.routes[0].ladder[1].threshold = Some(700)),
+            "route.extraction.ladder[1].threshold"
+        );
+        assert_eq!(
+            field(|s| s.routes[0].ladder[0].threshold = Some(1001)),
+            "route.extraction.ladder[0].threshold"
+        );
+        assert_eq!(
+            field(|s| s.routes[0].ladder[2].threshold = Some(1)),
+            "route.extraction.ladder[2].threshold"
+        );
         assert_eq!(field(|s| s.routes[0].tasks = vec!["nonsense".into()]), "route.extraction.match.task");
         assert_eq!(field(|s| s.routes[1].teams = vec!["a".into()]), "route.rest.match");
         assert_eq!(field(|s| s.routes[0].tasks.clear()), "route.extraction.match");

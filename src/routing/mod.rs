@@ -11,6 +11,7 @@ mod trail;
 pub use attempt::{Check, Status};
 pub use decide::{Decision, Next, Signals, after_attempt, decide, match_route};
 pub use policy::{
-    MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec, Thresholds,
+    MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec,
+    Thresholds,
 };
 pub use trail::{ConfidenceSource, Step, Trail, Why};

@@ -176,7 +176,10 @@ impl Policy {
                 return Err(wrong(format!("route[{at}].name"), "every route needs a name"));
             }
             if spec.routes[..at].iter().any(|earlier| earlier.name == route.name) {
-                return Err(wrong(format!("route.{}.name", route.name), "another route has this name already"));
+                return Err(wrong(
+                    format!("route.{}.name", route.name),
+                    "another route has this name already",
+                ));
             }
             routes.push(Route::compile(route, names)?);
         }
@@ -209,7 +212,11 @@ impl Policy {
 
     /// Finds a route by name.
     pub fn find_route(&self, name: &str) -> Option<RouteId> {
-        self.routes.iter().position(|route| &*route.name == name).and_then(|at| u8::try_from(at).ok()).map(RouteId)
+        self.routes
+            .iter()
+            .position(|route| &*route.name == name)
+            .and_then(|at| u8::try_from(at).ok())
+            .map(RouteId)
     }
 
     /// Gives a copy with one threshold moved and the version counted up.
@@ -261,13 +268,19 @@ impl Route {
             return Err(wrong(field("ladder"), "needs at least one rung"));
         }
         if spec.ladder.len() > MAX_RUNGS {
-            return Err(wrong(field("ladder"), format!("has {} rungs, at most {MAX_RUNGS} are allowed", spec.ladder.len())));
+            return Err(wrong(
+                field("ladder"),
+                format!("has {} rungs, at most {MAX_RUNGS} are allowed", spec.ladder.len()),
+            ));
         }
         let mut tasks = 0u16;
         for task in &spec.tasks {
             let class: TaskClass = task.parse().map_err(|()| {
                 let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
-                wrong(field("match.task"), format!("`{task}` is no task class; known are {}", known.join(", ")))
+                wrong(
+                    field("match.task"),
+                    format!("`{task}` is no task class; known are {}", known.join(", ")),
+                )
             })?;
             tasks |= 1 << class.index();
         }
@@ -287,15 +300,22 @@ impl Route {
             let threshold = match (rung.threshold, at == last) {
                 (None, true) => PerMille::ZERO,
                 (Some(_), true) => {
-                    return Err(wrong(here("threshold"), "the last rung takes whatever is left; remove its threshold"));
+                    return Err(wrong(
+                        here("threshold"),
+                        "the last rung takes whatever is left; remove its threshold",
+                    ));
                 }
                 (None, false) => {
-                    return Err(wrong(here("threshold"), "is missing; every rung but the last needs one, 0 to 1000"));
+                    return Err(wrong(
+                        here("threshold"),
+                        "is missing; every rung but the last needs one, 0 to 1000",
+                    ));
                 }
-                (Some(value), false) => u16::try_from(value)
-                    .ok()
-                    .and_then(PerMille::new)
-                    .ok_or_else(|| wrong(here("threshold"), format!("{value} is outside 0 to 1000 per mille")))?,
+                (Some(value), false) => {
+                    u16::try_from(value).ok().and_then(PerMille::new).ok_or_else(|| {
+                        wrong(here("threshold"), format!("{value} is outside 0 to 1000 per mille"))
+                    })?
+                }
             };
             let name = rung.name.as_deref().unwrap_or(&rung.model);
             if ladder.iter().any(|earlier| &*earlier.name == name) {
@@ -306,10 +326,18 @@ impl Route {
         let no_signal = match spec.no_signal.as_deref() {
             None | Some("strongest") => last,
             Some(name) => ladder.iter().position(|rung| &*rung.name == name).ok_or_else(|| {
-                wrong(field("no_signal"), format!("`{name}` is no rung of this ladder; write \"strongest\" or a rung's name"))
+                wrong(
+                    field("no_signal"),
+                    format!("`{name}` is no rung of this ladder; write \"strongest\" or a rung's name"),
+                )
             })?,
         };
-        let mut route = Self { name: spec.name.as_str().into(), matcher, ladder, no_signal: u8::try_from(no_signal).unwrap_or(0) };
+        let mut route = Self {
+            name: spec.name.as_str().into(),
+            matcher,
+            ladder,
+            no_signal: u8::try_from(no_signal).unwrap_or(0),
+        };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;
         Ok(route)
@@ -326,7 +354,10 @@ impl Route {
     /// Where they rise along the ladder or are of another number.
     pub fn set_thresholds(&mut self, thresholds: &[PerMille]) -> Result<(), PolicyError> {
         if thresholds.len() + 1 != self.ladder.len() {
-            return Err(wrong(format!("route.{}.ladder", self.name), "one threshold for every rung but the last"));
+            return Err(wrong(
+                format!("route.{}.ladder", self.name),
+                "one threshold for every rung but the last",
+            ));
         }
         for at in 1..thresholds.len() {
             if thresholds[at] > thresholds[at - 1] {
@@ -361,7 +392,9 @@ impl Route {
             .iter()
             .position(|rung| &*rung.name == text)
             .or_else(|| self.ladder.iter().position(|rung| names.model(rung.model) == text))
-            .or_else(|| text.parse::<usize>().ok().filter(|n| (1..=self.ladder.len()).contains(n)).map(|n| n - 1))
+            .or_else(|| {
+                text.parse::<usize>().ok().filter(|n| (1..=self.ladder.len()).contains(n)).map(|n| n - 1)
+            })
     }
 
     /// Gives the rung that serves a confidence.

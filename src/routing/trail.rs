@@ -141,7 +141,9 @@ impl Step {
             Self::Climbed { to, why } => {
                 let why = match why {
                     Why::Check => "the check failed".to_owned(),
-                    Why::Provider(status) => format!("the provider failed ({})", status.name().replace('_', " ")),
+                    Why::Provider(status) => {
+                        format!("the provider failed ({})", status.name().replace('_', " "))
+                    }
                 };
                 format!("{why}: up to {}", rung(to))
             }

@@ -70,7 +70,8 @@ impl Ingest {
         };
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
-        let plain = earlier.is_empty() && record.labels.is_empty() && record.simulated.is_empty() && error.is_empty();
+        let plain =
+            earlier.is_empty() && record.labels.is_empty() && record.simulated.is_empty() && error.is_empty();
         let extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
             labels: record
@@ -116,7 +117,7 @@ impl Ingest {
             crate::classifier::Basis::NoSignal => ConfidenceSource::None,
         };
         operation.set_confidence(opinion.confidence, source);
-        for (slot, contribution) in operation.top.iter_mut().zip(&opinion.top) {
+        for (slot, contribution) in operation.top.iter_mut().zip(opinion.top()) {
             let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
             *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
         }

@@ -178,7 +178,8 @@ impl Log {
                     match entry {
                         Ok(Entry::Request(record)) => {
                             let (operation, extra) = ingest.take(&record);
-                            classified += usize::from(operation.source != crate::routing::ConfidenceSource::Recorded);
+                            classified +=
+                                usize::from(operation.source != crate::routing::ConfidenceSource::Recorded);
                             if record.id.is_empty() {
                                 history.push(&format!("line-{line}"), operation, extra);
                             } else {
@@ -196,7 +197,12 @@ impl Log {
                             changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
                         }
                         Ok(Entry::Note { at, text, simulated }) => {
-                            notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
+                            notes.push(LogNote {
+                                at,
+                                kind: NoteKind::Note,
+                                text: text.into_owned(),
+                                simulated,
+                            });
                         }
                         Err(skip) => skipped.add(&source_name, skip.line, skip.reason),
                     }
@@ -209,8 +215,13 @@ impl Log {
         }
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
-                || "the file is empty; give a request log (see `pointsman import --help` for the formats)".to_owned(),
-                |first| format!("line {}: {} (name the format with --input-format)", first.line, first.reason),
+                || {
+                    "the file is empty; give a request log (see `pointsman import --help` for the formats)"
+                        .to_owned()
+                },
+                |first| {
+                    format!("line {}: {} (name the format with --input-format)", first.line, first.reason)
+                },
             );
             return Err(LoadError::Empty(title, hint));
         }

@@ -17,7 +17,8 @@ pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell
 pub use player::{Command, Player, Speed};
 pub use rerun::{Rerun, rerun};
 pub use snapshot::{
-    Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope, window_label,
+    Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,
+    WindowScope, window_label,
 };
 pub use stream::{StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};

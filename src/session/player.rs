@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::snapshot::{Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WindowScope};
+use super::snapshot::{
+    Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WindowScope,
+};
 use super::stream::settle;
 use super::view::View;
 use super::{Log, Rerun};
@@ -42,7 +44,9 @@ impl Speed {
     pub fn faster(self) -> Self {
         match self {
             Self::Max => Self::Max,
-            Self::Tenths(now) => SPEEDS.iter().find(|&&speed| speed > now).map_or(Self::Max, |&speed| Self::Tenths(speed)),
+            Self::Tenths(now) => {
+                SPEEDS.iter().find(|&&speed| speed > now).map_or(Self::Max, |&speed| Self::Tenths(speed))
+            }
         }
     }
 
@@ -273,7 +277,9 @@ impl Player {
                 }
             }
             Command::Focus(route, rung) => self.focus = (route, rung),
-            Command::Stage(policy) => self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy())),
+            Command::Stage(policy) => {
+                self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()))
+            }
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
             Command::Mark => match self.marks.binary_search(&self.head) {
@@ -305,12 +311,18 @@ impl Player {
         let to = if forward {
             places.get(places.partition_point(|&place| place <= self.head)).copied()
         } else {
-            places.partition_point(|&place| place < self.head).checked_sub(1).and_then(|at| places.get(at)).copied()
+            places
+                .partition_point(|&place| place < self.head)
+                .checked_sub(1)
+                .and_then(|at| places.get(at))
+                .copied()
         };
         self.pause();
         match to {
             Some(to) => self.seek(to),
-            None => self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned()),
+            None => {
+                self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned())
+            }
         }
     }
 
@@ -372,7 +384,10 @@ impl Player {
     }
 
     fn restart_engine(&mut self) {
-        let first = self.policies.first().map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
+        let first = self
+            .policies
+            .first()
+            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
         self.engine = Engine::new(first, Arc::clone(&self.log.prices));
         self.head = 0;
     }
@@ -427,11 +442,7 @@ impl Player {
             let policy = Arc::clone(&span.policy);
             self.engine.apply(Event::PolicyChanged(policy));
         }
-        self.clock = self
-            .log
-            .history
-            .get(to.saturating_sub(1))
-            .map_or(self.clock, |operation| operation.at);
+        self.clock = self.log.history.get(to.saturating_sub(1)).map_or(self.clock, |operation| operation.at);
         if to == self.log.len() {
             if self.play == Play::Playing {
                 self.play = Play::Ended;
@@ -451,7 +462,8 @@ impl Player {
     }
 
     fn window_start(&self) -> usize {
-        self.window.map_or(0, |span| self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head))
+        self.window
+            .map_or(0, |span| self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head))
     }
 
     /// Moves the window to the head.
@@ -492,7 +504,9 @@ impl Player {
         let target = match self.speed {
             Speed::Max => Instant(i64::MAX),
             Speed::Tenths(tenths) => {
-                let micros = i64::try_from(wall.as_micros()).unwrap_or(i64::MAX).saturating_mul(i64::from(tenths)) / 10;
+                let micros =
+                    i64::try_from(wall.as_micros()).unwrap_or(i64::MAX).saturating_mul(i64::from(tenths))
+                        / 10;
                 self.clock + Span(micros)
             }
         };
@@ -554,7 +568,8 @@ impl Player {
             let Some(slot) = self.prefixes.get_mut(index) else { continue };
             let prefix = slot.get_or_insert_with(|| frontier.prefix());
             let now = route.thresholds();
-            let then = staged.routes.get(index).map_or_else(|| now.clone(), crate::routing::Route::thresholds);
+            let then =
+                staged.routes.get(index).map_or_else(|| now.clone(), crate::routing::Route::thresholds);
             let before = frontier.forecast(prefix, &now);
             let after = if now == then { before.clone() } else { frontier.forecast(prefix, &then) };
             if self.focus.0.index() == index && self.focus.1 < then.len() {
@@ -572,7 +587,13 @@ impl Player {
                 staged: after,
             });
         }
-        Consequences { routes, curve: Arc::new(curve), route: self.focus.0, rung: self.focus.1, took: started.elapsed() }
+        Consequences {
+            routes,
+            curve: Arc::new(curve),
+            route: self.focus.0,
+            rung: self.focus.1,
+            took: started.elapsed(),
+        }
     }
 
     /// Gives the picture of this moment.

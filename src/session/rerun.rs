@@ -19,7 +19,14 @@ pub struct Rerun {
 }
 
 /// Decides operations `first..end` anew under a policy. `done` counts along; `None` where `stop` was raised.
-pub fn rerun(log: &Log, policy: &Policy, first: usize, end: usize, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+pub fn rerun(
+    log: &Log,
+    policy: &Policy,
+    first: usize,
+    end: usize,
+    done: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Option<Rerun> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = end.saturating_sub(first).div_ceil(threads).max(1);
     let parts = std::thread::scope(|scope| {
@@ -40,7 +47,14 @@ pub fn rerun(log: &Log, policy: &Policy, first: usize, end: usize, done: &Atomic
     }))
 }
 
-fn part(log: &Log, policy: &Policy, from: usize, to: usize, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+fn part(
+    log: &Log,
+    policy: &Policy,
+    from: usize,
+    to: usize,
+    done: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Option<Rerun> {
     let mut found = Rerun::default();
     let mut settled = Settled::default();
     let outlook = log.outlook();

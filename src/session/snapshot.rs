@@ -211,11 +211,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Gives the policy that decides an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
-        self.policies
-            .iter()
-            .rev()
-            .find(|span| span.from <= index)
-            .map_or(&self.policy, |span| &span.policy)
+        self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
     }
 
     /// Gives the place of the clock in the log, in thousandths.

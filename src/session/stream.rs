@@ -8,7 +8,9 @@ use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, on_model, recorded};
+use crate::outcome::{
+    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, on_model, recorded,
+};
 use crate::pricing::{PriceBook, PriceRow, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
@@ -74,13 +76,24 @@ pub fn stream(
     let (give_back, spare) = channel::<Batch>();
     let names = ingest.names.clone();
     std::thread::scope(|scope| {
-        let fold = scope.spawn(move || Fold::new(Arc::clone(policy), book, names, options.reading).run(&receive, &give_back));
+        let fold = scope.spawn(move || {
+            Fold::new(Arc::clone(policy), book, names, options.reading).run(&receive, &give_back)
+        });
         let parsed = parse(sources, ingest, options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
         let Parsed { names, skipped, first_at, last_at, simulated, classified } = parsed?;
         let totals = fold.engine.totals().clone();
-        Ok(StreamResult { totals, names, skipped, first_at, last_at, simulated, classified, profiles: fold.profiles })
+        Ok(StreamResult {
+            totals,
+            names,
+            skipped,
+            first_at,
+            last_at,
+            simulated,
+            classified,
+            profiles: fold.profiles,
+        })
     })
 }
 
@@ -114,18 +127,22 @@ fn parse(
             block.for_each(|_, entry| {
                 match entry {
                     Ok(Entry::Request(record)) => {
-                        if options.from.is_some_and(|from| record.at < from) || options.to.is_some_and(|to| record.at >= to) {
+                        if options.from.is_some_and(|from| record.at < from)
+                            || options.to.is_some_and(|to| record.at >= to)
+                        {
                             return ControlFlow::Continue(());
                         }
                         let (mut operation, extra) = ingest.take(&record);
                         if let Some(extra) = extra {
-                            operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
+                            operation.extra =
+                                u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
                             batch.extras.push(extra);
                         }
                         first_at = Some(first_at.map_or(operation.at, |at| at.min(operation.at)));
                         last_at = Some(last_at.map_or(operation.at, |at| at.max(operation.at)));
                         simulated += u64::from(operation.simulated);
-                        classified += u64::from(operation.source != crate::routing::ConfidenceSource::Recorded);
+                        classified +=
+                            u64::from(operation.source != crate::routing::ConfidenceSource::Recorded);
                         count += 1;
                         batch.operations.push(operation);
                     }

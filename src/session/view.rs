@@ -9,10 +9,18 @@ use crate::telemetry::{Frontier, Sign, Totals, Trend};
 use crate::units::Span;
 
 /// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
-pub fn settle_one(evidence: &Evidence<'_>, reading: Reading, policy: &Policy, outlook: &Outlook<'_>, into: &mut Settled) {
+pub fn settle_one(
+    evidence: &Evidence<'_>,
+    reading: Reading,
+    policy: &Policy,
+    outlook: &Outlook<'_>,
+    into: &mut Settled,
+) {
     let signals = evidence.operation.signals();
     match reading {
-        Reading::Recorded => recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into),
+        Reading::Recorded => {
+            recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into)
+        }
         Reading::Routed => routed(evidence, policy, &decide(policy, &signals), outlook, into, |_, _| {}),
     }
 }
@@ -84,9 +92,18 @@ impl View {
         self.end += 1;
     }
 
-    fn settle_and_apply(&mut self, log: &Log, index: usize, reading: Reading, policies: &[PolicySpan], sign: Sign) {
+    fn settle_and_apply(
+        &mut self,
+        log: &Log,
+        index: usize,
+        reading: Reading,
+        policies: &[PolicySpan],
+        sign: Sign,
+    ) {
         let Some(evidence) = log.history.evidence(index) else { return };
-        let Some(span) = policies.iter().rev().find(|span| span.from <= index).or(policies.first()) else { return };
+        let Some(span) = policies.iter().rev().find(|span| span.from <= index).or(policies.first()) else {
+            return;
+        };
         let mut scratch = std::mem::take(&mut self.scratch);
         settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut scratch);
         self.apply(log, &evidence, &scratch, sign);
@@ -102,7 +119,14 @@ impl View {
     }
 
     /// Moves the window to `first..end`, sliding or starting anew, whichever touches fewer operations.
-    pub fn move_to(&mut self, log: &Log, first: usize, end: usize, reading: Reading, policies: &[PolicySpan]) {
+    pub fn move_to(
+        &mut self,
+        log: &Log,
+        first: usize,
+        end: usize,
+        reading: Reading,
+        policies: &[PolicySpan],
+    ) {
         let slide = self.first.abs_diff(first) + self.end.abs_diff(end);
         if slide >= end.saturating_sub(first) {
             let mut fresh = Self::new(first, &self.shape, self.trend.slot());

@@ -1,8 +1,8 @@
 //! The thread that owns a player: takes commands, lets time pass, publishes snapshots. It sleeps when nothing plays.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::snapshot::{Play, RerunState, Snapshot};
@@ -40,7 +40,10 @@ struct Running {
 }
 
 /// Starts the thread. `publish` hears of every new picture and answers false when nobody listens any more.
-pub fn spawn(mut player: Player, mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static) -> std::io::Result<Worker> {
+pub fn spawn(
+    mut player: Player,
+    mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static,
+) -> std::io::Result<Worker> {
     let (commands, inbox) = channel();
     std::thread::Builder::new().name("session".to_owned()).spawn(move || {
         run(&mut player, &inbox, &mut publish);
@@ -60,7 +63,9 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let wanted = player.rerun_wanted();
         let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
         let wait = if playing {
-            (!dirty).then_some(FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10))).unwrap_or_default()
+            (!dirty)
+                .then_some(FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10)))
+                .unwrap_or_default()
         } else if running.is_some() {
             Duration::from_millis(50)
         } else if idle_rerun {
@@ -106,7 +111,9 @@ fn watch_rerun(
 ) -> bool {
     let wanted = player.rerun_wanted();
     if let Some(job) = running {
-        let current = wanted.as_ref().is_some_and(|(policy, first, end)| *policy == job.policy && (*first, *end) == job.range);
+        let current = wanted
+            .as_ref()
+            .is_some_and(|(policy, first, end)| *policy == job.policy && (*first, *end) == job.range);
         if !current {
             job.stop.store(true, Ordering::Relaxed);
             *running = None;
@@ -117,8 +124,12 @@ fn watch_rerun(
         match job.result.try_recv() {
             Ok(Some(found)) => {
                 let agrees = player.agrees(&found);
-                player.rerun =
-                    RerunState::Done { requests: found.requests, cost: found.cost, agrees, took: job.started.elapsed() };
+                player.rerun = RerunState::Done {
+                    requests: found.requests,
+                    cost: found.cost,
+                    agrees,
+                    took: job.started.elapsed(),
+                };
                 *checked = Some((Arc::clone(&job.policy), job.range.0, job.range.1));
                 *running = None;
             }

@@ -131,7 +131,9 @@ impl LatencyGrid {
             self.clone_from(other);
             return;
         }
-        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins).chain(self.blocks.iter_mut().zip(&other.blocks)) {
+        for (mine, theirs) in
+            self.bins.iter_mut().zip(&other.bins).chain(self.blocks.iter_mut().zip(&other.blocks))
+        {
             *mine = mine.saturating_add(*theirs);
         }
     }
@@ -222,7 +224,10 @@ impl Frontier {
         let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
         let mut legs = arrayvec::ArrayVec::<(Leg, Option<u64>), MAX_RUNGS>::new();
         for rung in &route.ladder {
-            let quality = evidence.label(rung.model).and_then(|label| label.quality).map(|quality| u64::from(quality.get()));
+            let quality = evidence
+                .label(rung.model)
+                .and_then(|label| label.quality)
+                .map(|quality| u64::from(quality.get()));
             legs.push((on_model(evidence, rung.model, outlook), quality));
         }
         match sign {

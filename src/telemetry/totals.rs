@@ -55,8 +55,10 @@ impl Totals {
     /// Adds or takes away a settled operation.
     pub fn apply(&mut self, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
         let operation = evidence.operation;
-        let quality =
-            evidence.label(settled.model).and_then(|label| label.quality).map(|quality| u64::from(quality.get()));
+        let quality = evidence
+            .label(settled.model)
+            .and_then(|label| label.quality)
+            .map(|quality| u64::from(quality.get()));
         self.all.operation(settled, quality, sign);
         named(&mut self.teams, operation.team.index()).operation(settled, quality, sign);
         named(&mut self.projects, operation.project.index()).operation(settled, quality, sign);

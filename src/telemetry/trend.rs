@@ -66,7 +66,10 @@ impl Trend {
     /// Gives the slots that cover `from..to`, empty ones as `None`; at most `most`, the latest ones.
     pub fn series(&self, from: Instant, to: Instant, most: usize) -> Vec<Option<Slot>> {
         let last = (to.0 - 1).max(from.0).div_euclid(self.slot.0);
-        let first = from.0.div_euclid(self.slot.0).max(last - i64::try_from(most).unwrap_or(i64::MAX).saturating_sub(1));
+        let first = from
+            .0
+            .div_euclid(self.slot.0)
+            .max(last - i64::try_from(most).unwrap_or(i64::MAX).saturating_sub(1));
         (first..=last).map(|number| self.slots.get(&number).copied()).collect()
     }
 }
