@@ -3,6 +3,7 @@
 //! A pure core (`units` up to `engine`) that does no I/O and reads no clock, and thin shells around it. Live traffic and
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
+pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;

@@ -49,6 +49,8 @@ pub struct Skipped {
     pub count: u64,
     /// The first of them.
     pub first: Vec<SkippedLine>,
+    /// Files that broke off; what came before in them was read.
+    pub damaged: Vec<String>,
 }
 
 impl Skipped {
@@ -60,6 +62,20 @@ impl Skipped {
         self.count += 1;
         if self.first.len() < KEPT_SKIPS {
             self.first.push(SkippedLine { source: Arc::clone(source), line: skip.line, reason: skip.reason });
+        }
+    }
+}
+
+impl Skipped {
+    /// Turns the error of a file that broke off into a remark, so that what came before it counts.
+    pub(super) fn keep_going<T>(&mut self, block: Result<T, record::Error>) -> Result<Option<T>, record::Error> {
+        match block {
+            Ok(block) => Ok(Some(block)),
+            Err(error @ (record::Error::Damaged { .. } | record::Error::Read { .. })) => {
+                self.damaged.push(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -170,7 +186,7 @@ impl Log {
         let mut fit = ProfileFit::default();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
-            let block = block?;
+            let Some(block) = skipped.keep_going(block)? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
             let _ = block.for_each(|line, entry| {
@@ -231,7 +247,7 @@ impl Log {
             fit.add(&evidence);
         }
         notes.sort_by_key(|note| note.at);
-        let classifier = format!("{} {:08x}", ingest.classifier().name(), ingest.classifier().hash() >> 32);
+        let classifier = ingest.classifier_tag();
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names);
         for (model, row) in changes {

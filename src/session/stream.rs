@@ -120,7 +120,7 @@ fn parse(
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     while let Some(block) = source.next_block() {
-        let block = block?;
+        let Some(block) = skipped.keep_going(block)? else { continue };
         let file: Arc<str> = block.file().into();
         let mut gone = false;
         let mut stop = None;
