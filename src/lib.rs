@@ -4,6 +4,8 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod classifier;
+pub mod config;
+pub mod console;
 pub mod pricing;
 pub mod record;
 pub mod routing;

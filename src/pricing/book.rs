@@ -96,14 +96,14 @@ impl PriceBook {
     /// (`gpt-4.1-2025-04-14`, `claude-x-20251101`).
     pub fn find(&self, model: &str) -> Option<&ModelPrices> {
         let known = |name: &str| {
-            self.models.get(name).or_else(|| self.aliases.get(name).and_then(|target| self.models.get(target)))
+            self.models
+                .get(name)
+                .or_else(|| self.aliases.get(name).and_then(|target| self.models.get(target)))
         };
-        known(model)
-            .or_else(|| known(without_date(model)))
-            .or_else(|| {
-                let bare = model.rsplit_once('/')?.1;
-                known(bare).or_else(|| known(without_date(bare)))
-            })
+        known(model).or_else(|| known(without_date(model))).or_else(|| {
+            let bare = model.rsplit_once('/')?.1;
+            known(bare).or_else(|| known(without_date(bare)))
+        })
     }
 
     /// Adds a dated row for a model, keeping rows in order; the rows already there stay as they are.
@@ -144,7 +144,14 @@ mod tests {
         book.models.insert("gpt-4.1".into(), ModelPrices::default());
         book.models.insert("claude-opus-4-6".into(), ModelPrices::default());
         book.aliases.insert("opus".into(), "claude-opus-4-6".into());
-        for name in ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1", "openai/gpt-4.1-2025-04-14", "opus", "claude-opus-4-6-20260201"] {
+        for name in [
+            "gpt-4.1",
+            "gpt-4.1-2025-04-14",
+            "openai/gpt-4.1",
+            "openai/gpt-4.1-2025-04-14",
+            "opus",
+            "claude-opus-4-6-20260201",
+        ] {
             assert!(book.find(name).is_some(), "{name}");
         }
         for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
@@ -155,7 +162,10 @@ mod tests {
     #[test]
     fn a_price_change_adds_a_row_and_rewrites_none() {
         let price = |usd: &str| PriceRow {
-            standard: Rates { base: Tier { input: PicoPerMillion::from_usd_per_million(usd).unwrap(), ..Tier::default() }, above: vec![] },
+            standard: Rates {
+                base: Tier { input: PicoPerMillion::from_usd_per_million(usd).unwrap(), ..Tier::default() },
+                above: vec![],
+            },
             ..PriceRow::default()
         };
         let mut book = PriceBook::default();

@@ -62,7 +62,9 @@ impl Cost {
         match (self, other) {
             (Self::Unknown(why), _) | (_, Self::Unknown(why)) => Self::Unknown(why),
             (Self::Known(a), Self::Known(b)) => Self::Known(a + b),
-            (Self::Known(a) | Self::Estimated(a), Self::Known(b) | Self::Estimated(b)) => Self::Estimated(a + b),
+            (Self::Known(a) | Self::Estimated(a), Self::Known(b) | Self::Estimated(b)) => {
+                Self::Estimated(a + b)
+            }
         }
     }
 }

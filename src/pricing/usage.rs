@@ -41,7 +41,12 @@ impl Usage {
 
     /// Builds usage of a call without caching; `None` where a count is too large.
     pub fn plain(input: u64, output: u64) -> Option<Self> {
-        Some(Self { input: Count::new(input)?, output: Count::new(output)?, reasoning: Count::UNKNOWN, ..Self::NONE })
+        Some(Self {
+            input: Count::new(input)?,
+            output: Count::new(output)?,
+            reasoning: Count::UNKNOWN,
+            ..Self::NONE
+        })
     }
 
     /// Gives the length of the whole prompt, cached parts included; this picks the price tier.

@@ -46,8 +46,15 @@ impl Status {
     }
 
     /// Every status.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::RateLimited, Self::ServerError, Self::Timeout, Self::Rejected, Self::Cancelled, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Rejected,
+        Self::Cancelled,
+        Self::Failed,
+    ];
 
     /// Reads the word used in logs.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -203,7 +203,8 @@ mod tests {
         ] {
             assert_eq!(Instant::parse(text).unwrap(), at, "{text}");
         }
-        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-05-23T10:00:01.Z"] {
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-05-23T10:00:01.Z"]
+        {
             assert!(Instant::parse(bad).is_err(), "{bad} should be refused");
         }
         assert_eq!(at.rfc3339(), "2026-05-23T10:00:01.120Z");

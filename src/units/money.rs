@@ -145,7 +145,11 @@ impl Pico {
 
     /// Scales by `numerator / denominator`, rounding half-even; zero when the denominator is zero.
     pub fn ratio(self, numerator: i128, denominator: i128) -> Self {
-        if denominator == 0 { Self::ZERO } else { Self(div_half_even(self.0.saturating_mul(numerator), denominator)) }
+        if denominator == 0 {
+            Self::ZERO
+        } else {
+            Self(div_half_even(self.0.saturating_mul(numerator), denominator))
+        }
     }
 }
 
