@@ -404,7 +404,11 @@ mod tests {
 
     #[test]
     fn the_file_that_comes_with_the_program_says_the_defaults() {
-        assert_eq!(keys::DEFAULT_KEYS, default_file(), "config/keys.toml is what default_file() writes; write it anew");
+        assert_eq!(
+            keys::DEFAULT_KEYS,
+            default_file(),
+            "config/keys.toml is what default_file() writes; write it anew"
+        );
         assert_eq!(map(keys::DEFAULT_KEYS).unwrap(), Keymap::default());
     }
 }

@@ -5,5 +5,10 @@
 
 pub mod action;
 pub mod chord;
+pub mod format;
+pub mod glyphs;
 pub mod keys;
+pub mod paint;
+pub mod text;
 pub mod theme;
+pub mod widgets;
