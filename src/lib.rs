@@ -7,6 +7,7 @@ pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod engine;
 pub mod outcome;
 pub mod pricing;

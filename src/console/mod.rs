@@ -1,0 +1,14 @@
+//! The terminal interface: a pure view of snapshots, and the keys that turn into requests.
+//!
+//! Invariant: nothing here reads a file, a clock or the environment (those come in as values) except [`terminal`], which
+//! is the one place that touches the terminal; and nothing here knows where its data comes from.
+
+pub mod action;
+pub mod chord;
+pub mod format;
+pub mod glyphs;
+pub mod keys;
+pub mod paint;
+pub mod text;
+pub mod theme;
+pub mod widgets;
