@@ -58,10 +58,16 @@ impl Setup {
             Some(path) => policy::load(path, &mut names)?,
             None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
         };
-        let book = config::prices::resolve(options.prices.as_deref().unwrap_or("list"), config::user_dir().as_deref())?;
+        let book = config::prices::resolve(
+            options.prices.as_deref().unwrap_or("list"),
+            config::user_dir().as_deref(),
+        )?;
         if let Some(baseline) = &options.baseline {
             if book.find(baseline).is_none() {
-                anyhow::bail!("--baseline {baseline}: not in price book {}\nhint: see `pointsman prices list`", book.name);
+                anyhow::bail!(
+                    "--baseline {baseline}: not in price book {}\nhint: see `pointsman prices list`",
+                    book.name
+                );
             }
             policy.baseline = names.intern_model(baseline);
         }
@@ -79,7 +85,10 @@ impl Setup {
 
 /// Names logs for a title.
 fn title(paths: &[PathBuf]) -> String {
-    let name = |path: &Path| path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let name = |path: &Path| {
+        path.file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
     match paths {
         [] => String::new(),
         [only] if only.as_os_str() == "-" => "standard input".to_owned(),
@@ -92,7 +101,13 @@ fn title(paths: &[PathBuf]) -> String {
 ///
 /// # Errors
 /// Where a log cannot be read, is empty, or Ctrl-C cancels.
-pub fn load_log(input: &Input, name: &[PathBuf], setup: Setup, read: &ReadOptions, shown_title: Option<&str>) -> anyhow::Result<Log> {
+pub fn load_log(
+    input: &Input,
+    name: &[PathBuf],
+    setup: Setup,
+    read: &ReadOptions,
+    shown_title: Option<&str>,
+) -> anyhow::Result<Log> {
     let source = record::open(input, read)?;
     let watch = source.progress();
     let mut progress = Progress::new("loading", watch.total);
@@ -107,7 +122,14 @@ pub fn load_log(input: &Input, name: &[PathBuf], setup: Setup, read: &ReadOption
 }
 
 /// Says what a report is about.
-pub fn report_scope(logs: Vec<String>, reading: &'static str, policy: &Policy, book: &str, classifier: &str, baseline: &str) -> Scope {
+pub fn report_scope(
+    logs: Vec<String>,
+    reading: &'static str,
+    policy: &Policy,
+    book: &str,
+    classifier: &str,
+    baseline: &str,
+) -> Scope {
     Scope {
         logs,
         reading,
@@ -151,8 +173,13 @@ pub fn stream_report(
     let book = format!("{} {}", setup.book.name, setup.book.dated);
     let baseline = found.names.model(setup.policy.baseline).to_owned();
     let scope = report_scope(logs, options.reading.name(), &setup.policy, &book, &classifier, &baseline);
-    let mut report =
-        ReplayReport::new(scope, &found.totals, &found.names, &setup.policy, found.first_at.zip(found.last_at));
+    let mut report = ReplayReport::new(
+        scope,
+        &found.totals,
+        &found.names,
+        &setup.policy,
+        found.first_at.zip(found.last_at),
+    );
     report.skipped_lines = found.skipped.count;
     report.skipped = found
         .skipped

@@ -21,7 +21,11 @@ impl Cancel {
         {
             let flag = Arc::clone(&cancel.0);
             // Registered in this order, the second signal finds the flag raised and ends the program.
-            let _ = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&flag));
+            let _ = signal_hook::flag::register_conditional_shutdown(
+                signal_hook::consts::SIGINT,
+                130,
+                Arc::clone(&flag),
+            );
             let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, flag);
         }
         cancel
@@ -55,9 +59,8 @@ impl Progress {
                 return;
             }
             let bar = match self.total {
-                Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style(
-                    "{msg} [{bar:24}] {percent:>3} %  {bytes_per_sec}  {eta} left",
-                )),
+                Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+                    .with_style(style("{msg} [{bar:24}] {percent:>3} %  {bytes_per_sec}  {eta} left")),
                 None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
                     .with_style(style("{msg} {bytes} read  {bytes_per_sec}")),
             };
@@ -78,5 +81,7 @@ impl Progress {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }

@@ -39,7 +39,11 @@ pub struct EngineArgs {
 impl EngineArgs {
     /// Gives how logs are read.
     pub fn read(&self) -> ReadOptions {
-        ReadOptions { format: self.input_format, strict: self.strict, assume_model: self.assume_model.clone() }
+        ReadOptions {
+            format: self.input_format,
+            strict: self.strict,
+            assume_model: self.assume_model.clone(),
+        }
     }
 
     /// Gives what a run rests on.

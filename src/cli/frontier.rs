@@ -81,7 +81,11 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         })?,
     };
     if rung + 1 >= route.ladder.len() {
-        anyhow::bail!("rung {} of route {} is the last one and has no threshold to move", route.ladder[rung].name, route.name);
+        anyhow::bail!(
+            "rung {} of route {} is the last one and has no threshold to move",
+            route.ladder[rung].name,
+            route.name
+        );
     }
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
@@ -89,7 +93,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     player.handle(Command::Focus(id, rung));
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
-    let Some(consequences) = snapshot.consequences.routes.get(id.index()) else { anyhow::bail!("no such route") };
+    let Some(consequences) = snapshot.consequences.routes.get(id.index()) else {
+        anyhow::bail!("no such route")
+    };
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",
@@ -131,7 +137,17 @@ fn sheet(report: &FrontierReport) -> Sheet {
             "{} · route {} · threshold of {} ({}) · {} requests · prices {}",
             report.log, report.route, report.rung, report.model, report.requests, report.prices
         ),
-        &[">threshold", ">on_rung", ">on_strongest", ">cost_usd", ">estimated_usd", ">unknown", ">quality", ">labels", "applied"],
+        &[
+            ">threshold",
+            ">on_rung",
+            ">on_strongest",
+            ">cost_usd",
+            ">estimated_usd",
+            ">unknown",
+            ">quality",
+            ">labels",
+            "applied",
+        ],
     );
     for point in &report.points {
         sheet.push(vec![

@@ -32,7 +32,7 @@ pub fn man() -> anyhow::Result<()> {
     let command = Cli::command();
     clap_mangen::Man::new(command.clone()).render(&mut out)?;
     for sub in command.get_subcommands() {
-        let named = sub.clone().name(format!("pointsman-{}", sub.get_name()));
+        let named = sub.clone().display_name(format!("pointsman-{}", sub.get_name()));
         clap_mangen::Man::new(named).render(&mut out)?;
     }
     output::text(&String::from_utf8_lossy(&out))

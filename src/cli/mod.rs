@@ -3,13 +3,13 @@
 pub mod args;
 pub mod console;
 pub mod frontier;
-pub mod import;
+// IMPORT
 pub mod manual;
 pub mod output;
 pub mod prices;
 pub mod replay;
-pub mod settings;
-pub mod snapshot;
+// SETTINGS
+// SNAP
 pub mod whatif;
 pub mod why;
 
@@ -47,14 +47,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
-    /// Convert logs of other tools to our own format
-    Import(import::ImportArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
-    /// Render a screen of the console as SVG or text
-    Snapshot(Box<snapshot::SnapshotArgs>),
-    /// Print built-in settings, keys and themes, and say where your own are looked for
-    Config(settings::SettingsArgs),
     /// Print completions for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page
@@ -87,10 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
-        Some(Command::Import(args)) => import::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
-        Some(Command::Snapshot(args)) => snapshot::run(&args),
-        Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
     }
@@ -104,9 +95,9 @@ pub struct Internal(pub String);
 /// Prints an error for a person and gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
-    let broken_pipe = error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe));
+    let broken_pipe = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    });
     if broken_pipe {
         return 0;
     }

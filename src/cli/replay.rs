@@ -32,7 +32,9 @@ impl From<ReadAs> for Reading {
 
 /// Replays logs and prints the report.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 2026-05-23T14:00Z --to 2026-05-23T15:00Z")]
+#[command(
+    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 2026-05-23T14:00Z --to 2026-05-23T15:00Z"
+)]
 pub struct ReplayArgs {
     /// Logs, plain, gzip or zstd; `-` is standard input.
     #[arg(required = true, value_name = "LOG")]

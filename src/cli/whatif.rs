@@ -11,14 +11,16 @@ use super::output;
 use crate::app::{Setup, load_log};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::routing::{Policy, RouteId};
-use crate::session::{Consequences, Log, Player, Reading};
 use crate::session::Command;
+use crate::session::{Consequences, Log, Player, Reading};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1.")]
+#[command(
+    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1."
+)]
 pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LOG")]
@@ -103,9 +105,9 @@ struct ChangeReport {
 
 /// Reads `ROUTE.RUNG=PERMILLE`; rung and route names may themselves hold dots.
 fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
-    let (target, value) = text
-        .rsplit_once('=')
-        .ok_or_else(|| anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588"))?;
+    let (target, value) = text.rsplit_once('=').ok_or_else(|| {
+        anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
+    })?;
     let value = value
         .trim()
         .parse::<u16>()
@@ -113,11 +115,17 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         .and_then(PerMille::new)
         .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
     for (index, route) in policy.routes.iter().enumerate() {
-        let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else { continue };
+        let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
+            continue;
+        };
         let id = RouteId(u8::try_from(index)?);
         let Some(rung) = route.find_rung(rung, names) else {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
-            anyhow::bail!("--set {text}: route {} has no rung `{rung}`; it has {}", route.name, known.join(", "));
+            anyhow::bail!(
+                "--set {text}: route {} has no rung `{rung}`; it has {}",
+                route.name,
+                known.join(", ")
+            );
         };
         return Ok((id, rung, value));
     }
@@ -133,7 +141,9 @@ fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Poli
         let (route, rung, value) = assignment(text, policy, names)?;
         match thresholds.get_mut(route.index()).and_then(|list| list.get_mut(rung)) {
             Some(slot) => *slot = value,
-            None => anyhow::bail!("--set {text}: the last rung has no threshold, it takes whatever the others leave"),
+            None => anyhow::bail!(
+                "--set {text}: the last rung has no threshold, it takes whatever the others leave"
+            ),
         }
     }
     for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
@@ -163,10 +173,12 @@ fn side(forecast: &Forecast, span: Span, split: Vec<Share>) -> Side {
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
         labelled_requests: forecast.labelled,
-        latency_ms: forecast
-            .latency
-            .percentiles()
-            .map(|p| LatencySide { known: p.known, p50: p.p50, p95: p.p95, p99: p.p99 }),
+        latency_ms: forecast.latency.percentiles().map(|p| LatencySide {
+            known: p.known,
+            p50: p.p50,
+            p95: p.p95,
+            p99: p.p99,
+        }),
         split,
     }
 }
@@ -232,7 +244,8 @@ fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequence
         change: ChangeReport {
             cost_usd: difference.usd(),
             cost_percent: percent(applied.cost.total(), staged.cost.total()),
-            cost_per_month_usd: per_month(difference, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
+            cost_per_month_usd: per_month(difference, span)
+                .map(|amount| amount.usd_rounded(2).replace(',', "")),
             escalated: signed(applied.escalated, staged.escalated),
             errors: signed(applied.errors, staged.errors),
         },
@@ -279,7 +292,8 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         );
         compare(&mut sheet, &route.applied, &route.staged);
         for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
-            let threshold = |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
+            let threshold =
+                |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
                 format!("{}{}", before.starts, threshold(before)),
@@ -304,7 +318,12 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
-    sheet.push(vec!["cost $".into(), applied.cost_usd.clone(), staged.cost_usd.clone(), dollars(&applied.cost_usd, &staged.cost_usd)]);
+    sheet.push(vec![
+        "cost $".into(),
+        applied.cost_usd.clone(),
+        staged.cost_usd.clone(),
+        dollars(&applied.cost_usd, &staged.cost_usd),
+    ]);
     sheet.push(vec![
         "  of it estimated $".into(),
         format!("{} ±{}", applied.cost_estimated_usd, applied.cost_error_usd),
@@ -333,11 +352,24 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         staged.escalated.to_string(),
         signed(applied.escalated, staged.escalated),
     ]);
-    sheet.push(vec!["errors".into(), applied.errors.to_string(), staged.errors.to_string(), signed(applied.errors, staged.errors)]);
-    let latency = |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", l.p95));
-    sheet.push(vec!["p95 latency (estimated where unobserved)".into(), latency(applied), latency(staged), String::new()]);
+    sheet.push(vec![
+        "errors".into(),
+        applied.errors.to_string(),
+        staged.errors.to_string(),
+        signed(applied.errors, staged.errors),
+    ]);
+    let latency =
+        |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", l.p95));
+    sheet.push(vec![
+        "p95 latency (estimated where unobserved)".into(),
+        latency(applied),
+        latency(staged),
+        String::new(),
+    ]);
     let quality = |side: &Side| {
-        side.quality.as_ref().map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", side.labelled_requests))
+        side.quality
+            .as_ref()
+            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", side.labelled_requests))
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
 }

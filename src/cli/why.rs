@@ -33,7 +33,8 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     let setup = Setup::new(&args.engine.setup())?;
     let logs = [args.log.clone()];
     let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
-    let by_number = args.request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+    let by_number =
+        args.request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
     let index = log.history.find(&args.request).or(by_number.filter(|&n| n < log.len()));
     let Some(explained) = index.and_then(|index| explain(&log, index, &log.policy)) else {
         anyhow::bail!(
@@ -45,7 +46,14 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
         );
     };
     let mut out = String::new();
-    let _ = writeln!(out, "request {}  (#{} of {} in {})", explained.id, explained.index + 1, log.len(), log.title);
+    let _ = writeln!(
+        out,
+        "request {}  (#{} of {} in {})",
+        explained.id,
+        explained.index + 1,
+        log.len(),
+        log.title
+    );
     for (name, value) in &explained.facts {
         let _ = writeln!(out, "  {name:<11} {value}");
     }
@@ -79,7 +87,13 @@ fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
             if leg.observed { "" } else { "  [not observed]" },
         );
     }
-    let _ = writeln!(out, "  cost {}; baseline {} {}", cost_text(settled.cost), log.names.model(log.policy.baseline), cost_text(settled.baseline));
+    let _ = writeln!(
+        out,
+        "  cost {}; baseline {} {}",
+        cost_text(settled.cost),
+        log.names.model(log.policy.baseline),
+        cost_text(settled.baseline)
+    );
 }
 
 /// Keeps control characters of a foreign log out of the terminal.

@@ -9,6 +9,8 @@ pub mod format;
 pub mod glyphs;
 pub mod keys;
 pub mod paint;
+pub mod screens;
 pub mod text;
 pub mod theme;
+pub mod ui;
 pub mod widgets;

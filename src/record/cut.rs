@@ -275,14 +275,19 @@ mod tests {
 
     #[test]
     fn finds_elements_in_every_arrangement() {
-        let want = |lines: [u64; 2]| vec![(lines[0], "{\"a\":\"]}\\\"\"}".to_owned()), (lines[1], "{\"b\":[1]}".to_owned())];
+        let want = |lines: [u64; 2]| {
+            vec![(lines[0], "{\"a\":\"]}\\\"\"}".to_owned()), (lines[1], "{\"b\":[1]}".to_owned())]
+        };
         let (a, b) = ("{\"a\":\"]}\\\"\"}", "{\"b\":[1]}");
         for step in [1, 3, 1000] {
             let go = |text: String| cut(text.as_bytes(), &["data"], MAX_ENTRY, step);
             assert_eq!(go(format!("[{a},{b}]")), want([1, 1]));
             assert_eq!(go(format!("[\n {a},\n\n {b}\n]\n")), want([2, 4]));
             assert_eq!(go(format!("{a}\n{b}\n")), want([1, 2]));
-            assert_eq!(go(format!("{{\"x\":{{\"data\":[0]}},\"data\" : [{a},{b}],\"next\":{{\"data\":[{a}]}}}}")), want([1, 1]));
+            assert_eq!(
+                go(format!("{{\"x\":{{\"data\":[0]}},\"data\" : [{a},{b}],\"next\":{{\"data\":[{a}]}}}}")),
+                want([1, 1])
+            );
             assert_eq!(go(format!("{{\"data\":[{a}]}}\n{{\"data\":[{b}],\"z\":\"}}\"}}")), want([1, 2]));
         }
     }

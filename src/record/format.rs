@@ -241,7 +241,8 @@ pub(crate) fn is_by_line(format: InputFormat, start: &[u8]) -> bool {
     let Some(first) = whole.first() else { return false };
     // An object around a list of entries is opened up even if it stands on one line.
     let keys = Keys::of(first);
-    format == InputFormat::Otel || !(keys.top.contains(&b"data".as_slice()) && format.wrappers().contains(&"data"))
+    format == InputFormat::Otel
+        || !(keys.top.contains(&b"data".as_slice()) && format.wrappers().contains(&"data"))
 }
 
 /// Says whether a line is one object from its first byte to its last.

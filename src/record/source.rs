@@ -241,7 +241,11 @@ impl Open {
             None => return Err(Error::UnknownFormat { file }),
         };
         let mut line = 1;
-        let columns = if format.is_csv() && !empty { take_columns(&mut carry, &mut line, &file, format)? } else { Columns::default() };
+        let columns = if format.is_csv() && !empty {
+            take_columns(&mut carry, &mut line, &file, format)?
+        } else {
+            Columns::default()
+        };
         let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
         let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
             || is_by_line(format, &carry);
@@ -389,7 +393,9 @@ fn first_header(start: &[u8], file: &str) -> Result<Option<Header>, Error> {
     let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Ok(None) };
     let header = std::str::from_utf8(first).ok().and_then(native::header);
     header.transpose().map_err(|refusal| {
-        let (Refusal::Bad(reason), _) = (refusal, ()) else { return Error::UnknownFormat { file: file.to_owned() } };
+        let (Refusal::Bad(reason), _) = (refusal, ()) else {
+            return Error::UnknownFormat { file: file.to_owned() };
+        };
         Error::Header { file: file.to_owned(), reason }
     })
 }

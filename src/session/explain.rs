@@ -41,7 +41,12 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     let mut routed_outcome = Settled::default();
     let mut steps = Vec::new();
     routed(&evidence, policy, &decision, &outlook, &mut routed_outcome, |leg, climb| {
-        steps.push(Step::Attempted { model: leg.model, status: leg.status, check: leg.check, observed: leg.observed });
+        steps.push(Step::Attempted {
+            model: leg.model,
+            status: leg.status,
+            check: leg.check,
+            observed: leg.observed,
+        });
         steps.extend(climb.map(|(to, why)| Step::Climbed { to, why }));
     });
     let mut all: Vec<Step> = decision.trail.iter().copied().collect();
@@ -81,7 +86,8 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             facts.push(("error", extra.error.to_string()));
         }
         for label in &extra.labels {
-            let quality = label.quality.map_or_else(|| "-".to_owned(), |quality| format!("quality {quality}‰"));
+            let quality =
+                label.quality.map_or_else(|| "-".to_owned(), |quality| format!("quality {quality}‰"));
             let output = label.output.map_or_else(String::new, |output| format!(", {output} tokens out"));
             facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
         }
@@ -118,7 +124,9 @@ pub fn tokens_text(leg: &Leg) -> String {
     let count = |count: crate::units::Count| count.get().map_or_else(|| "?".to_owned(), |n| n.to_string());
     let usage = &leg.usage;
     let mut text = format!("in {}", count(usage.input));
-    for (name, tokens) in [("cache read", usage.cache_read), ("write 5m", usage.write_5m), ("write 1h", usage.write_1h)] {
+    for (name, tokens) in
+        [("cache read", usage.cache_read), ("write 5m", usage.write_5m), ("write 1h", usage.write_1h)]
+    {
         if tokens.or_zero() > 0 {
             let _ = write!(text, " + {name} {}", count(tokens));
         }

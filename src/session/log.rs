@@ -68,7 +68,10 @@ impl Skipped {
 
 impl Skipped {
     /// Turns the error of a file that broke off into a remark, so that what came before it counts.
-    pub(super) fn keep_going<T>(&mut self, block: Result<T, record::Error>) -> Result<Option<T>, record::Error> {
+    pub(super) fn keep_going<T>(
+        &mut self,
+        block: Result<T, record::Error>,
+    ) -> Result<Option<T>, record::Error> {
         match block {
             Ok(block) => Ok(Some(block)),
             Err(error @ (record::Error::Damaged { .. } | record::Error::Read { .. })) => {

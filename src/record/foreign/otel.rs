@@ -97,7 +97,8 @@ impl Attributes {
     fn get(&self, names: &[&str]) -> Word {
         let find = |name: &&str| {
             let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
-            let word = Word::first([&value.string_value, &value.int_value, &value.double_value, &value.bool_value]);
+            let word =
+                Word::first([&value.string_value, &value.int_value, &value.double_value, &value.bool_value]);
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
@@ -116,9 +117,18 @@ impl Attributes {
     }
 }
 
-const INPUT: &[&str] = &["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "llm.usage.prompt_tokens"];
-const OUTPUT: &[&str] =
-    &["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion", "llm.usage.completion_tokens"];
+const INPUT: &[&str] = &[
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "llm.usage.prompt_tokens",
+];
+const OUTPUT: &[&str] = &[
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+];
 const READ: &[&str] = &[
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
@@ -172,7 +182,13 @@ fn is_call(span: &Span) -> bool {
     if !operation.is_empty() {
         return matches!(
             operation.as_str(),
-            "chat" | "text_completion" | "completion" | "generate_content" | "embeddings" | "responses" | "message"
+            "chat"
+                | "text_completion"
+                | "completion"
+                | "generate_content"
+                | "embeddings"
+                | "responses"
+                | "message"
         );
     }
     let kind = attributes.get(&["openinference.span.kind", "traceloop.span.kind"]);
@@ -191,7 +207,8 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     let at = moment("startTimeUnixNano", &span.start_time_unix_nano)?;
     let end = maybe_moment("endTimeUnixNano", &span.end_time_unix_nano)?;
     let error = of.get(&["error.type", "http.response.status_code"]);
-    let failed = matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
+    let failed =
+        matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
     let status = match (failed, status_of(error.as_str())) {
         (false, _) => Status::Ok,
         (true, Status::Failed) => status_of(span.status.message.as_str()),
@@ -219,7 +236,10 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     Ok(Record {
         id: Cow::Owned(Word::first([&id, &span.span_id])),
         at,
-        team: Cow::Owned(Word::first([&of.get(&["team", "team.name"]), &resource.get(&["team", "service.namespace"])])),
+        team: Cow::Owned(Word::first([
+            &of.get(&["team", "team.name"]),
+            &resource.get(&["team", "service.namespace"]),
+        ])),
         project: Cow::Owned(resource.get(&["service.name"]).0),
         user: Cow::Owned(of.get(USER).0),
         session: Cow::Owned(Word::first([&of.get(SESSION), &span.trace_id])),

@@ -38,9 +38,9 @@ pub(crate) fn header(text: &str) -> Option<Result<Header, Refusal>> {
     mark.pointsman?;
     Some(match mark.v.0 {
         Some(0) | None => Err(Refusal::bad("v: missing; a header says which version of the format follows")),
-        Some(v) if v > VERSION => {
-            Err(Refusal::Bad(format!("v: the log has version {v} of the format, this program reads up to {VERSION}")))
-        }
+        Some(v) if v > VERSION => Err(Refusal::Bad(format!(
+            "v: the log has version {v} of the format, this program reads up to {VERSION}"
+        ))),
         Some(_) => json::read(text).map_err(Refusal::Bad).map(|keys: HeaderKeys| Header {
             source: keys.source.unwrap_or_default(),
             simulated: keys.simulated.unwrap_or_default(),
@@ -146,7 +146,10 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
 fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
     let mut tiers = Vec::new();
     for keys in above.unwrap_or_default() {
-        let prompt = keys.prompt.0.ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
+        let prompt = keys
+            .prompt
+            .0
+            .ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
         tiers.push((prompt, tier(keys.tier)?));
     }
     if !tiers.is_sorted_by_key(|(prompt, _)| *prompt) {
@@ -157,7 +160,8 @@ fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates,
 
 fn tier(keys: TierKeys<'_>) -> Result<Tier, Refusal> {
     let needed = |field, text: Option<Text<'_>>| {
-        price(field, text)?.ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
+        price(field, text)?
+            .ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
     };
     Ok(Tier {
         input: needed("input", keys.input)?,
