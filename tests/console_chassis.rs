@@ -1,6 +1,7 @@
 //! The console's chassis from outside: themes, glyphs and widgets at every size, and the bytes that reach a terminal.
 
 use std::io::Write;
+use std::num::NonZero;
 use std::process::Command;
 
 use pointsman::config::themes;
@@ -409,6 +410,10 @@ fn the_footer_says_where_the_rest_is() {
     assert!(line.contains("←/→ 1 ‰") && line.contains('…') && line.contains(": palette  ? help"), "{line}");
 }
 
+fn screen_of(rows: u16, columns: u16) -> vt100::Parser {
+    vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap(), 0)
+}
+
 /// The bytes of one frame.
 fn bytes_of(theme: &Theme, glyphs: &Glyphs) -> Vec<u8> {
     let mut out = Vec::new();
@@ -432,7 +437,7 @@ fn every_frame_is_one_synchronized_update_and_the_end_is_clean() {
         "a terminal of sixteen colours gets no others"
     );
     assert!(!bytes.contains("\x1b[6n"), "asking for the cursor hangs where nobody answers");
-    let mut screen = vt100::Parser::new(36, 120, 0);
+    let mut screen = screen_of(36, 120);
     screen.process(bytes.as_bytes());
     let screen = screen.screen();
     assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
@@ -515,11 +520,11 @@ fn no_color_keeps_the_selection_visible() {
         }
         let output = child.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        let mut parser = vt100::Parser::new(2, 20, 0);
+        let mut parser = screen_of(2, 20);
         let bytes = std::fs::read(path).unwrap();
-        let inside = bytes.len() - bytes.iter().rev().position(|&b| b == b'?').unwrap_or(0);
-        // Without the last bytes, which leave the alternate screen.
-        parser.process(&bytes[..inside.saturating_sub(2)]);
+        let text = String::from_utf8(bytes).unwrap();
+        // Up to where the alternate screen is left.
+        parser.process(text.split("\x1b[?1049l").next().unwrap_or_default().as_bytes());
         let look = |row, column| parser.screen().cell(row, column).map(|cell| (cell.bold(), cell.inverse()));
         (look(0, 0), look(1, 0))
     };
