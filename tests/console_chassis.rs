@@ -1,5 +1,7 @@
 //! The console's chassis from outside: themes, glyphs and widgets at every size, and the bytes that reach a terminal.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
+
 use std::io::Write;
 use std::num::NonZero;
 use std::process::Command;
@@ -216,13 +218,13 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         looped: Some((900_000, 300_000)),
     };
 
-    let [a, b, c, d] = half(area);
+    let [histogram, curves, table_at, rest] = half(area);
     let inner = Panel { title: "Confidence", scope: "extraction · 12,408 requests · 日本", focus: true }
-        .render(a, buf, look);
+        .render(histogram, buf, look);
     Histogram { bins: &bins, segments: &segments, markers: &markers }.render(inner, buf, look);
 
     let inner =
-        Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(b, buf, look);
+        Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(curves, buf, look);
     let chart = Chart {
         series: &[
             Series { points: &curve, drawn: Drawn::Line, style: look.theme.series(0) },
@@ -252,15 +254,16 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         state: TableState { selected: Some(990), offset: 3 },
         focus: true,
     };
-    table.render(c, buf, look, |buf, slot| match slot.column {
+    table.render(table_at, buf, look, |buf, slot| match slot.column {
         0 => slot.text(buf, "14:03:20.412", look.style(Role::Muted)),
         1 => slot.text(buf, "gemini \u{1b}[31m2.5 日本", look.style(Role::Text)),
         _ => {
-            slot.text(buf, &format::money(Pico(1_234_567_890 * slot.row as i128)), look.style(Role::Observed))
+            let cost = format::money(Pico(1_234_567_890 * slot.row as i128));
+            slot.text(buf, &cost, look.style(Role::Observed));
         }
     });
 
-    let [e, f, g, h] = half(d);
+    let [bars_at, spark_at, left, right] = half(rest);
     let bars = [
         Bar {
             label: "gemini 2.5 flash",
@@ -278,10 +281,10 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
             style: look.theme.series(1),
         },
     ];
-    BarList { bars: &bars, label_width: 20 }.render(e, buf, look);
+    BarList { bars: &bars, label_width: 20 }.render(bars_at, buf, look);
     let values: Vec<Option<u64>> = (0..90).map(|n| (n % 9 != 0).then_some(n * n)).collect();
-    Spark { values: &values, most: None, style: look.theme.series(3) }.render(f, buf, look);
-    let (top, bottom) = paint::split_top(g, g.height / 2);
+    Spark { values: &values, most: None, style: look.theme.series(3) }.render(spark_at, buf, look);
+    let (top, bottom) = paint::split_top(left, left.height / 2);
     key_values::render(
         &[KeyValue { key: "p95 latency", value: "2.84 s", style: look.style(Role::Observed) }],
         top,
@@ -289,7 +292,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         look,
     );
     strip.render(bottom, buf, look);
-    let (top, bottom) = paint::split_top(h, 1);
+    let (top, bottom) = paint::split_top(right, 1);
     Gauge { used: 700, held: 100, warn_from: 800 }.render(top, buf, look);
     Slider { staged: PerMille::clamped(588), applied: PerMille::clamped(620) }.render(bottom, buf, look);
     let bar = ReplayBar {

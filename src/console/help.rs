@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing is listed that does not work; a key that another context has taken is not shown with this one.
 
+use std::fmt::Write;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -104,15 +106,16 @@ impl Help {
         for line in &self.lines {
             match line {
                 Line::Heading(context) => {
-                    out.push_str(&format!(
-                        "### {}\n\n| key | action | what it does |\n|---|---|---|\n",
+                    let _ = writeln!(
+                        out,
+                        "### {}\n\n| key | action | what it does |\n|---|---|---|",
                         context.name()
-                    ));
+                    );
                 }
                 Line::Row { keys, spec } => {
                     let keys: Vec<String> =
                         keys.split(' ').map(|key| format!("`{}`", key.replace('|', "\\|"))).collect();
-                    out.push_str(&format!("| {} | {} | {} |\n", keys.join(" "), spec.name, spec.doc));
+                    let _ = writeln!(out, "| {} | {} | {} |", keys.join(" "), spec.name, spec.doc);
                 }
                 Line::Blank => out.push('\n'),
             }

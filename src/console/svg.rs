@@ -111,8 +111,7 @@ fn row(
         let start = x;
         let mut words = String::new();
         // A run: cells that look the same. A wide letter is a run of its own, so that the grid holds in every font.
-        loop {
-            let Some(next) = cell(x).filter(|next| Ink::of(next, ground) == ink) else { break };
+        while let Some(next) = cell(x).filter(|next| Ink::of(next, ground) == ink) {
             let symbol = next.symbol();
             let wide = symbol.width() > 1;
             if wide && x > start {
