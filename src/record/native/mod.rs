@@ -5,6 +5,7 @@
 
 mod event;
 mod line;
+mod plain;
 mod write;
 
 use std::borrow::Cow;
@@ -26,6 +27,9 @@ pub const VERSION: u64 = 1;
 
 /// Reads one line; `None` where it is a header and no entry.
 pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
+    if let Some(line) = plain::read(text) {
+        return request(line).map(|record| Some(Entry::Request(record)));
+    }
     match json::read::<Line<'_>>(text) {
         Ok(line) if !line.special => request(line).map(|record| Some(Entry::Request(record))),
         // Events and headers share keys with requests but not their types, so they are read again as what they are.
