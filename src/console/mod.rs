@@ -4,10 +4,13 @@
 //! is the one place that touches the terminal; and nothing here knows where its data comes from.
 
 pub mod action;
+pub mod app;
 pub mod chord;
 pub mod footer;
 pub mod format;
+pub mod frame;
 pub mod glyphs;
+pub mod goto;
 pub mod help;
 pub mod keys;
 pub mod paint;

@@ -101,6 +101,8 @@ pub enum Ask {
     Copy(String),
     /// Type a filter for the request table.
     TypeFilter,
+    /// List the requests that the staged policy sends elsewhere.
+    ListFlips,
 }
 
 /// What a screen answers to a key or the mouse.
