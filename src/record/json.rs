@@ -303,7 +303,7 @@ fn key_before(text: &[u8], offset: usize) -> Option<String> {
         }
         let end = at.min(text.len());
         at += 1;
-        let colon = text.get(at..)?.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        let colon = text.get(at..).unwrap_or_default().iter().copied().find(|byte| !byte.is_ascii_whitespace());
         if colon == Some(b':') && start < offset {
             key = text.get(start..end);
         }

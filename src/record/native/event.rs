@@ -100,10 +100,20 @@ struct RatesKeys<'a> {
     above: Option<Vec<AboveKeys<'a>>>,
 }
 
-/// Reads an event; `None` where the line is a header, or no event at all.
-pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
+/// What a line is that is no request.
+pub(super) enum Special<'a> {
+    /// The header, which is no entry.
+    Header,
+    /// A price change or a note.
+    Event(Entry<'a>),
+    /// Neither.
+    Not,
+}
+
+/// Reads a header or an event.
+pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
     if let Some(header) = header(text) {
-        return header.map(|_| None);
+        return header.map(|_| Special::Header);
     }
     #[derive(Debug, Default, Deserialize)]
     #[serde(default)]
@@ -114,7 +124,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
     // A line that is not even JSON is explained by the caller, who has read it as a request.
     match json::read::<Kind<'_>>(text) {
         Ok(Kind { event: Some(_) }) => {}
-        _ => return Ok(None),
+        _ => return Ok(Special::Not),
     }
     let keys: EventKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let at = match &*keys.at.0 {
@@ -125,7 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
     match &*keys.event.0 {
         "note" => {
             let at = at.ok_or_else(|| Refusal::bad("at: missing; a note needs its moment"))?;
-            Ok(Some(Entry::Note { at, text: or_empty(keys.text), simulated }))
+            Ok(Special::Event(Entry::Note { at, text: or_empty(keys.text), simulated }))
         }
         "price" => {
             if keys.model.0.is_empty() {
@@ -137,7 +147,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
                 batch: keys.batch.map(|batch| rates(batch.base, batch.above)).transpose()?,
                 source: keys.source,
             };
-            Ok(Some(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
+            Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
         other => Err(Refusal::Bad(format!("event: `{other}` is neither price nor note"))),
     }
