@@ -4,6 +4,7 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod classifier;
+pub mod cli;
 pub mod pricing;
 pub mod record;
 pub mod routing;

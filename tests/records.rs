@@ -1,6 +1,9 @@
 //! Request logs as users have them: every format gives the right tokens, and nothing that comes in can break a reader.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first fault, in its own words or not")]
+
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -8,8 +11,8 @@ use std::path::{Path, PathBuf};
 use pointsman::classifier::TaskClass;
 use pointsman::pricing::{PriceRow, Rates, Tier, Usage};
 use pointsman::record::{
-    Attempt, Attempts, Check, Entry, Error, Header, Input, InputFormat, Label, MAX_ENTRY, Packed, PriceChange,
-    ReadOptions, Record, Skip, SkipKind, Status, Summary, TRACE_EPOCH, WriteTtl, Writer, open,
+    Attempt, Attempts, Check, Entry, Error, Header, Input, InputFormat, Label, MAX_ENTRY, Packed,
+    PriceChange, ReadOptions, Record, Skip, SkipKind, Status, Summary, TRACE_EPOCH, WriteTtl, Writer, open,
 };
 use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
 use proptest::prelude::*;
@@ -180,13 +183,22 @@ fn exports_and_gateways_give_the_right_buckets() {
 fn traces_are_read_and_placed() {
     let (azure, _) = file("azure.csv");
     assert_eq!(azure.len(), 2);
-    assert_eq!((azure[1].buckets[0], azure[1].buckets[4], azure[1].model.as_str()), (Some(3180), Some(8), ""));
+    assert_eq!(
+        (azure[1].buckets[0], azure[1].buckets[4], azure[1].model.as_str()),
+        (Some(3180), Some(8), "")
+    );
 
     let (burst, _) = file("burstgpt_1.csv");
     assert_eq!(burst[0].at.0 - TRACE_EPOCH.0, 5_000_000);
-    assert_eq!((burst[0].status, burst[1].status, burst[1].model.as_str()), (Status::Ok, Status::Failed, "GPT-4"));
+    assert_eq!(
+        (burst[0].status, burst[1].status, burst[1].model.as_str()),
+        (Status::Ok, Status::Failed, "GPT-4")
+    );
     let (burst, _) = file("burstgpt_3.csv");
-    assert_eq!((burst[0].session.as_str(), burst[0].latency, burst[0].buckets[0]), ("ab-1", Some(2000), Some(462)));
+    assert_eq!(
+        (burst[0].session.as_str(), burst[0].latency, burst[0].buckets[0]),
+        ("ab-1", Some(2000), Some(462))
+    );
 
     let (mooncake, _) = file("mooncake.jsonl");
     assert_eq!(mooncake[1].at.0 - TRACE_EPOCH.0, 27_001_000);
@@ -271,13 +283,25 @@ fn bad_lines_are_counted_with_number_and_reason() {
     assert_eq!(requests.len(), 3);
     let found: Vec<_> = skips.iter().map(|skip| (skip.line, skip.reason.as_str())).collect();
     let wanted = [
-        (3, "not JSON"), (5, "at: missing"), (6, "at: `yesterday`"), (7, "in: "), (8, "confidence: 1001"),
-        (9, "in: 4294967295"), (10, "status: "), (11, "attempts: "), (12, "event: `party`"), (13, "output: missing"),
-        (14, "not JSON after `id`"), (15, "not UTF-8"),
+        (3, "not JSON"),
+        (5, "at: missing"),
+        (6, "at: `yesterday`"),
+        (7, "in: "),
+        (8, "confidence: 1001"),
+        (9, "in: 4294967295"),
+        (10, "status: "),
+        (11, "attempts: "),
+        (12, "event: `party`"),
+        (13, "output: missing"),
+        (14, "not JSON after `id`"),
+        (15, "not UTF-8"),
     ];
     assert_eq!(found.len(), wanted.len(), "{found:?}");
     for ((line, reason), (want_line, want)) in found.iter().zip(wanted) {
-        assert!(*line == want_line && reason.contains(want), "line {line}: {reason} (wanted {want_line}: {want})");
+        assert!(
+            *line == want_line && reason.contains(want),
+            "line {line}: {reason} (wanted {want_line}: {want})"
+        );
     }
     let strict = ReadOptions { strict: true, ..ReadOptions::default() };
     let error = read(&Input::bytes("day.jsonl", log), &strict).unwrap_err().to_string();
@@ -311,7 +335,11 @@ fn an_assumed_model_is_marked_and_never_overrides_one() {
 fn long_log(lines: usize) -> String {
     let mut log = String::new();
     for n in 0..lines {
-        log.push_str(&format!("{{\"id\":\"{n}\",\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\",\"in\":{n},\"out\":1}}\n"));
+        writeln!(
+            log,
+            "{{\"id\":\"{n}\",\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\",\"in\":{n},\"out\":1}}"
+        )
+        .unwrap();
     }
     log
 }
@@ -380,7 +408,9 @@ fn blocks_stand_alone_and_keep_their_line_numbers() {
 #[test]
 fn a_truncated_archive_gives_what_it_has_and_says_so() {
     let log = long_log(60_000);
-    for (packed, kind) in [(gzip(log.as_bytes()), "gzip"), (zstd::stream::encode_all(log.as_bytes(), 1).unwrap(), "zstd")] {
+    for (packed, kind) in
+        [(gzip(log.as_bytes()), "gzip"), (zstd::stream::encode_all(log.as_bytes(), 1).unwrap(), "zstd")]
+    {
         let cut = packed[..packed.len() * 2 / 3].to_vec();
         let mut source = open(&Input::bytes("x.packed", cut), &ReadOptions::default()).unwrap();
         let (mut count, mut errors) = (0, Vec::new());
@@ -398,7 +428,11 @@ fn a_truncated_archive_gives_what_it_has_and_says_so() {
         }
         assert!(count > 1000, "{kind}: {count}");
         assert_eq!(errors.len(), 1);
-        assert!(errors[0].contains(kind) && errors[0].contains(&format!("after line {count}")), "{}", errors[0]);
+        assert!(
+            errors[0].contains(kind) && errors[0].contains(&format!("after line {count}")),
+            "{}",
+            errors[0]
+        );
     }
 }
 
@@ -475,7 +509,8 @@ fn real_traces_read_without_a_bad_line() {
         return;
     };
     let count = |name: &str| {
-        let (requests, skips, _) = read(&Input::paths([folder.join("data").join(name)]), &ReadOptions::default()).unwrap();
+        let (requests, skips, _) =
+            read(&Input::paths([folder.join("data").join(name)]), &ReadOptions::default()).unwrap();
         assert!(skips.is_empty(), "{name}: {:?}", skips.first());
         assert!(requests.iter().map(|seen| seen.at).is_sorted(), "{name} is out of order");
         requests
@@ -508,16 +543,32 @@ fn word() -> impl Strategy<Value = Cow<'static, str>> {
 }
 
 fn count() -> impl Strategy<Value = Count> {
-    prop_oneof![Just(Count::UNKNOWN), Just(Count::ZERO), (0..=Count::MAX).prop_map(|n| Count::new(n).unwrap())]
+    prop_oneof![
+        Just(Count::UNKNOWN),
+        Just(Count::ZERO),
+        (0..=Count::MAX).prop_map(|n| Count::new(n).unwrap())
+    ]
 }
 
 fn attempt() -> impl Strategy<Value = Attempt<'static>> {
     let usage = (count(), count(), count(), count(), count(), count()).prop_map(
         |(input, cache_read, write_5m, write_1h, output, reasoning)| Usage {
-            input, cache_read, write_5m, write_1h, output, reasoning,
+            input,
+            cache_read,
+            write_5m,
+            write_1h,
+            output,
+            reasoning,
         },
     );
-    let rest = (any::<bool>(), any::<Option<u32>>(), any::<Option<u32>>(), 0..Status::ALL.len(), 0..3usize, any::<bool>());
+    let rest = (
+        any::<bool>(),
+        any::<Option<u32>>(),
+        any::<Option<u32>>(),
+        0..Status::ALL.len(),
+        0..3usize,
+        any::<bool>(),
+    );
     (word(), word(), word(), usage, rest).prop_map(|(model, provider, error, usage, rest)| {
         let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
         Attempt {
@@ -537,7 +588,10 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
 
 /// Moments that RFC 3339 can write: the years 1 to 9999.
 fn moment() -> impl Strategy<Value = Instant> {
-    prop_oneof![(0i64..4_000_000_000_000).prop_map(Instant::from_millis), (-62_000_000_000_000_000i64..250_000_000_000_000_000).prop_map(Instant)]
+    prop_oneof![
+        (0i64..4_000_000_000_000).prop_map(Instant::from_millis),
+        (-62_000_000_000_000_000i64..250_000_000_000_000_000).prop_map(Instant)
+    ]
 }
 
 fn request() -> impl Strategy<Value = Entry<'static>> {
@@ -549,11 +603,9 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         any::<Option<u32>>(),
         any::<Option<u32>>(),
     );
-    let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>()).prop_map(|(model, quality, output)| Label {
-        model,
-        quality: quality.and_then(PerMille::new),
-        output,
-    });
+    let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>()).prop_map(
+        |(model, quality, output)| Label { model, quality: quality.and_then(PerMille::new), output },
+    );
     let lists = (
         proptest::collection::vec(any::<u64>(), 0..4),
         proptest::collection::vec(attempt(), 0..4),
@@ -566,12 +618,24 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         let (prefix, attempts, labels) = lists;
         let (prompt, claimed_usd, simulated) = texts;
         Entry::Request(Record {
-            id, at, team, project, user, session, asked,
+            id,
+            at,
+            team,
+            project,
+            user,
+            session,
+            asked,
             task: task.map(|class| TaskClass::ALL[class]),
             confidence: confidence.and_then(PerMille::new),
-            turn, tools, history, prompt, prefix,
+            turn,
+            tools,
+            history,
+            prompt,
+            prefix,
             attempts: Attempts::from(attempts),
-            labels, claimed_usd, simulated,
+            labels,
+            claimed_usd,
+            simulated,
         })
     })
 }
@@ -585,20 +649,37 @@ fn rates() -> impl Strategy<Value = Rates> {
     let tier = || {
         (price(), some(), some(), some(), price(), some()).prop_map(
             |(input, cache_read, write_5m, write_1h, output, reasoning)| Tier {
-                input, cache_read, write_5m, write_1h, output, reasoning,
+                input,
+                cache_read,
+                write_5m,
+                write_1h,
+                output,
+                reasoning,
             },
         )
     };
-    (tier(), proptest::option::of((1u64..1_000_000, tier()))).prop_map(|(base, above)| Rates { base, above: above.into_iter().collect() })
+    (tier(), proptest::option::of((1u64..1_000_000, tier())))
+        .prop_map(|(base, above)| Rates { base, above: above.into_iter().collect() })
 }
 
 fn event() -> impl Strategy<Value = Entry<'static>> {
-    let change = ("[a-z]{1,8}", proptest::option::of(moment()), rates(), proptest::option::of(rates()), any::<Option<String>>(), any::<bool>())
+    let change = (
+        "[a-z]{1,8}",
+        proptest::option::of(moment()),
+        rates(),
+        proptest::option::of(rates()),
+        any::<Option<String>>(),
+        any::<bool>(),
+    )
         .prop_map(|(model, from, standard, batch, source, simulated)| {
             let row = PriceRow { from, standard, batch, source };
             Entry::Price(Box::new(PriceChange { model: Cow::Owned(model), row, simulated }))
         });
-    let note = (moment(), word(), any::<bool>()).prop_map(|(at, text, simulated)| Entry::Note { at, text, simulated });
+    let note = (moment(), word(), any::<bool>()).prop_map(|(at, text, simulated)| Entry::Note {
+        at,
+        text,
+        simulated,
+    });
     prop_oneof![change, note]
 }
 
@@ -630,7 +711,9 @@ proptest! {
 fn files_are_packed_as_their_name_asks() {
     let folder = tempfile::tempdir().unwrap();
     let note = Entry::Note { at: TRACE_EPOCH, text: Cow::Borrowed("hello"), simulated: false };
-    for (name, magic) in [("a.jsonl", b"{\"po".as_slice()), ("a.jsonl.gz", &[0x1f, 0x8b]), ("a.jsonl.zst", &[0x28, 0xb5])] {
+    for (name, magic) in
+        [("a.jsonl", b"{\"po".as_slice()), ("a.jsonl.gz", &[0x1f, 0x8b]), ("a.jsonl.zst", &[0x28, 0xb5])]
+    {
         let path = folder.path().join(name);
         let mut writer = Writer::new(Packed::create(&path).unwrap(), &Header::default());
         writer.write(&note).unwrap();
@@ -705,7 +788,11 @@ proptest! {
 
 #[test]
 fn numbers_of_any_size_and_depth_of_any_kind_are_survived() {
-    let deep = format!("{{\"at\":\"2026-05-23T10:00:00Z\",\"x\":{}1{}}}\n", "[".repeat(300_000), "]".repeat(300_000));
+    let deep = format!(
+        "{{\"at\":\"2026-05-23T10:00:00Z\",\"x\":{}1{}}}\n",
+        "[".repeat(300_000),
+        "]".repeat(300_000)
+    );
     let long = format!("{{\"at\":\"2026-05-23T10:00:00Z\",\"in\":{}}}\n", "9".repeat(10_000));
     for log in [deep, long] {
         for format in InputFormat::ALL {

@@ -60,7 +60,9 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         None if line.only.any => Attempts::one(attempt(line.only)?),
         None => Attempts::default(),
         Some(_) if line.only.any => {
-            return Err(Refusal::bad("attempts: stands beside keys of a single attempt; write one or the other"));
+            return Err(Refusal::bad(
+                "attempts: stands beside keys of a single attempt; write one or the other",
+            ));
         }
         Some(list) => list.into_iter().map(attempt).collect::<Result<Vec<_>, _>>()?.into(),
     };
