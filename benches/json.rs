@@ -1,7 +1,11 @@
 //! Compares JSON readers on typed lines of our log format, and measures the whole path from bytes to records.
 //!
 //! All readers fill the same borrowed structure from the same lines in one run, so that only ratios matter.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may stop at the first fault, and prints")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement may stop at the first fault, and prints"
+)]
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -50,7 +54,8 @@ struct Line<'a> {
 impl Line<'_> {
     fn weight(&self) -> u64 {
         let texts = [&self.id, &self.at, &self.team, &self.project, &self.user, &self.session, &self.task];
-        let text: usize = texts.iter().map(|text| text.len()).sum::<usize>() + self.model.len() + self.provider.len();
+        let text: usize =
+            texts.iter().map(|text| text.len()).sum::<usize>() + self.model.len() + self.provider.len();
         let small = u64::from(self.confidence.unwrap_or(0)) + u64::from(self.turn.unwrap_or(0));
         let spans = u64::from(self.latency_ms.unwrap_or(0)) + u64::from(self.ttft_ms.unwrap_or(0));
         let counts = [self.r#in, self.cache_read, self.out, self.reasoning, self.tools.map(u64::from)];

@@ -314,7 +314,7 @@ fn answer(
             Do::Repaint => session.repaint()?,
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
             Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
-                Copied::Whole => app.say("copied"),
+                Copied::Sent => app.say("copied"),
                 Copied::TooLong => app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)"),
             },
             #[cfg(unix)]

@@ -3,17 +3,15 @@
 pub mod args;
 pub mod console;
 pub mod frontier;
-// IMPORT
+pub mod import;
 pub mod manual;
 pub mod output;
 pub mod prices;
 pub mod replay;
-// SETTINGS
-// SNAP
+pub mod settings;
+pub mod snapshot;
 pub mod whatif;
 pub mod why;
-
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -47,8 +45,14 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Convert logs of other tools to our own format
+    Import(import::ImportArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
+    /// Render a screen of the console as SVG or text
+    Snapshot(Box<snapshot::SnapshotArgs>),
+    /// Print built-in settings and themes, and say where your own are looked for
+    Config(settings::SettingsArgs),
     /// Print completions for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page
@@ -81,7 +85,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
+        Some(Command::Snapshot(args)) => snapshot::run(&args),
+        Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
     }
@@ -111,9 +118,4 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     if error.downcast_ref::<Internal>().is_some() { 1 } else { 2 }
-}
-
-/// Gives the logs as paths; kept here because the console and snapshots open the sample where none is given.
-pub(crate) fn is_sample(logs: &[PathBuf]) -> bool {
-    logs.is_empty()
 }

@@ -134,7 +134,7 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
 }
 
 /// Applies all assignments; order does not matter as long as the outcome descends along each ladder.
-fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
+pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
     let mut staged = policy.clone();
     let mut thresholds: Vec<_> = policy.routes.iter().map(crate::routing::Route::thresholds).collect();
     for text in set {

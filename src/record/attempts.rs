@@ -9,10 +9,6 @@ use super::Attempt;
 pub struct Attempts<'a>(Held<'a>);
 
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large variant is the usual one; boxing it is what this type avoids"
-)]
 enum Held<'a> {
     One(Attempt<'a>),
     Many(Vec<Attempt<'a>>),

@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Num {
                     clippy::cast_sign_loss,
                     reason = "whole, in range and not negative by the test before"
                 )]
-                if n >= 0.0 && n < EXACT && n.fract() == 0.0 {
+                if (0.0..EXACT).contains(&n) && n.fract() == 0.0 {
                     Ok(Num(Some(n as u64)))
                 } else {
                     Err(E::custom("not a whole number that is not negative"))
@@ -309,7 +309,8 @@ fn key_before(text: &[u8], offset: usize) -> Option<String> {
         }
         let end = at.min(text.len());
         at += 1;
-        let colon = text.get(at..)?.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        let colon =
+            text.get(at..).unwrap_or_default().iter().copied().find(|byte| !byte.is_ascii_whitespace());
         if colon == Some(b':') && start < offset {
             key = text.get(start..end);
         }

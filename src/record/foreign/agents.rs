@@ -114,7 +114,7 @@ struct Call {
 const DEEPEST: u32 = 16;
 
 /// Reads a raw session. What was cached is the longest run of leading blocks that the session has seen before.
-pub(super) fn session<'b>(text: &str, place: &mut Place, sink: &mut Sink<'_, 'b>) -> ControlFlow<()> {
+pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
     let session: Session = match json::read(text) {
         Ok(session) => session,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),

@@ -23,7 +23,7 @@ fn placed(line: u64) -> Instant {
     TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000))
 }
 
-fn answer<'b>(id: Word, at: Instant, only: Attempt<'b>) -> Record<'b> {
+fn answer(id: Word, at: Instant, only: Attempt<'_>) -> Record<'_> {
     Record { id: owned(id), at, attempts: Attempts::one(only), ..Record::default() }
 }
 

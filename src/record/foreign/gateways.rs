@@ -68,7 +68,8 @@ struct Generation {
     /// Milliseconds to the first token.
     latency: Measure,
     /// Milliseconds from the first token to the last.
-    generation_time: Measure,
+    #[serde(rename = "generation_time")]
+    writing_time: Measure,
     native_tokens_prompt: Num,
     native_tokens_completion: Num,
     native_tokens_reasoning: Num,
@@ -126,7 +127,7 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let mut served = attempt(row.model.0, counted, status);
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
     served.ttft_ms = row.latency.scaled(1.0);
-    let generation = row.generation_time.scaled(1.0);
+    let generation = row.writing_time.scaled(1.0);
     served.latency_ms =
         served.ttft_ms.zip(generation).and_then(|(first, rest)| first.checked_add(rest)).or(generation);
     attempts.push(served);

@@ -73,9 +73,12 @@ struct Metadata {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ErrorInformation {
-    error_code: Word,
-    error_class: Word,
-    error_message: Word,
+    #[serde(rename = "error_code")]
+    code: Word,
+    #[serde(rename = "error_class")]
+    class: Word,
+    #[serde(rename = "error_message")]
+    message: Word,
 }
 
 /// Reads a row of `LiteLLM_SpendLogs`.
@@ -98,8 +101,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         || row.cache_hit.as_str().eq_ignore_ascii_case("true");
     let failed = [&row.status, &metadata.status].iter().any(|word| word.as_str() == "failure");
     let errors = [&metadata.error_information, &row.error_information];
-    let error =
-        Word::first(errors.iter().flat_map(|e| [&e.error_code, &e.error_class]).chain([&row.error_str]));
+    let error = Word::first(errors.iter().flat_map(|e| [&e.code, &e.class]).chain([&row.error_str]));
     let status = if failed { failure(&errors, &error) } else { Status::Ok };
 
     let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens);
@@ -165,10 +167,8 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
 fn failure(errors: &[&ErrorInformation], error: &str) -> Status {
     match status_of(error) {
         Status::Failed => {
-            let words = errors
-                .iter()
-                .flat_map(|e| [&e.error_class, &e.error_message])
-                .map(|word| status_of(word.as_str()));
+            let words =
+                errors.iter().flat_map(|e| [&e.class, &e.message]).map(|word| status_of(word.as_str()));
             words.into_iter().find(|status| *status != Status::Failed).unwrap_or(Status::Failed)
         }
         known => known,

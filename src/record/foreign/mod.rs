@@ -155,7 +155,7 @@ fn owned<'b>(word: Word) -> Cow<'b, str> {
 
 /// Gives the cost that a log claims, where it does.
 fn claimed<'b>(word: Word) -> Option<Cow<'b, str>> {
-    (!word.is_empty()).then(|| Cow::Owned(word.0))
+    (!word.is_empty()).then_some(Cow::Owned(word.0))
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ struct ScopeSpans {
 #[serde(default, rename_all = "camelCase")]
 struct Span {
     trace_id: Word,
-    span_id: Word,
+    #[serde(rename = "spanId")]
+    id: Word,
     start_time_unix_nano: Word,
     end_time_unix_nano: Word,
     #[serde(deserialize_with = "nullable")]
@@ -86,10 +87,14 @@ struct Attribute {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Value {
-    string_value: Word,
-    int_value: Word,
-    double_value: Word,
-    bool_value: Word,
+    #[serde(rename = "stringValue")]
+    text: Word,
+    #[serde(rename = "intValue")]
+    whole: Word,
+    #[serde(rename = "doubleValue")]
+    real: Word,
+    #[serde(rename = "boolValue")]
+    truth: Word,
 }
 
 impl Attributes {
@@ -97,8 +102,7 @@ impl Attributes {
     fn get(&self, names: &[&str]) -> Word {
         let find = |name: &&str| {
             let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
-            let word =
-                Word::first([&value.string_value, &value.int_value, &value.double_value, &value.bool_value]);
+            let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
@@ -162,7 +166,7 @@ const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id"];
 const COST: &[&str] = &["gen_ai.usage.cost", "llm.cost.total", "gen_ai.cost.total_tokens"];
 
 /// Reads every model call of a document.
-pub(super) fn spans<'b>(text: &str, sink: &mut Sink<'_, 'b>) -> ControlFlow<()> {
+pub(super) fn spans(text: &str, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
     let document: Document = match json::read(text) {
         Ok(document) => document,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
@@ -234,7 +238,7 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     }
     let id = of.get(&["gen_ai.response.id"]);
     Ok(Record {
-        id: Cow::Owned(Word::first([&id, &span.span_id])),
+        id: Cow::Owned(Word::first([&id, &span.id])),
         at,
         team: Cow::Owned(Word::first([
             &of.get(&["team", "team.name"]),

@@ -14,6 +14,7 @@ pub use event::Header;
 pub(crate) use event::header;
 pub(crate) use write::{write_entry, write_header};
 
+use self::event::Special;
 use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
 use super::json;
 use super::skip::Refusal;
@@ -30,14 +31,16 @@ pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
     if let Some(line) = plain::read(text) {
         return request(line).map(|record| Some(Entry::Request(record)));
     }
-    match json::read::<Line<'_>>(text) {
-        Ok(line) if !line.special => request(line).map(|record| Some(Entry::Request(record))),
-        // Events and headers share keys with requests but not their types, so they are read again as what they are.
-        Ok(_) => event::parse(text),
-        Err(reason) => match event::parse(text) {
-            Ok(None) => Err(Refusal::Bad(reason)),
-            special => special,
-        },
+    // Events and headers share keys with requests but not their types, so they are read again as what they are.
+    let reason = match json::read::<Line<'_>>(text) {
+        Ok(line) if !line.special => return request(line).map(|record| Some(Entry::Request(record))),
+        Ok(_) => "event: neither an event nor a header".to_owned(),
+        Err(reason) => reason,
+    };
+    match event::parse(text)? {
+        Special::Header => Ok(None),
+        Special::Event(entry) => Ok(Some(entry)),
+        Special::Not => Err(Refusal::Bad(reason)),
     }
 }
 

@@ -170,8 +170,8 @@ fn stops(eight: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let quote = zero(eight ^ (ONES * b'"' as u64));
-    let backslash = zero(eight ^ (ONES * b'\\' as u64));
+    let quote = zero(eight ^ (ONES * u64::from(b'"')));
+    let backslash = zero(eight ^ (ONES * u64::from(b'\\')));
     let control = eight.wrapping_sub(ONES * 0x20) & !eight & HIGHS;
     quote | backslash | control
 }
@@ -197,8 +197,18 @@ mod tests {
         assert!(read(line).is_some());
         agrees(line);
         for declined in [
-            r#"{"id":"a\u0041"}"#, r#"{"in":01}"#, r#"{"in":1.0}"#, r#"{"in":-1}"#, r#"{"in":1}x"#, r#"{"in":1,}"#, "{}", "",
-            r#"{"event":"note"}"#, r#"{"in":99999999999999999999}"#, "{\"id\":\"a\tb\"}", r#"{"id":"a}"#,
+            r#"{"id":"a\u0041"}"#,
+            r#"{"in":01}"#,
+            r#"{"in":1.0}"#,
+            r#"{"in":-1}"#,
+            r#"{"in":1}x"#,
+            r#"{"in":1,}"#,
+            "{}",
+            "",
+            r#"{"event":"note"}"#,
+            r#"{"in":99999999999999999999}"#,
+            "{\"id\":\"a\tb\"}",
+            r#"{"id":"a}"#,
         ] {
             assert!(read(declined).is_none(), "{declined}");
         }

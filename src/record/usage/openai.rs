@@ -1,7 +1,7 @@
 //! The usage block of OpenAI (chat and responses) and of the many servers that speak its dialect.
 //!
 //! The prompt count includes cached tokens. Besides OpenAI's own keys: Mistral's `num_cached_tokens` and misspelt
-//! `prompt_token_details`, DeepSeek's hit and miss counts, and the Anthropic keys that LiteLLM passes through.
+//! `prompt_token_details`, hit and miss counts (`prompt_cache_hit_tokens`), and the Anthropic keys that LiteLLM passes through.
 
 use serde::Deserialize;
 
