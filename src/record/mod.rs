@@ -3,6 +3,31 @@
 //! Invariants: a bad line is reported with its number and reason, never dropped in silence; a count that a log does not
 //! carry is unknown, not zero; files stream, however large.
 
+mod attempts;
+mod block;
+mod csv;
+mod cut;
+mod error;
+mod foreign;
+mod format;
+mod input;
+mod json;
+mod native;
 mod record;
+mod skip;
+mod source;
+pub mod usage;
+mod writer;
 
+pub use attempts::Attempts;
+pub use block::Block;
+pub use cut::MAX_ENTRY;
+pub use error::Error;
+pub use foreign::TRACE_EPOCH;
+pub use format::{InputFormat, UnknownName};
+pub use input::Input;
+pub use native::{Header, VERSION};
 pub use record::{Attempt, Check, Entry, Label, PriceChange, Record, Status, WriteTtl};
+pub use skip::{Skip, SkipKind};
+pub use source::{Blocks, Progress, ReadOptions, Source, Summary, open};
+pub use writer::{Packed, Writer};

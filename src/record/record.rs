@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Attempts;
 use crate::classifier::TaskClass;
 use crate::pricing::{PriceRow, Usage};
 use crate::units::{Instant, PerMille};
@@ -10,9 +11,10 @@ pub use crate::routing::{Check, Status};
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "requests are nearly all entries, and boxing each would cost an allocation")]
 pub enum Entry<'a> {
     /// A request and what became of it.
-    Request(Box<Record<'a>>),
+    Request(Record<'a>),
     /// A price changed.
     Price(Box<PriceChange<'a>>),
     /// Something a reader of the log should know at that moment.
@@ -29,7 +31,7 @@ pub enum Entry<'a> {
 /// One client request (an operation) with all its attempts.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Record<'a> {
-    /// The operation's id; empty where the log has none (the reader then names it by line number).
+    /// The operation's id; empty where the log has none (whoever reads it then names it by line number).
     pub id: Cow<'a, str>,
     /// When the request arrived.
     pub at: Instant,
@@ -58,7 +60,7 @@ pub struct Record<'a> {
     /// Hashes of the prompt's blocks, first block first, where the log has them.
     pub prefix: Vec<u64>,
     /// Attempts in order; the last one is the one that served the client. Empty: nothing known of the outcome.
-    pub attempts: Vec<Attempt<'a>>,
+    pub attempts: Attempts<'a>,
     /// What is known of other models' answers to the same request.
     pub labels: Vec<Label<'a>>,
     /// The cost that the log itself claims, in dollars as written; shown beside ours, never used.
@@ -72,6 +74,8 @@ pub struct Record<'a> {
 pub struct Attempt<'a> {
     /// The model that was billed; empty where the log names none.
     pub model: Cow<'a, str>,
+    /// Whether the log names no model and the reader was told which to assume, which makes the cost an estimate.
+    pub assumed_model: bool,
     /// Its provider, where named.
     pub provider: Cow<'a, str>,
     /// Tokens in disjoint buckets.

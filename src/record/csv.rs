@@ -1,0 +1,118 @@
+//! Comma-separated rows: cut into fields and found by the names in the header.
+
+use std::borrow::Cow;
+
+use super::skip::Refusal;
+
+/// The column names of a file, in order, in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Columns(Vec<String>);
+
+impl Columns {
+    /// Reads the header row.
+    pub(crate) fn read(row: &str) -> Self {
+        Self(split(row).iter().map(|name| name.trim().to_ascii_lowercase()).collect())
+    }
+
+    /// Says whether a column is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|column| column == name)
+    }
+
+    /// Cuts a row into its named fields.
+    pub(crate) fn row<'r>(&'r self, text: &'r str) -> Row<'r> {
+        Row { columns: self, fields: split(text) }
+    }
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct Row<'r> {
+    columns: &'r Columns,
+    fields: Vec<Cow<'r, str>>,
+}
+
+impl Row<'_> {
+    /// Gives a field, trimmed; empty where the column or the field is missing.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        let place = self.columns.0.iter().position(|column| column == name);
+        place.and_then(|place| self.fields.get(place)).map_or("", |field| field.trim())
+    }
+
+    /// Reads a count; empty is unknown.
+    pub(crate) fn count(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        // Some writers print whole numbers with a fraction of zero.
+        let whole = text.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0')).map_or(text, |(n, _)| n);
+        whole.parse().map(Some).map_err(|_| Refusal::Bad(format!("{name}: `{text}` is not a whole number")))
+    }
+
+    /// Reads seconds as microseconds; empty is unknown.
+    pub(crate) fn micros(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let micros = text.parse().ok().and_then(micros_of);
+        micros.map(Some).ok_or_else(|| Refusal::Bad(format!("{name}: `{text}` is not a number of seconds")))
+    }
+
+    /// Checks that the row has as many fields as the header.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let (found, wanted) = (self.fields.len(), self.columns.0.len());
+        if found == wanted {
+            return Ok(());
+        }
+        Err(Refusal::Bad(format!("{found} fields where the header names {wanted}")))
+    }
+}
+
+/// Turns seconds into microseconds; `None` where they are negative or more than a thousand years.
+pub(crate) fn micros_of(seconds: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "in range by the test before")]
+    (seconds.is_finite() && (0.0..3.2e10).contains(&seconds)).then(|| (seconds * 1e6).round() as i64)
+}
+
+/// Cuts a row at its commas; quoted fields may hold commas and doubled quotes.
+fn split(row: &str) -> Vec<Cow<'_, str>> {
+    let mut fields = Vec::new();
+    if !row.contains('"') {
+        fields.extend(row.split(',').map(Cow::Borrowed));
+        return fields;
+    }
+    let (mut field, mut quoted) = (String::new(), false);
+    let mut chars = row.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                field.push('"');
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(Cow::Owned(std::mem::take(&mut field))),
+            other => field.push(other),
+        }
+    }
+    fields.push(Cow::Owned(field));
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_name_whatever_their_order() {
+        let columns = Columns::read("Timestamp,\"Log, Type\",Request tokens");
+        let row = columns.row("5.0,\"a \"\"b\"\", c\",472.0");
+        assert_eq!(row.get("log, type"), "a \"b\", c");
+        assert_eq!(row.count("request tokens"), Ok(Some(472)));
+        assert_eq!(row.micros("timestamp"), Ok(Some(5_000_000)));
+        assert_eq!(row.get("absent"), "");
+        assert!(columns.row("1,2").check().is_err());
+        assert!(columns.row("x,y,-3").count("request tokens").is_err());
+    }
+}

@@ -1,0 +1,312 @@
+//! Cuts a byte stream into entries without holding more of it than a block: by lines, or by top-level JSON values.
+//!
+//! Invariants: memory is bounded by [`MAX_ENTRY`] plus a block whatever comes in; every entry keeps the number of the
+//! line on which it starts; bytes that belong to no entry come out as one too, so that a reader refuses them aloud.
+
+/// How much of a stream goes into one block.
+pub(crate) const BLOCK: usize = 1 << 20;
+/// The longest entry that is read; a longer one is passed over and counted, not kept in memory.
+pub const MAX_ENTRY: usize = 64 << 20;
+
+/// One entry within a block's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Where it starts.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+    /// The line on which it starts.
+    pub(crate) line: u64,
+    /// Whether it was too long and its bytes are gone.
+    pub(crate) giant: bool,
+}
+
+/// Cuts elements out of JSON text: the members of a top-level list, of a list under a known key of a top-level object
+/// (`{"data":[…]}`), or values that stand one after another, over any number of lines each.
+#[derive(Debug)]
+pub(crate) struct Elements {
+    /// Keys of a top-level object whose list is opened up.
+    wrappers: &'static [&'static str],
+    most: usize,
+    state: State,
+    depth: u32,
+    in_text: bool,
+    escaped: bool,
+    /// How many opened-up lists surround the place (a top-level list counts, too).
+    lists: u32,
+    /// Whether one of them is under a key, so that the object around it still has to close.
+    wrapped: bool,
+    line: u64,
+    /// The element under construction.
+    current: Vec<u8>,
+    current_line: u64,
+    giant: bool,
+    /// Where the last text at depth 1 began and ended in `current`, to know keys by.
+    key: (usize, usize),
+    after_colon: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between elements.
+    Between,
+    /// Within an object or list element.
+    Inside,
+    /// Within something that is no element; up to the next separator.
+    Junk,
+    /// Behind an opened-up list, up to the end of the object around it.
+    Tail,
+}
+
+impl Elements {
+    /// Starts before the first byte, which is on line `line`.
+    pub(crate) fn new(wrappers: &'static [&'static str], most: usize, line: u64) -> Self {
+        Self {
+            wrappers,
+            most,
+            state: State::Between,
+            depth: 0,
+            in_text: false,
+            escaped: false,
+            lists: 0,
+            wrapped: false,
+            line,
+            current: Vec::new(),
+            current_line: line,
+            giant: false,
+            key: (0, 0),
+            after_colon: false,
+        }
+    }
+
+    /// Takes the next bytes and appends the elements that end in them.
+    pub(crate) fn feed(&mut self, bytes: &[u8], data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.in_text {
+                at = self.text(bytes, at);
+                continue;
+            }
+            at += 1;
+            if byte == b'\n' {
+                self.line += 1;
+            }
+            match self.state {
+                State::Between => self.between(byte),
+                State::Inside => self.inside(byte, data, pieces),
+                State::Tail => self.tail(byte),
+                State::Junk => {
+                    if matches!(byte, b'\n' | b',' | b']') {
+                        self.finish(data, pieces);
+                        self.between(byte);
+                    } else {
+                        self.keep(byte);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the end of the stream: what is unfinished comes out as it is.
+    pub(crate) fn end(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        if matches!(self.state, State::Inside | State::Junk) {
+            self.finish(data, pieces);
+        }
+    }
+
+    /// Runs through text up to its closing quote or the end of the bytes; gives the place behind.
+    fn text(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        let start = at;
+        while self.in_text {
+            let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { break };
+            if std::mem::take(&mut self.escaped) {
+                self.line += u64::from(rest.first() == Some(&b'\n'));
+                at += 1;
+                continue;
+            }
+            let Some(hop) = memchr::memchr3(b'"', b'\\', b'\n', rest) else {
+                at = bytes.len();
+                break;
+            };
+            match rest.get(hop) {
+                Some(b'"') => self.in_text = false,
+                Some(b'\\') => self.escaped = true,
+                _ => self.line += 1,
+            }
+            at += hop + 1;
+        }
+        if self.state == State::Inside {
+            self.keep_all(bytes.get(start..at).unwrap_or_default());
+            if !self.in_text && self.depth == 1 {
+                self.key.1 = self.current.len();
+            }
+        }
+        at
+    }
+
+    fn between(&mut self, byte: u8) {
+        match byte {
+            b'[' if self.lists == 0 => self.lists = 1,
+            b']' if self.lists > 0 => {
+                self.lists -= 1;
+                if self.wrapped {
+                    self.wrapped = false;
+                    self.state = State::Tail;
+                    self.depth = 1;
+                }
+            }
+            b'{' | b'[' => {
+                self.start(State::Inside, byte);
+                self.depth = 1;
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b',' => {}
+            _ => self.start(State::Junk, byte),
+        }
+    }
+
+    fn start(&mut self, state: State, byte: u8) {
+        self.state = state;
+        self.current_line = self.line;
+        self.giant = false;
+        self.key = (0, 0);
+        self.after_colon = false;
+        self.keep(byte);
+    }
+
+    fn inside(&mut self, byte: u8, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        match byte {
+            b'"' => {
+                self.in_text = true;
+                self.keep(byte);
+                if self.depth == 1 {
+                    self.key.0 = self.current.len();
+                }
+                return;
+            }
+            b'[' if self.depth == 1 && self.opens_wrapper() => {
+                self.current.clear();
+                self.lists += 1;
+                self.wrapped = true;
+                self.depth = 0;
+                self.state = State::Between;
+                return;
+            }
+            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            self.after_colon = byte == b':';
+        }
+        self.keep(byte);
+        if self.depth == 0 {
+            self.finish(data, pieces);
+        }
+    }
+
+    fn tail(&mut self, byte: u8) {
+        match byte {
+            b'"' => self.in_text = true,
+            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.depth == 0 {
+                    self.state = State::Between;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opens_wrapper(&self) -> bool {
+        let key = self.current.get(self.key.0..self.key.1.saturating_sub(1)).unwrap_or_default();
+        self.after_colon
+            && !self.wrapped
+            && self.current.first() == Some(&b'{')
+            && self.wrappers.iter().any(|wrapper| wrapper.as_bytes() == key)
+    }
+
+    fn keep(&mut self, byte: u8) {
+        self.keep_all(&[byte]);
+    }
+
+    fn keep_all(&mut self, bytes: &[u8]) {
+        if self.giant {
+            return;
+        }
+        if self.current.len() + bytes.len() > self.most {
+            self.giant = true;
+            self.current = Vec::new();
+        } else {
+            self.current.extend_from_slice(bytes);
+        }
+    }
+
+    fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        let start = data.len();
+        data.extend_from_slice(&self.current);
+        pieces.push(Piece { start, end: data.len(), line: self.current_line, giant: self.giant });
+        self.current.clear();
+        self.depth = 0;
+        self.in_text = false;
+        self.escaped = false;
+        self.state = State::Between;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cut(text: &[u8], wrappers: &'static [&'static str], most: usize, step: usize) -> Vec<(u64, String)> {
+        let (mut data, mut pieces) = (Vec::new(), Vec::new());
+        let mut elements = Elements::new(wrappers, most, 1);
+        for chunk in text.chunks(step.max(1)) {
+            elements.feed(chunk, &mut data, &mut pieces);
+        }
+        elements.end(&mut data, &mut pieces);
+        let show = |piece: &Piece| match piece.giant {
+            true => "(giant)".to_owned(),
+            false => String::from_utf8_lossy(&data[piece.start..piece.end]).into_owned(),
+        };
+        pieces.iter().map(|piece| (piece.line, show(piece))).collect()
+    }
+
+    #[test]
+    fn finds_elements_in_every_arrangement() {
+        let want = |lines: [u64; 2]| vec![(lines[0], "{\"a\":\"]}\\\"\"}".to_owned()), (lines[1], "{\"b\":[1]}".to_owned())];
+        let (a, b) = ("{\"a\":\"]}\\\"\"}", "{\"b\":[1]}");
+        for step in [1, 3, 1000] {
+            let go = |text: String| cut(text.as_bytes(), &["data"], MAX_ENTRY, step);
+            assert_eq!(go(format!("[{a},{b}]")), want([1, 1]));
+            assert_eq!(go(format!("[\n {a},\n\n {b}\n]\n")), want([2, 4]));
+            assert_eq!(go(format!("{a}\n{b}\n")), want([1, 2]));
+            assert_eq!(go(format!("{{\"x\":{{\"data\":[0]}},\"data\" : [{a},{b}],\"next\":{{\"data\":[{a}]}}}}")), want([1, 1]));
+            assert_eq!(go(format!("{{\"data\":[{a}]}}\n{{\"data\":[{b}],\"z\":\"}}\"}}")), want([1, 2]));
+        }
+    }
+
+    #[test]
+    fn rubbish_comes_out_aloud_and_does_not_hide_what_follows() {
+        let got = cut(b"nonsense\n{\"a\":1}\n", &[], MAX_ENTRY, 7);
+        assert_eq!(got, vec![(1, "nonsense".into()), (2, "{\"a\":1}".into())]);
+        let got = cut(b"[1,{\"a\":1}", &[], MAX_ENTRY, 7);
+        assert_eq!(got, vec![(1, "1".into()), (1, "{\"a\":1}".into())]);
+        assert_eq!(cut(b"{\"a\":", &[], MAX_ENTRY, 7), vec![(1, "{\"a\":".into())]);
+    }
+
+    #[test]
+    fn a_giant_is_dropped_and_its_neighbours_stay() {
+        let text = format!("[{{\"a\":1}},{{\"b\":\"{}\"}},{{\"c\":2}}]", "x".repeat(500));
+        let got = cut(text.as_bytes(), &[], 100, 64);
+        assert_eq!(got, vec![(1, "{\"a\":1}".into()), (1, "(giant)".into()), (1, "{\"c\":2}".into())]);
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_stream_is_chopped_does_not_matter(text in "[\\[\\]{}\",:a\\\\\n ]{0,80}", step in 1usize..9) {
+            prop_assert_eq!(cut(text.as_bytes(), &["a"], 50, step), cut(text.as_bytes(), &["a"], 50, 1000));
+        }
+    }
+}

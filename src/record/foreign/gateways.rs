@@ -1,0 +1,139 @@
+//! Records of gateways: TensorZero model inferences, OpenRouter generations.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{attempt, claimed, moment, owned};
+use crate::pricing::Usage;
+use crate::record::json::{self, Measure, Num, Word, nullable};
+use crate::record::skip::Refusal;
+use crate::record::usage::{Parts, Writes};
+use crate::record::{Attempts, Record};
+use crate::routing::Status;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ModelInference {
+    id: Word,
+    inference_id: Word,
+    episode_id: Word,
+    model_name: Word,
+    model_provider_name: Word,
+    input_tokens: Num,
+    output_tokens: Num,
+    provider_cache_read_input_tokens: Num,
+    provider_cache_write_input_tokens: Num,
+    cost: Word,
+    response_time_ms: Measure,
+    ttft_ms: Measure,
+    timestamp: Word,
+}
+
+/// Reads a row of TensorZero's `ModelInference`; its input is the whole prompt, and rows its cache served report zero.
+pub(super) fn tensorzero<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+    let row: ModelInference = json::read(text).map_err(Refusal::Bad)?;
+    let at = moment("timestamp", &row.timestamp)?;
+    let counted = Parts {
+        input: row.input_tokens.0,
+        read: row.provider_cache_read_input_tokens.or_zero(),
+        writes: Writes { total: row.provider_cache_write_input_tokens.0, ..Writes::default() },
+        output: row.output_tokens.0,
+        reasoning: None,
+    }
+    .inclusive()?;
+    let mut only = attempt(row.model_name.0, counted, Status::Ok);
+    only.provider = owned(row.model_provider_name);
+    only.latency_ms = row.response_time_ms.scaled(1.0);
+    only.ttft_ms = row.ttft_ms.scaled(1.0);
+    Ok(Record {
+        id: owned(row.id),
+        at,
+        session: Cow::Owned(Word::first([&row.episode_id, &row.inference_id])),
+        attempts: Attempts::one(only),
+        claimed_usd: claimed(row.cost),
+        ..Record::default()
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Generation {
+    id: Word,
+    total_cost: Word,
+    created_at: Word,
+    model: Word,
+    cancelled: Option<bool>,
+    provider_name: Word,
+    /// Milliseconds to the first token.
+    latency: Measure,
+    /// Milliseconds from the first token to the last.
+    generation_time: Measure,
+    native_tokens_prompt: Num,
+    native_tokens_completion: Num,
+    native_tokens_reasoning: Num,
+    native_tokens_cached: Num,
+    session_id: Word,
+    #[serde(deserialize_with = "nullable")]
+    provider_responses: Vec<ProviderResponse>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProviderResponse {
+    status: Num,
+    provider_name: Word,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wrapped {
+    data: Option<Generation>,
+}
+
+/// Reads an OpenRouter generation; billing is by native tokens, and every earlier provider response is an attempt.
+pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+    let wrapped: Wrapped = json::read(text).map_err(Refusal::Bad)?;
+    let row = match wrapped.data {
+        Some(row) => row,
+        None => json::read(text).map_err(Refusal::Bad)?,
+    };
+    let at = moment("created_at", &row.created_at)?;
+    let counted = Parts {
+        input: row.native_tokens_prompt.0,
+        read: row.native_tokens_cached.or_zero(),
+        writes: Writes::default(),
+        output: row.native_tokens_completion.0,
+        reasoning: row.native_tokens_reasoning.0,
+    }
+    .inclusive()?;
+    let http = |status: Num| u16::try_from(status.or_zero()).map_or(Status::Failed, Status::from_http);
+    let mut attempts = Attempts::default();
+    let (last, earlier) = match row.provider_responses.split_last() {
+        Some((last, earlier)) => (http(last.status), earlier),
+        None => (Status::Ok, [].as_slice()),
+    };
+    for response in earlier.iter().filter(|response| !http(response.status).is_ok()) {
+        let mut refused = attempt(row.model.0.clone(), crate::record::usage::Counted::default(), http(response.status));
+        // Only the serving provider's tokens are billed.
+        refused.usage = Usage::NONE;
+        refused.provider = Cow::Owned(response.provider_name.0.to_ascii_lowercase());
+        refused.error = response.status.0.map_or(Cow::Borrowed(""), |code| Cow::Owned(code.to_string()));
+        attempts.push(refused);
+    }
+    let status = if row.cancelled == Some(true) { Status::Cancelled } else { last };
+    let mut served = attempt(row.model.0, counted, status);
+    served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
+    served.ttft_ms = row.latency.scaled(1.0);
+    let generation = row.generation_time.scaled(1.0);
+    served.latency_ms = served.ttft_ms.zip(generation).and_then(|(first, rest)| first.checked_add(rest)).or(generation);
+    attempts.push(served);
+    Ok(Record {
+        id: owned(row.id),
+        at,
+        session: owned(row.session_id),
+        attempts,
+        claimed_usd: claimed(row.total_cost),
+        ..Record::default()
+    })
+}

@@ -1,0 +1,166 @@
+//! LiteLLM: rows of its spend-log table, and the payload that its callbacks send.
+//!
+//! `prompt_tokens` includes cache reads and writes, also for Anthropic. A hit in LiteLLM's own response cache reached no
+//! provider: it is an answer that used nothing, from provider `litellm-cache`. A fallback is an attempt at the original
+//! model group that used nothing here, since its own row carries what it used.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use crate::pricing::Usage;
+use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
+use crate::record::skip::Refusal;
+use crate::record::usage::{Counted, OpenAiUsage};
+use crate::record::{Attempt, Attempts, Record, WriteTtl};
+use crate::routing::Status;
+
+/// The keys that rows and payloads share, under the names of either.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Row {
+    request_id: Word,
+    id: Word,
+    trace_id: Word,
+    session_id: Word,
+    spend: Word,
+    response_cost: Word,
+    prompt_tokens: Num,
+    completion_tokens: Num,
+    #[serde(rename = "startTime")]
+    start: Word,
+    #[serde(rename = "endTime")]
+    end: Word,
+    #[serde(rename = "completionStartTime")]
+    first_token: Word,
+    request_duration_ms: Measure,
+    model: Word,
+    model_group: Word,
+    custom_llm_provider: Word,
+    user: Word,
+    end_user: Word,
+    team_id: Word,
+    cache_hit: Word,
+    status: Word,
+    metadata: Embedded<Metadata>,
+    request_tags: Embedded<Vec<Word>>,
+    #[serde(deserialize_with = "nullable")]
+    error_information: ErrorInformation,
+    error_str: Word,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    user_api_key_alias: Word,
+    user_api_key_team_alias: Word,
+    user_api_key_team_id: Word,
+    user_api_key_user_id: Word,
+    user_api_key_project_alias: Word,
+    user_api_key_project_id: Word,
+    status: Word,
+    #[serde(deserialize_with = "nullable")]
+    error_information: ErrorInformation,
+    #[serde(deserialize_with = "nullable")]
+    usage_object: OpenAiUsage,
+    #[serde(deserialize_with = "nullable")]
+    additional_usage_values: OpenAiUsage,
+    attempted_fallbacks: Num,
+    original_model_group: Word,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorInformation {
+    error_code: Word,
+    error_class: Word,
+    error_message: Word,
+}
+
+/// Reads a row of `LiteLLM_SpendLogs`.
+pub(super) fn spend_row<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+    record(json::read(text).map_err(Refusal::Bad)?)
+}
+
+/// Reads a `StandardLoggingPayload`.
+pub(super) fn payload<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+    record(json::read(text).map_err(Refusal::Bad)?)
+}
+
+fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
+    let at = moment("startTime", &row.start)?;
+    let end = maybe_moment("endTime", &row.end)?;
+    let first_token = maybe_moment("completionStartTime", &row.first_token)?;
+    let metadata = row.metadata.0;
+    let cached_answer = row.request_id.as_str().contains("_cache_hit")
+        || row.id.as_str().contains("_cache_hit")
+        || row.cache_hit.as_str().eq_ignore_ascii_case("true");
+    let failed = [&row.status, &metadata.status].iter().any(|word| word.as_str() == "failure");
+    let errors = [&metadata.error_information, &row.error_information];
+    let error = Word::first(errors.iter().flat_map(|e| [&e.error_code, &e.error_class]).chain([&row.error_str]));
+    let status = if failed { failure(&errors, &error) } else { Status::Ok };
+
+    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens);
+    usage.absorb(&metadata.additional_usage_values);
+    usage.absorb(&metadata.usage_object);
+    // A failed call's row holds the column defaults of zero: nothing was reported.
+    let silent = failed
+        && !metadata.usage_object.says_anything()
+        && row.prompt_tokens.or_zero() == 0
+        && row.completion_tokens.or_zero() == 0;
+    let counted = match (cached_answer, silent) {
+        (true, _) => Counted { usage: Usage::NONE, write_ttl: WriteTtl::Reported },
+        (_, true) => Counted::default(),
+        _ => usage.counted()?,
+    };
+
+    let mut served = attempt(row.model.0.clone(), counted, status);
+    served.provider = if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(row.custom_llm_provider) };
+    served.latency_ms = row.request_duration_ms.scaled(1.0).or(millis_between(at, end));
+    // Without streaming the "first token" is the whole answer, which tells nothing of it.
+    served.ttft_ms = if first_token < end { millis_between(at, first_token) } else { None };
+    served.error = if failed { Cow::Owned(error) } else { Cow::Borrowed("") };
+
+    let mut attempts = Attempts::default();
+    let fell_back = metadata.attempted_fallbacks.or_zero() > 0 && !metadata.original_model_group.is_empty();
+    if fell_back {
+        attempts.push(Attempt {
+            model: Cow::Owned(metadata.original_model_group.0.clone()),
+            usage: Usage::NONE,
+            status: Status::Failed,
+            error: Cow::Borrowed("fallback"),
+            ..Attempt::default()
+        });
+    }
+    attempts.push(served);
+    let asked = if fell_back { metadata.original_model_group } else { row.model_group };
+    let tag = |prefix: &str| {
+        let found = row.request_tags.0.iter().find_map(|tag| tag.as_str().strip_prefix(prefix));
+        Word(found.unwrap_or_default().to_owned())
+    };
+    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &tag("project:")].map(Word::clone);
+    let users = [&row.end_user, &metadata.user_api_key_alias, &metadata.user_api_key_user_id, &row.user];
+    Ok(Record {
+        id: Cow::Owned(Word::first([&row.request_id, &row.id])),
+        at,
+        team: Cow::Owned(Word::first([&metadata.user_api_key_team_alias, &row.team_id, &metadata.user_api_key_team_id])),
+        project: Cow::Owned(Word::first(&project)),
+        user: Cow::Owned(Word::first(users)),
+        session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
+        asked: if asked == row.model { Cow::Borrowed("") } else { owned(asked) },
+        attempts,
+        claimed_usd: claimed(Word(Word::first([&row.spend, &row.response_cost]))),
+        ..Record::default()
+    })
+}
+
+fn failure(errors: &[&ErrorInformation], error: &str) -> Status {
+    match status_of(error) {
+        Status::Failed => {
+            let words = errors.iter().flat_map(|e| [&e.error_class, &e.error_message]).map(|word| status_of(word.as_str()));
+            words.into_iter().find(|status| *status != Status::Failed).unwrap_or(Status::Failed)
+        }
+        known => known,
+    }
+}

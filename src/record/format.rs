@@ -1,0 +1,316 @@
+//! The formats that can be read, and how each is recognised by its content.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::csv::Columns;
+
+macro_rules! formats {
+    ($($variant:ident $name:literal $about:literal,)*) => {
+        /// A format of request logs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum InputFormat {
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl InputFormat {
+            /// Every format.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Gives the name used on the command line.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Says in one line what it is.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+formats! {
+    Native "pointsman" "Pointsman's own log: JSON lines, version 1.",
+    LiteLlmSpend "litellm" "LiteLLM spend logs (table dump or /spend/logs?summarize=false).",
+    LiteLlmPayload "litellm-payload" "LiteLLM StandardLoggingPayload (callbacks, cold storage).",
+    Otel "otel" "OpenTelemetry GenAI spans as OTLP/JSON, one document or one export a line.",
+    OpenAi "openai" "OpenAI-style answers, chat or responses (also Mistral, vLLM, OpenRouter, DeepSeek).",
+    Anthropic "anthropic" "Anthropic messages.",
+    Gemini "gemini" "Gemini generateContent answers.",
+    Ollama "ollama" "Ollama chat and generate answers.",
+    Langfuse "langfuse" "Langfuse observations (blob-storage export or API).",
+    Helicone "helicone" "Helicone request export.",
+    Portkey "portkey" "Portkey logs export.",
+    TensorZero "tensorzero" "TensorZero ModelInference rows.",
+    OpenRouter "openrouter" "OpenRouter generation records.",
+    Azure "azure" "Azure LLM inference trace (CSV; times and tokens only).",
+    BurstGpt "burstgpt" "BurstGPT trace, both CSV layouts.",
+    Mooncake "mooncake" "Mooncake trace (JSON lines with prefix hashes).",
+    AgentCsv "agent-csv" "Coding-agent sessions as CSV, one request a row.",
+    AgentJson "agent-json" "Coding-agent sessions as JSON, one session a document.",
+}
+
+/// A name that is no format's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no log format; choose one of: {list}", list = names())]
+pub struct UnknownName(pub String);
+
+/// Lists the names of all formats.
+pub(crate) fn names() -> String {
+    InputFormat::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for InputFormat {
+    type Err = UnknownName;
+    /// Reads a format's name; the names of servers that speak OpenAI's dialect are understood, too.
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let lower = text.trim().to_ascii_lowercase();
+        if let Some(format) = Self::ALL.iter().find(|format| format.name() == lower) {
+            return Ok(*format);
+        }
+        match lower.as_str() {
+            "mistral" | "vllm" | "deepseek" | "openai-chat" | "openai-responses" => Ok(Self::OpenAi),
+            "litellm-spend" => Ok(Self::LiteLlmSpend),
+            "otlp" | "opentelemetry" => Ok(Self::Otel),
+            "jsonl" | "native" => Ok(Self::Native),
+            _ => Err(UnknownName(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for InputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl InputFormat {
+    /// Says whether rows are comma-separated under a header.
+    pub(crate) fn is_csv(self) -> bool {
+        matches!(self, Self::Azure | Self::BurstGpt | Self::AgentCsv)
+    }
+
+    /// Names the keys of a surrounding object whose list holds the entries.
+    pub(crate) fn wrappers(self) -> &'static [&'static str] {
+        match self {
+            Self::Otel => &["resourceSpans"],
+            Self::LiteLlmSpend
+            | Self::LiteLlmPayload
+            | Self::Langfuse
+            | Self::Helicone
+            | Self::Portkey
+            | Self::TensorZero
+            | Self::OpenRouter => &["data"],
+            _ => &[],
+        }
+    }
+
+    /// Lists the columns that a CSV format cannot do without.
+    pub(crate) fn needed_columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Azure => &["timestamp", "contexttokens", "generatedtokens"],
+            Self::BurstGpt => &["timestamp", "model", "request tokens", "response tokens"],
+            Self::AgentCsv => &["trace_id", "t", "input_tokens", "output_tokens", "cached_prefix_tokens"],
+            _ => &[],
+        }
+    }
+}
+
+/// How many of the first lines are looked at.
+const LINES: usize = 32;
+
+/// Recognises a format by the beginning of a log; `None` where nothing known is in it.
+pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
+    let text = start.trim_ascii_start();
+    if text.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
+        // In a log of one object a line the first lines may be broken; any sound one tells the format.
+        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        return by_keys(&Keys::of(text)).or_else(|| {
+            let objects = lines.take(LINES).filter(|line| line.first() == Some(&b'{'));
+            objects.map(|line| by_keys(&Keys::of(line))).flatten().next()
+        });
+    }
+    let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
+    let columns = Columns::read(header.trim_end());
+    let mut csv = InputFormat::ALL.iter().copied().filter(|format| format.is_csv());
+    csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name))).or_else(|| {
+        let lines = text.split(|&byte| byte == b'\n').take(LINES).map(<[u8]>::trim_ascii);
+        lines.filter(|line| line.first() == Some(&b'{')).find_map(|line| by_keys(&Keys::of(line)))
+    })
+}
+
+fn by_keys(keys: &Keys<'_>) -> Option<InputFormat> {
+    let has = |name: &str| keys.top.contains(&name.as_bytes());
+    if let Some(format) = by_names(&has) {
+        return Some(format);
+    }
+    let inner = |name: &str| keys.under_data.contains(&name.as_bytes());
+    has("data").then(|| by_names(&inner)).flatten()
+}
+
+fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
+    use InputFormat as F;
+    let all = |names: &[&str]| names.iter().all(|name| has(name));
+    let any = |names: &[&str]| names.iter().any(|name| has(name));
+    let rules = [
+        (has("pointsman"), F::Native),
+        (any(&["resourceSpans", "scopeSpans"]), F::Otel),
+        (all(&["hash_ids", "input_length"]), F::Mooncake),
+        (has("requests") && any(&["block_size", "hash_id_scope", "tool_tokens"]), F::AgentJson),
+        (all(&["startTime", "request_id"]) && any(&["spend", "call_type", "api_key"]), F::LiteLlmSpend),
+        (has("startTime") && any(&["response_cost", "litellm_call_id", "hidden_params"]), F::LiteLlmPayload),
+        (any(&["native_tokens_prompt", "native_tokens_completion"]), F::OpenRouter),
+        (any(&["usageMetadata", "usage_metadata", "candidates"]), F::Gemini),
+        (has("choices") || all(&["object", "usage"]), F::OpenAi),
+        (all(&["usage", "type"]) && any(&["role", "stop_reason", "content"]), F::Anthropic),
+        (any(&["eval_count", "prompt_eval_count"]) || all(&["done", "created_at", "model"]), F::Ollama),
+        (any(&["usage_details", "usageDetails", "provided_model_name", "providedModelName"]), F::Langfuse),
+        (has("request_created_at"), F::Helicone),
+        (has("ai_model") || (has("ai_provider") && any(&["request_tokens", "req_units"])), F::Portkey),
+        (has("model_provider_name"), F::TensorZero),
+        (has("at"), F::Native),
+    ];
+    rules.into_iter().find(|(fits, _)| *fits).map(|(_, format)| format)
+}
+
+/// The keys of the first object in a text, which may be cut off.
+#[derive(Debug, Default)]
+struct Keys<'t> {
+    top: Vec<&'t [u8]>,
+    /// Keys one level down, within `data`.
+    under_data: Vec<&'t [u8]>,
+}
+
+impl<'t> Keys<'t> {
+    fn of(text: &'t [u8]) -> Self {
+        let mut keys = Self::default();
+        let Some(start) = text.iter().position(|&byte| byte == b'{') else { return keys };
+        // Objects around the place count, lists do not: `{"data":[{…}]}` and `{"data":{…}}` are alike here.
+        let (mut objects, mut at, mut in_data) = (0u32, start, false);
+        while let Some(&byte) = text.get(at) {
+            at += 1;
+            match byte {
+                b'{' => objects += 1,
+                b'}' => {
+                    objects = objects.saturating_sub(1);
+                    if objects == 0 {
+                        break;
+                    }
+                }
+                b'"' => {
+                    let word_start = at;
+                    while let Some(&inner) = text.get(at) {
+                        match inner {
+                            b'\\' => at += 2,
+                            b'"' => break,
+                            _ => at += 1,
+                        }
+                    }
+                    let word = text.get(word_start..at.min(text.len())).unwrap_or_default();
+                    at += 1;
+                    let behind = text.get(at..).unwrap_or_default().trim_ascii_start();
+                    if behind.first() == Some(&b':') {
+                        match objects {
+                            1 => {
+                                in_data = word == b"data";
+                                keys.top.push(word);
+                            }
+                            2 if in_data => keys.under_data.push(word),
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        keys
+    }
+}
+
+/// Says how the entries of a log that starts so are to be cut: by lines, or by JSON values over several lines.
+pub(crate) fn is_by_line(format: InputFormat, start: &[u8]) -> bool {
+    if format.is_csv() {
+        return true;
+    }
+    if start.trim_ascii_start().first() == Some(&b'[') {
+        return false;
+    }
+    let lines = start.split(|&byte| byte == b'\n').take(LINES);
+    let whole = lines.filter(|line| is_whole_object(line)).collect::<Vec<_>>();
+    let Some(first) = whole.first() else { return false };
+    // An object around a list of entries is opened up even if it stands on one line.
+    let keys = Keys::of(first);
+    format == InputFormat::Otel || !(keys.top.contains(&b"data".as_slice()) && format.wrappers().contains(&"data"))
+}
+
+/// Says whether a line is one object from its first byte to its last.
+fn is_whole_object(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    if line.first() != Some(&b'{') || line.last() != Some(&b'}') {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
+    for (at, &byte) in line.iter().enumerate() {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1 == line.len();
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_round_trip() {
+        for format in InputFormat::ALL {
+            assert_eq!(format.name().parse(), Ok(*format));
+            assert!(format.description().ends_with('.'));
+        }
+        let error = "nginx".parse::<InputFormat>().unwrap_err().to_string();
+        assert!(error.contains("nginx") && error.contains("litellm"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_first_line_does_not_hide_the_format() {
+        let log = b"{\"at\":\"2026-0\n{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\"}\n";
+        assert_eq!(recognise(log), Some(InputFormat::Native));
+        assert!(is_by_line(InputFormat::Native, log));
+        assert_eq!(recognise(b"hello,world\n1,2\n"), None);
+        assert_eq!(recognise(b""), None);
+    }
+
+    #[test]
+    fn keys_deep_inside_do_not_mislead() {
+        assert_eq!(recognise(br#"{"x":{"at":1,"resourceSpans":[]},"y":"\"choices\":"}"#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_may_be_looked_at(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(format) = recognise(&bytes) {
+                is_by_line(format, &bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Where a log comes from: files, standard input or bytes in memory, plain or compressed.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Error;
+
+/// One or more logs, read one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    File(PathBuf),
+    Stdin,
+    Bytes { name: String, bytes: Cow<'static, [u8]> },
+}
+
+impl Input {
+    /// Reads files in the order given; `-` is standard input.
+    pub fn paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
+        let part = |path: P| match path.as_ref() {
+            dash if dash == Path::new("-") => Part::Stdin,
+            path => Part::File(path.to_owned()),
+        };
+        Self { parts: paths.into_iter().map(part).collect() }
+    }
+
+    /// Reads bytes that are already there, under a name for messages.
+    pub fn bytes(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { parts: vec![Part::Bytes { name: name.to_owned(), bytes: bytes.into() }] }
+    }
+
+    /// Gives the number of files or streams.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Says whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Gives the sum of the sizes as stored; `None` where a stream's is not known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        let sizes = self.parts.iter().map(|part| match part {
+            Part::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len()),
+            Part::Stdin => None,
+            Part::Bytes { bytes, .. } => u64::try_from(bytes.len()).ok(),
+        });
+        sizes.sum()
+    }
+
+    /// Opens every file once, so that a missing one is told before hours of reading.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for part in &self.parts {
+            if let Part::File(path) = part {
+                let open = |source| Error::Open { path: path.clone(), source };
+                let meta = std::fs::metadata(path).map_err(open)?;
+                if meta.is_dir() {
+                    return Err(open(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name its files")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens one of the parts.
+    pub(crate) fn open(&self, place: usize, read: &Arc<AtomicU64>) -> Option<Result<Stream, Error>> {
+        let part = self.parts.get(place)?;
+        let (name, raw): (String, Box<dyn Read + Send>) = match part {
+            Part::Stdin => ("standard input".to_owned(), Box::new(io::stdin())),
+            Part::Bytes { name, bytes } => (name.clone(), Box::new(Cursor::new(bytes.clone()))),
+            Part::File(path) => match File::open(path) {
+                Ok(file) => (path.display().to_string(), Box::new(file)),
+                Err(source) => return Some(Err(Error::Open { path: path.clone(), source })),
+            },
+        };
+        let counted = Counted { inner: raw, read: Arc::clone(read) };
+        Some(Stream::unpack(name.clone(), counted).map_err(|source| Error::Read { file: name, line: 0, source }))
+    }
+}
+
+/// Adds up the bytes that pass through.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// An opened part, unpacked on the way.
+pub(crate) struct Stream {
+    /// Its name for messages.
+    pub(crate) name: String,
+    /// How it is packed, if at all.
+    pub(crate) packed: Option<&'static str>,
+    reader: Box<dyn Read + Send>,
+}
+
+impl Stream {
+    fn unpack(name: String, mut raw: Counted) -> io::Result<Self> {
+        let mut magic = [0u8; 4];
+        let mut have = 0;
+        while let Some(rest) = magic.get_mut(have..).filter(|rest| !rest.is_empty()) {
+            match raw.read(rest) {
+                Ok(0) => break,
+                Ok(count) => have += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let start = magic.get(..have).unwrap_or_default().to_vec();
+        let (gzip, zstd) = (start.starts_with(&[0x1f, 0x8b]), start == [0x28, 0xb5, 0x2f, 0xfd]);
+        let whole = Cursor::new(start).chain(raw);
+        let (packed, reader): (_, Box<dyn Read + Send>) = if gzip {
+            // Parts that were packed one by one and joined are read to the end.
+            (Some("gzip"), Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))))
+        } else if zstd {
+            (Some("zstd"), Box::new(zstd::stream::read::Decoder::new(whole)?))
+        } else {
+            (None, Box::new(whole))
+        };
+        Ok(Self { name, packed, reader })
+    }
+
+    /// Appends up to `most` bytes; 0 at the end.
+    pub(crate) fn fill(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let before = buffer.len();
+        buffer.resize(before + most, 0);
+        let result = loop {
+            match self.reader.read(buffer.get_mut(before..).unwrap_or_default()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        buffer.truncate(before + result.as_ref().copied().unwrap_or(0));
+        result
+    }
+}

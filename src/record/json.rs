@@ -1,0 +1,374 @@
+//! Forgiving JSON words for logs: text borrowed from the line, numbers that may be written as text, JSON within text.
+//!
+//! Invariant: `null` and an absent key mean "not said"; a value of the wrong kind is an error that names its place.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Text borrowed from the line unless it holds escapes; numbers are taken as they print, `null` as empty.
+///
+/// A plain `Cow` would not do: serde copies it whenever it sits inside an `Option`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(n.to_string())))
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(n.to_string())))
+            }
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(n.to_string())))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// Owned text for foreign formats: whatever stands there as one word; lists and objects count as not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Word(pub(crate) String);
+
+impl Word {
+    /// Gives the first of several words that is not empty.
+    pub(crate) fn first<'w>(words: impl IntoIterator<Item = &'w Word>) -> String {
+        words.into_iter().find(|word| !word.0.is_empty()).map(|word| word.0.clone()).unwrap_or_default()
+    }
+    /// Gives the word as borrowed text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// Says whether nothing was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Word;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+                Ok(Word(text.to_owned()))
+            }
+            fn visit_bool<E: Error>(self, yes: bool) -> Result<Word, E> {
+                Ok(Word(yes.to_string()))
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Word, E> {
+                Ok(Word(n.to_string()))
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Word, E> {
+                Ok(Word(n.to_string()))
+            }
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Word, E> {
+                Ok(Word(n.to_string()))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Word, E> {
+                Ok(Word::default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Word, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Word::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Word, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Word::default())
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// A count: a whole number that is not negative, also as text or as `12.0`; `null` and `{}` are "not said".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Num(pub(crate) Option<u64>);
+
+impl Num {
+    /// Gives this count, or another where this one is not said.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0.or(other.0))
+    }
+    /// Gives the count, taking "not said" as zero.
+    pub(crate) fn or_zero(self) -> u64 {
+        self.0.unwrap_or(0)
+    }
+}
+
+/// The largest whole number below which every `f64` is exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl<'de> Deserialize<'de> for Num {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl<'de> Visitor<'de> for Numbers {
+            type Value = Num;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number that is not negative")
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Num, E> {
+                Ok(Num(Some(n)))
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Num, E> {
+                u64::try_from(n).map(|n| Num(Some(n))).map_err(|_| E::custom("a negative count"))
+            }
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Num, E> {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "whole, in range and not negative by the test before"
+                )]
+                if n >= 0.0 && n < EXACT && n.fract() == 0.0 {
+                    Ok(Num(Some(n as u64)))
+                } else {
+                    Err(E::custom("not a whole number that is not negative"))
+                }
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Num, E> {
+                let text = text.trim();
+                if text.is_empty() {
+                    return Ok(Num(None));
+                }
+                text.parse().map(|n| Num(Some(n))).map_err(|_| E::custom("not a whole number"))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Num, E> {
+                Ok(Num(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Num, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Num(None))
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
+
+/// A measured number (seconds, milliseconds), also as text; anything else is "not said".
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Measure(pub(crate) Option<f64>);
+
+impl Measure {
+    /// Gives the measure times `factor`, rounded to a whole number of `u32`; `None` where it does not fit.
+    pub(crate) fn scaled(self, factor: f64) -> Option<u32> {
+        let value = (self.0? * factor).round();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range by the test before")]
+        (value >= 0.0 && value <= f64::from(u32::MAX)).then_some(value as u32)
+    }
+}
+
+impl<'de> Deserialize<'de> for Measure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Word::deserialize(deserializer)?;
+        Ok(Self(word.0.trim().parse().ok().filter(|n: &f64| n.is_finite())))
+    }
+}
+
+/// An object that may be written as JSON within text, as database dumps do; `null` and empty text are "not said".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Embedded<T>(pub(crate) T);
+
+impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Embedded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+        impl<'de, T: DeserializeOwned + Default> Visitor<'de> for Either<T> {
+            type Value = Embedded<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object, or JSON within text")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Embedded)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Embedded(T::default()))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text.trim().is_empty() || text.trim() == "null" {
+                    return Ok(Embedded(T::default()));
+                }
+                read(text).map(Embedded).map_err(|reason| E::custom(format!("within the text: {reason}")))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Embedded(T::default()))
+            }
+        }
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
+    }
+}
+
+/// An object or `null`; `null` is the default.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(d).map(Option::unwrap_or_default)
+}
+
+/// How deep values may nest; the skipping of unknown fields recurses.
+const DEEPEST: u32 = 128;
+/// Texts up to this long cannot nest deep enough to matter.
+const SHALLOW: usize = 512;
+
+/// Reads one JSON value; an error says what is wrong and under which key.
+pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    if text.len() > SHALLOW && is_too_deep(text.as_bytes()) {
+        return Err(format!("nests deeper than {DEEPEST} levels"));
+    }
+    sonic_rs::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// Says whether values nest deeper than [`DEEPEST`].
+fn is_too_deep(text: &[u8]) -> bool {
+    // Most texts have too few openings to be deep at all, whatever stands in strings.
+    if memchr::memchr2_iter(b'[', b'{', text).nth(DEEPEST as usize).is_none() {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
+    for &byte in text {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Says in one line what is wrong, naming the key that stands before the fault.
+#[cold]
+fn explain(text: &str, error: &sonic_rs::Error) -> String {
+    let full = error.to_string();
+    let first = full.lines().next().unwrap_or("not JSON");
+    let what = first.split(" at line ").next().unwrap_or(first).trim();
+    let column = error.offset().saturating_add(1);
+    match key_before(text.as_bytes(), error.offset()) {
+        Some(key) if error.is_unmatched_type() => format!("{key}: {what} (column {column})"),
+        Some(key) => format!("not JSON after `{key}`: {what} (column {column})"),
+        None => format!("not JSON: {what} (column {column})"),
+    }
+}
+
+/// Finds the last key that begins before `offset`.
+fn key_before(text: &[u8], offset: usize) -> Option<String> {
+    let mut key = None;
+    let mut at = 0;
+    while at < text.len() && at < offset {
+        if text.get(at) != Some(&b'"') {
+            at += 1;
+            continue;
+        }
+        let start = at + 1;
+        at = start;
+        while let Some(&byte) = text.get(at) {
+            match byte {
+                b'\\' => at += 2,
+                b'"' => break,
+                _ => at += 1,
+            }
+        }
+        let end = at.min(text.len());
+        at += 1;
+        let colon = text.get(at..)?.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        if colon == Some(b':') && start < offset {
+            key = text.get(start..end);
+        }
+    }
+    let shown: String = String::from_utf8_lossy(key?).chars().take(60).collect();
+    Some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Sample<'a> {
+        #[serde(borrow)]
+        id: Text<'a>,
+        n: Num,
+        inner: Embedded<Inner>,
+    }
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        n: Num,
+    }
+
+    #[test]
+    fn text_is_borrowed_and_forgiving() {
+        let plain: Sample<'_> = read(r#"{"id":"abc"}"#).unwrap();
+        assert!(matches!(plain.id.0, Cow::Borrowed("abc")));
+        for (line, want) in [(r#"{"id":"a\"b"}"#, "a\"b"), (r#"{"id":12}"#, "12"), (r#"{"id":null}"#, ""), ("{}", "")] {
+            let sample: Sample<'_> = read(line).unwrap();
+            assert_eq!(sample.id.0, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_may_be_text_but_never_negative() {
+        for (line, want) in [("12", Some(12)), ("12.0", Some(12)), ("\"12\"", Some(12)), ("null", None), ("{}", None), ("0", Some(0))] {
+            let line = format!("{{\"n\":{line}}}");
+            assert_eq!(read::<Sample<'_>>(&line).unwrap().n.0, want, "{line}");
+        }
+        for bad in ["-1", "1.5", "\"x\"", "[1]", "1e300"] {
+            let line = format!("{{\"id\":\"q\",\"n\":{bad}}}");
+            let reason = read::<Sample<'_>>(&line).unwrap_err();
+            assert!(reason.starts_with("n:"), "{line}: {reason}");
+        }
+    }
+
+    #[test]
+    fn json_within_text_is_read_like_an_object() {
+        for line in [r#"{"inner":{"n":3}}"#, r#"{"inner":"{\"n\":3}"}"#] {
+            assert_eq!(read::<Sample<'_>>(line).unwrap().inner.0.n.0, Some(3), "{line}");
+        }
+        assert!(read::<Sample<'_>>(r#"{"inner":"{\"n\":"}"#).unwrap_err().starts_with("inner"));
+        assert_eq!(read::<Sample<'_>>(r#"{"inner":""}"#).unwrap().inner.0.n.0, None);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_it_eats_the_stack() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let line = format!("{{\"x\":{}1{}}}", open.repeat(200_000), close.repeat(200_000));
+            assert!(read::<Sample<'_>>(&line).unwrap_err().contains("deeper"), "{open}");
+        }
+        let brackets_in_text = format!("{{\"id\":\"{}\"}}", "[".repeat(5000));
+        assert_eq!(read::<Sample<'_>>(&brackets_in_text).unwrap().id.0.len(), 5000);
+    }
+}

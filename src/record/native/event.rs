@@ -1,0 +1,179 @@
+//! Lines of our format that are no requests: the header, price changes and notes.
+
+use serde::Deserialize;
+
+use super::{VERSION, or_empty};
+use crate::pricing::{PriceRow, Rates, Tier};
+use crate::record::json::{self, Num, Text};
+use crate::record::skip::Refusal;
+use crate::record::{Entry, PriceChange};
+use crate::units::{Instant, PicoPerMillion};
+
+/// The first line of a log in our format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Where the traffic comes from, for people.
+    pub source: String,
+    /// What in the log is made up, one name each; empty for real traffic.
+    pub simulated: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HeaderMark {
+    pointsman: Option<String>,
+    v: Num,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HeaderKeys {
+    source: Option<String>,
+    simulated: Option<Vec<String>>,
+}
+
+/// Reads a header line; `None` where the line is something else.
+pub(crate) fn header(text: &str) -> Option<Result<Header, Refusal>> {
+    let mark: HeaderMark = json::read(text).ok()?;
+    mark.pointsman?;
+    Some(match mark.v.0 {
+        Some(0) | None => Err(Refusal::bad("v: missing; a header says which version of the format follows")),
+        Some(v) if v > VERSION => {
+            Err(Refusal::Bad(format!("v: the log has version {v} of the format, this program reads up to {VERSION}")))
+        }
+        Some(_) => json::read(text).map_err(Refusal::Bad).map(|keys: HeaderKeys| Header {
+            source: keys.source.unwrap_or_default(),
+            simulated: keys.simulated.unwrap_or_default(),
+        }),
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EventKeys<'a> {
+    #[serde(borrow)]
+    event: Text<'a>,
+    #[serde(borrow)]
+    at: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    source: Option<String>,
+    #[serde(flatten, borrow)]
+    base: TierKeys<'a>,
+    above: Option<Vec<AboveKeys<'a>>>,
+    batch: Option<RatesKeys<'a>>,
+    simulated: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TierKeys<'a> {
+    #[serde(borrow)]
+    input: Option<Text<'a>>,
+    #[serde(borrow)]
+    cache_read: Option<Text<'a>>,
+    #[serde(borrow)]
+    write_5m: Option<Text<'a>>,
+    #[serde(borrow)]
+    write_1h: Option<Text<'a>>,
+    #[serde(borrow)]
+    output: Option<Text<'a>>,
+    #[serde(borrow)]
+    reasoning: Option<Text<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AboveKeys<'a> {
+    prompt: Num,
+    #[serde(flatten, borrow)]
+    tier: TierKeys<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RatesKeys<'a> {
+    #[serde(flatten, borrow)]
+    base: TierKeys<'a>,
+    above: Option<Vec<AboveKeys<'a>>>,
+}
+
+/// Reads an event; `None` where the line is a header, or no event at all.
+pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
+    if let Some(header) = header(text) {
+        return header.map(|_| None);
+    }
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        event: Option<Text<'a>>,
+    }
+    // A line that is not even JSON is explained by the caller, who has read it as a request.
+    match json::read::<Kind<'_>>(text) {
+        Ok(Kind { event: Some(_) }) => {}
+        _ => return Ok(None),
+    }
+    let keys: EventKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
+    let at = match &*keys.at.0 {
+        "" => None,
+        text => Some(Instant::parse(text).map_err(|error| Refusal::Bad(format!("at: {error}")))?),
+    };
+    let simulated = keys.simulated.unwrap_or(false);
+    match &*keys.event.0 {
+        "note" => {
+            let at = at.ok_or_else(|| Refusal::bad("at: missing; a note needs its moment"))?;
+            Ok(Some(Entry::Note { at, text: or_empty(keys.text), simulated }))
+        }
+        "price" => {
+            if keys.model.0.is_empty() {
+                return Err(Refusal::bad("model: missing; a price change needs a model"));
+            }
+            let row = PriceRow {
+                from: at,
+                standard: rates(keys.base, keys.above)?,
+                batch: keys.batch.map(|batch| rates(batch.base, batch.above)).transpose()?,
+                source: keys.source,
+            };
+            Ok(Some(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
+        }
+        other => Err(Refusal::Bad(format!("event: `{other}` is neither price nor note"))),
+    }
+}
+
+fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
+    let mut tiers = Vec::new();
+    for keys in above.unwrap_or_default() {
+        let prompt = keys.prompt.0.ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
+        tiers.push((prompt, tier(keys.tier)?));
+    }
+    if !tiers.is_sorted_by_key(|(prompt, _)| *prompt) {
+        return Err(Refusal::bad("above: tiers are not in ascending order of `prompt`"));
+    }
+    Ok(Rates { base: tier(base)?, above: tiers })
+}
+
+fn tier(keys: TierKeys<'_>) -> Result<Tier, Refusal> {
+    let needed = |field, text: Option<Text<'_>>| {
+        price(field, text)?.ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
+    };
+    Ok(Tier {
+        input: needed("input", keys.input)?,
+        cache_read: price("cache_read", keys.cache_read)?,
+        write_5m: price("write_5m", keys.write_5m)?,
+        write_1h: price("write_1h", keys.write_1h)?,
+        output: needed("output", keys.output)?,
+        reasoning: price("reasoning", keys.reasoning)?,
+    })
+}
+
+fn price(field: &str, text: Option<Text<'_>>) -> Result<Option<PicoPerMillion>, Refusal> {
+    match text {
+        Some(text) if !text.0.is_empty() => PicoPerMillion::from_usd_per_million(&text.0)
+            .map(Some)
+            .map_err(|error| Refusal::Bad(format!("{field}: {error}"))),
+        _ => Ok(None),
+    }
+}

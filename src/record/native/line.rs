@@ -1,0 +1,304 @@
+//! One line of our own format as it stands there: the lean form that the fast path reads.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use crate::record::json::Text;
+use crate::routing::{Check, Status};
+
+/// A token count as written: absent, `null` (said to be unknown) or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tokens {
+    #[default]
+    Absent,
+    Unknown,
+    Known(u64),
+}
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Tokens;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number of tokens, or null where unknown")
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Tokens, E> {
+                Ok(Tokens::Known(n))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Tokens, E> {
+                Ok(Tokens::Unknown)
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
+
+/// A status: our word for it, or an HTTP code.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StatusWord(pub(super) Option<Status>);
+
+impl<'de> Deserialize<'de> for StatusWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = StatusWord;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("ok, rate_limited, server_error, timeout, rejected, cancelled, failed or an HTTP code")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
+                match Status::from_name(word) {
+                    Some(status) => Ok(StatusWord(Some(status))),
+                    None => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+                }
+            }
+            fn visit_u64<E: Error>(self, code: u64) -> Result<StatusWord, E> {
+                match u16::try_from(code) {
+                    Ok(code @ 100..600) => Ok(StatusWord(Some(Status::from_http(code)))),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Unsigned(code), &self)),
+                }
+            }
+            fn visit_unit<E: Error>(self) -> Result<StatusWord, E> {
+                Ok(StatusWord(None))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// What a check said: `passed`, `failed` or `none`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CheckWord(pub(super) Option<Check>);
+
+impl<'de> Deserialize<'de> for CheckWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = CheckWord;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("passed, failed or none")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<CheckWord, E> {
+                match word {
+                    "passed" => Ok(CheckWord(Some(Check::Passed))),
+                    "failed" => Ok(CheckWord(Some(Check::Failed))),
+                    "none" | "" => Ok(CheckWord(None)),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+                }
+            }
+            fn visit_unit<E: Error>(self) -> Result<CheckWord, E> {
+                Ok(CheckWord(None))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// The name of what was simulated; `true` stands for "unnamed".
+#[derive(Clone, Debug, Default)]
+pub(super) struct Circumstance<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Circumstance<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Circumstance<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of what was simulated, or true")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Circumstance(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Circumstance(Cow::Owned(text.to_owned())))
+            }
+            fn visit_bool<E: Error>(self, yes: bool) -> Result<Self::Value, E> {
+                Ok(Circumstance(Cow::Borrowed(if yes { "simulated" } else { "" })))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Circumstance::default())
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// The keys of one attempt.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AttemptKeys<'a> {
+    pub(super) model: Text<'a>,
+    pub(super) assumed_model: bool,
+    pub(super) provider: Text<'a>,
+    pub(super) input: Tokens,
+    pub(super) cache_read: Tokens,
+    pub(super) write_5m: Tokens,
+    pub(super) write_1h: Tokens,
+    pub(super) out: Tokens,
+    pub(super) reasoning: Tokens,
+    pub(super) latency_ms: Option<u32>,
+    pub(super) ttft_ms: Option<u32>,
+    pub(super) status: StatusWord,
+    pub(super) error: Text<'a>,
+    pub(super) check: CheckWord,
+    pub(super) write_ttl: Text<'a>,
+    /// Whether any of these keys stood in the line.
+    pub(super) any: bool,
+}
+
+impl<'a> AttemptKeys<'a> {
+    /// Takes a value if the key is one of an attempt's; says whether it was.
+    fn take<A: MapAccess<'a>>(&mut self, key: &[u8], map: &mut A) -> Result<bool, A::Error> {
+        match key {
+            b"model" => self.model = map.next_value()?,
+            b"provider" => self.provider = map.next_value()?,
+            b"in" => self.input = map.next_value()?,
+            b"out" => self.out = map.next_value()?,
+            b"cache_read" => self.cache_read = map.next_value()?,
+            b"write_5m" => self.write_5m = map.next_value()?,
+            b"write_1h" => self.write_1h = map.next_value()?,
+            b"reasoning" => self.reasoning = map.next_value()?,
+            b"latency_ms" => self.latency_ms = map.next_value()?,
+            b"ttft_ms" => self.ttft_ms = map.next_value()?,
+            b"status" => self.status = map.next_value()?,
+            b"error" => self.error = map.next_value()?,
+            b"check" => self.check = map.next_value()?,
+            b"write_ttl" => self.write_ttl = map.next_value()?,
+            b"assumed_model" => self.assumed_model = map.next_value::<Option<bool>>()?.unwrap_or(false),
+            _ => return Ok(false),
+        }
+        self.any = true;
+        Ok(true)
+    }
+}
+
+/// What is known of another model's answer, as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LabelKeys<'a> {
+    #[serde(borrow)]
+    pub(super) model: Text<'a>,
+    pub(super) quality: Option<u16>,
+    pub(super) output: Option<u64>,
+}
+
+/// One request line as it stands there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line<'a> {
+    pub(super) id: Text<'a>,
+    pub(super) at: Text<'a>,
+    pub(super) team: Text<'a>,
+    pub(super) project: Text<'a>,
+    pub(super) user: Text<'a>,
+    pub(super) session: Text<'a>,
+    pub(super) asked: Text<'a>,
+    pub(super) task: Text<'a>,
+    pub(super) confidence: Option<u16>,
+    pub(super) turn: Option<u32>,
+    pub(super) tools: Option<u32>,
+    pub(super) history: Option<u32>,
+    pub(super) prompt: Option<Text<'a>>,
+    pub(super) prefix: Option<Vec<u64>>,
+    pub(super) only: AttemptKeys<'a>,
+    pub(super) attempts: Option<Vec<AttemptKeys<'a>>>,
+    pub(super) labels: Option<Vec<LabelKeys<'a>>>,
+    pub(super) claimed_usd: Option<Text<'a>>,
+    pub(super) simulated: Circumstance<'a>,
+    /// Whether this is no request but an event or a header.
+    pub(super) special: bool,
+}
+
+/// A key of the line, borrowed where it holds no escapes.
+struct Key<'a>(Cow<'a, [u8]>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(key.as_bytes())))
+            }
+            fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(key.as_bytes().to_owned())))
+            }
+        }
+        deserializer.deserialize_identifier(Words)
+    }
+}
+
+// Both maps are read by hand: a derived reader cannot flatten the attempt's keys into the line without a copy.
+impl<'de: 'a, 'a> Deserialize<'de> for AttemptKeys<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = AttemptKeys<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an attempt object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut keys = AttemptKeys::default();
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    if !keys.take(&key.0, &mut map)? {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(keys)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Line<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut line = Line::default();
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    match &*key.0 {
+                        b"id" => line.id = map.next_value()?,
+                        b"at" => line.at = map.next_value()?,
+                        b"team" => line.team = map.next_value()?,
+                        b"project" => line.project = map.next_value()?,
+                        b"user" => line.user = map.next_value()?,
+                        b"session" => line.session = map.next_value()?,
+                        b"asked" => line.asked = map.next_value()?,
+                        b"task" => line.task = map.next_value()?,
+                        b"confidence" => line.confidence = map.next_value()?,
+                        b"turn" => line.turn = map.next_value()?,
+                        b"tools" => line.tools = map.next_value()?,
+                        b"history" => line.history = map.next_value()?,
+                        b"prompt" => line.prompt = map.next_value()?,
+                        b"prefix" => line.prefix = map.next_value()?,
+                        b"attempts" => line.attempts = map.next_value()?,
+                        b"labels" => line.labels = map.next_value()?,
+                        b"claimed_usd" => line.claimed_usd = map.next_value()?,
+                        b"simulated" => line.simulated = map.next_value()?,
+                        b"event" | b"pointsman" => {
+                            line.special = true;
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                        other => {
+                            if !line.only.take(other, &mut map)? {
+                                map.next_value::<IgnoredAny>()?;
+                            }
+                        }
+                    }
+                }
+                Ok(line)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}

@@ -1,0 +1,142 @@
+//! Our own log format, version 1: one JSON object a line. LOG-FORMAT.md describes it for people.
+//!
+//! Invariants: what is written reads back as the same entry; unknown keys are ignored; a file of a newer version is
+//! refused, not half understood.
+
+mod event;
+mod line;
+mod write;
+
+use std::borrow::Cow;
+
+pub use event::Header;
+pub(crate) use event::header;
+pub(crate) use write::{write_entry, write_header};
+
+use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
+use super::json;
+use super::skip::Refusal;
+use super::{Attempt, Attempts, Entry, Label, Record, WriteTtl};
+use crate::classifier::TaskClass;
+use crate::pricing::Usage;
+use crate::units::{Count, Instant, PerMille};
+
+/// The version of the format that is written, and the newest that is read.
+pub const VERSION: u64 = 1;
+
+/// Reads one line; `None` where it is a header and no entry.
+pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
+    match json::read::<Line<'_>>(text) {
+        Ok(line) if !line.special => request(line).map(|record| Some(Entry::Request(record))),
+        // Events and headers share keys with requests but not their types, so they are read again as what they are.
+        Ok(_) => event::parse(text),
+        Err(reason) => match event::parse(text) {
+            Ok(None) => Err(Refusal::Bad(reason)),
+            special => special,
+        },
+    }
+}
+
+fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
+    if line.at.0.is_empty() {
+        return Err(Refusal::bad("at: missing; every request needs the moment it arrived"));
+    }
+    let at = Instant::parse(&line.at.0).map_err(|error| Refusal::Bad(format!("at: {error}")))?;
+    let confidence = match line.confidence {
+        None => None,
+        Some(value) => Some(
+            PerMille::new(value)
+                .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
+        ),
+    };
+    let attempts = match line.attempts {
+        None if line.only.any => Attempts::one(attempt(line.only)?),
+        None => Attempts::default(),
+        Some(_) if line.only.any => {
+            return Err(Refusal::bad("attempts: stands beside keys of a single attempt; write one or the other"));
+        }
+        Some(list) => list.into_iter().map(attempt).collect::<Result<Vec<_>, _>>()?.into(),
+    };
+    let labels = match line.labels {
+        None => Vec::new(),
+        Some(list) => list.into_iter().map(label).collect::<Result<Vec<_>, _>>()?,
+    };
+    let task = (!line.task.0.is_empty()).then(|| line.task.0.parse().unwrap_or(TaskClass::Other));
+    Ok(Record {
+        id: line.id.0,
+        at,
+        team: line.team.0,
+        project: line.project.0,
+        user: line.user.0,
+        session: line.session.0,
+        asked: line.asked.0,
+        task,
+        confidence,
+        turn: line.turn,
+        tools: line.tools,
+        history: line.history,
+        prompt: line.prompt.map(|text| text.0),
+        prefix: line.prefix.unwrap_or_default(),
+        attempts,
+        labels,
+        claimed_usd: line.claimed_usd.map(|text| text.0),
+        simulated: line.simulated.0,
+    })
+}
+
+fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
+    let whole = matches!((keys.input, keys.out), (Tokens::Known(_), Tokens::Known(_)));
+    // A line that gives both ends of a call and no word of caching says there was none.
+    let cached = if whole { Count::ZERO } else { Count::UNKNOWN };
+    let usage = Usage {
+        input: count("in", keys.input, Count::UNKNOWN)?,
+        cache_read: count("cache_read", keys.cache_read, cached)?,
+        write_5m: count("write_5m", keys.write_5m, cached)?,
+        write_1h: count("write_1h", keys.write_1h, cached)?,
+        output: count("out", keys.out, Count::UNKNOWN)?,
+        reasoning: count("reasoning", keys.reasoning, Count::UNKNOWN)?,
+    };
+    let write_ttl = match &*keys.write_ttl.0 {
+        "" | "reported" => WriteTtl::Reported,
+        "assumed" => WriteTtl::Assumed,
+        other => return Err(Refusal::Bad(format!("write_ttl: `{other}` is neither reported nor assumed"))),
+    };
+    Ok(Attempt {
+        model: keys.model.0,
+        assumed_model: keys.assumed_model,
+        provider: keys.provider.0,
+        usage,
+        write_ttl,
+        latency_ms: keys.latency_ms,
+        ttft_ms: keys.ttft_ms,
+        status: keys.status.0.unwrap_or_default(),
+        error: keys.error.0,
+        check: keys.check.0.unwrap_or_default(),
+    })
+}
+
+fn count(field: &str, tokens: Tokens, absent: Count) -> Result<Count, Refusal> {
+    match tokens {
+        Tokens::Absent => Ok(absent),
+        Tokens::Unknown => Ok(Count::UNKNOWN),
+        Tokens::Known(n) => Count::new(n).ok_or_else(|| {
+            Refusal::Bad(format!("{field}: {n} tokens are more than one request can have ({})", Count::MAX))
+        }),
+    }
+}
+
+fn label(keys: LabelKeys<'_>) -> Result<Label<'_>, Refusal> {
+    let quality = match keys.quality {
+        None => None,
+        Some(value) => Some(
+            PerMille::new(value)
+                .ok_or_else(|| Refusal::Bad(format!("labels: quality {value} is not within 0 to 1000")))?,
+        ),
+    };
+    Ok(Label { model: keys.model.0, quality, output: keys.output })
+}
+
+/// Turns an option of text into text, absent as empty.
+fn or_empty(text: Option<json::Text<'_>>) -> Cow<'_, str> {
+    text.map(|text| text.0).unwrap_or_default()
+}

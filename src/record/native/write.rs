@@ -1,0 +1,289 @@
+//! Writes entries in our own format, leaving out whatever absence already says.
+
+use super::{Header, VERSION};
+use crate::pricing::{Rates, Tier, Usage};
+use crate::record::{Attempt, Check, Entry, Label, PriceChange, Record, Status, WriteTtl};
+use crate::units::Count;
+
+/// Appends one line for the header.
+pub(crate) fn write_header(out: &mut Vec<u8>, header: &Header) {
+    let mut object = Object::open(out);
+    object.text("pointsman", "log");
+    object.number("v", VERSION);
+    if !header.source.is_empty() {
+        object.text("source", &header.source);
+    }
+    if !header.simulated.is_empty() {
+        object.list("simulated", &header.simulated, |out, name| quoted(out, name));
+    }
+    object.close();
+    out.push(b'\n');
+}
+
+/// Appends one line for an entry.
+pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
+    match entry {
+        Entry::Request(record) => request(out, record),
+        Entry::Price(change) => price(out, change),
+        Entry::Note { at, text, simulated } => {
+            let mut object = Object::open(out);
+            object.text("event", "note");
+            object.text("at", &at.rfc3339());
+            object.text("text", text);
+            if *simulated {
+                object.raw("simulated", b"true");
+            }
+            object.close();
+        }
+    }
+    out.push(b'\n');
+}
+
+fn request(out: &mut Vec<u8>, record: &Record<'_>) {
+    let mut object = Object::open(out);
+    object.word("id", &record.id);
+    object.text("at", &record.at.rfc3339());
+    object.word("team", &record.team);
+    object.word("project", &record.project);
+    object.word("user", &record.user);
+    object.word("session", &record.session);
+    object.word("asked", &record.asked);
+    if let Some(task) = record.task {
+        object.text("task", task.name());
+    }
+    object.maybe("confidence", record.confidence.map(|confidence| u64::from(confidence.get())));
+    object.maybe("turn", record.turn.map(u64::from));
+    object.maybe("tools", record.tools.map(u64::from));
+    object.maybe("history", record.history.map(u64::from));
+    if let Some(prompt) = &record.prompt {
+        object.text("prompt", prompt);
+    }
+    if !record.prefix.is_empty() {
+        object.list("prefix", &record.prefix, |out, hash| number(out, *hash));
+    }
+    match &*record.attempts {
+        [] => {}
+        [only] if *only != Attempt::default() => attempt(&mut object, only),
+        several => object.list("attempts", several, |out, one| {
+            let mut object = Object::open(out);
+            attempt(&mut object, one);
+            object.close();
+        }),
+    }
+    if !record.labels.is_empty() {
+        object.list("labels", &record.labels, label);
+    }
+    if let Some(claimed) = &record.claimed_usd {
+        object.text("claimed_usd", claimed);
+    }
+    object.word("simulated", &record.simulated);
+    object.close();
+}
+
+fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
+    object.word("model", &attempt.model);
+    if attempt.assumed_model {
+        object.raw("assumed_model", b"true");
+    }
+    object.word("provider", &attempt.provider);
+    let Usage { input, cache_read, write_5m, write_1h, output, reasoning } = attempt.usage;
+    let cached = if input.is_known() && output.is_known() { Count::ZERO } else { Count::UNKNOWN };
+    object.count("in", input, Count::UNKNOWN);
+    object.count("cache_read", cache_read, cached);
+    object.count("write_5m", write_5m, cached);
+    object.count("write_1h", write_1h, cached);
+    object.count("out", output, Count::UNKNOWN);
+    object.count("reasoning", reasoning, Count::UNKNOWN);
+    object.maybe("latency_ms", attempt.latency_ms.map(u64::from));
+    object.maybe("ttft_ms", attempt.ttft_ms.map(u64::from));
+    if attempt.status != Status::Ok {
+        object.text("status", attempt.status.name());
+    }
+    object.word("error", &attempt.error);
+    match attempt.check {
+        Check::None => {}
+        Check::Passed => object.text("check", "passed"),
+        Check::Failed => object.text("check", "failed"),
+    }
+    if attempt.write_ttl == WriteTtl::Assumed {
+        object.text("write_ttl", "assumed");
+    }
+}
+
+fn label(out: &mut Vec<u8>, label: &Label<'_>) {
+    let mut object = Object::open(out);
+    object.text("model", &label.model);
+    object.maybe("quality", label.quality.map(|quality| u64::from(quality.get())));
+    object.maybe("output", label.output);
+    object.close();
+}
+
+fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
+    let mut object = Object::open(out);
+    object.text("event", "price");
+    if let Some(at) = change.row.from {
+        object.text("at", &at.rfc3339());
+    }
+    object.text("model", &change.model);
+    rates(&mut object, &change.row.standard);
+    if let Some(batch) = &change.row.batch {
+        object.key("batch");
+        let mut inner = Object::open(object.out);
+        rates(&mut inner, batch);
+        inner.close();
+    }
+    if let Some(source) = &change.row.source {
+        object.text("source", source);
+    }
+    if change.simulated {
+        object.raw("simulated", b"true");
+    }
+    object.close();
+}
+
+fn rates(object: &mut Object<'_>, rates: &Rates) {
+    tier(object, &rates.base);
+    if !rates.above.is_empty() {
+        object.list("above", &rates.above, |out, (prompt, prices)| {
+            let mut object = Object::open(out);
+            object.number("prompt", *prompt);
+            tier(&mut object, prices);
+            object.close();
+        });
+    }
+}
+
+fn tier(object: &mut Object<'_>, tier: &Tier) {
+    let rows = [
+        ("input", Some(tier.input)),
+        ("cache_read", tier.cache_read),
+        ("write_5m", tier.write_5m),
+        ("write_1h", tier.write_1h),
+        ("output", Some(tier.output)),
+        ("reasoning", tier.reasoning),
+    ];
+    for (key, price) in rows {
+        if let Some(price) = price {
+            object.text(key, &price.usd_per_million());
+        }
+    }
+}
+
+/// An object under construction; keys are our own and need no escaping.
+struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+impl<'o> Object<'o> {
+    fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    fn close(self) {
+        self.out.push(b'}');
+    }
+
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn raw(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.out.extend_from_slice(value);
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        quoted(self.out, value);
+    }
+
+    /// Writes text that may be empty; empty is left out.
+    fn word(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.text(key, value);
+        }
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        number(self.out, value);
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(key, value);
+        }
+    }
+
+    /// Writes a count unless leaving it out says the same.
+    fn count(&mut self, key: &str, count: Count, absent: Count) {
+        match count.get() {
+            _ if count == absent => {}
+            Some(tokens) => self.number(key, tokens),
+            None => self.raw(key, b"null"),
+        }
+    }
+
+    fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
+        self.key(key);
+        self.out.push(b'[');
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            write(self.out, item);
+        }
+        self.out.push(b']');
+    }
+}
+
+fn number(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = value;
+    while let Some(slot) = at.checked_sub(1).and_then(|before| digits.get_mut(before)) {
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of ten fits a byte")]
+        let digit = (rest % 10) as u8;
+        *slot = b'0' + digit;
+        at -= 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+/// Writes text in quotes, escaping what JSON must.
+fn quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..0x20 => &[],
+            _ => continue,
+        };
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        if escape.is_empty() {
+            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            out.extend_from_slice(escape);
+        }
+        from = at + 1;
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    out.push(b'"');
+}

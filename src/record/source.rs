@@ -1,0 +1,420 @@
+//! Reads logs as a stream of blocks: opens, unpacks, recognises the format, and cuts between entries.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::block::{Block, Body, Shared};
+use super::csv::Columns;
+use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
+use super::foreign::Place;
+use super::format::{is_by_line, recognise};
+use super::input::Stream;
+use super::native::{self, Header};
+use super::skip::Refusal;
+use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
+
+/// How much is read at once.
+const STEP: usize = 1 << 18;
+/// How much of a log is looked at to recognise it.
+const PEEK: usize = 1 << 20;
+
+/// How to read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The format; `None` recognises it by the content, for each file anew.
+    pub format: Option<InputFormat>,
+    /// Whether the first bad line ends the reading.
+    pub strict: bool,
+    /// The model to assume where the log names none; such attempts are marked.
+    pub assume_model: Option<String>,
+}
+
+/// How far the reading has come, in bytes as stored (packed); to be watched from another thread.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    /// All there is to read, where known.
+    pub total: Option<u64>,
+}
+
+impl Progress {
+    /// Gives the bytes read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+}
+
+/// What came of reading a log to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Entries read.
+    pub entries: u64,
+    /// Sound things that are no model calls and were passed over.
+    pub not_calls: u64,
+    /// Bad lines.
+    pub bad: u64,
+    /// The first few bad lines, as `file:line: reason`.
+    pub first_bad: Vec<String>,
+}
+
+/// How many bad lines a summary quotes.
+const QUOTED: usize = 5;
+
+/// Logs being read.
+pub struct Source {
+    input: Input,
+    options: ReadOptions,
+    progress: Progress,
+    next: usize,
+    open: Option<Open>,
+    place: Place,
+    header: Header,
+    format: InputFormat,
+}
+
+/// One file being read.
+struct Open {
+    stream: Stream,
+    shared: Arc<Shared>,
+    /// Bytes read but not yet given out.
+    carry: Vec<u8>,
+    cutting: Cutting,
+    ended: bool,
+    /// What ended it early; told once what was read is given out.
+    failed: Option<std::io::Error>,
+    line: u64,
+}
+
+enum Cutting {
+    Lines,
+    Elements(Box<Elements>),
+    /// Within a line that is too long; this many bytes of it have gone.
+    Dropping,
+}
+
+/// Opens logs, and recognises the first.
+pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
+    input.check()?;
+    let progress = Progress { read: Arc::default(), total: input.size() };
+    let mut source = Source {
+        input: input.clone(),
+        options: options.clone(),
+        progress,
+        next: 0,
+        open: None,
+        place: Place::default(),
+        header: Header::default(),
+        format: options.format.unwrap_or(InputFormat::Native),
+    };
+    source.advance()?;
+    Ok(source)
+}
+
+impl Source {
+    /// Gives the format of the file being read.
+    pub fn format(&self) -> InputFormat {
+        self.format
+    }
+
+    /// Gives the header of the last file in our own format; empty where there was none.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Gives a view of how far the reading has come.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Gives the blocks one after another. After an error the next call goes on with the next file.
+    pub fn blocks(&mut self) -> Blocks<'_> {
+        Blocks(self)
+    }
+
+    /// Reads to the end, calling `f` for every entry and every skip until it breaks off.
+    ///
+    /// Strict reading ends with an error at the first bad line.
+    pub fn for_each(
+        &mut self,
+        mut f: impl FnMut(&str, u64, Result<Entry<'_>, &Skip>) -> ControlFlow<()>,
+    ) -> Result<Summary, Error> {
+        let mut summary = Summary::default();
+        while let Some(block) = self.next_block() {
+            let block = block?;
+            let mut stop = None;
+            let flow = block.for_each(|line, result| match result {
+                Ok(entry) => {
+                    summary.entries += 1;
+                    f(block.file(), line, Ok(entry))
+                }
+                Err(skip) => {
+                    stop = block.strict_error(&skip);
+                    summary.note(block.file(), &skip);
+                    if stop.is_some() { ControlFlow::Break(()) } else { f(block.file(), line, Err(&skip)) }
+                }
+            });
+            if let Some(error) = stop {
+                return Err(error);
+            }
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Gives the next block, or the error that ends a file.
+    pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
+        loop {
+            if self.open.is_none() && self.next < self.input.len() {
+                if let Err(error) = self.advance() {
+                    return Some(Err(error));
+                }
+            }
+            let open = self.open.as_mut()?;
+            self.format = open.shared.format;
+            if let Some((data, body)) = open.cut() {
+                let block = Block { shared: Arc::clone(&open.shared), data, body, place: self.place.clone() };
+                if block.shared.format.is_relative() {
+                    self.place = block.place_after();
+                }
+                return Some(Ok(block));
+            }
+            let done = self.open.take()?;
+            if let Some(source) = done.failed {
+                let (file, line) = (done.shared.file.clone(), done.line.saturating_sub(1));
+                return Some(Err(match done.stream.packed {
+                    Some(kind) => Error::Damaged { file, kind, line, source },
+                    None => Error::Read { file, line, source },
+                }));
+            }
+        }
+    }
+
+    /// Opens the next file, if there is one.
+    fn advance(&mut self) -> Result<(), Error> {
+        let place = self.next;
+        self.next += 1;
+        let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
+        let (open, header) = Open::new(stream?, &self.options)?;
+        self.format = open.shared.format;
+        if let Some(header) = header {
+            self.header = header;
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(mut stream: Stream, options: &ReadOptions) -> Result<(Self, Option<Header>), Error> {
+        let mut carry = Vec::new();
+        let (mut ended, mut failed) = (false, None);
+        let mut format = None;
+        while !ended && carry.len() < PEEK {
+            match stream.fill(&mut carry, STEP) {
+                Ok(0) => ended = true,
+                Ok(_) => {}
+                Err(error) => {
+                    failed = Some(error);
+                    ended = true;
+                }
+            }
+            // A line that is whole is enough where it tells the format; a pipe may not give more for long.
+            if carry.contains(&b'\n') {
+                format = options.format.or_else(|| recognise(bare(&carry)));
+                if format.is_some() {
+                    break;
+                }
+            }
+        }
+        if carry.starts_with(BYTE_ORDER_MARK) {
+            carry.drain(..BYTE_ORDER_MARK.len());
+        }
+        let file = stream.name.clone();
+        let empty = carry.trim_ascii().is_empty();
+        let format = match options.format.or(format).or_else(|| recognise(&carry)) {
+            Some(format) => format,
+            // An empty log is sound: it says that nothing happened. A damaged one is told as such when it is read.
+            None if empty || failed.is_some() => InputFormat::Native,
+            None => return Err(Error::UnknownFormat { file }),
+        };
+        let mut line = 1;
+        let columns = if format.is_csv() && !empty { take_columns(&mut carry, &mut line, &file, format)? } else { Columns::default() };
+        let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
+        let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
+            || is_by_line(format, &carry);
+        let cutting = if by_line {
+            Cutting::Lines
+        } else {
+            Cutting::Elements(Box::new(Elements::new(format.wrappers(), MAX_ENTRY, line)))
+        };
+        let shared = Arc::new(Shared {
+            file,
+            format,
+            columns,
+            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
+            strict: options.strict,
+        });
+        Ok((Self { stream, shared, carry, cutting, ended, failed, line }, header))
+    }
+
+    /// Reads more, if there is more.
+    fn fill(&mut self) {
+        match self.stream.fill(&mut self.carry, STEP) {
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+            Err(error) => {
+                self.failed = Some(error);
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Gives the next stretch of whole entries; `None` at the end.
+    fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
+        match self.cutting {
+            Cutting::Elements(_) => self.cut_elements(),
+            Cutting::Lines => self.cut_lines(),
+            Cutting::Dropping => self.drop_line(),
+        }
+    }
+
+    fn cut_lines(&mut self) -> Option<(Vec<u8>, Body)> {
+        let mut searched = 0;
+        loop {
+            if self.carry.len() >= BLOCK || self.ended {
+                let found = memchr::memrchr(b'\n', self.carry.get(searched..).unwrap_or_default());
+                let end = match found {
+                    Some(at) => searched + at + 1,
+                    // The last line may lack its end, unless the file breaks off within it.
+                    None if self.ended && self.failed.is_none() => self.carry.len(),
+                    None if self.ended => 0,
+                    None if self.carry.len() > MAX_ENTRY => {
+                        self.cutting = Cutting::Dropping;
+                        return self.drop_line();
+                    }
+                    None => {
+                        searched = self.carry.len();
+                        self.fill();
+                        continue;
+                    }
+                };
+                if end == 0 {
+                    return None;
+                }
+                let mut rest = Vec::with_capacity(BLOCK + 2 * STEP);
+                rest.extend_from_slice(self.carry.get(end..).unwrap_or_default());
+                let mut data = std::mem::replace(&mut self.carry, rest);
+                data.truncate(end);
+                let first = self.line;
+                self.line += memchr::memchr_iter(b'\n', &data).count() as u64;
+                return Some((data, Body::Lines(first)));
+            }
+            searched = 0;
+            self.fill();
+        }
+    }
+
+    /// Lets go of a line that is too long, and tells of it.
+    fn drop_line(&mut self) -> Option<(Vec<u8>, Body)> {
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.carry) {
+                self.carry.drain(..=at);
+                break;
+            }
+            self.carry.clear();
+            if self.ended {
+                break;
+            }
+            self.fill();
+        }
+        self.cutting = Cutting::Lines;
+        let piece = Piece { start: 0, end: 0, line: self.line, giant: true };
+        self.line += 1;
+        Some((Vec::new(), Body::Pieces(vec![piece])))
+    }
+
+    fn cut_elements(&mut self) -> Option<(Vec<u8>, Body)> {
+        let (mut data, mut pieces) = (Vec::new(), Vec::new());
+        while data.len() < BLOCK {
+            if self.carry.is_empty() && !self.ended {
+                self.fill();
+            }
+            let Cutting::Elements(elements) = &mut self.cutting else { break };
+            if self.carry.is_empty() {
+                if self.failed.is_none() {
+                    elements.end(&mut data, &mut pieces);
+                }
+                break;
+            }
+            elements.feed(&self.carry, &mut data, &mut pieces);
+            self.carry.clear();
+            if let Some(piece) = pieces.last() {
+                self.line = piece.line + 1;
+            }
+        }
+        (!pieces.is_empty()).then_some((data, Body::Pieces(pieces)))
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn bare(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Takes the header row off a CSV file.
+fn take_columns(
+    carry: &mut Vec<u8>,
+    line: &mut u64,
+    file: &str,
+    format: InputFormat,
+) -> Result<Columns, Error> {
+    let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
+    let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
+    let columns = Columns::read(row.trim());
+    if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
+        return Err(Error::Column { file: file.to_owned(), column, format });
+    }
+    carry.drain(..end);
+    *line += 1;
+    Ok(columns)
+}
+
+/// Reads the header of a log in our format, if it has one, and refuses versions to come.
+fn first_header(start: &[u8], file: &str) -> Result<Option<Header>, Error> {
+    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Ok(None) };
+    let header = std::str::from_utf8(first).ok().and_then(native::header);
+    header.transpose().map_err(|refusal| {
+        let (Refusal::Bad(reason), _) = (refusal, ()) else { return Error::UnknownFormat { file: file.to_owned() } };
+        Error::Header { file: file.to_owned(), reason }
+    })
+}
+
+/// The blocks of a source.
+pub struct Blocks<'s>(&'s mut Source);
+
+impl Iterator for Blocks<'_> {
+    type Item = Result<Block, Error>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_block()
+    }
+}
+
+impl Summary {
+    /// Counts something that was passed over.
+    pub fn note(&mut self, file: &str, skip: &Skip) {
+        match skip.kind {
+            SkipKind::NotACall => self.not_calls += 1,
+            SkipKind::Bad => {
+                self.bad += 1;
+                if self.first_bad.len() < QUOTED {
+                    self.first_bad.push(format!("{file}:{}: {}", skip.line, skip.reason));
+                }
+            }
+        }
+    }
+}
