@@ -14,6 +14,7 @@ pub mod pricing;
 pub mod record;
 pub mod report;
 pub mod routing;
+pub mod sample;
 pub mod session;
 pub mod telemetry;
 pub mod units;

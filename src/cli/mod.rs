@@ -8,6 +8,7 @@ pub mod manual;
 pub mod output;
 pub mod prices;
 pub mod replay;
+pub mod sample;
 pub mod settings;
 pub mod snapshot;
 pub mod whatif;
@@ -49,6 +50,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
+    /// Write the bundled sample log again, or another one from another seed
+    Sample(sample::SampleArgs),
     /// Render a screen of the console as SVG or text
     Snapshot(Box<snapshot::SnapshotArgs>),
     /// Print built-in settings and themes, and say where your own are looked for
@@ -87,6 +90,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
+        Some(Command::Sample(args)) => sample::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
         Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args),
