@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use crossterm::event::{Event, EventStream};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use crate::config::{self, console::ConsoleSettings};
@@ -19,6 +19,9 @@ use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::{Screen, Ui};
 use crate::session::{Player, Snapshot, Worker, spawn};
+
+/// The least time between two frames.
+const LEAST: Duration = Duration::from_millis(8);
 
 /// How the console is to be opened, over what the settings files say.
 #[derive(Clone, Debug, Default)]
@@ -233,13 +236,14 @@ async fn watch_all(
     let mut events = EventStream::new();
     let mut signals = Signals::new()?;
     let mut pace = dressing.pace();
-    let mut drawn = started;
+    let mut drawn = started.checked_sub(LEAST).unwrap_or(started);
     let mut dirty = true;
     let mut by_data = false;
     loop {
         app.tick(started.elapsed());
         let busy = app.work();
-        let wait = if by_data { pace.saturating_sub(drawn.elapsed()) } else { Duration::ZERO };
+        // A held key or a dragged mouse sends more events than a screen can show: frames keep a least distance.
+        let wait = if by_data { pace } else { LEAST }.saturating_sub(drawn.elapsed());
         if dirty && wait.is_zero() {
             session.draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
             drawn = Instant::now();
@@ -256,14 +260,9 @@ async fn watch_all(
             biased;
             event = events.next() => {
                 let Some(Ok(event)) = event else { break };
-                let mut next = Some(event);
-                // All that has come in is taken before the next frame.
-                while let Some(event) = next {
-                    app.tick(started.elapsed());
-                    if !answer(&mut app, &mut dressing, &worker, &mut session, &event, options)? {
-                        return Ok(());
-                    }
-                    next = events.next().now_or_never().flatten().and_then(Result::ok);
+                app.tick(started.elapsed());
+                if !answer(&mut app, &mut dressing, &worker, &mut session, &event, options)? {
+                    return Ok(());
                 }
                 pace = dressing.pace();
                 (dirty, by_data) = (true, false);

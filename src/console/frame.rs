@@ -39,6 +39,9 @@ pub fn parts(area: Rect) -> Parts {
     Parts { header, tabs, body, bar, footer }
 }
 
+/// A cell of the strip is marked where at least one in so many requests failed.
+const TROUBLE: u32 = 12;
+
 /// The strip over the whole log, worked out once.
 #[derive(Clone, Debug, Default)]
 pub struct StripData {
@@ -54,7 +57,7 @@ impl StripData {
             rate: log.strip.iter().map(|cell| cell.requests).collect(),
             errors: (0u64..)
                 .zip(&log.strip)
-                .filter(|(_, cell)| cell.errors > 0)
+                .filter(|(_, cell)| cell.errors > 0 && cell.errors * TROUBLE >= cell.requests)
                 .map(|(at, _)| u32::try_from(at * u64::from(WHOLE) / cells).unwrap_or(WHOLE))
                 .collect(),
         }

@@ -72,7 +72,7 @@ const BRAILLE: Glyphs = Glyphs {
     corner: ('╭', '╮', '╰', '╯'),
     tick: ('┤', '┬', '└'),
     dashed: '┊',
-    play: ('▶', '⏸', '»'),
+    play: ('▶', '‖', '»'),
     threshold: ('▲', '△'),
     point: ('●', '○'),
     mark: '⚑',
