@@ -11,7 +11,7 @@ pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConsoleSettings {
-    /// The theme's name, or `auto`: light or dark by what the terminal answers.
+    /// The theme's name, or `auto`: light or dark by `COLORFGBG`, `terminal` without it.
     pub theme: String,
     /// The glyphs: `auto`, `braille`, `block` or `ascii`.
     pub glyphs: String,

@@ -78,7 +78,7 @@ pub struct Spec {
     pub id: &'static str,
     /// What the palette calls it.
     pub name: &'static str,
-    /// What the footer calls it: one or two words.
+    /// What the footer calls it: one or two words; nothing where it is not shown, `/` where it is shown with the one above.
     pub hint: &'static str,
     /// What it does, in a sentence.
     pub doc: &'static str,
@@ -113,15 +113,15 @@ macro_rules! actions {
 }
 
 actions! {
-    NudgeDown "tune.nudge-down" [Tune] ["left" "h"] "-1 ‰", "Threshold down by 1", "Lowers the chosen threshold by 1 per mille.", "decrease lower left slider";
-    NudgeUp "tune.nudge-up" [Tune] ["right" "l"] "+1 ‰", "Threshold up by 1", "Raises the chosen threshold by 1 per mille.", "increase higher right slider";
-    NudgeDownTen "tune.nudge-down-ten" [Tune] ["shift-left" "H"] "-10 ‰", "Threshold down by 10", "Lowers the chosen threshold by 10 per mille.", "decrease lower slider";
-    NudgeUpTen "tune.nudge-up-ten" [Tune] ["shift-right" "L"] "+10 ‰", "Threshold up by 10", "Raises the chosen threshold by 10 per mille.", "increase higher slider";
+    NudgeDown "tune.nudge-down" [Tune] ["left" "h"] "1 ‰", "Threshold down by 1", "Lowers the chosen threshold by 1 per mille.", "decrease lower left slider";
+    NudgeUp "tune.nudge-up" [Tune] ["right" "l"] "/", "Threshold up by 1", "Raises the chosen threshold by 1 per mille.", "increase higher right slider";
+    NudgeDownTen "tune.nudge-down-ten" [Tune] ["shift-left" "H"] "10 ‰", "Threshold down by 10", "Lowers the chosen threshold by 10 per mille.", "decrease lower slider";
+    NudgeUpTen "tune.nudge-up-ten" [Tune] ["shift-right" "L"] "/", "Threshold up by 10", "Raises the chosen threshold by 10 per mille.", "increase higher slider";
     TypeValue "tune.type-value" [Tune] ["0..9"] "type", "Type a threshold", "Takes digits as the chosen threshold, 0 to 1000.", "number digits set";
     RungNext "tune.rung-next" [Tune] ["down" "j"] "rung", "Next rung", "Chooses the next threshold of this route.", "ladder select";
-    RungPrevious "tune.rung-previous" [Tune] ["up" "k"] "", "Previous rung", "Chooses the threshold before this one.", "ladder select";
+    RungPrevious "tune.rung-previous" [Tune] ["up" "k"] "/", "Previous rung", "Chooses the threshold before this one.", "ladder select";
     RouteNext "tune.route-next" [Tune] ["r" "pagedown"] "route", "Next route", "Chooses the next route.", "select";
-    RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "", "Previous route", "Chooses the route before this one.", "select";
+    RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
@@ -131,8 +131,8 @@ actions! {
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
-    Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "", "Up", "Goes up one row.", "previous scroll";
-    Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "", "Down", "Goes down one row.", "next scroll";
+    Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
+    Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
     PageUp "list.page-up" [Overview Traffic Models Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
     PageDown "list.page-down" [Overview Traffic Models Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
     First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row.", "top begin";
@@ -141,23 +141,23 @@ actions! {
 
     Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it.", "stop resume run";
     StepForward "player.step-forward" [Player] ["."] "step", "Step one event on", "Goes on by one event.", "next single";
-    StepBack "player.step-back" [Player] [","] "", "Step one event back", "Goes back by one event.", "previous single";
+    StepBack "player.step-back" [Player] [","] "/", "Step one event back", "Goes back by one event.", "previous single";
     Back10s "player.back-10s" [Player] ["left" "<" "alt-left"] "10 s", "Back 10 seconds", "Goes back 10 seconds of the log.", "seek rewind";
-    Forward10s "player.forward-10s" [Player] ["right" ">" "alt-right"] "", "Forward 10 seconds", "Goes on 10 seconds of the log.", "seek skip";
+    Forward10s "player.forward-10s" [Player] ["right" ">" "alt-right"] "/", "Forward 10 seconds", "Goes on 10 seconds of the log.", "seek skip";
     Back60s "player.back-60s" [Player] ["shift-left" "{"] "60 s", "Back 1 minute", "Goes back one minute of the log.", "seek rewind";
-    Forward60s "player.forward-60s" [Player] ["shift-right" "}"] "", "Forward 1 minute", "Goes on one minute of the log.", "seek skip";
+    Forward60s "player.forward-60s" [Player] ["shift-right" "}"] "/", "Forward 1 minute", "Goes on one minute of the log.", "seek skip";
     Back10m "player.back-10m" [Player] ["ctrl-left" "("] "", "Back 10 minutes", "Goes back ten minutes of the log.", "seek rewind";
     Forward10m "player.forward-10m" [Player] ["ctrl-right" ")"] "", "Forward 10 minutes", "Goes on ten minutes of the log.", "seek skip";
     Slower "player.slower" [Player] ["["] "speed", "Half the speed", "Halves the speed.", "slow";
-    Faster "player.faster" [Player] ["]"] "", "Twice the speed", "Doubles the speed.", "fast";
+    Faster "player.faster" [Player] ["]"] "/", "Twice the speed", "Doubles the speed.", "fast";
     JumpTenth "player.jump-tenth" [Player] ["alt-0..9"] "jump", "Jump to a tenth", "Goes to 0, 10, .. 90 % of the log.", "seek percent position";
     LogStart "player.start" [Player] ["home" "alt-home"] "", "Start of the log", "Goes to the first event.", "seek begin";
     LogEnd "player.end" [Player] ["end" "alt-end"] "", "End of the log", "Goes to the last event.", "seek";
     Goto "player.goto" [Player] ["t"] "go to", "Go to a time", "Asks for a time (14:03:20, +5m, -30s), a share (50%) or an event (ev 12000).", "seek jump time";
     NextError "player.next-error" [Player] ["e"] "error", "Next error", "Goes to the next error or fallback.", "incident failure seek";
-    PreviousError "player.previous-error" [Player] ["E"] "", "Previous error", "Goes to the error or fallback before this.", "incident failure seek";
+    PreviousError "player.previous-error" [Player] ["E"] "/", "Previous error", "Goes to the error or fallback before this.", "incident failure seek";
     Mark "player.mark" [Player] ["m"] "mark", "Set or take a mark", "Sets a mark here, or takes it away.", "bookmark flag";
-    NextMark "player.next-mark" [Player] ["'"] "", "Next mark", "Goes to the next mark.", "bookmark flag seek";
+    NextMark "player.next-mark" [Player] ["'"] "/", "Next mark", "Goes to the next mark.", "bookmark flag seek";
     Loop "player.loop" [Player] ["o"] "loop", "Loop a stretch", "Sets the start of a loop, then its end, then takes it away.", "repeat range";
     Follow "player.follow" [Player] ["G"] "follow", "Follow the newest", "Goes to the newest event and stays there.", "live tail end";
 
@@ -172,12 +172,12 @@ actions! {
     Zoom "app.zoom" [Global] ["z"] "zoom", "Zoom the panel", "Shows the panel with the keys over the whole screen, or all panels again.", "expand maximise full";
     Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom, then the filter.", "close cancel";
     Freeze "app.freeze" [Global] ["space" "f"] "freeze", "Freeze the view", "Holds the picture still; traffic goes on.", "pause hold stop";
-    WindowLonger "app.window-longer" [Global] ["W"] "", "Longer window", "Counts over a longer stretch of time.", "range span";
     WindowShorter "app.window-shorter" [Global] ["w"] "window", "Shorter window", "Counts over a shorter stretch of time.", "range span";
+    WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
     Reading "app.reading" [Global] ["v"] "reading", "Recorded or routed", "Switches between what the log recorded and what this policy would have done.", "what-if baseline compare";
     CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy the row", "Copies the chosen row to the clipboard.", "yank clipboard";
-    CopyMode "app.copy-mode" [Global] ["c"] "", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
-    NextTheme "app.next-theme" [Global] ["T"] "", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
+    CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
+    NextTheme "app.next-theme" [Global] ["T"] "theme", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
     NextGlyphs "app.next-glyphs" [Global] [] "", "Next glyphs", "Draws with braille, blocks or ascii.", "font symbols unicode";
     Reload "app.reload" [Global] ["ctrl-r"] "", "Read the settings again", "Reads the settings, keys and themes again.", "config refresh";
     Redraw "app.redraw" [Global] ["ctrl-l"] "", "Draw again", "Draws the whole screen afresh.", "repaint refresh clear";

@@ -169,7 +169,9 @@ impl Chord {
             out.push_str(if ascii { "S-" } else { "⇧" });
         }
         match self.key {
-            Key::Function(n) => out.push_str(&format!("F{n}")),
+            Key::Function(n) => {
+                let _ = fmt::Write::write_fmt(&mut out, format_args!("F{n}"));
+            }
             Key::Char(c) if c != ' ' => out.push(if self.ctrl { upper(c) } else { c }),
             key => {
                 let entry = NAMES.iter().find(|entry| entry.0 == key);

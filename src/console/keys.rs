@@ -3,6 +3,8 @@
 //! Invariant: in one context a key does one thing. Ctrl-C always quits and cannot be taken; Ctrl-S, Ctrl-Q and Ctrl-D
 //! belong to the terminal and the shell; Ctrl-Z only ever suspends.
 
+use std::fmt::Write;
+
 use super::action::{ACTIONS, Action, Context, Spec};
 use super::chord::{Chord, ChordError};
 use crate::config::keys::Remap;
@@ -286,7 +288,7 @@ pub fn default_file() -> String {
         }
         let keys: Vec<String> = spec.keys.iter().map(|key| format!("\"{key}\"")).collect();
         let line = format!("{name} = [{}]", keys.join(", "));
-        out.push_str(&format!("{line:<48} # {}\n", spec.doc));
+        let _ = writeln!(out, "{line:<48} # {}", spec.doc);
     }
     out
 }

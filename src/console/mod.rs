@@ -5,11 +5,17 @@
 
 pub mod action;
 pub mod chord;
+pub mod footer;
 pub mod format;
 pub mod glyphs;
+pub mod help;
 pub mod keys;
 pub mod paint;
+pub mod palette;
+pub mod prompt;
 pub mod screens;
+pub mod svg;
+pub mod terminal;
 pub mod text;
 pub mod theme;
 pub mod ui;

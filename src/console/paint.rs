@@ -114,8 +114,7 @@ fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
     if wide == 2
         && let Some(hidden) = buf.cell_mut((x + 1, y))
     {
-        hidden.reset();
-        hidden.set_style(style);
+        hidden.set_char(' ').set_style(style);
     }
     after
 }

@@ -157,16 +157,16 @@ fn linear(channel: u8) -> f64 {
     if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
 }
 
-/// How far apart two colours look (Euclidean in OKLab; 0.02 is about the least difference seen).
+/// How far apart two colours look (Euclidean in `OKLab`; 0.02 is about the least difference seen).
 pub fn distance(a: [u8; 3], b: [u8; 3]) -> f64 {
     let (a, b) = (oklab(a.map(linear)), oklab(b.map(linear)));
     a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt()
 }
 
-fn oklab([r, g, b]: [f64; 3]) -> [f64; 3] {
-    let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
-    let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
-    let s = (0.088_302_461_9 * r + 0.281_718_837_6 * g + 0.629_978_700_5 * b).cbrt();
+fn oklab([red, green, blue]: [f64; 3]) -> [f64; 3] {
+    let l = (0.412_221_470_8 * red + 0.536_332_536_3 * green + 0.051_445_992_9 * blue).cbrt();
+    let m = (0.211_903_498_2 * red + 0.680_699_545_1 * green + 0.107_396_956_6 * blue).cbrt();
+    let s = (0.088_302_461_9 * red + 0.281_718_837_6 * green + 0.629_978_700_5 * blue).cbrt();
     [
         0.210_454_255_3 * l + 0.793_617_785 * m - 0.004_072_046_8 * s,
         1.977_998_495_1 * l - 2.428_592_205 * m + 0.450_593_709_9 * s,
@@ -193,7 +193,7 @@ pub enum Blindness {
     Protanopia,
 }
 
-/// Gives the colour as someone with this colour blindness sees it (Machado, Oliveira, Fernandes 2009, full severity).
+/// Gives the colour as someone with this colour blindness sees it (Machado, Oliveira and Fernandes 2009, full severity).
 pub fn seen_by(colour: [u8; 3], blindness: Blindness) -> [u8; 3] {
     let rows = match blindness {
         Blindness::Deuteranopia => [

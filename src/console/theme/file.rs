@@ -124,7 +124,8 @@ impl Catalogue {
             let source = Source { text };
             match self.find(&parent) {
                 None => {
-                    warnings.push(source.warning(at, format!("there is no theme `{parent}` to inherit from")))
+                    warnings
+                        .push(source.warning(at, format!("there is no theme `{parent}` to inherit from")));
                 }
                 Some(found) if chain.iter().any(|&seen| std::ptr::eq(seen, found)) => {
                     warnings.push(

@@ -91,6 +91,18 @@ impl Theme {
     }
 }
 
+/// Chooses the theme that `auto` stands for, by the terminal's own word on its ground (`COLORFGBG`, such as `15;0`);
+/// without one, the theme that reads on either.
+pub fn auto_theme(colorfgbg: Option<&str>) -> &'static str {
+    let ground =
+        colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|last| last.parse::<u8>().ok());
+    match ground {
+        Some(0..=6 | 8) => "dark",
+        Some(7 | 9..=15) => "light",
+        _ => "terminal",
+    }
+}
+
 impl Default for Theme {
     /// The look of a terminal without colours and modifiers, for use where no theme could be read.
     fn default() -> Self {

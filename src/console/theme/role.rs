@@ -18,6 +18,7 @@ macro_rules! roles {
             }
 
             /// Gives the role whose look is taken where a theme does not name this one.
+            #[must_use]
             pub const fn parent(self) -> Self {
                 match self { $(Self::$variant => Self::$parent,)* }
             }

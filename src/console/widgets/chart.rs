@@ -108,7 +108,7 @@ impl Axis {
         let step = if usable { nice_step(length / f64::from(most)) } else { 1.0 };
         let first = (from / step).ceil();
         let slack = step * 1e-9;
-        (0..u32::from(most) + 1)
+        (0..=u32::from(most))
             .map(move |n| (first + f64::from(n)) * step)
             .take_while(move |&tick| usable && tick <= to + slack)
             .map(move |tick| if tick.abs() < slack { 0.0 } else { tick })

@@ -226,7 +226,7 @@ impl Histogram<'_> {
             }
         }
         for marker in self.in_order() {
-            let (sign, style) = sign_of(marker, look);
+            let (sign, style) = sign_of(*marker, look);
             paint::sign(buf, column(at, marker.at), at.y, sign, style);
         }
     }
@@ -243,12 +243,20 @@ impl Histogram<'_> {
             if wide > at.width {
                 continue;
             }
-            let start = column(at, marker.at).saturating_sub(wide / 2).clamp(at.left(), at.right() - wide);
-            let free = taken.iter().take(used).all(|&(from, to)| start > to || start + wide < from);
-            let Some(slot) = taken.get_mut(used).filter(|_| free) else { continue };
+            let middle = column(at, marker.at).saturating_sub(wide / 2);
+            let free = |start: u16| {
+                let fits = start >= at.left() && start + wide <= at.right();
+                fits && taken.iter().take(used).all(|&(from, to)| start > to || start + wide < from)
+            };
+            // Beside its place where that is taken, but never so far that it seems to belong to another.
+            let shifts = [0i16, 1, -1, 2, -2, 3, -3];
+            let edge = middle.clamp(at.left(), at.right() - wide);
+            let start =
+                shifts.iter().filter_map(|&shift| edge.checked_add_signed(shift)).find(|&start| free(start));
+            let (Some(start), Some(slot)) = (start, taken.get_mut(used)) else { continue };
             *slot = (start, start + wide);
             used += 1;
-            let (_, style) = sign_of(marker, look);
+            let (_, style) = sign_of(*marker, look);
             paint::text(buf, Rect { x: start, width: wide, ..at }, &words, style, look.glyphs.cut);
         }
     }
@@ -258,7 +266,7 @@ fn nothing(area: Rect) -> Rect {
     Rect { width: 0, height: 0, ..area }
 }
 
-fn sign_of(marker: &Marker, look: Look<'_>) -> (char, Style) {
+fn sign_of(marker: Marker, look: Look<'_>) -> (char, Style) {
     let (sign, role) = match marker.kind {
         MarkerKind::Applied => (look.glyphs.threshold.0, Role::Applied),
         MarkerKind::Staged => (look.glyphs.threshold.1, Role::Staged),

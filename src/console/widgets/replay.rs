@@ -61,15 +61,18 @@ impl Strip<'_> {
         let ticks = if below == 1 { ticks } else { rate };
         let width = usize::from(rate.width);
         let count = self.rate.len();
+        // The mean of the stretches that fall together, rounded up so that nothing vanishes.
         let value = |offset: usize| {
             let from = offset * count / width;
-            let to = ((offset + 1) * count / width).max(from + 1);
-            self.rate.get(from..to.min(count)).and_then(|stretch| stretch.iter().copied().max()).unwrap_or(0)
+            let to = ((offset + 1) * count / width).max(from + 1).min(count);
+            let stretches = self.rate.get(from..to).unwrap_or_default();
+            let sum: u64 = stretches.iter().map(|&events| u64::from(events)).sum();
+            sum.div_ceil(u64::try_from(stretches.len()).unwrap_or(1).max(1))
         };
-        let most = u64::from(self.rate.iter().copied().max().unwrap_or(0).max(1));
+        let most = (0..width).map(value).max().unwrap_or(0).max(1);
         let style = look.style(Role::ReplayRate);
         for offset in 0..rate.width {
-            let events = u64::from(value(usize::from(offset)));
+            let events = value(usize::from(offset));
             spark::column(buf, rate, rate.left() + offset, events, most, style, look);
         }
         if let Some((from, to)) = self.looped {
@@ -205,6 +208,7 @@ impl ReplayBar<'_> {
         let (strip, shown) = self.divide(area, look);
         let role = if self.state == PlayState::Paused { Role::Warn } else { Role::Accent };
         let first = paint::nth_row(area, 0);
+        paint::clear(buf, first, look.theme.base());
         paint::text(buf, first, &self.left(look), look.style(role), look.glyphs.cut);
         if strip.width == 0 {
             return;

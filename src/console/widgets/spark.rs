@@ -18,16 +18,30 @@ pub struct Spark<'a> {
     pub style: Style,
 }
 
+/// What stands in one column.
+#[derive(Clone, Copy)]
+enum Column {
+    /// Nothing: the values do not reach so far back.
+    Before,
+    /// A time in which nothing was measured.
+    Absent,
+    Value(u64),
+}
+
 impl Spark<'_> {
-    /// The value drawn in a column: the largest of those that fall together, or one each from the right.
-    fn value(&self, width: usize, offset: usize) -> Option<Option<u64>> {
+    /// What is drawn in a column: the largest of the values that fall together, or one each from the right.
+    fn value(&self, width: usize, offset: usize) -> Column {
         let count = self.values.len();
-        if count <= width {
-            let at = offset.checked_sub(width - count)?;
-            return self.values.get(at).copied();
-        }
-        let (from, to) = (offset * count / width, (offset + 1) * count / width);
-        Some(self.values.get(from..to)?.iter().copied().flatten().max())
+        let (from, to) = if count > width {
+            (offset * count / width, (offset + 1) * count / width)
+        } else {
+            match offset.checked_sub(width - count) {
+                Some(at) => (at, at + 1),
+                None => return Column::Before,
+            }
+        };
+        let values = self.values.get(from..to).unwrap_or_default();
+        values.iter().copied().flatten().max().map_or(Column::Absent, Column::Value)
     }
 
     /// Draws it over the whole area.
@@ -37,17 +51,17 @@ impl Spark<'_> {
             return;
         }
         let width = usize::from(area.width);
-        let largest = || (0..width).filter_map(|x| self.value(width, x).flatten()).max();
+        let largest = || self.values.iter().copied().flatten().max();
         let most = self.most.or_else(largest).unwrap_or(1).max(1);
         for offset in 0..area.width {
             let x = area.left() + offset;
             match self.value(width, usize::from(offset)) {
-                Some(Some(value)) => column(buf, area, x, value, most, self.style, look),
-                Some(None) => {
+                Column::Value(value) => column(buf, area, x, value, most, self.style, look),
+                Column::Absent => {
                     let y = area.bottom() - 1;
                     paint::sign(buf, x, y, look.glyphs.dot, look.style(Role::Unknown));
                 }
-                None => {}
+                Column::Before => {}
             }
         }
     }

@@ -71,7 +71,7 @@ impl TableState {
         let selected = self.selected.map(|at| at.min(count.saturating_sub(1)));
         let mut offset = self.offset.min(count.saturating_sub(visible));
         if let Some(at) = selected {
-            offset = offset.clamp((at + 1).saturating_sub(visible), at);
+            offset = offset.clamp((at + 1).saturating_sub(visible).min(at), at);
         }
         Self { selected: selected.filter(|_| count > 0), offset }
     }
