@@ -17,6 +17,7 @@ pub mod paint;
 pub mod screens;
 pub mod palette;
 pub mod prompt;
+pub mod screens;
 pub mod svg;
 pub mod terminal;
 pub mod text;
