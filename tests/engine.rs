@@ -5,14 +5,18 @@ use std::sync::Arc;
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
-    Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled, on_model,
+    Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled,
+    on_model,
 };
 use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, Tier, Unpriced, Usage};
-use pointsman::routing::{Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds};
+use pointsman::routing::{
+    Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds,
+};
 use pointsman::session::{Command, Log, Player, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
 use pointsman::units::{
-    Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span, TeamId,
+    Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span,
+    TeamId,
 };
 use proptest::prelude::*;
 
@@ -34,10 +38,14 @@ fn names() -> Names {
 fn book() -> PriceBook {
     let usd = |text: &str| PicoPerMillion::from_usd_per_million(text).unwrap();
     let mut book = PriceBook { name: "t".into(), ..PriceBook::default() };
-    for (model, input, output, cached) in
-        [("nano", "0.1", "0.4", None), ("flash", "0.3", "2.5", Some("0.03")), ("mid", "2", "8", Some("0.5")), ("strong", "5", "25", Some("0.5"))]
-    {
-        let base = Tier { input: usd(input), output: usd(output), cache_read: cached.map(usd), ..Tier::default() };
+    for (model, input, output, cached) in [
+        ("nano", "0.1", "0.4", None),
+        ("flash", "0.3", "2.5", Some("0.03")),
+        ("mid", "2", "8", Some("0.5")),
+        ("strong", "5", "25", Some("0.5")),
+    ] {
+        let base =
+            Tier { input: usd(input), output: usd(output), cache_read: cached.map(usd), ..Tier::default() };
         let long = Tier { input: usd("4"), output: usd("16"), ..base };
         let above = if model == "mid" { vec![(20_000, long)] } else { Vec::new() };
         book.add_row(model, PriceRow { standard: Rates { base, above }, ..PriceRow::default() });
@@ -46,19 +54,19 @@ fn book() -> PriceBook {
     let dearer = Tier { input: usd("0.6"), output: usd("3"), ..Tier::default() };
     book.add_row(
         "flash",
-        PriceRow { from: Some(Instant(500_000_000)), standard: Rates { base: dearer, above: Vec::new() }, ..PriceRow::default() },
+        PriceRow {
+            from: Some(Instant(500_000_000)),
+            standard: Rates { base: dearer, above: Vec::new() },
+            ..PriceRow::default()
+        },
     );
     book
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
     let count = |most: u64| prop_oneof![9 => (0..most).prop_map(|n| Count::new(n).unwrap()), 1 => Just(Count::UNKNOWN)];
-    (count(30_000), prop_oneof![Just(Count::ZERO), count(9_000)], count(3_000)).prop_map(|(input, cache_read, output)| Usage {
-        input,
-        cache_read,
-        output,
-        ..Usage::NONE
-    })
+    (count(30_000), prop_oneof![Just(Count::ZERO), count(9_000)], count(3_000))
+        .prop_map(|(input, cache_read, output)| Usage { input, cache_read, output, ..Usage::NONE })
 }
 
 fn observed() -> impl Strategy<Value = Observed> {
@@ -69,19 +77,38 @@ fn observed() -> impl Strategy<Value = Observed> {
     let model = prop_oneof![9 => (0u16..5).prop_map(ModelId), 1 => Just(ModelId::NONE)];
     let latency = prop_oneof![4 => (0u64..90_000).prop_map(Millis::new), 1 => Just(Millis::UNKNOWN)];
     (usage(), status, check, model, latency, proptest::bool::weighted(0.1)).prop_map(
-        |(usage, status, check, model, latency, assumed)| Observed { usage, status, check, model, latency, assumed, ..Observed::default() },
+        |(usage, status, check, model, latency, assumed)| Observed {
+            usage,
+            status,
+            check,
+            model,
+            latency,
+            assumed,
+            ..Observed::default()
+        },
     )
 }
 
 type Entry = (Operation, Option<Extra>);
 
 fn entry() -> impl Strategy<Value = Entry> {
-    let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(|(model, quality, output)| {
-        ModelLabel { model: ModelId(model), quality: quality.and_then(PerMille::new), output }
-    });
+    let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
+        |(model, quality, output)| ModelLabel {
+            model: ModelId(model),
+            quality: quality.and_then(PerMille::new),
+            output,
+        },
+    );
     let extra = (proptest::collection::vec(observed(), 0..3), proptest::collection::vec(label, 0..3))
         .prop_map(|(earlier, labels)| Extra { earlier, labels, ..Extra::default() });
-    (0i64..1_000_000_000, observed(), proptest::option::of(0u16..=1000), 0usize..11, 0u16..4, proptest::option::weighted(0.3, extra))
+    (
+        0i64..1_000_000_000,
+        observed(),
+        proptest::option::of(0u16..=1000),
+        0usize..11,
+        0u16..4,
+        proptest::option::weighted(0.3, extra),
+    )
         .prop_map(|(at, served, confidence, class, team, extra)| {
             let mut operation = Operation {
                 at: Instant(at),
@@ -118,7 +145,11 @@ fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
         models
             .iter()
             .enumerate()
-            .map(|(at, model)| RungSpec { name: None, model: (*model).into(), threshold: list.get(at).map(|&t| i64::from(t)) })
+            .map(|(at, model)| RungSpec {
+                name: None,
+                model: (*model).into(),
+                threshold: list.get(at).map(|&t| i64::from(t)),
+            })
             .collect()
     };
     let spec = PolicySpec {
@@ -217,7 +248,15 @@ fn memory_log(log: &[Entry], policy: Policy) -> Arc<Log> {
     history.sort();
     let names = names();
     let world = World::of(log);
-    Arc::new(Log::from_parts("random".into(), history, names, world.prices, world.profiles, Arc::new(policy), Skipped::default()))
+    Arc::new(Log::from_parts(
+        "random".into(),
+        history,
+        names,
+        world.prices,
+        world.profiles,
+        Arc::new(policy),
+        Skipped::default(),
+    ))
 }
 
 proptest! {
@@ -490,7 +529,11 @@ fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
         latency: Millis::new(100),
         ..Observed::default()
     };
-    let mut operation = Operation { served: call(2, Status::Ok, Check::Passed), class: TaskClass::Code, ..Operation::default() };
+    let mut operation = Operation {
+        served: call(2, Status::Ok, Check::Passed),
+        class: TaskClass::Code,
+        ..Operation::default()
+    };
     operation.set_confidence(PerMille::new(700), ConfidenceSource::Recorded);
     let extra = Extra { earlier: vec![call(1, Status::Ok, Check::Failed)], ..Extra::default() };
     let entry = (operation, Some(extra));
@@ -509,7 +552,8 @@ fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
 
 #[test]
 fn staged_thresholds_stop_at_their_neighbours() {
-    let memory = memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0])));
+    let memory =
+        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0])));
     let mut player = Player::new(memory, Reading::Routed, None);
     player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(100).unwrap()));
     let picture = player.snapshot();

@@ -257,7 +257,14 @@ impl Log {
             prices.change(model, row);
         }
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
-        Ok(Self { book: format!("{} {}", book.name, book.dated), classifier, notes, reordered, classified, ..log })
+        Ok(Self {
+            book: format!("{} {}", book.name, book.dated),
+            classifier,
+            notes,
+            reordered,
+            classified,
+            ..log
+        })
     }
 
     /// Puts a log together from operations in order of time.
