@@ -2,3 +2,4 @@
 
 pub mod prices;
 pub mod sample;
+pub mod scenario;

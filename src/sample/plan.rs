@@ -33,7 +33,7 @@ pub(super) struct Turn {
 
 /// Lays out every request in order of time; gives also how many threads there are.
 pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (Vec<Turn>, usize) {
-    let runaway = u64::from(options.requests) * 50 / 1000;
+    let runaway = u64::from(options.requests) * 42 / 1000;
     let ordinary = u64::from(options.requests) - runaway;
     let mut turns = Vec::with_capacity(options.requests as usize);
     let mut thread = 0;

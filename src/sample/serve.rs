@@ -63,11 +63,10 @@ impl Server {
         let route = match_route(&self.policy, &signals);
         let ladder = self.ladders.get(route.index()).cloned().unwrap_or_default();
         let mut rung = self.policy.route(route).rung_for(confidence).min(ladder.len().checked_sub(1)?);
-        // One in ten is served by another rung, so that the log has answers of models that the policy would not ask.
+        // One in ten is served by a neighbouring rung, so that the log has answers of models that the policy would not ask.
         if !turn.runaway && own.chance(Purpose::Explore, 100) {
-            rung =
-                (rung + 1 + usize::try_from(own.below(Purpose::Tail, ladder.len() as u64 - 1)).unwrap_or(0))
-                    % ladder.len();
+            let up = rung == 0 || rung + 1 < ladder.len() && own.chance(Purpose::Tail, 400);
+            rung = if up { (rung + 1).min(ladder.len() - 1) } else { rung - 1 };
         }
         let (attempts, stormy) = self.attempts(turn, own, &ask, &ladder, rung);
         self.warmth.note(turn, &ask.prompt, ask.answer);
@@ -114,7 +113,7 @@ impl Server {
         let fresh = match (project.thread, turn.turn) {
             (Thread::Agent, 1..) => {
                 // A loop piles up what it fetched; an agent that gets on with its work adds less.
-                let pile = if turn.runaway { 1200 } else { 600 };
+                let pile = if turn.runaway { 700 } else { 600 };
                 (own.from(Purpose::Growth, &f::AGENT_GROWTH) * pile / 1000).min(9_000)
             }
             (Thread::Agent, 0) => drawn.saturating_sub(project.instructions),
@@ -248,7 +247,7 @@ impl Server {
 impl ThreadState {
     /// Says whether something at the head of the prompt changes with every call, so that no cache ever helps.
     fn broken(&self, turn: &Turn, thread: Draws) -> bool {
-        turn.runaway && thread.chance(Purpose::Cache, 300)
+        turn.runaway && thread.chance(Purpose::Cache, 200)
     }
 }
 
