@@ -3,9 +3,11 @@
 //! A pure core (`units` up to `engine`) that does no I/O and reads no clock, and thin shells around it. Live traffic and
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
+pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod engine;
 pub mod outcome;
 pub mod pricing;

@@ -17,6 +17,6 @@ mod weights;
 
 pub use class::TaskClass;
 pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features};
-pub use model::{Classifier, Measures};
+pub use model::{BUILTIN, Classifier, Measures};
 pub use opinion::{Basis, Contribution, Opinion};
 pub use weights::WeightsError;

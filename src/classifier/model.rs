@@ -44,7 +44,8 @@ pub struct Classifier {
     pub(super) lexicon: Lexicon,
 }
 
-const BUILTIN: &str = include_str!("../../config/classifier.toml");
+/// The classifier file that comes with the program.
+pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
 
 impl Classifier {
     /// Gives the classifier that is built in: a conservative cold start until one is trained on the operator's own log.

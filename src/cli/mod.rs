@@ -1,5 +1,129 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod args;
+pub mod console;
+pub mod frontier;
+pub mod import;
+pub mod manual;
+pub mod output;
 pub mod prices;
+pub mod replay;
 pub mod sample;
 pub mod scenario;
+pub mod settings;
+pub mod snapshot;
+pub mod whatif;
+pub mod why;
+
+use clap::{Parser, Subcommand};
+
+/// Signal box for LLM traffic: see what every routing decision costs and buys, move a threshold, watch the cost answer.
+#[derive(Parser, Debug)]
+#[command(
+    name = "pointsman",
+    version,
+    about,
+    long_about = "Signal box for LLM traffic.\n\nReplays request logs through a model-routing engine and shows, live in the terminal, the split between models, \
+                  latency, confidence and spend; a moved threshold answers at once with its cost. Without a log it opens a bundled \
+                  sample. When stdout is no terminal it prints a report instead.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    console: console::ConsoleArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Replay logs without a console and print the report
+    Replay(Box<replay::ReplayArgs>),
+    /// Compare the policy in force with one whose thresholds are moved
+    Whatif(Box<whatif::WhatIfArgs>),
+    /// Print cost, split and quality of a route for every threshold
+    Frontier(Box<frontier::FrontierArgs>),
+    /// Show why one request went where it went
+    Why(Box<why::WhyArgs>),
+    /// Convert logs of other tools to our own format
+    Import(import::ImportArgs),
+    /// List, show and import prices
+    Prices(prices::PricesArgs),
+    /// Run a worked example through the engine, or list them
+    Scenario(scenario::ScenarioArgs),
+    /// Write the bundled sample log again, or another one from another seed
+    Sample(sample::SampleArgs),
+    /// Render a screen of the console as SVG or text
+    Snapshot(Box<snapshot::SnapshotArgs>),
+    /// Print built-in settings and themes, and say where your own are looked for
+    Config(settings::SettingsArgs),
+    /// Print completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given.
+pub type ExitCode = u8;
+
+/// Parses the command line and runs what it asks for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return code;
+        }
+    };
+    match run(cli) {
+        Ok(()) => 0,
+        Err(error) => report(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => console::run(&cli.console),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Whatif(args)) => whatif::run(&args),
+        Some(Command::Frontier(args)) => frontier::run(&args),
+        Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Prices(args)) => prices::run(&args),
+        Some(Command::Scenario(args)) => scenario::run(&args),
+        Some(Command::Sample(args)) => sample::run(&args),
+        Some(Command::Snapshot(args)) => snapshot::run(&args),
+        Some(Command::Config(args)) => settings::run(&args),
+        Some(Command::Completions(args)) => manual::completions(&args),
+        Some(Command::Man) => manual::man(),
+    }
+}
+
+/// Marks a fault of the program itself rather than of what it was given.
+#[derive(Debug, thiserror::Error)]
+#[error("internal error: {0}")]
+pub struct Internal(pub String);
+
+/// Prints an error for a person and gives the exit code.
+fn report(error: &anyhow::Error) -> ExitCode {
+    use std::io::Write as _;
+    let broken_pipe = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    });
+    if broken_pipe {
+        return 0;
+    }
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    if error.downcast_ref::<Internal>().is_some() { 1 } else { 2 }
+}

@@ -1,8 +1,11 @@
 //! Files that an operator writes or imports. Everything read here is checked before it reaches the core, and an error
 //! names the file, the line and the field.
 
+pub mod console;
+pub mod keys;
 pub mod policy;
 pub mod prices;
+pub mod themes;
 
 use std::env;
 use std::path::PathBuf;

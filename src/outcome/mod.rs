@@ -11,6 +11,6 @@ mod settle;
 
 pub use history::{Chunk, History};
 pub use leg::{Leg, Outlook, on_model};
-pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation};
+pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence};
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{NO_RUNG, Settled, recorded, routed};

@@ -43,7 +43,8 @@ pub struct Operation {
     pub asked: ModelId,
     /// The turn within the session, `u16::MAX` where unknown.
     pub turn: u16,
-    confidence: u16,
+    /// The confidence, packed; read it with [`Operation::confidence`].
+    pub packed_confidence: PackedConfidence,
     /// Where the confidence comes from.
     pub source: ConfidenceSource,
     /// The kind of work.
@@ -52,6 +53,16 @@ pub struct Operation {
     pub simulated: bool,
     /// The strongest features behind a classified confidence: (feature, weight in hundredths of a logit).
     pub top: [(u8, i8); 4],
+}
+
+/// A confidence or none, in two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedConfidence(u16);
+
+impl Default for PackedConfidence {
+    fn default() -> Self {
+        Self(u16::MAX)
+    }
 }
 
 /// What few operations have: earlier attempts, labels, the name of a simulated circumstance.
@@ -84,12 +95,12 @@ impl Operation {
 
     /// Gives the confidence, if any.
     pub fn confidence(&self) -> Option<PerMille> {
-        PerMille::new(self.confidence)
+        PerMille::new(self.packed_confidence.0)
     }
 
     /// Sets the confidence and where it comes from.
     pub fn set_confidence(&mut self, confidence: Option<PerMille>, source: ConfidenceSource) {
-        self.confidence = confidence.map_or(u16::MAX, PerMille::get);
+        self.packed_confidence = PackedConfidence(confidence.map_or(u16::MAX, PerMille::get));
         self.source = if confidence.is_some() { source } else { ConfidenceSource::None };
     }
 

@@ -9,7 +9,6 @@ use super::Attempt;
 pub struct Attempts<'a>(Held<'a>);
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large variant is the usual one; boxing it is what this type avoids")]
 enum Held<'a> {
     One(Attempt<'a>),
     Many(Vec<Attempt<'a>>),
@@ -68,7 +67,11 @@ impl PartialEq for Attempts<'_> {
 
 impl<'a> From<Vec<Attempt<'a>>> for Attempts<'a> {
     fn from(mut list: Vec<Attempt<'a>>) -> Self {
-        if list.len() == 1 { list.pop().map_or_else(Self::default, Self::one) } else { Self(Held::Many(list)) }
+        if list.len() == 1 {
+            list.pop().map_or_else(Self::default, Self::one)
+        } else {
+            Self(Held::Many(list))
+        }
     }
 }
 

@@ -153,10 +153,17 @@ impl Block {
                 Err(refusal) => f(line, Err(refusal.at_line(line))),
             };
         }
-        foreign::parse(self.shared.format, text, line, &self.shared.columns, place, &mut |result| match result {
-            Ok(record) => f(line, Ok(self.finish(Entry::Request(record)))),
-            Err(refusal) => f(line, Err(refusal.at_line(line))),
-        })
+        foreign::parse(
+            self.shared.format,
+            text,
+            line,
+            &self.shared.columns,
+            place,
+            &mut |result| match result {
+                Ok(record) => f(line, Ok(self.finish(Entry::Request(record)))),
+                Err(refusal) => f(line, Err(refusal.at_line(line))),
+            },
+        )
     }
 
     /// Fills in the model that the caller said to assume.

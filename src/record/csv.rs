@@ -46,7 +46,10 @@ impl Row<'_> {
             return Ok(None);
         }
         // Some writers print whole numbers with a fraction of zero.
-        let whole = text.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0')).map_or(text, |(n, _)| n);
+        let whole = text
+            .split_once('.')
+            .filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0'))
+            .map_or(text, |(n, _)| n);
         whole.parse().map(Some).map_err(|_| Refusal::Bad(format!("{name}: `{text}` is not a whole number")))
     }
 

@@ -24,6 +24,10 @@ pub(crate) struct Piece {
 /// Cuts elements out of JSON text: the members of a top-level list, of a list under a known key of a top-level object
 /// (`{"data":[…]}`), or values that stand one after another, over any number of lines each.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of the place in the text, and they vary freely"
+)]
 pub(crate) struct Elements {
     /// Keys of a top-level object whose list is opened up.
     wrappers: &'static [&'static str],
@@ -266,23 +270,28 @@ mod tests {
             elements.feed(chunk, &mut data, &mut pieces);
         }
         elements.end(&mut data, &mut pieces);
-        let show = |piece: &Piece| match piece.giant {
-            true => "(giant)".to_owned(),
-            false => String::from_utf8_lossy(&data[piece.start..piece.end]).into_owned(),
+        let show = |piece: &Piece| {
+            let bytes: &[u8] = if piece.giant { b"(giant)" } else { &data[piece.start..piece.end] };
+            String::from_utf8_lossy(bytes).into_owned()
         };
         pieces.iter().map(|piece| (piece.line, show(piece))).collect()
     }
 
     #[test]
     fn finds_elements_in_every_arrangement() {
-        let want = |lines: [u64; 2]| vec![(lines[0], "{\"a\":\"]}\\\"\"}".to_owned()), (lines[1], "{\"b\":[1]}".to_owned())];
+        let want = |lines: [u64; 2]| {
+            vec![(lines[0], "{\"a\":\"]}\\\"\"}".to_owned()), (lines[1], "{\"b\":[1]}".to_owned())]
+        };
         let (a, b) = ("{\"a\":\"]}\\\"\"}", "{\"b\":[1]}");
         for step in [1, 3, 1000] {
             let go = |text: String| cut(text.as_bytes(), &["data"], MAX_ENTRY, step);
             assert_eq!(go(format!("[{a},{b}]")), want([1, 1]));
             assert_eq!(go(format!("[\n {a},\n\n {b}\n]\n")), want([2, 4]));
             assert_eq!(go(format!("{a}\n{b}\n")), want([1, 2]));
-            assert_eq!(go(format!("{{\"x\":{{\"data\":[0]}},\"data\" : [{a},{b}],\"next\":{{\"data\":[{a}]}}}}")), want([1, 1]));
+            assert_eq!(
+                go(format!("{{\"x\":{{\"data\":[0]}},\"data\" : [{a},{b}],\"next\":{{\"data\":[{a}]}}}}")),
+                want([1, 1])
+            );
             assert_eq!(go(format!("{{\"data\":[{a}]}}\n{{\"data\":[{b}],\"z\":\"}}\"}}")), want([1, 2]));
         }
     }

@@ -33,16 +33,16 @@ macro_rules! formats {
 formats! {
     Native "pointsman" "Pointsman's own log: JSON lines, version 1.",
     LiteLlmSpend "litellm" "LiteLLM spend logs (table dump or /spend/logs?summarize=false).",
-    LiteLlmPayload "litellm-payload" "LiteLLM StandardLoggingPayload (callbacks, cold storage).",
+    LiteLlmPayload "litellm-payload" "LiteLLM standard logging payload (callbacks, cold storage).",
     Otel "otel" "OpenTelemetry GenAI spans as OTLP/JSON, one document or one export a line.",
-    OpenAi "openai" "OpenAI-style answers, chat or responses (also Mistral, vLLM, OpenRouter, DeepSeek).",
+    OpenAi "openai" "OpenAI-style answers, chat or responses (also Mistral, vLLM, OpenRouter and others).",
     Anthropic "anthropic" "Anthropic messages.",
     Gemini "gemini" "Gemini generateContent answers.",
     Ollama "ollama" "Ollama chat and generate answers.",
     Langfuse "langfuse" "Langfuse observations (blob-storage export or API).",
     Helicone "helicone" "Helicone request export.",
     Portkey "portkey" "Portkey logs export.",
-    TensorZero "tensorzero" "TensorZero ModelInference rows.",
+    TensorZero "tensorzero" "TensorZero model inference rows.",
     OpenRouter "openrouter" "OpenRouter generation records.",
     Azure "azure" "Azure LLM inference trace (CSV; times and tokens only).",
     BurstGpt "burstgpt" "BurstGPT trace, both CSV layouts.",
@@ -127,8 +127,8 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
         // In a log of one object a line the first lines may be broken; any sound one tells the format.
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         return by_keys(&Keys::of(text)).or_else(|| {
-            let objects = lines.take(LINES).filter(|line| line.first() == Some(&b'{'));
-            objects.map(|line| by_keys(&Keys::of(line))).flatten().next()
+            let mut objects = lines.take(LINES).filter(|line| line.first() == Some(&b'{'));
+            objects.find_map(|line| by_keys(&Keys::of(line)))
         });
     }
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
@@ -241,7 +241,8 @@ pub(crate) fn is_by_line(format: InputFormat, start: &[u8]) -> bool {
     let Some(first) = whole.first() else { return false };
     // An object around a list of entries is opened up even if it stands on one line.
     let keys = Keys::of(first);
-    format == InputFormat::Otel || !(keys.top.contains(&b"data".as_slice()) && format.wrappers().contains(&"data"))
+    format == InputFormat::Otel
+        || !(keys.top.contains(&b"data".as_slice()) && format.wrappers().contains(&"data"))
 }
 
 /// Says whether a line is one object from its first byte to its last.

@@ -50,7 +50,9 @@ impl Input {
     /// Gives the sum of the sizes as stored; `None` where a stream's is not known.
     pub(crate) fn size(&self) -> Option<u64> {
         let sizes = self.parts.iter().map(|part| match part {
-            Part::File(path) => std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len()),
+            Part::File(path) => {
+                std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
+            }
             Part::Stdin => None,
             Part::Bytes { bytes, .. } => u64::try_from(bytes.len()).ok(),
         });
@@ -64,7 +66,10 @@ impl Input {
                 let open = |source| Error::Open { path: path.clone(), source };
                 let meta = std::fs::metadata(path).map_err(open)?;
                 if meta.is_dir() {
-                    return Err(open(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name its files")));
+                    return Err(open(io::Error::new(
+                        io::ErrorKind::IsADirectory,
+                        "it is a directory; name its files",
+                    )));
                 }
             }
         }
@@ -83,7 +88,11 @@ impl Input {
             },
         };
         let counted = Counted { inner: raw, read: Arc::clone(read) };
-        Some(Stream::unpack(name.clone(), counted).map_err(|source| Error::Read { file: name, line: 0, source }))
+        Some(Stream::unpack(name.clone(), counted).map_err(|source| Error::Read {
+            file: name,
+            line: 0,
+            source,
+        }))
     }
 }
 
@@ -127,7 +136,10 @@ impl Stream {
         let whole = Cursor::new(start).chain(raw);
         let (packed, reader): (_, Box<dyn Read + Send>) = if gzip {
             // Parts that were packed one by one and joined are read to the end.
-            (Some("gzip"), Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))))
+            (
+                Some("gzip"),
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))),
+            )
         } else if zstd {
             (Some("zstd"), Box::new(zstd::stream::read::Decoder::new(whole)?))
         } else {

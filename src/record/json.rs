@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Num {
                     clippy::cast_sign_loss,
                     reason = "whole, in range and not negative by the test before"
                 )]
-                if n >= 0.0 && n < EXACT && n.fract() == 0.0 {
+                if (0.0..EXACT).contains(&n) && n.fract() == 0.0 {
                     Ok(Num(Some(n as u64)))
                 } else {
                     Err(E::custom("not a whole number that is not negative"))
@@ -174,7 +174,11 @@ impl Measure {
     /// Gives the measure times `factor`, rounded to a whole number of `u32`; `None` where it does not fit.
     pub(crate) fn scaled(self, factor: f64) -> Option<u32> {
         let value = (self.0? * factor).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range by the test before")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "in range by the test before"
+        )]
         (value >= 0.0 && value <= f64::from(u32::MAX)).then_some(value as u32)
     }
 }
@@ -220,7 +224,9 @@ impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Embedded<T> {
 }
 
 /// An object or `null`; `null` is the default.
-pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    d: D,
+) -> Result<T, D::Error> {
     Option::<T>::deserialize(d).map(Option::unwrap_or_default)
 }
 
@@ -303,7 +309,8 @@ fn key_before(text: &[u8], offset: usize) -> Option<String> {
         }
         let end = at.min(text.len());
         at += 1;
-        let colon = text.get(at..)?.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        let colon =
+            text.get(at..).unwrap_or_default().iter().copied().find(|byte| !byte.is_ascii_whitespace());
         if colon == Some(b':') && start < offset {
             key = text.get(start..end);
         }
@@ -334,7 +341,9 @@ mod tests {
     fn text_is_borrowed_and_forgiving() {
         let plain: Sample<'_> = read(r#"{"id":"abc"}"#).unwrap();
         assert!(matches!(plain.id.0, Cow::Borrowed("abc")));
-        for (line, want) in [(r#"{"id":"a\"b"}"#, "a\"b"), (r#"{"id":12}"#, "12"), (r#"{"id":null}"#, ""), ("{}", "")] {
+        for (line, want) in
+            [(r#"{"id":"a\"b"}"#, "a\"b"), (r#"{"id":12}"#, "12"), (r#"{"id":null}"#, ""), ("{}", "")]
+        {
             let sample: Sample<'_> = read(line).unwrap();
             assert_eq!(sample.id.0, want, "{line}");
         }
@@ -342,7 +351,14 @@ mod tests {
 
     #[test]
     fn numbers_may_be_text_but_never_negative() {
-        for (line, want) in [("12", Some(12)), ("12.0", Some(12)), ("\"12\"", Some(12)), ("null", None), ("{}", None), ("0", Some(0))] {
+        for (line, want) in [
+            ("12", Some(12)),
+            ("12.0", Some(12)),
+            ("\"12\"", Some(12)),
+            ("null", None),
+            ("{}", None),
+            ("0", Some(0)),
+        ] {
             let line = format!("{{\"n\":{line}}}");
             assert_eq!(read::<Sample<'_>>(&line).unwrap().n.0, want, "{line}");
         }

@@ -11,7 +11,6 @@ use super::foreign::Place;
 use super::format::{is_by_line, recognise};
 use super::input::Stream;
 use super::native::{self, Header};
-use super::skip::Refusal;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
 /// How much is read at once.
@@ -167,10 +166,11 @@ impl Source {
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
         loop {
-            if self.open.is_none() && self.next < self.input.len() {
-                if let Err(error) = self.advance() {
-                    return Some(Err(error));
-                }
+            if self.open.is_none()
+                && self.next < self.input.len()
+                && let Err(error) = self.advance()
+            {
+                return Some(Err(error));
             }
             let open = self.open.as_mut()?;
             self.format = open.shared.format;
@@ -241,7 +241,11 @@ impl Open {
             None => return Err(Error::UnknownFormat { file }),
         };
         let mut line = 1;
-        let columns = if format.is_csv() && !empty { take_columns(&mut carry, &mut line, &file, format)? } else { Columns::default() };
+        let columns = if format.is_csv() && !empty {
+            take_columns(&mut carry, &mut line, &file, format)?
+        } else {
+            Columns::default()
+        };
         let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
         let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
             || is_by_line(format, &carry);
@@ -277,7 +281,7 @@ impl Open {
         match self.cutting {
             Cutting::Elements(_) => self.cut_elements(),
             Cutting::Lines => self.cut_lines(),
-            Cutting::Dropping => self.drop_line(),
+            Cutting::Dropping => Some(self.drop_line()),
         }
     }
 
@@ -293,7 +297,7 @@ impl Open {
                     None if self.ended => 0,
                     None if self.carry.len() > MAX_ENTRY => {
                         self.cutting = Cutting::Dropping;
-                        return self.drop_line();
+                        return Some(self.drop_line());
                     }
                     None => {
                         searched = self.carry.len();
@@ -318,7 +322,7 @@ impl Open {
     }
 
     /// Lets go of a line that is too long, and tells of it.
-    fn drop_line(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn drop_line(&mut self) -> (Vec<u8>, Body) {
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.carry) {
                 self.carry.drain(..=at);
@@ -333,7 +337,7 @@ impl Open {
         self.cutting = Cutting::Lines;
         let piece = Piece { start: 0, end: 0, line: self.line, giant: true };
         self.line += 1;
-        Some((Vec::new(), Body::Pieces(vec![piece])))
+        (Vec::new(), Body::Pieces(vec![piece]))
     }
 
     fn cut_elements(&mut self) -> Option<(Vec<u8>, Body)> {
@@ -388,10 +392,9 @@ fn first_header(start: &[u8], file: &str) -> Result<Option<Header>, Error> {
     let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Ok(None) };
     let header = std::str::from_utf8(first).ok().and_then(native::header);
-    header.transpose().map_err(|refusal| {
-        let (Refusal::Bad(reason), _) = (refusal, ()) else { return Error::UnknownFormat { file: file.to_owned() } };
-        Error::Header { file: file.to_owned(), reason }
-    })
+    header
+        .transpose()
+        .map_err(|refusal| Error::Header { file: file.to_owned(), reason: refusal.at_line(1).reason })
 }
 
 /// The blocks of a source.

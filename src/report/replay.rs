@@ -107,6 +107,8 @@ pub struct ReplayReport {
     pub first_at: Option<String>,
     /// The last request's moment.
     pub last_at: Option<String>,
+    /// Files that broke off; what came before in them is counted.
+    pub damaged: Vec<String>,
     /// Known and estimated cost in dollars.
     pub cost_usd: String,
     /// The part priced from reported tokens.
@@ -219,6 +221,7 @@ impl ReplayReport {
             attempts: all.attempts,
             skipped_lines: 0,
             skipped: Vec::new(),
+            damaged: Vec::new(),
             first_at: bounds.map(|(first, _)| first.rfc3339()),
             last_at: bounds.map(|(_, last)| last.rfc3339()),
             cost_usd: all.cost.total().usd(),

@@ -48,7 +48,8 @@ fn usd(text: &str) -> String {
         |_| text.to_owned(),
         |amount| {
             let places = if amount.0.abs() >= crate::units::Pico::USD.0 || amount.0 == 0 { 2 } else { 6 };
-            format!("${}", amount.usd_rounded(places))
+            let sign = if amount.0 < 0 { "-" } else { "" };
+            format!("{sign}${}", crate::units::Pico(amount.0.abs()).usd_rounded(places))
         },
     )
 }

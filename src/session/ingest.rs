@@ -28,9 +28,9 @@ impl Ingest {
         Self { names, classifier, reclassify: options.reclassify }
     }
 
-    /// Gives the classifier that speaks where the log does not.
-    pub fn classifier(&self) -> &Classifier {
-        &self.classifier
+    /// Names the classifier: its name and the start of its hash.
+    pub fn classifier_tag(&self) -> String {
+        format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
     }
 
     fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {

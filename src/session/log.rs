@@ -1,13 +1,13 @@
 //! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
 
-use std::path::PathBuf;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::ingest::Ingest;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
-use crate::record::{self, Entry};
-use crate::routing::Policy;
+use crate::record::{self, Entry, Skip, SkipKind};
+use crate::routing::{ConfidenceSource, Policy};
 use crate::units::{Instant, Names, Span};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -49,14 +49,36 @@ pub struct Skipped {
     pub count: u64,
     /// The first of them.
     pub first: Vec<SkippedLine>,
+    /// Files that broke off; what came before in them was read.
+    pub damaged: Vec<String>,
 }
 
 impl Skipped {
     /// Counts a line.
-    pub fn add(&mut self, source: &Arc<str>, line: u64, reason: String) {
+    pub fn add(&mut self, source: &Arc<str>, skip: Skip) {
+        if skip.kind != SkipKind::Bad {
+            return;
+        }
         self.count += 1;
         if self.first.len() < KEPT_SKIPS {
-            self.first.push(SkippedLine { source: Arc::clone(source), line, reason });
+            self.first.push(SkippedLine { source: Arc::clone(source), line: skip.line, reason: skip.reason });
+        }
+    }
+}
+
+impl Skipped {
+    /// Turns the error of a file that broke off into a remark, so that what came before it counts.
+    pub(super) fn keep_going<T>(
+        &mut self,
+        block: Result<T, record::Error>,
+    ) -> Result<Option<T>, record::Error> {
+        match block {
+            Ok(block) => Ok(Some(block)),
+            Err(error @ (record::Error::Damaged { .. } | record::Error::Read { .. })) => {
+                self.damaged.push(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -153,7 +175,8 @@ impl Log {
     /// # Errors
     /// Where a source cannot be read, has nothing in it, or `tick` cancels.
     pub fn load(
-        sources: Vec<(String, record::Source)>,
+        title: String,
+        mut source: record::Source,
         mut ingest: Ingest,
         policy: Arc<Policy>,
         book: &PriceBook,
@@ -164,53 +187,49 @@ impl Log {
         let mut skipped = Skipped::default();
         let mut changes = Vec::new();
         let mut fit = ProfileFit::default();
-        let title = match sources.as_slice() {
-            [(only, _)] => only.clone(),
-            [(first, _), rest @ ..] => format!("{first} +{}", rest.len()),
-            [] => String::new(),
-        };
         let mut classified = 0;
-        for (name, source) in sources {
-            let source_name: Arc<str> = name.as_str().into();
-            for block in source.blocks() {
-                let mut block = block?;
-                block.for_each(|line, entry| {
-                    match entry {
-                        Ok(Entry::Request(record)) => {
-                            let (operation, extra) = ingest.take(&record);
-                            classified +=
-                                usize::from(operation.source != crate::routing::ConfidenceSource::Recorded);
-                            if record.id.is_empty() {
-                                history.push(&format!("line-{line}"), operation, extra);
-                            } else {
-                                history.push(&record.id, operation, extra);
-                            }
+        while let Some(block) = source.next_block() {
+            let Some(block) = skipped.keep_going(block)? else { continue };
+            let file: Arc<str> = block.file().into();
+            let mut stop = None;
+            let _ = block.for_each(|line, entry| {
+                match entry {
+                    Ok(Entry::Request(record)) => {
+                        let (operation, extra) = ingest.take(&record);
+                        classified += usize::from(operation.source != ConfidenceSource::Recorded);
+                        if record.id.is_empty() {
+                            history.push(&format!("line-{line}"), operation, extra);
+                        } else {
+                            history.push(&record.id, operation, extra);
                         }
-                        Ok(Entry::Price(change)) => {
-                            let at = change.row.from.unwrap_or_default();
-                            notes.push(LogNote {
-                                at,
-                                kind: NoteKind::Price,
-                                text: price_text(&change),
-                                simulated: change.simulated,
-                            });
-                            changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
-                        }
-                        Ok(Entry::Note { at, text, simulated }) => {
-                            notes.push(LogNote {
-                                at,
-                                kind: NoteKind::Note,
-                                text: text.into_owned(),
-                                simulated,
-                            });
-                        }
-                        Err(skip) => skipped.add(&source_name, skip.line, skip.reason),
                     }
-                    std::ops::ControlFlow::Continue(())
-                });
-                if !tick(history.len()) {
-                    return Err(LoadError::Cancelled);
+                    Ok(Entry::Price(change)) => {
+                        notes.push(LogNote {
+                            at: change.row.from.unwrap_or_default(),
+                            kind: NoteKind::Price,
+                            text: price_text(&change),
+                            simulated: change.simulated,
+                        });
+                        changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
+                    }
+                    Ok(Entry::Note { at, text, simulated }) => {
+                        notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
+                    }
+                    Err(skip) => {
+                        stop = block.strict_error(&skip);
+                        if stop.is_some() {
+                            return ControlFlow::Break(());
+                        }
+                        skipped.add(&file, skip);
+                    }
                 }
+                ControlFlow::Continue(())
+            });
+            if let Some(error) = stop {
+                return Err(error.into());
+            }
+            if !tick(history.len()) {
+                return Err(LoadError::Cancelled);
             }
         }
         if history.is_empty() {
@@ -231,7 +250,7 @@ impl Log {
             fit.add(&evidence);
         }
         notes.sort_by_key(|note| note.at);
-        let classifier = format!("{} {:08x}", ingest.classifier().name(), ingest.classifier().hash() >> 32);
+        let classifier = ingest.classifier_tag();
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names);
         for (model, row) in changes {
@@ -294,9 +313,4 @@ fn price_text(change: &record::PriceChange<'_>) -> String {
         tier.input.usd_per_million(),
         tier.output.usd_per_million()
     )
-}
-
-/// Names a list of files for messages.
-pub(crate) fn file_list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

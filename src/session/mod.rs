@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod explain;
 mod ingest;
 mod log;
 mod player;
@@ -12,6 +13,7 @@ mod stream;
 mod view;
 mod worker;
 
+pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use ingest::{Ingest, IngestOptions};
 pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell};
 pub use player::{Command, Player, Speed};

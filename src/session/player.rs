@@ -114,6 +114,10 @@ pub enum Command {
     Focus(RouteId, usize),
     /// Try a policy, or drop the one tried.
     Stage(Option<Arc<Policy>>),
+    /// Move a threshold of the staged policy by so many per mille, as far as its neighbours let it.
+    Nudge(RouteId, usize, i32),
+    /// Set a threshold of the staged policy, as near as its neighbours let it.
+    SetThreshold(RouteId, usize, PerMille),
     /// Bring the staged policy into force from the head on.
     Apply,
     /// Take the last change back, from the head on.
@@ -280,6 +284,11 @@ impl Player {
             Command::Stage(policy) => {
                 self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()))
             }
+            Command::Nudge(route, rung, by) => {
+                let now = self.staged_policy().route(route).ladder.get(rung).map_or(0, |rung| i32::from(rung.threshold.get()));
+                self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
+            }
+            Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
             Command::Mark => match self.marks.binary_search(&self.head) {
@@ -344,6 +353,30 @@ impl Player {
                 self.looped = Some((start.min(self.head), start.max(self.head)));
                 self.loop_start = None;
             }
+        }
+    }
+
+    fn staged_policy(&self) -> &Arc<Policy> {
+        self.staged.as_ref().unwrap_or_else(|| self.policy())
+    }
+
+    fn stage_threshold(&mut self, route: RouteId, rung: usize, to: PerMille) {
+        let mut policy = (**self.staged_policy()).clone();
+        let Some(target) = policy.routes.get(route.index()) else { return };
+        if rung + 1 >= target.ladder.len() {
+            self.message = Some("the last rung has no threshold: it takes whatever the others leave".to_owned());
+            return;
+        }
+        let (lowest, highest) = target.threshold_range(rung);
+        let kept = to.clamp(lowest, highest);
+        if kept != to {
+            let neighbour = if to > highest { rung.checked_sub(1) } else { Some(rung + 1) };
+            let name = neighbour.and_then(|at| target.ladder.get(at)).map_or("its neighbour", |rung| &rung.name);
+            self.message = Some(format!("stops at {kept}: thresholds descend along the ladder, next is {name}"));
+        }
+        self.focus = (route, rung);
+        if policy.set_threshold(route, rung, kept).is_ok() {
+            self.staged = (!same_thresholds(&policy, self.policy())).then(|| Arc::new(policy));
         }
     }
 

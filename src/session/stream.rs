@@ -65,7 +65,7 @@ struct Batch {
 /// # Errors
 /// Where a source cannot be read or `tick` cancels.
 pub fn stream(
-    sources: Vec<(String, record::Source)>,
+    source: record::Source,
     ingest: Ingest,
     policy: &Arc<Policy>,
     book: &PriceBook,
@@ -79,7 +79,7 @@ pub fn stream(
         let fold = scope.spawn(move || {
             Fold::new(Arc::clone(policy), book, names, options.reading).run(&receive, &give_back)
         });
-        let parsed = parse(sources, ingest, options, &send, &spare, &mut tick);
+        let parsed = parse(source, ingest, options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
         let Parsed { names, skipped, first_at, last_at, simulated, classified } = parsed?;
@@ -107,7 +107,7 @@ struct Parsed {
 }
 
 fn parse(
-    sources: Vec<(String, record::Source)>,
+    mut source: record::Source,
     mut ingest: Ingest,
     options: &StreamOptions,
     send: &std::sync::mpsc::SyncSender<Batch>,
@@ -119,54 +119,60 @@ fn parse(
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
-    for (name, source) in sources {
-        let source_name: Arc<str> = name.as_str().into();
-        for block in source.blocks() {
-            let mut block = block?;
-            let mut gone = false;
-            block.for_each(|_, entry| {
-                match entry {
-                    Ok(Entry::Request(record)) => {
-                        if options.from.is_some_and(|from| record.at < from)
-                            || options.to.is_some_and(|to| record.at >= to)
-                        {
-                            return ControlFlow::Continue(());
-                        }
-                        let (mut operation, extra) = ingest.take(&record);
-                        if let Some(extra) = extra {
-                            operation.extra =
-                                u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
-                            batch.extras.push(extra);
-                        }
-                        first_at = Some(first_at.map_or(operation.at, |at| at.min(operation.at)));
-                        last_at = Some(last_at.map_or(operation.at, |at| at.max(operation.at)));
-                        simulated += u64::from(operation.simulated);
-                        classified +=
-                            u64::from(operation.source != crate::routing::ConfidenceSource::Recorded);
-                        count += 1;
-                        batch.operations.push(operation);
+    while let Some(block) = source.next_block() {
+        let Some(block) = skipped.keep_going(block)? else { continue };
+        let file: Arc<str> = block.file().into();
+        let mut gone = false;
+        let mut stop = None;
+        let _ = block.for_each(|_, entry| {
+            match entry {
+                Ok(Entry::Request(record)) => {
+                    if options.from.is_some_and(|from| record.at < from)
+                        || options.to.is_some_and(|to| record.at >= to)
+                    {
+                        return ControlFlow::Continue(());
                     }
-                    Ok(Entry::Price(change)) => {
-                        let model = ingest.names.intern_model(&change.model);
-                        batch.changes.push((batch.operations.len(), model, change.row.clone()));
+                    let (mut operation, extra) = ingest.take(&record);
+                    if let Some(extra) = extra {
+                        operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
+                        batch.extras.push(extra);
                     }
-                    Ok(Entry::Note { .. }) => {}
-                    Err(skip) => skipped.add(&source_name, skip.line, skip.reason),
+                    first_at = Some(first_at.map_or(operation.at, |at| at.min(operation.at)));
+                    last_at = Some(last_at.map_or(operation.at, |at| at.max(operation.at)));
+                    simulated += u64::from(operation.simulated);
+                    classified += u64::from(operation.source != crate::routing::ConfidenceSource::Recorded);
+                    count += 1;
+                    batch.operations.push(operation);
                 }
-                if batch.operations.len() >= BATCH {
-                    batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
-                    known_models = ingest.names.models().len();
-                    let next = spare.try_recv().unwrap_or_default();
-                    if send.send(std::mem::replace(&mut batch, next)).is_err() {
-                        gone = true;
+                Ok(Entry::Price(change)) => {
+                    let model = ingest.names.intern_model(&change.model);
+                    batch.changes.push((batch.operations.len(), model, change.row.clone()));
+                }
+                Ok(Entry::Note { .. }) => {}
+                Err(skip) => {
+                    stop = block.strict_error(&skip);
+                    if stop.is_some() {
                         return ControlFlow::Break(());
                     }
+                    skipped.add(&file, skip);
                 }
-                ControlFlow::Continue(())
-            });
-            if gone || !tick(count) {
-                return Err(LoadError::Cancelled);
             }
+            if batch.operations.len() >= BATCH {
+                batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
+                known_models = ingest.names.models().len();
+                let next = spare.try_recv().unwrap_or_default();
+                if send.send(std::mem::replace(&mut batch, next)).is_err() {
+                    gone = true;
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        if let Some(error) = stop {
+            return Err(error.into());
+        }
+        if gone || !tick(count) {
+            return Err(LoadError::Cancelled);
         }
     }
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());

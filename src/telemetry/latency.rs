@@ -80,9 +80,9 @@ impl Latencies {
         let read = |histogram: &Histogram<u32>| {
             (!histogram.is_empty()).then(|| Percentiles {
                 known: histogram.len(),
-                p50: histogram.value_at_quantile(0.50),
-                p95: histogram.value_at_quantile(0.95),
-                p99: histogram.value_at_quantile(0.99),
+                p50: histogram.median_equivalent(histogram.value_at_quantile(0.50)),
+                p95: histogram.median_equivalent(histogram.value_at_quantile(0.95)),
+                p99: histogram.median_equivalent(histogram.value_at_quantile(0.99)),
             })
         };
         match &self.removed {

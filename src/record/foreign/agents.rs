@@ -57,7 +57,8 @@ pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Re
         output: row.count("output_tokens")?,
         ..Parts::default()
     };
-    let millis = |name| row.micros(name).map(|micros| micros.and_then(|micros| u32::try_from(micros / 1000).ok()));
+    let millis =
+        |name| row.micros(name).map(|micros| micros.and_then(|micros| u32::try_from(micros / 1000).ok()));
     let mut only = attempt(row.get("model").to_owned(), parts.inclusive()?, Status::Ok);
     only.latency_ms = millis("api_time")?;
     only.ttft_ms = millis("ttft")?;
@@ -113,7 +114,7 @@ struct Call {
 const DEEPEST: u32 = 16;
 
 /// Reads a raw session. What was cached is the longest run of leading blocks that the session has seen before.
-pub(super) fn session<'b>(text: &str, place: &mut Place, sink: &mut Sink<'_, 'b>) -> ControlFlow<()> {
+pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
     let session: Session = match json::read(text) {
         Ok(session) => session,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
@@ -152,7 +153,8 @@ fn raw_call<'b>(
     seen: &mut FxHashSet<u64>,
     place: &mut Place,
 ) -> Result<Record<'b>, Refusal> {
-    let t = call.t.0.and_then(micros_of).ok_or_else(|| Refusal::bad("t: missing, or not a number of seconds"))?;
+    let t =
+        call.t.0.and_then(micros_of).ok_or_else(|| Refusal::bad("t: missing, or not a number of seconds"))?;
     let known = call.hash_ids.iter().take_while(|hash| seen.contains(*hash)).count() as u64;
     seen.extend(&call.hash_ids);
     let read = known.saturating_mul(session.block_size.or_zero());
@@ -167,13 +169,16 @@ fn raw_call<'b>(
     only.ttft_ms = call.ttft.scaled(1000.0);
     let at = place.at(session.id.as_str(), t);
     let mut record = request(session.id.as_str(), agent, at, Some(turn), only);
-    record.prefix = call.hash_ids.iter().map(|hash| if salt == 0 { *hash } else { mix(salt, *hash) }).collect();
+    record.prefix =
+        call.hash_ids.iter().map(|hash| if salt == 0 { *hash } else { mix(salt, *hash) }).collect();
     Ok(record)
 }
 
 /// Makes a number of a session's name (FNV-1a), never zero.
 fn salt(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)) | 1
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+        | 1
 }
 
 /// Keeps block hashes of different sessions apart (`SplitMix64`).

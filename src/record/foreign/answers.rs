@@ -23,7 +23,7 @@ fn placed(line: u64) -> Instant {
     TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000))
 }
 
-fn answer<'b>(id: Word, at: Instant, only: Attempt<'b>) -> Record<'b> {
+fn answer(id: Word, at: Instant, only: Attempt<'_>) -> Record<'_> {
     Record { id: owned(id), at, attempts: Attempts::one(only), ..Record::default() }
 }
 
@@ -154,7 +154,8 @@ pub(super) fn ollama<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
     let mut only = attempt(answer_read.model.0, counts.counted()?, Status::Ok);
     only.provider = Cow::Borrowed("ollama");
     only.latency_ms = answer_read.total_duration.scaled(1e-6);
-    let prompt_read = answer_read.prompt_eval_duration.0.map(|nanos| nanos + answer_read.load_duration.0.unwrap_or(0.0));
+    let prompt_read =
+        answer_read.prompt_eval_duration.0.map(|nanos| nanos + answer_read.load_duration.0.unwrap_or(0.0));
     only.ttft_ms = Measure(prompt_read).scaled(1e-6);
     let at = match maybe_moment("created_at", &answer_read.created_at)? {
         Some(end) => end - Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000),

@@ -54,7 +54,8 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     }
     let at = moment("start_time", &row.start_time)?;
     let end = maybe_moment("end_time", &row.end_time)?;
-    let status = if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
+    let status =
+        if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
     let counted = langfuse_usage(&row.usage_details.0)?;
     let mut only = attempt(row.provided_model_name.0, counted, status);
     only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
@@ -77,15 +78,23 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
 fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
     const READ: &[&str] =
         &["input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens"];
-    const WRITE: &[&str] =
-        &["input_cache_creation", "cache_creation_input_tokens", "input_cache_creation_tokens", "input_cache_write"];
+    const WRITE: &[&str] = &[
+        "input_cache_creation",
+        "cache_creation_input_tokens",
+        "input_cache_creation_tokens",
+        "input_cache_write",
+    ];
     const SHORT: &str = "input_cache_creation_5m";
     const LONG: &str = "input_cache_creation_1h";
     let first = |names: &[&str]| names.iter().find_map(|name| details.get(*name)?.0);
     // Every other key that starts so is a kind of its own (audio, image), taken out of the plain one.
     let sum = |prefix: &str| {
         let fits = |key: &str| {
-            key.starts_with(prefix) && !READ.contains(&key) && !WRITE.contains(&key) && key != SHORT && key != LONG
+            key.starts_with(prefix)
+                && !READ.contains(&key)
+                && !WRITE.contains(&key)
+                && key != SHORT
+                && key != LONG
         };
         let counts = details.iter().filter(|(key, _)| fits(key)).filter_map(|(_, count)| count.0);
         counts.fold(None, |sum: Option<u64>, count| Some(sum.unwrap_or(0).saturating_add(count)))
@@ -149,11 +158,13 @@ pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     };
     let property = |name: &str| {
         let maps = [&row.request_properties.0, &row.properties.0];
-        let mut found = maps.iter().flat_map(|map| map.iter()).filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut found =
+            maps.iter().flat_map(|map| map.iter()).filter(|(key, _)| key.eq_ignore_ascii_case(name));
         found.next().map(|(_, word)| word.0.clone()).unwrap_or_default()
     };
     let (team, project, session) = (property("team"), property("project"), property("Helicone-Session-Id"));
-    let served = Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
+    let served =
+        Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
     let mut only = attempt(served.0.clone(), counted, status);
     only.provider = Cow::Owned(row.provider.0.to_ascii_lowercase());
     only.latency_ms = row.delay_ms.scaled(1.0).or(millis_between(at, end));

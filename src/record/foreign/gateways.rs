@@ -68,7 +68,8 @@ struct Generation {
     /// Milliseconds to the first token.
     latency: Measure,
     /// Milliseconds from the first token to the last.
-    generation_time: Measure,
+    #[serde(rename = "generation_time")]
+    writing_time: Measure,
     native_tokens_prompt: Num,
     native_tokens_completion: Num,
     native_tokens_reasoning: Num,
@@ -114,7 +115,8 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         None => (Status::Ok, [].as_slice()),
     };
     for response in earlier.iter().filter(|response| !http(response.status).is_ok()) {
-        let mut refused = attempt(row.model.0.clone(), crate::record::usage::Counted::default(), http(response.status));
+        let mut refused =
+            attempt(row.model.0.clone(), crate::record::usage::Counted::default(), http(response.status));
         // Only the serving provider's tokens are billed.
         refused.usage = Usage::NONE;
         refused.provider = Cow::Owned(response.provider_name.0.to_ascii_lowercase());
@@ -125,8 +127,9 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let mut served = attempt(row.model.0, counted, status);
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
     served.ttft_ms = row.latency.scaled(1.0);
-    let generation = row.generation_time.scaled(1.0);
-    served.latency_ms = served.ttft_ms.zip(generation).and_then(|(first, rest)| first.checked_add(rest)).or(generation);
+    let generation = row.writing_time.scaled(1.0);
+    served.latency_ms =
+        served.ttft_ms.zip(generation).and_then(|(first, rest)| first.checked_add(rest)).or(generation);
     attempts.push(served);
     Ok(Record {
         id: owned(row.id),

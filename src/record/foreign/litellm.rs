@@ -73,9 +73,12 @@ struct Metadata {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct ErrorInformation {
-    error_code: Word,
-    error_class: Word,
-    error_message: Word,
+    #[serde(rename = "error_code")]
+    code: Word,
+    #[serde(rename = "error_class")]
+    class: Word,
+    #[serde(rename = "error_message")]
+    message: Word,
 }
 
 /// Reads a row of `LiteLLM_SpendLogs`.
@@ -98,7 +101,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         || row.cache_hit.as_str().eq_ignore_ascii_case("true");
     let failed = [&row.status, &metadata.status].iter().any(|word| word.as_str() == "failure");
     let errors = [&metadata.error_information, &row.error_information];
-    let error = Word::first(errors.iter().flat_map(|e| [&e.error_code, &e.error_class]).chain([&row.error_str]));
+    let error = Word::first(errors.iter().flat_map(|e| [&e.code, &e.class]).chain([&row.error_str]));
     let status = if failed { failure(&errors, &error) } else { Status::Ok };
 
     let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens);
@@ -116,7 +119,8 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
     };
 
     let mut served = attempt(row.model.0.clone(), counted, status);
-    served.provider = if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(row.custom_llm_provider) };
+    served.provider =
+        if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(row.custom_llm_provider) };
     served.latency_ms = row.request_duration_ms.scaled(1.0).or(millis_between(at, end));
     // Without streaming the "first token" is the whole answer, which tells nothing of it.
     served.ttft_ms = if first_token < end { millis_between(at, first_token) } else { None };
@@ -139,12 +143,17 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         let found = row.request_tags.0.iter().find_map(|tag| tag.as_str().strip_prefix(prefix));
         Word(found.unwrap_or_default().to_owned())
     };
-    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &tag("project:")].map(Word::clone);
+    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &tag("project:")]
+        .map(Word::clone);
     let users = [&row.end_user, &metadata.user_api_key_alias, &metadata.user_api_key_user_id, &row.user];
     Ok(Record {
         id: Cow::Owned(Word::first([&row.request_id, &row.id])),
         at,
-        team: Cow::Owned(Word::first([&metadata.user_api_key_team_alias, &row.team_id, &metadata.user_api_key_team_id])),
+        team: Cow::Owned(Word::first([
+            &metadata.user_api_key_team_alias,
+            &row.team_id,
+            &metadata.user_api_key_team_id,
+        ])),
         project: Cow::Owned(Word::first(&project)),
         user: Cow::Owned(Word::first(users)),
         session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
@@ -158,7 +167,8 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
 fn failure(errors: &[&ErrorInformation], error: &str) -> Status {
     match status_of(error) {
         Status::Failed => {
-            let words = errors.iter().flat_map(|e| [&e.error_class, &e.error_message]).map(|word| status_of(word.as_str()));
+            let words =
+                errors.iter().flat_map(|e| [&e.class, &e.message]).map(|word| status_of(word.as_str()));
             words.into_iter().find(|status| *status != Status::Failed).unwrap_or(Status::Failed)
         }
         known => known,

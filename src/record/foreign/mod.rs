@@ -72,7 +72,8 @@ pub(crate) fn parse<'b>(
 
 /// Reads a moment: a date, or a number of seconds since 1970 (or milli-, micro-, nanoseconds, told by its size).
 fn moment(field: &str, word: &Word) -> Result<Instant, Refusal> {
-    maybe_moment(field, word)?.ok_or_else(|| Refusal::Bad(format!("{field}: missing; a request needs its moment")))
+    maybe_moment(field, word)?
+        .ok_or_else(|| Refusal::Bad(format!("{field}: missing; a request needs its moment")))
 }
 
 /// Reads a moment that may be missing.
@@ -114,18 +115,27 @@ fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
 /// Reads a status from an HTTP code, or from words where there is none.
 fn status_of(words: &str) -> Status {
     let lower = words.to_ascii_lowercase();
-    let code = lower.split(|c: char| !c.is_ascii_digit()).find(|part| part.len() == 3).and_then(|code| code.parse().ok());
+    let code = lower
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|part| part.len() == 3)
+        .and_then(|code| code.parse().ok());
     match code {
         Some(code @ 400..600) => Status::from_http(code),
         _ if lower.contains("ratelimit") || lower.contains("rate limit") || lower.contains("rate_limit") => {
             Status::RateLimited
         }
         _ if lower.contains("timeout") || lower.contains("timed out") => Status::Timeout,
-        _ if lower.contains("overloaded") || lower.contains("internalserver") || lower.contains("unavailable") => {
+        _ if lower.contains("overloaded")
+            || lower.contains("internalserver")
+            || lower.contains("unavailable") =>
+        {
             Status::ServerError
         }
         _ if lower.contains("cancel") => Status::Cancelled,
-        _ if lower.contains("badrequest") || lower.contains("contextwindow") || lower.contains("authentication") => {
+        _ if lower.contains("badrequest")
+            || lower.contains("contextwindow")
+            || lower.contains("authentication") =>
+        {
             Status::Rejected
         }
         _ => Status::Failed,
@@ -145,7 +155,7 @@ fn owned<'b>(word: Word) -> Cow<'b, str> {
 
 /// Gives the cost that a log claims, where it does.
 fn claimed<'b>(word: Word) -> Option<Cow<'b, str>> {
-    (!word.is_empty()).then(|| Cow::Owned(word.0))
+    (!word.is_empty()).then_some(Cow::Owned(word.0))
 }
 
 #[cfg(test)]
@@ -155,7 +165,13 @@ mod tests {
     #[test]
     fn moments_are_read_in_every_unit() {
         let want = Instant(1_779_530_412_370_000);
-        for text in ["1779530412.37", "1779530412370", "1779530412370000", "1779530412370000000", "2026-05-23T10:00:12.370Z"] {
+        for text in [
+            "1779530412.37",
+            "1779530412370",
+            "1779530412370000",
+            "1779530412370000000",
+            "2026-05-23T10:00:12.370Z",
+        ] {
             assert_eq!(moment("t", &Word(text.into())).unwrap(), want, "{text}");
         }
         assert!(moment("t", &Word::default()).is_err());

@@ -55,7 +55,8 @@ struct ScopeSpans {
 #[serde(default, rename_all = "camelCase")]
 struct Span {
     trace_id: Word,
-    span_id: Word,
+    #[serde(rename = "spanId")]
+    id: Word,
     start_time_unix_nano: Word,
     end_time_unix_nano: Word,
     #[serde(deserialize_with = "nullable")]
@@ -86,10 +87,14 @@ struct Attribute {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Value {
-    string_value: Word,
-    int_value: Word,
-    double_value: Word,
-    bool_value: Word,
+    #[serde(rename = "stringValue")]
+    text: Word,
+    #[serde(rename = "intValue")]
+    whole: Word,
+    #[serde(rename = "doubleValue")]
+    real: Word,
+    #[serde(rename = "boolValue")]
+    truth: Word,
 }
 
 impl Attributes {
@@ -97,7 +102,7 @@ impl Attributes {
     fn get(&self, names: &[&str]) -> Word {
         let find = |name: &&str| {
             let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
-            let word = Word::first([&value.string_value, &value.int_value, &value.double_value, &value.bool_value]);
+            let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
@@ -116,9 +121,18 @@ impl Attributes {
     }
 }
 
-const INPUT: &[&str] = &["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "llm.usage.prompt_tokens"];
-const OUTPUT: &[&str] =
-    &["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion", "llm.usage.completion_tokens"];
+const INPUT: &[&str] = &[
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "llm.usage.prompt_tokens",
+];
+const OUTPUT: &[&str] = &[
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+];
 const READ: &[&str] = &[
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
@@ -152,7 +166,7 @@ const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id"];
 const COST: &[&str] = &["gen_ai.usage.cost", "llm.cost.total", "gen_ai.cost.total_tokens"];
 
 /// Reads every model call of a document.
-pub(super) fn spans<'b>(text: &str, sink: &mut Sink<'_, 'b>) -> ControlFlow<()> {
+pub(super) fn spans(text: &str, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
     let document: Document = match json::read(text) {
         Ok(document) => document,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
@@ -172,7 +186,13 @@ fn is_call(span: &Span) -> bool {
     if !operation.is_empty() {
         return matches!(
             operation.as_str(),
-            "chat" | "text_completion" | "completion" | "generate_content" | "embeddings" | "responses" | "message"
+            "chat"
+                | "text_completion"
+                | "completion"
+                | "generate_content"
+                | "embeddings"
+                | "responses"
+                | "message"
         );
     }
     let kind = attributes.get(&["openinference.span.kind", "traceloop.span.kind"]);
@@ -191,7 +211,8 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     let at = moment("startTimeUnixNano", &span.start_time_unix_nano)?;
     let end = maybe_moment("endTimeUnixNano", &span.end_time_unix_nano)?;
     let error = of.get(&["error.type", "http.response.status_code"]);
-    let failed = matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
+    let failed =
+        matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
     let status = match (failed, status_of(error.as_str())) {
         (false, _) => Status::Ok,
         (true, Status::Failed) => status_of(span.status.message.as_str()),
@@ -217,9 +238,12 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     }
     let id = of.get(&["gen_ai.response.id"]);
     Ok(Record {
-        id: Cow::Owned(Word::first([&id, &span.span_id])),
+        id: Cow::Owned(Word::first([&id, &span.id])),
         at,
-        team: Cow::Owned(Word::first([&of.get(&["team", "team.name"]), &resource.get(&["team", "service.namespace"])])),
+        team: Cow::Owned(Word::first([
+            &of.get(&["team", "team.name"]),
+            &resource.get(&["team", "service.namespace"]),
+        ])),
         project: Cow::Owned(resource.get(&["service.name"]).0),
         user: Cow::Owned(of.get(USER).0),
         session: Cow::Owned(Word::first([&of.get(SESSION), &span.trace_id])),

@@ -18,7 +18,8 @@ use crate::units::{Instant, Span};
 /// Reads a row of the Azure trace.
 pub(super) fn azure<'b>(row: &Row<'_>) -> Result<Record<'b>, Refusal> {
     row.check()?;
-    let at = Instant::parse(row.get("timestamp")).map_err(|error| Refusal::Bad(format!("TIMESTAMP: {error}")))?;
+    let at =
+        Instant::parse(row.get("timestamp")).map_err(|error| Refusal::Bad(format!("TIMESTAMP: {error}")))?;
     let (input, output) = (row.count("contexttokens")?, row.count("generatedtokens")?);
     let only = attempt(String::new(), Parts { input, output, ..Parts::default() }.exclusive()?, Status::Ok);
     Ok(Record { at, attempts: Attempts::one(only), ..Record::default() })

@@ -38,9 +38,9 @@ pub(crate) fn header(text: &str) -> Option<Result<Header, Refusal>> {
     mark.pointsman?;
     Some(match mark.v.0 {
         Some(0) | None => Err(Refusal::bad("v: missing; a header says which version of the format follows")),
-        Some(v) if v > VERSION => {
-            Err(Refusal::Bad(format!("v: the log has version {v} of the format, this program reads up to {VERSION}")))
-        }
+        Some(v) if v > VERSION => Err(Refusal::Bad(format!(
+            "v: the log has version {v} of the format, this program reads up to {VERSION}"
+        ))),
         Some(_) => json::read(text).map_err(Refusal::Bad).map(|keys: HeaderKeys| Header {
             source: keys.source.unwrap_or_default(),
             simulated: keys.simulated.unwrap_or_default(),
@@ -100,21 +100,34 @@ struct RatesKeys<'a> {
     above: Option<Vec<AboveKeys<'a>>>,
 }
 
-/// Reads an event; `None` where the line is a header, or no event at all.
-pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
+/// The key that makes a line an event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    event: Option<Text<'a>>,
+}
+
+/// What a line is that is no request.
+#[expect(clippy::large_enum_variant, reason = "passed on at once, and rare")]
+pub(super) enum Special<'a> {
+    /// The header, which is no entry.
+    Header,
+    /// A price change or a note.
+    Event(Entry<'a>),
+    /// Neither.
+    Not,
+}
+
+/// Reads a header or an event.
+pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
     if let Some(header) = header(text) {
-        return header.map(|_| None);
-    }
-    #[derive(Debug, Default, Deserialize)]
-    #[serde(default)]
-    struct Kind<'a> {
-        #[serde(borrow)]
-        event: Option<Text<'a>>,
+        return header.map(|_| Special::Header);
     }
     // A line that is not even JSON is explained by the caller, who has read it as a request.
     match json::read::<Kind<'_>>(text) {
         Ok(Kind { event: Some(_) }) => {}
-        _ => return Ok(None),
+        _ => return Ok(Special::Not),
     }
     let keys: EventKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let at = match &*keys.at.0 {
@@ -125,7 +138,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
     match &*keys.event.0 {
         "note" => {
             let at = at.ok_or_else(|| Refusal::bad("at: missing; a note needs its moment"))?;
-            Ok(Some(Entry::Note { at, text: or_empty(keys.text), simulated }))
+            Ok(Special::Event(Entry::Note { at, text: or_empty(keys.text), simulated }))
         }
         "price" => {
             if keys.model.0.is_empty() {
@@ -137,7 +150,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
                 batch: keys.batch.map(|batch| rates(batch.base, batch.above)).transpose()?,
                 source: keys.source,
             };
-            Ok(Some(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
+            Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
         other => Err(Refusal::Bad(format!("event: `{other}` is neither price nor note"))),
     }
@@ -146,7 +159,10 @@ pub(super) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
 fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
     let mut tiers = Vec::new();
     for keys in above.unwrap_or_default() {
-        let prompt = keys.prompt.0.ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
+        let prompt = keys
+            .prompt
+            .0
+            .ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
         tiers.push((prompt, tier(keys.tier)?));
     }
     if !tiers.is_sorted_by_key(|(prompt, _)| *prompt) {
@@ -157,7 +173,8 @@ fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates,
 
 fn tier(keys: TierKeys<'_>) -> Result<Tier, Refusal> {
     let needed = |field, text: Option<Text<'_>>| {
-        price(field, text)?.ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
+        price(field, text)?
+            .ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
     };
     Ok(Tier {
         input: needed("input", keys.input)?,

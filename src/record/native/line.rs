@@ -47,7 +47,9 @@ impl<'de> Deserialize<'de> for StatusWord {
         impl Visitor<'_> for Words {
             type Value = StatusWord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("ok, rate_limited, server_error, timeout, rejected, cancelled, failed or an HTTP code")
+                f.write_str(
+                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed or an HTTP code",
+                )
             }
             fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
                 match Status::from_name(word) {

@@ -5,6 +5,7 @@
 
 mod event;
 mod line;
+mod plain;
 mod write;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ pub use event::Header;
 pub(crate) use event::header;
 pub(crate) use write::{write_entry, write_header};
 
+use self::event::Special;
 use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
 use super::json;
 use super::skip::Refusal;
@@ -26,14 +28,19 @@ pub const VERSION: u64 = 1;
 
 /// Reads one line; `None` where it is a header and no entry.
 pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
-    match json::read::<Line<'_>>(text) {
-        Ok(line) if !line.special => request(line).map(|record| Some(Entry::Request(record))),
-        // Events and headers share keys with requests but not their types, so they are read again as what they are.
-        Ok(_) => event::parse(text),
-        Err(reason) => match event::parse(text) {
-            Ok(None) => Err(Refusal::Bad(reason)),
-            special => special,
-        },
+    if let Some(line) = plain::read(text) {
+        return request(line).map(|record| Some(Entry::Request(record)));
+    }
+    // Events and headers share keys with requests but not their types, so they are read again as what they are.
+    let reason = match json::read::<Line<'_>>(text) {
+        Ok(line) if !line.special => return request(line).map(|record| Some(Entry::Request(record))),
+        Ok(_) => "event: neither an event nor a header".to_owned(),
+        Err(reason) => reason,
+    };
+    match event::parse(text)? {
+        Special::Header => Ok(None),
+        Special::Event(entry) => Ok(Some(entry)),
+        Special::Not => Err(Refusal::Bad(reason)),
     }
 }
 
@@ -53,7 +60,9 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         None if line.only.any => Attempts::one(attempt(line.only)?),
         None => Attempts::default(),
         Some(_) if line.only.any => {
-            return Err(Refusal::bad("attempts: stands beside keys of a single attempt; write one or the other"));
+            return Err(Refusal::bad(
+                "attempts: stands beside keys of a single attempt; write one or the other",
+            ));
         }
         Some(list) => list.into_iter().map(attempt).collect::<Result<Vec<_>, _>>()?.into(),
     };

@@ -249,7 +249,6 @@ fn number(out: &mut Vec<u8>, value: u64) {
     let mut at = digits.len();
     let mut rest = value;
     while let Some(slot) = at.checked_sub(1).and_then(|before| digits.get_mut(before)) {
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder of ten fits a byte")]
         let digit = (rest % 10) as u8;
         *slot = b'0' + digit;
         at -= 1;

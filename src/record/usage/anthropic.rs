@@ -38,8 +38,14 @@ impl AnthropicUsage {
         later(&mut self.input_tokens, then.input_tokens);
         later(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
         later(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        later(&mut self.cache_creation.ephemeral_5m_input_tokens, then.cache_creation.ephemeral_5m_input_tokens);
-        later(&mut self.cache_creation.ephemeral_1h_input_tokens, then.cache_creation.ephemeral_1h_input_tokens);
+        later(
+            &mut self.cache_creation.ephemeral_5m_input_tokens,
+            then.cache_creation.ephemeral_5m_input_tokens,
+        );
+        later(
+            &mut self.cache_creation.ephemeral_1h_input_tokens,
+            then.cache_creation.ephemeral_1h_input_tokens,
+        );
         later(&mut self.output_tokens, then.output_tokens);
         later(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
     }
@@ -75,11 +81,15 @@ mod tests {
             {"ephemeral_5m_input_tokens":2048,"ephemeral_1h_input_tokens":1024},"output_tokens":1}"#,
         )
         .unwrap();
-        block.absorb(&read(r#"{"input_tokens":1204,"cache_read_input_tokens":18432,"output_tokens":812}"#).unwrap());
+        block.absorb(
+            &read(r#"{"input_tokens":1204,"cache_read_input_tokens":18432,"output_tokens":812}"#).unwrap(),
+        );
         let counted = block.counted().unwrap();
         let u = counted.usage;
-        assert_eq!([u.input, u.cache_read, u.write_5m, u.write_1h, u.output].map(crate::units::Count::get),
-            [Some(1204), Some(18432), Some(2048), Some(1024), Some(812)]);
+        assert_eq!(
+            [u.input, u.cache_read, u.write_5m, u.write_1h, u.output].map(crate::units::Count::get),
+            [Some(1204), Some(18432), Some(2048), Some(1024), Some(812)]
+        );
         assert_eq!(counted.write_ttl, WriteTtl::Reported);
     }
 

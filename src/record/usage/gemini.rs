@@ -8,6 +8,7 @@ use crate::record::json::Num;
 /// Usage as Gemini reports it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the provider's")]
 pub struct GeminiUsage {
     #[serde(alias = "prompt_token_count")]
     prompt_token_count: Num,
@@ -40,9 +41,10 @@ impl GeminiUsage {
         let prompt = self.prompt_token_count.0.map(|prompt| prompt.saturating_add(tools));
         let thoughts = self.thoughts_token_count.or_zero();
         // Zeros are left out on the wire, so an absent candidates count is what the total leaves.
-        let candidates = self.candidates_token_count.0.or_else(|| {
-            self.total_token_count.0?.checked_sub(prompt?)?.checked_sub(thoughts)
-        });
+        let candidates = self
+            .candidates_token_count
+            .0
+            .or_else(|| self.total_token_count.0?.checked_sub(prompt?)?.checked_sub(thoughts));
         Parts {
             input: prompt,
             read: self.cached_content_token_count.or_zero(),
@@ -67,7 +69,10 @@ mod tests {
         )
         .unwrap();
         let u = block.counted().unwrap().usage;
-        assert_eq!([u.input, u.cache_read, u.output, u.reasoning].map(Count::get), [Some(2152), Some(2048), Some(850), Some(540)]);
+        assert_eq!(
+            [u.input, u.cache_read, u.output, u.reasoning].map(Count::get),
+            [Some(2152), Some(2048), Some(850), Some(540)]
+        );
     }
 
     #[test]

@@ -120,7 +120,13 @@ impl Parts {
         if self.input.is_some_and(|prompt| cached > prompt) { self.exclusive() } else { self.inclusive() }
     }
 
-    fn build(self, input: Option<u64>, short: u64, long: u64, write_ttl: WriteTtl) -> Result<Counted, UsageError> {
+    fn build(
+        self,
+        input: Option<u64>,
+        short: u64,
+        long: u64,
+        write_ttl: WriteTtl,
+    ) -> Result<Counted, UsageError> {
         // Nothing said of the prompt means nothing known of its cached part either, unless a part is named.
         let said = |tokens: u64| (input.is_some() || tokens > 0).then_some(tokens);
         let usage = Usage {

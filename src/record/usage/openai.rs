@@ -1,7 +1,7 @@
 //! The usage block of OpenAI (chat and responses) and of the many servers that speak its dialect.
 //!
 //! The prompt count includes cached tokens. Besides OpenAI's own keys: Mistral's `num_cached_tokens` and misspelt
-//! `prompt_token_details`, DeepSeek's hit and miss counts, and the Anthropic keys that LiteLLM passes through.
+//! `prompt_token_details`, hit and miss counts (`prompt_cache_hit_tokens`), and the Anthropic keys that LiteLLM passes through.
 
 use serde::Deserialize;
 
@@ -84,8 +84,13 @@ impl OpenAiUsage {
 
     /// Says whether the block carries any count at all.
     pub(crate) fn says_anything(&self) -> bool {
-        let counts =
-            [self.prompt_tokens, self.input_tokens, self.completion_tokens, self.output_tokens, self.prompt_cache_hit_tokens];
+        let counts = [
+            self.prompt_tokens,
+            self.input_tokens,
+            self.completion_tokens,
+            self.output_tokens,
+            self.prompt_cache_hit_tokens,
+        ];
         counts.iter().any(|count| count.0.is_some())
     }
 
@@ -105,7 +110,10 @@ impl OpenAiUsage {
         self.prompt_tokens_details.absorb(then.prompt_tokens_details);
         self.prompt_token_details.absorb(then.prompt_token_details);
         self.input_tokens_details.absorb(then.input_tokens_details);
-        later(&mut self.completion_tokens_details.reasoning_tokens, then.completion_tokens_details.reasoning_tokens);
+        later(
+            &mut self.completion_tokens_details.reasoning_tokens,
+            then.completion_tokens_details.reasoning_tokens,
+        );
         later(&mut self.output_tokens_details.reasoning_tokens, then.output_tokens_details.reasoning_tokens);
     }
 
@@ -125,7 +133,11 @@ impl OpenAiUsage {
             .or(self.cached_tokens);
         let lifetimes = details.cache_creation_token_details;
         let writes = Writes {
-            total: details.cache_creation_tokens.or(self.cache_creation_input_tokens).or(details.cache_write_tokens).0,
+            total: details
+                .cache_creation_tokens
+                .or(self.cache_creation_input_tokens)
+                .or(details.cache_write_tokens)
+                .0,
             short: lifetimes.ephemeral_5m_input_tokens.0,
             long: lifetimes.ephemeral_1h_input_tokens.0,
         };
@@ -135,7 +147,8 @@ impl OpenAiUsage {
         // Embeddings have no answer and name no count for it; the total says the same.
         output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
         // Some servers leave reasoning out of the answer; their own total proves it.
-        if let (Some(prompt), Some(answer), Some(hidden), Some(total)) = (prompt, output, reasoning, self.total_tokens.0)
+        if let (Some(prompt), Some(answer), Some(hidden), Some(total)) =
+            (prompt, output, reasoning, self.total_tokens.0)
             && hidden > 0
             && prompt.checked_add(answer).and_then(|sum| sum.checked_add(hidden)) == Some(total)
         {
@@ -183,7 +196,9 @@ mod tests {
 
     #[test]
     fn undated_writes_are_assumed_short_and_dated_ones_are_not() {
-        let plain = counted(r#"{"prompt_tokens":22708,"completion_tokens":812,"prompt_tokens_details":{"cached_tokens":18432,"cache_write_tokens":3072}}"#);
+        let plain = counted(
+            r#"{"prompt_tokens":22708,"completion_tokens":812,"prompt_tokens_details":{"cached_tokens":18432,"cache_write_tokens":3072}}"#,
+        );
         assert_eq!(plain.write_ttl, WriteTtl::Assumed);
         assert_eq!(plain.usage.write_5m.get(), Some(3072));
         assert_eq!(plain.usage.input.get(), Some(1204));
@@ -206,19 +221,27 @@ mod tests {
 
     #[test]
     fn more_cached_than_prompt_is_refused() {
-        let block: OpenAiUsage =
-            read(r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":11}}"#).unwrap();
+        let block: OpenAiUsage = read(
+            r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":11}}"#,
+        )
+        .unwrap();
         assert_eq!(block.counted(), Err(UsageError::CacheExceedsPrompt { cached: 11, prompt: 10 }));
-        let block: OpenAiUsage = read(r#"{"prompt_tokens":18446744073709551615,"completion_tokens":1}"#).unwrap();
+        let block: OpenAiUsage =
+            read(r#"{"prompt_tokens":18446744073709551615,"completion_tokens":1}"#).unwrap();
         assert!(matches!(block.counted(), Err(UsageError::TooLarge { field: "input", .. })));
     }
 
     #[test]
     fn a_stream_keeps_the_last_value_said() {
         let mut block: OpenAiUsage = read(r#"{"prompt_tokens":12000}"#).unwrap();
-        block.absorb(&read(r#"{"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8192}}"#).unwrap());
+        block.absorb(
+            &read(r#"{"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8192}}"#).unwrap(),
+        );
         block.absorb(&read(r#"{"completion_tokens":650,"prompt_tokens_details":null}"#).unwrap());
         let usage = block.counted().unwrap().usage;
-        assert_eq!((usage.input.get(), usage.cache_read.get(), usage.output.get()), (Some(3808), Some(8192), Some(650)));
+        assert_eq!(
+            (usage.input.get(), usage.cache_read.get(), usage.output.get()),
+            (Some(3808), Some(8192), Some(650))
+        );
     }
 }

@@ -11,7 +11,10 @@ pub use crate::routing::{Check, Status};
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "requests are nearly all entries, and boxing each would cost an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "requests are nearly all entries, and boxing each would cost an allocation"
+)]
 pub enum Entry<'a> {
     /// A request and what became of it.
     Request(Record<'a>),

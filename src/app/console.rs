@@ -1,0 +1,348 @@
+//! The loop around the console: terminal events, pictures from the session, signals and timers in; frames out.
+//!
+//! It draws when something changed and never else: keys at once, data at most a few times a second.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+
+use crate::config::{self, console::ConsoleSettings};
+use crate::console::app::{App, Do, Settings};
+use crate::console::glyphs::Glyphs;
+use crate::console::keys::Keymap;
+use crate::console::terminal::{self, Copied};
+use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
+use crate::console::ui::{Screen, Ui};
+use crate::session::{Player, Snapshot, Worker, spawn};
+
+/// The least time between two frames.
+const LEAST: Duration = Duration::from_millis(8);
+
+/// How the console is to be opened, over what the settings files say.
+#[derive(Clone, Debug, Default)]
+pub struct ConsoleOptions {
+    /// The theme.
+    pub theme: Option<String>,
+    /// The glyphs.
+    pub glyphs: Option<String>,
+    /// The first screen.
+    pub screen: Option<Screen>,
+    /// Whether changes of policy are refused.
+    pub read_only: bool,
+    /// Whether the mouse is left to the terminal.
+    pub no_mouse: bool,
+}
+
+/// What the settings files and the environment say.
+#[derive(Debug)]
+pub struct Dressing {
+    catalogue: Catalogue,
+    settings: ConsoleSettings,
+    theme: String,
+    depth: Depth,
+    glyphs: &'static Glyphs,
+    keymap: Keymap,
+    /// Remarks on themes, with file and line.
+    pub warnings: Vec<String>,
+}
+
+fn user_file(name: &str) -> Option<PathBuf> {
+    config::user_dir().map(|dir| dir.join(name)).filter(|path| path.is_file())
+}
+
+impl Dressing {
+    /// Reads console.toml, keys.toml and the themes: the user's over the built-in ones.
+    ///
+    /// # Errors
+    /// Where a file cannot be used; the message names file and line.
+    pub fn read(options: &ConsoleOptions) -> anyhow::Result<Self> {
+        let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+        let settings = match user_file("console.toml") {
+            Some(path) => config::console::read(&path.display().to_string(), &read(&path)?)?,
+            None => ConsoleSettings::default(),
+        };
+        let remaps = match user_file("keys.toml") {
+            Some(path) => config::keys::read(&path.display().to_string(), &read(&path)?)?,
+            None => Vec::new(),
+        };
+        let keymap = Keymap::build(&remaps)?;
+        let folder = config::user_dir().map(|dir| dir.join("themes"));
+        let (own, broken) = folder.map_or_else(Default::default, |folder| config::themes::in_folder(&folder));
+        let catalogue = Catalogue::new(config::themes::built_in().chain(own));
+        let value = |name: &str| std::env::var(name).ok();
+        let (no_color, colorterm, term) = (value("NO_COLOR"), value("COLORTERM"), value("TERM"));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| value(name).filter(|value| !value.is_empty()));
+        let env = TerminalEnv {
+            no_color: no_color.as_deref(),
+            colorterm: colorterm.as_deref(),
+            term: term.as_deref(),
+            locale: locale.as_deref(),
+        };
+        let wanted = options.theme.clone().unwrap_or_else(|| settings.theme.clone());
+        let theme = match wanted.as_str() {
+            _ if env.colour_refused() => "mono".to_owned(),
+            "auto" => auto_theme(value("COLORFGBG").as_deref()).to_owned(),
+            _ => wanted,
+        };
+        if catalogue.text(&theme).is_none() {
+            let known: Vec<&str> = catalogue.names().collect();
+            anyhow::bail!("theme `{theme}` is not known\nhint: there are {}", known.join(", "));
+        }
+        let glyphs = Glyphs::choose(options.glyphs.as_deref().unwrap_or(&settings.glyphs), &env);
+        let warnings = broken.iter().map(ToString::to_string).collect();
+        Ok(Self { catalogue, settings, theme, depth: env.depth(), glyphs, keymap, warnings })
+    }
+
+    /// Gives the theme and notes what is wrong with its file.
+    ///
+    /// # Errors
+    /// Where there is no such theme.
+    pub fn theme(&mut self) -> anyhow::Result<Theme> {
+        let (theme, warnings) =
+            self.catalogue.load(&self.theme, self.depth).with_context(|| format!("theme `{}` is not known", self.theme))?;
+        self.warnings.extend(warnings.iter().map(ToString::to_string));
+        Ok(theme)
+    }
+
+    /// Uses as many colours as a picture can show, whatever the terminal.
+    #[must_use]
+    pub fn in_full_colour(mut self) -> Self {
+        self.depth = Depth::True;
+        self
+    }
+
+    /// Gives what the console is started with.
+    ///
+    /// # Errors
+    /// Where there is no such theme.
+    pub fn console_settings(&mut self, no_mouse: bool) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            theme: self.theme()?,
+            glyphs: self.glyphs,
+            keymap: self.keymap.clone(),
+            mouse: self.settings.mouse && !no_mouse,
+            message: Duration::from_secs(u64::from(self.settings.message_seconds)),
+            depth: self.depth,
+        })
+    }
+
+    /// Gives the screen to begin with.
+    pub fn screen(&self) -> Screen {
+        Screen::named(&self.settings.screen).unwrap_or_default()
+    }
+
+    fn next_theme(&mut self) -> anyhow::Result<Theme> {
+        if let Some(next) = self.catalogue.next_name(&self.theme) {
+            next.clone_into(&mut self.theme);
+        }
+        self.theme()
+    }
+
+    /// Gives the least time between two frames that data alone causes.
+    fn pace(&self) -> Duration {
+        let over_ssh = std::env::var_os("SSH_TTY").is_some();
+        let hz = match self.settings.refresh_hz {
+            0 if over_ssh => 4,
+            0 => 10,
+            hz => u32::from(hz),
+        };
+        Duration::from_secs(1) / hz.clamp(1, 30)
+    }
+}
+
+/// Opens the console on a player and runs it until the operator leaves.
+///
+/// # Errors
+/// Where settings cannot be used or the terminal fails.
+pub fn run_console(mut player: Player, options: &ConsoleOptions) -> anyhow::Result<()> {
+    let mut dressing = Dressing::read(options)?;
+    let settings = dressing.console_settings(options.no_mouse)?;
+    let screen = options.screen.unwrap_or_else(|| dressing.screen());
+    let ui = Ui { screen, read_only: options.read_only, ..Ui::default() };
+    let first = Arc::new(player.snapshot());
+    let mut app = App::new(ui, settings, Arc::clone(&first));
+    if let Some(warning) = dressing.warnings.first() {
+        app.warn(warning);
+    }
+    let (publish, pictures) = watch::channel(first);
+    let worker = spawn(player, move |picture| publish.send(picture).is_ok())?;
+    terminal::install_panic_hook();
+    terminal::trust_the_theme();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(watch_all(app, dressing, worker, pictures, options))
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    go_on: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            go_on: signal(SignalKind::from_raw(signal_hook::consts::SIGCONT))?,
+        })
+    }
+
+    /// Waits for a signal; true means leave, false means that the process was stopped and goes on.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => true,
+            _ = self.hang_up.recv() => true,
+            _ = self.interrupt.recv() => true,
+            _ = self.go_on.recv() => false,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> bool {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}
+
+type Screenful = terminal::Session<std::io::BufWriter<std::io::Stdout>>;
+
+async fn watch_all(
+    mut app: App,
+    mut dressing: Dressing,
+    worker: Worker,
+    mut pictures: watch::Receiver<Arc<Snapshot>>,
+    options: &ConsoleOptions,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut session: Screenful = terminal::Session::open(app.settings().mouse)?;
+    let mut events = EventStream::new();
+    let mut signals = Signals::new()?;
+    let mut pace = dressing.pace();
+    let mut drawn = started.checked_sub(LEAST).unwrap_or(started);
+    let mut dirty = true;
+    let mut by_data = false;
+    loop {
+        app.tick(started.elapsed());
+        let busy = app.work();
+        // A held key or a dragged mouse sends more events than a screen can show: frames keep a least distance.
+        let wait = if by_data { pace } else { LEAST }.saturating_sub(drawn.elapsed());
+        if dirty && wait.is_zero() {
+            session.draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
+            drawn = Instant::now();
+            (dirty, by_data) = (false, false);
+        }
+        let timer = if busy {
+            Duration::ZERO
+        } else if dirty {
+            wait
+        } else {
+            app.message_until().map_or(Duration::from_secs(3600), |until| until.saturating_sub(started.elapsed()))
+        };
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let Some(Ok(event)) = event else { break };
+                app.tick(started.elapsed());
+                if !answer(&mut app, &mut dressing, &worker, &mut session, &event, options)? {
+                    return Ok(());
+                }
+                pace = dressing.pace();
+                (dirty, by_data) = (true, false);
+            }
+            leave = signals.next() => {
+                if leave {
+                    break;
+                }
+                session.repaint()?;
+                (dirty, by_data) = (true, false);
+            }
+            changed = pictures.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let picture = Arc::clone(&pictures.borrow_and_update());
+                let answer = picture.play != crate::session::Play::Playing;
+                app.update(picture);
+                // What answers a key is shown at once; what only time brings keeps the pace.
+                by_data = (by_data || !dirty) && !answer;
+                dirty = true;
+            }
+            () = tokio::time::sleep(timer) => {
+                dirty |= app.tick(started.elapsed()) || busy;
+            }
+        }
+    }
+    session.close();
+    Ok(())
+}
+
+/// Does what an event asks for; false means leave.
+fn answer(
+    app: &mut App,
+    dressing: &mut Dressing,
+    worker: &Worker,
+    session: &mut Screenful,
+    event: &Event,
+    options: &ConsoleOptions,
+) -> anyhow::Result<bool> {
+    for todo in app.event(event) {
+        match todo {
+            Do::Quit => {
+                session.close();
+                return Ok(false);
+            }
+            Do::Send(command) => worker.send(command),
+            Do::Repaint => session.repaint()?,
+            Do::Mouse(mouse) => session.set_mouse(mouse)?,
+            Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
+                Copied::Sent => app.say("copied"),
+                Copied::TooLong => app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)"),
+            },
+            #[cfg(unix)]
+            Do::Suspend => session.suspend()?,
+            #[cfg(not(unix))]
+            Do::Suspend => app.say("this system has no job control"),
+            Do::NextTheme => match dressing.next_theme() {
+                Ok(theme) => app.set_theme(theme),
+                Err(error) => app.warn(&error.to_string()),
+            },
+            Do::Reload => match Dressing::read(options).and_then(|mut fresh| {
+                let settings = fresh.console_settings(options.no_mouse)?;
+                Ok((fresh, settings))
+            }) {
+                Ok((fresh, settings)) => {
+                    *dressing = fresh;
+                    session.set_mouse(settings.mouse)?;
+                    app.set_settings(settings);
+                    match dressing.warnings.first() {
+                        Some(warning) => app.warn(warning),
+                        None => app.say("settings, keys and themes read again"),
+                    }
+                }
+                Err(error) => app.warn(&format!("kept the old settings: {error}")),
+            },
+        }
+    }
+    if let Event::Resize(..) = event {
+        session.repaint()?;
+    }
+    Ok(true)
+}

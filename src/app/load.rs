@@ -1,0 +1,195 @@
+//! From options to engines: policy, prices, classifier and sources put together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::{Cancel, Progress};
+use crate::classifier::Classifier;
+use crate::config::{self, policy};
+use crate::pricing::PriceBook;
+use crate::record::{self, Input, ReadOptions};
+use crate::report::{ReplayReport, Scope};
+use crate::routing::Policy;
+use crate::session::{Ingest, IngestOptions, LoadError, Log, StreamOptions, stream};
+use crate::units::Names;
+
+/// What a run rests on, as asked for.
+#[derive(Clone, Debug, Default)]
+pub struct SetupOptions {
+    /// The policy file; the user's own or the built-in one where absent.
+    pub policy: Option<PathBuf>,
+    /// The price book's name or path.
+    pub prices: Option<String>,
+    /// The model that savings are measured against, instead of the policy's.
+    pub baseline: Option<String>,
+    /// A classifier file instead of the built-in one.
+    pub classifier: Option<PathBuf>,
+    /// Ask the classifier even where the log carries a confidence.
+    pub reclassify: bool,
+    /// How to read logs.
+    pub read: ReadOptions,
+}
+
+/// Everything a session starts from.
+#[derive(Debug)]
+pub struct Setup {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Where it was read.
+    pub policy_path: Option<PathBuf>,
+    /// The prices.
+    pub book: PriceBook,
+    /// Names, classifier.
+    pub ingest: Ingest,
+}
+
+impl Setup {
+    /// Reads policy, prices and classifier.
+    ///
+    /// # Errors
+    /// Where one of the files cannot be used; the message says where and how to mend it.
+    pub fn new(options: &SetupOptions) -> anyhow::Result<Self> {
+        let mut names = Names::default();
+        let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
+        let policy_path = options.policy.clone().or(own);
+        let mut policy = match &policy_path {
+            Some(path) => policy::load(path, &mut names)?,
+            None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
+        };
+        let book = config::prices::resolve(
+            options.prices.as_deref().unwrap_or("list"),
+            config::user_dir().as_deref(),
+        )?;
+        if let Some(baseline) = &options.baseline {
+            if book.find(baseline).is_none() {
+                anyhow::bail!(
+                    "--baseline {baseline}: not in price book {}\nhint: see `pointsman prices list`",
+                    book.name
+                );
+            }
+            policy.baseline = names.intern_model(baseline);
+        }
+        let classifier = match &options.classifier {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                Classifier::from_toml(&text).with_context(|| path.display().to_string())?
+            }
+            None => Classifier::builtin(),
+        };
+        let ingest = Ingest::new(names, classifier, &IngestOptions { reclassify: options.reclassify });
+        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
+    }
+}
+
+/// Names logs for a title.
+fn title(paths: &[PathBuf]) -> String {
+    let name = |path: &Path| {
+        path.file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
+    match paths {
+        [] => String::new(),
+        [only] if only.as_os_str() == "-" => "standard input".to_owned(),
+        [only] => name(only),
+        [first, rest @ ..] => format!("{} +{}", name(first), rest.len()),
+    }
+}
+
+/// Loads logs into memory, with progress on stderr.
+///
+/// # Errors
+/// Where a log cannot be read, is empty, or Ctrl-C cancels.
+pub fn load_log(
+    input: &Input,
+    name: &[PathBuf],
+    setup: Setup,
+    read: &ReadOptions,
+    shown_title: Option<&str>,
+) -> anyhow::Result<Log> {
+    let source = record::open(input, read)?;
+    let watch = source.progress();
+    let mut progress = Progress::new("loading", watch.total);
+    let cancel = Cancel::on_interrupt();
+    let title = shown_title.map_or_else(|| title(name), str::to_owned);
+    let log = Log::load(title, source, setup.ingest, setup.policy, &setup.book, |requests| {
+        progress.update(watch.read(), requests as u64);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    Ok(log?)
+}
+
+/// Says what a report is about.
+pub fn report_scope(
+    logs: Vec<String>,
+    reading: &'static str,
+    policy: &Policy,
+    book: &str,
+    classifier: &str,
+    baseline: &str,
+) -> Scope {
+    Scope {
+        logs,
+        reading,
+        policy: format!("{} v{}", policy.name, policy.version),
+        prices: book.to_owned(),
+        classifier: classifier.to_owned(),
+        baseline_model: baseline.to_owned(),
+    }
+}
+
+/// Streams logs through an engine and draws up the report, with progress on stderr.
+///
+/// # Errors
+/// Where a log cannot be read, or Ctrl-C cancels.
+pub fn stream_report(
+    input: &Input,
+    logs: Vec<String>,
+    setup: Setup,
+    read: &ReadOptions,
+    options: &StreamOptions,
+) -> anyhow::Result<ReplayReport> {
+    let source = record::open(input, read)?;
+    let watch = source.progress();
+    let mut progress = Progress::new("replaying", watch.total);
+    let cancel = Cancel::on_interrupt();
+    let classifier = setup.ingest.classifier_tag();
+    let shown = logs.join(", ");
+    let found = stream(source, setup.ingest, &setup.policy, &setup.book, options, |requests| {
+        progress.update(watch.read(), requests);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    let found = found?;
+    if found.totals.all.requests == 0 {
+        let hint = found.skipped.first.first().map_or_else(
+            || "the log holds no requests in that stretch of time".to_owned(),
+            |first| format!("line {}: {}; name the format with --input-format", first.line, first.reason),
+        );
+        return Err(LoadError::Empty(shown, hint).into());
+    }
+    let book = format!("{} {}", setup.book.name, setup.book.dated);
+    let baseline = found.names.model(setup.policy.baseline).to_owned();
+    let scope = report_scope(logs, options.reading.name(), &setup.policy, &book, &classifier, &baseline);
+    let mut report = ReplayReport::new(
+        scope,
+        &found.totals,
+        &found.names,
+        &setup.policy,
+        found.first_at.zip(found.last_at),
+    );
+    report.skipped_lines = found.skipped.count;
+    report.skipped = found
+        .skipped
+        .first
+        .iter()
+        .take(20)
+        .map(|line| format!("{}:{}: {}", line.source, line.line, line.reason))
+        .collect();
+    report.damaged = found.skipped.damaged;
+    report.simulated_requests = found.simulated;
+    report.classified_requests = found.classified;
+    Ok(report)
+}

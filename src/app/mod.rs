@@ -1,0 +1,9 @@
+//! The composition root: the one place that knows every room. Turns what was asked for into sessions and reports.
+
+mod console;
+mod load;
+mod progress;
+
+pub use console::{ConsoleOptions, Dressing, run_console};
+pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
+pub use progress::{Cancel, Progress};

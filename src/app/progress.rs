@@ -1,0 +1,87 @@
+//! Progress on stderr: only where a person looks at it, only for work that takes longer than a moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Work shorter than this shows nothing.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// Says whether Ctrl-C was pressed; the first press cancels, the second ends the program as usual.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Starts listening for Ctrl-C.
+    pub fn on_interrupt() -> Self {
+        let cancel = Self::default();
+        #[cfg(unix)]
+        {
+            let flag = Arc::clone(&cancel.0);
+            // Registered in this order, the second signal finds the flag raised and ends the program.
+            let _ = signal_hook::flag::register_conditional_shutdown(
+                signal_hook::consts::SIGINT,
+                130,
+                Arc::clone(&flag),
+            );
+            let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, flag);
+        }
+        cancel
+    }
+
+    /// Says whether to stop.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A bar with time left, fed by bytes read.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    bar: Option<ProgressBar>,
+    what: String,
+    total: Option<u64>,
+}
+
+impl Progress {
+    /// Starts counting; nothing is drawn yet.
+    pub fn new(what: impl Into<String>, total: Option<u64>) -> Self {
+        Self { started: Instant::now(), bar: None, what: what.into(), total }
+    }
+
+    /// Tells how far the work is.
+    pub fn update(&mut self, bytes: u64, requests: u64) {
+        if self.bar.is_none() {
+            if self.started.elapsed() < QUIET {
+                return;
+            }
+            let bar = match self.total {
+                Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+                    .with_style(style("{msg} [{bar:24}] {percent:>3} %  {bytes_per_sec}  {eta} left")),
+                None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                    .with_style(style("{msg} {bytes} read  {bytes_per_sec}")),
+            };
+            self.bar = Some(bar);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {requests} requests", self.what));
+            bar.set_position(bytes);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,70 @@
+//! Arguments that several subcommands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app::SetupOptions;
+use crate::record::{Input, InputFormat, ReadOptions};
+
+/// How logs are read and what a run rests on.
+#[derive(Args, Debug, Clone, Default)]
+pub struct EngineArgs {
+    /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Price book: a name (`pointsman prices list`), a .toml book or a LiteLLM .json catalogue.
+    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
+    pub prices: String,
+    /// Measure savings against this model instead of the policy's baseline.
+    #[arg(long, value_name = "MODEL")]
+    pub baseline: Option<String>,
+    /// Name the log format instead of recognising it (`pointsman import --help` lists them).
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// Take this model where a log names none; its costs are then estimates.
+    #[arg(long, value_name = "MODEL")]
+    pub assume_model: Option<String>,
+    /// Stop at the first bad line instead of skipping and counting it.
+    #[arg(long)]
+    pub strict: bool,
+    /// Ask the classifier even where the log carries a confidence.
+    #[arg(long)]
+    pub reclassify: bool,
+    /// Classifier file (TOML) instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+}
+
+impl EngineArgs {
+    /// Gives how logs are read.
+    pub fn read(&self) -> ReadOptions {
+        ReadOptions {
+            format: self.input_format,
+            strict: self.strict,
+            assume_model: self.assume_model.clone(),
+        }
+    }
+
+    /// Gives what a run rests on.
+    pub fn setup(&self) -> SetupOptions {
+        SetupOptions {
+            policy: self.policy.clone(),
+            prices: Some(self.prices.clone()),
+            baseline: self.baseline.clone(),
+            classifier: self.classifier.clone(),
+            reclassify: self.reclassify,
+            read: self.read(),
+        }
+    }
+}
+
+/// Names logs for reports.
+pub fn names(logs: &[PathBuf]) -> Vec<String> {
+    logs.iter().map(|path| path.display().to_string()).collect()
+}
+
+/// Gives the input for a list of logs.
+pub fn input(logs: &[PathBuf]) -> Input {
+    Input::paths(logs)
+}

@@ -1,0 +1,109 @@
+//! The console itself; a report where stdout is no terminal.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::args::{EngineArgs, input, names};
+use super::output;
+use super::replay::ReadAs;
+use crate::app::{ConsoleOptions, Setup, load_log, run_console, stream_report};
+use crate::console::ui::Screen;
+use crate::record::Input;
+use crate::report::{Format, replay_text};
+use crate::sample;
+use crate::session::{Command, Log, Player, Reading, Speed, StreamOptions};
+use crate::units::{PerMille, Span};
+
+/// Opens the console.
+#[derive(Args, Debug)]
+pub struct ConsoleArgs {
+    /// Logs, plain, gzip or zstd; `-` is standard input. Without one the bundled sample opens.
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// The reading to begin with; `v` switches.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// The screen to begin with: overview, tune, traffic, models.
+    #[arg(long, value_name = "SCREEN", value_parser = screen)]
+    pub screen: Option<Screen>,
+    /// The theme, over what console.toml says.
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// The glyphs: auto, braille, block, ascii.
+    #[arg(long, value_name = "SET", value_parser = ["auto", "braille", "block", "ascii"])]
+    pub glyphs: Option<String>,
+    /// Look only: thresholds cannot be moved or applied.
+    #[arg(long)]
+    pub read_only: bool,
+    /// Leave the mouse to the terminal.
+    #[arg(long)]
+    pub no_mouse: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+fn screen(text: &str) -> Result<Screen, String> {
+    Screen::named(text).ok_or_else(|| "write overview, tune, traffic or models".to_owned())
+}
+
+/// Loads the logs named, or the bundled sample.
+pub(super) fn open(logs: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<Log> {
+    let setup = Setup::new(&engine.setup())?;
+    if logs.is_empty() {
+        return load_log(&Input::bytes(sample::NAME, sample::BUNDLED), &[], setup, &engine.read(), Some(sample::NAME));
+    }
+    load_log(&input(logs), logs, setup, &engine.read(), None)
+}
+
+/// Starts a player where there is most to see: a log of one's own at its end, the sample shortly before its incident.
+pub(super) fn start(log: Log, reading: Reading, is_sample: bool) -> Player {
+    let window = if is_sample { Some(Span::hours(1)) } else { None };
+    let mut player = Player::new(Arc::new(log), reading, window);
+    if is_sample {
+        player.handle(Command::SetSpeed(Speed::Tenths(600)));
+        if let Some(share) = PerMille::new(330) {
+            player.handle(Command::SeekShare(share));
+        }
+        player.handle(Command::Play);
+    } else {
+        player.handle(Command::Follow);
+    }
+    player
+}
+
+/// Opens the console, or prints the report where stdout is no terminal.
+///
+/// # Errors
+/// Where logs, policy, prices or settings cannot be used.
+pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return report(args);
+    }
+    let log = open(&args.logs, &args.engine)?;
+    let player = start(log, args.read_as.into(), args.logs.is_empty());
+    let options = ConsoleOptions {
+        theme: args.theme.clone(),
+        glyphs: args.glyphs.clone(),
+        screen: args.screen,
+        read_only: args.read_only,
+        no_mouse: args.no_mouse,
+    };
+    run_console(player, &options)
+}
+
+fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
+    let setup = Setup::new(&args.engine.setup())?;
+    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None };
+    let (source, shown) = if args.logs.is_empty() {
+        (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
+    } else {
+        (input(&args.logs), names(&args.logs))
+    };
+    let report = stream_report(&source, shown, setup, &args.engine.read(), &options)?;
+    output::text(&replay_text(&report, Format::Table))?;
+    output::damage(&report.damaged)
+}

@@ -1,0 +1,166 @@
+//! `pointsman frontier`: cost, split and quality of a route for every threshold.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use super::whatif::quality;
+use crate::app::{Setup, load_log};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::session::{Command, Player, Reading};
+
+/// Prints cost, split and quality of a route for every threshold of one of its rungs.
+#[derive(Args, Debug)]
+pub struct FrontierArgs {
+    /// The log, plain, gzip or zstd; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// The route.
+    #[arg(long, value_name = "ROUTE")]
+    pub route: String,
+    /// The rung whose threshold moves: name, model or number from 1; the first where absent.
+    #[arg(long, value_name = "RUNG")]
+    pub rung: Option<String>,
+    /// Print only every N-th threshold.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub step: u16,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Point {
+    threshold: u16,
+    requests_on_rung: u64,
+    requests_on_strongest: u64,
+    cost_usd: String,
+    cost_estimated_usd: String,
+    cost_unknown_requests: u64,
+    quality: Option<String>,
+    labelled_requests: u64,
+    applied: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct FrontierReport {
+    schema: &'static str,
+    log: String,
+    route: String,
+    rung: String,
+    model: String,
+    requests: u64,
+    without_confidence: u32,
+    prices: String,
+    points: Vec<Point>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log, policy, route or rung cannot be used.
+pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
+    let setup = Setup::new(&args.engine.setup())?;
+    let known: Vec<&str> = setup.policy.routes.iter().map(|route| &*route.name).collect();
+    let Some(id) = setup.policy.find_route(&args.route) else {
+        anyhow::bail!("--route {}: no such route; the policy has {}", args.route, known.join(", "));
+    };
+    let route = setup.policy.route(id).clone();
+    let rung = match &args.rung {
+        None => 0,
+        Some(text) => route.find_rung(text, &setup.ingest.names).ok_or_else(|| {
+            let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
+            anyhow::anyhow!("--rung {text}: route {} has {}", route.name, known.join(", "))
+        })?,
+    };
+    if rung + 1 >= route.ladder.len() {
+        anyhow::bail!(
+            "rung {} of route {} is the last one and has no threshold to move",
+            route.ladder[rung].name,
+            route.name
+        );
+    }
+    let logs = [args.log.clone()];
+    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
+    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+    player.handle(Command::Focus(id, rung));
+    player.handle(Command::Follow);
+    let snapshot = player.snapshot();
+    let Some(consequences) = snapshot.consequences.routes.get(id.index()) else {
+        anyhow::bail!("no such route")
+    };
+    let applied = route.ladder[rung].threshold.get();
+    let report = FrontierReport {
+        schema: "pointsman.frontier/1",
+        log: log.title.clone(),
+        route: route.name.to_string(),
+        rung: route.ladder[rung].name.to_string(),
+        model: log.names.model(route.ladder[rung].model).to_owned(),
+        requests: consequences.applied.requests,
+        without_confidence: consequences.unsure,
+        prices: log.book.clone(),
+        points: snapshot
+            .consequences
+            .curve
+            .iter()
+            .filter(|point| point.threshold.get() % args.step == 0 || point.threshold.get() == applied)
+            .map(|point| Point {
+                threshold: point.threshold.get(),
+                requests_on_rung: point.placed,
+                requests_on_strongest: point.strongest,
+                cost_usd: point.cost.total().usd(),
+                cost_estimated_usd: point.cost.estimated.usd(),
+                cost_unknown_requests: point.cost.unknown,
+                quality: quality(point.quality, point.labelled),
+                labelled_requests: point.labelled,
+                applied: point.threshold.get() == applied,
+            })
+            .collect(),
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&[sheet(&report)], format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn sheet(report: &FrontierReport) -> Sheet {
+    let mut sheet = Sheet::new(
+        format!(
+            "{} · route {} · threshold of {} ({}) · {} requests · prices {}",
+            report.log, report.route, report.rung, report.model, report.requests, report.prices
+        ),
+        &[
+            ">threshold",
+            ">on_rung",
+            ">on_strongest",
+            ">cost_usd",
+            ">estimated_usd",
+            ">unknown",
+            ">quality",
+            ">labels",
+            "applied",
+        ],
+    );
+    for point in &report.points {
+        sheet.push(vec![
+            point.threshold.to_string(),
+            point.requests_on_rung.to_string(),
+            point.requests_on_strongest.to_string(),
+            point.cost_usd.clone(),
+            point.cost_estimated_usd.clone(),
+            point.cost_unknown_requests.to_string(),
+            point.quality.clone().unwrap_or_default(),
+            point.labelled_requests.to_string(),
+            if point.applied { "applied".to_owned() } else { String::new() },
+        ]);
+    }
+    sheet
+}

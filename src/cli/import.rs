@@ -1,0 +1,305 @@
+//! `pointsman import`: turns logs of any known format into ours.
+//!
+//! Invariants: no input is ever overwritten; whatever was left out is told on standard error; standard output carries
+//! nothing but the log.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::record::{
+    self, Block, Entry, Header, Input, InputFormat, Packed, Progress, ReadOptions, Summary, Writer,
+};
+
+/// Turns request logs of any known format into Pointsman's own.
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// Logs to read, in this order; `-` is standard input. Gzip and Zstandard are unpacked on the way.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// Where to write; `-` is standard output. A name ending in `.gz` or `.zst` is packed.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// The format of the logs, instead of recognising it by their content.
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<InputFormat>,
+    /// The model to assume where a log names none; costs then count as estimates.
+    #[arg(long, value_name = "MODEL")]
+    pub assume_model: Option<String>,
+    /// Stop at the first bad line instead of skipping it.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How long an import runs before it shows how far it is.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Runs the command.
+pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+    let to_stdout = args.output == Path::new("-");
+    if !to_stdout && let Some(log) = args.logs.iter().find(|log| is_same_file(log, &args.output)) {
+        bail!("{} is one of the logs to read; choose another name to write to", log.display());
+    }
+    if args.logs.iter().filter(|log| *log == Path::new("-")).count() > 1 {
+        bail!("standard input (`-`) can be read only once");
+    }
+    let options = ReadOptions {
+        format: args.input_format,
+        strict: args.strict,
+        assume_model: args.assume_model.clone(),
+    };
+    let mut source = record::open(&Input::paths(&args.logs), &options)?;
+    let header = header(&args.logs, &options, &source);
+    let bar = LateBar::new(source.progress());
+    let result = if to_stdout {
+        let out = Writer::new(io::stdout().lock(), &header);
+        let (out, summary) = copy(&mut source, out, bar)?;
+        quiet_if_closed(out.finish().map(drop)).map(|()| summary)
+    } else {
+        let out = Writer::new(Packed::create(&args.output)?, &header);
+        let (out, summary) = copy(&mut source, out, bar)?;
+        let close = out.finish().and_then(Packed::close);
+        close.with_context(|| format!("cannot finish writing {}", args.output.display())).map(|()| summary)
+    };
+    let (summary, damage) = result?;
+    tell(&summary, &damage)?;
+    match damage.len() {
+        0 => Ok(()),
+        count => bail!("{count} of the logs could not be read to the end; what came before was imported"),
+    }
+}
+
+type Outcome = (Summary, Vec<record::Error>);
+
+/// Copies every entry; a damaged log does not keep the next from being read, unless reading is strict.
+fn copy<W: Write>(
+    source: &mut record::Source,
+    mut out: Writer<W>,
+    mut bar: LateBar,
+) -> anyhow::Result<(Writer<W>, Outcome)> {
+    let (mut summary, mut damage) = (Summary::default(), Vec::new());
+    for block in source.blocks() {
+        match block {
+            Ok(block) => {
+                if !copy_block(&block, &mut out, &mut summary)? {
+                    break;
+                }
+            }
+            Err(error) => damage.push(error),
+        }
+        bar.tick();
+    }
+    Ok((out, (summary, damage)))
+}
+
+/// Copies a block; says whether to go on.
+fn copy_block<W: Write>(block: &Block, out: &mut Writer<W>, summary: &mut Summary) -> anyhow::Result<bool> {
+    let mut failed = None;
+    let flow = block.for_each(|_, entry: Result<Entry<'_>, _>| {
+        match entry {
+            Ok(entry) => {
+                summary.entries += 1;
+                failed = out.write(&entry).err().map(anyhow::Error::from);
+            }
+            Err(skip) => {
+                failed = block.strict_error(&skip).map(anyhow::Error::from);
+                summary.note(block.file(), &skip);
+            }
+        }
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match failed {
+        None => Ok(flow.is_continue()),
+        // Whoever reads our output has seen enough.
+        Some(error) if is_closed(&error) => Ok(false),
+        Some(error) => Err(error),
+    }
+}
+
+fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn quiet_if_closed(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gathers where the traffic comes from and what in it is made up, over all logs.
+fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> Header {
+    let (mut sources, mut simulated) = (Vec::new(), BTreeSet::new());
+    let mut add = |source: &record::Source| {
+        let named = &source.header().source;
+        let name = if named.is_empty() { source.format().name().to_owned() } else { named.clone() };
+        if !sources.contains(&name) {
+            sources.push(name);
+        }
+        simulated.extend(source.header().simulated.iter().cloned());
+    };
+    add(first);
+    for log in logs.iter().skip(1).filter(|log| *log != Path::new("-")) {
+        // A log that cannot be opened is told of when its turn comes. Pipes would lose what is looked at here.
+        if log.is_file()
+            && let Ok(source) = record::open(&Input::paths([log]), options)
+        {
+            add(&source);
+        }
+    }
+    Header { source: sources.join("; "), simulated: simulated.into_iter().collect() }
+}
+
+/// Says whether two paths lead to one file, links included.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let (Ok(first), Ok(second)) = (std::fs::canonicalize(one), std::fs::canonicalize(other)) else {
+        return false;
+    };
+    first == second || has_same_inode(&first, &second)
+}
+
+#[cfg(unix)]
+fn has_same_inode(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(one), Ok(other)) = (std::fs::metadata(one), std::fs::metadata(other)) else { return false };
+    one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn has_same_inode(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// Says on standard error what was read and what was not.
+fn tell(summary: &Summary, damage: &[record::Error]) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    let Summary { entries, not_calls, bad, first_bad } = summary;
+    write!(err, "{entries} entries imported")?;
+    if *not_calls > 0 {
+        write!(err, ", {not_calls} passed over that are no model calls")?;
+    }
+    if *bad > 0 {
+        write!(err, ", {bad} bad lines skipped")?;
+    }
+    writeln!(err)?;
+    for line in first_bad {
+        writeln!(err, "  {line}")?;
+    }
+    let quoted = u64::try_from(first_bad.len()).unwrap_or(u64::MAX);
+    if *bad > quoted {
+        writeln!(err, "  and {} more", bad - quoted)?;
+    }
+    for error in damage {
+        writeln!(err, "  {error}")?;
+    }
+    Ok(())
+}
+
+/// A progress bar that shows only on a terminal and only when the work takes long.
+struct LateBar {
+    progress: Progress,
+    since: Instant,
+    bar: Option<ProgressBar>,
+    wanted: bool,
+}
+
+impl LateBar {
+    fn new(progress: Progress) -> Self {
+        Self { progress, since: Instant::now(), bar: None, wanted: io::stderr().is_terminal() }
+    }
+
+    fn tick(&mut self) {
+        if !self.wanted || (self.bar.is_none() && self.since.elapsed() < PATIENCE) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| match self.progress.total {
+            Some(total) => {
+                let form = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+                let bar = ProgressBar::new(total);
+                ProgressStyle::with_template(form).map_or(bar.clone(), |style| bar.with_style(style))
+            }
+            None => ProgressBar::new_spinner(),
+        });
+        bar.set_position(self.progress.read());
+    }
+}
+
+impl Drop for LateBar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(logs: &[&Path], output: &Path) -> ImportArgs {
+        ImportArgs {
+            logs: logs.iter().map(|log| log.to_path_buf()).collect(),
+            output: output.to_owned(),
+            input_format: None,
+            assume_model: None,
+            strict: false,
+        }
+    }
+
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name)
+    }
+
+    #[test]
+    fn an_import_reads_back_and_again_gives_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.jsonl.zst"), folder.path().join("b.jsonl.zst"));
+        run(&args(&[&fixture("litellm_array.json"), &fixture("native.jsonl")], &first)).unwrap();
+        run(&args(&[&first], &second)).unwrap();
+        assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
+        let source = record::open(&Input::paths([&second]), &ReadOptions::default()).unwrap();
+        assert_eq!(source.header().source, "litellm; illustration");
+        assert_eq!(source.header().simulated, ["prices"]);
+    }
+
+    #[test]
+    fn an_input_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        std::fs::copy(fixture("native.jsonl"), &log).unwrap();
+        let link = folder.path().join("link.jsonl");
+        std::fs::hard_link(&log, &link).unwrap();
+        let roundabout = folder.path().join(".").join("log.jsonl");
+        for output in [&log, &link, &roundabout] {
+            let error = run(&args(&[&log], output)).unwrap_err().to_string();
+            assert!(error.contains("choose another name"), "{error}");
+        }
+        assert_eq!(std::fs::read(&log).unwrap(), std::fs::read(fixture("native.jsonl")).unwrap());
+    }
+
+    #[test]
+    fn strict_stops_and_a_broken_archive_fails_after_giving_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, out) = (folder.path().join("log.jsonl"), folder.path().join("out.jsonl"));
+        let good = "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\"}\n";
+        std::fs::write(&log, format!("{good}nonsense\n{good}")).unwrap();
+        run(&args(&[&log], &out)).unwrap();
+        assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), 3);
+        let strict = ImportArgs { strict: true, ..args(&[&log], &out) };
+        assert!(run(&strict).unwrap_err().to_string().contains("log.jsonl:2:"));
+
+        let packed = zstd::stream::encode_all(good.repeat(100_000).as_bytes(), 1).unwrap();
+        std::fs::write(&log, &packed[..packed.len() / 2]).unwrap();
+        let error = run(&args(&[&log], &out)).unwrap_err().to_string();
+        assert!(error.contains("could not be read to the end"), "{error}");
+        assert!(std::fs::read_to_string(&out).unwrap().lines().count() > 1);
+    }
+}

@@ -1,0 +1,88 @@
+//! `pointsman replay`: logs in, one report out, without a console.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::args::{EngineArgs, input, names};
+use super::output;
+use crate::app::{Setup, stream_report};
+use crate::report::{Format, replay_text, to_json};
+use crate::session::{Reading, StreamOptions};
+use crate::units::Instant;
+
+/// How a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
+pub enum ReadAs {
+    /// Account for what happened.
+    #[default]
+    Recorded,
+    /// Let the engine decide; estimated where the log lacks that model's answer.
+    Routed,
+}
+
+impl From<ReadAs> for Reading {
+    fn from(read: ReadAs) -> Self {
+        match read {
+            ReadAs::Recorded => Self::Recorded,
+            ReadAs::Routed => Self::Routed,
+        }
+    }
+}
+
+/// Replays logs and prints the report.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 2026-05-23T14:00Z --to 2026-05-23T15:00Z"
+)]
+pub struct ReplayArgs {
+    /// Logs, plain, gzip or zstd; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// Only requests at or after this moment (UTC unless it has an offset).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Instant>,
+    /// Only requests before this moment.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Instant>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// Reads a moment given on the command line.
+pub(super) fn time(text: &str) -> Result<Instant, String> {
+    let text = text.trim();
+    let full = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        17 if text.ends_with('Z') => format!("{}:00Z", &text[..16]),
+        _ => text.to_owned(),
+    };
+    Instant::parse(&full).map_err(|error| error.to_string())
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where a log, policy or price book cannot be used.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        anyhow::bail!("--from {from} is not before --to {to}");
+    }
+    let setup = Setup::new(&args.engine.setup())?;
+    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to };
+    let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&replay_text(&report, format))?,
+    }
+    output::damage(&report.damaged)
+}

@@ -1,0 +1,86 @@
+//! `pointsman config`: prints what is built in, and says where one's own files are looked for.
+
+use clap::{Args, ValueEnum};
+
+use super::output;
+use crate::config::{self, console, policy, themes};
+use crate::console::keys;
+
+/// Prints built-in settings, and says where your own are looked for.
+#[derive(Args, Debug)]
+pub struct SettingsArgs {
+    /// Print a built-in file, to be copied and changed.
+    #[arg(long, value_enum, value_name = "FILE")]
+    pub print: Option<File>,
+    /// Print a built-in theme.
+    #[arg(long, value_name = "NAME", conflicts_with = "print")]
+    pub print_theme: Option<String>,
+    /// List the built-in themes.
+    #[arg(long, conflicts_with_all = ["print", "print_theme"])]
+    pub list_themes: bool,
+}
+
+/// A file that can be printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum File {
+    /// policy.toml: routes, ladders, thresholds.
+    Policy,
+    /// console.toml: theme, glyphs, mouse, pace.
+    Console,
+    /// keys.toml: every action with its keys.
+    Keys,
+    /// classifier.toml: lexicon and weights.
+    Classifier,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where there is no such theme.
+pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
+    if args.list_themes {
+        let names: Vec<String> = themes::built_in().map(|theme| theme.name).collect();
+        return output::text(&(names.join("\n") + "\n"));
+    }
+    if let Some(name) = &args.print_theme {
+        let Some(theme) = themes::built_in().find(|theme| theme.name == *name) else {
+            anyhow::bail!("no built-in theme `{name}`\nhint: `pointsman config --list-themes`");
+        };
+        return output::text(&theme.text);
+    }
+    match args.print {
+        Some(File::Policy) => output::text(policy::BUILTIN),
+        Some(File::Console) => output::text(console::DEFAULT_CONSOLE),
+        Some(File::Keys) => output::text(&keys::default_file()),
+        Some(File::Classifier) => output::text(crate::classifier::BUILTIN),
+        None => places(),
+    }
+}
+
+fn places() -> anyhow::Result<()> {
+    let Some(dir) = config::user_dir() else {
+        anyhow::bail!("no home directory is known\nhint: name a folder in {}", config::CONFIG_DIR_VARIABLE);
+    };
+    let mut text = format!("{}\n", dir.display());
+    let files = [
+        ("policy.toml", "routes, ladders, thresholds"),
+        ("console.toml", "theme, glyphs, mouse, pace"),
+        ("keys.toml", "keys"),
+        ("themes/NAME.toml", "themes of your own"),
+        ("prices/NAME.toml", "price books of your own"),
+    ];
+    for (name, what) in files {
+        let there = name.contains("NAME") || dir.join(name).is_file();
+        let mark = if name.contains("NAME") {
+            let folder = name.split('/').next().unwrap_or(name);
+            let count = std::fs::read_dir(dir.join(folder)).map_or(0, Iterator::count);
+            format!("{count} there")
+        } else if there {
+            "found".to_owned()
+        } else {
+            "built-in is used".to_owned()
+        };
+        text.push_str(&format!("  {name:<18} {what:<32} {mark}\n"));
+    }
+    output::text(&text)
+}

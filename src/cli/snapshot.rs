@@ -1,0 +1,152 @@
+//! `pointsman snapshot`: a screen of the console as a picture or as text.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::args::EngineArgs;
+use super::console::open;
+use super::output;
+use super::replay::ReadAs;
+use super::whatif::staged;
+use crate::app::{ConsoleOptions, Dressing};
+use crate::console::app::App;
+use crate::console::goto;
+use crate::console::screens::{detail, traffic};
+use crate::console::svg::{self, Ground};
+use crate::console::theme::Mode;
+use crate::console::ui::{Screen, Ui};
+use crate::session::{Command, Player, WINDOWS, window_label};
+use crate::units::Span;
+
+/// Renders a screen of the console as SVG or text.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg")]
+pub struct SnapshotArgs {
+    /// The screen: overview, tune, traffic, models, or request (with --request).
+    #[arg(value_name = "SCREEN", value_parser = ["overview", "tune", "traffic", "models", "request"])]
+    pub screen: String,
+    /// The log; the bundled sample where absent.
+    #[arg(long, value_name = "LOG")]
+    pub log: Option<PathBuf>,
+    /// Columns and rows.
+    #[arg(long, value_name = "WxH", default_value = "160x45", value_parser = size)]
+    pub size: (u16, u16),
+    /// Where the play head stands: 14:03:20, 50%, "ev 12000"; the end where absent.
+    #[arg(long, value_name = "PLACE")]
+    pub at: Option<String>,
+    /// The window: 1m, 5m, 15m, 1h, 3h, 6h, 12h, 1d, 7d, 30d or all.
+    #[arg(long, value_name = "WINDOW", default_value = "all", value_parser = window)]
+    pub window: Window,
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// Stages a threshold; may be given more than once.
+    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE")]
+    pub set: Vec<String>,
+    /// The route chosen on Tune.
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<String>,
+    /// The filter on Traffic.
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// The request shown by the screen `request`: its id.
+    #[arg(long, value_name = "REQUEST")]
+    pub request: Option<String>,
+    /// The theme.
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// The glyphs: auto, braille, block, ascii.
+    #[arg(long, value_name = "SET", value_parser = ["auto", "braille", "block", "ascii"])]
+    pub glyphs: Option<String>,
+    /// The file: .svg for a picture, anything else for text; stdout where absent.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// A window chosen by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Window(Option<Span>);
+
+fn window(text: &str) -> Result<Window, String> {
+    if text == "all" {
+        return Ok(Window(None));
+    }
+    let found = WINDOWS.iter().find(|&&window| window.is_some() && window_label(window) == text);
+    found.map(|&window| Window(window)).ok_or_else(|| "write 1m, 5m, 15m, 1h, 3h, 6h, 12h, 1d, 7d, 30d or all".to_owned())
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    text.split_once('x')
+        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
+        .filter(|&(columns, rows): &(u16, u16)| (1..=400).contains(&columns) && (1..=200).contains(&rows))
+        .ok_or_else(|| "write columns x rows, like 160x45, at most 400x200".to_owned())
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log or settings cannot be used, or the file cannot be written.
+pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
+    let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
+    let log = Arc::new(open(&logs, &args.engine)?);
+    let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
+    match &args.at {
+        None => player.handle(Command::Follow),
+        Some(at) => {
+            let command = goto::parse(at, &player.snapshot()).map_err(|problem| anyhow::anyhow!("--at {problem}"))?;
+            player.handle(command);
+        }
+    }
+    let mut ui = Ui { screen: Screen::named(&args.screen).unwrap_or(Screen::Traffic), ..Ui::default() };
+    if let Some(name) = &args.route {
+        let found = log.policy.find_route(name).with_context(|| format!("--route {name}: no such route"))?;
+        ui.tune.route = found.index();
+    }
+    if !args.set.is_empty() {
+        player.handle(Command::Stage(Some(Arc::new(staged(&log.policy, &args.set, &log.names)?))));
+    }
+    let (route, rung) = ui.tune.chosen(&log.policy);
+    player.handle(Command::Focus(route, rung));
+    let options = ConsoleOptions { theme: args.theme.clone(), glyphs: args.glyphs.clone(), ..ConsoleOptions::default() };
+    let mut dressing = Dressing::read(&options)?.in_full_colour();
+    let settings = dressing.console_settings(true)?;
+    let ground = if settings.theme.mode() == Mode::Light { Ground::LIGHT } else { Ground::DARK };
+    if let Some(filter) = &args.filter {
+        traffic::set_filter(&mut ui.traffic, filter);
+    }
+    if args.screen == "request" {
+        let id = args.request.as_deref().context("the screen `request` needs --request ID")?;
+        let index = log.history.find(id).with_context(|| format!("no request `{id}` in the log"))?;
+        ui.detail = Some(detail::State { index, ..detail::State::default() });
+    }
+    let mut app = App::new(ui, settings, Arc::new(player.snapshot()));
+    while app.work() {}
+    let area = Rect::new(0, 0, args.size.0, args.size.1);
+    let mut buffer = Buffer::empty(area);
+    app.draw(area, &mut buffer);
+    let title = format!("Pointsman: {}", args.screen);
+    let picture = args.output.as_ref().is_some_and(|path| path.extension().is_some_and(|end| end == "svg"));
+    let text = if picture { svg::render(&buffer, ground, &title) } else { plain(&buffer) };
+    match &args.output {
+        Some(path) => std::fs::write(path, text).with_context(|| path.display().to_string()),
+        None => output::text(&text),
+    }
+}
+
+fn plain(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let row: String = (buffer.area.left()..buffer.area.right()).map(|x| buffer[(x, y)].symbol()).collect();
+        out.push_str(row.trim_end());
+        out.push('\n');
+    }
+    out
+}

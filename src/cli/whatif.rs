@@ -1,0 +1,375 @@
+//! `pointsman whatif`: the policy in force against one with other thresholds, over a log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use crate::app::{Setup, load_log};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::routing::{Policy, RouteId};
+use crate::session::Command;
+use crate::session::{Consequences, Log, Player, Reading};
+use crate::telemetry::Forecast;
+use crate::units::{Names, PerMille, Pico, Span};
+
+/// Compares the policy in force with one whose thresholds are moved.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1."
+)]
+pub struct WhatIfArgs {
+    /// The log, plain, gzip or zstd; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// Moves a threshold; may be given more than once.
+    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE", required = true)]
+    pub set: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// One side of the comparison.
+#[derive(Debug, Serialize)]
+pub struct Side {
+    requests: u64,
+    cost_usd: String,
+    cost_known_usd: String,
+    cost_estimated_usd: String,
+    cost_error_usd: String,
+    cost_unknown_requests: u64,
+    cost_per_1000_usd: String,
+    cost_per_month_usd: Option<String>,
+    escalated: u64,
+    errors: u64,
+    quality: Option<String>,
+    labelled_requests: u64,
+    latency_ms: Option<LatencySide>,
+    split: Vec<Share>,
+}
+
+#[derive(Debug, Serialize)]
+struct LatencySide {
+    known: u64,
+    p50: u64,
+    p95: u64,
+    p99: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Share {
+    rung: String,
+    model: String,
+    threshold: Option<u16>,
+    starts: u64,
+    answers: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct RouteReport {
+    route: String,
+    flipped_requests: u64,
+    applied: Side,
+    staged: Side,
+}
+
+#[derive(Debug, Serialize)]
+struct WhatIfReport {
+    schema: &'static str,
+    log: String,
+    policy: String,
+    prices: String,
+    requests: u64,
+    flipped_requests: u64,
+    applied: Side,
+    staged: Side,
+    change: ChangeReport,
+    by_route: Vec<RouteReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeReport {
+    cost_usd: String,
+    cost_percent: Option<String>,
+    cost_per_month_usd: Option<String>,
+    escalated: i64,
+    errors: i64,
+}
+
+/// Reads `ROUTE.RUNG=PERMILLE`; rung and route names may themselves hold dots.
+fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
+    let (target, value) = text.rsplit_once('=').ok_or_else(|| {
+        anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
+    })?;
+    let value = value
+        .trim()
+        .parse::<u16>()
+        .ok()
+        .and_then(PerMille::new)
+        .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
+    for (index, route) in policy.routes.iter().enumerate() {
+        let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
+            continue;
+        };
+        let id = RouteId(u8::try_from(index)?);
+        let Some(rung) = route.find_rung(rung, names) else {
+            let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
+            anyhow::bail!(
+                "--set {text}: route {} has no rung `{rung}`; it has {}",
+                route.name,
+                known.join(", ")
+            );
+        };
+        return Ok((id, rung, value));
+    }
+    let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
+    anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
+}
+
+/// Applies all assignments; order does not matter as long as the outcome descends along each ladder.
+pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
+    let mut staged = policy.clone();
+    let mut thresholds: Vec<_> = policy.routes.iter().map(crate::routing::Route::thresholds).collect();
+    for text in set {
+        let (route, rung, value) = assignment(text, policy, names)?;
+        match thresholds.get_mut(route.index()).and_then(|list| list.get_mut(rung)) {
+            Some(slot) => *slot = value,
+            None => anyhow::bail!(
+                "--set {text}: the last rung has no threshold, it takes whatever the others leave"
+            ),
+        }
+    }
+    for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
+        route.set_thresholds(list)?;
+    }
+    Ok(staged)
+}
+
+/// Gives a month's cost at the log's rate; `None` where the log is too short to tell.
+pub(super) fn per_month(cost: Pico, span: Span) -> Option<Pico> {
+    (span >= Span::mins(1)).then(|| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))
+}
+
+fn side(forecast: &Forecast, span: Span, split: Vec<Share>) -> Side {
+    let total = forecast.cost.total();
+    let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
+    Side {
+        requests: forecast.requests,
+        cost_usd: total.usd(),
+        cost_known_usd: forecast.cost.known.usd(),
+        cost_estimated_usd: forecast.cost.estimated.usd(),
+        cost_error_usd: forecast.cost_error().usd(),
+        cost_unknown_requests: forecast.cost.unknown,
+        cost_per_1000_usd: total.ratio(1000, counted).usd_rounded(6),
+        cost_per_month_usd: per_month(total, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
+        escalated: forecast.escalated,
+        errors: forecast.errors,
+        quality: quality(forecast.quality, forecast.labelled),
+        labelled_requests: forecast.labelled,
+        latency_ms: forecast.latency.percentiles().map(|p| LatencySide {
+            known: p.known,
+            p50: p.p50,
+            p95: p.p95,
+            p99: p.p99,
+        }),
+        split,
+    }
+}
+
+/// Writes a mean quality to three decimals.
+pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
+    (labelled > 0).then(|| {
+        let thousandths = (sum + labelled / 2) / labelled;
+        format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+    })
+}
+
+fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> Vec<Share> {
+    let Some(route) = policy.routes.get(route) else { return Vec::new() };
+    let last = route.ladder.len() - 1;
+    route
+        .ladder
+        .iter()
+        .enumerate()
+        .map(|(at, rung)| Share {
+            rung: rung.name.to_string(),
+            model: names.model(rung.model).to_owned(),
+            threshold: (at != last).then(|| rung.threshold.get()),
+            starts: forecast.placed[at],
+            answers: forecast.answered[at],
+        })
+        .collect()
+}
+
+fn percent(from: Pico, to: Pico) -> Option<String> {
+    (from.0 != 0).then(|| {
+        let tenths = Pico((to - from).0 * 1000).ratio(1, from.0.abs()).0;
+        format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
+    })
+}
+
+fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequences) -> WhatIfReport {
+    let span = log.span();
+    let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
+    let mut routes = Vec::new();
+    for (index, route) in consequences.routes.iter().enumerate() {
+        applied.merge(&route.applied);
+        staged.merge(&route.staged);
+        if route.applied.requests == 0 {
+            continue;
+        }
+        routes.push(RouteReport {
+            route: before.routes[index].name.to_string(),
+            flipped_requests: route.flips,
+            applied: side(&route.applied, span, split(before, &log.names, index, &route.applied)),
+            staged: side(&route.staged, span, split(after, &log.names, index, &route.staged)),
+        });
+    }
+    let difference = staged.cost.total() - applied.cost.total();
+    let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
+    WhatIfReport {
+        schema: "pointsman.whatif/1",
+        log: log.title.clone(),
+        policy: format!("{} v{}", before.name, before.version),
+        prices: log.book.clone(),
+        requests: applied.requests,
+        flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
+        change: ChangeReport {
+            cost_usd: difference.usd(),
+            cost_percent: percent(applied.cost.total(), staged.cost.total()),
+            cost_per_month_usd: per_month(difference, span)
+                .map(|amount| amount.usd_rounded(2).replace(',', "")),
+            escalated: signed(applied.escalated, staged.escalated),
+            errors: signed(applied.errors, staged.errors),
+        },
+        applied: side(&applied, span, Vec::new()),
+        staged: side(&staged, span, Vec::new()),
+        by_route: routes,
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log, policy or an assignment cannot be used.
+pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
+    let setup = Setup::new(&args.engine.setup())?;
+    let logs = [args.log.clone()];
+    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
+    let policy = Arc::clone(&log.policy);
+    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
+    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+    player.handle(Command::Follow);
+    player.handle(Command::Stage(Some(Arc::clone(&after))));
+    let snapshot = player.snapshot();
+    let report = report(&log, &policy, &after, &snapshot.consequences);
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&sheets(&report), format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
+    let title = format!(
+        "{} · {} requests, {} flip · policy {} · prices {}",
+        report.log, report.requests, report.flipped_requests, report.policy, report.prices
+    );
+    let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
+    compare(&mut all, &report.applied, &report.staged);
+    let mut sheets = vec![all];
+    for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
+        let mut sheet = Sheet::new(
+            format!("{} · {} requests, {} flip", route.route, route.applied.requests, route.flipped_requests),
+            &["", ">applied", ">staged", ">change"],
+        );
+        compare(&mut sheet, &route.applied, &route.staged);
+        for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
+            let threshold =
+                |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
+            sheet.push(vec![
+                format!("starts on {} ({})", before.rung, before.model),
+                format!("{}{}", before.starts, threshold(before)),
+                format!("{}{}", after.starts, threshold(after)),
+                signed(before.starts, after.starts),
+            ]);
+        }
+        sheets.push(sheet);
+    }
+    sheets
+}
+
+fn signed(a: u64, b: u64) -> String {
+    match i128::from(b) - i128::from(a) {
+        0 => "0".to_owned(),
+        difference => format!("{difference:+}"),
+    }
+}
+
+fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
+    let dollars = |a: &str, b: &str| {
+        let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
+        percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
+    };
+    sheet.push(vec![
+        "cost $".into(),
+        applied.cost_usd.clone(),
+        staged.cost_usd.clone(),
+        dollars(&applied.cost_usd, &staged.cost_usd),
+    ]);
+    sheet.push(vec![
+        "  of it estimated $".into(),
+        format!("{} ±{}", applied.cost_estimated_usd, applied.cost_error_usd),
+        format!("{} ±{}", staged.cost_estimated_usd, staged.cost_error_usd),
+        String::new(),
+    ]);
+    if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
+        sheet.push(vec![
+            "  requests of unknown cost".into(),
+            applied.cost_unknown_requests.to_string(),
+            staged.cost_unknown_requests.to_string(),
+            signed(applied.cost_unknown_requests, staged.cost_unknown_requests),
+        ]);
+    }
+    sheet.push(vec![
+        "$ per 1,000 requests".into(),
+        applied.cost_per_1000_usd.clone(),
+        staged.cost_per_1000_usd.clone(),
+        String::new(),
+    ]);
+    let month = |side: &Side| side.cost_per_month_usd.clone().unwrap_or_else(|| "-".into());
+    sheet.push(vec!["$ per month at this rate".into(), month(applied), month(staged), String::new()]);
+    sheet.push(vec![
+        "escalated".into(),
+        applied.escalated.to_string(),
+        staged.escalated.to_string(),
+        signed(applied.escalated, staged.escalated),
+    ]);
+    sheet.push(vec![
+        "errors".into(),
+        applied.errors.to_string(),
+        staged.errors.to_string(),
+        signed(applied.errors, staged.errors),
+    ]);
+    let latency =
+        |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", l.p95));
+    sheet.push(vec![
+        "p95 latency (estimated where unobserved)".into(),
+        latency(applied),
+        latency(staged),
+        String::new(),
+    ]);
+    let quality = |side: &Side| {
+        side.quality
+            .as_ref()
+            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", side.labelled_requests))
+    };
+    sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
+}

@@ -1,0 +1,102 @@
+//! `pointsman why`: the reason trail of one request.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use crate::app::{Setup, load_log};
+use crate::outcome::Settled;
+use crate::session::{Log, cost_text, explain, tokens_text};
+
+/// Shows how one request was served, how the policy would route it, and why.
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// The log, plain, gzip or zstd; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// The request's id, or its number in the log with a `#` in front: `#12`.
+    #[arg(value_name = "REQUEST")]
+    pub request: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log or policy cannot be used, or has no such request.
+pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
+    let setup = Setup::new(&args.engine.setup())?;
+    let logs = [args.log.clone()];
+    let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
+    let by_number =
+        args.request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+    let index = log.history.find(&args.request).or(by_number.filter(|&n| n < log.len()));
+    let Some(explained) = index.and_then(|index| explain(&log, index, &log.policy)) else {
+        anyhow::bail!(
+            "{}: no request `{}` among {}\nhint: ids are as in the log (first: {}), or give a number like #1",
+            log.title,
+            args.request,
+            log.len(),
+            log.history.id(0)
+        );
+    };
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "request {}  (#{} of {} in {})",
+        explained.id,
+        explained.index + 1,
+        log.len(),
+        log.title
+    );
+    for (name, value) in &explained.facts {
+        let _ = writeln!(out, "  {name:<11} {value}");
+    }
+    if !explained.features.is_empty() {
+        let _ = writeln!(out, "\nwhat the classifier saw");
+        for (feature, weight) in &explained.features {
+            let _ = writeln!(out, "  {:>+6.2}  {feature}", f64::from(*weight) / 100.0);
+        }
+    }
+    let _ = writeln!(out, "\nwhy (policy {} v{})", log.policy.name, log.policy.version);
+    for (stage, text) in &explained.trail {
+        let _ = writeln!(out, "  {stage:<9} {text}");
+    }
+    outcome(&mut out, "as recorded", &log, &explained.recorded);
+    outcome(&mut out, "as routed", &log, &explained.routed);
+    output::text(&clean(&out))
+}
+
+fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
+    let _ = writeln!(out, "\n{title}");
+    for (at, leg) in settled.legs.iter().enumerate() {
+        let latency = leg.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
+        let _ = writeln!(
+            out,
+            "  {}. {}  {}  {latency}  {}  {}{}",
+            at + 1,
+            log.names.model(leg.model),
+            leg.status.name(),
+            tokens_text(leg),
+            cost_text(leg.cost),
+            if leg.observed { "" } else { "  [not observed]" },
+        );
+    }
+    let _ = writeln!(
+        out,
+        "  cost {}; baseline {} {}",
+        cost_text(settled.cost),
+        log.names.model(log.policy.baseline),
+        cost_text(settled.baseline)
+    );
+}
+
+/// Keeps control characters of a foreign log out of the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}

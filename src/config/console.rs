@@ -1,0 +1,108 @@
+//! How the console looks and behaves: `console.toml` read into plain values.
+//!
+//! Invariant: the file that comes with the program says exactly what holds without it.
+
+use serde::Deserialize;
+
+/// The console.toml that comes with the program.
+pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
+
+/// How the console looks and behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConsoleSettings {
+    /// The theme's name, or `auto`: light or dark by `COLORFGBG`, `terminal` without it.
+    pub theme: String,
+    /// The glyphs: `auto`, `braille`, `block` or `ascii`.
+    pub glyphs: String,
+    /// Whether the mouse is taken; the key for copying gives it back at any time.
+    pub mouse: bool,
+    /// The most redraws a second that data alone may cause; 0 chooses 10, or 4 over ssh.
+    pub refresh_hz: u8,
+    /// The screen to begin with: `overview`, `tune`, `traffic` or `models`.
+    pub screen: String,
+    /// The most bytes handed to the terminal's clipboard at once.
+    pub copy_limit: usize,
+    /// How long a message stays, in seconds.
+    pub message_seconds: u8,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self {
+            theme: "terminal".to_owned(),
+            glyphs: "auto".to_owned(),
+            mouse: true,
+            refresh_hz: 0,
+            screen: "overview".to_owned(),
+            copy_limit: 74_994,
+            message_seconds: 4,
+        }
+    }
+}
+
+/// Something in a console file that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}:{line}: {what}")]
+pub struct ConsoleFileError {
+    /// The file.
+    pub origin: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and how to mend it.
+    pub what: String,
+}
+
+/// Reads a console file; what it leaves out keeps its default.
+pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, ConsoleFileError> {
+    let fail = |at: usize, what: String| {
+        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        ConsoleFileError { origin: origin.to_owned(), line, what }
+    };
+    let settings: ConsoleSettings = toml::from_str(text)
+        .map_err(|error| fail(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+    let choices: [(&str, &str, &[&str]); 2] = [
+        ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),
+        ("screen", &settings.screen, &["overview", "tune", "traffic", "models"]),
+    ];
+    for (key, value, allowed) in choices {
+        if !allowed.contains(&value) {
+            let at =
+                text.match_indices(key).map(|(at, _)| at).find(|&at| at_line_start(text, at)).unwrap_or(0);
+            return Err(fail(
+                at,
+                format!("{key} = \"{value}\" is unknown; write one of {}", allowed.join(", ")),
+            ));
+        }
+    }
+    Ok(settings)
+}
+
+fn at_line_start(text: &str, at: usize) -> bool {
+    text.get(..at).is_some_and(|before| before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_comes_with_the_program_says_the_defaults() {
+        assert_eq!(read("console.toml", DEFAULT_CONSOLE).unwrap(), ConsoleSettings::default());
+        for key in ["theme", "glyphs", "mouse", "refresh-hz", "screen", "copy-limit", "message-seconds"] {
+            assert!(
+                DEFAULT_CONSOLE.lines().any(|line| line.starts_with(key)),
+                "{key} should be shown to the user"
+            );
+        }
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, line) in [("# x\nmouse = 3", 2), ("theem = \"dark\"", 1), ("\n\nglyphs = \"sparkles\"", 3)]
+        {
+            let error = read("console.toml", text).unwrap_err();
+            assert_eq!(error.line, line, "{error}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The one table of what the operator can do. Keymap, palette, help, footer and documentation are made from it.
+//!
+//! Contexts lie over one another: on a screen the screen's own keys come first, then the player's (in replay), then the
+//! global ones. The same key may therefore mean one thing here and another there; help and footer show the one that
+//! holds. Where Tune takes the arrows and digits for its thresholds, `<` `>`, `{` `}`, `(` `)` still move in time and
+//! F1 to F4 still change screens.
+
+/// Where an action's keys work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Context {
+    /// Everywhere but where text is typed.
+    Global,
+    /// In replay, on every screen.
+    Player,
+    /// On the screen Overview.
+    Overview,
+    /// On the screen Tune.
+    Tune,
+    /// On the screen Traffic.
+    Traffic,
+    /// On the screen Models.
+    Models,
+    /// In the view of one request.
+    Detail,
+    /// While a line is typed.
+    Prompt,
+    /// In the palette.
+    Palette,
+    /// In the help.
+    Help,
+}
+
+impl Context {
+    /// Gives the name that help and messages use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Global => "everywhere",
+            Self::Player => "replay",
+            Self::Overview => "overview",
+            Self::Tune => "tune",
+            Self::Traffic => "traffic",
+            Self::Models => "models",
+            Self::Detail => "request",
+            Self::Prompt => "prompt",
+            Self::Palette => "palette",
+            Self::Help => "help",
+        }
+    }
+
+    /// Gives the contexts that hold together, the one that wins first.
+    pub const fn layers(self, replay: bool) -> &'static [Self] {
+        match (self, replay) {
+            (Self::Prompt, _) => &[Self::Prompt],
+            (Self::Palette, _) => &[Self::Palette],
+            (Self::Help, _) => &[Self::Help],
+            (Self::Overview, true) => &[Self::Overview, Self::Player, Self::Global],
+            (Self::Overview, false) => &[Self::Overview, Self::Global],
+            (Self::Tune, true) => &[Self::Tune, Self::Player, Self::Global],
+            (Self::Tune, false) => &[Self::Tune, Self::Global],
+            (Self::Traffic, true) => &[Self::Traffic, Self::Player, Self::Global],
+            (Self::Traffic, false) => &[Self::Traffic, Self::Global],
+            (Self::Models, true) => &[Self::Models, Self::Player, Self::Global],
+            (Self::Models, false) => &[Self::Models, Self::Global],
+            (Self::Detail, true) => &[Self::Detail, Self::Player, Self::Global],
+            (Self::Detail, false) => &[Self::Detail, Self::Global],
+            (Self::Global | Self::Player, true) => &[Self::Player, Self::Global],
+            (Self::Global | Self::Player, false) => &[Self::Global],
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The action.
+    pub action: Action,
+    /// Its id, as in keys.toml: group and name.
+    pub id: &'static str,
+    /// What the palette calls it.
+    pub name: &'static str,
+    /// What the footer calls it: one or two words; nothing where it is not shown, `/` where it is shown with the one above.
+    pub hint: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Where its keys work.
+    pub contexts: &'static [Context],
+    /// Its keys; `0..9` means all ten.
+    pub keys: &'static [&'static str],
+    /// Other words that find it in the palette.
+    pub words: &'static str,
+}
+
+macro_rules! actions {
+    ($($variant:ident $id:literal [$($context:ident)*] [$($key:literal)*] $hint:literal, $name:literal, $doc:literal, $words:literal;)*) => {
+        /// Something the operator can do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        /// The table: one row for each [`Action`], in the order of help and palette.
+        pub const ACTIONS: &[Spec] = &[$(Spec {
+            action: Action::$variant,
+            id: $id,
+            name: $name,
+            hint: $hint,
+            doc: $doc,
+            contexts: &[$(Context::$context),*],
+            keys: &[$($key),*],
+            words: $words,
+        },)*];
+    };
+}
+
+actions! {
+    NudgeDown "tune.nudge-down" [Tune] ["left" "h"] "1 ‰", "Threshold down by 1", "Lowers the chosen threshold by 1 per mille.", "decrease lower left slider";
+    NudgeUp "tune.nudge-up" [Tune] ["right" "l"] "/", "Threshold up by 1", "Raises the chosen threshold by 1 per mille.", "increase higher right slider";
+    NudgeDownTen "tune.nudge-down-ten" [Tune] ["shift-left" "H"] "10 ‰", "Threshold down by 10", "Lowers the chosen threshold by 10 per mille.", "decrease lower slider";
+    NudgeUpTen "tune.nudge-up-ten" [Tune] ["shift-right" "L"] "/", "Threshold up by 10", "Raises the chosen threshold by 10 per mille.", "increase higher slider";
+    TypeValue "tune.type-value" [Tune] ["0..9"] "type", "Type a threshold", "Takes digits as the chosen threshold, 0 to 1000.", "number digits set";
+    RungNext "tune.rung-next" [Tune] ["down" "j"] "rung", "Next rung", "Chooses the next threshold of this route.", "ladder select";
+    RungPrevious "tune.rung-previous" [Tune] ["up" "k"] "/", "Previous rung", "Chooses the threshold before this one.", "ladder select";
+    RouteNext "tune.route-next" [Tune] ["r" "pagedown"] "route", "Next route", "Chooses the next route.", "select";
+    RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
+    Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
+    Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
+    Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
+    Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
+
+    Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
+    Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
+    SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
+    Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
+    Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
+    Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
+    PageUp "list.page-up" [Overview Traffic Models Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
+    PageDown "list.page-down" [Overview Traffic Models Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
+    First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row.", "top begin";
+    Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; new rows are then followed.", "bottom tail";
+    Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
+
+    Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it.", "stop resume run";
+    StepForward "player.step-forward" [Player] ["."] "step", "Step one event on", "Goes on by one event.", "next single";
+    StepBack "player.step-back" [Player] [","] "/", "Step one event back", "Goes back by one event.", "previous single";
+    Back10s "player.back-10s" [Player] ["left" "<" "alt-left"] "10 s", "Back 10 seconds", "Goes back 10 seconds of the log.", "seek rewind";
+    Forward10s "player.forward-10s" [Player] ["right" ">" "alt-right"] "/", "Forward 10 seconds", "Goes on 10 seconds of the log.", "seek skip";
+    Back60s "player.back-60s" [Player] ["shift-left" "{"] "60 s", "Back 1 minute", "Goes back one minute of the log.", "seek rewind";
+    Forward60s "player.forward-60s" [Player] ["shift-right" "}"] "/", "Forward 1 minute", "Goes on one minute of the log.", "seek skip";
+    Back10m "player.back-10m" [Player] ["ctrl-left" "("] "", "Back 10 minutes", "Goes back ten minutes of the log.", "seek rewind";
+    Forward10m "player.forward-10m" [Player] ["ctrl-right" ")"] "", "Forward 10 minutes", "Goes on ten minutes of the log.", "seek skip";
+    Slower "player.slower" [Player] ["["] "speed", "Half the speed", "Halves the speed.", "slow";
+    Faster "player.faster" [Player] ["]"] "/", "Twice the speed", "Doubles the speed.", "fast";
+    JumpTenth "player.jump-tenth" [Player] ["alt-0..9"] "jump", "Jump to a tenth", "Goes to 0, 10, .. 90 % of the log.", "seek percent position";
+    LogStart "player.start" [Player] ["home" "alt-home"] "", "Start of the log", "Goes to the first event.", "seek begin";
+    LogEnd "player.end" [Player] ["end" "alt-end"] "", "End of the log", "Goes to the last event.", "seek";
+    Goto "player.goto" [Player] ["t"] "go to", "Go to a time", "Asks for a time (14:03:20, +5m, -30s), a share (50%) or an event (ev 12000).", "seek jump time";
+    NextError "player.next-error" [Player] ["e"] "error", "Next error", "Goes to the next error or fallback.", "incident failure seek";
+    PreviousError "player.previous-error" [Player] ["E"] "/", "Previous error", "Goes to the error or fallback before this.", "incident failure seek";
+    Mark "player.mark" [Player] ["m"] "mark", "Set or take a mark", "Sets a mark here, or takes it away.", "bookmark flag";
+    NextMark "player.next-mark" [Player] ["'"] "/", "Next mark", "Goes to the next mark.", "bookmark flag seek";
+    Loop "player.loop" [Player] ["o"] "loop", "Loop a stretch", "Sets the start of a loop, then its end, then takes it away.", "repeat range";
+    Follow "player.follow" [Player] ["G"] "follow", "Follow the newest", "Goes to the newest event and stays there.", "live tail end";
+
+    Overview "app.overview" [Global] ["1" "f1"] "", "Overview", "Shows the screen Overview.", "screen tab home";
+    Tune "app.tune" [Global] ["2" "f2"] "", "Tune", "Shows the screen Tune.", "screen tab thresholds";
+    Traffic "app.traffic" [Global] ["3" "f3"] "", "Traffic", "Shows the screen Traffic.", "screen tab requests";
+    Models "app.models" [Global] ["4" "f4"] "", "Models", "Shows the screen Models.", "screen tab providers";
+    NextScreen "app.next-screen" [Global] ["n" "ctrl-pagedown"] "", "Next screen", "Shows the next screen.", "tab";
+    PreviousScreen "app.previous-screen" [Global] ["N" "ctrl-pageup"] "", "Previous screen", "Shows the screen before this one.", "tab";
+    FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";
+    FocusPrevious "app.focus-previous" [Global] ["shift-tab"] "", "Previous panel", "Gives the keys to the panel before this one.", "focus";
+    Zoom "app.zoom" [Global] ["z"] "zoom", "Zoom the panel", "Shows the panel with the keys over the whole screen, or all panels again.", "expand maximise full";
+    Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom, then the filter.", "close cancel";
+    Freeze "app.freeze" [Global] ["space" "f"] "freeze", "Freeze the view", "Holds the picture still; traffic goes on.", "pause hold stop";
+    WindowShorter "app.window-shorter" [Global] ["w"] "window", "Shorter window", "Counts over a shorter stretch of time.", "range span";
+    WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
+    Reading "app.reading" [Global] ["v"] "reading", "Recorded or routed", "Switches between what the log recorded and what this policy would have done.", "what-if baseline compare";
+    CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy the row", "Copies the chosen row to the clipboard.", "yank clipboard";
+    CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
+    NextTheme "app.next-theme" [Global] ["T"] "theme", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
+    NextGlyphs "app.next-glyphs" [Global] [] "", "Next glyphs", "Draws with braille, blocks or ascii.", "font symbols unicode";
+    Reload "app.reload" [Global] ["ctrl-r"] "", "Read the settings again", "Reads the settings, keys and themes again.", "config refresh";
+    Redraw "app.redraw" [Global] ["ctrl-l"] "", "Draw again", "Draws the whole screen afresh.", "repaint refresh clear";
+    Suspend "app.suspend" [Global] ["ctrl-z"] "", "Suspend", "Gives the terminal back to the shell; `fg` returns.", "background job shell";
+    Palette "app.palette" [Global] [":" "ctrl-p"] "palette", "Command palette", "Finds any action by name.", "command search run";
+    Help "app.help" [Global] ["?"] "help", "Help", "Shows the keys that work here.", "keys manual shortcuts";
+    Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program. Ctrl-C does so from anywhere.", "exit leave close";
+
+    PromptAccept "prompt.accept" [Prompt] ["enter"] "accept", "Accept", "Takes what was typed.", "";
+    PromptCancel "prompt.cancel" [Prompt] ["esc"] "cancel", "Cancel", "Forgets what was typed.", "";
+    PromptEarlier "prompt.earlier" [Prompt] ["up"] "earlier", "Earlier line", "Brings back the line typed before.", "history";
+    PromptLater "prompt.later" [Prompt] ["down"] "", "Later line", "Brings back the line typed after.", "history";
+    PaletteRun "palette.run" [Palette] ["enter"] "run", "Run", "Does what is chosen.", "";
+    PaletteClose "palette.close" [Palette] ["esc"] "close", "Close", "Closes the palette.", "";
+    PaletteUp "palette.up" [Palette] ["up" "shift-tab" "ctrl-p"] "", "Up", "Chooses the line above.", "";
+    PaletteDown "palette.down" [Palette] ["down" "tab" "ctrl-n"] "choose", "Down", "Chooses the line below.", "";
+    HelpClose "help.close" [Help] ["esc" "q" "?" "enter"] "close", "Close", "Closes the help.", "";
+    HelpUp "help.up" [Help] ["up" "k" "pageup"] "", "Up", "Scrolls up.", "";
+    HelpDown "help.down" [Help] ["down" "j" "pagedown" "space"] "scroll", "Down", "Scrolls down.", "";
+}
+
+impl Action {
+    /// Gives the action's row of the table.
+    pub fn spec(self) -> &'static Spec {
+        // The table is written in the order of the enum, by the same macro.
+        ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])
+    }
+
+    /// Finds an action by its id.
+    pub fn by_id(id: &str) -> Option<Self> {
+        ACTIONS.iter().find(|spec| spec.id == id).map(|spec| spec.action)
+    }
+
+    /// Says whether the action belongs to an overlay (prompt, palette, help), whose keys the palette does not list.
+    pub fn is_of_overlay(self) -> bool {
+        let overlays = [Context::Prompt, Context::Palette, Context::Help];
+        self.spec().contexts.iter().all(|context| overlays.contains(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_is_found_by_its_action_and_its_id() {
+        let mut ids = BTreeSet::new();
+        for spec in ACTIONS {
+            assert_eq!(spec.action.spec().id, spec.id);
+            assert_eq!(Action::by_id(spec.id), Some(spec.action));
+            assert!(ids.insert(spec.id), "{} is there twice", spec.id);
+            assert!(spec.id.split_once('.').is_some(), "{} needs a group", spec.id);
+            assert!(!spec.contexts.is_empty() && spec.doc.ends_with('.'), "{}", spec.id);
+        }
+    }
+
+    #[test]
+    fn names_in_the_palette_tell_actions_apart() {
+        let mut names = BTreeSet::new();
+        for spec in ACTIONS.iter().filter(|spec| !spec.action.is_of_overlay()) {
+            assert!(names.insert(spec.name), "two actions are called {}", spec.name);
+        }
+    }
+}

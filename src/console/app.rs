@@ -1,0 +1,619 @@
+//! The console as a pure machine: events in, things to do out, and a drawing of the present state.
+//!
+//! It reads no clock and touches no terminal; the loop around it does (`app::console`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Context};
+use super::chord::Chord;
+use super::footer::{Hints, Messages, Weight};
+use super::frame::{self, StripData};
+use super::glyphs::Glyphs;
+use super::goto;
+use super::help::Help;
+use super::keys::{self, Keymap};
+use super::palette::Palette;
+use super::paint::{self, Look};
+use super::prompt::Prompt;
+use super::screens::{detail, traffic, tune};
+use super::theme::{Depth, Theme};
+use super::ui::{Ask, Asks, Pointer, Scene, Screen, Ui, draw_body};
+use super::widgets::{panel, replay};
+use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
+use crate::units::{PerMille, Span};
+
+/// What the loop around the console is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Do {
+    /// Send a command to the session.
+    Send(Command),
+    /// Leave.
+    Quit,
+    /// Give the terminal to the shell.
+    Suspend,
+    /// Draw every cell again.
+    Repaint,
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Take the mouse or give it back.
+    Mouse(bool),
+    /// Read settings, keys and themes again.
+    Reload,
+    /// Use the next theme.
+    NextTheme,
+}
+
+/// What is typed into the line at the bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Goto,
+    Filter,
+}
+
+/// What lies over the screen.
+#[derive(Debug)]
+enum Overlay {
+    None,
+    Help(Help),
+    Palette(Box<Palette>),
+    Prompt(Asked),
+}
+
+/// How the console looks and answers.
+#[derive(Debug)]
+pub struct Settings {
+    /// The colours.
+    pub theme: Theme,
+    /// The signs.
+    pub glyphs: &'static Glyphs,
+    /// The keys.
+    pub keymap: Keymap,
+    /// Whether the mouse is taken.
+    pub mouse: bool,
+    /// How long a message stays.
+    pub message: Duration,
+    /// How many colours there are.
+    pub depth: Depth,
+}
+
+/// The console.
+#[derive(Debug)]
+pub struct App {
+    /// What is looked at.
+    pub ui: Ui,
+    settings: Settings,
+    overlay: Overlay,
+    goto: Prompt,
+    filter: Prompt,
+    messages: Messages,
+    latest: Arc<Snapshot>,
+    frozen: Option<(Arc<Snapshot>, Duration)>,
+    strip: StripData,
+    hints: (Context, Hints),
+    area: Rect,
+    now: Duration,
+}
+
+fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
+    Hints::gather(keymap, context.layers(true), ascii)
+}
+
+impl App {
+    /// Starts on a snapshot.
+    pub fn new(ui: Ui, settings: Settings, snapshot: Arc<Snapshot>) -> Self {
+        let context = ui.context();
+        let hints = (context, hints(&settings.keymap, context, settings.glyphs.is_ascii()));
+        let mut app = Self {
+            ui,
+            strip: StripData::new(&snapshot.log),
+            settings,
+            overlay: Overlay::None,
+            goto: Prompt::default(),
+            filter: Prompt::default(),
+            messages: Messages::default(),
+            latest: snapshot,
+            frozen: None,
+            hints,
+            area: Rect::default(),
+            now: Duration::ZERO,
+        };
+        let damaged = app.latest.log.skipped.damaged.first().cloned();
+        if let Some(damaged) = damaged {
+            app.warn(&damaged);
+        }
+        app
+    }
+
+    /// Gives the picture that is shown: the frozen one, or the latest.
+    pub fn shown(&self) -> &Arc<Snapshot> {
+        self.frozen.as_ref().map_or(&self.latest, |(frozen, _)| frozen)
+    }
+
+    /// Gives the settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts other settings in force.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.gather_hints();
+    }
+
+    /// Shows another theme.
+    pub fn set_theme(&mut self, theme: Theme) {
+        let name = format!("theme {}", theme.name());
+        self.settings.theme = theme;
+        self.say(&name);
+    }
+
+    /// Takes a new picture.
+    pub fn update(&mut self, snapshot: Arc<Snapshot>) {
+        if let Some(message) = &snapshot.message
+            && snapshot.message != self.latest.message
+        {
+            let message = message.clone();
+            self.say(&message);
+        }
+        self.latest = snapshot;
+    }
+
+    /// Says something.
+    pub fn say(&mut self, words: &str) {
+        self.messages.show(Weight::Done, words, self.now + self.settings.message);
+    }
+
+    /// Says that something is not as it should be.
+    pub fn warn(&mut self, words: &str) {
+        self.messages.show(Weight::Warning, words, self.now + self.settings.message * 2);
+    }
+
+    /// Tells the time; says whether that changed what is shown.
+    pub fn tick(&mut self, now: Duration) -> bool {
+        self.now = now;
+        self.messages.expire(now)
+    }
+
+    /// Gives when the present message goes.
+    pub fn message_until(&self) -> Option<Duration> {
+        self.messages.until()
+    }
+
+    /// Goes on with what takes longer than a moment; says whether there is more to do.
+    pub fn work(&mut self) -> bool {
+        if self.ui.screen != Screen::Traffic {
+            return false;
+        }
+        let shown = Arc::clone(self.shown());
+        traffic::work(&mut self.ui.traffic, &shown)
+    }
+
+    fn context(&self) -> Context {
+        match self.overlay {
+            Overlay::None => self.ui.context(),
+            Overlay::Help(_) => Context::Help,
+            Overlay::Palette(_) => Context::Palette,
+            Overlay::Prompt(_) => Context::Prompt,
+        }
+    }
+
+    fn gather_hints(&mut self) {
+        let context = self.context();
+        self.hints = (context, hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii()));
+    }
+
+    /// Takes an event of the terminal.
+    pub fn event(&mut self, event: &Event) -> Vec<Do> {
+        let done = match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
+            Event::Mouse(mouse) => self.mouse(*mouse),
+            Event::Paste(text) => self.paste(text),
+            _ => Vec::new(),
+        };
+        if self.hints.0 != self.context() {
+            self.gather_hints();
+        }
+        done
+    }
+
+    fn paste(&mut self, text: &str) -> Vec<Do> {
+        match &mut self.overlay {
+            Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
+            Overlay::Prompt(Asked::Goto) => {
+                self.goto.paste(text);
+            }
+            Overlay::Prompt(Asked::Filter) => {
+                self.filter.paste(text);
+                traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+            }
+            Overlay::None | Overlay::Help(_) => {}
+        }
+        Vec::new()
+    }
+
+    fn key(&mut self, key: &KeyEvent) -> Vec<Do> {
+        let Some(chord) = Chord::of(key) else { return Vec::new() };
+        if keys::is_quit(chord) {
+            return vec![Do::Quit];
+        }
+        let layers = self.context().layers(true);
+        let action = self.settings.keymap.find(layers, chord);
+        match (&mut self.overlay, action) {
+            (Overlay::None, Some(Action::TypeValue)) => {
+                let digit = chord.digit().map_or('0', |digit| char::from(b'0' + digit.min(9)));
+                let shown = Arc::clone(self.shown());
+                let asks = tune::digit(&mut self.ui, digit, &shown);
+                self.asks(asks)
+            }
+            (Overlay::None, Some(Action::JumpTenth)) => {
+                let share = u16::from(chord.digit().unwrap_or(0)) * 100;
+                PerMille::new(share).map_or_else(Vec::new, |share| vec![Do::Send(Command::SeekShare(share))])
+            }
+            (_, Some(action)) => self.action(action),
+            (Overlay::Prompt(Asked::Goto), None) => {
+                self.goto.key(key);
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Filter), None) => {
+                if self.filter.key(key) {
+                    traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+                }
+                Vec::new()
+            }
+            (Overlay::Palette(palette), None) => {
+                palette.key(key, &self.settings.keymap);
+                Vec::new()
+            }
+            (Overlay::None | Overlay::Help(_), None) => Vec::new(),
+        }
+    }
+
+    fn seek(by: Span) -> Vec<Do> {
+        vec![Do::Send(Command::SeekBy(by))]
+    }
+
+    /// Does an action, whether it came from a key or the palette.
+    pub fn action(&mut self, action: Action) -> Vec<Do> {
+        let send = |command| vec![Do::Send(command)];
+        match action {
+            Action::Quit => vec![Do::Quit],
+            Action::Suspend => vec![Do::Suspend],
+            Action::Redraw => vec![Do::Repaint],
+            Action::Reload => vec![Do::Reload],
+            Action::NextTheme => vec![Do::NextTheme],
+            Action::Help => {
+                let context = self.ui.context();
+                let help = Help::open(context, context.layers(true), &self.settings.keymap, self.settings.glyphs.is_ascii());
+                self.overlay = Overlay::Help(help);
+                Vec::new()
+            }
+            Action::Palette => {
+                let layers = self.ui.context().layers(true);
+                self.overlay = Overlay::Palette(Box::new(Palette::open(layers, &self.settings.keymap)));
+                Vec::new()
+            }
+            Action::HelpClose | Action::PaletteClose => self.close_overlay(),
+            Action::HelpUp | Action::HelpDown => {
+                let by = if action == Action::HelpUp { -4 } else { 4 };
+                let area = self.area;
+                if let Overlay::Help(help) = &mut self.overlay {
+                    help.scroll(by, area);
+                }
+                Vec::new()
+            }
+            Action::PaletteUp | Action::PaletteDown => {
+                if let Overlay::Palette(palette) = &mut self.overlay {
+                    palette.step(if action == Action::PaletteUp { -1 } else { 1 });
+                }
+                Vec::new()
+            }
+            Action::PaletteRun => {
+                let chosen = if let Overlay::Palette(palette) = &self.overlay { palette.chosen() } else { None };
+                self.overlay = Overlay::None;
+                chosen.map_or_else(Vec::new, |action| self.action(action))
+            }
+            Action::PromptAccept | Action::PromptCancel | Action::PromptEarlier | Action::PromptLater => self.prompt(action),
+            Action::Overview => self.show(Screen::Overview),
+            Action::Tune => self.show(Screen::Tune),
+            Action::Traffic => self.show(Screen::Traffic),
+            Action::Models => self.show(Screen::Models),
+            Action::NextScreen => self.next_screen(1),
+            Action::PreviousScreen => self.next_screen(Screen::ALL.len() - 1),
+            Action::FocusNext => {
+                self.ui.focus = (self.ui.focus + 1) % self.ui.panels().max(1);
+                Vec::new()
+            }
+            Action::FocusPrevious => {
+                let panels = self.ui.panels().max(1);
+                self.ui.focus = (self.ui.focus + panels - 1) % panels;
+                Vec::new()
+            }
+            Action::Zoom => {
+                self.ui.zoomed = !self.ui.zoomed;
+                Vec::new()
+            }
+            Action::Back if self.ui.zoomed => {
+                self.ui.zoomed = false;
+                Vec::new()
+            }
+            Action::Back => {
+                self.filter.set("");
+                traffic::set_filter(&mut self.ui.traffic, "");
+                Vec::new()
+            }
+            Action::Freeze => {
+                self.frozen = match self.frozen.take() {
+                    Some(_) => None,
+                    None => Some((Arc::clone(&self.latest), self.now)),
+                };
+                Vec::new()
+            }
+            Action::WindowShorter => self.window(false),
+            Action::WindowLonger => self.window(true),
+            Action::Reading => send(Command::Read(match self.latest.reading {
+                Reading::Recorded => Reading::Routed,
+                Reading::Routed => Reading::Recorded,
+            })),
+            Action::CopyRow => {
+                let shown = Arc::clone(self.shown());
+                let row = traffic::selected_text(&self.ui.traffic, &shown).filter(|_| self.ui.screen == Screen::Traffic);
+                match row {
+                    Some(row) => vec![Do::Copy(row)],
+                    None => {
+                        self.say("no row is chosen; rows are copied on Traffic");
+                        Vec::new()
+                    }
+                }
+            }
+            Action::CopyMode => {
+                self.settings.mouse = !self.settings.mouse;
+                self.say(if self.settings.mouse { "the mouse works here again" } else { "the mouse is the terminal's: select and copy" });
+                vec![Do::Mouse(self.settings.mouse)]
+            }
+            Action::NextGlyphs => {
+                self.settings.glyphs = self.settings.glyphs.next();
+                self.gather_hints();
+                Vec::new()
+            }
+            Action::Play => send(Command::Toggle),
+            Action::StepForward => send(Command::Step(1)),
+            Action::StepBack => send(Command::Step(-1)),
+            Action::Back10s => Self::seek(Span::secs(-10)),
+            Action::Forward10s => Self::seek(Span::secs(10)),
+            Action::Back60s => Self::seek(Span::mins(-1)),
+            Action::Forward60s => Self::seek(Span::mins(1)),
+            Action::Back10m => Self::seek(Span::mins(-10)),
+            Action::Forward10m => Self::seek(Span::mins(10)),
+            Action::Slower => send(Command::Faster(false)),
+            Action::Faster => send(Command::Faster(true)),
+            Action::LogStart => send(Command::SeekEvent(0)),
+            Action::LogEnd => send(Command::Follow),
+            Action::Follow => {
+                self.frozen = None;
+                send(Command::Follow)
+            }
+            Action::Goto => {
+                self.overlay = Overlay::Prompt(Asked::Goto);
+                Vec::new()
+            }
+            Action::NextError => send(Command::NextError(true)),
+            Action::PreviousError => send(Command::NextError(false)),
+            Action::Mark => send(Command::Mark),
+            Action::NextMark => send(Command::NextMark(true)),
+            Action::Loop => send(Command::Loop),
+            Action::Filter => {
+                self.overlay = Overlay::Prompt(Asked::Filter);
+                Vec::new()
+            }
+            // Digits come in with their chord; from the palette there is none to take.
+            Action::TypeValue | Action::JumpTenth => {
+                self.say("type the digits");
+                Vec::new()
+            }
+            other => {
+                let shown = Arc::clone(self.shown());
+                let asks = self.ui.act(other, &shown);
+                self.asks(asks)
+            }
+        }
+    }
+
+    fn close_overlay(&mut self) -> Vec<Do> {
+        self.overlay = Overlay::None;
+        Vec::new()
+    }
+
+    fn prompt(&mut self, action: Action) -> Vec<Do> {
+        let Overlay::Prompt(asked) = self.overlay else { return Vec::new() };
+        let line = if asked == Asked::Goto { &mut self.goto } else { &mut self.filter };
+        match action {
+            Action::PromptEarlier => line.earlier(),
+            Action::PromptLater => line.later(),
+            _ => {}
+        }
+        if asked == Asked::Filter && matches!(action, Action::PromptEarlier | Action::PromptLater) {
+            traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+        }
+        match (asked, action) {
+            (Asked::Filter, Action::PromptAccept) => self.close_overlay(),
+            (Asked::Filter, Action::PromptCancel) => {
+                self.filter.set("");
+                traffic::set_filter(&mut self.ui.traffic, "");
+                self.close_overlay()
+            }
+            (Asked::Goto, Action::PromptCancel) => {
+                self.goto.set("");
+                self.close_overlay()
+            }
+            (Asked::Goto, Action::PromptAccept) => {
+                let typed = self.goto.take();
+                self.overlay = Overlay::None;
+                if typed.trim().is_empty() {
+                    return Vec::new();
+                }
+                match goto::parse(&typed, &self.latest) {
+                    Ok(command) => vec![Do::Send(command)],
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn window(&mut self, longer: bool) -> Vec<Do> {
+        let now = WINDOWS.iter().position(|&window| window == self.latest.window.window).unwrap_or(0);
+        let next = if longer { now + 1 } else { now.wrapping_sub(1) };
+        match WINDOWS.get(next) {
+            Some(&window) => vec![Do::Send(Command::Window(window))],
+            None => {
+                self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
+                Vec::new()
+            }
+        }
+    }
+
+    fn show(&mut self, screen: Screen) -> Vec<Do> {
+        self.ui.detail = None;
+        if self.ui.screen != screen {
+            self.ui.screen = screen;
+            self.ui.focus = 0;
+            self.ui.zoomed = false;
+        }
+        Vec::new()
+    }
+
+    fn next_screen(&mut self, by: usize) -> Vec<Do> {
+        let now = Screen::ALL.iter().position(|&screen| screen == self.ui.screen).unwrap_or(0);
+        self.show(Screen::ALL[(now + by) % Screen::ALL.len()])
+    }
+
+    fn asks(&mut self, asks: Asks) -> Vec<Do> {
+        let mut out = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::Send(command) => out.push(Do::Send(command)),
+                Ask::Open(index) => self.ui.detail = Some(detail::State { index, ..detail::State::default() }),
+                Ask::Show(screen) => {
+                    self.show(screen);
+                }
+                Ask::Say(words) => self.say(&words),
+                Ask::Copy(text) => out.push(Do::Copy(text)),
+                Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
+                Ask::ListFlips => {
+                    self.show(Screen::Traffic);
+                    let shown = Arc::clone(self.shown());
+                    traffic::show_flips(&mut self.ui, &shown);
+                }
+            }
+        }
+        out
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) -> Vec<Do> {
+        let (x, y) = (mouse.column, mouse.row);
+        let parts = frame::parts(self.area);
+        if let Overlay::Palette(_) | Overlay::Help(_) = self.overlay {
+            return match mouse.kind {
+                MouseEventKind::ScrollUp => self.action(if matches!(self.overlay, Overlay::Help(_)) { Action::HelpUp } else { Action::PaletteUp }),
+                MouseEventKind::ScrollDown => {
+                    self.action(if matches!(self.overlay, Overlay::Help(_)) { Action::HelpDown } else { Action::PaletteDown })
+                }
+                _ => Vec::new(),
+            };
+        }
+        let pointer = match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => Pointer::Press(x, y),
+            MouseEventKind::Drag(MouseButton::Left) => Pointer::Drag(x, y),
+            MouseEventKind::Up(MouseButton::Left) => Pointer::Release(x, y),
+            MouseEventKind::ScrollUp => Pointer::Wheel(x, y, -1),
+            MouseEventKind::ScrollDown => Pointer::Wheel(x, y, 1),
+            _ => return Vec::new(),
+        };
+        if let Pointer::Press(..) = pointer {
+            if let Some((screen, _)) = frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into())) {
+                return self.show(screen);
+            }
+        }
+        if let Pointer::Press(..) | Pointer::Drag(..) = pointer
+            && parts.bar.contains((x, y).into())
+        {
+            let strip = self.strip_area();
+            return replay::hit(strip, x).map_or_else(Vec::new, |place| {
+                let share = PerMille::clamped(i64::from(place) / 1000);
+                vec![Do::Send(Command::SeekShare(share))]
+            });
+        }
+        let shown = Arc::clone(self.shown());
+        let asks = self.ui.point(pointer, parts.body, &shown);
+        self.asks(asks)
+    }
+
+    fn strip_area(&self) -> Rect {
+        let parts = frame::parts(self.area);
+        let mut nowhere = Buffer::empty(self.area);
+        frame::bar(self.scene(), &self.strip, parts.bar, &mut nowhere)
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { snapshot: self.shown(), ui: &self.ui, look: self.look() }
+    }
+
+    fn look(&self) -> Look<'_> {
+        Look { theme: &self.settings.theme, glyphs: self.settings.glyphs }
+    }
+
+    /// Draws everything.
+    pub fn draw(&mut self, area: Rect, buf: &mut Buffer) {
+        self.area = area;
+        let look = self.look();
+        frame::ground(area, buf, look);
+        if panel::too_small(area, buf, look) {
+            return;
+        }
+        let parts = frame::parts(area);
+        let scene = self.scene();
+        let frozen = self.frozen.as_ref().map(|(picture, since)| {
+            let seconds = self.now.saturating_sub(*since).as_secs();
+            let new = self.latest.head.saturating_sub(picture.head);
+            format!("{seconds}s, {new} new")
+        });
+        frame::header(scene, frozen.as_deref(), parts.header, buf);
+        frame::tabs(scene, parts.tabs, buf);
+        draw_body(scene, parts.body, buf);
+        frame::bar(scene, &self.strip, parts.bar, buf);
+        self.draw_footer(parts.footer, buf);
+        match &self.overlay {
+            Overlay::Help(help) => help.render(area, buf, look),
+            Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
+            Overlay::None | Overlay::Prompt(_) => {}
+        }
+    }
+
+    fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
+        let look = self.look();
+        match self.overlay {
+            Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
+            Overlay::Prompt(Asked::Filter) => {
+                self.filter.render(" / ", "words, team:search, status:error, cost>0.05, conf<600, escalated, !word", area, buf, look);
+            }
+            _ if self.messages.render(area, buf, look) => {}
+            _ => {
+                let inside = paint::split_left(area, 1).1;
+                self.hints.1.render(inside, buf, look);
+            }
+        }
+    }
+
+    /// Says whether the picture moves by itself.
+    pub fn is_moving(&self) -> bool {
+        self.latest.play == Play::Playing && self.frozen.is_none()
+    }
+}

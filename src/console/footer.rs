@@ -1,0 +1,201 @@
+//! The line of keys that work here, and the line of messages.
+//!
+//! Invariant: only keys that do here what they say are shown; the way to the rest (`?`) is always among them.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Context};
+use super::keys::Keymap;
+use super::paint::{self, Look};
+use super::text;
+use super::theme::Role;
+
+/// The hint of an action that is shown with the one above it in the table.
+const WITH_ABOVE: &str = "/";
+
+/// Keys and what they do, ready to be drawn; made once when the screen changes, not for every frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    items: Vec<(String, &'static str)>,
+    last: Vec<(String, &'static str)>,
+}
+
+impl Hints {
+    /// Gathers what works in these contexts, the winning context first.
+    pub fn gather(keymap: &Keymap, layers: &[Context], ascii: bool) -> Self {
+        let mut items: Vec<(String, &'static str)> = Vec::new();
+        let mut above = false;
+        for (_, spec) in keymap.actions_here(layers) {
+            if matches!(spec.action, Action::Palette | Action::Help) {
+                continue;
+            }
+            let key = keymap.label_here(layers, spec.action, ascii);
+            match (spec.hint, key) {
+                ("", _) => {}
+                (WITH_ABOVE, Some(key)) if above => {
+                    if let Some((keys, _)) = items.last_mut() {
+                        keys.push('/');
+                        keys.push_str(&key);
+                    }
+                }
+                (WITH_ABOVE, _) => {}
+                (_, None) => above = false,
+                (hint, Some(key)) => {
+                    items.push((key, hint));
+                    above = true;
+                }
+            }
+        }
+        let always = [Action::Palette, Action::Help];
+        let last = always.iter().filter_map(|&action| {
+            keymap.label_here(layers, action, ascii).map(|key| (key, action.spec().hint))
+        });
+        Self { items, last: last.collect() }
+    }
+
+    /// Draws as many as fit; the ways to the rest stand at the end.
+    pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
+        let at = paint::nth_row(area.intersection(buf.area), 0);
+        let (_, at) = paint::split_left(at, 1);
+        let columns = |item: &(String, &str)| text::width(&item.0) + 1 + text::width(item.1);
+        let all: usize = self.last.iter().map(|item| columns(item) + 2).sum();
+        let (items, last) =
+            paint::split_left(at, at.width.saturating_sub(u16::try_from(all).unwrap_or(u16::MAX)));
+        let mut rest = items;
+        for item in &self.items {
+            if columns(item) > usize::from(rest.width) {
+                paint::text(
+                    buf,
+                    rest,
+                    if look.glyphs.is_ascii() { "~" } else { "…" },
+                    look.style(Role::KeyHint),
+                    ' ',
+                );
+                break;
+            }
+            rest = draw(item, rest, buf, look);
+        }
+        rest = if items.is_empty() { at } else { last };
+        for item in &self.last {
+            rest = draw(item, rest, buf, look);
+        }
+    }
+
+    /// Lists keys and hints, for documentation.
+    pub fn items(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.items.iter().chain(&self.last).map(|(keys, hint)| (keys.as_str(), *hint))
+    }
+}
+
+fn draw(item: &(String, &str), at: Rect, buf: &mut Buffer, look: Look<'_>) -> Rect {
+    let used = paint::text(buf, at, &item.0, look.style(Role::Key), look.glyphs.cut);
+    let (_, rest) = paint::split_left(at, used.saturating_add(1));
+    let used = paint::text(buf, rest, item.1, look.style(Role::KeyHint), look.glyphs.cut);
+    paint::split_left(rest, used.saturating_add(2)).1
+}
+
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Something was done.
+    Done,
+    /// Something to look at.
+    Warning,
+    /// Something failed.
+    Failure,
+}
+
+/// The latest short message to the operator.
+#[derive(Clone, Debug, Default)]
+pub struct Messages {
+    latest: Option<(Weight, String, Duration)>,
+}
+
+impl Messages {
+    /// Shows a message until `until` (on the console's own clock, which the caller keeps).
+    pub fn show(&mut self, weight: Weight, words: &str, until: Duration) {
+        self.latest = Some((weight, text::clean(words).into_owned(), until));
+    }
+
+    /// Takes away what has been shown long enough; says whether that changed anything.
+    pub fn expire(&mut self, now: Duration) -> bool {
+        self.latest.take_if(|(_, _, until)| *until <= now).is_some()
+    }
+
+    /// Gives when the present message goes.
+    pub fn until(&self) -> Option<Duration> {
+        self.latest.as_ref().map(|(_, _, until)| *until)
+    }
+
+    /// Draws the message over the line; without one nothing is drawn, and false is given.
+    pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) -> bool {
+        let Some((weight, words, _)) = &self.latest else { return false };
+        let at = paint::nth_row(area.intersection(buf.area), 0);
+        let (error, warn, ok) = look.glyphs.state;
+        let (sign, role) = match weight {
+            Weight::Done => (ok, Role::Ok),
+            Weight::Warning => (warn, Role::Warn),
+            Weight::Failure => (error, Role::Error),
+        };
+        paint::clear(buf, at, look.theme.base().patch(look.style(Role::Toast)));
+        if !at.is_empty() {
+            let (_, inside) = paint::split_left(at, 1);
+            paint::text(buf, inside, sign.encode_utf8(&mut [0; 4]), look.style(role), look.glyphs.cut);
+            let (_, rest) = paint::split_left(inside, 2);
+            paint::text(buf, rest, words, look.style(Role::Toast), look.glyphs.cut);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::action::ACTIONS;
+
+    #[test]
+    fn keys_that_belong_together_are_shown_together() {
+        let keymap = Keymap::default();
+        let hints = Hints::gather(&keymap, Context::Tune.layers(true), false);
+        let all: Vec<String> = hints.items().map(|(keys, hint)| format!("{keys} {hint}")).collect();
+        for wanted in [
+            "←/→ 1 ‰",
+            "⇧←/⇧→ 10 ‰",
+            "0-9 type",
+            "Enter apply",
+            "Esc drop",
+            "u undo",
+            "Space play",
+            "</> 10 s",
+            ": palette",
+            "? help",
+        ] {
+            assert!(all.iter().any(|item| item == wanted), "{wanted} is not in {all:?}");
+        }
+        assert!(
+            all.contains(&"f freeze".to_owned()),
+            "space plays here, so freezing shows its other key: {all:?}"
+        );
+    }
+
+    #[test]
+    fn a_hint_joined_to_the_one_above_has_one_above() {
+        for pair in ACTIONS.windows(2) {
+            if pair[1].hint == WITH_ABOVE {
+                assert!(!pair[0].hint.is_empty() && pair[0].contexts == pair[1].contexts, "{}", pair[1].id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_goes_when_its_time_is_over() {
+        let mut messages = Messages::default();
+        messages.show(Weight::Done, "applied", Duration::from_secs(4));
+        assert!(!messages.expire(Duration::from_secs(3)));
+        assert!(messages.expire(Duration::from_secs(4)));
+        assert_eq!(messages.until(), None);
+    }
+}

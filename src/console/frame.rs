@@ -1,0 +1,217 @@
+//! What stands round every screen: header, tabs, playback bar.
+//!
+//!     pointsman  REPLAY  gateway-0412.jsonl.zst  routed · policy 14*     2026-05-23 14:03:22 UTC   $41.87
+//!     1 Overview  2 Tune  3 Traffic  4 Models                            last 15m · prices list 2026-11-23
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::format;
+use super::paint::{self, Look};
+use super::text;
+use super::theme::Role;
+use super::ui::{Scene, Screen};
+use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
+use crate::session::{Log, Play, Snapshot, Speed, window_label};
+use crate::units::Instant;
+
+/// Where the parts of the window lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The first line.
+    pub header: Rect,
+    /// The tabs.
+    pub tabs: Rect,
+    /// The screen.
+    pub body: Rect,
+    /// The playback bar.
+    pub bar: Rect,
+    /// The keys, a message or the prompt.
+    pub footer: Rect,
+}
+
+/// Divides the window.
+pub fn parts(area: Rect) -> Parts {
+    let (header, rest) = paint::split_top(area, 1);
+    let (tabs, rest) = paint::split_top(rest, 1);
+    let (body, rest) = paint::split_top(rest, rest.height.saturating_sub(2));
+    let (bar, footer) = paint::split_top(rest, 1);
+    Parts { header, tabs, body, bar, footer }
+}
+
+/// A cell of the strip is marked where at least one in so many requests failed.
+const TROUBLE: u32 = 12;
+
+/// The strip over the whole log, worked out once.
+#[derive(Clone, Debug, Default)]
+pub struct StripData {
+    rate: Vec<u32>,
+    errors: Vec<u32>,
+}
+
+impl StripData {
+    /// Works it out.
+    pub fn new(log: &Log) -> Self {
+        let cells = u64::try_from(log.strip.len().max(2) - 1).unwrap_or(1);
+        Self {
+            rate: log.strip.iter().map(|cell| cell.requests).collect(),
+            errors: (0u64..)
+                .zip(&log.strip)
+                .filter(|(_, cell)| cell.errors > 0 && cell.errors * TROUBLE >= cell.requests)
+                .map(|(at, _)| u32::try_from(at * u64::from(WHOLE) / cells).unwrap_or(WHOLE))
+                .collect(),
+        }
+    }
+}
+
+/// The state word and its role.
+fn state(snapshot: &Snapshot, frozen: Option<&str>) -> (String, Role) {
+    if let Some(since) = frozen {
+        return (format!("FROZEN {since}"), Role::Warn);
+    }
+    match snapshot.play {
+        Play::Playing => (format!("REPLAY {}", snapshot.speed), Role::State),
+        Play::Paused => ("PAUSED".to_owned(), Role::State),
+        Play::Ended => ("END".to_owned(), Role::State),
+    }
+}
+
+/// Draws the header.
+pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buffer) {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let style = look.style(Role::Header);
+    paint::clear(buf, area, look.theme.base().patch(style));
+    // From the right: what must always be seen stands first.
+    let all = &snapshot.to_date.all;
+    let mut spend = format!("{} spent", format::money(all.cost.total()));
+    if snapshot.reading == crate::session::Reading::Routed {
+        spend = format!("{} routed", format::money(all.cost.total()));
+    }
+    if all.cost.unknown > 0 {
+        spend.push_str(&format!(" +{} unknown", format::count_short(all.cost.unknown)));
+    }
+    let date = snapshot.clock.date();
+    let clock = format!("{} UTC", snapshot.clock.clock());
+    let skipped = snapshot.log.skipped.count;
+    let mut right = area;
+    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
+        let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
+        if wide + 30 > right.width {
+            return;
+        }
+        let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
+        paint::text(buf, at, words, look.style(role), look.glyphs.cut);
+        right.width -= wide;
+    };
+    put_right(&spend, Role::Accent, buf);
+    put_right(&clock, Role::Header, buf);
+    if area.width >= 110 {
+        put_right(&date, Role::Muted, buf);
+    }
+    if skipped > 0 {
+        put_right(&format!("{} lines skipped", format::count_short(skipped)), Role::Warn, buf);
+    }
+    let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
+    let mut put = |words: &str, role: Role, buf: &mut Buffer| {
+        let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);
+        left = paint::split_left(left, used + 2).1;
+    };
+    put("pointsman", Role::Title, buf);
+    let (word, role) = state(snapshot, frozen);
+    put(&word, role, buf);
+    if snapshot.log.simulated > 0 {
+        put("SIMULATED", Role::Simulated, buf);
+    }
+    let star = if snapshot.staged.is_some() { "*" } else { "" };
+    put(&format!("{} · policy {}{star}", snapshot.reading.name(), snapshot.policy.version), Role::Accent, buf);
+    put(&snapshot.log.title, Role::Muted, buf);
+}
+
+/// Draws the tabs.
+pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    paint::clear(buf, area, look.theme.base());
+    for (screen, at) in tab_places(area) {
+        let number = Screen::ALL.iter().position(|&one| one == screen).unwrap_or(0) + 1;
+        let active = scene.ui.screen == screen;
+        let style = look.style(if active { Role::TabActive } else { Role::Tab });
+        paint::text(buf, at, &format!("{number} {}", screen.name()), style, look.glyphs.cut);
+    }
+    let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
+    let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
+    let window = match snapshot.window.window {
+        Some(_) => format!("window {}", window_label(snapshot.window.window)),
+        None => "window: all so far".to_owned(),
+    };
+    let mut words = format!("{window} · prices {}", snapshot.log.book);
+    if snapshot.log.classified > 0 {
+        words = format!("{words} · classifier {}", snapshot.log.classifier);
+    }
+    let shown = if text::width(&words) > usize::from(room.width) { &window } else { &words };
+    paint::text_right(buf, room, shown, look.style(Role::Muted), look.glyphs.cut);
+}
+
+/// Gives where each tab stands, for drawing and for the mouse.
+pub fn tab_places(area: Rect) -> impl Iterator<Item = (Screen, Rect)> {
+    let mut x = area.x.saturating_add(1);
+    Screen::ALL.into_iter().map(move |screen| {
+        let width = u16::try_from(screen.name().len() + 2).unwrap_or(0);
+        let at = Rect { x, width: width.min(area.right().saturating_sub(x)), ..area };
+        x = x.saturating_add(width + 2);
+        (screen, at)
+    })
+}
+
+/// Draws the playback bar and gives where its strip lies.
+pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> Rect {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    paint::clear(buf, area, look.theme.base());
+    let marks: Vec<u32> = snapshot.marks.iter().map(|&mark| place(snapshot, mark)).collect();
+    let now = if area.width >= 100 { snapshot.clock.clock_millis() } else { snapshot.clock.clock() };
+    let end = snapshot.log.bounds().map_or_else(String::new, |(_, last)| last.clock());
+    let label = snapshot.looped.map_or_else(String::new, |(from, to)| {
+        format!("{}–{}", at(snapshot, from).clock(), at(snapshot, to).clock())
+    });
+    let bar = ReplayBar {
+        state: if snapshot.play == Play::Playing { PlayState::Playing } else { PlayState::Paused },
+        speed_tenths: match snapshot.speed {
+            Speed::Tenths(tenths) => tenths,
+            Speed::Max => 0,
+        },
+        now: &now,
+        end: &end,
+        strip: Strip {
+            rate: &data.rate,
+            head: millionths(snapshot, snapshot.clock),
+            errors: &data.errors,
+            marks: &marks,
+            looped: snapshot.looped.map(|(from, to)| (place(snapshot, from), place(snapshot, to))),
+        },
+        events: (snapshot.head as u64, snapshot.log.len() as u64),
+        error_count: snapshot.log.errors.partition_point(|&error| (error as usize) < snapshot.head) as u64,
+        loop_label: &label,
+    };
+    let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+    bar.render(inside, buf, look);
+    bar.strip_area(inside, look)
+}
+
+fn at(snapshot: &Snapshot, index: usize) -> Instant {
+    snapshot.log.history.get(index.min(snapshot.log.len().saturating_sub(1))).map_or(snapshot.clock, |one| one.at)
+}
+
+fn place(snapshot: &Snapshot, index: usize) -> u32 {
+    millionths(snapshot, at(snapshot, index))
+}
+
+fn millionths(snapshot: &Snapshot, at: Instant) -> u32 {
+    let Some((first, last)) = snapshot.log.bounds() else { return 0 };
+    let whole = i128::from((last - first).0.max(1));
+    let part = i128::from((at - first).0).clamp(0, whole);
+    u32::try_from(part * i128::from(WHOLE) / whole).unwrap_or(WHOLE)
+}
+
+/// Paints the ground of the whole window.
+pub fn ground(area: Rect, buf: &mut Buffer, look: Look<'_>) {
+    paint::clear(buf, area, look.theme.base());
+}

@@ -1,0 +1,416 @@
+//! The keymap: which key does what where, made from the table of actions and the user's own keys.
+//!
+//! Invariant: in one context a key does one thing. Ctrl-C always quits and cannot be taken; Ctrl-S, Ctrl-Q and Ctrl-D
+//! belong to the terminal and the shell; Ctrl-Z only ever suspends.
+
+use std::fmt::Write;
+
+use super::action::{ACTIONS, Action, Context, Spec};
+use super::chord::{Chord, ChordError};
+use crate::config::keys::Remap;
+
+/// Keys that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeymapError {
+    /// The file names an action that is not in the table.
+    #[error("{place}: there is no action `{id}`{}", suggestion.map_or(String::new(), |id| format!("; did you mean `{id}`?")))]
+    NoAction {
+        /// File and line.
+        place: String,
+        /// What was written.
+        id: String,
+        /// The nearest id.
+        suggestion: Option<&'static str>,
+    },
+    /// The file names a key that is none.
+    #[error("{place}: {source}")]
+    NoKey {
+        /// File and line.
+        place: String,
+        /// What is wrong.
+        source: ChordError,
+    },
+    /// The key belongs to the terminal.
+    #[error("{place}: `{chord}` cannot be given to `{id}`: {why}")]
+    Reserved {
+        /// File and line.
+        place: String,
+        /// The key.
+        chord: Chord,
+        /// The action.
+        id: &'static str,
+        /// Who has the key.
+        why: &'static str,
+    },
+    /// Two actions want one key in the same context.
+    #[error("{place}: `{chord}` would mean both `{first}` and `{second}` ({}); give one of them another key, or [] to leave it without", context.name())]
+    Twice {
+        /// File and line, or the built-in table.
+        place: String,
+        /// The key.
+        chord: Chord,
+        /// One action.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+        /// Where both would work.
+        context: Context,
+    },
+}
+
+/// Which key does what where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keymap {
+    /// Sorted by context and chord.
+    bindings: Vec<(Context, Chord, Action)>,
+    /// The keys of each action as they were written, in the order of the table.
+    written: Vec<Vec<Chord>>,
+    /// Whether the written keys are a range of digits.
+    ranges: Vec<Option<Chord>>,
+}
+
+/// The key that always quits.
+pub fn is_quit(chord: Chord) -> bool {
+    chord.is_ctrl('c')
+}
+
+fn reserved(chord: Chord, action: Action) -> Option<&'static str> {
+    let only = |letter| chord.is_ctrl(letter);
+    match action {
+        _ if only('c') => Some("Ctrl-C always quits"),
+        _ if only('s') || only('q') => Some("the terminal uses it to hold and release output"),
+        _ if only('d') => Some("shells take it as the end of input"),
+        _ if only('z') && action != Action::Suspend => Some("Ctrl-Z suspends"),
+        _ if only('i') || only('m') || only('[') || only('j') => {
+            Some("terminals cannot tell it from tab, enter or escape")
+        }
+        _ => None,
+    }
+}
+
+impl Keymap {
+    /// Builds the keymap from the table, with the user's own keys in place of the table's.
+    pub fn build(remaps: &[Remap]) -> Result<Self, KeymapError> {
+        let mut places: Vec<Option<String>> = vec![None; ACTIONS.len()];
+        let mut written: Vec<Vec<Chord>> = Vec::with_capacity(ACTIONS.len());
+        let mut ranges = vec![None; ACTIONS.len()];
+        for (spec, range) in ACTIONS.iter().zip(&mut ranges) {
+            let (chords, is_range) = read_all(spec.keys.iter().copied(), "built-in keys")?;
+            written.push(chords);
+            *range = is_range;
+        }
+        for remap in remaps {
+            let place = format!("{}:{}", remap.origin, remap.line);
+            let Some(action) = Action::by_id(&remap.action) else {
+                let suggestion = nearest_id(&remap.action);
+                return Err(KeymapError::NoAction { place, id: remap.action.clone(), suggestion });
+            };
+            let (chords, range) = read_all(remap.keys.iter().map(String::as_str), &place)?;
+            for &chord in &chords {
+                if let Some(why) = reserved(chord, action) {
+                    return Err(KeymapError::Reserved { place, chord, id: action.spec().id, why });
+                }
+            }
+            let at = action as usize;
+            if let (Some(keys), Some(slot), Some(from)) =
+                (written.get_mut(at), ranges.get_mut(at), places.get_mut(at))
+            {
+                *keys = chords;
+                *slot = range;
+                *from = Some(place);
+            }
+        }
+        let mut bindings = Vec::new();
+        for (spec, chords) in ACTIONS.iter().zip(&written) {
+            for &context in spec.contexts {
+                bindings.extend(chords.iter().map(|&chord| (context, chord, spec.action)));
+            }
+        }
+        bindings.sort_unstable();
+        bindings.dedup();
+        for pair in bindings.windows(2) {
+            if let [(context, chord, first), (other, same, second)] = *pair
+                && (context, chord) == (other, same)
+            {
+                let place = [first, second].iter().find_map(|a| places.get(*a as usize).cloned().flatten());
+                return Err(KeymapError::Twice {
+                    place: place.unwrap_or_else(|| "built-in keys".to_owned()),
+                    chord,
+                    first: first.spec().id,
+                    second: second.spec().id,
+                    context,
+                });
+            }
+        }
+        Ok(Self { bindings, written, ranges })
+    }
+
+    /// Finds what a key does: the first context that knows it wins. Ctrl-C quits everywhere.
+    pub fn find(&self, layers: &[Context], chord: Chord) -> Option<Action> {
+        if is_quit(chord) {
+            return Some(Action::Quit);
+        }
+        layers.iter().find_map(|&context| {
+            let at = self.bindings.binary_search_by(|(c, k, _)| (*c, *k).cmp(&(context, chord))).ok()?;
+            self.bindings.get(at).map(|binding| binding.2)
+        })
+    }
+
+    /// Lists the keys of an action as they were written, whether or not they work here.
+    pub fn keys(&self, action: Action) -> &[Chord] {
+        self.written.get(action as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Lists those keys of an action that do it in these contexts, best first.
+    pub fn keys_here<'a>(
+        &'a self,
+        layers: &'a [Context],
+        action: Action,
+    ) -> impl Iterator<Item = Chord> + 'a {
+        self.keys(action).iter().copied().filter(move |&chord| self.find(layers, chord) == Some(action))
+    }
+
+    /// Writes the first key of an action that works here, as the footer shows it; a range of digits as `0-9`.
+    pub fn label_here(&self, layers: &[Context], action: Action, ascii: bool) -> Option<String> {
+        self.keys_here(layers, action).next().map(|chord| self.label(action, chord, ascii))
+    }
+
+    /// Writes all keys of an action that work here, with a space between.
+    pub fn labels_here(&self, layers: &[Context], action: Action, ascii: bool) -> String {
+        let mut out = String::new();
+        for chord in self.keys_here(layers, action) {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(&self.label(action, chord, ascii));
+            if self.is_range(action, chord) {
+                break;
+            }
+        }
+        out
+    }
+
+    fn is_range(&self, action: Action, chord: Chord) -> bool {
+        self.ranges.get(action as usize).copied().flatten() == Some(chord)
+    }
+
+    fn label(&self, action: Action, chord: Chord, ascii: bool) -> String {
+        let mut label = chord.label(ascii);
+        if self.is_range(action, chord) {
+            label.push_str("-9");
+        }
+        label
+    }
+
+    /// Lists the rows of the table that have a meaning in these contexts, those of the winning context first.
+    pub fn actions_here<'a>(
+        &self,
+        layers: &'a [Context],
+    ) -> impl Iterator<Item = (Context, &'static Spec)> + 'a {
+        layers.iter().flat_map(move |&context| {
+            ACTIONS
+                .iter()
+                .filter(move |spec| spec.contexts.contains(&context))
+                .map(move |spec| (context, spec))
+        })
+    }
+}
+
+impl Default for Keymap {
+    /// The table's own keys.
+    fn default() -> Self {
+        // A test holds that the table alone always builds.
+        Self::build(&[]).unwrap_or_else(|_| Self {
+            bindings: Vec::new(),
+            written: Vec::new(),
+            ranges: Vec::new(),
+        })
+    }
+}
+
+fn read_all<'a>(
+    keys: impl Iterator<Item = &'a str>,
+    place: &str,
+) -> Result<(Vec<Chord>, Option<Chord>), KeymapError> {
+    let mut chords = Vec::new();
+    let mut range = None;
+    for key in keys {
+        let read = Chord::parse_range(key)
+            .map_err(|source| KeymapError::NoKey { place: place.to_owned(), source })?;
+        if read.len() > 1 {
+            range = read.first().copied();
+        }
+        chords.extend(read);
+    }
+    Ok((chords, range))
+}
+
+/// Finds the id that shares most of its letters, in order, with what was written.
+fn nearest_id(written: &str) -> Option<&'static str> {
+    let name = |id: &'static str| id.split_once('.').map_or(id, |(_, name)| name);
+    let wanted = written.split_once('.').map_or(written, |(_, name)| name);
+    let common = |id: &'static str| {
+        let mut letters = wanted.chars().take(64);
+        let mut next = letters.next();
+        let mut shared = 0usize;
+        for c in name(id).chars() {
+            if next == Some(c) {
+                shared += 1;
+                next = letters.next();
+            }
+        }
+        2 * shared >= name(id).len().max(1) && shared > 0
+    };
+    let group = written.split_once('.').map_or("", |(group, _)| group);
+    let near = |same_group: bool| {
+        let mut ids = ACTIONS.iter().map(|spec| spec.id);
+        ids.find(|id| (!same_group || id.starts_with(group)) && (name(id) == wanted || common(id)))
+    };
+    near(true).or_else(|| near(false))
+}
+
+/// Writes keys.toml with every action, its keys and what it does: the file that comes with the program.
+pub fn default_file() -> String {
+    let mut out = String::from(
+        "# Keys. Every line here says the default; copy only what you change. A key or a list of keys; [] for none.\n\
+         # Keys are written as a character, or space enter esc tab backspace delete insert up down left right home end\n\
+         # pageup pagedown f1..f24, with ctrl-, alt-, shift- before them; 0..9 means all ten digits. A screen's keys win\n\
+         # over the player's (in replay), and those over the global ones. Ctrl-C always quits and cannot be given away.\n",
+    );
+    let mut group = "";
+    for spec in ACTIONS {
+        let (this, name) = spec.id.split_once('.').unwrap_or(("app", spec.id));
+        if this != group {
+            group = this;
+            out.push_str("\n[");
+            out.push_str(group);
+            out.push_str("]\n");
+        }
+        let keys: Vec<String> = spec.keys.iter().map(|key| format!("\"{key}\"")).collect();
+        let line = format!("{name} = [{}]", keys.join(", "));
+        let _ = writeln!(out, "{line:<48} # {}", spec.doc);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys;
+
+    fn map(text: &str) -> Result<Keymap, KeymapError> {
+        Keymap::build(&keys::read("keys.toml", text).unwrap())
+    }
+
+    fn chord(text: &str) -> Chord {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_table_alone_builds_and_breaks_none_of_its_rules() {
+        let keymap = Keymap::build(&[]).unwrap();
+        for &(_, chord, action) in &keymap.bindings {
+            assert_eq!(reserved(chord, action), None, "{chord} for {action:?}");
+        }
+    }
+
+    #[test]
+    fn every_action_that_has_a_key_is_reached_somewhere() {
+        let keymap = Keymap::default();
+        let all = [
+            Context::Overview,
+            Context::Tune,
+            Context::Traffic,
+            Context::Models,
+            Context::Detail,
+            Context::Prompt,
+            Context::Palette,
+            Context::Help,
+        ];
+        for spec in ACTIONS.iter().filter(|spec| !spec.keys.is_empty()) {
+            let reached = all
+                .iter()
+                .flat_map(|c| [c.layers(true), c.layers(false)])
+                .any(|layers| keymap.keys_here(layers, spec.action).next().is_some());
+            assert!(reached, "{} is hidden everywhere", spec.id);
+        }
+    }
+
+    #[test]
+    fn a_screen_hides_no_key_of_the_player_without_leaving_another() {
+        let keymap = Keymap::default();
+        for screen in [Context::Overview, Context::Tune, Context::Traffic, Context::Models, Context::Detail] {
+            for spec in ACTIONS.iter().filter(|spec| spec.contexts == [Context::Player]) {
+                let here = keymap.keys_here(screen.layers(true), spec.action).next();
+                assert!(here.is_some(), "{} cannot be reached on {}", spec.id, screen.name());
+            }
+            for spec in
+                ACTIONS.iter().filter(|spec| spec.contexts == [Context::Global] && !spec.keys.is_empty())
+            {
+                let here = keymap.keys_here(screen.layers(true), spec.action).next();
+                let hidden = matches!(spec.action, Action::Back);
+                assert!(here.is_some() || hidden, "{} cannot be reached on {}", spec.id, screen.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_screen_wins_over_the_player_and_the_player_over_the_rest() {
+        let keymap = Keymap::default();
+        let on = |screen: Context, replay, key| keymap.find(screen.layers(replay), chord(key));
+        assert_eq!(on(Context::Tune, true, "left"), Some(Action::NudgeDown));
+        assert_eq!(on(Context::Overview, true, "left"), Some(Action::Back10s));
+        assert_eq!(on(Context::Tune, true, "<"), Some(Action::Back10s));
+        assert_eq!(on(Context::Overview, false, "space"), Some(Action::Freeze));
+        assert_eq!(on(Context::Overview, true, "space"), Some(Action::Play));
+        assert_eq!(on(Context::Tune, false, "3"), Some(Action::TypeValue));
+        assert_eq!(on(Context::Tune, false, "f3"), Some(Action::Traffic));
+        assert_eq!(on(Context::Prompt, true, "q"), None, "letters are typed, not obeyed, in a prompt");
+        assert_eq!(on(Context::Prompt, true, "ctrl-c"), Some(Action::Quit));
+    }
+
+    #[test]
+    fn ranges_are_shown_as_such() {
+        let keymap = Keymap::default();
+        let tune = Context::Tune.layers(true);
+        assert_eq!(keymap.label_here(tune, Action::TypeValue, false).unwrap(), "0-9");
+        assert_eq!(keymap.label_here(tune, Action::JumpTenth, false).unwrap(), "Alt-0-9");
+        assert_eq!(keymap.labels_here(tune, Action::Back10s, false), "< Alt-←");
+    }
+
+    #[test]
+    fn the_users_keys_take_the_place_of_the_tables() {
+        let keymap = map("[app]\nquit = [\"x\", \"Q\"]\n[tune]\nflipped = []").unwrap();
+        let layers = Context::Overview.layers(false);
+        assert_eq!(keymap.find(layers, chord("x")), Some(Action::Quit));
+        assert_eq!(keymap.find(layers, chord("q")), None);
+        assert_eq!(keymap.find(Context::Tune.layers(false), chord("x")), Some(Action::Quit));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_names_and_line() {
+        for (text, words) in [
+            ("[tune]\napply = \"u\"", &["keys.toml:2", "`u`", "tune.apply", "tune.undo"][..]),
+            ("[app]\nquit = \"ctrl-s\"", &["keys.toml:2", "ctrl-s", "app.quit", "terminal"]),
+            ("[app]\nhelp = \"ctrl-c\"", &["Ctrl-C always quits"]),
+            ("[app]\nzoom = \"ctrl-z\"", &["Ctrl-Z suspends"]),
+            ("[app]\nhelp = \"hyper-x\"", &["keys.toml:2", "hyper-x"]),
+            ("[tune]\naply = \"a\"", &["tune.aply", "tune.apply"]),
+        ] {
+            let message = map(text).unwrap_err().to_string();
+            for word in words {
+                assert!(message.contains(word), "{message} should say {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_file_that_comes_with_the_program_says_the_defaults() {
+        assert_eq!(
+            keys::DEFAULT_KEYS,
+            default_file(),
+            "config/keys.toml is what default_file() writes; write it anew"
+        );
+        assert_eq!(map(keys::DEFAULT_KEYS).unwrap(), Keymap::default());
+    }
+}

@@ -1,0 +1,191 @@
+//! The few strokes everything is drawn with: a sign, a text, a fill, straight into the buffer.
+//!
+//! Invariant: nothing is written outside the given area or the buffer, whatever their sizes; unsafe characters are left
+//! out; a text costs no allocation.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthChar;
+
+use super::glyphs::Glyphs;
+use super::text;
+use super::theme::{Role, Theme};
+
+/// What everything is drawn with.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The colours.
+    pub theme: &'a Theme,
+    /// The signs.
+    pub glyphs: &'a Glyphs,
+}
+
+impl Look<'_> {
+    /// Gives the style of a role.
+    pub fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+}
+
+/// The longest cluster of combining marks that is kept on one letter.
+const LONGEST_CLUSTER: usize = 16;
+
+/// Writes one sign of one column.
+pub fn sign(buf: &mut Buffer, x: u16, y: u16, sign: char, style: Style) {
+    if let Some(cell) = buf.cell_mut((x, y)) {
+        cell.set_char(sign).set_style(style);
+    }
+}
+
+/// Writes a sign along a row.
+pub fn row(buf: &mut Buffer, at: Rect, along: char, style: Style) {
+    let at = at.intersection(buf.area);
+    for y in at.top()..at.bottom().min(at.top().saturating_add(1)) {
+        for x in at.left()..at.right() {
+            sign(buf, x, y, along, style);
+        }
+    }
+}
+
+/// Empties an area and paints its ground.
+pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
+    let area = area.intersection(buf.area);
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                cell.reset();
+                cell.set_style(style);
+            }
+        }
+    }
+}
+
+/// Lays a style over an area.
+pub fn tint(buf: &mut Buffer, area: Rect, style: Style) {
+    buf.set_style(area, style);
+}
+
+/// Writes a text into the first row of `at`, cut with … where it does not fit; gives the columns used.
+pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+    let at = at.intersection(buf.area);
+    if at.is_empty() {
+        return 0;
+    }
+    let room = usize::from(at.width);
+    let longer = words.len() > room && text::width(words) > room;
+    let (kept, _) = if longer { text::fit(words, room.saturating_sub(1)) } else { (words.len(), 0) };
+    let mut x = at.left();
+    for c in words.get(..kept).unwrap_or_default().chars() {
+        x = letter(buf, at, x, c, style);
+    }
+    if longer && x < at.right() {
+        sign(buf, x, at.top(), cut, style);
+        x += 1;
+    }
+    x - at.left()
+}
+
+/// Writes one letter at `x` and gives the column after it.
+fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
+    let y = at.top();
+    let wide = if c.is_ascii() { 1 } else { c.width().unwrap_or(0) };
+    if !text::is_safe(c) {
+        return x;
+    }
+    if wide == 0 {
+        // A combining mark goes to the letter before it.
+        let before = x.checked_sub(1).filter(|&b| b >= at.left());
+        if let Some(cell) = before.and_then(|b| buf.cell_mut((b, y)))
+            && cell.symbol().len() < LONGEST_CLUSTER
+            && cell.symbol() != " "
+        {
+            let mut cluster = cell.symbol().to_owned();
+            cluster.push(c);
+            cell.set_symbol(&cluster);
+        }
+        return x;
+    }
+    let after = x.saturating_add(if wide == 2 { 2 } else { 1 });
+    if after > at.right() {
+        return x;
+    }
+    sign(buf, x, y, c, style);
+    if wide == 2
+        && let Some(hidden) = buf.cell_mut((x + 1, y))
+    {
+        hidden.set_char(' ').set_style(style);
+    }
+    after
+}
+
+/// Writes a text at the right end of the first row of `at`; gives the columns used.
+pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
+    let start = at.right().saturating_sub(wide);
+    text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
+}
+
+/// Writes a text in the middle of the first row of `at`; gives the columns used.
+pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
+    let start = at.left().saturating_add((at.width - wide) / 2);
+    text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
+}
+
+/// Takes `columns` from the left of an area: what was taken, and the rest.
+pub fn split_left(area: Rect, columns: u16) -> (Rect, Rect) {
+    let columns = columns.min(area.width);
+    let rest = Rect { x: area.x.saturating_add(columns), width: area.width - columns, ..area };
+    (Rect { width: columns, ..area }, rest)
+}
+
+/// Takes `rows` from the top of an area: what was taken, and the rest.
+pub fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
+    let rows = rows.min(area.height);
+    let rest = Rect { y: area.y.saturating_add(rows), height: area.height - rows, ..area };
+    (Rect { height: rows, ..area }, rest)
+}
+
+/// Gives the `index`th row of an area; empty beyond its end.
+pub fn nth_row(area: Rect, index: u16) -> Rect {
+    split_top(split_top(area, index).1, 1).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(width: u16, words: &str) -> String {
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, 1));
+        text(&mut buf, Rect::new(0, 0, width, 1), words, Style::new(), '…');
+        (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
+    }
+
+    #[test]
+    fn texts_are_cut_and_cleaned_on_the_way() {
+        assert_eq!(line(6, "abc"), "abc   ");
+        assert_eq!(line(4, "abcdef"), "abc…");
+        assert_eq!(line(5, "日本語"), "日 本 …");
+        assert_eq!(line(6, "a\u{1b}[31mb\u{202e}c"), "a[31m…");
+        assert_eq!(line(3, "e\u{301}x"), "e\u{301}x ");
+    }
+
+    #[test]
+    fn nothing_is_written_outside() {
+        let area = Rect::new(2, 1, 4, 1);
+        for at in [
+            Rect::new(0, 0, 0, 0),
+            Rect::new(5, 1, 90, 7),
+            Rect::new(0, 0, 9, 9),
+            Rect::new(u16::MAX, u16::MAX, 5, 5),
+        ] {
+            let mut buf = Buffer::empty(area);
+            text(&mut buf, at, "abcdefgh", Style::new(), '…');
+            text_right(&mut buf, at, "abcdefgh", Style::new(), '…');
+            text_middle(&mut buf, at, "日本語", Style::new(), '…');
+            row(&mut buf, at, '─', Style::new());
+            clear(&mut buf, at, Style::new());
+        }
+    }
+}

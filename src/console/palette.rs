@@ -1,0 +1,244 @@
+//! The palette: any action, found by a few of its letters.
+//!
+//! Invariant: what is listed is what works here, with the key that does it, so that the palette teaches the keys.
+
+use std::fmt;
+
+use crossterm::event::KeyEvent;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Context};
+use super::keys::Keymap;
+use super::paint::{self, Look};
+use super::prompt::Prompt;
+use super::text;
+use super::theme::Role;
+use super::widgets::panel::Panel;
+use super::widgets::table::{TableState, scrollbar};
+
+/// An action that matches what was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    action: Action,
+    score: u32,
+    /// Which letters of the name matched.
+    letters: Vec<u32>,
+}
+
+/// The palette's state.
+pub struct Palette {
+    prompt: Prompt,
+    layers: &'static [Context],
+    found: Vec<Found>,
+    state: TableState,
+    matcher: Matcher,
+}
+
+impl fmt::Debug for Palette {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Palette")
+            .field("query", &self.prompt.value())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Palette {
+    /// Opens the palette over a screen.
+    pub fn open(layers: &'static [Context], keymap: &Keymap) -> Self {
+        let matcher = Matcher::new(Config::DEFAULT);
+        let mut palette = Self {
+            prompt: Prompt::default(),
+            layers,
+            found: Vec::new(),
+            state: TableState::default(),
+            matcher,
+        };
+        palette.search(keymap);
+        palette
+    }
+
+    /// Edits what is looked for.
+    pub fn key(&mut self, event: &KeyEvent, keymap: &Keymap) {
+        if self.prompt.key(event) {
+            self.search(keymap);
+        }
+    }
+
+    /// Takes pasted text into what is looked for.
+    pub fn paste(&mut self, pasted: &str, keymap: &Keymap) {
+        if self.prompt.paste(pasted) {
+            self.search(keymap);
+        }
+    }
+
+    /// Moves the choice.
+    pub fn step(&mut self, by: isize) {
+        self.state.step(by, self.found.len());
+    }
+
+    /// Gives the chosen action.
+    pub fn chosen(&self) -> Option<Action> {
+        self.state.selected.and_then(|at| self.found.get(at)).map(|found| found.action)
+    }
+
+    /// Gives the number of actions listed.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Says whether nothing matches.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    fn search(&mut self, keymap: &Keymap) {
+        let pattern = Pattern::parse(self.prompt.value(), CaseMatching::Smart, Normalization::Smart);
+        let mut letters = Vec::new();
+        let mut chars = Vec::new();
+        self.found.clear();
+        for (_, spec) in keymap.actions_here(self.layers) {
+            if self.found.iter().any(|found| found.action == spec.action) || spec.action == Action::Palette {
+                continue;
+            }
+            letters.clear();
+            let name = pattern.indices(Utf32Str::new(spec.name, &mut chars), &mut self.matcher, &mut letters);
+            // A match in the name counts twice as much as one in the other words.
+            let score = name.map(|score| score * 2).or_else(|| {
+                letters.clear();
+                let mut other =
+                    |words: &str| pattern.score(Utf32Str::new(words, &mut chars), &mut self.matcher);
+                other(spec.words)
+                    .or_else(|| other(spec.id))
+                    .or_else(|| other(spec.doc).map(|score| score / 2))
+            });
+            if let Some(score) = score {
+                letters.sort_unstable();
+                letters.dedup();
+                self.found.push(Found { action: spec.action, score, letters: letters.clone() });
+            }
+        }
+        // Stable: equals stay in the order of the table.
+        self.found.sort_by_key(|found| std::cmp::Reverse(found.score));
+        self.state = TableState { selected: (!self.found.is_empty()).then_some(0), offset: 0 };
+    }
+
+    /// Gives where the palette lies over a screen.
+    pub fn area(screen: Rect) -> Rect {
+        let (width, height) = (screen.width.min(76), screen.height.min(18));
+        let x = screen.x + (screen.width - width) / 2;
+        let y = screen.y + (screen.height - height) / 4;
+        Rect { x, y, width, height }
+    }
+
+    /// Draws it over a screen.
+    pub fn render(&self, screen: Rect, buf: &mut Buffer, look: Look<'_>, keymap: &Keymap) {
+        let area = Self::area(screen.intersection(buf.area));
+        paint::clear(buf, area, look.theme.popup());
+        let mut scope = super::format::Short::new();
+        let _ = fmt::Write::write_fmt(&mut scope, format_args!("{} actions", self.found.len()));
+        let inner = Panel { title: "Actions", scope: &scope, focus: true }.render(area, buf, look);
+        let (line, list) = paint::split_top(inner, 1);
+        self.prompt.render(": ", "type a few letters", line, buf, look);
+        let visible = usize::from(list.height);
+        let state = self.state.scrolled(self.found.len(), visible);
+        let bar = u16::from(self.found.len() > visible);
+        let rows = Rect { width: list.width.saturating_sub(bar), ..list };
+        for (row, (at, found)) in (0..rows.height).zip(self.found.iter().enumerate().skip(state.offset)) {
+            self.row(paint::nth_row(rows, row), found, state.selected == Some(at), buf, look, keymap);
+        }
+        if bar == 1 && list.width > 1 {
+            let place = Rect { x: list.right() - 1, width: 1, ..list };
+            scrollbar(buf, place, state.offset, visible, self.found.len(), look);
+        }
+        if self.found.is_empty() {
+            paint::text(
+                buf,
+                paint::nth_row(list, 0),
+                " nothing is called that",
+                look.style(Role::Muted),
+                look.glyphs.cut,
+            );
+        }
+    }
+
+    fn row(
+        &self,
+        at: Rect,
+        found: &Found,
+        selected: bool,
+        buf: &mut Buffer,
+        look: Look<'_>,
+        keymap: &Keymap,
+    ) {
+        let spec = found.action.spec();
+        let keys = keymap.labels_here(self.layers, found.action, look.glyphs.is_ascii());
+        let wide = u16::try_from(text::width(&keys)).unwrap_or(u16::MAX).min(at.width / 3);
+        let (_, inside) = paint::split_left(at, 1);
+        let (words, place) = paint::split_left(inside, inside.width.saturating_sub(wide + 1));
+        let used = paint::text(buf, words, spec.name, look.style(Role::Text), look.glyphs.cut);
+        for &letter in &found.letters {
+            // Names are ASCII, so letters are columns.
+            if let Some(offset) = u16::try_from(letter).ok().filter(|&offset| offset < used) {
+                paint::tint(buf, Rect { x: words.x + offset, width: 1, ..words }, look.style(Role::Match));
+            }
+        }
+        let (_, rest) = paint::split_left(words, used.saturating_add(2));
+        if rest.width >= 12 {
+            paint::text(buf, rest, spec.doc, look.style(Role::Muted), look.glyphs.cut);
+        }
+        paint::text_right(buf, place, &keys, look.style(Role::Key), look.glyphs.cut);
+        if selected {
+            paint::tint(buf, at, look.style(Role::Selection));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::{KeyCode, KeyModifiers};
+
+    fn find(layers: &'static [Context], query: &str) -> Vec<Action> {
+        let keymap = Keymap::default();
+        let mut palette = Palette::open(layers, &keymap);
+        for c in query.chars() {
+            palette.key(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), &keymap);
+        }
+        palette.found.iter().map(|found| found.action).collect()
+    }
+
+    #[test]
+    fn a_few_letters_or_another_word_find_an_action() {
+        let tune = Context::Tune.layers(true);
+        for (query, action) in [
+            ("apply", Action::Apply),
+            ("rollback", Action::Undo),
+            ("nxerr", Action::NextError),
+            ("colour", Action::NextTheme),
+            ("quit", Action::Quit),
+        ] {
+            assert_eq!(find(tune, query).first(), Some(&action), "{query}");
+        }
+        assert!(find(tune, "zzzzqq").is_empty());
+    }
+
+    #[test]
+    fn only_what_works_here_is_listed() {
+        let live = find(Context::Overview.layers(false), "");
+        assert!(
+            !live.contains(&Action::Play) && !live.contains(&Action::Apply) && live.contains(&Action::Quit)
+        );
+        assert!(find(Context::Overview.layers(true), "").contains(&Action::Play));
+    }
+
+    #[test]
+    fn names_are_ascii_so_that_matched_letters_are_columns() {
+        for spec in super::super::action::ACTIONS {
+            assert!(spec.name.is_ascii(), "{}", spec.name);
+        }
+    }
+}

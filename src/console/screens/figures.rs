@@ -1,0 +1,186 @@
+//! Figures with their standing: what is known, what is estimated, what nobody knows; and the frames that name their scope.
+//!
+//! Invariant: an estimate carries `~`, what is unknown is said to be, and a scope is never left out.
+
+use std::fmt::Write;
+
+use arrayvec::ArrayString;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::paint;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::panel::Panel;
+use crate::pricing::CostSum;
+use crate::session::Snapshot;
+use crate::telemetry::Cell;
+use crate::units::{Instant, Pico, PicoPerMillion, Span};
+
+/// A line of words on the stack.
+pub(super) type Line = ArrayString<120>;
+
+/// Writes a line; what does not fit is left out.
+pub(super) fn line(arguments: std::fmt::Arguments<'_>) -> Line {
+    let mut out = Line::new();
+    let _ = out.write_fmt(arguments);
+    out
+}
+
+/// Writes a short text; what does not fit is left out.
+pub(super) fn short(arguments: std::fmt::Arguments<'_>) -> Short {
+    let mut out = Short::new();
+    let _ = out.write_fmt(arguments);
+    out
+}
+
+/// Names the window: `last 15m`, `all so far`.
+pub(super) fn window(snapshot: &Snapshot) -> Short {
+    match snapshot.window.window {
+        Some(span) => short(format_args!("last {span}")),
+        None => short(format_args!("all so far")),
+    }
+}
+
+/// Names window and reading: `last 15m · routed`.
+pub(super) fn scope(scene: Scene<'_>) -> Line {
+    let snapshot = scene.snapshot;
+    line(format_args!("{} {} {}", window(snapshot), scene.look.glyphs.dot, snapshot.reading.name()))
+}
+
+/// Names window, reading and how much of the figures is estimated: `last 15m · routed · 61.0 % estimated`.
+pub(super) fn scope_of(scene: Scene<'_>, estimated: u64, whole: u64) -> Line {
+    let mut out = scope(scene);
+    let dot = scene.look.glyphs.dot;
+    let _ = match (estimated, whole) {
+        (_, 0) => Ok(()),
+        (0, _) => write!(out, " {dot} observed"),
+        _ => write!(out, " {dot} {} estimated", format::percent(estimated, whole)),
+    };
+    out
+}
+
+/// Draws a panel's frame and gives the area inside; says along the bottom where traffic was made up.
+pub(super) fn frame(
+    scene: Scene<'_>,
+    place: usize,
+    title: &str,
+    scope: &str,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    let inner =
+        Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
+    let area = area.intersection(buf.area);
+    let log = &scene.snapshot.log;
+    let words = match log.simulated {
+        0 => return inner,
+        some if some < log.len() => " PARTLY SIMULATED ",
+        _ => " SIMULATED ",
+    };
+    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
+    if area.width > wide.saturating_add(3) && area.height > 1 {
+        let at = Rect { x: area.right() - wide - 2, y: area.bottom() - 1, width: wide, height: 1 };
+        paint::text(buf, at, words, scene.look.style(Role::Simulated), scene.look.glyphs.cut);
+    }
+    inner
+}
+
+/// Says in the middle of an empty panel why it is empty.
+pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffer) {
+    let row = paint::nth_row(area, area.height.saturating_sub(1) / 2);
+    paint::text_middle(buf, row, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+}
+
+/// Writes a sum of costs and gives the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.
+pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
+    let total = sum.total();
+    if total == Pico::ZERO && sum.unknown > 0 {
+        return (short(format_args!("unknown")), Role::Unknown);
+    }
+    let (sign, role) =
+        if sum.estimated == Pico::ZERO { ("", Role::Observed) } else { ("~", Role::Estimated) };
+    let more = if sum.unknown > 0 { " +?" } else { "" };
+    (short(format_args!("{sign}{}{more}", format::money(total))), role)
+}
+
+/// Gives what a thousand requests cost, over those of known or estimated cost.
+pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
+    let counted = requests.checked_sub(sum.unknown).filter(|&counted| counted > 0)?;
+    Some(sum.total().ratio(1000, i128::from(counted)))
+}
+
+/// Gives what a sum over some time comes to over another time.
+pub(super) fn at_rate(total: Pico, covered: Span, over: Span) -> Option<Pico> {
+    // Less than a minute of traffic is no rate.
+    (covered >= Span::mins(1)).then(|| total.ratio(i128::from(over.0), i128::from(covered.0)))
+}
+
+/// Writes one amount's share of another.
+pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
+    // A thousandth of a microdollar tells shares apart well enough and leaves room for billions.
+    let nano = |amount: Pico| u64::try_from((amount.0 / 1000).max(0)).unwrap_or(u64::MAX);
+    if whole.0 <= 0 {
+        return short(format_args!("{UNKNOWN}"));
+    }
+    format::percent(nano(part), nano(whole))
+}
+
+/// Gives a share in thousandths, for bars.
+pub(super) fn thousandths(part: u64, whole: u64) -> u32 {
+    let exact = u128::from(part).saturating_mul(1000) / u128::from(whole.max(1));
+    u32::try_from(exact).unwrap_or(1000).min(1000)
+}
+
+/// Gives a share of money in thousandths, for bars.
+pub(super) fn money_thousandths(part: Pico, whole: Pico) -> u32 {
+    let exact = part.0.max(0).saturating_mul(1000) / whole.0.max(1);
+    u32::try_from(exact).unwrap_or(1000).min(1000)
+}
+
+/// Writes milliseconds: `2.84 s`.
+pub(super) fn millis(millis: u64) -> Short {
+    format::duration(Span(i64::try_from(millis).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
+}
+
+/// Writes a price for a million tokens: `$2.00`, `$0.075`.
+pub(super) fn price(price: PicoPerMillion) -> Short {
+    let text = price.usd_per_million();
+    match text.split_once('.') {
+        None => short(format_args!("${text}.00")),
+        Some((_, cents)) if cents.len() == 1 => short(format_args!("${text}0")),
+        Some(_) => short(format_args!("${text}")),
+    }
+}
+
+/// Writes the time of day, with the day before it where the log spans several: `14:03:20`, `05-23 14:03:20`.
+pub(super) fn moment(snapshot: &Snapshot, at: Instant) -> Short {
+    let second = at.0.rem_euclid(86_400_000_000) / 1_000_000;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    if spans_days(snapshot) {
+        let date = at.date();
+        let day = date.get(date.len().saturating_sub(5)..).unwrap_or_default();
+        return short(format_args!("{day} {hour:02}:{minute:02}:{second:02}"));
+    }
+    short(format_args!("{hour:02}:{minute:02}:{second:02}"))
+}
+
+/// Says whether the log runs over midnight.
+pub(super) fn spans_days(snapshot: &Snapshot) -> bool {
+    snapshot.log.bounds().is_some_and(|(first, last)| first.day_start() != last.day_start())
+}
+
+/// Gives the share of prompt tokens that were read from cache, where any prompt tokens are known.
+pub(super) fn cache_share(cell: &Cell) -> Short {
+    format::percent(cell.tokens.cache_read, cell.tokens.prompt())
+}
+
+/// Gives the name that stands for calls to no named model.
+pub(super) const UNNAMED: &str = "(no model named)";
+
+/// Writes a latency that may be unknown.
+pub(super) fn latency(value: Option<u64>) -> Short {
+    format::or_unknown(value, millis)
+}

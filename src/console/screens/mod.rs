@@ -1,0 +1,10 @@
+//! The screens: each a state, a pure drawing of (snapshot, state, theme, area), and answers to keys and mouse.
+//!
+//! Invariant: a screen draws what the snapshot says and asks for what it wants; it changes no figure itself.
+
+pub mod detail;
+mod figures;
+pub mod models;
+pub mod overview;
+pub mod traffic;
+pub mod tune;

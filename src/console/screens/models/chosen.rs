@@ -1,0 +1,252 @@
+//! The chosen model: its calls and tokens, its latencies, its prices over time, the rungs it serves.
+
+use std::fmt::Write;
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use super::columns::{series, state_of};
+use super::roster::Row;
+use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::paint;
+use crate::console::screens::figures::{self, Line, line, short};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::bars::{Bar, BarList};
+use crate::console::widgets::gauge;
+use crate::console::widgets::key_values::{self, KeyValue};
+use crate::pricing::{Rates, Tier};
+use crate::session::NoteKind;
+use crate::telemetry::Cell;
+use crate::units::Pico;
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mut Buffer) {
+    let Some(row) = row else {
+        let inner = figures::frame(scene, 1, "No model", &figures::scope(scene), area, buf);
+        figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
+        return;
+    };
+    let calls = row.cell.map_or((0, 0), |cell| (cell.estimated, cell.attempts));
+    let scope = figures::scope_of(scene, calls.0, calls.1);
+    let inner = figures::frame(scene, 1, row.name, &scope, area, buf);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    // Side by side where that is wide enough, else one over the other for as far as it goes.
+    let columns = match inner.width {
+        0..=63 => 1,
+        64..=119 => 2,
+        _ => 4,
+    };
+    let gap = 3;
+    let mut rest = inner;
+    let mut next = |of: u16| {
+        let (at, more) = paint::split_left(rest, rest.width / of.max(1));
+        rest = more;
+        Rect { width: at.width.saturating_sub(if of > 1 { gap } else { 0 }), ..at }
+    };
+    match columns {
+        1 => {
+            calls_and_tokens(scene, row, next(1), buf);
+        }
+        2 => {
+            let (left, right) = (next(2), next(1));
+            calls_and_tokens(scene, row, left, buf);
+            let (top, below) = paint::split_top(right, right.height / 2);
+            prices(scene, row, Rect { height: top.height.saturating_sub(1), ..top }, buf);
+            ladder(scene, row, below, buf);
+        }
+        _ => {
+            calls_and_tokens(scene, row, next(4), buf);
+            latency(scene, row, next(3), buf);
+            prices(scene, row, next(2), buf);
+            ladder(scene, row, next(1), buf);
+        }
+    }
+}
+
+/// Writes a heading and gives what is below it.
+fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
+    let (row, rest) = paint::split_top(at, 1);
+    let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
+    paint::text(buf, row, words, style, scene.look.glyphs.cut);
+    rest
+}
+
+fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+    let look = scene.look;
+    let at = heading(scene, "Calls and tokens", at, buf);
+    let Some(cell) = row.cell else {
+        figures::nothing(scene, "not seen in this window", at, buf);
+        return;
+    };
+    let (_, state, words) = state_of(look, Some(cell));
+    let mut lines: ArrayVec<(&str, Line, Role), 16> = ArrayVec::new();
+    let mut put = |key, value: Line, role| {
+        let _ = lines.try_push((key, value, role));
+    };
+    let count = |number| line(format_args!("{}", format::count_short(number)));
+    put("state in this window", line(format_args!("{words}")), state);
+    let (cost, role) = figures::cost(&cell.cost);
+    put("cost", line(format_args!("{cost}")), role);
+    if cell.cost.estimated != Pico::ZERO {
+        let (amount, error) = (format::money(cell.cost.estimated), format::money(cell.cost_error()));
+        put("  of it estimated", line(format_args!("~{amount} ±{error}")), Role::Estimated);
+    }
+    if cell.cost.unknown > 0 {
+        let calls = format::count_short(cell.cost.unknown);
+        put("  besides, of unknown cost", line(format_args!("{calls} calls")), Role::Warn);
+    }
+    put("calls", count(cell.attempts), Role::Text);
+    put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
+    put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
+    put("answered after escalation", shared(cell.escalated, cell.requests), Role::Text);
+    put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
+    put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
+    put("  written to cache", shared(cell.tokens.cache_write(), cell.tokens.prompt()), Role::Text);
+    put("answer tokens", count(cell.tokens.output), Role::Text);
+    put("  of them reasoning, where told", shared(cell.tokens.reasoning, cell.tokens.output), Role::Text);
+    if cell.tokens_unknown > 0 {
+        put("calls of unknown tokens", count(cell.tokens_unknown), Role::Warn);
+    }
+    let rows: ArrayVec<KeyValue<'_>, 16> =
+        lines.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
+    key_values::render(&rows, at, buf, look);
+}
+
+/// Writes a count with its share: `12  0.4 %`.
+fn shared(part: u64, whole: u64) -> Line {
+    line(format_args!("{}  {:>7}", format::count_short(part), format::percent(part, whole).as_str()))
+}
+
+fn worse(count: u64) -> Role {
+    if count > 0 { Role::Error } else { Role::Text }
+}
+
+fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+    let at = heading(scene, "Latency per call", at, buf);
+    let Some(known) = row.percentiles() else {
+        figures::nothing(scene, "no latency is known", at, buf);
+        return;
+    };
+    let values = [known.p50, known.p95, known.p99].map(figures::millis);
+    let style = series(scene.look, row);
+    let bar = |label, value, millis| Bar {
+        label,
+        value,
+        filled: figures::thousandths(millis, known.p99),
+        staged: None,
+        style,
+    };
+    let bars = [
+        bar("p50", values[0].as_str(), known.p50),
+        bar("p95", values[1].as_str(), known.p95),
+        bar("p99", values[2].as_str(), known.p99),
+    ];
+    BarList { bars: &bars, label_width: 4 }.render(at, buf, scene.look);
+    let below = paint::split_top(at, 4).1;
+    let calls = row.cell.map_or(0, |cell: &Cell| cell.attempts);
+    let words = line(format_args!(
+        "known of {} of {} calls",
+        format::count_short(known.known),
+        format::count_short(calls)
+    ));
+    paint::text(buf, below, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    if row.cell.is_some_and(|cell| cell.estimated > 0) {
+        let next = paint::split_top(below, 1).1;
+        let words = "estimated calls: from this model's own pace";
+        paint::text(buf, next, words, scene.look.style(Role::Estimated), scene.look.glyphs.cut);
+    }
+}
+
+fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+    let look = scene.look;
+    let snapshot = scene.snapshot;
+    let title = line(format_args!("Price per 1M tokens {} {}", look.glyphs.dot, snapshot.log.book));
+    let mut at = heading(scene, &title, at, buf);
+    let mut put = |words: &str, role| {
+        let (row, rest) = paint::split_top(at, 1);
+        at = rest;
+        paint::text(buf, row, words, look.style(role), look.glyphs.cut);
+    };
+    let Some(rates) = snapshot.log.prices.rates(row.model, snapshot.clock) else {
+        put("not in the price book: its cost is unknown", Role::Warn);
+        return;
+    };
+    tiers(rates, &mut put);
+    // What was said of this model's price in the log, the newest first.
+    let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
+    let said = known.filter_map(|note| {
+        let about = note.text.strip_prefix("price of ")?.strip_prefix(row.name)?;
+        Some((note.at, about.strip_prefix(" is now ")?))
+    });
+    for (at, words) in said.take(8) {
+        let (sign, role) = if at <= snapshot.clock { ("since", Role::Text) } else { ("from", Role::Muted) };
+        put(&line(format_args!("{sign} {}: {words}", figures::moment(snapshot, at))), role);
+    }
+}
+
+fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
+    let optional = |price: Option<crate::units::PicoPerMillion>| {
+        price.map_or_else(|| short(format_args!("as prompt")), figures::price)
+    };
+    let write = |tier: &Tier| {
+        let mut words = line(format_args!("prompt {}", figures::price(tier.input)));
+        let _ = write!(words, "  cache read {}", optional(tier.cache_read));
+        let _ = write!(words, "  answer {}", figures::price(tier.output));
+        words
+    };
+    put(&write(&rates.base), Role::Text);
+    let base = &rates.base;
+    let writes: Short = optional(base.write_5m);
+    if base.write_5m.is_some() {
+        put(&line(format_args!("cache write {writes}, 1 h {}", optional(base.write_1h))), Role::Text);
+    }
+    if let Some(reasoning) = base.reasoning {
+        put(&line(format_args!("reasoning {}", figures::price(reasoning))), Role::Text);
+    }
+    for (above, tier) in &rates.above {
+        put(&line(format_args!("prompts above {} tokens:", format::count(*above))), Role::Muted);
+        put(&write(tier), Role::Text);
+    }
+}
+
+/// The rungs the model serves, with the share of each route's requests that it answers under the policy in force.
+fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+    let look = scene.look;
+    let snapshot = scene.snapshot;
+    let mut at = heading(scene, "Rungs it serves, share of the route it answers", at, buf);
+    let mut found = false;
+    for (index, route) in snapshot.policy.routes.iter().enumerate() {
+        for (place, rung) in route.ladder.iter().enumerate() {
+            if rung.model != row.model || !row.model.is_some() {
+                continue;
+            }
+            found = true;
+            let (line_at, rest) = paint::split_top(at, 1);
+            at = rest;
+            let name = line(format_args!("{}.{}", route.name, rung.name));
+            let words = if place + 1 == route.ladder.len() {
+                line(format_args!("last rung"))
+            } else {
+                line(format_args!("from {}", format::per_mille(rung.threshold)))
+            };
+            let forecast = snapshot.consequences.routes.get(index).map(|route| &route.applied);
+            let answered = forecast.and_then(|forecast| forecast.answered.get(place)).copied().unwrap_or(0);
+            let whole = forecast.map_or(0, |forecast| forecast.requests);
+            let (left, right) = paint::split_left(line_at, line_at.width.min(22));
+            paint::text(buf, left, &name, look.style(Role::Text), look.glyphs.cut);
+            let (middle, right) = paint::split_left(right, 11);
+            paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);
+            let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
+            gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
+            let share = if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
+            paint::text_right(buf, value, &share, look.style(Role::Text), look.glyphs.cut);
+        }
+    }
+    if !found {
+        let words = "on no ladder of this policy";
+        paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);
+    }
+}

@@ -1,0 +1,348 @@
+//! The table of models: its columns, its order, its cells.
+
+use std::fmt::Write;
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::State;
+use super::roster::{Roster, Row};
+use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::paint::{self, Look};
+use crate::console::screens::figures::{self, line, short};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::table::{Column, Order, Slot, Table, Width};
+use crate::telemetry::{Cell, Percentiles};
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    /// Requests answered.
+    #[default]
+    Requests,
+    /// Calls.
+    Attempts,
+    /// The share of calls that failed.
+    Errors,
+    /// Latencies.
+    P50,
+    /// Latencies.
+    P95,
+    /// Latencies.
+    P99,
+    /// Prompt tokens.
+    TokensIn,
+    /// The share of them read from cache.
+    Cache,
+    /// Answer tokens.
+    TokensOut,
+    /// Cost.
+    Cost,
+    /// Cost of a thousand calls.
+    PerThousand,
+    /// The price of prompt tokens.
+    PriceIn,
+    /// The price of answer tokens.
+    PriceOut,
+    /// Names.
+    Name,
+}
+
+impl Key {
+    const ALL: [Self; 14] = [
+        Self::Requests,
+        Self::Attempts,
+        Self::Errors,
+        Self::P50,
+        Self::P95,
+        Self::P99,
+        Self::TokensIn,
+        Self::Cache,
+        Self::TokensOut,
+        Self::Cost,
+        Self::PerThousand,
+        Self::PriceIn,
+        Self::PriceOut,
+        Self::Name,
+    ];
+
+    /// Gives the one after this, starting again at the end.
+    pub(super) fn next(self) -> Self {
+        Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
+    }
+
+    /// Says whether the largest come first unless asked otherwise.
+    pub(super) fn descends(self) -> bool {
+        self != Self::Name
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Attempts => "calls",
+            Self::Errors => "share of errors",
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::TokensIn => "prompt tokens",
+            Self::Cache => "share of cache reads",
+            Self::TokensOut => "answer tokens",
+            Self::Cost => "cost",
+            Self::PerThousand => "cost per 1,000 calls",
+            Self::PriceIn => "price of prompts",
+            Self::PriceOut => "price of answers",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// What a column shows.
+#[derive(Clone, Copy)]
+enum Shows {
+    Mark,
+    Name,
+    State,
+    Share,
+    Requests,
+    Calls,
+    Errors,
+    ErrorShare,
+    P50,
+    P95,
+    P99,
+    Prompt,
+    CacheShare,
+    Answer,
+    Cost,
+    CostShare,
+    PerThousand,
+    PriceIn,
+    PriceOut,
+    PriceCache,
+    Rungs,
+}
+
+const COUNT: usize = 21;
+
+const fn right(name: &'static str, width: u16, yields: u8) -> Column<'static> {
+    Column { name, width: Width::Fixed(width), right: true, yields }
+}
+
+const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
+    Column { name, width, right: false, yields }
+}
+
+/// The columns with what they show and what sorts by them; those that matter least yield first.
+const COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
+    (left("", Width::Fixed(1), 0), Shows::Mark, None),
+    (left("model", Width::Fill(14), 0), Shows::Name, Some(Key::Name)),
+    (left("state", Width::Fixed(14), 1), Shows::State, None),
+    (right("share", 7, 3), Shows::Share, None),
+    (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
+    (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),
+    (right("errors", 7, 12), Shows::Errors, None),
+    (right("err %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
+    (right("p50", 7, 10), Shows::P50, Some(Key::P50)),
+    (right("p95", 7, 3), Shows::P95, Some(Key::P95)),
+    (right("p99", 7, 11), Shows::P99, Some(Key::P99)),
+    (right("tok in", 7, 14), Shows::Prompt, Some(Key::TokensIn)),
+    (right("cached", 7, 8), Shows::CacheShare, Some(Key::Cache)),
+    (right("tok out", 8, 15), Shows::Answer, Some(Key::TokensOut)),
+    (right("cost", 11, 1), Shows::Cost, Some(Key::Cost)),
+    (right("of cost", 8, 17), Shows::CostShare, None),
+    (right("$/1k calls", 11, 7), Shows::PerThousand, Some(Key::PerThousand)),
+    (right("$in/1M", 8, 4), Shows::PriceIn, Some(Key::PriceIn)),
+    (right("$out/1M", 8, 4), Shows::PriceOut, Some(Key::PriceOut)),
+    (right("$read/1M", 8, 16), Shows::PriceCache, None),
+    (left("  serves", Width::Fill(10), 18), Shows::Rungs, None),
+];
+
+fn table(state: &State, roster: &Roster<'_>, columns: &'static [Column<'static>; COUNT], focus: bool) -> Table<'static> {
+    let sorted = COLUMNS.iter().position(|(_, _, key)| *key == Some(state.sort));
+    Table {
+        columns,
+        rows: roster.len(),
+        sorted: sorted.map(|column| (column, state.order())),
+        state: state.table(roster),
+        focus,
+    }
+}
+
+/// The columns alone, as the table wants them.
+static NAMES: [Column<'static>; COUNT] = {
+    let mut out = [COLUMNS[0].0; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        out[at] = COLUMNS[at].0;
+        at += 1;
+    }
+    out
+};
+
+/// Leaves a column free at the right; the left one holds the mark of the chosen row.
+pub(super) fn inside(area: Rect) -> Rect {
+    Rect { width: area.width.saturating_sub(1), ..area }
+}
+
+/// Gives the row under the mouse.
+pub(super) fn hit(state: &State, roster: &Roster<'_>, area: Rect, x: u16, y: u16) -> Option<usize> {
+    table(state, roster, &NAMES, true).hit(area, x, y)
+}
+
+/// A row's figures, read once a row.
+struct Figures<'a> {
+    row: &'a Row<'a>,
+    cell: Option<&'a Cell>,
+    late: Option<Percentiles>,
+}
+
+/// Draws the table.
+pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
+    let state = &scene.ui.models;
+    let snapshot = scene.snapshot;
+    let glyphs = scene.look.glyphs;
+    let arrow = if state.order() == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
+    let title = line(format_args!("Models by {} {arrow}", state.sort.name()));
+    let calls = snapshot.totals.all.attempts;
+    let estimated = snapshot.totals.models.iter().map(|cell| cell.estimated).sum::<u64>();
+    let mut scope = figures::scope_of(scene, estimated, calls);
+    let _ = write!(scope, " {} prices {}", glyphs.dot, snapshot.log.book);
+    let inner = inside(figures::frame(scene, 0, &title, &scope, area, buf));
+    let mut last: Option<(usize, Figures<'_>)> = None;
+    table(state, roster, &NAMES, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+        if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
+            last = roster
+                .at(slot.row)
+                .map(|row| (slot.row, Figures { row, cell: row.cell, late: row.percentiles() }));
+        }
+        let Some((_, figures)) = &last else { return };
+        if let Some((_, shows, _)) = COLUMNS.get(slot.column) {
+            cell(scene, *shows, figures, slot, buf);
+        }
+    });
+}
+
+fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let look = scene.look;
+    let all = &scene.snapshot.totals.all;
+    let text = look.style(Role::Text);
+    let faint = look.style(Role::Unknown);
+    let tier = figures.row.tier;
+    let priced = |price: Option<crate::units::PicoPerMillion>| match price {
+        Some(price) => (figures::price(price), text),
+        None => (short(format_args!("{UNKNOWN}")), faint),
+    };
+    let late = |of: fn(Percentiles) -> u64| (figures::latency(figures.late.map(of)), text);
+    let of = |write: &dyn Fn(&Cell) -> (Short, Style)| match figures.cell {
+        Some(cell) => write(cell),
+        None => (short(format_args!("{UNKNOWN}")), faint),
+    };
+    let (words, style) = match shows {
+        Shows::Mark => {
+            if slot.selected && slot.at.width > 0 {
+                paint::sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, look.style(Role::Accent));
+            }
+            return;
+        }
+        Shows::Name => {
+            let style = series(look, figures.row);
+            let (sign, rest) = paint::split_left(slot.at, 2);
+            if sign.width > 0 {
+                paint::sign(buf, sign.x, sign.y, look.glyphs.right[8], style);
+            }
+            paint::text(buf, rest, figures.row.name, text, look.glyphs.cut);
+            return;
+        }
+        Shows::State => {
+            let (sign, role, words) = state_of(look, figures.cell);
+            let (at, rest) = paint::split_left(slot.at, 2);
+            if at.width > 0 {
+                paint::sign(buf, at.x, at.y, sign, look.style(role));
+            }
+            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+            return;
+        }
+        Shows::Rungs => {
+            rungs(scene, figures.row, slot.at, buf);
+            return;
+        }
+        Shows::Share => of(&|cell| (format::percent(cell.requests, all.requests), text)),
+        Shows::Requests => of(&|cell| (format::count_short(cell.requests), text)),
+        Shows::Calls => of(&|cell| (format::count_short(cell.attempts), text)),
+        Shows::Errors => of(&|cell| (format::count_short(cell.errors), error_style(look, cell))),
+        Shows::ErrorShare => of(&|cell| (format::percent(cell.errors, cell.attempts), error_style(look, cell))),
+        Shows::P50 => late(|known| known.p50),
+        Shows::P95 => late(|known| known.p95),
+        Shows::P99 => late(|known| known.p99),
+        Shows::Prompt => of(&|cell| (format::count_short(cell.tokens.prompt()), text)),
+        Shows::CacheShare => of(&|cell| (figures::cache_share(cell), text)),
+        Shows::Answer => of(&|cell| (format::count_short(cell.tokens.output), text)),
+        Shows::Cost => of(&|cell| {
+            let (words, role) = figures::cost(&cell.cost);
+            (words, look.style(role))
+        }),
+        Shows::CostShare => of(&|cell| (figures::money_share(cell.cost.total(), all.cost.total()), text)),
+        Shows::PerThousand => {
+            let thousand =
+                figures.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
+            (format::or_unknown(thousand, format::money), text)
+        }
+        Shows::PriceIn => priced(tier.map(|tier| tier.input)),
+        Shows::PriceOut => priced(tier.map(|tier| tier.output)),
+        Shows::PriceCache => priced(tier.and_then(|tier| tier.cache_read)),
+    };
+    slot.text(buf, &words, style);
+}
+
+/// The colour that stands for a model everywhere.
+pub(super) fn series(look: Look<'_>, row: &Row<'_>) -> Style {
+    look.theme.series(row.model.index().unwrap_or(7))
+}
+
+fn error_style(look: Look<'_>, cell: &Cell) -> Style {
+    look.style(if cell.errors > 0 { Role::Error } else { Role::Muted })
+}
+
+/// A model's state by its calls in the window: from one failed call in a hundred on it is failing.
+pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Short) {
+    let (wrong, look_at, well) = look.glyphs.state;
+    match cell {
+        None => (look.glyphs.absent, Role::Unknown, short(format_args!("not seen"))),
+        Some(cell) if cell.errors.saturating_mul(100) < cell.attempts || cell.errors == 0 => {
+            (well, Role::Ok, short(format_args!("ok")))
+        }
+        Some(cell) => {
+            let words = short(format_args!("failing {}", format::percent(cell.errors, cell.attempts)));
+            let bad = cell.errors.saturating_mul(10) >= cell.attempts;
+            if bad { (wrong, Role::Error, words) } else { (look_at, Role::Warn, words) }
+        }
+    }
+}
+
+/// Writes the rungs a model serves: `extraction.flash, agent.flash`.
+fn rungs(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+    let look = scene.look;
+    let mut rest = paint::split_left(at, 2).1;
+    let mut put = |words: &str, role| {
+        let wide = paint::text(buf, rest, words, look.style(role), look.glyphs.cut);
+        rest = paint::split_left(rest, wide).1;
+    };
+    let mut shown = ArrayVec::<&str, 16>::new();
+    for route in &scene.snapshot.policy.routes {
+        for rung in route.ladder.iter().filter(|rung| rung.model == row.model && row.model.is_some()) {
+            if !shown.is_empty() {
+                put(", ", Role::Muted);
+            }
+            put(&route.name, Role::Text);
+            put(".", Role::Muted);
+            put(&rung.name, Role::Text);
+            let _ = shown.try_push(&rung.name);
+        }
+    }
+    if shown.is_empty() {
+        put("no rung", Role::Unknown);
+    }
+}

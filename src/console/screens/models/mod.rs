@@ -1,0 +1,164 @@
+//! The screen Models: what every model does in the window, what it costs, and where the policy uses it.
+//!
+//!     ╭ Models · by requests ──────────────────────────────────────────────── last 15m · routed ╮
+//!     │   model            state      share  requests  errors     p95      cost  $ in  $ out    │
+//!     │ ▸ gemini-2.5-flash ✓ ok      64.9 %    12,408     0.1 %  1.20 s  ~$1.20  0.30   2.50    │
+//!     ╰─────────────────────────────────────────────────────────────────────────────────────────╯
+//!     ╭ gemini-2.5-flash ───────────────────────────────────────────────────────────────────────╮
+//!     ╰─────────────────────────────────────────────────────────────────────────────────────────╯
+//!
+//! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters and
+//! are not made up in a replay.
+
+mod chosen;
+mod columns;
+mod roster;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use self::columns::Key;
+use self::roster::Roster;
+use crate::console::action::Action;
+use crate::console::paint;
+use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
+use crate::console::widgets::panel::Panel;
+use crate::console::widgets::table::{Order, TableState};
+use crate::routing::RouteId;
+use crate::session::{Command, Snapshot};
+use crate::units::ModelId;
+
+/// Panels that can be given the keys: the table, the chosen model.
+pub const PANELS: usize = 2;
+
+/// What is chosen on this screen.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The chosen model; it stays chosen when the order changes.
+    model: Option<ModelId>,
+    /// What the table is sorted by, and whether the other way round.
+    sort: Key,
+    reversed: bool,
+    /// The first row shown.
+    offset: usize,
+}
+
+impl State {
+    /// Chooses a model.
+    pub fn choose(&mut self, model: ModelId) {
+        self.model = Some(model);
+    }
+
+    fn order(&self) -> Order {
+        if self.sort.descends() == self.reversed { Order::Ascending } else { Order::Descending }
+    }
+
+    /// Where the chosen model stands in the table; the first where none was chosen.
+    fn table(&self, roster: &Roster<'_>) -> TableState {
+        let chosen = self.model.and_then(|model| roster.place(model));
+        TableState { selected: chosen.or((roster.len() > 0).then_some(0)), offset: self.offset }
+    }
+}
+
+/// Where the two panels lie: the table as high as it needs to be, the chosen model with what is left.
+fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 2] {
+    let none = Rect { width: 0, height: 0, ..area };
+    if ui.zoomed {
+        return if ui.focus == 1 { [none, area] } else { [area, none] };
+    }
+    if area.height < 12 {
+        return if ui.focus == 1 { [none, area] } else { [area, none] };
+    }
+    let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
+    let most = if area.height < 26 { area.height / 2 } else { area.height.saturating_sub(14).min(area.height * 3 / 5) };
+    let (table, rest) = paint::split_top(area, wanted.min(most));
+    [table, rest]
+}
+
+/// Draws the screen.
+pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    let state = &scene.ui.models;
+    let roster = Roster::of(scene.snapshot, state.sort, state.order());
+    let [table, rest] = places(scene.ui, roster.len(), area);
+    if !table.is_empty() {
+        columns::draw(scene, &roster, table, buf);
+    }
+    if !rest.is_empty() {
+        let row = state.table(&roster).selected.and_then(|row| roster.at(row));
+        chosen::draw(scene, row, rest, buf);
+    }
+}
+
+/// Takes an action.
+pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
+    let state = &mut ui.models;
+    let by = match action {
+        Action::Up => -1,
+        Action::Down => 1,
+        Action::PageUp => -10,
+        Action::PageDown => 10,
+        Action::First => isize::MIN / 2,
+        Action::Last => isize::MAX / 2,
+        Action::Sort => {
+            state.sort = state.sort.next();
+            state.reversed = false;
+            return Asks::new();
+        }
+        Action::SortReverse => {
+            state.reversed = !state.reversed;
+            return Asks::new();
+        }
+        Action::Open => return open(state, snapshot),
+        _ => return Asks::new(),
+    };
+    step(state, by, snapshot);
+    Asks::new()
+}
+
+fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
+    let roster = Roster::of(snapshot, state.sort, state.order());
+    let mut table = state.table(&roster);
+    table.step(by, roster.len());
+    state.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
+}
+
+/// Goes to the first route whose ladder has the chosen model.
+fn open(state: &State, snapshot: &Snapshot) -> Asks {
+    let roster = Roster::of(snapshot, state.sort, state.order());
+    let row = state.table(&roster).selected.and_then(|row| roster.at(row));
+    let Some(row) = row else { return Asks::new() };
+    let routes = snapshot.policy.routes.iter().enumerate();
+    let mut found = routes.filter_map(|(index, route)| {
+        let rung = route.ladder.iter().position(|rung| rung.model == row.model)?;
+        Some((RouteId(u8::try_from(index).ok()?), rung))
+    });
+    match found.next() {
+        Some((route, rung)) => vec![Ask::Send(Command::Focus(route, rung)), Ask::Show(Screen::Tune)],
+        None => vec![Ask::Say(format!("{} is on no ladder of this policy", row.name))],
+    }
+}
+
+/// Takes the mouse.
+pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+    let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
+    let roster = Roster::of(snapshot, ui.models.sort, ui.models.order());
+    let [table, rest] = places(ui, roster.len(), area);
+    let at = (x, y).into();
+    if let Pointer::Wheel(_, _, by) = pointer {
+        if table.contains(at) || rest.contains(at) {
+            step(&mut ui.models, isize::from(by.signum()), snapshot);
+        }
+        return Asks::new();
+    }
+    if table.contains(at) {
+        ui.focus = 0;
+        let inside = columns::inside(Panel::inner(table));
+        if let Some(row) = columns::hit(&ui.models, &roster, inside, x, y) {
+            ui.models.model = roster.at(row).map(|row| row.model);
+        }
+    } else if rest.contains(at) {
+        ui.focus = 1;
+    }
+    Asks::new()
+}

@@ -1,0 +1,208 @@
+//! Whose spend it is: by team, project, route or task.
+
+use std::cmp::Reverse;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::spend::margin;
+use crate::classifier::TaskClass;
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screens::figures::{self, line};
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::gauge;
+use crate::console::widgets::table::{Column, Table, TableState, Width};
+use crate::session::Snapshot;
+use crate::telemetry::Cell;
+use crate::units::Pico;
+
+/// What spend is broken down by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Dimension {
+    /// Teams.
+    #[default]
+    Team,
+    /// Projects.
+    Project,
+    /// Routes.
+    Route,
+    /// Kinds of work.
+    Task,
+}
+
+impl Dimension {
+    /// All of them, in the order of the tabs.
+    const ALL: [Self; 4] = [Self::Team, Self::Project, Self::Route, Self::Task];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Project => "project",
+            Self::Route => "route",
+            Self::Task => "task",
+        }
+    }
+
+    /// Gives the one after or before it, going round.
+    pub(super) fn next(self, by: isize) -> Self {
+        Self::ALL.get(super::turn(self as usize, by, Self::ALL.len())).copied().unwrap_or_default()
+    }
+
+    /// The name of one part; `None` for the part without a name.
+    fn part(self, index: Option<usize>, snapshot: &Snapshot) -> &str {
+        let names = &snapshot.log.names;
+        let found = index.and_then(|index| match self {
+            Self::Team => names.teams().get(index).map(|name| &**name),
+            Self::Project => names.projects().get(index).map(|name| &**name),
+            Self::Route => snapshot.policy.routes.get(index).map(|route| &*route.name),
+            Self::Task => TaskClass::ALL.get(index).map(|class| class.name()),
+        });
+        found.unwrap_or("(none)")
+    }
+
+    fn cells(self, snapshot: &Snapshot) -> (&[Cell], Option<&Cell>) {
+        let totals = &*snapshot.totals;
+        match self {
+            Self::Team => (&totals.teams.0, Some(&totals.teams.1)),
+            Self::Project => (&totals.projects.0, Some(&totals.projects.1)),
+            Self::Route => (&totals.routes, None),
+            Self::Task => (&totals.tasks, None),
+        }
+    }
+
+    /// The parts with any traffic, the dearest first.
+    fn rows(self, snapshot: &Snapshot) -> Vec<(Option<usize>, &Cell)> {
+        let (named, rest) = self.cells(snapshot);
+        let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
+        let all = named.chain(rest.map(|cell| (None, cell)));
+        let mut rows: Vec<_> = all.filter(|(_, cell)| cell.requests > 0).collect();
+        rows.sort_by_key(|(index, cell)| (Reverse(cell.cost.total()), Reverse(cell.requests), *index));
+        rows
+    }
+}
+
+/// Counts the parts with any traffic.
+pub(super) fn count(snapshot: &Snapshot, dimension: Dimension) -> usize {
+    dimension.rows(snapshot).len()
+}
+
+/// Where a tab lies within the row of tabs.
+fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
+    let mut x = 0;
+    Dimension::ALL.into_iter().map(move |dimension| {
+        let wide = u16::try_from(text::width(dimension.name())).unwrap_or(0) + 1;
+        let start = x;
+        x += wide + 1;
+        (dimension, start, wide)
+    })
+}
+
+/// Gives the tab under the mouse.
+pub(super) fn hit(inside: Rect, x: u16, y: u16) -> Option<Dimension> {
+    let inside = margin(inside);
+    let offset = x.checked_sub(inside.x)?;
+    let found = tabs().find(|(_, start, wide)| (*start..start + wide).contains(&offset));
+    found.filter(|_| y == inside.y && has_tabs(inside)).map(|(dimension, ..)| dimension)
+}
+
+fn has_tabs(inside: Rect) -> bool {
+    inside.height >= 4
+}
+
+const COLUMNS: [Column<'_>; 7] = [
+    Column { name: "", width: Width::Fill(9), right: false, yields: 0 },
+    Column { name: "cost", width: Width::Fixed(10), right: true, yields: 0 },
+    Column { name: "share", width: Width::Fixed(7), right: true, yields: 1 },
+    Column { name: "", width: Width::Fill(5), right: false, yields: 6 },
+    Column { name: "requests", width: Width::Fixed(8), right: true, yields: 5 },
+    Column { name: "saved", width: Width::Fixed(8), right: true, yields: 3 },
+    Column { name: "errors", width: Width::Fixed(6), right: true, yields: 4 },
+];
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+    let state = &scene.ui.overview;
+    let all = &scene.snapshot.totals.all;
+    let title = line(format_args!("By {}", state.dimension.name()));
+    let scope = figures::scope_of(scene, all.estimated, all.requests);
+    let mut inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
+    if has_tabs(inner) {
+        let (row, rest) = paint::split_top(inner, 1);
+        draw_tabs(scene, state.dimension, row, buf);
+        inner = rest;
+    }
+    // Where there is room for more than one table, the next dimensions stand beside the chosen one.
+    let tables = (inner.width / 58).clamp(1, 2);
+    let mut dimension = state.dimension;
+    let mut rest = inner;
+    for left in (1..=tables).rev() {
+        let gap = if left > 1 { 2 } else { 0 };
+        let (at, beside) = paint::split_left(rest, rest.width / left);
+        rest = beside;
+        let at = Rect { width: at.width.saturating_sub(gap), ..at };
+        draw_table(scene, dimension, left == tables, at, buf);
+        dimension = dimension.next(1);
+    }
+}
+
+fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
+    for (dimension, start, wide) in tabs() {
+        let (at, _) = paint::split_left(paint::split_left(row, start).1, wide);
+        let on = dimension == chosen;
+        let style = scene.look.style(if on { Role::Accent } else { Role::Muted });
+        if on {
+            paint::sign(buf, at.x, at.y, scene.look.glyphs.chosen, style);
+        }
+        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.cut);
+    }
+}
+
+fn draw_table(scene: Scene<'_>, dimension: Dimension, first: bool, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let rows = dimension.rows(snapshot);
+    if rows.is_empty() {
+        figures::nothing(scene, "no requests in this window", area, buf);
+        return;
+    }
+    let mut columns = COLUMNS;
+    columns[0].name = dimension.name();
+    let state = if first { scene.ui.overview.parts } else { TableState::default() };
+    let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus: false };
+    let total = snapshot.totals.all.cost.total();
+    table.render(area, buf, scene.look, |buf, slot| {
+        let Some(&(index, cell)) = rows.get(slot.row) else { return };
+        let text = scene.look.style(Role::Text);
+        match slot.column {
+            0 => slot.text(buf, dimension.part(index, snapshot), text),
+            1 => {
+                let (cost, role) = figures::cost(&cell.cost);
+                slot.text(buf, &cost, scene.look.style(role));
+            }
+            2 => slot.text(buf, &figures::money_share(cell.cost.total(), total), text),
+            3 => {
+                let filled = figures::money_thousandths(cell.cost.total(), total);
+                gauge::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
+            }
+            4 => slot.text(buf, &format::count_short(cell.requests), text),
+            5 => {
+                let baseline = cell.baseline.total();
+                let known = baseline > Pico::ZERO;
+                let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
+                let role = match cell.saved().0 {
+                    _ if !known => Role::Unknown,
+                    0.. => Role::Better,
+                    _ => Role::Worse,
+                };
+                let change = change.strip_prefix('+').unwrap_or(&change);
+                slot.text(buf, change, scene.look.style(role));
+            }
+            _ => {
+                let role = if cell.errors > 0 { Role::Error } else { Role::Muted };
+                slot.text(buf, &format::count_short(cell.errors), scene.look.style(role));
+            }
+        }
+    });
+}

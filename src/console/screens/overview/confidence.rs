@@ -1,0 +1,112 @@
+//! How sure the classifier is of one route's requests, with the thresholds drawn on it.
+
+use std::fmt::Write;
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::State;
+use super::spend::margin;
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screens::figures::{self, line};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
+use crate::routing::{MAX_RUNGS, Route};
+use crate::session::{RouteConsequences, Snapshot};
+use crate::units::{ModelId, PerMille};
+
+/// Gives the route shown: the chosen one, else the busiest in the window.
+pub(super) fn route(state: &State, snapshot: &Snapshot) -> Option<usize> {
+    let routes = &snapshot.consequences.routes;
+    let busiest = || {
+        let busy = |index: &usize| routes.get(*index).map_or(0, |route| route.applied.requests);
+        // Of equals the first.
+        (0..routes.len()).rev().max_by_key(busy)
+    };
+    state.route.filter(|&index| index < snapshot.policy.routes.len()).or_else(busiest)
+}
+
+/// The rungs from the least confidence up, as the histogram wants them.
+fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> ArrayVec<Segment<'a>, MAX_RUNGS> {
+    let rungs = route.ladder.iter().rev().take(MAX_RUNGS);
+    rungs
+        .map(|rung| Segment { from: rung.threshold, name: &rung.name, style: series(scene, rung.model) })
+        .collect()
+}
+
+fn series(scene: Scene<'_>, model: ModelId) -> ratatui::style::Style {
+    scene.look.theme.series(model.index().unwrap_or(7))
+}
+
+fn markers(snapshot: &Snapshot, index: usize) -> ArrayVec<Marker, { 2 * MAX_RUNGS }> {
+    let thresholds = |route: &Route| route.thresholds();
+    let applied = snapshot.policy.routes.get(index).map(thresholds).unwrap_or_default();
+    let staged = snapshot.staged.as_ref().and_then(|policy| policy.routes.get(index)).map(thresholds);
+    let mark = |at: PerMille, kind| Marker { at, kind, chosen: kind == MarkerKind::Applied };
+    let mut out: ArrayVec<Marker, { 2 * MAX_RUNGS }> =
+        applied.iter().map(|&at| mark(at, MarkerKind::Applied)).collect();
+    for at in staged.into_iter().flatten().filter(|at| !applied.contains(at)) {
+        let _ = out.try_push(mark(at, MarkerKind::Staged));
+    }
+    out
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let shown = route(&scene.ui.overview, snapshot).unwrap_or(0);
+    let route = snapshot.policy.routes.get(shown);
+    let found = snapshot.consequences.routes.get(shown);
+    let (Some(route), Some(found)) = (route, found) else {
+        let scope = figures::scope(scene);
+        let inner = figures::frame(scene, place, "Confidence", &scope, area, buf);
+        figures::nothing(scene, "the policy has no routes", inner, buf);
+        return;
+    };
+    let dot = scene.look.glyphs.dot;
+    let title = line(format_args!("Confidence {dot} {}", route.name));
+    let count = snapshot.policy.routes.len();
+    let requests = format::count_short(found.applied.requests);
+    let scope =
+        line(format_args!("{} {dot} {requests} requests {dot} route {} of {count}", figures::window(snapshot), shown + 1));
+    let inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
+    if found.applied.requests == 0 {
+        figures::nothing(scene, "no requests of this route in this window", inner, buf);
+        return;
+    }
+    // The row of figures goes first where there is no room for it.
+    let (chart, figures_row) = match inner.height {
+        0..=5 => (inner, Rect { height: 0, ..inner }),
+        height => (Rect { height: height - 1, ..inner }, paint::nth_row(inner, height - 1)),
+    };
+    let (segments, markers) = (segments(scene, route), markers(snapshot, shown));
+    Histogram { bins: &found.histogram, segments: &segments, markers: &markers }.render(chart, buf, scene.look);
+    placed(scene, route, found, figures_row, buf);
+}
+
+/// Writes how many requests start on each rung, and where those without a confidence go.
+fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, buf: &mut Buffer) {
+    let cut = scene.look.glyphs.cut;
+    let mut rest = at;
+    let mut put = |words: &str, style| {
+        let wide = paint::text(buf, rest, words, style, cut);
+        rest = paint::split_left(rest, wide).1;
+    };
+    let muted = scene.look.style(Role::Muted);
+    put("starts on ", muted);
+    for (rung, &count) in route.ladder.iter().zip(&found.applied.placed) {
+        let share = format::percent(count, found.applied.requests);
+        put(&rung.name, series(scene, rung.model));
+        put(&line(format_args!(" {share}   ")), scene.look.style(Role::Text));
+    }
+    if found.unsure > 0 {
+        let mut words = line(format_args!("{} without a confidence", format::count(found.unsure.into())));
+        if let Some(rung) = route.ladder.get(usize::from(route.no_signal)) {
+            let _ = write!(words, ": to {}", rung.name);
+        }
+        put(&words, muted);
+    }
+}

@@ -1,0 +1,89 @@
+//! How fast each model answers: percentiles, and the same on one scale.
+//!
+//!     gpt-4.1   1.20 s  3.41 s  6.02 s    │──●────────│
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::spend::margin;
+use super::split::Ranked;
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screens::figures;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::table::{Column, Slot, Table, Width};
+use crate::telemetry::Percentiles;
+
+const COLUMNS: [Column<'_>; 6] = [
+    Column { name: "model", width: Width::Fill(9), right: false, yields: 0 },
+    Column { name: "p50", width: Width::Fixed(7), right: true, yields: 0 },
+    Column { name: "p95", width: Width::Fixed(7), right: true, yields: 0 },
+    Column { name: "p99", width: Width::Fixed(7), right: true, yields: 0 },
+    Column { name: "", width: Width::Fill(8), right: false, yields: 3 },
+    Column { name: "calls", width: Width::Fixed(7), right: true, yields: 5 },
+];
+
+/// The most rows whose percentiles are read in one drawing.
+const MOST: usize = 64;
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let estimated: u64 = (0..models.len()).filter_map(|row| models.cell(row)).map(|cell| cell.estimated).sum();
+    let calls = snapshot.totals.all.attempts;
+    let scope = figures::scope_of(scene, estimated, calls);
+    let inner = margin(figures::frame(scene, place, "Latency per call", &scope, area, buf));
+    if models.len() == 0 {
+        figures::nothing(scene, "no calls in this window", inner, buf);
+        return;
+    }
+    let visible = Table::visible(inner);
+    let state = scene.ui.overview.models.scrolled(models.len(), visible);
+    let shown = (state.offset..models.len()).take(visible.min(MOST));
+    let percentiles: ArrayVec<Option<Percentiles>, MOST> =
+        shown.map(|row| models.cell(row).and_then(|cell| cell.latency.percentiles())).collect();
+    let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
+    let table = Table {
+        columns: &COLUMNS,
+        rows: models.len(),
+        sorted: None,
+        state,
+        focus: scene.ui.focus == place,
+    };
+    table.render(inner, buf, scene.look, |buf, slot| {
+        let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
+        let Some(cell) = models.cell(slot.row) else { return };
+        let style = scene.look.style(if known.is_some() { Role::Text } else { Role::Unknown });
+        match slot.column {
+            0 => slot.text(buf, models.name(slot.row, snapshot), scene.look.style(Role::Text)),
+            1 => slot.text(buf, &figures::latency(known.map(|known| known.p50)), style),
+            2 => slot.text(buf, &figures::latency(known.map(|known| known.p95)), style),
+            3 => slot.text(buf, &figures::latency(known.map(|known| known.p99)), style),
+            4 => {
+                if let Some(known) = known {
+                    spread(scene, buf, slot, known, longest, models.series(slot.row));
+                }
+            }
+            _ => slot.text(buf, &format::count_short(cell.attempts), scene.look.style(Role::Muted)),
+        }
+    });
+}
+
+/// Draws p50, p95 and p99 on one scale from nothing to the longest.
+fn spread(scene: Scene<'_>, buf: &mut Buffer, slot: Slot<'_>, known: Percentiles, longest: u64, series: usize) {
+    let Some(last) = slot.at.width.checked_sub(1) else { return };
+    let column = |millis: u64| {
+        let offset = u128::from(millis.min(longest)) * u128::from(last) / u128::from(longest.max(1));
+        slot.at.left() + u16::try_from(offset).unwrap_or(0)
+    };
+    let (look, glyphs) = (scene.look, scene.look.glyphs);
+    let (from, middle, to) = (column(known.p50), column(known.p95), column(known.p99));
+    let style = look.theme.series(series);
+    let between = Rect { x: from, width: to - from, ..slot.at };
+    paint::row(buf, between, glyphs.line.0, style);
+    paint::sign(buf, from, slot.at.y, glyphs.line.1, style);
+    paint::sign(buf, to, slot.at.y, glyphs.line.1, style);
+    paint::sign(buf, middle, slot.at.y, glyphs.point.0, style);
+}

@@ -1,0 +1,171 @@
+//! What the traffic costs: so far, in the window, at that rate; and what it saves.
+
+use arrayvec::{ArrayString, ArrayVec};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::paint;
+use crate::console::screens::figures::{self, short};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::bars::{Bar, BarList};
+use crate::console::widgets::key_values::{self, KeyValue};
+use crate::telemetry::Cell;
+use crate::units::{Pico, Span};
+
+/// One line, and how soon it goes when there is no room.
+struct Line {
+    yields: u8,
+    key: ArrayString<40>,
+    value: Short,
+    role: Role,
+    strong: bool,
+}
+
+type Lines = ArrayVec<Line, 16>;
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let all = &snapshot.totals.all;
+    let scope = figures::scope_of(scene, all.estimated, all.requests);
+    let inner = figures::frame(scene, place, "Spend", &scope, area, buf);
+    let inside = margin(inner);
+    let mut lines = lines(scene);
+    let bars = if usize::from(inside.height) >= lines.len() + 4 { 3 } else { 0 };
+    let room = usize::from(inside.height - bars);
+    while lines.len() > room {
+        let Some(last) = (0..lines.len()).max_by_key(|&at| lines.get(at).map_or(0, |line| line.yields)) else {
+            break;
+        };
+        lines.remove(last);
+    }
+    let rows: ArrayVec<KeyValue<'_>, 16> = lines
+        .iter()
+        .map(|line| {
+            let style = scene.look.style(line.role);
+            let style = if line.strong { style.add_modifier(Modifier::BOLD) } else { style };
+            KeyValue { key: &line.key, value: &line.value, style }
+        })
+        .collect();
+    key_values::render(&rows, inside, buf, scene.look);
+    if bars > 0 {
+        let used = u16::try_from(rows.len()).unwrap_or(0) + 1;
+        against_baseline(scene, all, paint::split_top(inside, used).1, buf);
+    }
+}
+
+/// Leaves a column free at both sides.
+pub(super) fn margin(area: Rect) -> Rect {
+    if area.width < 4 {
+        return area;
+    }
+    Rect { x: area.x + 1, width: area.width - 2, ..area }
+}
+
+fn lines(scene: Scene<'_>) -> Lines {
+    let snapshot = scene.snapshot;
+    let (all, to_date) = (&snapshot.totals.all, &snapshot.to_date.all);
+    let covered = snapshot.window.covered();
+    let total = all.cost.total();
+    let mut out = Lines::new();
+    let mut put = |yields, key: Short, (value, role): (Short, Role), strong| {
+        let _ = out.try_push(Line { yields, key, value, role, strong });
+    };
+    let key = |words: &str| short(format_args!("{words}"));
+    let whole_log = snapshot.window.window.is_none();
+    put(0, key("so far"), figures::cost(&to_date.cost), true);
+    if !whole_log {
+        put(6, key("  of it estimated"), estimated(to_date), false);
+        unknown(to_date, 5, &mut put);
+        put(1, figures::window(snapshot), figures::cost(&all.cost), true);
+    }
+    put(2, key("  of it estimated"), estimated(all), false);
+    unknown(all, 1, &mut put);
+    let rate = |over| match figures::at_rate(total, covered, over) {
+        Some(amount) if all.requests > all.cost.unknown => {
+            (short(format_args!("~{}", format::money(amount))), Role::Estimated)
+        }
+        _ => (key(UNKNOWN), Role::Unknown),
+    };
+    put(3, key("per hour at this rate"), rate(Span::hours(1)), false);
+    put(1, key("per 30 days at this rate"), rate(Span::days(30)), false);
+    let thousand = figures::per_thousand(&all.cost, all.requests);
+    let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
+    let thousand = format::or_unknown(thousand, |amount| short(format_args!("{mark}{}", format::money(amount))));
+    put(7, key("per 1,000 requests"), (thousand, Role::Observed), false);
+    let model = snapshot.log.names.model(snapshot.policy.baseline);
+    let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
+    let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
+    put(2, baseline, figures::cost(&all.baseline), false);
+    put(0, key("saved, escalations paid"), saved(all), true);
+    if all.compared != total {
+        let compared = short(format_args!("{} of {}", format::money(all.compared), format::money(total)));
+        put(4, key("  compared over"), (compared, Role::Muted), false);
+    }
+    put(8, key("prices"), (short(format_args!("{}", cut_to(&snapshot.log.book, 24))), Role::Muted), false);
+    out
+}
+
+fn cut_to(words: &str, columns: usize) -> &str {
+    let (kept, _) = crate::console::text::fit(words, columns);
+    words.get(..kept).unwrap_or_default()
+}
+
+/// The estimated part with its error: `~$3.20 ±$0.10`.
+fn estimated(cell: &Cell) -> (Short, Role) {
+    if cell.cost.estimated == Pico::ZERO {
+        return (short(format_args!("none")), Role::Muted);
+    }
+    let (amount, error) = (format::money(cell.cost.estimated), format::money(cell.cost_error()));
+    (short(format_args!("~{amount} ±{error}")), Role::Estimated)
+}
+
+fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
+    if cell.cost.unknown > 0 {
+        let count = short(format_args!("{} requests", format::count_short(cell.cost.unknown)));
+        put(yields, short(format_args!("  besides, of unknown cost")), (count, Role::Warn), false);
+    }
+}
+
+fn saved(cell: &Cell) -> (Short, Role) {
+    let baseline = cell.baseline.total();
+    if baseline == Pico::ZERO {
+        return (short(format_args!("{UNKNOWN}")), Role::Unknown);
+    }
+    let saved = cell.saved();
+    let role = if saved.0 < 0 { Role::Worse } else { Role::Better };
+    let percent = match saved.0 {
+        0.. => figures::money_share(saved, baseline),
+        _ => short(format_args!("-{}", figures::money_share(Pico(-saved.0), baseline))),
+    };
+    (short(format_args!("~{}  {percent}", format::money(saved))), role)
+}
+
+/// Two bars: what the baseline would have cost, and what was paid for the same requests.
+fn against_baseline(scene: Scene<'_>, cell: &Cell, area: Rect, buf: &mut Buffer) {
+    let baseline = cell.baseline.total();
+    let most = baseline.max(cell.compared);
+    if most.0 <= 0 {
+        return;
+    }
+    let values = [format::money(baseline), format::money(cell.compared)];
+    let bar = |label, value, amount, role| Bar {
+        label,
+        value,
+        filled: figures::money_thousandths(amount, most),
+        staged: None,
+        style: scene.look.style(role),
+    };
+    let bars = [
+        bar("baseline", values[0].as_str(), baseline, Role::GaugeEmpty),
+        bar("routed", values[1].as_str(), cell.compared, Role::GaugeFill),
+    ];
+    let bars = match scene.snapshot.reading {
+        crate::session::Reading::Routed => bars,
+        crate::session::Reading::Recorded => [bars[0], Bar { label: "recorded", ..bars[1] }],
+    };
+    BarList { bars: &bars, label_width: 10 }.render(area, buf, scene.look);
+}

@@ -1,0 +1,120 @@
+//! How much traffic there is, over the window: requests, errors, escalations, spend and what the cache saved.
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::spend::margin;
+use crate::console::format::{self, Short};
+use crate::console::paint;
+use crate::console::screens::figures::{self, line, short};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::spark::Spark;
+use crate::telemetry::Slot;
+
+/// The most slots drawn, the newest ones.
+const MOST: usize = 256;
+
+type Series = ArrayVec<Option<u64>, MOST>;
+
+/// One curve with its name and figures.
+struct Curve {
+    name: &'static str,
+    first: Short,
+    second: Short,
+    role: Role,
+    of: fn(&Slot) -> Option<u64>,
+}
+
+fn spend(slot: &Slot) -> Option<u64> {
+    // A slot in which nothing could be priced is not a slot that cost nothing.
+    let priced = slot.cost.unknown < slot.requests;
+    priced.then(|| u64::try_from(slot.cost.total().0.max(0)).unwrap_or(u64::MAX))
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let all = &snapshot.totals.all;
+    let dot = scene.look.glyphs.dot;
+    let slot = snapshot.trend_slot;
+    let scope = line(format_args!("{} {dot} slots of {slot}", figures::scope(scene)));
+    let inner = margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
+    let covered = snapshot.window.covered();
+    let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
+    let (cost, _) = figures::cost(&all.cost);
+    let percent = |count| format::percent(count, all.requests);
+    let curve = |name, first, second, role, of| Curve { name, first, second, role, of };
+    let curves = [
+        curve(
+            "requests",
+            format::count_short(all.requests),
+            format::rate(all.requests, covered),
+            Role::Accent,
+            |slot| Some(slot.requests),
+        ),
+        curve("errors", format::count_short(all.errors), percent(all.errors), wrong, |slot| Some(slot.errors)),
+        curve(
+            "escalated",
+            format::count_short(all.escalated),
+            percent(all.escalated),
+            Role::Warn,
+            |slot| Some(slot.escalated),
+        ),
+        curve("spend", cost, most_spend(&snapshot.trend), Role::Applied, spend),
+    ];
+    let below = if inner.height >= 5 { 1 } else { 0 };
+    let (charts, cache) = paint::split_top(inner, inner.height - below);
+    let count = u16::try_from(curves.len()).unwrap_or(1).min(charts.height);
+    let mut rest = charts;
+    for (left, curve) in (1..=count).rev().zip(&curves) {
+        let (at, below) = paint::split_top(rest, rest.height.div_ceil(left.max(1)));
+        rest = below;
+        draw_curve(scene, curve, at, buf);
+    }
+    let words = line(format_args!("{} of prompt tokens", figures::cache_share(all)));
+    let (name, value) = paint::split_left(cache, 11);
+    paint::text(buf, name, "cache read", scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    let wide = paint::text(buf, value, &words, scene.look.style(Role::Text), scene.look.glyphs.cut);
+    if all.tokens_unknown > 0 {
+        let calls = format::count_short(all.tokens_unknown);
+        let words = line(format_args!("  {calls} calls of unknown tokens"));
+        let rest = paint::split_left(value, wide).1;
+        paint::text(buf, rest, &words, scene.look.style(Role::Warn), scene.look.glyphs.cut);
+    }
+}
+
+fn most_spend(trend: &[Option<Slot>]) -> Short {
+    let most = trend.iter().flatten().map(|slot| slot.cost.total()).max();
+    format::or_unknown(most, |amount| short(format_args!("max {}", format::money(amount))))
+}
+
+/// Draws one curve: its name, the curve as high as there is room, its figures.
+fn draw_curve(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
+    let cut = scene.look.glyphs.cut;
+    let (name, rest) = paint::split_left(at, 11);
+    let figures = if at.width >= 60 { 22 } else { 9 };
+    let (spark, values) = paint::split_left(rest, rest.width.saturating_sub(figures));
+    let values = paint::split_left(values, 1).1;
+    // On more than one row a blank one keeps curves apart.
+    let spark = Rect { height: if at.height > 2 { at.height - 1 } else { at.height }, ..spark };
+    let foot = |area: Rect| paint::nth_row(area, spark.height.saturating_sub(1));
+    paint::text(buf, foot(name), curve.name, scene.look.style(Role::Muted), cut);
+    let trend = &scene.snapshot.trend;
+    let newest = trend.get(trend.len().saturating_sub(MOST)..).unwrap_or_default();
+    let series: Series = newest.iter().map(|slot| slot.as_ref().and_then(curve.of)).collect();
+    Spark { values: &series, most: None, style: scene.look.style(curve.role) }.render(spark, buf, scene.look);
+    let text = scene.look.style(Role::Text);
+    if values.width >= 21 {
+        let (first, second) = paint::split_left(foot(values), 9);
+        paint::text_right(buf, first, &curve.first, text, cut);
+        paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
+    } else {
+        paint::text_right(buf, foot(values), &curve.first, text, cut);
+        if values.height > 1 && spark.height > 1 {
+            let above = paint::nth_row(values, spark.height.saturating_sub(2));
+            paint::text_right(buf, above, &curve.second, scene.look.style(Role::Muted), cut);
+        }
+    }
+}

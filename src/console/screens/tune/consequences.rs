@@ -1,0 +1,334 @@
+//! What the chosen route costs and buys under the policy in force, under the staged one, and the difference.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{rung_series, scope, staged};
+use crate::console::format::{self, Short};
+use crate::console::paint::{self, Look};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::panel::Panel;
+use crate::pricing::CostSum;
+use crate::session::{RerunState, Snapshot};
+use crate::telemetry::Forecast;
+use crate::units::{Pico, Span};
+
+/// A line of the table: name, applied, staged, change, and how the change looks.
+struct Line {
+    name: Short,
+    applied: Short,
+    staged: Short,
+    change: Short,
+    role: Role,
+    style: Option<Style>,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq)]
+enum Good {
+    Less,
+    More,
+    Neither,
+}
+
+fn verdict(from: i128, to: i128, good: Good) -> Role {
+    match (to.cmp(&from), good) {
+        (std::cmp::Ordering::Equal, _) | (_, Good::Neither) => Role::Muted,
+        (std::cmp::Ordering::Less, Good::Less) | (std::cmp::Ordering::Greater, Good::More) => Role::Better,
+        _ => Role::Worse,
+    }
+}
+
+fn short(words: &str) -> Short {
+    let mut text = Short::new();
+    for c in words.chars() {
+        if text.try_push(c).is_err() {
+            break;
+        }
+    }
+    text
+}
+
+/// Gives dollars per 1,000 requests over those of known or estimated cost.
+fn per_thousand(forecast: &Forecast) -> Option<Pico> {
+    let counted = forecast.requests.checked_sub(forecast.cost.unknown).filter(|&n| n > 0)?;
+    Some(forecast.cost.total().ratio(1000, i128::from(counted)))
+}
+
+/// Gives a month's cost at the window's rate; nothing under a minute of traffic.
+fn per_month(cost: &CostSum, covered: Span) -> Option<Pico> {
+    (covered >= Span::mins(1)).then(|| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+}
+
+fn whole(n: u64) -> i128 {
+    i128::from(n)
+}
+
+fn money_line(name: &str, applied: Option<Pico>, tried: Option<Pico>, change: impl Fn(Pico, Pico) -> Short) -> Line {
+    let both = applied.zip(tried);
+    Line {
+        name: short(name),
+        applied: format::or_unknown(applied, format::money),
+        staged: format::or_unknown(tried, format::money),
+        change: both.map_or_else(Short::new, |(a, b)| change(a, b)),
+        role: both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)),
+        style: None,
+    }
+}
+
+fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
+    let difference = i64::try_from(tried).unwrap_or(i64::MAX).saturating_sub(i64::try_from(applied).unwrap_or(i64::MAX));
+    Line {
+        name: short(name),
+        applied: format::count(applied),
+        staged: format::count(tried),
+        change: format::count_change(difference),
+        role: verdict(whole(applied), whole(tried), good),
+        style: None,
+    }
+}
+
+fn error_bar(error: Pico) -> Short {
+    let mut text = Short::new();
+    let _ = write!(text, "±{}", format::money(error));
+    text
+}
+
+fn quality(forecast: &Forecast) -> Option<i64> {
+    let mean = (forecast.labelled > 0).then(|| (forecast.quality + forecast.labelled / 2) / forecast.labelled)?;
+    i64::try_from(mean).ok()
+}
+
+fn quality_text(value: i64) -> Short {
+    let mut text = Short::new();
+    let _ = write!(text, "{}.{:03}", value / 1000, value % 1000);
+    text
+}
+
+/// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
+fn quality_error(labelled: u64) -> Short {
+    let half = 980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt();
+    let mut text = Short::new();
+    let _ = write!(text, "±{}.{:03}", half / 1000, half % 1000);
+    text
+}
+
+fn span_of(millis: u64) -> Span {
+    Span(i64::try_from(millis).unwrap_or(0).saturating_mul(1000))
+}
+
+fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64) -> Line {
+    let (a, b) = (applied.latency.quantile(per_mille), tried.latency.quantile(per_mille));
+    let both = a.zip(b);
+    let mut change = Short::new();
+    if let Some((a, b)) = both
+        && a != b
+    {
+        let sign = if b > a { '+' } else { '-' };
+        let _ = write!(change, "{sign}{}", format::duration(span_of(a.abs_diff(b))));
+    }
+    Line {
+        name: short(name),
+        applied: format::or_unknown(a, |ms| format::duration(span_of(ms))),
+        staged: format::or_unknown(b, |ms| format::duration(span_of(ms))),
+        change,
+        role: both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less)),
+        style: None,
+    }
+}
+
+/// Draws up the table of the chosen route.
+fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
+    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
+    let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
+    let (applied, tried) = (&one.applied, &one.staged);
+    let covered = snapshot.window.covered();
+    let mut lines = vec![
+        money_line("$ per 1,000 requests", per_thousand(applied), per_thousand(tried), |a, b| {
+            format::percent_change(a.0, b.0)
+        }),
+        money_line("$ per month (run rate)", per_month(&applied.cost, covered), per_month(&tried.cost, covered), |a, b| {
+            format::money_change(b - a)
+        }),
+    ];
+    let all = |pick: fn(&crate::session::RouteConsequences) -> &CostSum| {
+        snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, one| {
+            sum += pick(one);
+            sum
+        })
+    };
+    let (every_applied, every_tried) = (all(|one| &one.applied.cost), all(|one| &one.staged.cost));
+    lines.push(money_line(
+        "  all routes",
+        per_month(&every_applied, covered),
+        per_month(&every_tried, covered),
+        |a, b| format::money_change(b - a),
+    ));
+    if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
+        lines.push(Line {
+            name: short("  estimated part"),
+            applied: format::percent(share(applied), 1000),
+            staged: format::percent(share(tried), 1000),
+            change: error_bar(tried.cost_error()),
+            role: Role::Estimated,
+            style: Some(scene.look.style(Role::Estimated)),
+        });
+    }
+    if applied.cost.unknown + tried.cost.unknown > 0 {
+        lines.push(count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither));
+    }
+    let ladder = &staged(snapshot).route(id).ladder;
+    for (at, rung) in ladder.iter().enumerate() {
+        let mut name = Short::new();
+        let _ = write!(name, "{:.20} share", rung.name);
+        let tenths = |forecast: &Forecast| {
+            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1))).unwrap_or(0)
+        };
+        lines.push(Line {
+            name,
+            applied: format::percent(applied.placed[at], applied.requests),
+            staged: format::percent(tried.placed[at], tried.requests),
+            change: format::points_change(tenths(applied), tenths(tried)),
+            role: Role::Muted,
+            style: Some(scene.look.theme.series(rung_series(at, ladder.len()))),
+        });
+    }
+    let mut name = short("quality");
+    if applied.labelled.max(tried.labelled) > 0 {
+        name.clear();
+        let _ = write!(name, "quality ({} labels)", format::count(applied.labelled.min(tried.labelled)));
+        let (a, b) = (quality(applied), quality(tried));
+        let with_error = |value: Option<i64>, labelled: u64| {
+            let mut text = format::or_unknown(value, quality_text);
+            if value.is_some() {
+                let _ = write!(text, " {}", quality_error(labelled));
+            }
+            text
+        };
+        let change = a.zip(b).map_or_else(Short::new, |(a, b)| {
+            let mut text = Short::new();
+            let difference = b - a;
+            if difference != 0 {
+                let sign = if difference < 0 { '-' } else { '+' };
+                let _ = write!(text, "{sign}{}.{:03}", difference.abs() / 1000, difference.abs() % 1000);
+            }
+            text
+        });
+        lines.push(Line {
+            name,
+            applied: with_error(a, applied.labelled),
+            staged: with_error(b, tried.labelled),
+            change,
+            role: a.zip(b).map_or(Role::Muted, |(a, b)| verdict(i128::from(a), i128::from(b), Good::More)),
+            style: None,
+        });
+    } else {
+        lines.push(Line { name, applied: short("no labels"), staged: short("no labels"), change: Short::new(), role: Role::Muted, style: Some(scene.look.style(Role::Unknown)) });
+    }
+    lines.push(latency_line("p50 latency (est.)", applied, tried, 500));
+    lines.push(latency_line("p95 latency (est.)", applied, tried, 950));
+    lines.push(count_line("escalated", applied.escalated, tried.escalated, Good::Less));
+    lines.push(count_line("errors", applied.errors, tried.errors, Good::Less));
+    lines
+}
+
+/// The estimated part of a cost, in thousandths.
+fn share(forecast: &Forecast) -> u64 {
+    let total = forecast.cost.total().0.max(1);
+    u64::try_from(forecast.cost.estimated.0.saturating_mul(1000) / total).unwrap_or(0)
+}
+
+fn took(duration: Duration) -> Short {
+    let mut text = Short::new();
+    let micros = duration.as_micros();
+    let _ = if micros < 1000 { write!(text, "{micros} us") } else { write!(text, "{}.{} ms", micros / 1000, micros % 1000 / 100) };
+    text
+}
+
+/// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
+fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
+    match &snapshot.rerun {
+        RerunState::Idle => (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted),
+        RerunState::Running { done, total } => {
+            (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
+        }
+        RerunState::Done { requests, agrees: true, took, .. } => (
+            format!("{} decided again in {:.2} s: equal", format::count(*requests), took.as_secs_f64()),
+            Role::Ok,
+        ),
+        RerunState::Done { requests, cost, agrees: false, .. } => (
+            format!("{} decided again: {} instead", format::count(*requests), format::money(cost.total())),
+            Role::Error,
+        ),
+    }
+}
+
+fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
+    let change = 11.min(at.width);
+    let figure = ((at.width.saturating_sub(change)) * 5 / 20).clamp(9, 14).min(at.width);
+    let name = at.width.saturating_sub(change + 2 * figure);
+    let (first, rest) = paint::split_left(at, name);
+    let (second, rest) = paint::split_left(rest, figure);
+    let (third, fourth) = paint::split_left(rest, figure);
+    paint::text(buf, first, cells[0].0, cells[0].1, look.glyphs.cut);
+    paint::text_right(buf, second, cells[1].0, cells[1].1, look.glyphs.cut);
+    paint::text_right(buf, third, cells[2].0, cells[2].1, look.glyphs.cut);
+    paint::text_right(buf, fourth, cells[3].0, cells[3].1, look.glyphs.cut);
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let look = scene.look;
+    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
+    let title = format!("Consequences · {}", snapshot.policy.route(id).name);
+    let scope = scope(snapshot);
+    let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 2 };
+    let inside = panel.render(area, buf, look);
+    let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+    let (head, body) = paint::split_top(inside, 1);
+    let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
+    let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
+    let nothing = snapshot.staged.is_none();
+    let tried = if nothing { look.style(Role::Muted) } else { tried };
+    draw_row(buf, head, [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))], look);
+    for (row, line) in (0..body.height).zip(lines(scene, snapshot)) {
+        let at = paint::nth_row(body, row);
+        let text = look.style(Role::Text);
+        let change = if nothing { "" } else { &line.change };
+        let staged = if nothing { "" } else { line.staged.as_str() };
+        let shown = line.style.unwrap_or(text);
+        draw_row(
+            buf,
+            at,
+            [(&line.name, line.style.unwrap_or(look.style(Role::Muted))), (&line.applied, shown), (staged, shown), (change, look.style(line.role))],
+            look,
+        );
+    }
+    let one = snapshot.consequences.routes.get(id.index());
+    let mut words = String::new();
+    let flips: u64 = snapshot.consequences.routes.iter().map(|one| one.flips).sum();
+    if nothing {
+        words.push_str("move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it");
+        if look.glyphs.is_ascii() {
+            words = "move the threshold: left/right 1, shift 10, or type it".to_owned();
+        }
+        paint::text(buf, foot, &words, look.style(Role::Muted), look.glyphs.cut);
+        return;
+    }
+    let here = one.map_or(0, |one| one.flips);
+    let _ = write!(words, "{} flip", format::count(here));
+    if flips != here {
+        let _ = write!(words, " ({} in all routes)", format::count(flips));
+    }
+    words.push_str(", x lists");
+    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
+    let (text, role) = rerun_text(snapshot);
+    let rest = Rect { x: foot.x + used + 2.min(foot.width - used), width: foot.width.saturating_sub(used + 2), ..foot };
+    paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+}

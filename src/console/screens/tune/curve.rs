@@ -1,0 +1,131 @@
+//! What every threshold of the chosen rung would cost, with the points applied and staged on the curve.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{scope, staged};
+use crate::console::format::{self, Short};
+use crate::console::paint;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series};
+use crate::console::widgets::panel::Panel;
+use crate::session::Snapshot;
+use crate::telemetry::CurvePoint;
+use crate::units::Pico;
+
+/// Quality is drawn beside cost from this many labels on.
+const LEAST_LABELS: u64 = 20;
+
+#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
+fn dollars(value: f64) -> Short {
+    format::money(Pico((value * 1e12) as i128))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for drawing only")]
+fn whole(value: f64) -> Short {
+    format::count(value.max(0.0) as u64)
+}
+
+fn share(value: f64) -> Short {
+    let mut text = Short::new();
+    let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{value:.3}"));
+    text
+}
+
+/// Gives dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.
+fn per_thousand(point: &CurvePoint, requests: u64) -> Option<f64> {
+    let counted = requests.checked_sub(point.cost.unknown).filter(|&n| n > 0)?;
+    Some(point.cost.total().to_f64() * 1000.0 / counted as f64)
+}
+
+fn quality(point: &CurvePoint) -> Option<f64> {
+    (point.labelled > 0).then(|| point.quality as f64 / point.labelled as f64 / 1000.0)
+}
+
+/// Draws the panel: cost against the threshold, and, where labels are known and there is room, quality against cost.
+pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let (id, rung) = scene.ui.tune.chosen(&snapshot.policy);
+    let route = snapshot.policy.route(id);
+    let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
+    let title = format!("Cost · {} · {name}", route.name);
+    let scope = format!("$ per 1,000 requests · {}", scope(snapshot));
+    let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 3 };
+    let inside = panel.render(area, buf, scene.look);
+    let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
+    let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
+    if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
+        let words = if route.ladder.len() < 2 { "a single rung: nothing to move" } else { "no requests of this route in the window" };
+        let at = paint::nth_row(inside, inside.height / 2);
+        paint::text_middle(buf, at, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        return;
+    }
+    let labelled = snapshot.consequences.curve.iter().map(|point| point.labelled).min().unwrap_or(0);
+    if labelled >= LEAST_LABELS && inside.height >= 16 {
+        let (top, rest) = paint::split_top(inside, inside.height / 2);
+        let (caption, below) = paint::split_top(rest, 1);
+        draw_cost(scene, snapshot, requests, top, buf);
+        let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
+        paint::text(buf, Rect { x: caption.x + 1, ..caption }, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        draw_quality(scene, snapshot, requests, below, buf);
+    } else {
+        draw_cost(scene, snapshot, requests, inside, buf);
+    }
+}
+
+fn thresholds(scene: Scene<'_>) -> (u16, u16) {
+    let snapshot = scene.snapshot;
+    let (id, rung) = scene.ui.tune.chosen(&snapshot.policy);
+    let of = |policy: &crate::routing::Policy| policy.route(id).ladder.get(rung).map_or(0, |rung| rung.threshold.get());
+    (of(&snapshot.policy), of(staged(snapshot)))
+}
+
+fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, buf: &mut Buffer) {
+    let curve = &snapshot.consequences.curve;
+    let points: Vec<(f64, f64)> = curve
+        .iter()
+        .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
+        .collect();
+    let (now, then) = thresholds(scene);
+    let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
+    let look = scene.look;
+    let mut named = arrayvec::ArrayVec::<Point<'_>, 2>::new();
+    if let Some(place) = at(now) {
+        let label = if now == then { "applied" } else { "" };
+        named.push(Point { at: place, sign: look.glyphs.point.0, label, style: look.style(Role::Applied) });
+    }
+    if let (true, Some(place)) = (now != then, at(then)) {
+        named.push(Point { at: place, sign: look.glyphs.point.1, label: "staged", style: look.style(Role::Staged) });
+    }
+    let chart = Chart {
+        series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
+        points: &named,
+        x: Axis { from: 0.0, to: 1000.0, write: whole },
+        y: Axis::around(points.iter().map(|point| point.1), dollars),
+    };
+    chart.render(area, buf, look);
+}
+
+fn draw_quality(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, buf: &mut Buffer) {
+    let curve = &snapshot.consequences.curve;
+    let place = |point: &CurvePoint| Some((per_thousand(point, requests)?, quality(point)?));
+    let points: Vec<(f64, f64)> = curve.iter().filter_map(place).collect();
+    let (now, then) = thresholds(scene);
+    let at = |threshold: u16| curve.iter().find(|point| point.threshold.get() == threshold).and_then(place);
+    let look = scene.look;
+    let mut named = arrayvec::ArrayVec::<Point<'_>, 2>::new();
+    if let Some(place) = at(now) {
+        named.push(Point { at: place, sign: look.glyphs.point.0, label: "", style: look.style(Role::Applied) });
+    }
+    if let (true, Some(place)) = (now != then, at(then)) {
+        named.push(Point { at: place, sign: look.glyphs.point.1, label: "", style: look.style(Role::Staged) });
+    }
+    let chart = Chart {
+        series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],
+        points: &named,
+        x: Axis::around(points.iter().map(|point| point.0), dollars),
+        y: Axis::around(points.iter().map(|point| point.1), share),
+    };
+    chart.render(area, buf, look);
+}

@@ -1,0 +1,78 @@
+//! The list of routes with their ladders; the chosen threshold is the one that the keys move.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{rung_series, staged, threshold_text};
+use crate::console::paint;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::panel::Panel;
+use crate::session::Snapshot;
+
+/// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
+fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (usize, usize)> + '_ {
+    snapshot.policy.routes.iter().enumerate().flat_map(|(at, route)| (0..route.ladder.len()).map(move |rung| (at, rung)))
+}
+
+/// The first row shown, so that the chosen one is always in sight.
+fn offset(snapshot: &Snapshot, chosen: (usize, usize), height: usize) -> usize {
+    let at = rows(snapshot).position(|row| row == chosen).unwrap_or(0);
+    let last = rows(snapshot).count().saturating_sub(height);
+    (at + 3).saturating_sub(height).min(last)
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let scope = format!("policy {}{}", snapshot.policy.version, if snapshot.staged.is_some() { "*" } else { "" });
+    let panel = Panel { title: "Routes", scope: &scope, focus: scene.ui.focus == 0 };
+    let inside = panel.render(area, buf, scene.look);
+    let look = scene.look;
+    let (id, chosen_rung) = scene.ui.tune.chosen(&snapshot.policy);
+    let first = offset(snapshot, (id.index(), chosen_rung), usize::from(inside.height));
+    for (row, (route_at, rung_at)) in (0..inside.height).zip(rows(snapshot).skip(first)) {
+        let at = paint::nth_row(inside, row);
+        let route = &snapshot.policy.routes[route_at];
+        let tried = &staged(snapshot).routes[route_at];
+        let rung = &route.ladder[rung_at];
+        let last = rung_at + 1 == route.ladder.len();
+        let chosen = route_at == id.index() && rung_at == chosen_rung && !last;
+        if chosen {
+            paint::tint(buf, at, look.style(Role::Selection));
+        }
+        let style = |role| if chosen { look.style(Role::Selection) } else { look.style(role) };
+        let (mark, rest) = paint::split_left(at, 2);
+        if chosen {
+            paint::sign(buf, mark.x, mark.y, look.glyphs.chosen, style(Role::Accent));
+        }
+        let name_width = (rest.width * 9 / 20).clamp(8, 16);
+        let (name, rest) = paint::split_left(rest, name_width.min(rest.width));
+        if rung_at == 0 || row == 0 {
+            paint::text(buf, Rect { width: name.width.saturating_sub(1), ..name }, &route.name, style(Role::Text), look.glyphs.cut);
+        }
+        let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
+        let series = look.theme.series(rung_series(rung_at, route.ladder.len()));
+        paint::text(buf, rung_name, &rung.name, if chosen { style(Role::Text) } else { series }, look.glyphs.cut);
+        let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
+        if last {
+            paint::text_right(buf, threshold, "rest", style(Role::Muted), look.glyphs.cut);
+            continue;
+        }
+        let value = tried.ladder.get(rung_at).map_or(rung.threshold, |rung| rung.threshold);
+        let moved = value != rung.threshold;
+        let mut text = threshold_text(&scene.ui.tune, chosen, value);
+        if moved {
+            let _ = text.try_push('*');
+        }
+        paint::text_right(buf, threshold, &text, if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) }, look.glyphs.cut);
+    }
+}
+
+/// Gives the route and rung under a row, for the mouse.
+pub(super) fn hit(snapshot: &Snapshot, inside: Rect, y: u16) -> Option<(usize, usize)> {
+    let row = y.checked_sub(inside.y).filter(|&row| row < inside.height)?;
+    let (route, rung) = (snapshot.consequences.route.index(), snapshot.consequences.rung);
+    let first = offset(snapshot, (route, rung), usize::from(inside.height));
+    rows(snapshot).nth(first + usize::from(row))
+}

@@ -1,0 +1,258 @@
+//! The one place that touches the terminal: taking it, drawing on it, giving it back whatever happens.
+//!
+//! Invariant: every way out (drop, panic, suspend, signal) goes through [`leave`], which undoes all of [`enter`] in the
+//! reverse order; and every frame is wrapped in a synchronized update, which is ended also when drawing fails.
+
+use std::io::{self, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+/// Whether the process's own terminal is taken; the panic hook and a signal must know without asking anyone.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal: alternate screen, no cursor, paste and focus reports, the mouse where wanted.
+pub fn enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
+    queue!(out, EnterAlternateScreen, cursor::Hide, EnableFocusChange, EnableBracketedPaste)?;
+    if mouse {
+        queue!(out, EnableMouseCapture)?;
+    }
+    out.flush()
+}
+
+/// Gives the terminal back, in the one order that leaves nothing behind. No keyboard flags are ever pushed, so none are
+/// popped; what was never turned on is turned off without harm.
+pub fn leave(out: &mut impl Write) -> io::Result<()> {
+    queue!(
+        out,
+        EndSynchronizedUpdate,
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        DisableFocusChange,
+        cursor::Show,
+        LeaveAlternateScreen
+    )?;
+    out.flush()
+}
+
+/// Gives back the process's own terminal where it is taken; safe to call at any time, from anywhere, twice.
+pub fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // On the way out nothing can be done about an error.
+        let _ = leave(&mut io::stdout());
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Makes every panic, of any thread, give the terminal back before its message is written, and end the program where the
+/// terminal was taken: a console whose engine died must not go on looking alive.
+pub fn install_panic_hook() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let taken = TAKEN.load(Ordering::SeqCst);
+        restore();
+        before(info);
+        if taken {
+            std::process::exit(101);
+        }
+    }));
+}
+
+/// Makes styles reach the terminal as the theme says. The library would turn colours into resets under `NO_COLOR`, which
+/// also wipes out bold and reversed and makes a selection invisible; the theme `mono` has no colours to begin with.
+pub fn trust_the_theme() {
+    crossterm::style::force_color_output(true);
+}
+
+/// What comes of handing text to the clipboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// It was handed over; whether the terminal takes it cannot be known.
+    Sent,
+    /// It is longer than terminals take.
+    TooLong,
+}
+
+/// Hands a text to the terminal's clipboard (OSC 52) where it is no longer than `limit` bytes once encoded.
+pub fn copy(out: &mut impl Write, text: &str, limit: usize) -> io::Result<Copied> {
+    let encoded = base64(text.as_bytes());
+    if encoded.len() > limit {
+        return Ok(Copied::TooLong);
+    }
+    write!(out, "\x1b]52;c;{encoded}\x1b\\")?;
+    out.flush()?;
+    Ok(Copied::Sent)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| chunk.get(at).copied().map_or(0, u32::from);
+        let all = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4usize {
+            let index = (all >> (18 - 6 * at) & 63) as usize;
+            let letter = LETTERS.get(index).copied().filter(|_| at <= chunk.len()).unwrap_or(b'=');
+            out.push(char::from(letter));
+        }
+    }
+    out
+}
+
+/// The taken terminal; dropping it gives it back.
+#[derive(Debug)]
+pub struct Session<W: Write> {
+    terminal: Terminal<CrosstermBackend<W>>,
+    mouse: bool,
+    own: bool,
+    entered: bool,
+}
+
+impl Session<io::BufWriter<Stdout>> {
+    /// Takes the process's own terminal.
+    pub fn open(mouse: bool) -> io::Result<Self> {
+        enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        // One write a frame: a terminal that draws half a frame flickers.
+        let out = io::BufWriter::with_capacity(1 << 16, io::stdout());
+        Self::start(out, Viewport::Fullscreen, mouse, true).inspect_err(|_| restore())
+    }
+}
+
+impl<W: Write> Session<W> {
+    /// Draws on any writer, of a fixed size; raw mode and the process's terminal are left alone.
+    pub fn on(out: W, area: Rect, mouse: bool) -> io::Result<Self> {
+        Self::start(out, Viewport::Fixed(area), mouse, false)
+    }
+
+    fn start(mut out: W, viewport: Viewport, mouse: bool, own: bool) -> io::Result<Self> {
+        enter(&mut out, mouse)?;
+        let terminal = Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport })?;
+        Ok(Self { terminal, mouse, own, entered: true })
+    }
+
+    /// Draws one frame inside a synchronized update. It is always asked for: terminals without it ignore it.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        let drawn = self.terminal.draw(render).map(drop);
+        let ended = queue!(self.terminal.backend_mut(), EndSynchronizedUpdate);
+        let flushed = self.terminal.backend_mut().flush();
+        drawn.and(ended).and(flushed)
+    }
+
+    /// Makes the next frame draw every cell. (`Terminal::clear` would ask the terminal where its cursor is and wait.)
+    pub fn repaint(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    }
+
+    /// Takes the mouse, or gives it back to the terminal so that text can be selected.
+    pub fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        if mouse != self.mouse {
+            self.mouse = mouse;
+            let out = self.terminal.backend_mut();
+            if mouse {
+                queue!(out, EnableMouseCapture)?;
+            } else {
+                queue!(out, DisableMouseCapture)?;
+            }
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Says whether the mouse is taken.
+    pub fn has_mouse(&self) -> bool {
+        self.mouse
+    }
+
+    /// Hands a text to the clipboard.
+    pub fn copy(&mut self, text: &str, limit: usize) -> io::Result<Copied> {
+        copy(self.terminal.backend_mut(), text, limit)
+    }
+
+    /// Gives the terminal to the shell and stops the process until it is called back; then draws everything afresh.
+    #[cfg(unix)]
+    pub fn suspend(&mut self) -> io::Result<()> {
+        self.close();
+        // SIGSTOP, as a SIGTSTP that a process sends itself is lost where its shell has gone.
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        if self.own {
+            enable_raw_mode()?;
+            TAKEN.store(true, Ordering::SeqCst);
+        }
+        enter(self.terminal.backend_mut(), self.mouse)?;
+        self.entered = true;
+        self.repaint()
+    }
+
+    /// Gives the terminal back now.
+    pub fn close(&mut self) {
+        if std::mem::take(&mut self.entered) {
+            let out = self.terminal.backend_mut();
+            // The terminal library shows the cursor once more when dropped, which does no harm.
+            if self.own {
+                let _ = out.flush();
+                restore();
+            } else {
+                let _ = leave(out);
+            }
+        }
+    }
+}
+
+impl<W: Write> Drop for Session<W> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_taken_is_given_back_in_order() {
+        let mut bytes = Vec::new();
+        leave(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let places: Vec<_> =
+            ["\x1b[?2026l", "\x1b[?1000l", "\x1b[?2004l", "\x1b[?1004l", "\x1b[?25h", "\x1b[?1049l"]
+                .iter()
+                .map(|off| text.find(off).unwrap_or_else(|| panic!("{off:?} is missing in {text:?}")))
+                .collect();
+        assert!(places.is_sorted(), "{text:?}");
+        let mut bytes = Vec::new();
+        enter(&mut bytes, true).unwrap();
+        let entered = String::from_utf8(bytes).unwrap();
+        for on in entered.split("\x1b[?").filter_map(|mode| mode.strip_suffix('h')) {
+            assert!(text.contains(&format!("\x1b[?{on}l")), "mode {on} is never turned off");
+        }
+    }
+
+    #[test]
+    fn the_clipboard_gets_what_it_can_hold() {
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+        let mut out = Vec::new();
+        assert_eq!(copy(&mut out, "foobar", 8).unwrap(), Copied::Sent);
+        assert_eq!(out, b"\x1b]52;c;Zm9vYmFy\x1b\\");
+        out.clear();
+        assert_eq!(copy(&mut out, "foobarx", 8).unwrap(), Copied::TooLong);
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,32 @@
+//! Names and their figures, one a line.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::console::paint::{self, Look};
+use crate::console::text;
+use crate::console::theme::Role;
+
+/// A name and its figure.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyValue<'a> {
+    /// The name.
+    pub key: &'a str,
+    /// The figure.
+    pub value: &'a str,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+/// Draws names at the left and figures at the right, as many as fit; a name gives way to its figure.
+pub fn render(rows: &[KeyValue<'_>], area: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let area = area.intersection(buf.area);
+    for (index, row) in (0..area.height).zip(rows) {
+        let at = paint::nth_row(area, index);
+        let wide = u16::try_from(text::width(row.value)).unwrap_or(u16::MAX).min(at.width);
+        let (name, _) = paint::split_left(at, at.width.saturating_sub(wide.saturating_add(1)));
+        paint::text(buf, name, row.key, look.style(Role::Muted), look.glyphs.cut);
+        paint::text_right(buf, at, row.value, row.style, look.glyphs.cut);
+    }
+}

@@ -1,0 +1,139 @@
+//! One request explained: what was seen, how it would be routed and why, what each call costs. The console's detail view
+//! and `pointsman why` show the same.
+
+use std::fmt::Write as _;
+
+use super::{Log, Reading, settle_one};
+use crate::classifier::FeatureId;
+use crate::outcome::{Leg, Settled, routed};
+use crate::pricing::Cost;
+use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
+
+/// One request explained.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Its place in the log.
+    pub index: usize,
+    /// Its id.
+    pub id: String,
+    /// Facts: name and value.
+    pub facts: Vec<(&'static str, String)>,
+    /// The features behind a classified confidence, strongest first: name and weight in hundredths of a logit.
+    pub features: Vec<(&'static str, i8)>,
+    /// The route.
+    pub route: RouteId,
+    /// The reason trail of the policy: stage and text.
+    pub trail: Vec<(&'static str, String)>,
+    /// What happened.
+    pub recorded: Settled,
+    /// What the policy would have made of it.
+    pub routed: Settled,
+}
+
+/// Explains a request under a policy.
+pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> {
+    let evidence = log.history.evidence(index)?;
+    let operation = evidence.operation;
+    let outlook = log.outlook();
+    let decision = decide(policy, &operation.signals());
+    let mut recorded_outcome = Settled::default();
+    settle_one(&evidence, Reading::Recorded, policy, &outlook, &mut recorded_outcome);
+    let mut routed_outcome = Settled::default();
+    let mut steps = Vec::new();
+    routed(&evidence, policy, &decision, &outlook, &mut routed_outcome, |leg, climb| {
+        steps.push(Step::Attempted {
+            model: leg.model,
+            status: leg.status,
+            check: leg.check,
+            observed: leg.observed,
+        });
+        steps.extend(climb.map(|(to, why)| Step::Climbed { to, why }));
+    });
+    let mut all: Vec<Step> = decision.trail.iter().copied().collect();
+    all.extend(steps);
+    let names = &log.names;
+    let mut facts = vec![
+        ("arrived", operation.at.rfc3339()),
+        ("team", names.team(operation.team).to_owned()),
+        ("project", names.project(operation.project).to_owned()),
+        ("session", names.session(operation.session).to_owned()),
+        ("task", operation.class.name().to_owned()),
+    ];
+    if operation.asked.is_some() {
+        facts.push(("asked for", names.model(operation.asked).to_owned()));
+    }
+    if operation.turn != u16::MAX {
+        facts.push(("turn", operation.turn.to_string()));
+    }
+    facts.push((
+        "confidence",
+        operation.confidence().map_or_else(
+            || "none: no signal".to_owned(),
+            |confidence| {
+                let by = match operation.source {
+                    ConfidenceSource::Text | ConfidenceSource::Measures => format!(" by {}", log.classifier),
+                    _ => String::new(),
+                };
+                format!("{confidence}‰, {}{by}", operation.source.text())
+            },
+        ),
+    ));
+    if let Some(extra) = evidence.extra {
+        if !extra.simulated.is_empty() {
+            facts.push(("SIMULATED", extra.simulated.to_string()));
+        }
+        if !extra.error.is_empty() {
+            facts.push(("error", extra.error.to_string()));
+        }
+        for label in &extra.labels {
+            let quality =
+                label.quality.map_or_else(|| "-".to_owned(), |quality| format!("quality {quality}‰"));
+            let output = label.output.map_or_else(String::new, |output| format!(", {output} tokens out"));
+            facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
+        }
+    }
+    let features = operation
+        .top
+        .iter()
+        .filter(|(_, weight)| *weight != 0)
+        .map(|&(feature, weight)| (FeatureId(feature).describe(), weight))
+        .collect();
+    Some(Explanation {
+        index,
+        id: log.history.id(index).to_owned(),
+        facts,
+        features,
+        route: decision.route,
+        trail: all.iter().map(|step| (step.stage(), step.describe(decision.route, policy, names))).collect(),
+        recorded: recorded_outcome,
+        routed: routed_outcome,
+    })
+}
+
+/// Writes a cost with what it is worth: `$0.016912`, `~$0.02 estimated`, `unknown: tokens not reported`.
+pub fn cost_text(cost: Cost) -> String {
+    match cost {
+        Cost::Known(amount) => format!("${amount}"),
+        Cost::Estimated(amount) => format!("~${amount} estimated"),
+        Cost::Unknown(why) => format!("unknown: {}", why.text()),
+    }
+}
+
+/// Writes the tokens of a call.
+pub fn tokens_text(leg: &Leg) -> String {
+    let count = |count: crate::units::Count| count.get().map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let usage = &leg.usage;
+    let mut text = format!("in {}", count(usage.input));
+    for (name, tokens) in
+        [("cache read", usage.cache_read), ("write 5m", usage.write_5m), ("write 1h", usage.write_1h)]
+    {
+        if tokens.or_zero() > 0 {
+            let _ = write!(text, " + {name} {}", count(tokens));
+        }
+    }
+    let _ = write!(text, ", out {}", count(usage.output));
+    if usage.reasoning.or_zero() > 0 {
+        let _ = write!(text, " (reasoning {})", count(usage.reasoning));
+    }
+    text
+}
