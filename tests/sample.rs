@@ -1,5 +1,11 @@
 //! The bundled sample is what the generator writes, is marked as made up, and has in it what every screen needs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what helpers of tests unwrap fails the test that calls them"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::ControlFlow;

@@ -1,5 +1,7 @@
 //! The worked examples of the cost guide come out of the engine, to the cent and to the percentage point.
 
+#![expect(clippy::unwrap_used, reason = "what helpers of tests unwrap fails the test that calls them")]
+
 use pointsman::config::prices;
 use pointsman::pricing::PriceBook;
 use pointsman::scenario::{self, BUILTIN, Outcome, Scenario, StepOutcome};
@@ -72,7 +74,7 @@ fn what_is_found_is_the_edge() {
     let [cents, month, saving] = outcome.found.as_slice() else { panic!("{:?}", outcome.found) };
     let (threshold, at) = cents.at.as_ref().unwrap();
     assert_eq!(*threshold, 124);
-    assert!(at.task.usd() <= "0.04".to_owned(), "{}", at.task);
+    assert!(at.task <= pointsman::units::Pico::from_usd("0.04").unwrap(), "{}", at.task);
     let (tokens, at) = month.at.as_ref().unwrap();
     assert!((999..1000).contains(&(at.month.0 / 1_000_000_000_000)), "{tokens} tokens: {}", at.month);
     let (more, at) = saving.at.as_ref().unwrap();
