@@ -14,7 +14,6 @@ pub mod goto;
 pub mod help;
 pub mod keys;
 pub mod paint;
-pub mod screens;
 pub mod palette;
 pub mod prompt;
 pub mod screens;

@@ -270,7 +270,7 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
 
 fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
     let change = 11.min(at.width);
-    let figure = ((at.width.saturating_sub(change)) * 5 / 20).clamp(9, 14).min(at.width);
+    let figure = ((at.width.saturating_sub(change)) * 27 / 100).clamp(9, 14).min(at.width);
     let name = at.width.saturating_sub(change + 2 * figure);
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);

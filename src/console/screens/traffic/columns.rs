@@ -1,0 +1,352 @@
+//! The columns of the request table and what stands in them.
+//!
+//! Invariant: estimated figures carry a ~ and their own look, unknown ones say so, and neither ever reads as zero.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::Buffer;
+
+use super::listing::SortBy;
+use super::matcher::{Row, settle};
+use crate::console::format;
+use crate::console::glyphs::Glyphs;
+use crate::console::paint;
+use crate::console::theme::Role;
+use crate::console::widgets::table::{Column, Slot, Width};
+use crate::outcome::Settled;
+use crate::pricing::Cost;
+use crate::routing::{ConfidenceSource, Status};
+use crate::session::Snapshot;
+use crate::units::{Instant, Span};
+
+/// What a column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// Whether something was made up.
+    Simulated,
+    /// When it arrived.
+    Time,
+    /// Its id.
+    Id,
+    /// The team.
+    Team,
+    /// The project.
+    Project,
+    /// The kind of work.
+    Task,
+    /// The route.
+    Route,
+    /// The confidence and where it comes from.
+    Confidence,
+    /// Whether it went up the ladder.
+    Climbed,
+    /// The model that answered.
+    Model,
+    /// The rung that answered.
+    Rung,
+    /// How it ended.
+    Status,
+    /// Prompt tokens.
+    Input,
+    /// Answer tokens.
+    Output,
+    /// The share of the prompt read from cache.
+    Cache,
+    /// How long it took.
+    Latency,
+    /// What it cost.
+    Cost,
+}
+
+/// The columns in order: field, name, width, at the right, how soon it yields.
+const COLUMNS: [(Field, Column<'static>); 17] = {
+    use Width::{Fill, Fixed};
+    const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
+        Column { name, width, right, yields }
+    }
+    [
+        (Field::Simulated, column("", Fixed(1), false, 0)),
+        (Field::Time, column("time", Fixed(8), false, 0)),
+        (Field::Id, column("id", Fill(10), false, 9)),
+        (Field::Team, column("team", Fill(8), false, 6)),
+        (Field::Project, column("project", Fill(8), false, 10)),
+        (Field::Task, column("task", Fixed(14), false, 7)),
+        (Field::Route, column("route", Fixed(14), false, 11)),
+        (Field::Confidence, column("conf", Fixed(5), true, 3)),
+        (Field::Climbed, column("", Fixed(1), false, 2)),
+        (Field::Model, column("model", Fill(16), false, 0)),
+        (Field::Rung, column("rung", Fixed(7), false, 12)),
+        (Field::Status, column("status", Fixed(9), false, 1)),
+        (Field::Input, column("in", Fixed(7), true, 8)),
+        (Field::Output, column("out", Fixed(6), true, 8)),
+        (Field::Cache, column("cached", Fixed(6), true, 13)),
+        (Field::Latency, column("latency", Fixed(8), true, 4)),
+        (Field::Cost, column("cost", Fixed(10), true, 0)),
+    ]
+};
+
+/// How much of a moment is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// `14:03:20`
+    Seconds,
+    /// `14:03:20.412`
+    Millis,
+    /// `05-23 14:03:20`
+    Date,
+}
+
+impl Clock {
+    /// Chooses by the room there is and by how long the log is.
+    pub(super) fn choose(width: u16, log: Span) -> Self {
+        match width {
+            100.. if log.0 >= Span::days(1).0 => Self::Date,
+            140.. => Self::Millis,
+            _ => Self::Seconds,
+        }
+    }
+
+    fn columns(self) -> u16 {
+        match self {
+            Self::Seconds => 8,
+            Self::Millis => 12,
+            Self::Date => 14,
+        }
+    }
+
+    fn write(self, at: Instant) -> String {
+        match self {
+            Self::Seconds => at.clock(),
+            Self::Millis => at.clock_millis(),
+            Self::Date => format!("{} {}", at.date().get(5..).unwrap_or_default(), at.clock()),
+        }
+    }
+}
+
+/// Gives the columns for a clock.
+pub(super) fn columns(clock: Clock) -> [Column<'static>; COLUMNS.len()] {
+    COLUMNS.map(|(field, column)| match field {
+        Field::Time => Column { width: Width::Fixed(clock.columns()), ..column },
+        _ => column,
+    })
+}
+
+/// Gives the column that a sort goes by.
+pub(super) fn sorted_column(by: SortBy) -> Option<usize> {
+    let field = match by {
+        SortBy::Time => Field::Time,
+        SortBy::Cost => Field::Cost,
+        SortBy::Latency => Field::Latency,
+        SortBy::Confidence => Field::Confidence,
+        SortBy::Tokens => Field::Input,
+    };
+    COLUMNS.iter().position(|(found, _)| *found == field)
+}
+
+/// Says how a call ended in one short word.
+pub fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::RateLimited => "limited",
+        Status::ServerError => "server",
+        Status::Timeout => "timeout",
+        Status::Rejected => "rejected",
+        Status::Cancelled => "cancelled",
+        Status::Failed => "failed",
+    }
+}
+
+/// Gives the look of how a call ended.
+pub fn status_role(status: Status, observed: bool) -> Role {
+    match status {
+        Status::Ok if observed => Role::Ok,
+        Status::Ok => Role::Estimated,
+        Status::Cancelled | Status::Rejected => Role::Warn,
+        _ => Role::Error,
+    }
+}
+
+/// Writes a cost short: `$0.0123`, `~$0.0123`, `unknown`.
+pub fn cost_short(cost: Cost, out: &mut String) -> Role {
+    match cost {
+        Cost::Known(amount) => {
+            out.push_str(&format::money(amount));
+            Role::Observed
+        }
+        Cost::Estimated(amount) => {
+            out.push('~');
+            out.push_str(&format::money(amount));
+            Role::Estimated
+        }
+        Cost::Unknown(_) => {
+            out.push_str("unknown");
+            Role::Unknown
+        }
+    }
+}
+
+/// The cells of one row after another; each row is settled once.
+pub(super) struct Cells<'a> {
+    snapshot: &'a Snapshot,
+    clock: Clock,
+    index: Option<usize>,
+    settled: Settled,
+    words: String,
+}
+
+impl<'a> Cells<'a> {
+    /// Starts.
+    pub(super) fn new(snapshot: &'a Snapshot, clock: Clock) -> Self {
+        Self { snapshot, clock, index: None, settled: Settled::default(), words: String::new() }
+    }
+
+    /// Draws a cell of a request.
+    pub(super) fn draw(&mut self, index: usize, slot: Slot<'_>, buf: &mut Buffer) {
+        let Some(&(field, _)) = COLUMNS.get(slot.column) else { return };
+        let Some(role) = self.write(index, field, slot.look.glyphs) else { return };
+        let style = slot.look.style(role);
+        if field == Field::Confidence {
+            self.draw_confidence(index, slot, buf);
+            return;
+        }
+        slot.text(buf, &self.words, style);
+    }
+
+    /// The source of a confidence stands as one letter behind it.
+    fn draw_confidence(&self, index: usize, slot: Slot<'_>, buf: &mut Buffer) {
+        let Some(operation) = self.snapshot.log.history.get(index) else { return };
+        let letter = match operation.source {
+            ConfidenceSource::None => ' ',
+            ConfidenceSource::Recorded => 'r',
+            ConfidenceSource::Text | ConfidenceSource::Measures => 'c',
+        };
+        let (number, mark) = paint::split_left(slot.at, slot.at.width.saturating_sub(1));
+        let role = if operation.confidence().is_some() { Role::Text } else { Role::Unknown };
+        paint::text_right(buf, number, &self.words, slot.look.style(role), slot.look.glyphs.cut);
+        if mark.width > 0 {
+            paint::sign(buf, mark.x, mark.y, letter, slot.look.style(Role::Muted));
+        }
+    }
+
+    /// Writes a row with tabs between its cells.
+    pub(super) fn tabbed(&mut self, index: usize, glyphs: &Glyphs) -> Option<String> {
+        let mut all = String::new();
+        for (at, (field, _)) in COLUMNS.iter().enumerate() {
+            self.write(index, *field, glyphs)?;
+            if at > 0 {
+                all.push('\t');
+            }
+            let operation = self.snapshot.log.history.get(index)?;
+            let words: &str = match field {
+                Field::Simulated if operation.simulated => "simulated",
+                Field::Climbed if self.settled.escalated => "escalated",
+                Field::Time => {
+                    self.words = operation.at.rfc3339();
+                    &self.words
+                }
+                Field::Confidence => {
+                    let _ = write!(self.words, " ({})", operation.source.text());
+                    &self.words
+                }
+                Field::Status => self.settled.status.name(),
+                _ => &self.words,
+            };
+            all.push_str(&crate::console::text::clean(words).replace('\t', " "));
+        }
+        Some(all)
+    }
+
+    /// Writes a cell into `words` and gives its look.
+    fn write(&mut self, index: usize, field: Field, glyphs: &Glyphs) -> Option<Role> {
+        let snapshot = self.snapshot;
+        let log = &snapshot.log;
+        let evidence = log.history.evidence(index)?;
+        if self.index != Some(index) {
+            let row = Row { index, evidence, id: log.history.id(index) };
+            settle(&row, snapshot, &mut self.settled);
+            self.index = Some(index);
+        }
+        let (operation, settled, words) = (evidence.operation, &self.settled, &mut self.words);
+        words.clear();
+        let last = settled.legs.last();
+        let observed = last.is_none_or(|leg| leg.observed);
+        let figure = if observed { Role::Observed } else { Role::Estimated };
+        let number = |value: Option<u64>, words: &mut String| match value {
+            Some(value) => {
+                words.push_str(&format::count_short(value));
+                figure
+            }
+            None => {
+                words.push(glyphs.absent);
+                Role::Unknown
+            }
+        };
+        let named = |name: &str, words: &mut String, role: Role| {
+            let none = name == "-";
+            words.push_str(name);
+            if none { Role::Unknown } else { role }
+        };
+        let policy = snapshot.policy_at(index);
+        Some(match field {
+            Field::Simulated => {
+                words.push(if operation.simulated { 'S' } else { ' ' });
+                Role::Simulated
+            }
+            Field::Time => {
+                words.push_str(&self.clock.write(operation.at));
+                Role::Muted
+            }
+            Field::Id => named(log.history.id(index), words, Role::Muted),
+            Field::Team => named(log.names.team(operation.team), words, Role::Text),
+            Field::Project => named(log.names.project(operation.project), words, Role::Text),
+            Field::Task => named(operation.class.name(), words, Role::Text),
+            Field::Route => named(&policy.route(settled.route).name, words, Role::Text),
+            Field::Confidence => match operation.confidence() {
+                Some(value) => {
+                    let _ = write!(words, "{value}");
+                    Role::Text
+                }
+                None => {
+                    words.push(glyphs.absent);
+                    Role::Unknown
+                }
+            },
+            Field::Climbed => {
+                words.push(if settled.escalated { glyphs.threshold.0 } else { ' ' });
+                Role::Warn
+            }
+            Field::Model => named(log.names.model(settled.model), words, Role::Text),
+            Field::Rung => {
+                let ladder = &policy.route(settled.route).ladder;
+                match ladder.get(usize::from(settled.rung)) {
+                    Some(rung) => named(&rung.name, words, Role::Muted),
+                    None => Role::Muted,
+                }
+            }
+            Field::Status => {
+                words.push_str(status_word(settled.status));
+                status_role(settled.status, observed)
+            }
+            Field::Input => number(last.and_then(|leg| leg.usage.prompt()), words),
+            Field::Output => number(last.and_then(|leg| leg.usage.output.get()), words),
+            Field::Cache => match last.and_then(|leg| leg.usage.prompt().zip(leg.usage.cache_read.get())) {
+                Some((_, 0)) => Role::Muted,
+                Some((prompt, cached)) => {
+                    words.push_str(&format::percent(cached, prompt));
+                    figure
+                }
+                None => number(None, words),
+            },
+            Field::Latency => match settled.latency.get() {
+                Some(millis) => {
+                    let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+                    words.push_str(if settled.estimated { "~" } else { "" });
+                    words.push_str(&format::duration(Span(millis.saturating_mul(1000))));
+                    if settled.estimated { Role::Estimated } else { Role::Observed }
+                }
+                None => number(None, words),
+            },
+            Field::Cost => cost_short(settled.cost, words),
+        })
+    }
+}

@@ -1,0 +1,462 @@
+//! What an operator types to narrow the request table, read into terms.
+//!
+//! Invariant: a term that cannot be read is reported with what is allowed, and narrows nothing; nothing typed panics.
+
+use crate::classifier::TaskClass;
+use crate::routing::{ConfidenceSource, Status};
+use crate::units::Pico;
+
+/// The most terms of one filter.
+const MOST_TERMS: usize = 32;
+
+/// The names that take texts and numbers, for messages.
+const ALLOWED: &str = "team: project: session: task: route: model: id: asked: status: source:, conf cost latency tokens with < <= > >= =, \
+                       escalated simulated estimated flips window; quote anything else";
+
+/// A name that a text is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Name {
+    /// The request's id.
+    Id,
+    /// The team.
+    Team,
+    /// The project.
+    Project,
+    /// The session.
+    Session,
+    /// The kind of work.
+    Task,
+    /// The route.
+    Route,
+    /// The model that answered.
+    Model,
+    /// The model asked for.
+    Asked,
+}
+
+/// A figure that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Figure {
+    /// The confidence in per mille.
+    Confidence,
+    /// The cost in pico-dollars.
+    Cost,
+    /// The latency in milliseconds.
+    Latency,
+    /// Prompt and answer tokens of the call that answered.
+    Tokens,
+}
+
+/// How a figure is compared. A figure nobody knows is neither less nor more than anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// Below.
+    Less(i128),
+    /// At most.
+    AtMost(i128),
+    /// Above.
+    More(i128),
+    /// At least.
+    AtLeast(i128),
+    /// Exactly.
+    Equal(i128),
+    /// Nobody knows it.
+    Unknown,
+}
+
+impl Compare {
+    /// Says whether a figure, if known, compares so.
+    pub fn holds(self, figure: Option<i128>) -> bool {
+        match (self, figure) {
+            (Self::Unknown, figure) => figure.is_none(),
+            (_, None) => false,
+            (Self::Less(than), Some(n)) => n < than,
+            (Self::AtMost(than), Some(n)) => n <= than,
+            (Self::More(than), Some(n)) => n > than,
+            (Self::AtLeast(than), Some(n)) => n >= than,
+            (Self::Equal(to), Some(n)) => n == to,
+        }
+    }
+}
+
+/// What one term asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// Any name holds this text.
+    Word(String),
+    /// One name holds one of these texts.
+    Named(Name, Vec<String>),
+    /// It ended in one of these ways.
+    Status(Vec<Status>),
+    /// Its confidence comes from one of these.
+    Source(Vec<ConfidenceSource>),
+    /// A figure compares so.
+    Figure(Figure, Compare),
+    /// It went up the ladder.
+    Escalated,
+    /// Something about it was made up.
+    Simulated,
+    /// Something about its outcome is an estimate.
+    Estimated,
+    /// The staged policy starts it on another rung.
+    Flips,
+}
+
+/// One term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Whether it must not hold.
+    pub not: bool,
+    /// What it asks.
+    pub test: Test,
+}
+
+/// A filter as read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// What was typed.
+    pub text: String,
+    /// The terms, all of which must hold.
+    pub terms: Vec<Term>,
+    /// Whether only the window counts.
+    pub window: bool,
+    /// What could not be read, and what is allowed there.
+    pub wrong: Vec<String>,
+}
+
+impl Filter {
+    /// Reads what was typed.
+    pub fn parse(text: &str) -> Self {
+        let mut filter = Self { text: text.trim().to_owned(), ..Self::default() };
+        for piece in pieces(text) {
+            let not = piece.not;
+            match read(&piece) {
+                Ok(Some(test)) if filter.terms.len() < MOST_TERMS => filter.terms.push(Term { not, test }),
+                Ok(Some(_)) => {
+                    filter.wrong.push(format!("more than {MOST_TERMS} terms"));
+                    break;
+                }
+                Ok(None) if not => filter.wrong.push("window cannot be negated".to_owned()),
+                Ok(None) => filter.window = true,
+                Err(problem) => filter.wrong.push(problem),
+            }
+        }
+        filter
+    }
+
+    /// Says whether every request passes.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty() && !self.window
+    }
+
+    /// Says whether the staged policy matters.
+    pub(super) fn asks_flips(&self) -> bool {
+        self.terms.iter().any(|term| term.test == Test::Flips)
+    }
+}
+
+/// One blank-separated piece; quotes hold blanks together.
+struct Piece {
+    not: bool,
+    /// Whether it started with a quote, so that it is a plain word whatever it holds.
+    quoted: bool,
+    text: String,
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut all = Vec::new();
+    let mut chars = text.chars().peekable();
+    loop {
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        if chars.peek().is_none() {
+            return all;
+        }
+        let not = chars.next_if(|&c| c == '!' || c == '-').is_some();
+        let quoted = chars.peek() == Some(&'"');
+        let mut word = String::new();
+        let mut inside = false;
+        while let Some(c) = chars.next_if(|&c| inside || !c.is_whitespace()) {
+            if c == '"' {
+                inside = !inside;
+            } else {
+                word.push(c);
+            }
+        }
+        all.push(Piece { not, quoted, text: word });
+    }
+}
+
+/// Reads one piece; nothing for `window`, which is no test of a request.
+fn read(piece: &Piece) -> Result<Option<Test>, String> {
+    let text = piece.text.as_str();
+    if piece.quoted {
+        let word = text.to_lowercase();
+        return if word.is_empty() {
+            Err("\"\": an empty word".to_owned())
+        } else {
+            Ok(Some(Test::Word(word)))
+        };
+    }
+    let Some(at) = text.find([':', '<', '>', '=']) else {
+        return match text {
+            "" => Err("! or - wants a term right after it".to_owned()),
+            "escalated" => Ok(Some(Test::Escalated)),
+            "simulated" => Ok(Some(Test::Simulated)),
+            "estimated" => Ok(Some(Test::Estimated)),
+            "flips" => Ok(Some(Test::Flips)),
+            "window" => Ok(None),
+            word => Ok(Some(Test::Word(word.to_lowercase()))),
+        };
+    };
+    let (key, rest) = text.split_at(at);
+    let key = key.to_ascii_lowercase();
+    let figure = match key.as_str() {
+        "conf" | "confidence" => Some(Figure::Confidence),
+        "cost" => Some(Figure::Cost),
+        "latency" => Some(Figure::Latency),
+        "tokens" => Some(Figure::Tokens),
+        _ => None,
+    };
+    if let Some(figure) = figure {
+        return compare(figure, rest)
+            .map(|how| Some(Test::Figure(figure, how)))
+            .map_err(|_| wants(figure, text));
+    }
+    let name = match key.as_str() {
+        "id" => Name::Id,
+        "team" => Name::Team,
+        "project" => Name::Project,
+        "session" => Name::Session,
+        "task" => Name::Task,
+        "route" => Name::Route,
+        "model" => Name::Model,
+        "asked" => Name::Asked,
+        "status" | "source" => return listed(&key, rest, text).map(Some),
+        _ => return Err(format!("`{text}` is not understood; allowed are {ALLOWED}")),
+    };
+    let values = values(rest);
+    match values {
+        Some(values) if name == Name::Task => tasks(values).map(|tasks| Some(Test::Named(name, tasks))),
+        Some(values) => Ok(Some(Test::Named(name, values))),
+        None => Err(format!("`{text}`: write {key}:NAME or {key}:ONE,OTHER")),
+    }
+}
+
+/// Gives the texts after `:` or `=`, separated by commas, in lower case.
+fn values(rest: &str) -> Option<Vec<String>> {
+    let list = rest.strip_prefix([':', '='])?;
+    let values: Vec<String> =
+        list.split(',').map(|value| value.trim().to_lowercase()).filter(|value| !value.is_empty()).collect();
+    (!values.is_empty()).then_some(values)
+}
+
+/// Turns texts into names of kinds of work: any whose name holds the text, or for which it is another word.
+fn tasks(values: Vec<String>) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for value in values {
+        let held = TaskClass::ALL.into_iter().filter(|class| class.name().contains(&value));
+        let before = found.len();
+        found.extend(held.map(|class| class.name().to_owned()));
+        if found.len() == before {
+            match value.parse::<TaskClass>() {
+                Ok(class) => found.push(class.name().to_owned()),
+                Err(()) => {
+                    let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
+                    return Err(format!("`task:{value}`: there is {}", known.join(", ")));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
+    if key == "status" {
+        let hint = || {
+            let names: Vec<&str> = Status::ALL.iter().map(|status| status.name()).collect();
+            format!("`{text}`: write status:error, an HTTP code, or {}", names.join(", "))
+        };
+        let mut all = Vec::new();
+        for value in values(rest).ok_or_else(hint)? {
+            match (value.as_str(), Status::from_name(&value)) {
+                (_, Some(status)) => all.push(status),
+                ("error", _) => all.extend(Status::ALL.into_iter().filter(|status| !status.is_ok())),
+                (code, _) => match code.parse::<u16>() {
+                    Ok(code @ 100..600) => all.push(Status::from_http(code)),
+                    _ => return Err(hint()),
+                },
+            }
+        }
+        return Ok(Test::Status(all));
+    }
+    let hint = || {
+        format!(
+            "`{text}`: write source:recorded, source:classified, source:text, source:measures or source:none"
+        )
+    };
+    let mut all = Vec::new();
+    for value in values(rest).ok_or_else(hint)? {
+        match value.as_str() {
+            "recorded" => all.push(ConfidenceSource::Recorded),
+            "classified" => all.extend([ConfidenceSource::Text, ConfidenceSource::Measures]),
+            "text" => all.push(ConfidenceSource::Text),
+            "measures" => all.push(ConfidenceSource::Measures),
+            "none" => all.push(ConfidenceSource::None),
+            _ => return Err(hint()),
+        }
+    }
+    Ok(Test::Source(all))
+}
+
+fn wants(figure: Figure, text: &str) -> String {
+    let how = match figure {
+        Figure::Confidence => "conf<600, conf>=300 (per mille, 0 to 1000) or conf=none",
+        Figure::Cost => "cost>0.05 (dollars) or cost=unknown",
+        Figure::Latency => "latency>5s, latency<200ms, latency>2m or latency=unknown",
+        Figure::Tokens => "tokens>10000, tokens>10k or tokens=unknown",
+    };
+    format!("`{text}`: write {how}")
+}
+
+fn compare(figure: Figure, rest: &str) -> Result<Compare, ()> {
+    let signs: [(&str, fn(i128) -> Compare); 6] = [
+        ("<=", Compare::AtMost),
+        (">=", Compare::AtLeast),
+        ("<", Compare::Less),
+        (">", Compare::More),
+        ("=", Compare::Equal),
+        (":", Compare::Equal),
+    ];
+    let (number, how) =
+        signs.iter().find_map(|(sign, how)| Some((rest.strip_prefix(sign)?, *how))).ok_or(())?;
+    let number = number.to_ascii_lowercase();
+    if matches!(number.as_str(), "unknown" | "none") {
+        return if how(0) == Compare::Equal(0) { Ok(Compare::Unknown) } else { Err(()) };
+    }
+    amount(figure, &number).map(how)
+}
+
+/// Reads a number in the figure's own unit.
+fn amount(figure: Figure, number: &str) -> Result<i128, ()> {
+    match figure {
+        Figure::Confidence => {
+            let value = number.trim_end_matches('‰').parse::<u16>().map_err(|_| ())?;
+            if value <= 1000 { Ok(i128::from(value)) } else { Err(()) }
+        }
+        Figure::Cost => {
+            let usd = number.trim_start_matches('$');
+            Pico::from_usd(usd).map(|amount| amount.0).map_err(|_| ())
+        }
+        Figure::Latency => {
+            let (number, millis) = match number {
+                n if n.ends_with("ms") => (n.trim_end_matches("ms"), 1),
+                n if n.ends_with('s') => (n.trim_end_matches('s'), 1_000),
+                n if n.ends_with('m') => (n.trim_end_matches('m'), 60_000),
+                n => (n, 1),
+            };
+            scaled(number, millis)
+        }
+        Figure::Tokens => {
+            let (number, each) = match number {
+                n if n.ends_with('k') => (n.trim_end_matches('k'), 1_000),
+                n if n.ends_with('m') => (n.trim_end_matches('m'), 1_000_000),
+                n => (n, 1),
+            };
+            scaled(&number.replace('_', ""), each)
+        }
+    }
+}
+
+/// Reads a decimal number times `by`, exactly; what is finer than one is refused.
+fn scaled(number: &str, by: i128) -> Result<i128, ()> {
+    let pico = Pico::from_usd(number).map_err(|_| ())?.0.checked_mul(by).ok_or(())?;
+    if pico % Pico::USD.0 == 0 { Ok(pico / Pico::USD.0) } else { Err(()) }
+}
+
+/// Says whether a text holds another (given in lower case), in any case.
+pub(super) fn holds(text: &str, lower: &str) -> bool {
+    if !text.is_ascii() {
+        return text.to_lowercase().contains(lower);
+    }
+    let (hay, needle) = (text.as_bytes(), lower.as_bytes());
+    let Some((&first, _)) = needle.split_first() else { return true };
+    let Some(last) = hay.len().checked_sub(needle.len()) else { return false };
+    let starts = hay.get(..=last).unwrap_or_default();
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), starts)
+        .any(|at| hay.get(at..at + needle.len()).is_some_and(|part| part.eq_ignore_ascii_case(needle)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_cannot_be_read_is_said_with_what_is_allowed() {
+        for (text, part) in [
+            ("foo:bar", "team:"),
+            ("a<b", "quote anything else"),
+            ("conf<banana", "conf<600"),
+            ("conf>1001", "0 to 1000"),
+            ("cost>", "cost>0.05"),
+            ("cost>unknown", "cost=unknown"),
+            ("latency>5h", "latency>5s"),
+            ("latency>0.0001s", "latency>5s"),
+            ("tokens>x", "tokens>10k"),
+            ("status:sad", "rate_limited"),
+            ("source:guess", "source:none"),
+            ("task:cooking", "classification"),
+            ("team:", "team:NAME"),
+            ("team<3", "team:NAME"),
+            ("!", "right after"),
+            ("-window", "cannot be negated"),
+            ("\"\"", "empty"),
+        ] {
+            let filter = Filter::parse(text);
+            assert!(filter.terms.is_empty(), "{text}: {:?}", filter.terms);
+            assert!(filter.wrong.iter().any(|wrong| wrong.contains(part)), "{text}: {:?}", filter.wrong);
+        }
+        let many = "x ".repeat(MOST_TERMS + 9);
+        assert_eq!(Filter::parse(&many).wrong.len(), 1);
+        assert!(Filter::parse("  ").is_empty() && Filter::parse("  ").wrong.is_empty());
+    }
+
+    #[test]
+    fn terms_are_read_with_their_units() {
+        let one = |text: &str| {
+            let mut filter = Filter::parse(text);
+            assert_eq!(filter.wrong, Vec::<String>::new(), "{text}");
+            filter.terms.pop().unwrap()
+        };
+        let figure = |text: &str| match one(text).test {
+            Test::Figure(figure, how) => (figure, how),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(figure("latency>5s"), (Figure::Latency, Compare::More(5_000)));
+        assert_eq!(figure("latency<=1.5m"), (Figure::Latency, Compare::AtMost(90_000)));
+        assert_eq!(figure("tokens>10k"), (Figure::Tokens, Compare::More(10_000)));
+        assert_eq!(figure("cost>=$0.05"), (Figure::Cost, Compare::AtLeast(50_000_000_000)));
+        assert_eq!(figure("conf:none"), (Figure::Confidence, Compare::Unknown));
+        assert_eq!(
+            one("!team:\"data lab\",Ads"),
+            Term { not: true, test: Test::Named(Name::Team, vec!["data lab".into(), "ads".into()]) }
+        );
+        assert_eq!(one("-\"-x:y\"").test, Test::Word("-x:y".into()));
+        assert_eq!(one("task:summary").test, Test::Named(Name::Task, vec!["summarisation".into()]));
+        assert_eq!(one("status:429").test, Test::Status(vec![Status::RateLimited]));
+    }
+
+    proptest! {
+        #[test]
+        fn looking_for_a_text_ignores_case_everywhere(text in "[a-cA-C\u{e9}\u{c9}]{0,12}", part in "[a-cA-C\u{e9}\u{c9}]{0,3}") {
+            let lower = part.to_lowercase();
+            prop_assert_eq!(holds(&text, &lower), text.to_lowercase().contains(&lower));
+        }
+
+        #[test]
+        fn anything_can_be_typed(text in "\\PC{0,60}") {
+            let filter = Filter::parse(&text);
+            prop_assert!(filter.terms.len() <= MOST_TERMS);
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! The request table: what has been played, filtered and sorted, a million rows as well as ten.
+//!
+//! Invariants: only rows on screen are settled to be drawn; a search goes on in stretches ([`work`]) and says how far it
+//! is; the chosen request stays chosen while new ones arrive.
+
+mod columns;
+mod filter;
+mod listing;
+mod matcher;
+
+use std::cell::Cell;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub use columns::{cost_short, status_role, status_word};
+pub use filter::{Compare, Figure, Filter, Name, Term, Test};
+pub use listing::{Progress, SortBy, Summary};
+pub use matcher::{figure_of, is_estimated};
+
+use columns::{Cells, Clock, columns, sorted_column};
+use listing::Listing;
+
+use crate::console::action::Action;
+use crate::console::format;
+use crate::console::glyphs::{GlyphSet, Glyphs};
+use crate::console::paint::{self, Look};
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
+use crate::console::widgets::panel::Panel;
+use crate::console::widgets::table::{Order, Table, TableState};
+use crate::session::{Snapshot, window_label};
+
+/// Panels that can be given the keys.
+pub const PANELS: usize = 1;
+
+/// What is chosen on this screen.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    filter: Filter,
+    listing: Listing,
+    sort: SortBy,
+    reversed: bool,
+    /// The chosen request; none follows the newest.
+    held: Option<usize>,
+    /// The line of the table on which the chosen row stands.
+    line: usize,
+    /// How many rows the last drawing had room for, so that a page is a page.
+    room: Cell<usize>,
+}
+
+/// Sets what was typed as the filter; the empty text lists everything.
+pub fn set_filter(state: &mut State, text: &str) {
+    if state.filter.text != text.trim() {
+        state.filter = Filter::parse(text);
+        state.listing.clear();
+    }
+}
+
+/// Gives the filter.
+pub fn filter(state: &State) -> &Filter {
+    &state.filter
+}
+
+/// Forgets the filter; says whether there was one.
+pub fn leave_filter(state: &mut State) -> bool {
+    let there = !state.filter.text.is_empty();
+    set_filter(state, "");
+    there
+}
+
+/// Shows the requests of the window that the staged policy would send elsewhere.
+pub fn show_flips(ui: &mut Ui, snapshot: &Snapshot) {
+    set_filter(&mut ui.traffic, "flips window");
+    ui.traffic.held = None;
+    ui.traffic.line = 0;
+    ui.screen = Screen::Traffic;
+    ui.focus = 0;
+    work(&mut ui.traffic, snapshot);
+}
+
+/// Searches and sorts on for a while; says whether more is to do. To be called after every change, before drawing.
+pub fn work(state: &mut State, snapshot: &Snapshot) -> bool {
+    state.listing.work(&state.filter, (state.sort, state.reversed), snapshot)
+}
+
+/// Gives the sums of what is listed.
+pub fn summary(state: &State, snapshot: &Snapshot) -> Summary {
+    state.listing.summary(&state.filter, snapshot)
+}
+
+/// Says what is still to be done before the list is whole.
+pub fn progress(state: &State, snapshot: &Snapshot) -> Option<Progress> {
+    state.listing.progress(&state.filter, snapshot)
+}
+
+/// Counts the rows listed.
+pub fn rows(state: &State, snapshot: &Snapshot) -> usize {
+    state.listing.len(&state.filter, snapshot)
+}
+
+/// Gives the request (its index in the log) in a row of the table.
+pub fn request_at(state: &State, row: usize, snapshot: &Snapshot) -> Option<usize> {
+    state.listing.at(row, &state.filter, snapshot)
+}
+
+/// Gives the chosen request.
+pub fn selected(state: &State, snapshot: &Snapshot) -> Option<usize> {
+    request_at(state, state.place(snapshot), snapshot)
+}
+
+/// Says whether the newest request is followed.
+pub fn follows(state: &State) -> bool {
+    state.held.is_none()
+}
+
+/// Gives the chosen row with tabs between its cells.
+pub fn selected_text(state: &State, snapshot: &Snapshot) -> Option<String> {
+    let index = selected(state, snapshot)?;
+    Cells::new(snapshot, Clock::Millis).tabbed(index, Glyphs::of(GlyphSet::Ascii))
+}
+
+/// Chooses the request so many rows further down and gives it; nothing where the table ends.
+pub fn step(state: &mut State, by: isize, snapshot: &Snapshot) -> Option<usize> {
+    let before = state.place(snapshot);
+    let to = before.saturating_add_signed(by).min(rows(state, snapshot).checked_sub(1)?);
+    (to != before).then_some(())?;
+    state.go(to, snapshot, true);
+    state.held
+}
+
+/// Chooses a request, wherever it stands.
+pub fn choose(state: &mut State, index: usize) {
+    state.held = Some(index);
+}
+
+impl State {
+    fn newest_is_last(&self) -> bool {
+        self.sort == SortBy::Time && self.reversed
+    }
+
+    /// Gives the row of the chosen request.
+    fn place(&self, snapshot: &Snapshot) -> usize {
+        match self.held {
+            Some(index) => self.listing.place(index, &self.filter, snapshot),
+            None if self.newest_is_last() => rows(self, snapshot).saturating_sub(1),
+            None => 0,
+        }
+    }
+
+    fn table_state(&self, snapshot: &Snapshot, visible: usize) -> TableState {
+        let place = self.place(snapshot);
+        let line = if self.held.is_none() && self.newest_is_last() { visible } else { self.line };
+        let line = line.min(visible.saturating_sub(1));
+        TableState { selected: Some(place), offset: place.saturating_sub(line) }
+            .scrolled(rows(self, snapshot), visible)
+    }
+
+    fn page(&self) -> usize {
+        self.room.get().max(2)
+    }
+
+    fn follow(&mut self) {
+        self.held = None;
+        self.line = 0;
+    }
+
+    /// Chooses a row; the line on screen moves along where `moves`, else the table moves under it.
+    fn go(&mut self, to: usize, snapshot: &Snapshot, moves: bool) {
+        let visible = self.room.get();
+        let shown = self.table_state(snapshot, visible);
+        let before = shown.selected.unwrap_or(0);
+        let mut line = before.saturating_sub(shown.offset);
+        if moves {
+            line = (line + to).saturating_sub(before);
+        }
+        self.line = line.min(visible.saturating_sub(1)).min(to);
+        self.held = request_at(self, to, snapshot);
+    }
+
+    fn step(&mut self, by: isize, snapshot: &Snapshot, moves: bool) {
+        let Some(last) = rows(self, snapshot).checked_sub(1) else { return };
+        let before = self.place(snapshot);
+        let outwards = if self.newest_is_last() { before == last && by > 0 } else { before == 0 && by < 0 };
+        if outwards {
+            // Beyond the newest row there is nothing but what is to come.
+            self.follow();
+            return;
+        }
+        self.go(before.saturating_add_signed(by).min(last), snapshot, moves);
+    }
+}
+
+/// Where the parts of the screen lie.
+struct Parts {
+    summary: Rect,
+    filter: Rect,
+    problem: Rect,
+    table: Rect,
+}
+
+fn parts(area: Rect, filter: &Filter) -> Parts {
+    let inner = Panel::inner(area);
+    let (summary, rest) = paint::split_top(inner, 1);
+    let (filter_line, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
+    let (problem, table) = paint::split_top(rest, u16::from(!filter.wrong.is_empty()));
+    Parts { summary, filter: filter_line, problem, table }
+}
+
+fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
+    let versions = match (snapshot.policies.first(), snapshot.policies.last()) {
+        (Some(first), Some(last)) if first.policy.version != last.policy.version => {
+            format!("v{} to v{}", first.policy.version, last.policy.version)
+        }
+        _ => format!("v{}", snapshot.policy.version),
+    };
+    let stretch = if filter.window { window_label(snapshot.window.window) } else { "all played".to_owned() };
+    let reading = snapshot.reading.name();
+    format!(
+        "{reading} · {stretch} · policy {} {versions} · prices {}",
+        snapshot.policy.name, snapshot.log.book
+    )
+}
+
+/// Writes one word after another along a line.
+struct Along<'a> {
+    rest: Rect,
+    look: Look<'a>,
+}
+
+impl Along<'_> {
+    /// Writes words and a gap; leaves them out where they do not fit whole.
+    fn say(&mut self, buf: &mut Buffer, words: &str, role: Role) {
+        let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
+        if wide > self.rest.width {
+            self.rest.width = 0;
+            return;
+        }
+        let used = paint::text(buf, self.rest, words, self.look.style(role), self.look.glyphs.cut);
+        self.rest = paint::split_left(self.rest, used.saturating_add(2)).1;
+    }
+}
+
+/// Draws the screen.
+pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    let (state, snapshot, look) = (&scene.ui.traffic, scene.snapshot, scene.look);
+    let scope = scope(snapshot, &state.filter);
+    let focus = scene.ui.focus == 0;
+    Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
+    let parts = parts(area, &state.filter);
+    draw_summary(state, snapshot, parts.summary, buf, look);
+    draw_filter(state, snapshot, &parts, buf, look);
+    draw_table(state, snapshot, focus, parts.table, buf, look);
+}
+
+fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let sums = summary(state, snapshot);
+    let order = state.sort.words(state.reversed);
+    let standing = match (state.held.is_some(), state.sort) {
+        (false, SortBy::Time) => format!("{order} {} following", look.glyphs.dot),
+        (false, _) => order.to_owned(),
+        (true, SortBy::Time) => format!("{order} {} held; End follows", look.glyphs.dot),
+        (true, _) => format!("{order} {} held; Home is the top", look.glyphs.dot),
+    };
+    let right = u16::try_from(text::width(&standing)).unwrap_or(u16::MAX);
+    let mut left = at;
+    if at.width > right.saturating_add(30) {
+        let role = if state.held.is_some() { Role::State } else { Role::Muted };
+        paint::text_right(buf, at, &standing, look.style(role), look.glyphs.cut);
+        left.width = at.width - right - 2;
+    }
+    let mut along = Along { rest: left, look };
+    let (found, played) = (format::count(sums.requests), format::count(snapshot.head as u64));
+    if state.filter.is_empty() {
+        along.say(buf, &format!("{played} played"), Role::Text);
+    } else {
+        along.say(buf, &format!("{found} of {played} played"), Role::Text);
+    }
+    let CostWords { known, estimated, unknown } = CostWords::of(&sums);
+    along.say(buf, &known, Role::Observed);
+    if let Some(estimated) = estimated {
+        along.say(buf, &estimated, Role::Estimated);
+    }
+    if let Some(unknown) = unknown {
+        along.say(buf, &unknown, Role::Warn);
+    }
+    let errors =
+        format!("{} {}", format::count(sums.errors), if sums.errors == 1 { "error" } else { "errors" });
+    along.say(buf, &errors, if sums.errors > 0 { Role::Error } else { Role::Muted });
+    if snapshot.log.simulated > 0 {
+        along.say(buf, "S simulated", Role::Simulated);
+    }
+}
+
+/// The parts of a sum of costs in words.
+struct CostWords {
+    known: String,
+    estimated: Option<String>,
+    unknown: Option<String>,
+}
+
+impl CostWords {
+    fn of(sums: &Summary) -> Self {
+        let cost = &sums.cost;
+        Self {
+            known: format!("{} known", format::money(cost.known)),
+            estimated: (cost.estimated.0 != 0)
+                .then(|| format!("~{} estimated", format::money(cost.estimated))),
+            unknown: (cost.unknown > 0).then(|| format!("{} of unknown cost", format::count(cost.unknown))),
+        }
+    }
+}
+
+fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buffer, look: Look<'_>) {
+    let doing = match progress(state, snapshot) {
+        Some(Progress::Searching(percent)) => format!("searching {percent} %"),
+        Some(Progress::Sorting(percent)) => format!("sorting {percent} %"),
+        None if state.filter.asks_flips() && snapshot.staged.is_none() => {
+            "nothing is staged, so nothing flips".to_owned()
+        }
+        None => String::new(),
+    };
+    let cut = look.glyphs.cut;
+    if parts.filter.height == 0 {
+        // Without a filter the line of sums carries the remark, over the order's name.
+        paint::text_right(buf, parts.summary, &doing, look.style(Role::Accent), cut);
+        return;
+    }
+    let used = paint::text_right(buf, parts.filter, &doing, look.style(Role::Accent), cut);
+    let (left, _) = paint::split_left(parts.filter, parts.filter.width.saturating_sub(used));
+    let mut along = Along { rest: left, look };
+    along.say(buf, "filter", Role::Muted);
+    paint::text(buf, along.rest, &state.filter.text, look.style(Role::Input), cut);
+    if let Some(problem) = state.filter.wrong.first() {
+        let words = format!("{} {problem}", look.glyphs.state.1);
+        paint::text(buf, parts.problem, &words, look.style(Role::Warn), cut);
+    }
+}
+
+fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let visible = Table::visible(at);
+    state.room.set(visible);
+    let clock = Clock::choose(at.width, snapshot.log.span());
+    let columns = columns(clock);
+    let order = if state.reversed { Order::Ascending } else { Order::Descending };
+    let table = Table {
+        columns: &columns,
+        rows: rows(state, snapshot),
+        sorted: sorted_column(state.sort).map(|column| (column, order)),
+        state: state.table_state(snapshot, visible),
+        focus,
+    };
+    let mut cells = Cells::new(snapshot, clock);
+    let mut row = (usize::MAX, None);
+    table.render(at, buf, look, |buf, slot| {
+        if row.0 != slot.row {
+            row = (slot.row, request_at(state, slot.row, snapshot));
+        }
+        if let Some(index) = row.1 {
+            cells.draw(index, slot, buf);
+        }
+    });
+    if table.rows == 0 {
+        let words = match progress(state, snapshot) {
+            Some(_) => "searching",
+            None if snapshot.head == 0 => "nothing has been played yet",
+            None if state.filter.is_empty() => "no requests",
+            None => "no request passes the filter",
+        };
+        let middle = paint::nth_row(at, (at.height / 2).max(1));
+        paint::text_middle(buf, middle, words, look.style(Role::Muted), look.glyphs.cut);
+    }
+}
+
+/// Takes an action.
+pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
+    let state = &mut ui.traffic;
+    let page = isize::try_from(state.page().saturating_sub(1)).unwrap_or(1);
+    let last = rows(state, snapshot).saturating_sub(1);
+    let by_time = state.sort == SortBy::Time;
+    match action {
+        Action::Filter => return vec![Ask::TypeFilter],
+        Action::Sort => {
+            state.sort = state.sort.next();
+            state.reversed = false;
+        }
+        Action::SortReverse => state.reversed = !state.reversed,
+        Action::Open => return selected(state, snapshot).map(Ask::Open).into_iter().collect(),
+        Action::Up => state.step(-1, snapshot, true),
+        Action::Down => state.step(1, snapshot, true),
+        Action::PageUp => state.step(-page, snapshot, false),
+        Action::PageDown => state.step(page, snapshot, false),
+        Action::First if by_time => {
+            state.go(if state.newest_is_last() { 0 } else { last }, snapshot, true);
+        }
+        Action::First => state.follow(),
+        Action::Last if by_time => state.follow(),
+        Action::Last => state.go(last, snapshot, true),
+        Action::Flipped => show_flips(ui, snapshot),
+        Action::CopyRow => {
+            return selected_text(state, snapshot).map(Ask::Copy).into_iter().collect();
+        }
+        Action::Back => {
+            leave_filter(state);
+        }
+        _ => {}
+    }
+    if matches!(action, Action::Sort | Action::SortReverse) {
+        work(&mut ui.traffic, snapshot);
+    }
+    Asks::new()
+}
+
+/// Takes the mouse.
+pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+    let state = &mut ui.traffic;
+    let at = parts(area, &state.filter).table;
+    let visible = Table::visible(at);
+    state.room.set(visible);
+    let count = rows(state, snapshot);
+    let shown = state.table_state(snapshot, visible);
+    let (x, y, pressed) = match pointer {
+        Pointer::Wheel(_, _, turns) => {
+            state.step(isize::from(turns).saturating_mul(3), snapshot, false);
+            return Asks::new();
+        }
+        Pointer::Press(x, y) => (x, y, true),
+        Pointer::Drag(x, y) => (x, y, false),
+        Pointer::Release(..) => return Asks::new(),
+    };
+    let on_bar = count > visible && x.saturating_add(1) == at.right() && at.contains((x, y).into());
+    if on_bar && y > at.top() {
+        let share = usize::from(y - at.top() - 1);
+        let to = share.saturating_mul(count.saturating_sub(1)) / visible.saturating_sub(1).max(1);
+        state.go(to.min(count.saturating_sub(1)), snapshot, false);
+        return Asks::new();
+    }
+    let table = Table { columns: &[], rows: count, sorted: None, state: shown, focus: true };
+    let Some(row) = table.hit(at, x, y) else { return Asks::new() };
+    if pressed && shown.selected == Some(row) && state.held.is_some() {
+        return selected(state, snapshot).map(Ask::Open).into_iter().collect();
+    }
+    state.go(row, snapshot, true);
+    Asks::new()
+}
