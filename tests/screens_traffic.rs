@@ -1,4 +1,5 @@
 //! The request table and the view of one request, from outside: what a filter lists, what stays chosen, what is drawn.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -57,7 +58,7 @@ fn jsonl(requests: u64) -> String {
         let task = dice.pick(&["extraction", "classification", "summarisation", "agent", "code", "question"]);
         let _ = write!(text, r#","task":"{task}""#);
         match dice.roll(6) {
-            0 => {}
+            0 => text.push_str(r#","prompt":"zorbl quimfy vax gleth drummox pliq snorfel wubbity""#),
             1 => text.push_str(r#","prompt":"Extract the invoice number and the total from this letter.""#),
             _ => {
                 let _ = write!(text, r#","confidence":{}"#, dice.roll(1001));
@@ -83,6 +84,9 @@ fn jsonl(requests: u64) -> String {
             1 => call.push_str(r#","status":"rejected","error":"context length exceeded""#),
             2 => call.push_str(r#","check":"failed""#),
             _ => {}
+        }
+        if dice.roll(20) == 0 {
+            call.push_str(r#","assumed_model":true"#);
         }
         if dice.roll(9) == 0 {
             let first = dice.pick(&MODELS);
@@ -283,9 +287,8 @@ fn every_term_lists_the_requests_it_names() {
             let (found, sums) = expected(traffic::filter(&state), &snapshot);
             assert_eq!(listed(&state, &snapshot), found, "{text}, {reading:?}");
             assert_eq!(traffic::summary(&state, &snapshot), sums, "{text}, {reading:?}");
-            let recorded_only = reading == Reading::Recorded && text == "cost=unknown";
             assert!(
-                (!found.is_empty() || recorded_only) && found.len() < REQUESTS,
+                !found.is_empty() && found.len() < REQUESTS,
                 "{text}, {reading:?}: {} of {REQUESTS} tell nothing",
                 found.len()
             );
@@ -346,7 +349,7 @@ fn sorting_puts_the_most_first_and_the_unknown_last() {
                         .log
                         .history
                         .get(index)
-                        .and_then(|operation| operation.confidence())
+                        .and_then(pointsman::outcome::Operation::confidence)
                         .map(|value| i128::from(value.get())),
                     _ => traffic::figure_of(figure, &settled(&snapshot, index)),
                 })
