@@ -401,10 +401,10 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             let row = traffic::row_text(state.index, snapshot);
             return row.map(Ask::Copy).into_iter().collect();
         }
-        Action::FocusNext => {
+        Action::NextRequest => {
             step(ui, 1, snapshot);
         }
-        Action::FocusPrevious => {
+        Action::PreviousRequest => {
             step(ui, -1, snapshot);
         }
         _ => {}
