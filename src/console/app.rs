@@ -625,6 +625,9 @@ impl App {
             Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
             Overlay::None | Overlay::Prompt(_) => {}
         }
+        if look.glyphs.is_ascii() {
+            paint::to_ascii(buf);
+        }
     }
 
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
