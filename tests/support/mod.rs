@@ -1,0 +1,3 @@
+//! What several test programs share. Each takes only the part that it needs.
+
+pub mod source;
