@@ -15,6 +15,7 @@ pub mod record;
 pub mod report;
 pub mod routing;
 pub mod sample;
+pub mod scenario;
 pub mod session;
 pub mod telemetry;
 pub mod units;

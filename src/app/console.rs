@@ -76,7 +76,9 @@ impl Dressing {
         let catalogue = Catalogue::new(config::themes::built_in().chain(own));
         let value = |name: &str| std::env::var(name).ok();
         let (no_color, colorterm, term) = (value("NO_COLOR"), value("COLORTERM"), value("TERM"));
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| value(name).filter(|value| !value.is_empty()));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| value(name).filter(|value| !value.is_empty()));
         let env = TerminalEnv {
             no_color: no_color.as_deref(),
             colorterm: colorterm.as_deref(),
@@ -103,8 +105,10 @@ impl Dressing {
     /// # Errors
     /// Where there is no such theme.
     pub fn theme(&mut self) -> anyhow::Result<Theme> {
-        let (theme, warnings) =
-            self.catalogue.load(&self.theme, self.depth).with_context(|| format!("theme `{}` is not known", self.theme))?;
+        let (theme, warnings) = self
+            .catalogue
+            .load(&self.theme, self.depth)
+            .with_context(|| format!("theme `{}` is not known", self.theme))?;
         self.warnings.extend(warnings.iter().map(ToString::to_string));
         Ok(theme)
     }
@@ -254,7 +258,8 @@ async fn watch_all(
         } else if dirty {
             wait
         } else {
-            app.message_until().map_or(Duration::from_secs(3600), |until| until.saturating_sub(started.elapsed()))
+            app.message_until()
+                .map_or(Duration::from_secs(3600), |until| until.saturating_sub(started.elapsed()))
         };
         tokio::select! {
             biased;
@@ -314,7 +319,9 @@ fn answer(
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
             Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
                 Copied::Sent => app.say("copied"),
-                Copied::TooLong => app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)"),
+                Copied::TooLong => {
+                    app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)")
+                }
             },
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,

@@ -54,7 +54,13 @@ fn screen(text: &str) -> Result<Screen, String> {
 pub(super) fn open(logs: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<Log> {
     let setup = Setup::new(&engine.setup())?;
     if logs.is_empty() {
-        return load_log(&Input::bytes(sample::NAME, sample::BUNDLED), &[], setup, &engine.read(), Some(sample::NAME));
+        return load_log(
+            &Input::bytes(sample::NAME, sample::BUNDLED),
+            &[],
+            setup,
+            &engine.read(),
+            Some(sample::NAME),
+        );
     }
     load_log(&input(logs), logs, setup, &engine.read(), None)
 }

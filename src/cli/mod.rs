@@ -9,6 +9,7 @@ pub mod output;
 pub mod prices;
 pub mod replay;
 pub mod sample;
+pub mod scenario;
 pub mod settings;
 pub mod snapshot;
 pub mod whatif;
@@ -50,6 +51,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
+    /// Run a worked example through the engine, or list them
+    Scenario(scenario::ScenarioArgs),
     /// Write the bundled sample log again, or another one from another seed
     Sample(sample::SampleArgs),
     /// Render a screen of the console as SVG or text
@@ -90,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
+        Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
         Some(Command::Config(args)) => settings::run(&args),

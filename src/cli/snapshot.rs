@@ -25,7 +25,9 @@ use crate::units::Span;
 
 /// Renders a screen of the console as SVG or text.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg")]
+#[command(
+    after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg"
+)]
 pub struct SnapshotArgs {
     /// The screen: overview, tune, traffic, models, or request (with --request).
     #[arg(value_name = "SCREEN", value_parser = ["overview", "tune", "traffic", "models", "request"])]
@@ -80,7 +82,9 @@ fn window(text: &str) -> Result<Window, String> {
         return Ok(Window(None));
     }
     let found = WINDOWS.iter().find(|&&window| window.is_some() && window_label(window) == text);
-    found.map(|&window| Window(window)).ok_or_else(|| "write 1m, 5m, 15m, 1h, 3h, 6h, 12h, 1d, 7d, 30d or all".to_owned())
+    found
+        .map(|&window| Window(window))
+        .ok_or_else(|| "write 1m, 5m, 15m, 1h, 3h, 6h, 12h, 1d, 7d, 30d or all".to_owned())
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {
@@ -101,7 +105,8 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     match &args.at {
         None => player.handle(Command::Follow),
         Some(at) => {
-            let command = goto::parse(at, &player.snapshot()).map_err(|problem| anyhow::anyhow!("--at {problem}"))?;
+            let command =
+                goto::parse(at, &player.snapshot()).map_err(|problem| anyhow::anyhow!("--at {problem}"))?;
             player.handle(command);
         }
     }
@@ -115,7 +120,11 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     }
     let (route, rung) = ui.tune.chosen(&log.policy);
     player.handle(Command::Focus(route, rung));
-    let options = ConsoleOptions { theme: args.theme.clone(), glyphs: args.glyphs.clone(), ..ConsoleOptions::default() };
+    let options = ConsoleOptions {
+        theme: args.theme.clone(),
+        glyphs: args.glyphs.clone(),
+        ..ConsoleOptions::default()
+    };
     let mut dressing = Dressing::read(&options)?.in_full_colour();
     let settings = dressing.console_settings(true)?;
     let ground = if settings.theme.mode() == Mode::Light { Ground::LIGHT } else { Ground::DARK };
@@ -144,7 +153,8 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
 fn plain(buffer: &Buffer) -> String {
     let mut out = String::new();
     for y in buffer.area.top()..buffer.area.bottom() {
-        let row: String = (buffer.area.left()..buffer.area.right()).map(|x| buffer[(x, y)].symbol()).collect();
+        let row: String =
+            (buffer.area.left()..buffer.area.right()).map(|x| buffer[(x, y)].symbol()).collect();
         out.push_str(row.trim_end());
         out.push('\n');
     }

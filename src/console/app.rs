@@ -17,8 +17,8 @@ use super::glyphs::Glyphs;
 use super::goto;
 use super::help::Help;
 use super::keys::{self, Keymap};
-use super::palette::Palette;
 use super::paint::{self, Look};
+use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screens::{detail, traffic, tune};
 use super::theme::{Depth, Theme};
@@ -288,7 +288,12 @@ impl App {
             Action::NextTheme => vec![Do::NextTheme],
             Action::Help => {
                 let context = self.ui.context();
-                let help = Help::open(context, context.layers(true), &self.settings.keymap, self.settings.glyphs.is_ascii());
+                let help = Help::open(
+                    context,
+                    context.layers(true),
+                    &self.settings.keymap,
+                    self.settings.glyphs.is_ascii(),
+                );
                 self.overlay = Overlay::Help(help);
                 Vec::new()
             }
@@ -313,11 +318,14 @@ impl App {
                 Vec::new()
             }
             Action::PaletteRun => {
-                let chosen = if let Overlay::Palette(palette) = &self.overlay { palette.chosen() } else { None };
+                let chosen =
+                    if let Overlay::Palette(palette) = &self.overlay { palette.chosen() } else { None };
                 self.overlay = Overlay::None;
                 chosen.map_or_else(Vec::new, |action| self.action(action))
             }
-            Action::PromptAccept | Action::PromptCancel | Action::PromptEarlier | Action::PromptLater => self.prompt(action),
+            Action::PromptAccept | Action::PromptCancel | Action::PromptEarlier | Action::PromptLater => {
+                self.prompt(action)
+            }
             Action::Overview => self.show(Screen::Overview),
             Action::Tune => self.show(Screen::Tune),
             Action::Traffic => self.show(Screen::Traffic),
@@ -361,7 +369,8 @@ impl App {
             })),
             Action::CopyRow => {
                 let shown = Arc::clone(self.shown());
-                let row = traffic::selected_text(&self.ui.traffic, &shown).filter(|_| self.ui.screen == Screen::Traffic);
+                let row = traffic::selected_text(&self.ui.traffic, &shown)
+                    .filter(|_| self.ui.screen == Screen::Traffic);
                 match row {
                     Some(row) => vec![Do::Copy(row)],
                     None => {
@@ -372,7 +381,11 @@ impl App {
             }
             Action::CopyMode => {
                 self.settings.mouse = !self.settings.mouse;
-                self.say(if self.settings.mouse { "the mouse works here again" } else { "the mouse is the terminal's: select and copy" });
+                self.say(if self.settings.mouse {
+                    "the mouse works here again"
+                } else {
+                    "the mouse is the terminal's: select and copy"
+                });
                 vec![Do::Mouse(self.settings.mouse)]
             }
             Action::NextGlyphs => {
@@ -500,7 +513,9 @@ impl App {
         for ask in asks {
             match ask {
                 Ask::Send(command) => out.push(Do::Send(command)),
-                Ask::Open(index) => self.ui.detail = Some(detail::State { index, ..detail::State::default() }),
+                Ask::Open(index) => {
+                    self.ui.detail = Some(detail::State { index, ..detail::State::default() })
+                }
                 Ask::Show(screen) => {
                     self.show(screen);
                 }
@@ -522,10 +537,16 @@ impl App {
         let parts = frame::parts(self.area);
         if let Overlay::Palette(_) | Overlay::Help(_) = self.overlay {
             return match mouse.kind {
-                MouseEventKind::ScrollUp => self.action(if matches!(self.overlay, Overlay::Help(_)) { Action::HelpUp } else { Action::PaletteUp }),
-                MouseEventKind::ScrollDown => {
-                    self.action(if matches!(self.overlay, Overlay::Help(_)) { Action::HelpDown } else { Action::PaletteDown })
-                }
+                MouseEventKind::ScrollUp => self.action(if matches!(self.overlay, Overlay::Help(_)) {
+                    Action::HelpUp
+                } else {
+                    Action::PaletteUp
+                }),
+                MouseEventKind::ScrollDown => self.action(if matches!(self.overlay, Overlay::Help(_)) {
+                    Action::HelpDown
+                } else {
+                    Action::PaletteDown
+                }),
                 _ => Vec::new(),
             };
         }
@@ -538,7 +559,9 @@ impl App {
             _ => return Vec::new(),
         };
         if let Pointer::Press(..) = pointer {
-            if let Some((screen, _)) = frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into())) {
+            if let Some((screen, _)) =
+                frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into()))
+            {
                 return self.show(screen);
             }
         }
@@ -602,7 +625,13 @@ impl App {
         match self.overlay {
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {
-                self.filter.render(" / ", "words, team:search, status:error, cost>0.05, conf<600, escalated, !word", area, buf, look);
+                self.filter.render(
+                    " / ",
+                    "words, team:search, status:error, cost>0.05, conf<600, escalated, !word",
+                    area,
+                    buf,
+                    look,
+                );
             }
             _ if self.messages.render(area, buf, look) => {}
             _ => {

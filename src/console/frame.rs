@@ -123,7 +123,11 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         put("SIMULATED", Role::Simulated, buf);
     }
     let star = if snapshot.staged.is_some() { "*" } else { "" };
-    put(&format!("{} · policy {}{star}", snapshot.reading.name(), snapshot.policy.version), Role::Accent, buf);
+    put(
+        &format!("{} · policy {}{star}", snapshot.reading.name(), snapshot.policy.version),
+        Role::Accent,
+        buf,
+    );
     put(&snapshot.log.title, Role::Muted, buf);
 }
 
@@ -197,7 +201,11 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
 }
 
 fn at(snapshot: &Snapshot, index: usize) -> Instant {
-    snapshot.log.history.get(index.min(snapshot.log.len().saturating_sub(1))).map_or(snapshot.clock, |one| one.at)
+    snapshot
+        .log
+        .history
+        .get(index.min(snapshot.log.len().saturating_sub(1)))
+        .map_or(snapshot.clock, |one| one.at)
 }
 
 fn place(snapshot: &Snapshot, index: usize) -> u32 {

@@ -29,11 +29,20 @@ pub fn parse(text: &str, snapshot: &Snapshot) -> Result<Command, String> {
         let Some((first, last)) = snapshot.log.bounds() else { return Err("the log is empty".to_owned()) };
         // The time of day nearest to the play head's own day that lies in the log.
         let day = snapshot.clock.day_start();
-        let places = [day + clock, day + clock + Span::days(1), day + clock - Span::days(1), first.day_start() + clock];
+        let places = [
+            day + clock,
+            day + clock + Span::days(1),
+            day + clock - Span::days(1),
+            first.day_start() + clock,
+        ];
         let inside = places.into_iter().find(|at| (first..=last).contains(at));
         return Ok(Command::SeekTime(inside.unwrap_or(day + clock)));
     }
-    let full = if text.len() == 17 && text.ends_with('Z') { format!("{}:00Z", text.get(..16).unwrap_or(text)) } else { text.to_owned() };
+    let full = if text.len() == 17 && text.ends_with('Z') {
+        format!("{}:00Z", text.get(..16).unwrap_or(text))
+    } else {
+        text.to_owned()
+    };
     Instant::parse(&full).map(Command::SeekTime).map_err(|_| wrong())
 }
 

@@ -61,18 +61,18 @@ impl Incidents {
             note(
                 start,
                 format!(
-                    "SIMULATED: every request here is generated (pointsman sample --seed {seed}) from arrival and token figures of public traces; teams, prompts, routing, latencies and labels are made up"
+                    "every request of this log is generated (pointsman sample --seed {seed}) from arrival and token figures of public traces; teams, prompts, routing, latencies and labels are made up"
                 )
                 .into(),
             ),
-            note(self.storm.0, "SIMULATED incident: Google answers 429 to most calls of gemini-2.5-flash".into()),
-            note(self.storm.1, "SIMULATED incident over: gemini-2.5-flash answers again".into()),
+            note(self.storm.0, "incident: Google answers 429 to most calls of gemini-2.5-flash".into()),
+            note(self.storm.1, "incident over: gemini-2.5-flash answers again".into()),
             note(
                 self.runaway.0 + Span::mins(4),
-                "SIMULATED incident: project crawler of team research loops; its prompts grow and run on claude-opus-4-6".into(),
+                "incident: project crawler of team research loops; its prompts grow and run on claude-opus-4-6".into(),
             ),
-            note(self.runaway.1, "SIMULATED incident over: crawler was stopped".into()),
-            note(self.price, "SIMULATED incident: the output price of gpt-4.1 goes from $8 to $12 per 1M tokens".into()),
+            note(self.runaway.1, "incident over: crawler was stopped".into()),
+            note(self.price, "incident: the output price of gpt-4.1 goes from $8 to $12 per 1M tokens".into()),
             Entry::Price(Box::new(PriceChange { model: STRONG.into(), row, simulated: true })),
         ]
     }

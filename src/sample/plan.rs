@@ -26,14 +26,14 @@ pub(super) struct Turn {
     /// The thread it belongs to; a single request is a thread of one.
     pub(super) thread: usize,
     /// Its place in the thread, from 0.
-    pub(super) turn: u32,
+    pub(super) place: u32,
     /// Whether it belongs to the runaway.
     pub(super) runaway: bool,
 }
 
 /// Lays out every request in order of time; gives also how many threads there are.
 pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (Vec<Turn>, usize) {
-    let runaway = u64::from(options.requests) * 50 / 1000;
+    let runaway = u64::from(options.requests) * 36 / 1000;
     let ordinary = u64::from(options.requests) - runaway;
     let mut turns = Vec::with_capacity(options.requests as usize);
     let mut thread = 0;
@@ -88,12 +88,12 @@ pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (V
         }
         thread += 1;
     }
-    turns.sort_by_key(|turn| (turn.at, turn.thread, turn.turn));
+    turns.sort_by_key(|turn| (turn.at, turn.thread, turn.place));
     (turns, thread)
 }
 
 fn turn_at(at: Instant, project: usize, thread: usize, turn: u64, runaway: bool) -> Turn {
-    Turn { at, project, thread, turn: u32::try_from(turn).unwrap_or(u32::MAX), runaway }
+    Turn { at, project, thread, place: u32::try_from(turn).unwrap_or(u32::MAX), runaway }
 }
 
 /// Weighs every slot of the time so that a draw finds its moment.

@@ -9,7 +9,7 @@ use super::scene::{
     Caching, FLASH, MODELS, Model, PROJECTS, Project, STRONG, Thread, humps, is_checked, overconfidence,
     sizes,
 };
-use super::warmth::{Prompt, ThreadState, Warmth};
+use super::warmth::{Prompt, Warmth};
 use crate::classifier::TaskClass;
 use crate::pricing::Usage;
 use crate::record::{Attempt, Check, Label, Record, Status};
@@ -55,7 +55,7 @@ impl Server {
     pub(super) fn serve(&mut self, turn: &Turn) -> Option<Record<'static>> {
         let project = PROJECTS.get(turn.project)?;
         let thread = self.draws.at(2).at(turn.thread as u64);
-        let own = thread.at(1000 + u64::from(turn.turn));
+        let own = thread.at(1000 + u64::from(turn.place));
         let ask = self.ask(turn, project, thread, own);
         let known = !own.chance(Purpose::NoSignal, 30) || turn.runaway;
         let confidence = known.then(|| PerMille::clamped(i64::try_from(ask.confidence).unwrap_or(0)));
@@ -63,11 +63,10 @@ impl Server {
         let route = match_route(&self.policy, &signals);
         let ladder = self.ladders.get(route.index()).cloned().unwrap_or_default();
         let mut rung = self.policy.route(route).rung_for(confidence).min(ladder.len().checked_sub(1)?);
-        // One in ten is served by another rung, so that the log has answers of models that the policy would not ask.
+        // One in ten is served by a neighbouring rung, so that the log has answers of models that the policy would not ask.
         if !turn.runaway && own.chance(Purpose::Explore, 100) {
-            rung =
-                (rung + 1 + usize::try_from(own.below(Purpose::Tail, ladder.len() as u64 - 1)).unwrap_or(0))
-                    % ladder.len();
+            let up = rung == 0 || rung + 1 < ladder.len() && own.chance(Purpose::Tail, 400);
+            rung = if up { (rung + 1).min(ladder.len() - 1) } else { rung - 1 };
         }
         let (attempts, stormy) = self.attempts(turn, own, &ask, &ladder, rung);
         self.warmth.note(turn, &ask.prompt, ask.answer);
@@ -80,7 +79,7 @@ impl Server {
         } else {
             GENERATED
         };
-        let written = (project.thread != Thread::Agent || turn.turn == 0) && own.chance(Purpose::Text, 340);
+        let written = (project.thread != Thread::Agent || turn.place == 0) && own.chance(Purpose::Text, 340);
         Some(Record {
             id: format!("r{:05}", self.served).into(),
             at: turn.at,
@@ -91,10 +90,10 @@ impl Server {
             asked: "auto".into(),
             task: Some(ask.class),
             confidence,
-            turn: session.then_some(turn.turn),
+            turn: session.then_some(turn.place),
             tools: (project.thread == Thread::Agent)
                 .then(|| u32::try_from(thread.between(Purpose::Tools, 4, 14)).unwrap_or(0)),
-            history: (session && turn.turn > 0).then(|| u32::try_from(ask.prompt.earlier).unwrap_or(0)),
+            history: (session && turn.place > 0).then(|| u32::try_from(ask.prompt.earlier).unwrap_or(0)),
             prompt: written.then(|| prompt::write(ask.class, own).into()),
             labels: labels(own, &ask, &ladder),
             attempts: attempts.into(),
@@ -109,12 +108,11 @@ impl Server {
             .get(own.weighted(Purpose::Class, project.classes.iter().map(|class| class.1)))
             .map_or(TaskClass::Other, |class| class.0);
         let sizes = sizes(class);
-        let state = self.warmth.thread(turn.thread);
         let drawn = own.from(Purpose::Prompt, sizes.prompt.0) * sizes.prompt.1 / 1000;
-        let fresh = match (project.thread, turn.turn) {
+        let fresh = match (project.thread, turn.place) {
             (Thread::Agent, 1..) => {
                 // A loop piles up what it fetched; an agent that gets on with its work adds less.
-                let pile = if turn.runaway { 1200 } else { 600 };
+                let pile = if turn.runaway { 800 } else { 600 };
                 (own.from(Purpose::Growth, &f::AGENT_GROWTH) * pile / 1000).min(9_000)
             }
             (Thread::Agent, 0) => drawn.saturating_sub(project.instructions),
@@ -137,9 +135,9 @@ impl Server {
         };
         let prompt = Prompt {
             instructions: project.instructions,
-            earlier: state.context,
+            earlier: self.warmth.context(turn.thread),
             fresh,
-            broken: state.broken(turn, thread),
+            broken: is_broken(turn, thread),
         };
         Ask { class, prompt, answer, confidence }
     }
@@ -245,11 +243,9 @@ impl Server {
     }
 }
 
-impl ThreadState {
-    /// Says whether something at the head of the prompt changes with every call, so that no cache ever helps.
-    fn broken(&self, turn: &Turn, thread: Draws) -> bool {
-        turn.runaway && thread.chance(Purpose::Cache, 300)
-    }
+/// Says whether something at the head of the prompt changes with every call, so that no cache ever helps.
+fn is_broken(turn: &Turn, thread: Draws) -> bool {
+    turn.runaway && thread.chance(Purpose::Cache, 60)
 }
 
 fn count(tokens: u64) -> Count {

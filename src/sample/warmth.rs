@@ -2,7 +2,7 @@
 
 use super::draw::{Draws, Purpose};
 use super::plan::Turn;
-use super::scene::{Caching, MODELS, PROJECTS};
+use super::scene::{Caching, MODELS, PROJECTS, Thread};
 use crate::pricing::Usage;
 use crate::units::{Count, Instant, Span};
 
@@ -31,9 +31,9 @@ struct Held {
 
 /// A thread of requests as it grows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ThreadState {
+struct ThreadState {
     /// Tokens of all turns so far.
-    pub(super) context: u64,
+    context: u64,
     held: [Held; MODELS.len()],
 }
 
@@ -55,8 +55,9 @@ impl Warmth {
         Self { threads: vec![ThreadState::default(); threads], instructions: Default::default() }
     }
 
-    pub(super) fn thread(&self, index: usize) -> ThreadState {
-        self.threads.get(index).copied().unwrap_or_default()
+    /// Gives the tokens of all turns of a thread so far.
+    pub(super) fn context(&self, thread: usize) -> u64 {
+        self.threads.get(thread).map_or(0, |thread| thread.context)
     }
 
     /// Reads a prompt on a model: gives its tokens by bucket and remembers what is warm now.
@@ -81,7 +82,8 @@ impl Warmth {
             Caching::No => (0, 0),
             Caching::Stepped => (if warm < LEAST { 0 } else { warm / STEP * STEP }, 0),
             Caching::Implicit => (if warm < LEAST { 0 } else { warm }, 0),
-            Caching::Marked if total < MARKED_LEAST => (0, 0),
+            // Nobody marks a prompt that will not come again.
+            Caching::Marked if total < MARKED_LEAST || !goes_on(turn) => (0, 0),
             Caching::Marked => {
                 let read = if warm < MARKED_LEAST { 0 } else { warm };
                 // The last mark stands before the newest words; those alone are never written.
@@ -105,6 +107,10 @@ impl Warmth {
     }
 }
 
+fn goes_on(turn: &Turn) -> bool {
+    PROJECTS.get(turn.project).is_some_and(|project| project.thread != Thread::Single)
+}
+
 fn count(tokens: u64) -> Count {
     Count::new(tokens).unwrap_or_default()
 }
@@ -113,19 +119,13 @@ fn count(tokens: u64) -> Count {
 fn alive(caching: Caching, call: Draws, held: Held, now: Instant) -> u64 {
     let idle = now - held.at;
     let chance = match caching {
-        Caching::No => 0,
-        Caching::Marked => {
-            if idle < MARKED_LIFE {
-                990
-            } else {
-                10
-            }
-        }
+        Caching::Marked if idle < MARKED_LIFE => 990,
+        Caching::Marked => 10,
         Caching::Stepped if idle < Span::mins(5) => 920,
         Caching::Stepped if idle < Span::mins(10) => 550,
         Caching::Implicit if idle < Span::mins(4) => 700,
         Caching::Implicit if idle < Span::mins(15) => 250,
-        Caching::Stepped | Caching::Implicit => 0,
+        Caching::Stepped | Caching::Implicit | Caching::No => 0,
     };
     if held.tokens > 0 && call.chance(Purpose::Cache, chance) { held.tokens } else { 0 }
 }

@@ -256,25 +256,46 @@ impl Log {
         for (model, row) in changes {
             prices.change(model, row);
         }
+        let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
+        Ok(Self {
+            book: format!("{} {}", book.name, book.dated),
+            classifier,
+            notes,
+            reordered,
+            classified,
+            ..log
+        })
+    }
+
+    /// Puts a log together from operations in order of time.
+    pub fn from_parts(
+        title: String,
+        history: History,
+        names: Names,
+        prices: PriceTable,
+        profiles: Profiles,
+        policy: Arc<Policy>,
+        skipped: Skipped,
+    ) -> Self {
         let mut log = Self {
             title,
             history,
             names,
             prices: Arc::new(prices),
-            book: format!("{} {}", book.name, book.dated),
-            profiles: fit.finish(),
+            book: String::new(),
+            profiles,
             policy,
-            classifier,
-            notes,
+            classifier: String::new(),
+            notes: Vec::new(),
             skipped,
-            reordered,
+            reordered: 0,
             simulated: 0,
-            classified,
+            classified: 0,
             strip: Vec::new(),
             errors: Vec::new(),
         };
         log.survey();
-        Ok(log)
+        log
     }
 
     /// Draws up the strip and the list of errors.

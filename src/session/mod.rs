@@ -3,25 +3,30 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod command;
 mod explain;
 mod ingest;
 mod log;
 mod player;
 mod rerun;
 mod snapshot;
+mod speed;
 mod stream;
 mod view;
+mod whatif;
 mod worker;
 
+pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use ingest::{Ingest, IngestOptions};
 pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell};
-pub use player::{Command, Player, Speed};
+pub use player::Player;
 pub use rerun::{Rerun, rerun};
 pub use snapshot::{
     Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,
     WindowScope, window_label,
 };
+pub use speed::Speed;
 pub use stream::{StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};
 pub use worker::{Worker, spawn};

@@ -1,16 +1,16 @@
-//! The player: a pure state machine over a loaded log. Wall time comes in with each call, never from a clock.
+//! The player: a pure state machine over a loaded log. Playing time comes in with each call; the one
+//! clock read here is the stopwatch on what-if.
 //!
 //! Invariant: the state at an operation is the same however one got there (played, sought forwards or backwards).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::snapshot::{
-    Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WindowScope,
-};
+use super::snapshot::{Change, Play, PolicySpan, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
 use super::view::View;
-use super::{Log, Rerun};
+use super::whatif::{describe_change, same_thresholds};
+use super::{Command, Log, Speed};
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
 use crate::routing::{Policy, RouteId};
@@ -24,141 +24,31 @@ const TREND_SLOTS: i64 = 120;
 /// A silence longer than this, in wall time at the present speed, is skipped while playing.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// How fast the player runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Speed {
-    /// In tenths of the recorded pace.
-    Tenths(u32),
-    /// As fast as the machine can.
-    Max,
-}
-
-const SPEEDS: [u32; 15] = [1, 2, 5, 10, 20, 40, 80, 150, 300, 600, 1200, 3000, 6000, 12_000, 36_000];
-
-impl Speed {
-    /// The recorded pace.
-    pub const RECORDED: Self = Self::Tenths(10);
-
-    /// Gives the next faster speed.
-    #[must_use]
-    pub fn faster(self) -> Self {
-        match self {
-            Self::Max => Self::Max,
-            Self::Tenths(now) => {
-                SPEEDS.iter().find(|&&speed| speed > now).map_or(Self::Max, |&speed| Self::Tenths(speed))
-            }
-        }
-    }
-
-    /// Gives the next slower speed.
-    #[must_use]
-    pub fn slower(self) -> Self {
-        let now = match self {
-            Self::Max => u32::MAX,
-            Self::Tenths(now) => now,
-        };
-        Self::Tenths(SPEEDS.iter().rev().find(|&&speed| speed < now).copied().unwrap_or(SPEEDS[0]))
-    }
-
-    /// Reads `4x`, `0.5x`, `max`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "max" {
-            return Some(Self::Max);
-        }
-        let number = text.strip_suffix('x').unwrap_or(text);
-        let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
-        let tenth = if tenth.len() == 1 { tenth.parse::<u32>().ok()? } else { return None };
-        let tenths = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth)?;
-        (1..=36_000).contains(&tenths).then_some(Self::Tenths(tenths))
-    }
-}
-
-impl std::fmt::Display for Speed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Max => f.pad("max"),
-            Self::Tenths(tenths) if tenths % 10 == 0 => f.pad(&format!("{}x", tenths / 10)),
-            Self::Tenths(tenths) => f.pad(&format!("{}.{}x", tenths / 10, tenths % 10)),
-        }
-    }
-}
-
-/// What a reader asks of the session.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Play or pause.
-    Toggle,
-    /// Play.
-    Play,
-    /// Pause.
-    Pause,
-    /// Go forward or back by operations; pauses.
-    Step(i64),
-    /// Go to an operation.
-    SeekEvent(usize),
-    /// Go to a moment.
-    SeekTime(Instant),
-    /// Go forward or back by time.
-    SeekBy(Span),
-    /// Go to a share of the log's time.
-    SeekShare(PerMille),
-    /// Set the speed.
-    SetSpeed(Speed),
-    /// Half or double the speed.
-    Faster(bool),
-    /// Choose the window.
-    Window(Option<Span>),
-    /// Choose the reading.
-    Read(Reading),
-    /// Say which threshold the person is looking at.
-    Focus(RouteId, usize),
-    /// Try a policy, or drop the one tried.
-    Stage(Option<Arc<Policy>>),
-    /// Move a threshold of the staged policy by so many per mille, as far as its neighbours let it.
-    Nudge(RouteId, usize, i32),
-    /// Set a threshold of the staged policy, as near as its neighbours let it.
-    SetThreshold(RouteId, usize, PerMille),
-    /// Bring the staged policy into force from the head on.
-    Apply,
-    /// Take the last change back, from the head on.
-    Undo,
-    /// Set or clear a mark at the head.
-    Mark,
-    /// Go to the next or previous mark.
-    NextMark(bool),
-    /// Go to the next or previous failed operation.
-    NextError(bool),
-    /// Set the loop's start, then its end, then clear it.
-    Loop,
-    /// Go to the end.
-    Follow,
-}
-
 /// The player.
 #[derive(Debug)]
 pub struct Player {
     log: Arc<Log>,
     reading: Reading,
-    play: Play,
+    pub(super) play: Play,
     speed: Speed,
     head: usize,
     clock: Instant,
     engine: Engine,
-    view: View,
+    pub(super) view: View,
     window: Option<Span>,
     checkpoints: Vec<(usize, Engine)>,
     policies: Vec<PolicySpan>,
-    staged: Option<Arc<Policy>>,
+    pub(super) staged: Option<Arc<Policy>>,
     changes: Vec<Change>,
     undo: Vec<Arc<Policy>>,
     marks: Vec<usize>,
     loop_start: Option<usize>,
     looped: Option<(usize, usize)>,
-    focus: (RouteId, usize),
+    pub(super) focus: (RouteId, usize),
     message: Option<String>,
     revision: u64,
-    prefixes: Vec<Option<Prefix>>,
-    histograms: Vec<Option<Arc<Vec<u32>>>>,
+    pub(super) prefixes: Vec<Option<Prefix>>,
+    pub(super) histograms: Vec<Option<Arc<Vec<u32>>>>,
     scratch: Settled,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
@@ -213,26 +103,7 @@ impl Player {
         self.play
     }
 
-    /// Gives the staged policy and the operations its re-run covers; `None` where nothing is staged or time runs.
-    pub fn rerun_wanted(&self) -> Option<(Arc<Policy>, usize, usize)> {
-        let staged = self.staged.as_ref()?;
-        let (first, end) = self.view.range();
-        (self.play != Play::Playing).then(|| (Arc::clone(staged), first, end))
-    }
-
-    /// Says whether a finished re-run equals the instant figure.
-    pub fn agrees(&mut self, found: &Rerun) -> bool {
-        let Some(staged) = self.staged.clone() else { return false };
-        let mut instant = crate::pricing::CostSum::default();
-        for (index, route) in staged.routes.iter().enumerate() {
-            if let Some((frontier, prefix)) = self.frontier(index) {
-                instant += &frontier.forecast(&prefix, &route.thresholds()).cost;
-            }
-        }
-        instant == found.cost
-    }
-
-    fn policy(&self) -> &Arc<Policy> {
+    pub(super) fn policy(&self) -> &Arc<Policy> {
         self.engine.policy()
     }
 
@@ -285,7 +156,12 @@ impl Player {
                 self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()))
             }
             Command::Nudge(route, rung, by) => {
-                let now = self.staged_policy().route(route).ladder.get(rung).map_or(0, |rung| i32::from(rung.threshold.get()));
+                let now = self
+                    .staged_policy()
+                    .route(route)
+                    .ladder
+                    .get(rung)
+                    .map_or(0, |rung| i32::from(rung.threshold.get()));
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
@@ -356,7 +232,7 @@ impl Player {
         }
     }
 
-    fn staged_policy(&self) -> &Arc<Policy> {
+    pub(super) fn staged_policy(&self) -> &Arc<Policy> {
         self.staged.as_ref().unwrap_or_else(|| self.policy())
     }
 
@@ -364,15 +240,18 @@ impl Player {
         let mut policy = (**self.staged_policy()).clone();
         let Some(target) = policy.routes.get(route.index()) else { return };
         if rung + 1 >= target.ladder.len() {
-            self.message = Some("the last rung has no threshold: it takes whatever the others leave".to_owned());
+            self.message =
+                Some("the last rung has no threshold: it takes whatever the others leave".to_owned());
             return;
         }
         let (lowest, highest) = target.threshold_range(rung);
         let kept = to.clamp(lowest, highest);
         if kept != to {
             let neighbour = if to > highest { rung.checked_sub(1) } else { Some(rung + 1) };
-            let name = neighbour.and_then(|at| target.ladder.get(at)).map_or("its neighbour", |rung| &rung.name);
-            self.message = Some(format!("stops at {kept}: thresholds descend along the ladder, next is {name}"));
+            let name =
+                neighbour.and_then(|at| target.ladder.get(at)).map_or("its neighbour", |rung| &rung.name);
+            self.message =
+                Some(format!("stops at {kept}: thresholds descend along the ladder, next is {name}"));
         }
         self.focus = (route, rung);
         if policy.set_threshold(route, rung, kept).is_ok() {
@@ -583,52 +462,6 @@ impl Player {
         true
     }
 
-    fn frontier(&mut self, index: usize) -> Option<(&crate::telemetry::Frontier, Prefix)> {
-        let frontier = self.view.frontiers().get(index)?;
-        let slot = self.prefixes.get_mut(index)?;
-        let prefix = slot.get_or_insert_with(|| frontier.prefix()).clone();
-        Some((frontier, prefix))
-    }
-
-    fn consequences(&mut self) -> Consequences {
-        let started = std::time::Instant::now();
-        let applied = Arc::clone(self.policy());
-        let staged = self.staged.clone().unwrap_or_else(|| Arc::clone(&applied));
-        let mut routes = Vec::with_capacity(applied.routes.len());
-        let mut curve = Vec::new();
-        for (index, route) in applied.routes.iter().enumerate() {
-            let Some(frontier) = self.view.frontiers().get(index) else { continue };
-            let Some(slot) = self.prefixes.get_mut(index) else { continue };
-            let prefix = slot.get_or_insert_with(|| frontier.prefix());
-            let now = route.thresholds();
-            let then =
-                staged.routes.get(index).map_or_else(|| now.clone(), crate::routing::Route::thresholds);
-            let before = frontier.forecast(prefix, &now);
-            let after = if now == then { before.clone() } else { frontier.forecast(prefix, &then) };
-            if self.focus.0.index() == index && self.focus.1 < then.len() {
-                curve = prefix.curve(&then, self.focus.1);
-            }
-            let histogram = self.histograms.get_mut(index).map_or_else(
-                || Arc::new(frontier.histogram().to_vec()),
-                |slot| Arc::clone(slot.get_or_insert_with(|| Arc::new(frontier.histogram().to_vec()))),
-            );
-            routes.push(RouteConsequences {
-                histogram,
-                unsure: frontier.without_confidence(),
-                flips: frontier.flips(&now, &then),
-                applied: before,
-                staged: after,
-            });
-        }
-        Consequences {
-            routes,
-            curve: Arc::new(curve),
-            route: self.focus.0,
-            rung: self.focus.1,
-            took: started.elapsed(),
-        }
-    }
-
     /// Gives the picture of this moment.
     pub fn snapshot(&mut self) -> Snapshot {
         let consequences = Arc::new(self.consequences());
@@ -666,24 +499,4 @@ impl Player {
     pub fn touch(&mut self) {
         self.revision += 1;
     }
-}
-
-fn same_thresholds(a: &Policy, b: &Policy) -> bool {
-    a.same_shape(b) && a.routes.iter().zip(&b.routes).all(|(x, y)| x.thresholds() == y.thresholds())
-}
-
-/// Writes what differs between two policies: `extraction · flash 620 → 588`.
-fn describe_change(before: &Policy, after: &Policy) -> String {
-    if !before.same_shape(after) {
-        return format!("policy {} → {}", before.name, after.name);
-    }
-    let mut parts = Vec::new();
-    for (old, new) in before.routes.iter().zip(&after.routes) {
-        for (a, b) in old.ladder.iter().zip(&new.ladder) {
-            if a.threshold != b.threshold {
-                parts.push(format!("{} · {} {} → {}", old.name, a.name, a.threshold, b.threshold));
-            }
-        }
-    }
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

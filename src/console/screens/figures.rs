@@ -71,8 +71,7 @@ pub(super) fn frame(
     area: Rect,
     buf: &mut Buffer,
 ) -> Rect {
-    let inner =
-        Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
+    let inner = Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
     let area = area.intersection(buf.area);
     let log = &scene.snapshot.log;
     let words = match log.simulated {

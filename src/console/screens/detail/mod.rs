@@ -1,11 +1,38 @@
 //! One request: what was seen, how it was served, how the policy routes it and why.
+//!
+//! Invariant: everything shown comes from [`explain`], so this view, the table and `pointsman why` agree.
+
+mod bill;
+mod page;
+mod ruler;
+
+use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+pub use bill::{BillLine, bill};
+
+use self::page::{Line, side_by_side, wrapped};
+use super::traffic::{self, cost_short, status_role};
 use crate::console::action::Action;
-use crate::console::ui::{Asks, Scene, Ui};
-use crate::session::Snapshot;
+use crate::console::format;
+use crate::console::glyphs::Glyphs;
+use crate::console::paint;
+use crate::console::theme::Role;
+use crate::console::ui::{Ask, Asks, Scene, Ui};
+use crate::console::widgets::panel::Panel;
+use crate::console::widgets::table::scrollbar;
+use crate::outcome::{Leg, Operation, Settled};
+use crate::pricing::Cost;
+use crate::routing::{Check, ConfidenceSource, Policy, decide};
+use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, settle_one, tokens_text};
+use crate::units::{Millis, Span};
+
+/// From this width on, what belongs together stands side by side.
+const WIDE: u16 = 110;
+/// Columns of a label.
+const LABEL: usize = 12;
 
 /// Which request, and how far it is scrolled.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +44,364 @@ pub struct State {
 }
 
 /// Draws the request.
-pub fn draw(_scene: Scene<'_>, _state: &State, _area: Rect, _buf: &mut Buffer) {}
+pub fn draw(scene: Scene<'_>, state: &State, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let policy = snapshot.policy_at(state.index);
+    let id = snapshot.log.history.id(state.index);
+    let title = format!("Request {id}");
+    let scope = format!(
+        "{} · policy {} v{} · prices {}",
+        snapshot.reading.name(),
+        policy.name,
+        policy.version,
+        snapshot.log.book
+    );
+    let inner = Panel { title: &title, scope: &scope, focus: true }.render(area, buf, look);
+    let bar = u16::from(inner.width > 4);
+    let body = Rect { width: inner.width.saturating_sub(bar), ..inner };
+    let lines = lines(snapshot, state.index, body.width, look.glyphs);
+    let visible = usize::from(body.height);
+    let most = lines.len().saturating_sub(visible);
+    scene.ui.traffic.note_detail(most, visible);
+    let scroll = state.scroll.min(most);
+    for (row, line) in (0..body.height).zip(lines.iter().skip(scroll)) {
+        line.draw(paint::nth_row(body, row), buf, look);
+    }
+    if bar == 1 && most > 0 {
+        let at = Rect { x: inner.right() - 1, width: 1, ..inner };
+        scrollbar(buf, at, scroll, visible, lines.len(), look);
+    }
+}
+
+/// What the blocks are made from.
+struct Page<'a> {
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    operation: &'a Operation,
+    found: Explanation,
+    glyphs: &'a Glyphs,
+}
+
+fn lines(snapshot: &Snapshot, index: usize, width: u16, glyphs: &Glyphs) -> Vec<Line> {
+    let policy = snapshot.policy_at(index);
+    let log = &snapshot.log;
+    let (Some(found), Some(operation)) = (explain(log, index, policy), log.history.get(index)) else {
+        return vec![Line::default().with("there is no such request in the log", Role::Warn)];
+    };
+    let page = Page { snapshot, policy, operation, found, glyphs };
+    let columns = usize::from(width);
+    let mut all = Vec::new();
+    if index >= snapshot.head {
+        all.push(Line::default().with("not played yet at this moment", Role::Warn));
+        all.push(Line::default());
+    }
+    if width >= WIDE {
+        let middle = columns / 2 + 1;
+        let half = middle.saturating_sub(2);
+        let mut left = page.facts(half);
+        left.extend(page.features(half));
+        let mut right = page.reasons(half);
+        right.extend(page.staged(half));
+        all.extend(side_by_side(left, right, middle));
+        all.push(Line::default());
+        all.extend(side_by_side(
+            page.outcome(Reading::Recorded, half),
+            page.outcome(Reading::Routed, half),
+            middle,
+        ));
+    } else {
+        all.extend(page.reasons(columns));
+        all.extend(page.staged(columns));
+        all.push(Line::default());
+        let (first, second) = match snapshot.reading {
+            Reading::Recorded => (Reading::Recorded, Reading::Routed),
+            Reading::Routed => (Reading::Routed, Reading::Recorded),
+        };
+        all.extend(page.outcome(first, columns));
+        all.push(Line::default());
+        all.extend(page.outcome(second, columns));
+        all.push(Line::default());
+        all.extend(page.facts(columns));
+        all.extend(page.features(columns));
+    }
+    all
+}
+
+fn heading(words: &str) -> Line {
+    Line::default().with(words, Role::Title)
+}
+
+impl Page<'_> {
+    fn facts(&self, columns: usize) -> Vec<Line> {
+        let mut lines = vec![heading("Facts")];
+        for (name, value) in &self.found.facts {
+            let role = match *name {
+                "SIMULATED" => Role::Simulated,
+                "error" => Role::Error,
+                _ if value == "-" => Role::Unknown,
+                _ => Role::Text,
+            };
+            lines.extend(wrapped(name, value, LABEL, columns, (Role::Muted, role)));
+        }
+        lines
+    }
+
+    /// The features behind a confidence, as bars to both sides of a line.
+    fn features(&self, columns: usize) -> Vec<Line> {
+        const HALF: usize = 8;
+        let mut lines = vec![Line::default(), heading("What the classifier saw")];
+        let found = &self.found.features;
+        if found.is_empty() {
+            let why = match self.operation.source {
+                ConfidenceSource::Recorded => "nothing: the confidence is the log's own",
+                ConfidenceSource::None => "no signal: neither text nor measures to go by",
+                _ => "no single feature stands out",
+            };
+            lines.push(Line::default().with(why, Role::Muted));
+            return lines;
+        }
+        let largest = found.iter().map(|(_, weight)| weight.unsigned_abs()).max().unwrap_or(1).max(1);
+        let label = columns.saturating_sub(2 * HALF + 9).clamp(8, 28);
+        let full = self.glyphs.right.last().copied().unwrap_or('#');
+        for (name, weight) in found {
+            let size = usize::from(weight.unsigned_abs());
+            let long = (size * HALF).div_ceil(usize::from(largest)).min(HALF);
+            let bar: String = std::iter::repeat_n(full, long).collect();
+            let axis = self.glyphs.line.1.to_string();
+            let start = label + 1;
+            let line = Line::default().with(&crate::console::text::cut(name, label), Role::Text);
+            let line = if *weight < 0 {
+                line.right(&bar, start + HALF, Role::Series2).with(&axis, Role::ChartAxis)
+            } else {
+                line.to(start + HALF).with(&axis, Role::ChartAxis).with(&bar, Role::Series1)
+            };
+            let sign = if *weight < 0 { '-' } else { '+' };
+            let number = format!("{sign}{}.{:02}", size / 100, size % 100);
+            lines.push(line.right(&number, start + 2 * HALF + 7, Role::Text));
+        }
+        lines.push(Line::default().with("right: the small model will do; in logits", Role::Muted));
+        lines
+    }
+
+    /// The reason trail and the place of the confidence among the thresholds.
+    fn reasons(&self, columns: usize) -> Vec<Line> {
+        let route = self.policy.route(self.found.route);
+        let mut lines =
+            vec![heading(&format!("Why, by policy {} v{}", self.policy.name, self.policy.version))];
+        for (stage, words) in &self.found.trail {
+            lines.extend(wrapped(stage, words, LABEL, columns, (Role::Muted, Role::Text)));
+        }
+        let staged = self.snapshot.staged.as_ref().filter(|staged| staged.same_shape(self.policy));
+        let staged = staged.and_then(|staged| staged.routes.get(self.found.route.index()));
+        let drawn = ruler::ruler(route, staged, self.operation.confidence(), columns.min(80), self.glyphs);
+        if route.ladder.len() > 1 && !drawn.is_empty() {
+            lines.push(Line::default());
+            lines.extend(drawn);
+        }
+        lines
+    }
+
+    /// Where the staged policy would send it.
+    fn staged(&self, columns: usize) -> Vec<Line> {
+        let Some(staged) = &self.snapshot.staged else { return Vec::new() };
+        let names = &self.snapshot.log.names;
+        let signals = self.operation.signals();
+        let (now, then) = (decide(self.policy, &signals), decide(staged, &signals));
+        let rung = |policy: &Policy, route, rung: u8| {
+            let ladder = &policy.route(route).ladder;
+            ladder.get(usize::from(rung)).map_or_else(String::new, |rung| {
+                let model = names.model(rung.model);
+                if *rung.name == *model { model.to_owned() } else { format!("{} ({model})", rung.name) }
+            })
+        };
+        let to = rung(staged, then.route, then.rung);
+        if (now.rung, now.model) == (then.rung, then.model) {
+            let words = format!("the same rung: {to}");
+            return wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Muted));
+        }
+        let mut outcome = Settled::default();
+        if let Some(evidence) = self.snapshot.log.history.evidence(self.found.index) {
+            let outlook = self.snapshot.log.outlook();
+            settle_one(&evidence, Reading::Routed, staged, &outlook, &mut outcome);
+        }
+        let from = rung(self.policy, now.route, now.rung);
+        let mut words = format!("would go to {to} instead of {from}: ");
+        cost_short(outcome.cost, &mut words);
+        if let (Some(before), Some(after)) = (self.found.routed.cost.amount(), outcome.cost.amount()) {
+            let _ = write!(words, ", {} against this policy", format::money_change(after - before));
+        }
+        wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Staged))
+    }
+
+    /// Every call of a reading with what it is charged, and the sums.
+    fn outcome(&self, reading: Reading, columns: usize) -> Vec<Line> {
+        let settled = match reading {
+            Reading::Recorded => &self.found.recorded,
+            Reading::Routed => &self.found.routed,
+        };
+        let title = match reading {
+            Reading::Recorded => "As recorded".to_owned(),
+            Reading::Routed => format!("As routed by v{}", self.policy.version),
+        };
+        let shown = if reading == self.snapshot.reading { " · this reading" } else { "" };
+        let mut lines = vec![heading(&title).with(shown, Role::Muted)];
+        for (at, leg) in settled.legs.iter().enumerate() {
+            lines.extend(self.call(at, leg, columns));
+        }
+        let total = |name: &str, words: &str, role: Role| {
+            Line::default().with(name, Role::Muted).to(LABEL).with(words, role)
+        };
+        lines.push(total("total", &cost_text(settled.cost), cost_role(settled.cost)));
+        let (latency, role) = latency_words(settled.latency, !settled.estimated);
+        lines.push(total("latency", &latency, role));
+        let baseline = self.snapshot.log.names.model(self.policy.baseline);
+        lines.push(
+            total("baseline", &cost_text(settled.baseline), cost_role(settled.baseline))
+                .with(&format!("  all on {baseline}"), Role::Muted),
+        );
+        lines.push(change("against it", settled.cost, settled.baseline));
+        if reading == Reading::Routed {
+            lines.push(change("vs recorded", settled.cost, self.found.recorded.cost));
+        }
+        lines
+    }
+
+    fn call(&self, at: usize, leg: &Leg, columns: usize) -> Vec<Line> {
+        let log = &self.snapshot.log;
+        let (latency, role) = latency_words(leg.latency, leg.observed);
+        let check = match leg.check {
+            Check::None => "",
+            Check::Passed => "  check passed",
+            Check::Failed => "  check failed",
+        };
+        let (basis, basis_role) =
+            if leg.observed { ("  observed", Role::Muted) } else { ("  estimated", Role::Estimated) };
+        let status = leg.status.name().replace('_', " ");
+        let mut lines = vec![
+            Line::default()
+                .with(&format!("{} ", at + 1), Role::Muted)
+                .with(log.names.model(leg.model), Role::Text)
+                .with("  ", Role::Text)
+                .with(&status, status_role(leg.status, leg.observed))
+                .with("  ", Role::Text)
+                .with(&latency, role)
+                .with(check, if leg.check == Check::Failed { Role::Warn } else { Role::Ok })
+                .with(basis, basis_role),
+        ];
+        let figure = cost_role(leg.cost);
+        let billed = bill(&leg.usage, log.prices.rates(leg.model, self.operation.at));
+        match (leg.cost, billed) {
+            (Cost::Unknown(why), _) => {
+                let words = format!("cost unknown: {}", why.text());
+                lines.extend(wrapped("  ", &words, 2, columns, (Role::Text, Role::Unknown)));
+                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(leg), Role::Muted));
+            }
+            (_, Some(billed)) => {
+                if billed.is_empty() {
+                    lines.push(Line::default().with("  no tokens, nothing charged", Role::Muted));
+                }
+                for line in &billed {
+                    lines.push(
+                        Line::default()
+                            .with("  ", Role::Text)
+                            .with(line.bucket, Role::Muted)
+                            .right(&format::count(line.tokens), 26, figure)
+                            .with(" x $", Role::Muted)
+                            .with(&line.price.usd_per_million(), Role::Muted)
+                            .with("/M", Role::Muted)
+                            .to(38)
+                            .with(" = ", Role::Muted)
+                            .with(&format!("${}", line.amount), figure),
+                    );
+                }
+                if billed.iter().any(|line| line.bucket.ends_with('*')) {
+                    lines.push(Line::default().with("  * no price of its own, billed as input", Role::Muted));
+                }
+            }
+            (cost, None) => {
+                lines.push(Line::default().with("  ", Role::Text).with(&cost_text(cost), figure));
+            }
+        }
+        lines
+    }
+}
+
+fn cost_role(cost: Cost) -> Role {
+    match cost {
+        Cost::Known(_) => Role::Observed,
+        Cost::Estimated(_) => Role::Estimated,
+        Cost::Unknown(_) => Role::Unknown,
+    }
+}
+
+fn latency_words(latency: Millis, observed: bool) -> (String, Role) {
+    match latency.get().map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)) {
+        None => ("latency unknown".to_owned(), Role::Unknown),
+        Some(millis) => {
+            let words = format::duration(Span(millis.saturating_mul(1000)));
+            if observed {
+                (words.to_string(), Role::Observed)
+            } else {
+                (format!("~{words}"), Role::Estimated)
+            }
+        }
+    }
+}
+
+/// Compares a cost with another: less is better; nothing is compared with what nobody knows.
+fn change(name: &str, cost: Cost, with: Cost) -> Line {
+    let line = Line::default().with(name, Role::Muted).to(LABEL);
+    let (Some(cost), Some(with)) = (cost.amount(), with.amount()) else {
+        return line.with("unknown", Role::Unknown);
+    };
+    let difference = cost - with;
+    let role = match difference.0 {
+        0 => Role::Muted,
+        ..0 => Role::Better,
+        _ => Role::Worse,
+    };
+    let percent = format::percent_change(with.0, cost.0);
+    line.with(&format!("{}  {percent}", format::money_change(difference)), role)
+}
+
+/// Shows the request so many rows further down the table; says whether there was one.
+pub fn step(ui: &mut Ui, by: isize, snapshot: &Snapshot) -> bool {
+    let Some(state) = &mut ui.detail else { return false };
+    traffic::choose(&mut ui.traffic, state.index);
+    let Some(index) = traffic::step(&mut ui.traffic, by, snapshot) else { return false };
+    *state = State { index, scroll: 0 };
+    true
+}
 
 /// Takes an action.
-pub fn act(_ui: &mut Ui, _action: Action, _snapshot: &Snapshot) -> Asks {
+pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
+    let (most, page) = ui.traffic.detail_room();
+    let Some(state) = &mut ui.detail else { return Asks::new() };
+    let scroll = state.scroll.min(most);
+    let page = page.saturating_sub(1).max(1);
+    state.scroll = match action {
+        Action::Up => scroll.saturating_sub(1),
+        Action::Down => (scroll + 1).min(most),
+        Action::PageUp => scroll.saturating_sub(page),
+        Action::PageDown => scroll.saturating_add(page).min(most),
+        Action::First => 0,
+        Action::Last => most,
+        _ => scroll,
+    };
+    match action {
+        Action::Close | Action::Back => ui.detail = None,
+        Action::CopyRow => {
+            let row = traffic::row_text(state.index, snapshot);
+            return row.map(Ask::Copy).into_iter().collect();
+        }
+        Action::FocusNext => {
+            step(ui, 1, snapshot);
+        }
+        Action::FocusPrevious => {
+            step(ui, -1, snapshot);
+        }
+        _ => {}
+    }
     Asks::new()
 }

@@ -241,7 +241,8 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
             gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
-            let share = if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
+            let share =
+                if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
             paint::text_right(buf, value, &share, look.style(Role::Text), look.glyphs.cut);
         }
     }

@@ -160,7 +160,12 @@ const COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (left("  serves", Width::Fill(10), 18), Shows::Rungs, None),
 ];
 
-fn table(state: &State, roster: &Roster<'_>, columns: &'static [Column<'static>; COUNT], focus: bool) -> Table<'static> {
+fn table(
+    state: &State,
+    roster: &Roster<'_>,
+    columns: &'static [Column<'static>; COUNT],
+    focus: bool,
+) -> Table<'static> {
     let sorted = COLUMNS.iter().position(|(_, _, key)| *key == Some(state.sort));
     Table {
         columns,
@@ -273,7 +278,9 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
         Shows::Requests => of(&|cell| (format::count_short(cell.requests), text)),
         Shows::Calls => of(&|cell| (format::count_short(cell.attempts), text)),
         Shows::Errors => of(&|cell| (format::count_short(cell.errors), error_style(look, cell))),
-        Shows::ErrorShare => of(&|cell| (format::percent(cell.errors, cell.attempts), error_style(look, cell))),
+        Shows::ErrorShare => {
+            of(&|cell| (format::percent(cell.errors, cell.attempts), error_style(look, cell)))
+        }
         Shows::P50 => late(|known| known.p50),
         Shows::P95 => late(|known| known.p95),
         Shows::P99 => late(|known| known.p99),
@@ -286,8 +293,7 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
         }),
         Shows::CostShare => of(&|cell| (figures::money_share(cell.cost.total(), all.cost.total()), text)),
         Shows::PerThousand => {
-            let thousand =
-                figures.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
+            let thousand = figures.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
             (format::or_unknown(thousand, format::money), text)
         }
         Shows::PriceIn => priced(tier.map(|tier| tier.input)),

@@ -70,7 +70,11 @@ fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 2] {
         return if ui.focus == 1 { [none, area] } else { [area, none] };
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
-    let most = if area.height < 26 { area.height / 2 } else { area.height.saturating_sub(14).min(area.height * 3 / 5) };
+    let most = if area.height < 26 {
+        area.height / 2
+    } else {
+        area.height.saturating_sub(14).min(area.height * 3 / 5)
+    };
     let (table, rest) = paint::split_top(area, wanted.min(most));
     [table, rest]
 }

@@ -70,8 +70,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let title = line(format_args!("Confidence {dot} {}", route.name));
     let count = snapshot.policy.routes.len();
     let requests = format::count_short(found.applied.requests);
-    let scope =
-        line(format_args!("{} {dot} {requests} requests {dot} route {} of {count}", figures::window(snapshot), shown + 1));
+    let scope = line(format_args!(
+        "{} {dot} {requests} requests {dot} route {} of {count}",
+        figures::window(snapshot),
+        shown + 1
+    ));
     let inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
     if found.applied.requests == 0 {
         figures::nothing(scene, "no requests of this route in this window", inner, buf);
@@ -83,7 +86,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         height => (Rect { height: height - 1, ..inner }, paint::nth_row(inner, height - 1)),
     };
     let (segments, markers) = (segments(scene, route), markers(snapshot, shown));
-    Histogram { bins: &found.histogram, segments: &segments, markers: &markers }.render(chart, buf, scene.look);
+    Histogram { bins: &found.histogram, segments: &segments, markers: &markers }
+        .render(chart, buf, scene.look);
     placed(scene, route, found, figures_row, buf);
 }
 

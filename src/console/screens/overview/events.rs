@@ -57,16 +57,16 @@ impl<'a> Events<'a> {
             let next = if note_first {
                 notes.next().map(|note| Event { at: note.at, what: What::Note(note) })
             } else {
-                changes.next().map(|change| Event {
-                    at: change.at,
-                    what: What::Policy(change.version, &change.what),
-                })
+                changes
+                    .next()
+                    .map(|change| Event { at: change.at, what: What::Policy(change.version, &change.what) })
             };
             // Failed calls between two events are told in one line, so that an outage hides nothing else.
             let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
             let before = log.errors.partition_point(|&index| (index as usize) < since).min(failed);
             let last = failed.checked_sub(1).and_then(|at| log.errors.get(at));
-            if let Some(operation) = last.filter(|_| before < failed).and_then(|&at| log.history.get(at as usize))
+            if let Some(operation) =
+                last.filter(|_| before < failed).and_then(|&at| log.history.get(at as usize))
             {
                 out.push(Event { at: operation.at, what: What::Failed(failed - before) });
             }
@@ -108,10 +108,16 @@ impl Event<'_> {
                 push(&mut words, what);
                 (glyphs.threshold.0, Role::Applied, words)
             }
-            What::Failed(1) => (glyphs.state.0, Role::Error, line(format_args!("a request with a failed call"))),
+            What::Failed(1) => {
+                (glyphs.state.0, Role::Error, line(format_args!("a request with a failed call")))
+            }
             What::Failed(count) => {
                 let count = format::count(count as u64);
-                (glyphs.state.0, Role::Error, line(format_args!("{count} requests with a failed call, this the last")))
+                (
+                    glyphs.state.0,
+                    Role::Error,
+                    line(format_args!("{count} requests with a failed call, this the last")),
+                )
             }
         }
     }
@@ -153,7 +159,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         let at = paint::nth_row(inner, offset);
         let (sign, role, words) = event.show(scene);
         let (time, rest) = paint::split_left(at, clock);
-        paint::text(buf, time, &figures::moment(snapshot, event.at), look.style(Role::Muted), look.glyphs.cut);
+        paint::text(
+            buf,
+            time,
+            &figures::moment(snapshot, event.at),
+            look.style(Role::Muted),
+            look.glyphs.cut,
+        );
         let (mark, rest) = paint::split_left(rest, 2);
         if mark.width > 0 {
             paint::sign(buf, mark.x, mark.y, sign, look.style(role));

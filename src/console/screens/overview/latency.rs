@@ -31,7 +31,8 @@ const MOST: usize = 64;
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let estimated: u64 = (0..models.len()).filter_map(|row| models.cell(row)).map(|cell| cell.estimated).sum();
+    let estimated: u64 =
+        (0..models.len()).filter_map(|row| models.cell(row)).map(|cell| cell.estimated).sum();
     let calls = snapshot.totals.all.attempts;
     let scope = figures::scope_of(scene, estimated, calls);
     let inner = margin(figures::frame(scene, place, "Latency per call", &scope, area, buf));
@@ -45,13 +46,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
     let percentiles: ArrayVec<Option<Percentiles>, MOST> =
         shown.map(|row| models.cell(row).and_then(|cell| cell.latency.percentiles())).collect();
     let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
-    let table = Table {
-        columns: &COLUMNS,
-        rows: models.len(),
-        sorted: None,
-        state,
-        focus: scene.ui.focus == place,
-    };
+    let table =
+        Table { columns: &COLUMNS, rows: models.len(), sorted: None, state, focus: scene.ui.focus == place };
     table.render(inner, buf, scene.look, |buf, slot| {
         let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
         let Some(cell) = models.cell(slot.row) else { return };
@@ -72,7 +68,14 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
 }
 
 /// Draws p50, p95 and p99 on one scale from nothing to the longest.
-fn spread(scene: Scene<'_>, buf: &mut Buffer, slot: Slot<'_>, known: Percentiles, longest: u64, series: usize) {
+fn spread(
+    scene: Scene<'_>,
+    buf: &mut Buffer,
+    slot: Slot<'_>,
+    known: Percentiles,
+    longest: u64,
+    series: usize,
+) {
     let Some(last) = slot.at.width.checked_sub(1) else { return };
     let column = |millis: u64| {
         let offset = u128::from(millis.min(longest)) * u128::from(last) / u128::from(longest.max(1));

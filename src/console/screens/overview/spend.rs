@@ -37,7 +37,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let bars = if usize::from(inside.height) >= lines.len() + 4 { 3 } else { 0 };
     let room = usize::from(inside.height - bars);
     while lines.len() > room {
-        let Some(last) = (0..lines.len()).max_by_key(|&at| lines.get(at).map_or(0, |line| line.yields)) else {
+        let Some(last) = (0..lines.len()).max_by_key(|&at| lines.get(at).map_or(0, |line| line.yields))
+        else {
             break;
         };
         lines.remove(last);
@@ -94,7 +95,8 @@ fn lines(scene: Scene<'_>) -> Lines {
     put(1, key("per 30 days at this rate"), rate(Span::days(30)), false);
     let thousand = figures::per_thousand(&all.cost, all.requests);
     let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
-    let thousand = format::or_unknown(thousand, |amount| short(format_args!("{mark}{}", format::money(amount))));
+    let thousand =
+        format::or_unknown(thousand, |amount| short(format_args!("{mark}{}", format::money(amount))));
     put(7, key("per 1,000 requests"), (thousand, Role::Observed), false);
     let model = snapshot.log.names.model(snapshot.policy.baseline);
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);

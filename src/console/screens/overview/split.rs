@@ -97,7 +97,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
             0 => slot.text(buf, models.name(slot.row, snapshot), text),
             1 => {
                 let style = scene.look.theme.series(models.series(slot.row));
-                gauge::bar(buf, slot.at, figures::thousandths(cell.requests, all.requests), style, scene.look);
+                gauge::bar(
+                    buf,
+                    slot.at,
+                    figures::thousandths(cell.requests, all.requests),
+                    style,
+                    scene.look,
+                );
             }
             2 => slot.text(buf, &format::percent(cell.requests, all.requests), text),
             3 => slot.text(buf, &format::count_short(cell.requests), text),

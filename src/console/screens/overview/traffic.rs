@@ -54,14 +54,12 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
             Role::Accent,
             |slot| Some(slot.requests),
         ),
-        curve("errors", format::count_short(all.errors), percent(all.errors), wrong, |slot| Some(slot.errors)),
-        curve(
-            "escalated",
-            format::count_short(all.escalated),
-            percent(all.escalated),
-            Role::Warn,
-            |slot| Some(slot.escalated),
-        ),
+        curve("errors", format::count_short(all.errors), percent(all.errors), wrong, |slot| {
+            Some(slot.errors)
+        }),
+        curve("escalated", format::count_short(all.escalated), percent(all.escalated), Role::Warn, |slot| {
+            Some(slot.escalated)
+        }),
         curve("spend", cost, most_spend(&snapshot.trend), Role::Applied, spend),
     ];
     let below = if inner.height >= 5 { 1 } else { 0 };

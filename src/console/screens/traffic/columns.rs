@@ -271,15 +271,13 @@ impl<'a> Cells<'a> {
         let last = settled.legs.last();
         let observed = last.is_none_or(|leg| leg.observed);
         let figure = if observed { Role::Observed } else { Role::Estimated };
-        let number = |value: Option<u64>, words: &mut String| match value {
-            Some(value) => {
-                words.push_str(&format::count_short(value));
-                figure
-            }
-            None => {
+        let number = |value: Option<u64>, words: &mut String| {
+            let Some(value) = value else {
                 words.push(glyphs.absent);
-                Role::Unknown
-            }
+                return Role::Unknown;
+            };
+            words.push_str(&format::count_short(value));
+            figure
         };
         let named = |name: &str, words: &mut String, role: Role| {
             let none = name == "-";
@@ -301,16 +299,7 @@ impl<'a> Cells<'a> {
             Field::Project => named(log.names.project(operation.project), words, Role::Text),
             Field::Task => named(operation.class.name(), words, Role::Text),
             Field::Route => named(&policy.route(settled.route).name, words, Role::Text),
-            Field::Confidence => match operation.confidence() {
-                Some(value) => {
-                    let _ = write!(words, "{value}");
-                    Role::Text
-                }
-                None => {
-                    words.push(glyphs.absent);
-                    Role::Unknown
-                }
-            },
+            Field::Confidence => number(operation.confidence().map(|value| u64::from(value.get())), words),
             Field::Climbed => {
                 words.push(if settled.escalated { glyphs.threshold.0 } else { ' ' });
                 Role::Warn

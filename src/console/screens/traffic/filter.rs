@@ -220,7 +220,7 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
     if let Some(figure) = figure {
         return compare(figure, rest)
             .map(|how| Some(Test::Figure(figure, how)))
-            .map_err(|_| wants(figure, text));
+            .map_err(|()| wants(figure, text));
     }
     let name = match key.as_str() {
         "id" => Name::Id,
@@ -258,13 +258,11 @@ fn tasks(values: Vec<String>) -> Result<Vec<String>, String> {
         let before = found.len();
         found.extend(held.map(|class| class.name().to_owned()));
         if found.len() == before {
-            match value.parse::<TaskClass>() {
-                Ok(class) => found.push(class.name().to_owned()),
-                Err(()) => {
-                    let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
-                    return Err(format!("`task:{value}`: there is {}", known.join(", ")));
-                }
-            }
+            let Ok(class) = value.parse::<TaskClass>() else {
+                let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
+                return Err(format!("`task:{value}`: there is {}", known.join(", ")));
+            };
+            found.push(class.name().to_owned());
         }
     }
     Ok(found)
@@ -319,7 +317,8 @@ fn wants(figure: Figure, text: &str) -> String {
 }
 
 fn compare(figure: Figure, rest: &str) -> Result<Compare, ()> {
-    let signs: [(&str, fn(i128) -> Compare); 6] = [
+    type How = fn(i128) -> Compare;
+    let signs: [(&str, How); 6] = [
         ("<=", Compare::AtMost),
         (">=", Compare::AtLeast),
         ("<", Compare::Less),

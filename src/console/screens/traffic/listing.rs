@@ -326,16 +326,10 @@ impl Listing {
         let mut place = self.found.partition_point(|&at| (at as usize) < self.keyed);
         let before = self.order.len();
         while self.keyed < end && *budget > SETTLE {
-            let index = if plain {
-                self.keyed
-            } else {
-                match self.found.get(place) {
-                    Some(&at) => at as usize,
-                    None => {
-                        self.keyed = end;
-                        break;
-                    }
-                }
+            let next = if plain { Some(self.keyed) } else { self.found.get(place).map(|&at| at as usize) };
+            let Some(index) = next else {
+                self.keyed = end;
+                break;
             };
             place += 1;
             self.keyed = index + 1;
@@ -352,10 +346,17 @@ impl Listing {
         }
         let whole = self.keyed >= end && (plain || self.scanned >= snapshot.head);
         if (self.ranked || whole) && (self.order.len() > before || !self.ranked) {
-            // What was in order stays one run, so a few new rows cost a merge only.
-            self.order.sort();
+            self.put_in_order();
         }
         self.ranked |= whole;
+    }
+
+    #[expect(
+        clippy::stable_sort_primitive,
+        reason = "it merges what is in order already with a few new rows"
+    )]
+    fn put_in_order(&mut self) {
+        self.order.sort();
     }
 
     /// Says what is still to be done.

@@ -48,6 +48,8 @@ pub struct State {
     line: usize,
     /// How many rows the last drawing had room for, so that a page is a page.
     room: Cell<usize>,
+    /// How far the view of one request can be scrolled, and its page; kept here as that view's state is made anew.
+    detail: Cell<(usize, usize)>,
 }
 
 /// Sets what was typed as the filter; the empty text lists everything.
@@ -117,7 +119,11 @@ pub fn follows(state: &State) -> bool {
 
 /// Gives the chosen row with tabs between its cells.
 pub fn selected_text(state: &State, snapshot: &Snapshot) -> Option<String> {
-    let index = selected(state, snapshot)?;
+    row_text(selected(state, snapshot)?, snapshot)
+}
+
+/// Gives a request's row with tabs between its cells.
+pub fn row_text(index: usize, snapshot: &Snapshot) -> Option<String> {
     Cells::new(snapshot, Clock::Millis).tabbed(index, Glyphs::of(GlyphSet::Ascii))
 }
 
@@ -136,6 +142,16 @@ pub fn choose(state: &mut State, index: usize) {
 }
 
 impl State {
+    /// Remembers how far the view of one request can be scrolled, and its page.
+    pub(super) fn note_detail(&self, most: usize, page: usize) {
+        self.detail.set((most, page));
+    }
+
+    /// Gives what [`State::note_detail`] was told.
+    pub(super) fn detail_room(&self) -> (usize, usize) {
+        self.detail.get()
+    }
+
     fn newest_is_last(&self) -> bool {
         self.sort == SortBy::Time && self.reversed
     }

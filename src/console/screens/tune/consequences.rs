@@ -62,14 +62,20 @@ fn per_thousand(forecast: &Forecast) -> Option<Pico> {
 
 /// Gives a month's cost at the window's rate; nothing under a minute of traffic.
 fn per_month(cost: &CostSum, covered: Span) -> Option<Pico> {
-    (covered >= Span::mins(1)).then(|| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+    (covered >= Span::mins(1))
+        .then(|| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
 }
 
 fn whole(n: u64) -> i128 {
     i128::from(n)
 }
 
-fn money_line(name: &str, applied: Option<Pico>, tried: Option<Pico>, change: impl Fn(Pico, Pico) -> Short) -> Line {
+fn money_line(
+    name: &str,
+    applied: Option<Pico>,
+    tried: Option<Pico>,
+    change: impl Fn(Pico, Pico) -> Short,
+) -> Line {
     let both = applied.zip(tried);
     Line {
         name: short(name),
@@ -82,7 +88,8 @@ fn money_line(name: &str, applied: Option<Pico>, tried: Option<Pico>, change: im
 }
 
 fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
-    let difference = i64::try_from(tried).unwrap_or(i64::MAX).saturating_sub(i64::try_from(applied).unwrap_or(i64::MAX));
+    let difference =
+        i64::try_from(tried).unwrap_or(i64::MAX).saturating_sub(i64::try_from(applied).unwrap_or(i64::MAX));
     Line {
         name: short(name),
         applied: format::count(applied),
@@ -100,7 +107,8 @@ fn error_bar(error: Pico) -> Short {
 }
 
 fn quality(forecast: &Forecast) -> Option<i64> {
-    let mean = (forecast.labelled > 0).then(|| (forecast.quality + forecast.labelled / 2) / forecast.labelled)?;
+    let mean =
+        (forecast.labelled > 0).then(|| (forecast.quality + forecast.labelled / 2) / forecast.labelled)?;
     i64::try_from(mean).ok()
 }
 
@@ -152,9 +160,12 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
         money_line("$ per 1,000 requests", per_thousand(applied), per_thousand(tried), |a, b| {
             format::percent_change(a.0, b.0)
         }),
-        money_line("$ per month (run rate)", per_month(&applied.cost, covered), per_month(&tried.cost, covered), |a, b| {
-            format::money_change(b - a)
-        }),
+        money_line(
+            "$ per month (run rate)",
+            per_month(&applied.cost, covered),
+            per_month(&tried.cost, covered),
+            |a, b| format::money_change(b - a),
+        ),
     ];
     let all = |pick: fn(&crate::session::RouteConsequences) -> &CostSum| {
         snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, one| {
@@ -187,7 +198,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
         let mut name = Short::new();
         let _ = write!(name, "{:.20} share", rung.name);
         let tenths = |forecast: &Forecast| {
-            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1))).unwrap_or(0)
+            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1)))
+                .unwrap_or(0)
         };
         lines.push(Line {
             name,
@@ -228,7 +240,14 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
             style: None,
         });
     } else {
-        lines.push(Line { name, applied: short("no labels"), staged: short("no labels"), change: Short::new(), role: Role::Muted, style: Some(scene.look.style(Role::Unknown)) });
+        lines.push(Line {
+            name,
+            applied: short("no labels"),
+            staged: short("no labels"),
+            change: Short::new(),
+            role: Role::Muted,
+            style: Some(scene.look.style(Role::Unknown)),
+        });
     }
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950));
@@ -246,7 +265,11 @@ fn share(forecast: &Forecast) -> u64 {
 fn took(duration: Duration) -> Short {
     let mut text = Short::new();
     let micros = duration.as_micros();
-    let _ = if micros < 1000 { write!(text, "{micros} us") } else { write!(text, "{}.{} ms", micros / 1000, micros % 1000 / 100) };
+    let _ = if micros < 1000 {
+        write!(text, "{micros} us")
+    } else {
+        write!(text, "{}.{} ms", micros / 1000, micros % 1000 / 100)
+    };
     text
 }
 
@@ -296,7 +319,12 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
     let nothing = snapshot.staged.is_none();
     let tried = if nothing { look.style(Role::Muted) } else { tried };
-    draw_row(buf, head, [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))], look);
+    draw_row(
+        buf,
+        head,
+        [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
+        look,
+    );
     for (row, line) in (0..body.height).zip(lines(scene, snapshot)) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
@@ -306,7 +334,12 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         draw_row(
             buf,
             at,
-            [(&line.name, line.style.unwrap_or(look.style(Role::Muted))), (&line.applied, shown), (staged, shown), (change, look.style(line.role))],
+            [
+                (&line.name, line.style.unwrap_or(look.style(Role::Muted))),
+                (&line.applied, shown),
+                (staged, shown),
+                (change, look.style(line.role)),
+            ],
             look,
         );
     }
@@ -329,6 +362,10 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     words.push_str(", x lists");
     let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
     let (text, role) = rerun_text(snapshot);
-    let rest = Rect { x: foot.x + used + 2.min(foot.width - used), width: foot.width.saturating_sub(used + 2), ..foot };
+    let rest = Rect {
+        x: foot.x + used + 2.min(foot.width - used),
+        width: foot.width.saturating_sub(used + 2),
+        ..foot
+    };
     paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
 }

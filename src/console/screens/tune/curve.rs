@@ -56,7 +56,11 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
     if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
-        let words = if route.ladder.len() < 2 { "a single rung: nothing to move" } else { "no requests of this route in the window" };
+        let words = if route.ladder.len() < 2 {
+            "a single rung: nothing to move"
+        } else {
+            "no requests of this route in the window"
+        };
         let at = paint::nth_row(inside, inside.height / 2);
         paint::text_middle(buf, at, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
         return;
@@ -67,7 +71,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let (caption, below) = paint::split_top(rest, 1);
         draw_cost(scene, snapshot, requests, top, buf);
         let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
-        paint::text(buf, Rect { x: caption.x + 1, ..caption }, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        paint::text(
+            buf,
+            Rect { x: caption.x + 1, ..caption },
+            &words,
+            scene.look.style(Role::Muted),
+            scene.look.glyphs.cut,
+        );
         draw_quality(scene, snapshot, requests, below, buf);
     } else {
         draw_cost(scene, snapshot, requests, inside, buf);
@@ -77,7 +87,9 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
 fn thresholds(scene: Scene<'_>) -> (u16, u16) {
     let snapshot = scene.snapshot;
     let (id, rung) = scene.ui.tune.chosen(&snapshot.policy);
-    let of = |policy: &crate::routing::Policy| policy.route(id).ladder.get(rung).map_or(0, |rung| rung.threshold.get());
+    let of = |policy: &crate::routing::Policy| {
+        policy.route(id).ladder.get(rung).map_or(0, |rung| rung.threshold.get())
+    };
     (of(&snapshot.policy), of(staged(snapshot)))
 }
 
@@ -96,7 +108,12 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
         named.push(Point { at: place, sign: look.glyphs.point.0, label, style: look.style(Role::Applied) });
     }
     if let (true, Some(place)) = (now != then, at(then)) {
-        named.push(Point { at: place, sign: look.glyphs.point.1, label: "staged", style: look.style(Role::Staged) });
+        named.push(Point {
+            at: place,
+            sign: look.glyphs.point.1,
+            label: "staged",
+            style: look.style(Role::Staged),
+        });
     }
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
@@ -116,10 +133,20 @@ fn draw_quality(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect
     let look = scene.look;
     let mut named = arrayvec::ArrayVec::<Point<'_>, 2>::new();
     if let Some(place) = at(now) {
-        named.push(Point { at: place, sign: look.glyphs.point.0, label: "", style: look.style(Role::Applied) });
+        named.push(Point {
+            at: place,
+            sign: look.glyphs.point.0,
+            label: "",
+            style: look.style(Role::Applied),
+        });
     }
     if let (true, Some(place)) = (now != then, at(then)) {
-        named.push(Point { at: place, sign: look.glyphs.point.1, label: "", style: look.style(Role::Staged) });
+        named.push(Point {
+            at: place,
+            sign: look.glyphs.point.1,
+            label: "",
+            style: look.style(Role::Staged),
+        });
     }
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],

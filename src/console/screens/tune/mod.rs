@@ -94,7 +94,8 @@ fn layout(area: Rect) -> Layout {
         return Layout { routes, confidence, consequences, curve, changes };
     }
     // Without room at the side, the changes stand below the curve, where there is height for both.
-    let (curve, changes) = if rest.height >= 16 { paint::split_top(rest, rest.height - 6) } else { (rest, none) };
+    let (curve, changes) =
+        if rest.height >= 16 { paint::split_top(rest, rest.height - 6) } else { (rest, none) };
     Layout { routes, confidence, consequences, curve, changes }
 }
 
@@ -112,8 +113,9 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         draw_one(scene.ui.focus, area, buf);
         return;
     }
-    for (panel, at) in
-        [parts.routes, parts.confidence, parts.consequences, parts.curve, parts.changes].into_iter().enumerate()
+    for (panel, at) in [parts.routes, parts.confidence, parts.consequences, parts.curve, parts.changes]
+        .into_iter()
+        .enumerate()
     {
         draw_one(panel, at, buf);
     }
@@ -146,7 +148,13 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let Some(consequences) = consequences else { return };
     if requests == 0 {
         let at = paint::nth_row(inside, inside.height / 2);
-        paint::text_middle(buf, at, "no requests of this route in the window", scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        paint::text_middle(
+            buf,
+            at,
+            "no requests of this route in the window",
+            scene.look.style(Role::Muted),
+            scene.look.glyphs.cut,
+        );
     }
     // Segments run in order of confidence: the last rung first.
     let mut segments = arrayvec::ArrayVec::<Segment<'_>, MAX_RUNGS>::new();
@@ -175,19 +183,35 @@ pub(super) fn rung_series(rung: usize, rungs: usize) -> usize {
 
 fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = if snapshot.undoable == 0 { "none to undo".to_owned() } else { format!("u undoes · {}", snapshot.undoable) };
+    let scope = if snapshot.undoable == 0 {
+        "none to undo".to_owned()
+    } else {
+        format!("u undoes · {}", snapshot.undoable)
+    };
     let panel = Panel { title: "Changes", scope: &scope, focus: scene.ui.focus == 4 };
     let inside = panel.render(area, buf, scene.look);
     let look = scene.look;
     if snapshot.changes.is_empty() {
-        paint::text(buf, paint::nth_row(inside, 0), " no change yet; Enter applies what is staged", look.style(Role::Muted), look.glyphs.cut);
+        paint::text(
+            buf,
+            paint::nth_row(inside, 0),
+            " no change yet; Enter applies what is staged",
+            look.style(Role::Muted),
+            look.glyphs.cut,
+        );
         return;
     }
     for (row, change) in (0..inside.height).zip(snapshot.changes.iter().rev()) {
         let at = paint::nth_row(inside, row);
         let (version, rest) = paint::split_left(at, 5);
         let (time, what) = paint::split_left(rest, 9);
-        paint::text(buf, version, &format!(" v{}", change.version), look.style(Role::Applied), look.glyphs.cut);
+        paint::text(
+            buf,
+            version,
+            &format!(" v{}", change.version),
+            look.style(Role::Applied),
+            look.glyphs.cut,
+        );
         paint::text(buf, time, &change.at.clock(), look.style(Role::Muted), look.glyphs.cut);
         paint::text(buf, what, &change.what, look.style(Role::Text), look.glyphs.cut);
     }
@@ -219,7 +243,12 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
     let (route, rung) = ui.tune.chosen(&snapshot.policy);
     let changes_policy = matches!(
         action,
-        Action::NudgeDown | Action::NudgeUp | Action::NudgeDownTen | Action::NudgeUpTen | Action::Apply | Action::Undo
+        Action::NudgeDown
+            | Action::NudgeUp
+            | Action::NudgeDownTen
+            | Action::NudgeUpTen
+            | Action::Apply
+            | Action::Undo
     );
     if ui.read_only && changes_policy {
         return vec![Ask::Say("read-only: the policy cannot be changed".to_owned())];
@@ -307,7 +336,8 @@ pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> 
         Pointer::Drag(x, _) if ui.tune.dragging => {
             let x = x.clamp(inside.left(), inside.right().saturating_sub(1).max(inside.left()));
             let (route, rung) = ui.tune.chosen(&snapshot.policy);
-            histogram::hit(inside, x).map_or_else(Asks::new, |at| vec![Ask::Send(Command::SetThreshold(route, rung, at))])
+            histogram::hit(inside, x)
+                .map_or_else(Asks::new, |at| vec![Ask::Send(Command::SetThreshold(route, rung, at))])
         }
         Pointer::Release(..) => {
             ui.tune.dragging = false;

@@ -12,7 +12,12 @@ use crate::session::Snapshot;
 
 /// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
 fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (usize, usize)> + '_ {
-    snapshot.policy.routes.iter().enumerate().flat_map(|(at, route)| (0..route.ladder.len()).map(move |rung| (at, rung)))
+    snapshot
+        .policy
+        .routes
+        .iter()
+        .enumerate()
+        .flat_map(|(at, route)| (0..route.ladder.len()).map(move |rung| (at, rung)))
 }
 
 /// The first row shown, so that the chosen one is always in sight.
@@ -25,7 +30,8 @@ fn offset(snapshot: &Snapshot, chosen: (usize, usize), height: usize) -> usize {
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = format!("policy {}{}", snapshot.policy.version, if snapshot.staged.is_some() { "*" } else { "" });
+    let scope =
+        format!("policy {}{}", snapshot.policy.version, if snapshot.staged.is_some() { "*" } else { "" });
     let panel = Panel { title: "Routes", scope: &scope, focus: scene.ui.focus == 0 };
     let inside = panel.render(area, buf, scene.look);
     let look = scene.look;
@@ -49,11 +55,23 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let name_width = (rest.width * 9 / 20).clamp(8, 16);
         let (name, rest) = paint::split_left(rest, name_width.min(rest.width));
         if rung_at == 0 || row == 0 {
-            paint::text(buf, Rect { width: name.width.saturating_sub(1), ..name }, &route.name, style(Role::Text), look.glyphs.cut);
+            paint::text(
+                buf,
+                Rect { width: name.width.saturating_sub(1), ..name },
+                &route.name,
+                style(Role::Text),
+                look.glyphs.cut,
+            );
         }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
         let series = look.theme.series(rung_series(rung_at, route.ladder.len()));
-        paint::text(buf, rung_name, &rung.name, if chosen { style(Role::Text) } else { series }, look.glyphs.cut);
+        paint::text(
+            buf,
+            rung_name,
+            &rung.name,
+            if chosen { style(Role::Text) } else { series },
+            look.glyphs.cut,
+        );
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
         if last {
             paint::text_right(buf, threshold, "rest", style(Role::Muted), look.glyphs.cut);
@@ -65,7 +83,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         if moved {
             let _ = text.try_push('*');
         }
-        paint::text_right(buf, threshold, &text, if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) }, look.glyphs.cut);
+        paint::text_right(
+            buf,
+            threshold,
+            &text,
+            if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) },
+            look.glyphs.cut,
+        );
     }
 }
 

@@ -1,0 +1,59 @@
+//! What a reader asks of the session.
+
+use std::sync::Arc;
+
+use super::Speed;
+use super::snapshot::Reading;
+use crate::routing::{Policy, RouteId};
+use crate::units::{Instant, PerMille, Span};
+
+/// What a reader asks of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Play or pause.
+    Toggle,
+    /// Play.
+    Play,
+    /// Pause.
+    Pause,
+    /// Go forward or back by operations; pauses.
+    Step(i64),
+    /// Go to an operation.
+    SeekEvent(usize),
+    /// Go to a moment.
+    SeekTime(Instant),
+    /// Go forward or back by time.
+    SeekBy(Span),
+    /// Go to a share of the log's time.
+    SeekShare(PerMille),
+    /// Set the speed.
+    SetSpeed(Speed),
+    /// Half or double the speed.
+    Faster(bool),
+    /// Choose the window.
+    Window(Option<Span>),
+    /// Choose the reading.
+    Read(Reading),
+    /// Say which threshold the person is looking at.
+    Focus(RouteId, usize),
+    /// Try a policy, or drop the one tried.
+    Stage(Option<Arc<Policy>>),
+    /// Move a threshold of the staged policy by so many per mille, as far as its neighbours let it.
+    Nudge(RouteId, usize, i32),
+    /// Set a threshold of the staged policy, as near as its neighbours let it.
+    SetThreshold(RouteId, usize, PerMille),
+    /// Bring the staged policy into force from the head on.
+    Apply,
+    /// Take the last change back, from the head on.
+    Undo,
+    /// Set or clear a mark at the head.
+    Mark,
+    /// Go to the next or previous mark.
+    NextMark(bool),
+    /// Go to the next or previous failed operation.
+    NextError(bool),
+    /// Set the loop's start, then its end, then clear it.
+    Loop,
+    /// Go to the end.
+    Follow,
+}

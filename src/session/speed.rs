@@ -1,0 +1,60 @@
+//! The pace of a replay, in tenths of the recorded one.
+
+/// How fast the player runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Speed {
+    /// In tenths of the recorded pace.
+    Tenths(u32),
+    /// As fast as the machine can.
+    Max,
+}
+
+const SPEEDS: [u32; 15] = [1, 2, 5, 10, 20, 40, 80, 150, 300, 600, 1200, 3000, 6000, 12_000, 36_000];
+
+impl Speed {
+    /// The recorded pace.
+    pub const RECORDED: Self = Self::Tenths(10);
+
+    /// Gives the next faster speed.
+    #[must_use]
+    pub fn faster(self) -> Self {
+        match self {
+            Self::Max => Self::Max,
+            Self::Tenths(now) => {
+                SPEEDS.iter().find(|&&speed| speed > now).map_or(Self::Max, |&speed| Self::Tenths(speed))
+            }
+        }
+    }
+
+    /// Gives the next slower speed.
+    #[must_use]
+    pub fn slower(self) -> Self {
+        let now = match self {
+            Self::Max => u32::MAX,
+            Self::Tenths(now) => now,
+        };
+        Self::Tenths(SPEEDS.iter().rev().find(|&&speed| speed < now).copied().unwrap_or(SPEEDS[0]))
+    }
+
+    /// Reads `4x`, `0.5x`, `max`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "max" {
+            return Some(Self::Max);
+        }
+        let number = text.strip_suffix('x').unwrap_or(text);
+        let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
+        let tenth = if tenth.len() == 1 { tenth.parse::<u32>().ok()? } else { return None };
+        let tenths = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth)?;
+        (1..=36_000).contains(&tenths).then_some(Self::Tenths(tenths))
+    }
+}
+
+impl std::fmt::Display for Speed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Max => f.pad("max"),
+            Self::Tenths(tenths) if tenths % 10 == 0 => f.pad(&format!("{}x", tenths / 10)),
+            Self::Tenths(tenths) => f.pad(&format!("{}.{}x", tenths / 10, tenths % 10)),
+        }
+    }
+}

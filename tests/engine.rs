@@ -1,0 +1,567 @@
+//! Invariants of the core over random logs and policies: what-if equals re-deciding, parts add up, seeking is playing.
+
+use std::sync::Arc;
+
+use pointsman::classifier::TaskClass;
+use pointsman::engine::{Arrival, Effect, Engine, Event};
+use pointsman::outcome::{
+    Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled,
+    on_model,
+};
+use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, Tier, Unpriced, Usage};
+use pointsman::routing::{
+    Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds,
+};
+use pointsman::session::{Command, Log, Player, Reading, Skipped, settle_one};
+use pointsman::telemetry::{Frontier, Sign, Totals};
+use pointsman::units::{
+    Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span,
+    TeamId,
+};
+use proptest::prelude::*;
+
+const MODELS: [&str; 5] = ["nano", "flash", "mid", "strong", "unlisted"];
+
+fn names() -> Names {
+    let mut names = Names::default();
+    for model in MODELS {
+        names.intern_model(model);
+    }
+    for team in ["a", "b", "c"] {
+        names.intern_team(team);
+        names.intern_project(team);
+    }
+    names.intern_session("s");
+    names
+}
+
+fn book() -> PriceBook {
+    let usd = |text: &str| PicoPerMillion::from_usd_per_million(text).unwrap();
+    let mut book = PriceBook { name: "t".into(), ..PriceBook::default() };
+    for (model, input, output, cached) in [
+        ("nano", "0.1", "0.4", None),
+        ("flash", "0.3", "2.5", Some("0.03")),
+        ("mid", "2", "8", Some("0.5")),
+        ("strong", "5", "25", Some("0.5")),
+    ] {
+        let base =
+            Tier { input: usd(input), output: usd(output), cache_read: cached.map(usd), ..Tier::default() };
+        let long = Tier { input: usd("4"), output: usd("16"), ..base };
+        let above = if model == "mid" { vec![(20_000, long)] } else { Vec::new() };
+        book.add_row(model, PriceRow { standard: Rates { base, above }, ..PriceRow::default() });
+    }
+    // A price that changes within the log.
+    let dearer = Tier { input: usd("0.6"), output: usd("3"), ..Tier::default() };
+    book.add_row(
+        "flash",
+        PriceRow {
+            from: Some(Instant(500_000_000)),
+            standard: Rates { base: dearer, above: Vec::new() },
+            ..PriceRow::default()
+        },
+    );
+    book
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    let count = |most: u64| prop_oneof![9 => (0..most).prop_map(|n| Count::new(n).unwrap()), 1 => Just(Count::UNKNOWN)];
+    (count(30_000), prop_oneof![Just(Count::ZERO), count(9_000)], count(3_000))
+        .prop_map(|(input, cache_read, output)| Usage { input, cache_read, output, ..Usage::NONE })
+}
+
+fn observed() -> impl Strategy<Value = Observed> {
+    let status = prop_oneof![
+        8 => Just(Status::Ok), 1 => Just(Status::RateLimited), 1 => Just(Status::ServerError), 1 => Just(Status::Rejected), 1 => Just(Status::Cancelled)
+    ];
+    let check = prop_oneof![6 => Just(Check::None), 2 => Just(Check::Passed), 2 => Just(Check::Failed)];
+    let model = prop_oneof![9 => (0u16..5).prop_map(ModelId), 1 => Just(ModelId::NONE)];
+    let latency = prop_oneof![4 => (0u64..90_000).prop_map(Millis::new), 1 => Just(Millis::UNKNOWN)];
+    (usage(), status, check, model, latency, proptest::bool::weighted(0.1)).prop_map(
+        |(usage, status, check, model, latency, assumed)| Observed {
+            usage,
+            status,
+            check,
+            model,
+            latency,
+            assumed,
+            ..Observed::default()
+        },
+    )
+}
+
+type Entry = (Operation, Option<Extra>);
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
+        |(model, quality, output)| ModelLabel {
+            model: ModelId(model),
+            quality: quality.and_then(PerMille::new),
+            output,
+        },
+    );
+    let extra = (proptest::collection::vec(observed(), 0..3), proptest::collection::vec(label, 0..3))
+        .prop_map(|(earlier, labels)| Extra { earlier, labels, ..Extra::default() });
+    (
+        0i64..1_000_000_000,
+        observed(),
+        proptest::option::of(0u16..=1000),
+        0usize..11,
+        0u16..4,
+        proptest::option::weighted(0.3, extra),
+    )
+        .prop_map(|(at, served, confidence, class, team, extra)| {
+            let mut operation = Operation {
+                at: Instant(at),
+                served,
+                session: SessionId(0),
+                team: if team < 3 { TeamId(team) } else { TeamId::NONE },
+                project: if team < 3 { ProjectId(team) } else { ProjectId::NONE },
+                class: TaskClass::ALL[class],
+                ..Operation::default()
+            };
+            operation.set_confidence(confidence.and_then(PerMille::new), ConfidenceSource::Recorded);
+            (operation, extra)
+        })
+}
+
+fn log() -> impl Strategy<Value = Vec<Entry>> {
+    proptest::collection::vec(entry(), 1..60)
+}
+
+fn thresholds(rungs: usize) -> impl Strategy<Value = Vec<u16>> {
+    proptest::collection::vec(0u16..=1000, rungs - 1).prop_map(|mut list| {
+        list.sort_unstable_by(|a, b| b.cmp(a));
+        list
+    })
+}
+
+/// Three routes: one of three rungs for two kinds of work, one of four for another, one of two for the rest.
+fn policy() -> impl Strategy<Value = (Vec<u16>, Vec<u16>, Vec<u16>)> {
+    (thresholds(3), thresholds(4), thresholds(2))
+}
+
+fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
+    let ladder = |models: &[&str], list: &[u16]| {
+        models
+            .iter()
+            .enumerate()
+            .map(|(at, model)| RungSpec {
+                name: None,
+                model: (*model).into(),
+                threshold: list.get(at).map(|&t| i64::from(t)),
+            })
+            .collect()
+    };
+    let spec = PolicySpec {
+        name: "random".into(),
+        baseline: Some("mid".into()),
+        routes: vec![
+            RouteSpec {
+                name: "r1".into(),
+                tasks: vec!["code".into(), "extraction".into()],
+                ladder: ladder(&["flash", "mid", "strong"], a),
+                ..RouteSpec::default()
+            },
+            RouteSpec {
+                name: "r2".into(),
+                tasks: vec!["agent".into(), "question".into(), "generation".into()],
+                ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
+                no_signal: Some("mid".into()),
+                ..RouteSpec::default()
+            },
+            RouteSpec { name: "rest".into(), ladder: ladder(&["nano", "strong"], c), ..RouteSpec::default() },
+        ],
+    };
+    Policy::compile(&spec, 1, &mut names()).unwrap()
+}
+
+fn evidence(entry: &Entry) -> Evidence<'_> {
+    Evidence { operation: &entry.0, extra: entry.1.as_ref() }
+}
+
+fn profiles(log: &[Entry]) -> Profiles {
+    let mut fit = ProfileFit::default();
+    // Often enough that every model is known.
+    for _ in 0..20 {
+        log.iter().for_each(|entry| fit.add(&evidence(entry)));
+    }
+    fit.finish()
+}
+
+struct World {
+    prices: PriceTable,
+    profiles: Profiles,
+}
+
+impl World {
+    fn of(log: &[Entry]) -> Self {
+        Self { prices: PriceTable::new(&book(), &names()), profiles: profiles(log) }
+    }
+
+    fn outlook(&self) -> Outlook<'_> {
+        Outlook { prices: &self.prices, profiles: &self.profiles }
+    }
+
+    fn settle(&self, entry: &Entry, policy: &Policy, reading: Reading) -> Settled {
+        let mut settled = Settled::default();
+        settle_one(&evidence(entry), reading, policy, &self.outlook(), &mut settled);
+        settled
+    }
+
+    fn totals(&self, log: &[Entry], policy: &Policy, reading: Reading) -> Totals {
+        let mut totals = Totals::default();
+        for entry in log {
+            totals.apply(&evidence(entry), &self.settle(entry, policy, reading), Sign::Plus);
+        }
+        totals
+    }
+
+    fn frontiers(&self, log: &[Entry], policy: &Policy) -> Vec<Frontier> {
+        let mut frontiers: Vec<Frontier> = policy.routes.iter().map(Frontier::new).collect();
+        for entry in log {
+            let route = pointsman::routing::match_route(policy, &entry.0.signals()).index();
+            frontiers[route].apply(&evidence(entry), &policy.routes[route], &self.outlook(), Sign::Plus);
+        }
+        frontiers
+    }
+}
+
+/// Runs an engine by its events alone, answering every `Send` from the evidence.
+fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
+    for (key, entry) in log.iter().enumerate() {
+        let key = key as u64;
+        let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }));
+        while let Some(effect) = effects.pop() {
+            if let Effect::Send { model, .. } = effect {
+                let leg = on_model(&evidence(entry), model, &world.outlook());
+                effects = engine.apply(Event::Attempted { key, leg, evidence: Some(evidence(entry)) });
+            }
+        }
+    }
+}
+
+fn memory_log(log: &[Entry], policy: Policy) -> Arc<Log> {
+    let mut history = History::default();
+    for (at, (operation, extra)) in log.iter().enumerate() {
+        history.push(&format!("r{at}"), *operation, extra.clone());
+    }
+    history.sort();
+    let names = names();
+    let world = World::of(log);
+    Arc::new(Log::from_parts(
+        "random".into(),
+        history,
+        names,
+        world.prices,
+        world.profiles,
+        Arc::new(policy),
+        Skipped::default(),
+    ))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// The promise of the screen Tune: moving a threshold gives exactly what deciding every request again would give.
+    #[test]
+    fn what_if_equals_re_deciding_every_request(log in log(), applied in policy(), tried in policy()) {
+        let world = World::of(&log);
+        let frontiers = world.frontiers(&log, &compile(&applied));
+        let staged = compile(&tried);
+        for (index, route) in staged.routes.iter().enumerate() {
+            let thresholds = route.thresholds();
+            let forecast = frontiers[index].forecast(&frontiers[index].prefix(), &thresholds);
+            let mut cost = CostSum::default();
+            let (mut requests, mut escalated, mut errors, mut quality, mut labelled, mut known_latency) = (0, 0, 0, 0, 0, 0);
+            let mut placed = [0u64; 8];
+            let mut answered = [0u64; 8];
+            let mut variance = 0i128;
+            for entry in &log {
+                let settled = world.settle(entry, &staged, Reading::Routed);
+                if settled.route.index() != index {
+                    continue;
+                }
+                requests += 1;
+                cost.add(settled.cost);
+                escalated += u64::from(settled.escalated);
+                errors += u64::from(!settled.status.is_ok());
+                placed[usize::from(settled.first_rung)] += 1;
+                answered[usize::from(settled.rung)] += 1;
+                variance += settled.legs.iter().map(|leg| leg.variance).sum::<i128>();
+                known_latency += u64::from(settled.latency.get().is_some());
+                if let Some(value) = evidence(entry).label(settled.model).and_then(|label| label.quality) {
+                    quality += u64::from(value.get());
+                    labelled += 1;
+                }
+            }
+            prop_assert_eq!(forecast.cost, cost);
+            prop_assert_eq!(forecast.requests, requests);
+            prop_assert_eq!(forecast.escalated, escalated);
+            prop_assert_eq!(forecast.errors, errors);
+            prop_assert_eq!((forecast.quality, forecast.labelled), (quality, labelled));
+            prop_assert_eq!(forecast.placed, placed);
+            prop_assert_eq!(forecast.answered, answered);
+            prop_assert_eq!(forecast.variance, variance);
+            prop_assert_eq!(forecast.latency.known(), known_latency);
+        }
+    }
+
+    #[test]
+    fn two_frontiers_merged_are_the_frontier_of_both(a in log(), b in log(), policy in policy()) {
+        let policy = compile(&policy);
+        let both: Vec<Entry> = a.iter().chain(&b).cloned().collect();
+        let world = World::of(&both);
+        let mut merged = world.frontiers(&a, &policy);
+        for (mine, theirs) in merged.iter_mut().zip(world.frontiers(&b, &policy)) {
+            mine.merge(&theirs);
+        }
+        prop_assert_eq!(merged, world.frontiers(&both, &policy));
+    }
+
+    #[test]
+    fn what_leaves_the_window_leaves_no_trace(kept in log(), gone in log(), policy in policy()) {
+        let policy = compile(&policy);
+        let both: Vec<Entry> = gone.iter().chain(&kept).cloned().collect();
+        let world = World::of(&both);
+        let mut frontiers = world.frontiers(&both, &policy);
+        let mut totals = world.totals(&both, &policy, Reading::Routed);
+        for entry in &gone {
+            let settled = world.settle(entry, &policy, Reading::Routed);
+            totals.apply(&evidence(entry), &settled, Sign::Minus);
+            let route = settled.route.index();
+            frontiers[route].apply(&evidence(entry), &policy.routes[route], &world.outlook(), Sign::Minus);
+        }
+        let only = world.totals(&kept, &policy, Reading::Routed);
+        prop_assert_eq!(&totals.all, &only.all);
+        for (index, frontier) in world.frontiers(&kept, &policy).iter().enumerate() {
+            let thresholds = policy.routes[index].thresholds();
+            prop_assert_eq!(
+                frontiers[index].forecast(&frontiers[index].prefix(), &thresholds),
+                frontier.forecast(&frontier.prefix(), &thresholds)
+            );
+        }
+    }
+
+    /// Raising a threshold never lowers the share of the strongest rung, anywhere on the curve.
+    #[test]
+    fn the_strongest_share_grows_along_the_curve(log in log(), policy in policy()) {
+        let policy = compile(&policy);
+        let world = World::of(&log);
+        for (frontier, route) in world.frontiers(&log, &policy).iter().zip(&policy.routes) {
+            let thresholds = route.thresholds();
+            let prefix = frontier.prefix();
+            let last = thresholds.len() - 1;
+            let curve = prefix.curve(&thresholds, last);
+            prop_assert_eq!(curve.len(), 1001);
+            for pair in curve.windows(2) {
+                prop_assert!(pair[1].strongest >= pair[0].strongest);
+            }
+            let here = curve[thresholds[last].bin()];
+            let forecast = prefix.forecast(&thresholds);
+            prop_assert_eq!(here.cost, forecast.cost);
+            prop_assert_eq!(here.quality, forecast.quality);
+        }
+    }
+
+    #[test]
+    fn flips_are_the_requests_that_start_elsewhere(log in log(), applied in policy(), tried in policy()) {
+        let (before, after) = (compile(&applied), compile(&tried));
+        let world = World::of(&log);
+        let flips: u64 = world.frontiers(&log, &before).iter().zip(before.routes.iter().zip(&after.routes))
+            .map(|(frontier, (a, b))| frontier.flips(&a.thresholds(), &b.thresholds())).sum();
+        let moved = log.iter().filter(|entry| {
+            let rung = |policy| pointsman::routing::decide(policy, &entry.0.signals()).rung;
+            rung(&before) != rung(&after)
+        }).count() as u64;
+        prop_assert_eq!(flips, moved);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole(log in log(), policy in policy()) {
+        let policy = compile(&policy);
+        let world = World::of(&log);
+        for reading in [Reading::Recorded, Reading::Routed] {
+            let totals = world.totals(&log, &policy, reading);
+            let sum = |cells: &mut dyn Iterator<Item = &pointsman::telemetry::Cell>| {
+                let mut all = pointsman::telemetry::Cell::default();
+                cells.for_each(|cell| all.merge(cell));
+                all
+            };
+            prop_assert_eq!(&sum(&mut totals.teams.0.iter().chain([&totals.teams.1])), &totals.all);
+            prop_assert_eq!(&sum(&mut totals.projects.0.iter().chain([&totals.projects.1])), &totals.all);
+            prop_assert_eq!(&sum(&mut totals.routes.iter()), &totals.all);
+            prop_assert_eq!(&sum(&mut totals.tasks.iter()), &totals.all);
+            // Models hold calls rather than operations; calls, tokens and answers add up all the same.
+            let models = sum(&mut totals.models.iter().chain([&totals.unnamed_model]));
+            prop_assert_eq!(models.requests, totals.all.requests);
+            prop_assert_eq!(models.attempts, totals.all.attempts);
+            prop_assert_eq!(models.tokens, totals.all.tokens);
+            if totals.all.cost.unknown == 0 {
+                prop_assert_eq!(models.cost.total(), totals.all.cost.total());
+            }
+        }
+    }
+
+    /// The engine, driven by events alone, gives what settling each request on its own gives; and a log cut in two gives
+    /// the same as the whole.
+    #[test]
+    fn the_engine_is_the_sum_of_its_requests(log in log(), policy in policy(), cut in 0usize..60) {
+        let policy = Arc::new(compile(&policy));
+        let world = World::of(&log);
+        let engine = || Engine::new(Arc::clone(&policy), Arc::new(world.prices.clone()));
+        let mut whole = engine();
+        drive(&mut whole, &world, &log);
+        prop_assert_eq!(whole.totals(), &world.totals(&log, &policy, Reading::Routed));
+        let cut = cut.min(log.len());
+        let (mut first, mut second) = (engine(), engine());
+        drive(&mut first, &world, &log[..cut]);
+        drive(&mut second, &world, &log[cut..]);
+        let mut joined = first.totals().clone();
+        joined.merge(second.totals());
+        prop_assert_eq!(&joined.all, &whole.totals().all);
+        prop_assert_eq!(joined.models.iter().map(|c| c.cost).collect::<Vec<_>>().len(), whole.totals().models.len());
+        drive(&mut first, &world, &log[cut..]);
+        prop_assert_eq!(first.totals(), whole.totals());
+    }
+
+    /// Attempts of unknown operations, arrivals twice, attempts after the answer: counted, never feared.
+    #[test]
+    fn no_order_of_events_panics(log in log(), policy in policy(), order in proptest::collection::vec((0u8..4, 0usize..60, 0u64..8), 0..200)) {
+        let policy = Arc::new(compile(&policy));
+        let world = World::of(&log);
+        let mut engine = Engine::new(Arc::clone(&policy), Arc::new(world.prices.clone()));
+        for (kind, which, key) in order {
+            let entry = &log[which % log.len()];
+            match kind {
+                0 => drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }))),
+                1 => {
+                    let leg: Leg = on_model(&evidence(entry), ModelId(u16::try_from(which % 5).unwrap()), &world.outlook());
+                    engine.apply(Event::Attempted { key, leg, evidence: None });
+                }
+                2 => drop(engine.apply(Event::Tick(entry.0.at))),
+                _ => {
+                    let next = Policy { version: engine.policy().version + u32::try_from(key % 2).unwrap(), ..(*policy).clone() };
+                    engine.apply(Event::PolicyChanged(Arc::new(next)));
+                }
+            }
+        }
+        let picture = engine.snapshot();
+        prop_assert!(picture.totals.all.requests as usize + picture.open <= picture.applied as usize);
+    }
+
+    /// However one gets to a place in a log, it looks the same: played, sought from the front, from the back, by steps.
+    #[test]
+    fn seeking_is_playing(log in log(), policy in policy(), places in proptest::collection::vec(0usize..60, 1..8), window in 0usize..3, routed in any::<bool>()) {
+        let reading = if routed { Reading::Routed } else { Reading::Recorded };
+        let window = [None, Some(Span::mins(5)), Some(Span::mins(1))][window];
+        let memory = memory_log(&log, compile(&policy));
+        let mut wanderer = Player::new(Arc::clone(&memory), reading, window);
+        let look = |player: &mut Player| {
+            let picture = player.snapshot();
+            (picture.head, picture.clock, picture.window, picture.totals.all.clone(), picture.to_date.all.clone(),
+             picture.consequences.routes.clone(), picture.policy.version)
+        };
+        for place in places {
+            let place = place.min(log.len());
+            wanderer.handle(Command::SeekEvent(place));
+            let mut direct = Player::new(Arc::clone(&memory), reading, window);
+            direct.handle(Command::SeekEvent(place));
+            let mut walker = Player::new(Arc::clone(&memory), reading, window);
+            for _ in 0..place {
+                walker.handle(Command::Step(1));
+            }
+            prop_assert_eq!(look(&mut wanderer), look(&mut direct));
+            prop_assert_eq!(look(&mut walker), look(&mut direct));
+        }
+    }
+
+    /// A change applied at a place holds from there on, whichever way the place is left and come back to.
+    #[test]
+    fn a_change_holds_from_where_it_was_made(log in log(), policy in policy(), at in 1usize..50, value in 0u16..=1000) {
+        let memory = memory_log(&log, compile(&policy));
+        let at = at.min(log.len());
+        let mut player = Player::new(Arc::clone(&memory), Reading::Routed, None);
+        player.handle(Command::SeekEvent(at));
+        player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(value).unwrap()));
+        player.handle(Command::Apply);
+        player.handle(Command::Follow);
+        let after = player.snapshot();
+        player.handle(Command::SeekEvent(0));
+        let start = player.snapshot();
+        prop_assert_eq!(start.policy.version, 1, "before the change the old policy holds");
+        player.handle(Command::Follow);
+        let again = player.snapshot();
+        prop_assert_eq!(&again.to_date.all, &after.to_date.all);
+        prop_assert_eq!(&again.totals.all, &after.totals.all);
+        prop_assert_eq!(again.policy.version, after.policy.version);
+        if after.policy.version > 1 {
+            player.handle(Command::Undo);
+            prop_assert_eq!(player.snapshot().policy.routes[0].thresholds(), memory.policy.routes[0].thresholds());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
+    let world = World::of(&[]);
+    let policy = compile(&(vec![0, 0], vec![0, 0, 0], vec![0]));
+    let entry = |usage: Usage, model: ModelId| {
+        (Operation { served: Observed { usage, model, ..Observed::default() }, ..Operation::default() }, None)
+    };
+    let cost = |usage, model| world.settle(&entry(usage, model), &policy, Reading::Recorded).cost;
+    assert_eq!(cost(Usage::UNKNOWN, ModelId(0)), Cost::Unknown(Unpriced::NoUsage));
+    assert_eq!(cost(Usage::plain(10, 10).unwrap(), ModelId(4)), Cost::Unknown(Unpriced::NoPrice));
+    assert_eq!(cost(Usage::plain(10, 10).unwrap(), ModelId::NONE), Cost::Unknown(Unpriced::NoModel));
+    assert_eq!(cost(Usage::NONE, ModelId(4)), Cost::Known(Pico::ZERO));
+    let input_only = Usage { output: Count::UNKNOWN, ..Usage::plain(10, 0).unwrap() };
+    assert_eq!(cost(input_only, ModelId(0)), Cost::Unknown(Unpriced::NoUsage));
+}
+
+#[test]
+fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
+    let world = World::of(&[]);
+    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0]));
+    let call = |model: u16, status, check| Observed {
+        usage: Usage::plain(1_000_000, 0).unwrap(),
+        model: ModelId(model),
+        status,
+        check,
+        latency: Millis::new(100),
+        ..Observed::default()
+    };
+    let mut operation = Operation {
+        served: call(2, Status::Ok, Check::Passed),
+        class: TaskClass::Code,
+        ..Operation::default()
+    };
+    operation.set_confidence(PerMille::new(700), ConfidenceSource::Recorded);
+    let extra = Extra { earlier: vec![call(1, Status::Ok, Check::Failed)], ..Extra::default() };
+    let entry = (operation, Some(extra));
+    for reading in [Reading::Recorded, Reading::Routed] {
+        let settled = world.settle(&entry, &policy, reading);
+        // Flash $0.30 (failed its check), then mid: 1M tokens is above its 20k tier, $4.
+        assert_eq!(settled.cost, Cost::Known(Pico::from_usd("4.3").unwrap()), "{reading:?}");
+        assert!(settled.escalated);
+        let totals = world.totals(std::slice::from_ref(&entry), &policy, reading);
+        assert_eq!((totals.all.requests, totals.all.attempts), (1, 2));
+        assert_eq!(totals.models[1].cost.known, Pico::from_usd("0.3").unwrap());
+        assert_eq!(totals.models[2].requests, 1);
+        assert_eq!(totals.models[1].requests, 0);
+    }
+}
+
+#[test]
+fn staged_thresholds_stop_at_their_neighbours() {
+    let memory =
+        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0])));
+    let mut player = Player::new(memory, Reading::Routed, None);
+    player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(100).unwrap()));
+    let picture = player.snapshot();
+    let expected: Thresholds = [200, 200].into_iter().filter_map(PerMille::new).collect();
+    assert_eq!(picture.staged.unwrap().routes[0].thresholds(), expected);
+    assert!(picture.message.unwrap().starts_with("stops at 200"));
+    player.handle(Command::Nudge(RouteId(0), 1, 1000));
+    assert_eq!(player.snapshot().staged.unwrap().routes[0].thresholds(), expected);
+    player.handle(Command::Nudge(RouteId(0), 2, 1));
+    assert!(player.snapshot().message.unwrap().contains("last rung"));
+}
