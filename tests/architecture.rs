@@ -3,12 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
-mod support;
+#[path = "support/source.rs"]
+mod source;
 
 use std::fs;
 use std::path::Path;
 
-use support::source::{self, Word};
+use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
 const CORE: &[&str] = &["units", "pricing", "classifier", "routing", "outcome", "telemetry", "engine"];

@@ -1,3 +1,0 @@
-//! What several test programs share. Each takes only the part that it needs.
-
-pub mod source;
