@@ -224,20 +224,16 @@ fn manners(file: &File) -> Vec<String> {
         say(lines, "longer than 600 lines: two concerns, two files");
     }
     let words = source::words(&file.text);
-    for name in ["util", "utils", "helpers", "helper", "common", "misc", "manager"] {
-        source::find(&words, &format!("mod {name}"))
-            .iter()
-            .for_each(|word| say(word.line, "name a module by what it holds"));
-    }
-    for name in ["todo!", "unimplemented!", "dbg!"] {
-        source::find(&words, name)
-            .iter()
-            .for_each(|word| say(word.line, &format!("`{name}` is no finished work")));
-    }
-    for name in ["#[allow(", "#![allow("] {
-        source::find(&words, name)
-            .iter()
-            .for_each(|word| say(word.line, "use `#[expect(.., reason = \"..\")]`"));
+    let modules = ["util", "utils", "helpers", "helper", "common", "misc", "manager"];
+    let banned = (modules.into_iter().map(|name| (format!("mod {name}"), "name a module by what it holds")))
+        .chain(["todo!", "unimplemented!", "dbg!"].map(|name| (name.to_owned(), "no finished work")))
+        .chain(
+            ["#[allow(", "#![allow("].map(|name| (name.to_owned(), "use `#[expect(.., reason = \"..\")]`")),
+        );
+    for (name, why) in banned {
+        for word in source::find(&words, &name) {
+            say(word.line, &format!("`{name}`: {why}"));
+        }
     }
     wrong
 }

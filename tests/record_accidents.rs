@@ -3,16 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault, in its own words or not")]
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 use pointsman::classifier::TaskClass;
 use pointsman::pricing::{PriceRow, Rates, Tier, Usage};
 use pointsman::record::{
-    Attempt, Attempts, Check, Entry, Error, Header, Input, InputFormat, Label, MAX_ENTRY, Packed,
-    PriceChange, ReadOptions, Record, Skip, SkipKind, Status, Summary, TRACE_EPOCH, WriteTtl, Writer, open,
+    Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
+    Record, Status, TRACE_EPOCH, WriteTtl, Writer, open,
 };
 use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
 use proptest::prelude::*;

@@ -5,21 +5,16 @@
 #[path = "support/fixtures.rs"]
 mod fixtures;
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use pointsman::classifier::TaskClass;
-use pointsman::pricing::{PriceRow, Rates, Tier, Usage};
 use pointsman::record::{
-    Attempt, Attempts, Check, Entry, Error, Header, Input, InputFormat, Label, MAX_ENTRY, Packed,
-    PriceChange, ReadOptions, Record, Skip, SkipKind, Status, Summary, TRACE_EPOCH, WriteTtl, Writer, open,
+    Entry, Error, Input, InputFormat, MAX_ENTRY, ReadOptions, Record, Skip, SkipKind, Status, Summary,
+    TRACE_EPOCH, WriteTtl, open,
 };
-use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
-use proptest::prelude::*;
-
+use pointsman::units::{Count, Instant};
 
 use fixtures::{FIXTURES, fixture};
 
@@ -468,7 +463,6 @@ fn every_fixture_is_recognised_without_a_name() {
         assert!(FIXTURES.iter().any(|(_, has)| has == format), "{format} has no fixture");
     }
 }
-
 
 /// The folder of real data, where there is one.
 fn shared() -> Option<PathBuf> {

@@ -1,5 +1,7 @@
 //! The request table and the view of one request, from outside: what a filter lists, what stays chosen, what is drawn.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own scaffolding may fail the test")]
+
 #[path = "support/made_up.rs"]
 mod made_up;
 
@@ -272,7 +274,7 @@ fn sorting_puts_the_most_first_and_the_unknown_last() {
                         .log
                         .history
                         .get(index)
-                        .and_then(|operation| operation.confidence())
+                        .and_then(pointsman::outcome::Operation::confidence)
                         .map(|value| i128::from(value.get())),
                     _ => traffic::figure_of(figure, &settled(&snapshot, index)),
                 })

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use pointsman::record::InputFormat;
 
 /// Gives the path of a fixture.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name)
 }
 
 /// Every fixture with its format.
-pub const FIXTURES: &[(&str, InputFormat)] = &[
+pub(crate) const FIXTURES: &[(&str, InputFormat)] = &[
     ("native.jsonl", InputFormat::Native),
     ("litellm_array.json", InputFormat::LiteLlmSpend),
     ("litellm_data.json", InputFormat::LiteLlmSpend),

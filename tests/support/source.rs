@@ -3,7 +3,7 @@
 
 /// A word or a mark of code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub(crate) struct Word {
     pub text: String,
     pub line: usize,
     /// The innermost function that it stands in; empty outside of all.
@@ -15,7 +15,7 @@ pub struct Word {
 }
 
 /// Blanks out comments and the inside of strings and characters; line breaks stay.
-pub fn bare(source: &str) -> String {
+pub(crate) fn bare(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut out = String::with_capacity(source.len());
@@ -86,7 +86,7 @@ fn raw_string(chars: &[char], mut i: usize) -> Option<usize> {
 }
 
 /// Cuts code into words.
-pub fn words(source: &str) -> Vec<Word> {
+pub(crate) fn words(source: &str) -> Vec<Word> {
     let mut raw: Vec<(String, usize)> = Vec::new();
     let code: Vec<char> = bare(source).chars().collect();
     let (mut i, mut line) = (0, 1);
@@ -122,7 +122,7 @@ fn number(code: &[char], mut i: usize) -> usize {
         match next(0) {
             c if c.is_alphanumeric() || c == '_' => i += 1,
             '.' if !point && next(1) != '.' && !next(1).is_alphabetic() && next(1) != '_' => {
-                (point, i) = (true, i + 1)
+                (point, i) = (true, i + 1);
             }
             _ => return i,
         }
@@ -169,7 +169,7 @@ fn scoped(raw: &[(String, usize)]) -> Vec<Word> {
 }
 
 /// Says whether a word is a floating-point type or number.
-pub fn is_float(word: &str) -> bool {
+pub(crate) fn is_float(word: &str) -> bool {
     let digits = word.chars().next().is_some_and(|c| c.is_ascii_digit()) && !word.starts_with("0x");
     matches!(word, "f32" | "f64")
         || digits
@@ -180,7 +180,7 @@ pub fn is_float(word: &str) -> bool {
 
 /// Finds where a path like `std::fs` or a macro like `println!` stands; a path also matches where it goes on, and where
 /// it stands in braces: `use std::{fs, io}`.
-pub fn find<'a>(words: &'a [Word], path: &str) -> Vec<&'a Word> {
+pub(crate) fn find<'a>(words: &'a [Word], path: &str) -> Vec<&'a Word> {
     let wanted: Vec<String> = self::words(path).into_iter().map(|word| word.text).collect();
     let mut found: Vec<&Word> = words
         .windows(wanted.len())
@@ -225,7 +225,7 @@ fn grouped<'a>(words: &'a [Word], root: &str) -> Vec<&'a Word> {
 
 /// Gives every top-level module that code names: `crate::name`, `crate::{name, ..}`, and `super::..::name` where the
 /// `super`s climb to the top. `depth` is how deep the file's module lies (1 for `src/units/mod.rs`).
-pub fn rooms(words: &[Word], depth: usize) -> Vec<(String, usize)> {
+pub(crate) fn rooms(words: &[Word], depth: usize) -> Vec<(String, usize)> {
     let mut found: Vec<(String, usize)> = words
         .windows(3)
         .filter(|window| window[0].text == "crate" && window[1].text == "::" && window[2].text != "{")

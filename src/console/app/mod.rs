@@ -371,12 +371,11 @@ impl App {
                 let shown = Arc::clone(self.shown());
                 let row = traffic::selected_text(&self.ui.traffic, &shown)
                     .filter(|_| self.ui.screen == Screen::Traffic);
-                match row {
-                    Some(row) => vec![Do::Copy(row)],
-                    None => {
-                        self.say("no row is chosen; rows are copied on Traffic");
-                        Vec::new()
-                    }
+                if let Some(row) = row {
+                    vec![Do::Copy(row)]
+                } else {
+                    self.say("no row is chosen; rows are copied on Traffic");
+                    Vec::new()
                 }
             }
             Action::CopyMode => {
@@ -484,12 +483,11 @@ impl App {
     fn window(&mut self, longer: bool) -> Vec<Do> {
         let now = WINDOWS.iter().position(|&window| window == self.latest.window.window).unwrap_or(0);
         let next = if longer { now + 1 } else { now.wrapping_sub(1) };
-        match WINDOWS.get(next) {
-            Some(&window) => vec![Do::Send(Command::Window(window))],
-            None => {
-                self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
-                Vec::new()
-            }
+        if let Some(&window) = WINDOWS.get(next) {
+            vec![Do::Send(Command::Window(window))]
+        } else {
+            self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
+            Vec::new()
         }
     }
 
@@ -514,7 +512,7 @@ impl App {
             match ask {
                 Ask::Send(command) => out.push(Do::Send(command)),
                 Ask::Open(index) => {
-                    self.ui.detail = Some(detail::State { index, ..detail::State::default() })
+                    self.ui.detail = Some(detail::State { index, ..detail::State::default() });
                 }
                 Ask::Show(screen) => {
                     self.show(screen);

@@ -39,12 +39,11 @@ impl App {
             MouseEventKind::ScrollDown => Pointer::Wheel(x, y, 1),
             _ => return Vec::new(),
         };
-        if let Pointer::Press(..) = pointer {
-            if let Some((screen, _)) =
+        if let Pointer::Press(..) = pointer
+            && let Some((screen, _)) =
                 frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into()))
-            {
-                return self.show(screen);
-            }
+        {
+            return self.show(screen);
         }
         if let Pointer::Press(..) | Pointer::Drag(..) = pointer
             && parts.bar.contains((x, y).into())

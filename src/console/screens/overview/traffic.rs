@@ -62,7 +62,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         }),
         curve("spend", cost, most_spend(&snapshot.trend), Role::Applied, spend),
     ];
-    let below = if inner.height >= 5 { 1 } else { 0 };
+    let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
     let count = u16::try_from(curves.len()).unwrap_or(1).min(charts.height);
     let mut rest = charts;
