@@ -91,10 +91,12 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         spend = format!("{} routed", format::money(all.cost.total()));
     }
     if all.cost.unknown > 0 {
-        let _ = write!(spend, " +{} unknown", format::count_short(all.cost.unknown));
+        let word = if area.width >= 100 { " unknown" } else { "?" };
+        let _ = write!(spend, " +{}{word}", format::count_short(all.cost.unknown));
     }
     let date = snapshot.clock.date();
-    let clock = format!("{} UTC", snapshot.clock.clock());
+    let clock =
+        if area.width >= 90 { format!("{} UTC", snapshot.clock.clock()) } else { snapshot.clock.clock() };
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
     let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {

@@ -17,7 +17,7 @@ impl Dice {
 }
 
 /// Gives a log of so many requests.
-pub(crate) fn jsonl(requests: u64) -> String {
+pub fn jsonl(requests: u64) -> String {
     const MODELS: [&str; 5] =
         ["gpt-4.1", "gemini-2.5-flash", "claude-opus-4-6", "mistral-small-2503", "house-model-x"];
     let mut dice = Dice(7);
@@ -38,7 +38,7 @@ pub(crate) fn jsonl(requests: u64) -> String {
         let task = dice.pick(&["extraction", "classification", "summarisation", "agent", "code", "question"]);
         let _ = write!(text, r#","task":"{task}""#);
         match dice.roll(6) {
-            0 => {}
+            0 => text.push_str(r#","prompt":"zorbl quimfy vax gleth drummox pliq snorfel wubbity""#),
             1 => text.push_str(r#","prompt":"Extract the invoice number and the total from this letter.""#),
             _ => {
                 let _ = write!(text, r#","confidence":{}"#, dice.roll(1001));
@@ -64,6 +64,9 @@ pub(crate) fn jsonl(requests: u64) -> String {
             1 => call.push_str(r#","status":"rejected","error":"context length exceeded""#),
             2 => call.push_str(r#","check":"failed""#),
             _ => {}
+        }
+        if dice.roll(20) == 0 {
+            call.push_str(r#","assumed_model":true"#);
         }
         if dice.roll(9) == 0 {
             let first = dice.pick(&MODELS);

@@ -350,9 +350,16 @@ impl App {
                 Vec::new()
             }
             Action::Back => {
-                self.filter.set("");
-                traffic::set_filter(&mut self.ui.traffic, "");
+                if self.ui.screen == Screen::Traffic {
+                    self.filter.set("");
+                    traffic::leave_filter(&mut self.ui.traffic);
+                }
                 Vec::new()
+            }
+            Action::CopyRow if self.ui.detail.is_some() => {
+                let shown = Arc::clone(self.shown());
+                let asks = self.ui.act(action, &shown);
+                self.asks(asks)
             }
             Action::Freeze => {
                 self.frozen = match self.frozen.take() {

@@ -50,16 +50,41 @@ pub(super) fn scope(scene: Scene<'_>) -> Line {
     line(format_args!("{} {} {}", window(snapshot), scene.look.glyphs.dot, snapshot.reading.name()))
 }
 
-/// Names window, reading and how much of the figures is estimated: `last 15m · routed · 61.0 % estimated`.
-pub(super) fn scope_of(scene: Scene<'_>, estimated: u64, whole: u64) -> Line {
-    let mut out = scope(scene);
+/// Gives the columns that a panel has for its scope beside its title.
+pub(super) fn scope_room(area: Rect, title: &str) -> usize {
+    usize::from(area.width).saturating_sub(text::width(title) + 7)
+}
+
+/// Names the window as short as it can be said: `15m`, `so far`.
+pub(super) fn window_brief(snapshot: &Snapshot) -> Short {
+    match snapshot.window.window {
+        Some(span) => short(format_args!("{span}")),
+        None => short(format_args!("so far")),
+    }
+}
+
+/// Names window, reading and how much of the figures is estimated, in the longest form that fits in `room` columns:
+/// `last 15m · routed · 61.0 % estimated`, `15m · routed · 61 % est.`
+pub(super) fn scope_of(scene: Scene<'_>, estimated: u64, whole: u64, room: usize) -> Line {
     let dot = scene.look.glyphs.dot;
+    let mut full = scope(scene);
+    let reading = scene.snapshot.reading.name();
+    let mut brief = line(format_args!("{} {dot} {reading}", window_brief(scene.snapshot)));
+    let share = format::percent(estimated, whole);
     let _ = match (estimated, whole) {
         (_, 0) => Ok(()),
-        (0, _) => write!(out, " {dot} observed"),
-        _ => write!(out, " {dot} {} estimated", format::percent(estimated, whole)),
+        (0, _) => write!(full, " {dot} observed").and_then(|()| write!(brief, " {dot} observed")),
+        _ => {
+            let whole_percent = match share.split_once('.') {
+                Some(("0" | "<0", _)) | None => "<1",
+                Some((percent, _)) => percent,
+            };
+            let tight = write!(brief, " {dot} {whole_percent} % est.");
+            let wide = write!(full, " {dot} {share} estimated");
+            tight.and(wide)
+        }
     };
-    out
+    if text::width(&full) <= room { full } else { brief }
 }
 
 /// Draws a panel's frame and gives the area inside; says along the bottom where traffic was made up.
@@ -103,6 +128,21 @@ pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
         if sum.estimated == Pico::ZERO { ("", Role::Observed) } else { ("~", Role::Estimated) };
     let more = if sum.unknown > 0 { " +?" } else { "" };
     (short(format_args!("{sign}{}{more}", format::money(total))), role)
+}
+
+/// Writes a cost for a column in which some are `+?`, so that amounts stand under one another.
+pub(super) fn cost_in_column(sum: &CostSum, some_unknown: bool) -> (Short, Role) {
+    let (mut words, role) = cost(sum);
+    if some_unknown && sum.unknown == 0 {
+        let _ = words.try_push_str("   ");
+    }
+    (words, role)
+}
+
+/// Writes how many of something there are: `1 call`, `12 calls`.
+pub(super) fn plural(count: u64, one: &str) -> Short {
+    let s = if count == 1 { "" } else { "s" };
+    short(format_args!("{} {one}{s}", format::count_short(count)))
 }
 
 /// Gives what a thousand requests cost, over those of known or estimated cost.

@@ -285,7 +285,7 @@ fn axis(at: Rect, buf: &mut Buffer, look: Look<'_>) {
         return;
     }
     let style = look.style(Role::ChartLabel);
-    let step = [100, 200, 250, 500, 1000].into_iter().find(|step| u32::from(at.width) * step / VALUES >= 6);
+    let step = [100, 200, 250, 500, 1000].into_iter().find(|step| u32::from(at.width) * step / VALUES >= 8);
     let step = step.unwrap_or(1000);
     for value in (0..=1000).step_by(step as usize) {
         let mut words = Short::new();

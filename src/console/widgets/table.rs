@@ -68,6 +68,8 @@ impl TableState {
     /// Gives the first row to show so that the chosen one is seen, moving as little as can be.
     #[must_use]
     pub fn scrolled(self, count: usize, visible: usize) -> Self {
+        // A table that shows no row still has a place to come back to.
+        let visible = visible.max(1);
         let selected = self.selected.map(|at| at.min(count.saturating_sub(1)));
         let mut offset = self.offset.min(count.saturating_sub(visible));
         if let Some(at) = selected {

@@ -194,7 +194,13 @@ impl Page<'_> {
         }
         let staged = self.snapshot.staged.as_ref().filter(|staged| staged.same_shape(self.policy));
         let staged = staged.and_then(|staged| staged.routes.get(self.found.route.index()));
-        let drawn = ruler::ruler(route, staged, self.operation.confidence(), columns.min(80), self.glyphs);
+        let drawn = ruler::ruler(
+            route,
+            staged,
+            self.operation.confidence(),
+            columns.saturating_sub(2).min(80),
+            self.glyphs,
+        );
         if route.ladder.len() > 1 && !drawn.is_empty() {
             lines.push(Line::default());
             lines.extend(drawn);
@@ -395,10 +401,10 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             let row = traffic::row_text(state.index, snapshot);
             return row.map(Ask::Copy).into_iter().collect();
         }
-        Action::FocusNext => {
+        Action::NextRequest => {
             step(ui, 1, snapshot);
         }
-        Action::FocusPrevious => {
+        Action::PreviousRequest => {
             step(ui, -1, snapshot);
         }
         _ => {}

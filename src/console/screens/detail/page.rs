@@ -70,6 +70,12 @@ impl Line {
         line
     }
 
+    /// Gives its words without their looks.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> String {
+        self.spans.iter().map(|(words, _)| words.as_str()).collect()
+    }
+
     /// Draws it.
     pub(super) fn draw(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
         let mut rest = at;

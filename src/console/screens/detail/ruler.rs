@@ -1,5 +1,7 @@
 //! Where a confidence lies among the thresholds of its route.
 
+use std::cmp::Ordering;
+
 use super::page::Line;
 use crate::console::glyphs::Glyphs;
 use crate::console::text;
@@ -9,6 +11,8 @@ use crate::units::PerMille;
 
 /// The narrowest ruler that says anything.
 const LEAST: usize = 20;
+/// How far words may stand from where they belong.
+const ASIDE: usize = 5;
 
 /// Words set on a line of fixed width where there is room.
 struct Shelf(Vec<(char, Role)>);
@@ -18,16 +22,19 @@ impl Shelf {
         Self(vec![(' ', Role::Text); columns])
     }
 
-    /// Sets words around a column unless they would touch others.
-    fn set(&mut self, words: &str, around: usize, role: Role) {
+    /// Sets words around a column, or a little aside in one direction where others stand there, or not at all.
+    fn set(&mut self, words: &str, around: usize, aside: Ordering, role: Role) {
         let letters: Vec<char> = text::clean(words).chars().collect();
         let Some(most) = self.0.len().checked_sub(letters.len()) else { return };
-        let start = around.saturating_sub(letters.len() / 2).min(most);
-        let end = start + letters.len();
+        let middle = around.saturating_sub(letters.len() / 2).min(most);
         let taken = |at: usize| self.0.get(at).is_some_and(|(sign, _)| *sign != ' ');
-        if (start.saturating_sub(1)..=end).any(taken) {
-            return;
-        }
+        let free = |start: &usize| !(start.saturating_sub(1)..=start + letters.len()).any(taken);
+        let start = (0..=ASIDE).map(|by| match aside {
+            Ordering::Less => middle.saturating_sub(by),
+            Ordering::Equal => middle,
+            Ordering::Greater => (middle + by).min(most),
+        });
+        let Some(start) = start.into_iter().find(free) else { return };
         for (slot, letter) in self.0.iter_mut().skip(start).zip(letters) {
             *slot = (letter, role);
         }
@@ -75,8 +82,16 @@ pub(super) fn ruler(
         mark(place(*threshold), glyphs.threshold.0, Role::Applied);
     }
     if let Some(confidence) = confidence {
-        mark(place(confidence), glyphs.point.0, Role::Accent);
-        numbers.set(&confidence.to_string(), place(confidence), Role::Accent);
+        // Where both fall on one column, the side on which it stands must still be seen.
+        let here = place(confidence);
+        let beside = thresholds.iter().find(|threshold| place(**threshold) == here);
+        let at = match beside {
+            Some(threshold) if confidence < *threshold => here.saturating_sub(1),
+            Some(_) => (here + 1).min(columns - 1),
+            None => here,
+        };
+        mark(at, glyphs.point.0, Role::Accent);
+        numbers.set(&confidence.to_string(), place(confidence), Ordering::Equal, Role::Accent);
     }
     let served = route.rung_for(confidence);
     let mut high = columns;
@@ -84,14 +99,52 @@ pub(super) fn ruler(
         let low = thresholds.get(at).map_or(0, |threshold| place(*threshold));
         if text::width(&text::clean(&rung.name)) + 1 < high.saturating_sub(low) {
             let role = if at == served { Role::Accent } else { Role::Muted };
-            names.set(&rung.name, usize::midpoint(low, high), role);
-        }
-        if let Some(threshold) = thresholds.get(at) {
-            numbers.set(&threshold.to_string(), low, Role::Applied);
+            names.set(&rung.name, usize::midpoint(low, high), Ordering::Equal, role);
         }
         high = low;
     }
-    numbers.set("0", 0, Role::ChartLabel);
-    numbers.set("1000", columns - 1, Role::ChartLabel);
+    numbers.set("0", 0, Ordering::Equal, Role::ChartLabel);
+    numbers.set("1000", columns - 1, Ordering::Equal, Role::ChartLabel);
+    // Away from the confidence, the nearest first, so that numbers stand in their order.
+    let (below, above): (Vec<PerMille>, Vec<PerMille>) = thresholds
+        .iter()
+        .partition(|threshold| confidence.is_none_or(|confidence| **threshold <= confidence));
+    for threshold in below {
+        numbers.set(&threshold.to_string(), place(threshold), Ordering::Less, Role::Applied);
+    }
+    for threshold in above.into_iter().rev() {
+        numbers.set(&threshold.to_string(), place(threshold), Ordering::Greater, Role::Applied);
+    }
     vec![names.line(), line.line(), numbers.line()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::glyphs::GlyphSet;
+    use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec};
+    use crate::units::Names;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_confidence_is_seen_on_its_side_of_the_threshold(
+            threshold in 20u16..980, confidence in 20u16..980, columns in LEAST..120,
+        ) {
+            let rung = |model: &str, threshold| RungSpec { name: None, model: model.into(), threshold };
+            let ladder = vec![rung("日本", Some(i64::from(threshold))), rung("b", None)];
+            let spec = PolicySpec {
+                routes: vec![RouteSpec { name: "r".into(), ladder, ..RouteSpec::default() }],
+                ..PolicySpec::default()
+            };
+            let policy = Policy::compile(&spec, 1, &mut Names::default()).unwrap();
+            let glyphs = Glyphs::of(GlyphSet::Ascii);
+            let drawn = ruler(&policy.routes[0], None, PerMille::new(confidence), columns, glyphs);
+            let line = drawn[1].words();
+            let at = |sign: char| line.chars().position(|c| c == sign);
+            let (knob, mark) = (at(glyphs.point.0), at(glyphs.threshold.0));
+            prop_assert!(knob.is_some() && mark.is_some(), "{}", line);
+            prop_assert_eq!(knob < mark, confidence < threshold, "{}", line);
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
         return;
     };
     let calls = row.cell.map_or((0, 0), |cell| (cell.estimated, cell.attempts));
-    let scope = figures::scope_of(scene, calls.0, calls.1);
+    let scope = figures::scope_of(scene, calls.0, calls.1, figures::scope_room(area, row.name));
     let inner = figures::frame(scene, 1, row.name, &scope, area, buf);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
     // Side by side where that is wide enough, else one over the other for as far as it goes.
@@ -53,8 +53,14 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
         2 => {
             let (left, right) = (next(2), next(1));
             calls_and_tokens(scene, row, left, buf);
-            let (top, below) = paint::split_top(right, right.height / 2);
-            prices(scene, row, Rect { height: top.height.saturating_sub(1), ..top }, buf);
+            let part = |at: Rect| Rect { height: at.height.saturating_sub(1), ..at };
+            let (top, mut below) = paint::split_top(right, right.height.div_ceil(3));
+            prices(scene, row, part(top), buf);
+            if right.height >= 18 {
+                let (middle, rest) = paint::split_top(below, right.height / 3);
+                latency(scene, row, part(middle), buf);
+                below = rest;
+            }
             ladder(scene, row, below, buf);
         }
         _ => {
@@ -67,7 +73,7 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
 }
 
 /// Writes a heading and gives what is below it.
-fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
+pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
     let (row, rest) = paint::split_top(at, 1);
     let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
     paint::text(buf, row, words, style, scene.look.glyphs.cut);
@@ -92,16 +98,16 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     put("cost", line(format_args!("{cost}")), role);
     if cell.cost.estimated != Pico::ZERO {
         let (amount, error) = (format::money(cell.cost.estimated), format::money(cell.cost_error()));
-        put("  of it estimated", line(format_args!("~{amount} ±{error}")), Role::Estimated);
+        put("  estimated", line(format_args!("~{amount} ±{error}")), Role::Estimated);
     }
     if cell.cost.unknown > 0 {
-        let calls = format::count_short(cell.cost.unknown);
-        put("  besides, of unknown cost", line(format_args!("{calls} calls")), Role::Warn);
+        let calls = figures::plural(cell.cost.unknown, "call");
+        put("  unknown, besides", line(format_args!("{calls}")), Role::Warn);
     }
     put("calls", count(cell.attempts), Role::Text);
     put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
     put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
-    put("answered after escalation", shared(cell.escalated, cell.requests), Role::Text);
+    put("after escalation", shared(cell.escalated, cell.requests), Role::Text);
     put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
     put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
     put("  written to cache", shared(cell.tokens.cache_write(), cell.tokens.prompt()), Role::Text);
@@ -189,12 +195,12 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
 
 fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
     let optional = |price: Option<crate::units::PicoPerMillion>| {
-        price.map_or_else(|| short(format_args!("as prompt")), figures::price)
+        price.map_or_else(|| short(format_args!("as in")), figures::price)
     };
     let write = |tier: &Tier| {
-        let mut words = line(format_args!("prompt {}", figures::price(tier.input)));
-        let _ = write!(words, "  cache read {}", optional(tier.cache_read));
-        let _ = write!(words, "  answer {}", figures::price(tier.output));
+        let mut words = line(format_args!("in {}", figures::price(tier.input)));
+        let _ = write!(words, "  cached {}", optional(tier.cache_read));
+        let _ = write!(words, "  out {}", figures::price(tier.output));
         words
     };
     put(&write(&rates.base), Role::Text);
@@ -216,7 +222,7 @@ fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
 fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let snapshot = scene.snapshot;
-    let mut at = heading(scene, "Rungs it serves, share of the route it answers", at, buf);
+    let mut at = heading(scene, "Rungs: share of the route answered", at, buf);
     let mut found = false;
     for (index, route) in snapshot.policy.routes.iter().enumerate() {
         for (place, rung) in route.ladder.iter().enumerate() {
@@ -235,7 +241,7 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let forecast = snapshot.consequences.routes.get(index).map(|route| &route.applied);
             let answered = forecast.and_then(|forecast| forecast.answered.get(place)).copied().unwrap_or(0);
             let whole = forecast.map_or(0, |forecast| forecast.requests);
-            let (left, right) = paint::split_left(line_at, line_at.width.min(22));
+            let (left, right) = paint::split_left(line_at, line_at.width.min(20));
             paint::text(buf, left, &name, look.style(Role::Text), look.glyphs.cut);
             let (middle, right) = paint::split_left(right, 11);
             paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);

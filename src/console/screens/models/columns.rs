@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -12,6 +11,7 @@ use super::roster::{Roster, Row};
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
 use crate::console::screens::figures::{self, line, short};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::table::{Column, Order, Slot, Table, Width};
@@ -138,26 +138,26 @@ const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
 /// The columns with what they show and what sorts by them; those that matter least yield first.
 const COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (left("", Width::Fixed(1), 0), Shows::Mark, None),
-    (left("model", Width::Fill(14), 0), Shows::Name, Some(Key::Name)),
-    (left("state", Width::Fixed(14), 1), Shows::State, None),
+    (left("model", Width::Fill(20), 0), Shows::Name, Some(Key::Name)),
+    (left("state", Width::Fixed(15), 1), Shows::State, None),
     (right("share", 7, 3), Shows::Share, None),
     (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
     (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),
-    (right("errors", 7, 12), Shows::Errors, None),
+    (right("errors", 7, 19), Shows::Errors, None),
     (right("err %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
     (right("p50", 7, 10), Shows::P50, Some(Key::P50)),
     (right("p95", 7, 3), Shows::P95, Some(Key::P95)),
     (right("p99", 7, 11), Shows::P99, Some(Key::P99)),
     (right("tok in", 7, 14), Shows::Prompt, Some(Key::TokensIn)),
     (right("cached", 7, 8), Shows::CacheShare, Some(Key::Cache)),
-    (right("tok out", 8, 15), Shows::Answer, Some(Key::TokensOut)),
-    (right("cost", 11, 1), Shows::Cost, Some(Key::Cost)),
-    (right("of cost", 8, 17), Shows::CostShare, None),
+    (right("tok out", 7, 15), Shows::Answer, Some(Key::TokensOut)),
+    (right("cost", 12, 1), Shows::Cost, Some(Key::Cost)),
+    (right("of cost", 7, 17), Shows::CostShare, None),
     (right("$/1k calls", 11, 7), Shows::PerThousand, Some(Key::PerThousand)),
     (right("$in/1M", 8, 4), Shows::PriceIn, Some(Key::PriceIn)),
     (right("$out/1M", 8, 4), Shows::PriceOut, Some(Key::PriceOut)),
     (right("$read/1M", 8, 16), Shows::PriceCache, None),
-    (left("  serves", Width::Fill(10), 18), Shows::Rungs, None),
+    (right("rungs", 5, 18), Shows::Rungs, None),
 ];
 
 fn table(
@@ -213,8 +213,11 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
     let title = line(format_args!("Models by {} {arrow}", state.sort.name()));
     let calls = snapshot.totals.all.attempts;
     let estimated = snapshot.totals.models.iter().map(|cell| cell.estimated).sum::<u64>();
-    let mut scope = figures::scope_of(scene, estimated, calls);
-    let _ = write!(scope, " {} prices {}", glyphs.dot, snapshot.log.book);
+    let room = figures::scope_room(area, &title);
+    let mut scope = figures::scope_of(scene, estimated, calls, room);
+    if text::width(&scope) + text::width(&snapshot.log.book) + 10 <= room {
+        let _ = write!(scope, " {} prices {}", glyphs.dot, snapshot.log.book);
+    }
     let inner = inside(figures::frame(scene, 0, &title, &scope, area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
     table(state, roster, &NAMES, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
@@ -271,8 +274,10 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
             return;
         }
         Shows::Rungs => {
-            rungs(scene, figures.row, slot.at, buf);
-            return;
+            let ladders = scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
+            let model = figures.row.model;
+            let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
+            (format::count(count as u64), if count > 0 { text } else { faint })
         }
         Shows::Share => of(&|cell| (format::percent(cell.requests, all.requests), text)),
         Shows::Requests => of(&|cell| (format::count_short(cell.requests), text)),
@@ -288,7 +293,7 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
         Shows::CacheShare => of(&|cell| (figures::cache_share(cell), text)),
         Shows::Answer => of(&|cell| (format::count_short(cell.tokens.output), text)),
         Shows::Cost => of(&|cell| {
-            let (words, role) = figures::cost(&cell.cost);
+            let (words, role) = figures::cost_in_column(&cell.cost, all.cost.unknown > 0);
             (words, look.style(role))
         }),
         Shows::CostShare => of(&|cell| (figures::money_share(cell.cost.total(), all.cost.total()), text)),
@@ -321,34 +326,9 @@ pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Shor
             (well, Role::Ok, short(format_args!("ok")))
         }
         Some(cell) => {
-            let words = short(format_args!("failing {}", format::percent(cell.errors, cell.attempts)));
+            let words = short(format_args!("fails {}", format::percent(cell.errors, cell.attempts)));
             let bad = cell.errors.saturating_mul(10) >= cell.attempts;
             if bad { (wrong, Role::Error, words) } else { (look_at, Role::Warn, words) }
         }
-    }
-}
-
-/// Writes the rungs a model serves: `extraction.flash, agent.flash`.
-fn rungs(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
-    let look = scene.look;
-    let mut rest = paint::split_left(at, 2).1;
-    let mut put = |words: &str, role| {
-        let wide = paint::text(buf, rest, words, look.style(role), look.glyphs.cut);
-        rest = paint::split_left(rest, wide).1;
-    };
-    let mut shown = ArrayVec::<&str, 16>::new();
-    for route in &scene.snapshot.policy.routes {
-        for rung in route.ladder.iter().filter(|rung| rung.model == row.model && row.model.is_some()) {
-            if !shown.is_empty() {
-                put(", ", Role::Muted);
-            }
-            put(&route.name, Role::Text);
-            put(".", Role::Muted);
-            put(&rung.name, Role::Text);
-            let _ = shown.try_push(&rung.name);
-        }
-    }
-    if shown.is_empty() {
-        put("no rung", Role::Unknown);
     }
 }

@@ -14,6 +14,7 @@
 
 mod chosen;
 mod columns;
+mod compare;
 mod roster;
 
 use ratatui::buffer::Buffer;
@@ -62,14 +63,19 @@ impl State {
     }
 }
 
-/// Where the two panels lie: the table as high as it needs to be, the chosen model with what is left.
-fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 2] {
+/// Rows that the chosen model takes where there are plenty.
+const CHOSEN: u16 = 19;
+/// Rows from which on all models are compared below it.
+const LEAST_COMPARED: u16 = 12;
+
+/// Where the panels lie: the table as high as it needs to be, the chosen model, and the comparison where there is room.
+fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 3] {
     let none = Rect { width: 0, height: 0, ..area };
     if ui.zoomed {
-        return if ui.focus == 1 { [none, area] } else { [area, none] };
+        return if ui.focus == 1 { [none, area, none] } else { [area, none, none] };
     }
     if area.height < 12 {
-        return if ui.focus == 1 { [none, area] } else { [area, none] };
+        return if ui.focus == 1 { [none, area, none] } else { [area, none, none] };
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
     let most = if area.height < 26 {
@@ -78,7 +84,11 @@ fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 2] {
         area.height.saturating_sub(14).min(area.height * 3 / 5)
     };
     let (table, rest) = paint::split_top(area, wanted.min(most));
-    [table, rest]
+    if rest.height < CHOSEN + LEAST_COMPARED {
+        return [table, rest, none];
+    }
+    let (chosen, compared) = paint::split_top(rest, CHOSEN);
+    [table, chosen, compared]
 }
 
 /// Draws the screen.
@@ -86,13 +96,16 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
     let state = &scene.ui.models;
     let roster = Roster::of(scene.snapshot, state.sort, state.order());
-    let [table, rest] = places(scene.ui, roster.len(), area);
+    let [table, rest, compared] = places(scene.ui, roster.len(), area);
     if !table.is_empty() {
         columns::draw(scene, &roster, table, buf);
     }
     if !rest.is_empty() {
         let row = state.table(&roster).selected.and_then(|row| roster.at(row));
         chosen::draw(scene, row, rest, buf);
+    }
+    if !compared.is_empty() {
+        compare::draw(scene, &roster, compared, buf);
     }
 }
 
@@ -149,7 +162,7 @@ fn open(state: &State, snapshot: &Snapshot) -> Asks {
 pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
     let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
     let roster = Roster::of(snapshot, ui.models.sort, ui.models.order());
-    let [table, rest] = places(ui, roster.len(), area);
+    let [table, rest, _] = places(ui, roster.len(), area);
     let at = (x, y).into();
     if let Pointer::Wheel(_, _, by) = pointer {
         if table.contains(at) || rest.contains(at) {

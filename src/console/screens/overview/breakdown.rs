@@ -114,7 +114,7 @@ fn has_tabs(inside: Rect) -> bool {
 
 const COLUMNS: [Column<'_>; 7] = [
     Column { name: "", width: Width::Fill(9), right: false, yields: 0 },
-    Column { name: "cost", width: Width::Fixed(10), right: true, yields: 0 },
+    Column { name: "cost", width: Width::Fixed(12), right: true, yields: 0 },
     Column { name: "share", width: Width::Fixed(7), right: true, yields: 1 },
     Column { name: "", width: Width::Fill(5), right: false, yields: 6 },
     Column { name: "requests", width: Width::Fixed(8), right: true, yields: 5 },
@@ -127,7 +127,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let state = &scene.ui.overview;
     let all = &scene.snapshot.totals.all;
     let title = line(format_args!("By {}", state.dimension.name()));
-    let scope = figures::scope_of(scene, all.estimated, all.requests);
+    let scope = figures::scope_of(scene, all.estimated, all.requests, figures::scope_room(area, &title));
     let mut inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
@@ -135,16 +135,21 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         inner = rest;
     }
     // Where there is room for more than one table, the next dimensions stand beside the chosen one.
-    let tables = (inner.width / 58).clamp(1, 2);
+    let beside = (inner.width / 58).clamp(1, 2);
+    let below = if beside == 2 && inner.height >= 14 { 2 } else { 1 };
     let mut dimension = state.dimension;
     let mut rest = inner;
-    for left in (1..=tables).rev() {
-        let gap = if left > 1 { 2 } else { 0 };
-        let (at, beside) = paint::split_left(rest, rest.width / left);
-        rest = beside;
-        let at = Rect { width: at.width.saturating_sub(gap), ..at };
-        draw_table(scene, dimension, left == tables, at, buf);
-        dimension = dimension.next(1);
+    for rows_left in (1..=below).rev() {
+        let (mut row, lower) = paint::split_top(rest, rest.height / rows_left);
+        rest = lower;
+        row.height -= u16::from(rows_left > 1);
+        let gaps = 2 * (beside - 1);
+        for left in (1..=beside).rev() {
+            let (at, more) = paint::split_left(row, inner.width.saturating_sub(gaps) / beside);
+            row = paint::split_left(more, if left > 1 { 2 } else { 0 }).1;
+            draw_table(scene, dimension, dimension == state.dimension, at, buf);
+            dimension = dimension.next(1);
+        }
     }
 }
 
@@ -169,16 +174,23 @@ fn draw_table(scene: Scene<'_>, dimension: Dimension, first: bool, area: Rect, b
     }
     let mut columns = COLUMNS;
     columns[0].name = dimension.name();
+    let widest =
+        rows.iter().map(|(index, _)| text::width(dimension.part(*index, snapshot))).max().unwrap_or(0);
+    let widest = u16::try_from(widest).unwrap_or(u16::MAX);
+    // Tables that stand together keep their columns under one another.
+    columns[0].width =
+        Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width / 4).max(14)));
     let state = if first { scene.ui.overview.parts } else { TableState::default() };
     let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus: false };
     let total = snapshot.totals.all.cost.total();
+    let unknown = snapshot.totals.all.cost.unknown > 0;
     table.render(area, buf, scene.look, |buf, slot| {
         let Some(&(index, cell)) = rows.get(slot.row) else { return };
         let text = scene.look.style(Role::Text);
         match slot.column {
             0 => slot.text(buf, dimension.part(index, snapshot), text),
             1 => {
-                let (cost, role) = figures::cost(&cell.cost);
+                let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));
             }
             2 => slot.text(buf, &figures::money_share(cell.cost.total(), total), text),

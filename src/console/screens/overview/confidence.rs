@@ -11,6 +11,7 @@ use super::spend::margin;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, line};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
@@ -70,11 +71,12 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let title = line(format_args!("Confidence {dot} {}", route.name));
     let count = snapshot.policy.routes.len();
     let requests = format::count_short(found.applied.requests);
-    let scope = line(format_args!(
-        "{} {dot} {requests} requests {dot} route {} of {count}",
-        figures::window(snapshot),
-        shown + 1
-    ));
+    let (window, brief) = (figures::window(snapshot), figures::window_brief(snapshot));
+    let mut scope =
+        line(format_args!("{window} {dot} {requests} requests {dot} route {} of {count}", shown + 1));
+    if text::width(&scope) > figures::scope_room(area, &title) {
+        scope = line(format_args!("{brief} {dot} {requests} {dot} {} of {count}", shown + 1));
+    }
     let inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
     if found.applied.requests == 0 {
         figures::nothing(scene, "no requests of this route in this window", inner, buf);
@@ -100,14 +102,17 @@ fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, 
         rest = paint::split_left(rest, wide).1;
     };
     let muted = scene.look.style(Role::Muted);
-    put("starts on ", muted);
+    let (mut before, gap) = if at.width >= 48 { ("starts on ", "   ") } else { ("", "  ") };
     for (rung, &count) in route.ladder.iter().zip(&found.applied.placed) {
         let share = format::percent(count, found.applied.requests);
+        put(before, muted);
+        before = gap;
         put(&rung.name, series(scene, rung.model));
-        put(&line(format_args!(" {share}   ")), scene.look.style(Role::Text));
+        put(&line(format_args!(" {share}")), scene.look.style(Role::Text));
     }
     if found.unsure > 0 {
-        let mut words = line(format_args!("{} without a confidence", format::count(found.unsure.into())));
+        let mut words =
+            line(format_args!("{gap}{} without a confidence", format::count(found.unsure.into())));
         if let Some(rung) = route.ladder.get(usize::from(route.no_signal)) {
             let _ = write!(words, ": to {}", rung.name);
         }

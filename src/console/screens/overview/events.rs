@@ -116,7 +116,7 @@ impl Event<'_> {
                 (
                     glyphs.state.0,
                     Role::Error,
-                    line(format_args!("{count} requests with a failed call, this the last")),
+                    line(format_args!("{count} requests with a failed call up to here")),
                 )
             }
         }

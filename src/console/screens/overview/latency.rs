@@ -19,13 +19,15 @@ use crate::console::widgets::table::{Column, Slot, Table, Width};
 use crate::telemetry::Percentiles;
 
 const COLUMNS: [Column<'_>; 6] = [
-    Column { name: "model", width: Width::Fill(9), right: false, yields: 0 },
+    Column { name: "model", width: Width::Fill(13), right: false, yields: 0 },
     Column { name: "p50", width: Width::Fixed(7), right: true, yields: 0 },
     Column { name: "p95", width: Width::Fixed(7), right: true, yields: 0 },
     Column { name: "p99", width: Width::Fixed(7), right: true, yields: 0 },
     Column { name: "", width: Width::Fill(8), right: false, yields: 3 },
     Column { name: "calls", width: Width::Fixed(7), right: true, yields: 5 },
 ];
+
+const TITLE: &str = "Latency per call";
 
 /// The most rows whose percentiles are read in one drawing.
 const MOST: usize = 64;
@@ -36,8 +38,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
     let estimated: u64 =
         (0..models.len()).filter_map(|row| models.cell(row)).map(|cell| cell.estimated).sum();
     let calls = snapshot.totals.all.attempts;
-    let scope = figures::scope_of(scene, estimated, calls);
-    let inner = margin(figures::frame(scene, place, "Latency per call", &scope, area, buf));
+    let room = figures::scope_room(area, TITLE);
+    let scope = figures::scope_of(scene, estimated, calls, room);
+    let inner = margin(figures::frame(scene, place, TITLE, &scope, area, buf));
     if models.len() == 0 {
         figures::nothing(scene, "no calls in this window", inner, buf);
         return;
@@ -48,8 +51,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
     let percentiles: ArrayVec<Option<Percentiles>, MOST> =
         shown.map(|row| models.cell(row).and_then(|cell| cell.latency.percentiles())).collect();
     let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
+    let mut columns = COLUMNS;
+    let room = inner.width.saturating_sub(if inner.width > 56 { 41 } else { 33 });
+    columns[0].width = Width::Fixed(models.longest(snapshot).clamp(9, room.max(9)));
     let table =
-        Table { columns: &COLUMNS, rows: models.len(), sorted: None, state, focus: scene.ui.focus == place };
+        Table { columns: &columns, rows: models.len(), sorted: None, state, focus: scene.ui.focus == place };
     table.render(inner, buf, scene.look, |buf, slot| {
         let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
         let Some(cell) = models.cell(slot.row) else { return };

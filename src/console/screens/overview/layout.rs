@@ -60,15 +60,15 @@ const NONE: Row = (0, [None; 4]);
 fn rows(focus: Panel, area: Rect) -> [Row; 4] {
     match (area.width, area.height) {
         (160.., 40..) => [
-            three(27, (25, Spend), (45, Split), (30, Latency)),
-            two(35, (60, Confidence), (40, Traffic)),
-            two(38, (64, Breakdown), (36, Events)),
+            three(30, (24, Spend), (43, Split), (33, Latency)),
+            two(34, (60, Confidence), (40, Traffic)),
+            two(36, (69, Breakdown), (31, Events)),
             NONE,
         ],
         (104.., 26..) => [
             two(36, (33, Spend), (67, Split)),
             two(32, (58, Confidence), (42, Latency)),
-            three(32, (33, Traffic), (34, Breakdown), (33, Events)),
+            three(32, (32, Traffic), (36, Breakdown), (32, Events)),
             NONE,
         ],
         (140.., _) => [

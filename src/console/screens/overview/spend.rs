@@ -30,11 +30,12 @@ type Lines = ArrayVec<Line, 16>;
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let scope = figures::scope_of(scene, all.estimated, all.requests);
+    let room = figures::scope_room(area, "Spend");
+    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
     let inner = figures::frame(scene, place, "Spend", &scope, area, buf);
     let inside = margin(inner);
     let mut lines = lines(scene);
-    let bars = if usize::from(inside.height) >= lines.len() + 4 { 3 } else { 0 };
+    let bars = if usize::from(inside.height) >= lines.len() + 3 { 3 } else { 0 };
     let room = usize::from(inside.height - bars);
     while lines.len() > room {
         let Some(last) = (0..lines.len()).max_by_key(|&at| lines.get(at).map_or(0, |line| line.yields))
@@ -79,11 +80,11 @@ fn lines(scene: Scene<'_>) -> Lines {
     let whole_log = snapshot.window.window.is_none();
     put(0, key("so far"), figures::cost(&to_date.cost), true);
     if !whole_log {
-        put(6, key("  of it estimated"), estimated(to_date), false);
+        put(6, key("  estimated"), estimated(to_date), false);
         unknown(to_date, 5, &mut put);
         put(1, figures::window(snapshot), figures::cost(&all.cost), true);
     }
-    put(2, key("  of it estimated"), estimated(all), false);
+    put(2, key("  estimated"), estimated(all), false);
     unknown(all, 1, &mut put);
     let rate = |over| match figures::at_rate(total, covered, over) {
         Some(amount) if all.requests > all.cost.unknown => {
@@ -102,10 +103,11 @@ fn lines(scene: Scene<'_>) -> Lines {
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
     let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
     put(2, baseline, figures::cost(&all.baseline), false);
-    put(0, key("saved, escalations paid"), saved(all), true);
+    let dearer = all.saved().0 < 0;
+    put(0, key(if dearer { "dearer, net" } else { "saved, net" }), saved(all), true);
     if all.compared != total {
         let compared = short(format_args!("{} of {}", format::money(all.compared), format::money(total)));
-        put(4, key("  compared over"), (compared, Role::Muted), false);
+        put(4, key("  compared"), (compared, Role::Muted), false);
     }
     put(8, key("prices"), (short(format_args!("{}", cut_to(&snapshot.log.book, 24))), Role::Muted), false);
     out
@@ -127,8 +129,8 @@ fn estimated(cell: &Cell) -> (Short, Role) {
 
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
     if cell.cost.unknown > 0 {
-        let count = short(format_args!("{} requests", format::count_short(cell.cost.unknown)));
-        put(yields, short(format_args!("  besides, of unknown cost")), (count, Role::Warn), false);
+        let count = figures::plural(cell.cost.unknown, "request");
+        put(yields, short(format_args!("  unknown, besides")), (count, Role::Warn), false);
     }
 }
 
@@ -138,12 +140,10 @@ fn saved(cell: &Cell) -> (Short, Role) {
         return (short(format_args!("{UNKNOWN}")), Role::Unknown);
     }
     let saved = cell.saved();
-    let role = if saved.0 < 0 { Role::Worse } else { Role::Better };
-    let percent = match saved.0 {
-        0.. => figures::money_share(saved, baseline),
-        _ => short(format_args!("-{}", figures::money_share(Pico(-saved.0), baseline))),
-    };
-    (short(format_args!("~{}  {percent}", format::money(saved))), role)
+    let size = Pico(saved.0.saturating_abs());
+    let (role, sign) = if saved.0 < 0 { (Role::Worse, "+") } else { (Role::Better, "-") };
+    let percent = figures::money_share(size, baseline);
+    (short(format_args!("~{}  {sign}{percent}", format::money(size))), role)
 }
 
 /// Two bars: what the baseline would have cost, and what was paid for the same requests.

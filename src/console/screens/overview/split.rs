@@ -6,11 +6,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format;
+use crate::console::paint;
 use crate::console::screens::figures;
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::gauge;
-use crate::console::widgets::table::{Column, Table, TableState, Width};
+use crate::console::widgets::table::{Column, Table, Width};
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
 use crate::units::ModelId;
@@ -53,6 +55,12 @@ impl<'a> Ranked<'a> {
         self.model(row).map_or(figures::UNNAMED, |model| snapshot.log.names.model(model))
     }
 
+    /// Gives the columns that the longest name takes.
+    pub(super) fn longest(&self, snapshot: &Snapshot) -> u16 {
+        let widest = (0..self.len()).map(|row| text::width(self.name(row, snapshot))).max().unwrap_or(0);
+        u16::try_from(widest).unwrap_or(u16::MAX)
+    }
+
     /// Gives the number of the colour that stands for a row's model everywhere.
     pub(super) fn series(&self, row: usize) -> usize {
         self.0.get(row).and_then(|(index, _)| *index).unwrap_or(7)
@@ -60,36 +68,46 @@ impl<'a> Ranked<'a> {
 }
 
 const COLUMNS: [Column<'_>; 7] = [
-    Column { name: "model", width: Width::Fill(11), right: false, yields: 0 },
+    Column { name: "model", width: Width::Fill(10), right: false, yields: 0 },
     Column { name: "", width: Width::Fill(6), right: false, yields: 0 },
     Column { name: "share", width: Width::Fixed(7), right: true, yields: 0 },
     Column { name: "requests", width: Width::Fixed(9), right: true, yields: 2 },
-    Column { name: "cost", width: Width::Fixed(10), right: true, yields: 0 },
+    Column { name: "cost", width: Width::Fixed(12), right: true, yields: 0 },
     Column { name: "of cost", width: Width::Fixed(7), right: true, yields: 3 },
-    Column { name: "$/1k", width: Width::Fixed(9), right: true, yields: 4 },
+    Column { name: "$/1k calls", width: Width::Fixed(10), right: true, yields: 4 },
 ];
-
-fn table(rows: usize, state: TableState, focus: bool) -> Table<'static> {
-    Table { columns: &COLUMNS, rows, sorted: None, state, focus }
-}
 
 /// Gives the row under the mouse, here and in the latencies.
 pub(super) fn hit(state: &State, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
-    table(rows, state.models, true).hit(margin(inside), x, y)
+    let state = state.models;
+    Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(margin(inside), x, y)
 }
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let scope = figures::scope_of(scene, all.estimated, all.requests);
+    let room = figures::scope_room(area, "Models");
+    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
     let inner = margin(figures::frame(scene, place, "Models", &scope, area, buf));
     if models.len() == 0 {
         figures::nothing(scene, "no requests in this window", inner, buf);
         return;
     }
     let total = all.cost.total();
-    let table = table(models.len(), scene.ui.overview.models, scene.ui.focus == place);
+    // What the rows leave over shows both shares as one bar each.
+    let used = u16::try_from(models.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let (inner, spare) = match inner.height.checked_sub(used) {
+        Some(spare @ 3..) => paint::split_top(inner, inner.height - spare),
+        _ => (inner, Rect { height: 0, ..inner }),
+    };
+    stacked(scene, models, paint::split_top(spare, 1).1, buf);
+    let unknown = all.cost.unknown > 0;
+    let mut columns = COLUMNS;
+    columns[0].width = Width::Fixed(models.longest(snapshot).clamp(6, (inner.width * 2 / 7).max(6)));
+    let state = scene.ui.overview.models;
+    let focus = scene.ui.focus == place;
+    let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {
         let Some(cell) = models.cell(slot.row) else { return };
         let text = scene.look.style(Role::Text);
@@ -108,7 +126,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
             2 => slot.text(buf, &format::percent(cell.requests, all.requests), text),
             3 => slot.text(buf, &format::count_short(cell.requests), text),
             4 => {
-                let (cost, role) = figures::cost(&cell.cost);
+                let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));
             }
             5 => slot.text(buf, &figures::money_share(cell.cost.total(), total), text),
@@ -118,4 +136,55 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
             }
         }
     });
+}
+
+/// Draws requests and cost as one bar each, divided among the models; their names below where there is room.
+fn stacked(scene: Scene<'_>, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
+    let all = &scene.snapshot.totals.all;
+    let high = if area.height >= 5 { 2 } else { 1 };
+    let by_requests = |cell: &Cell| figures::thousandths(cell.requests, all.requests);
+    let by_cost = |cell: &Cell| figures::money_thousandths(cell.cost.total(), all.cost.total());
+    let (first, rest) = paint::split_top(area, high);
+    let (second, _) = paint::split_top(paint::split_top(rest, u16::from(high > 1)).1, high);
+    whole(scene, models, "requests", &by_requests, first, buf);
+    whole(scene, models, "cost", &by_cost, second, buf);
+}
+
+fn whole(
+    scene: Scene<'_>,
+    models: &Ranked<'_>,
+    name: &str,
+    share: &dyn Fn(&Cell) -> u32,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let look = scene.look;
+    let (label, bar) = paint::split_left(area, 9);
+    paint::text(buf, label, name, look.style(Role::Muted), look.glyphs.cut);
+    let (bar, names) = paint::split_top(bar, 1);
+    let column = |thousandths: u32| {
+        let offset = u64::from(thousandths.min(1000)) * u64::from(bar.width) / 1000;
+        u16::try_from(offset).unwrap_or(0)
+    };
+    let mut so_far = 0;
+    for row in 0..models.len() {
+        let Some(cell) = models.cell(row) else { continue };
+        let from = column(so_far);
+        so_far += share(cell);
+        let to = column(so_far);
+        if to <= from {
+            continue;
+        }
+        let style = look.theme.series(models.series(row));
+        let part = Rect { x: bar.x + from, width: to - from, ..bar };
+        paint::row(buf, part, look.glyphs.right[8], style);
+        // A gap keeps neighbours apart where colours do not.
+        if part.width > 2 {
+            paint::sign(buf, part.right() - 1, part.y, look.glyphs.right[6], style);
+        }
+        if part.width >= 6 {
+            let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
+            paint::text(buf, at, models.name(row, scene.snapshot), style, look.glyphs.cut);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::spend::margin;
 use crate::console::format::{self, Short};
 use crate::console::paint;
 use crate::console::screens::figures::{self, line, short};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::spark::Spark;
@@ -39,7 +40,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let all = &snapshot.totals.all;
     let dot = scene.look.glyphs.dot;
     let slot = snapshot.trend_slot;
-    let scope = line(format_args!("{} {dot} slots of {slot}", figures::scope(scene)));
+    let mut scope = line(format_args!("{} {dot} slots of {slot}", figures::scope(scene)));
+    if text::width(&scope) > figures::scope_room(area, "Traffic") {
+        let (window, reading) = (figures::window_brief(snapshot), snapshot.reading.name());
+        scope = line(format_args!("{window} {dot} {reading} {dot} per {slot}"));
+    }
     let inner = margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
     let covered = snapshot.window.covered();
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
@@ -64,10 +69,20 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     ];
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
-    let count = u16::try_from(curves.len()).unwrap_or(1).min(charts.height);
-    let mut rest = charts;
-    for (left, curve) in (1..=count).rev().zip(&curves) {
-        let (at, below) = paint::split_top(rest, rest.height.div_ceil(left.max(1)));
+    // A curve of nothing takes a row; the others share what is left.
+    let flat = |curve: &Curve| snapshot.trend.iter().flatten().all(|slot| (curve.of)(slot).unwrap_or(0) == 0);
+    let (mut rest, mut left) =
+        (charts, u16::try_from(curves.iter().filter(|curve| !flat(curve)).count()).unwrap_or(0));
+    let mut flat_left = u16::try_from(curves.len()).unwrap_or(0) - left;
+    for curve in &curves {
+        let rows = if flat(curve) {
+            flat_left -= 1;
+            1
+        } else {
+            left = left.saturating_sub(1);
+            rest.height.saturating_sub(flat_left).div_ceil(left + 1)
+        };
+        let (at, below) = paint::split_top(rest, rows);
         rest = below;
         draw_curve(scene, curve, at, buf);
     }
@@ -75,10 +90,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let (name, value) = paint::split_left(cache, 11);
     paint::text(buf, name, "cache read", scene.look.style(Role::Muted), scene.look.glyphs.cut);
     let wide = paint::text(buf, value, &words, scene.look.style(Role::Text), scene.look.glyphs.cut);
-    if all.tokens_unknown > 0 {
-        let calls = format::count_short(all.tokens_unknown);
-        let words = line(format_args!("  {calls} calls of unknown tokens"));
-        let rest = paint::split_left(value, wide).1;
+    let calls = figures::plural(all.tokens_unknown, "call");
+    let words = line(format_args!("  {calls} of unknown tokens"));
+    let rest = paint::split_left(value, wide).1;
+    if all.tokens_unknown > 0 && usize::from(rest.width) >= text::width(&words) {
         paint::text(buf, rest, &words, scene.look.style(Role::Warn), scene.look.glyphs.cut);
     }
 }
@@ -92,7 +107,7 @@ fn most_spend(trend: &[Option<Slot>]) -> Short {
 fn draw_curve(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
     let cut = scene.look.glyphs.cut;
     let (name, rest) = paint::split_left(at, 11);
-    let figures = if at.width >= 60 { 22 } else { 9 };
+    let figures = if at.width >= 60 { 25 } else { 12 };
     let (spark, values) = paint::split_left(rest, rest.width.saturating_sub(figures));
     let values = paint::split_left(values, 1).1;
     // On more than one row a blank one keeps curves apart.
@@ -104,8 +119,8 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
     let series: Series = newest.iter().map(|slot| slot.as_ref().and_then(curve.of)).collect();
     Spark { values: &series, most: None, style: scene.look.style(curve.role) }.render(spark, buf, scene.look);
     let text = scene.look.style(Role::Text);
-    if values.width >= 21 {
-        let (first, second) = paint::split_left(foot(values), 9);
+    if values.width >= 24 {
+        let (first, second) = paint::split_left(foot(values), 11);
         paint::text_right(buf, first, &curve.first, text, cut);
         paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
     } else {

@@ -166,6 +166,7 @@ impl State {
     }
 
     fn table_state(&self, snapshot: &Snapshot, visible: usize) -> TableState {
+        let visible = visible.max(1);
         let place = self.place(snapshot);
         let line = if self.held.is_none() && self.newest_is_last() { visible } else { self.line };
         let line = line.min(visible.saturating_sub(1));
@@ -271,79 +272,76 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     draw_table(state, snapshot, focus, parts.table, buf, look);
 }
 
+/// From this width on sums are named in full.
+const SPACIOUS: u16 = 110;
+
 fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let sums = summary(state, snapshot);
-    let order = state.sort.words(state.reversed);
-    let standing = match (state.held.is_some(), state.sort) {
-        (false, SortBy::Time) => format!("{order} {} following", look.glyphs.dot),
-        (false, _) => order.to_owned(),
-        (true, SortBy::Time) => format!("{order} {} held; End follows", look.glyphs.dot),
-        (true, _) => format!("{order} {} held; Home is the top", look.glyphs.dot),
-    };
-    let right = u16::try_from(text::width(&standing)).unwrap_or(u16::MAX);
-    let mut left = at;
-    if at.width > right.saturating_add(30) {
-        let role = if state.held.is_some() { Role::State } else { Role::Muted };
-        paint::text_right(buf, at, &standing, look.style(role), look.glyphs.cut);
-        left.width = at.width - right - 2;
-    }
-    let mut along = Along { rest: left, look };
-    let (found, played) = (format::count(sums.requests), format::count(snapshot.head as u64));
+    let mut along = Along { rest: at, look };
+    let played = format::count(snapshot.head as u64);
     if state.filter.is_empty() {
         along.say(buf, &format!("{played} played"), Role::Text);
     } else {
-        along.say(buf, &format!("{found} of {played} played"), Role::Text);
+        along.say(buf, &format!("{} of {played} played", format::count(sums.requests)), Role::Text);
     }
-    let CostWords { known, estimated, unknown } = CostWords::of(&sums);
-    along.say(buf, &known, Role::Observed);
-    if let Some(estimated) = estimated {
-        along.say(buf, &estimated, Role::Estimated);
+    let (known, estimated, unknown) =
+        if at.width >= SPACIOUS { (" known", " estimated", "of unknown cost") } else { ("", "", "unknown") };
+    let cost = &sums.cost;
+    along.say(buf, &format!("{}{known}", format::money(cost.known)), Role::Observed);
+    if cost.estimated.0 != 0 {
+        along.say(buf, &format!("~{}{estimated}", format::money(cost.estimated)), Role::Estimated);
     }
-    if let Some(unknown) = unknown {
-        along.say(buf, &unknown, Role::Warn);
+    if cost.unknown > 0 {
+        along.say(buf, &format!("{} {unknown}", format::count(cost.unknown)), Role::Warn);
     }
-    let errors =
-        format!("{} {}", format::count(sums.errors), if sums.errors == 1 { "error" } else { "errors" });
-    along.say(buf, &errors, if sums.errors > 0 { Role::Error } else { Role::Muted });
+    let noun = if sums.errors == 1 { "error" } else { "errors" };
+    let role = if sums.errors > 0 { Role::Error } else { Role::Muted };
+    along.say(buf, &format!("{} {noun}", format::count(sums.errors)), role);
     if snapshot.log.simulated > 0 {
         along.say(buf, "S simulated", Role::Simulated);
     }
+    draw_standing(state, snapshot, along.rest, buf, look);
 }
 
-/// The parts of a sum of costs in words.
-struct CostWords {
-    known: String,
-    estimated: Option<String>,
-    unknown: Option<String>,
+/// Says the order and whether the newest is followed, as fully as there is room; first of all how far the work is.
+fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let cut = look.glyphs.cut;
+    if state.filter.text.is_empty()
+        && let Some(doing) = doing(state, snapshot)
+    {
+        paint::text_right(buf, at, &doing, look.style(Role::Accent), cut);
+        return;
+    }
+    let held = state.held.is_some();
+    let short = match (held, state.sort) {
+        (false, SortBy::Time) => "following",
+        (false, _) => "at the top",
+        (true, SortBy::Time) => "held; End follows",
+        (true, _) => "held; Home is the top",
+    };
+    let full = format!("{} {} {short}", state.sort.words(state.reversed), look.glyphs.dot);
+    let role = if held { Role::State } else { Role::Muted };
+    let room = usize::from(at.width);
+    if let Some(words) = [full.as_str(), short].into_iter().find(|words| text::width(words) <= room) {
+        paint::text_right(buf, at, words, look.style(role), cut);
+    }
 }
 
-impl CostWords {
-    fn of(sums: &Summary) -> Self {
-        let cost = &sums.cost;
-        Self {
-            known: format!("{} known", format::money(cost.known)),
-            estimated: (cost.estimated.0 != 0)
-                .then(|| format!("~{} estimated", format::money(cost.estimated))),
-            unknown: (cost.unknown > 0).then(|| format!("{} of unknown cost", format::count(cost.unknown))),
+/// Says what is still to be done, or why nothing can be listed.
+fn doing(state: &State, snapshot: &Snapshot) -> Option<String> {
+    match progress(state, snapshot) {
+        Some(Progress::Searching(percent)) => Some(format!("searching {percent} %")),
+        Some(Progress::Sorting(percent)) => Some(format!("sorting {percent} %")),
+        None if state.filter.asks_flips() && snapshot.staged.is_none() => {
+            Some("nothing is staged, so nothing flips".to_owned())
         }
+        None => None,
     }
 }
 
 fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buffer, look: Look<'_>) {
-    let doing = match progress(state, snapshot) {
-        Some(Progress::Searching(percent)) => format!("searching {percent} %"),
-        Some(Progress::Sorting(percent)) => format!("sorting {percent} %"),
-        None if state.filter.asks_flips() && snapshot.staged.is_none() => {
-            "nothing is staged, so nothing flips".to_owned()
-        }
-        None => String::new(),
-    };
     let cut = look.glyphs.cut;
-    if parts.filter.height == 0 {
-        // Without a filter the line of sums carries the remark, over the order's name.
-        paint::text_right(buf, parts.summary, &doing, look.style(Role::Accent), cut);
-        return;
-    }
+    let doing = doing(state, snapshot).unwrap_or_default();
     let used = paint::text_right(buf, parts.filter, &doing, look.style(Role::Accent), cut);
     let (left, _) = paint::split_left(parts.filter, parts.filter.width.saturating_sub(used));
     let mut along = Along { rest: left, look };
@@ -358,6 +356,9 @@ fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buff
 fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let visible = Table::visible(at);
     state.room.set(visible);
+    if visible == 0 {
+        return;
+    }
     let clock = Clock::choose(at.width, snapshot.log.span());
     let columns = columns(clock);
     let order = if state.reversed { Order::Ascending } else { Order::Descending };
@@ -436,6 +437,9 @@ pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> 
     let visible = Table::visible(at);
     state.room.set(visible);
     let count = rows(state, snapshot);
+    if visible == 0 || count == 0 {
+        return Asks::new();
+    }
     let shown = state.table_state(snapshot, visible);
     let (x, y, pressed) = match pointer {
         Pointer::Wheel(_, _, turns) => {

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{rung_series, scope, staged};
+use super::{model_series, scope, staged};
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
 use crate::console::theme::Role;
@@ -151,7 +151,7 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
 }
 
 /// Draws up the table of the chosen route.
-fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
+fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
@@ -207,7 +207,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
             staged: format::percent(tried.placed[at], tried.requests),
             change: format::points_change(tenths(applied), tenths(tried)),
             role: Role::Muted,
-            style: Some(scene.look.theme.series(rung_series(at, ladder.len()))),
+            style: Some(scene.look.theme.series(model_series(rung.model))),
         });
     }
     let mut name = short("quality");
@@ -217,7 +217,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot) -> Vec<Line> {
         let (a, b) = (quality(applied), quality(tried));
         let with_error = |value: Option<i64>, labelled: u64| {
             let mut text = format::or_unknown(value, quality_text);
-            if value.is_some() {
+            if value.is_some() && !narrow {
                 let _ = write!(text, " {}", quality_error(labelled));
             }
             text
@@ -292,8 +292,9 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
 }
 
 fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
-    let change = 11.min(at.width);
-    let figure = ((at.width.saturating_sub(change)) * 27 / 100).clamp(9, 14).min(at.width);
+    let narrow = at.width < 56;
+    let change = if narrow { 10 } else { 11 }.min(at.width);
+    let figure = if narrow { 9 } else { ((at.width - change) * 27 / 100).clamp(9, 14) }.min(at.width);
     let name = at.width.saturating_sub(change + 2 * figure);
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
@@ -325,7 +326,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
         look,
     );
-    for (row, line) in (0..body.height).zip(lines(scene, snapshot)) {
+    for (row, line) in (0..body.height).zip(lines(scene, snapshot, body.width < 56)) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
         let change = if nothing { "" } else { &line.change };

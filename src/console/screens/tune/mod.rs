@@ -29,7 +29,7 @@ use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Se
 use crate::console::widgets::panel::Panel;
 use crate::routing::{MAX_RUNGS, Policy, RouteId};
 use crate::session::{Command, Snapshot, window_label};
-use crate::units::PerMille;
+use crate::units::{ModelId, PerMille};
 
 /// Panels that can be given the keys: routes, confidence, consequences, curve, changes.
 pub const PANELS: usize = 5;
@@ -162,11 +162,11 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     // Segments run in order of confidence: the last rung first.
     let mut segments = arrayvec::ArrayVec::<Segment<'_>, MAX_RUNGS>::new();
-    for (at, step) in tried.ladder.iter().enumerate().rev() {
+    for step in tried.ladder.iter().rev() {
         segments.push(Segment {
             from: step.threshold,
             name: &step.name,
-            style: scene.look.theme.series(rung_series(at, tried.ladder.len())),
+            style: scene.look.theme.series(model_series(step.model)),
         });
     }
     let mut markers = arrayvec::ArrayVec::<Marker, { MAX_RUNGS * 2 }>::new();
@@ -180,9 +180,9 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     histogram.render(inside, buf, scene.look);
 }
 
-/// The colour of a rung: the strongest always the same, whatever the ladder's length.
-pub(super) fn rung_series(rung: usize, rungs: usize) -> usize {
-    rungs - 1 - rung.min(rungs - 1)
+/// The colour of a model, the same on every screen.
+pub(super) fn model_series(model: ModelId) -> usize {
+    model.index().unwrap_or(0)
 }
 
 fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {

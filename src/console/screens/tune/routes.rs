@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{rung_series, staged, threshold_text};
+use super::{model_series, staged, threshold_text};
 use crate::console::paint;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -64,7 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             );
         }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
-        let series = look.theme.series(rung_series(rung_at, route.ladder.len()));
+        let series = look.theme.series(model_series(rung.model));
         paint::text(
             buf,
             rung_name,

@@ -1,0 +1,160 @@
+//! All models side by side, in large windows: what each is asked, costs and takes.
+//!
+//! Floats are for drawing only; nothing is decided by them.
+
+use arrayvec::ArrayVec;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::columns::series;
+use super::roster::Roster;
+use crate::console::format::{self, Short};
+use crate::console::paint;
+use crate::console::screens::figures::{self, short};
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::bars::{Bar, BarList};
+use crate::console::widgets::chart::{Axis, Chart, Point};
+use crate::pricing::CostSum;
+use crate::units::Pico;
+
+/// The most models compared, the first of the table.
+const MOST: usize = 12;
+
+/// One model's figures.
+struct Figures<'a> {
+    name: &'a str,
+    style: ratatui::style::Style,
+    requests: u64,
+    cost: CostSum,
+    thousand: Option<Pico>,
+    p95: Option<u64>,
+}
+
+type Compared<'a> = ArrayVec<Figures<'a>, MOST>;
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
+    let title = "Side by side";
+    let all = &scene.snapshot.totals.all;
+    let room = figures::scope_room(area, title);
+    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
+    // A place that no focus can have: there is nothing to choose here.
+    let inner = figures::frame(scene, usize::MAX, title, &scope, area, buf);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    let rows =
+        (0..roster.len()).filter_map(|row| roster.at(row)).filter_map(|row| row.cell.map(|cell| (row, cell)));
+    let compared: Compared<'_> = rows
+        .take(MOST)
+        .map(|(row, cell)| Figures {
+            name: row.name,
+            style: series(scene.look, row),
+            requests: cell.requests,
+            cost: cell.cost,
+            thousand: figures::per_thousand(&cell.cost, cell.attempts),
+            p95: row.percentiles().map(|known| known.p95),
+        })
+        .collect();
+    if compared.is_empty() {
+        figures::nothing(scene, "no calls in this window", inner, buf);
+        return;
+    }
+    let (bars, chart) =
+        paint::split_left(inner, if inner.width >= 150 { inner.width * 3 / 5 } else { inner.width });
+    let (upper, lower) = paint::split_top(bars, bars.height.div_ceil(2));
+    let half = |area: Rect| {
+        let (left, right) = paint::split_left(area, area.width / 2);
+        [left, right].map(|at| Rect { width: at.width.saturating_sub(3), ..at })
+    };
+    let total = all.cost.total();
+    let [a, b] = half(upper);
+    list(scene, &compared, "Requests answered", a, buf, |of| {
+        (figures::thousandths(of.requests, all.requests), format::count_short(of.requests))
+    });
+    list(scene, &compared, "Cost", b, buf, |of| {
+        (
+            figures::money_thousandths(of.cost.total(), total),
+            figures::cost_in_column(&of.cost, all.cost.unknown > 0).0,
+        )
+    });
+    let dearest = compared.iter().filter_map(|of| of.thousand).max().unwrap_or_default();
+    let slowest = compared.iter().filter_map(|of| of.p95).max().unwrap_or(0);
+    let [a, b] = half(lower);
+    list(scene, &compared, "p95 per call", a, buf, |of| {
+        (figures::thousandths(of.p95.unwrap_or(0), slowest), figures::latency(of.p95))
+    });
+    list(scene, &compared, "Cost per 1,000 calls", b, buf, |of| {
+        let filled = figures::money_thousandths(of.thousand.unwrap_or_default(), dearest);
+        (filled, format::or_unknown(of.thousand, format::money))
+    });
+    cost_and_latency(scene, &compared, chart, buf);
+}
+
+/// Draws one figure of every model as bars under a heading.
+fn list(
+    scene: Scene<'_>,
+    compared: &Compared<'_>,
+    name: &str,
+    at: Rect,
+    buf: &mut Buffer,
+    of: impl Fn(&Figures<'_>) -> (u32, Short),
+) {
+    let rest = super::chosen::heading(scene, name, at, buf);
+    let figures: ArrayVec<(u32, Short), MOST> = compared.iter().map(of).collect();
+    let bars: ArrayVec<Bar<'_>, MOST> = compared
+        .iter()
+        .zip(&figures)
+        .map(|(of, (filled, value))| Bar {
+            label: of.name,
+            value,
+            filled: *filled,
+            staged: None,
+            style: of.style,
+        })
+        .collect();
+    BarList { bars: &bars, label_width: 20 }.render(rest, buf, scene.look);
+}
+
+fn dollars(value: f64) -> Short {
+    short(format_args!("${value:.2}"))
+}
+
+fn seconds(value: f64) -> Short {
+    short(format_args!("{value:.1} s"))
+}
+
+/// Draws every model where its cost and its latency put it: the cheap and fast ones at the bottom left.
+fn cost_and_latency(scene: Scene<'_>, compared: &Compared<'_>, at: Rect, buf: &mut Buffer) {
+    if at.width < 30 {
+        return;
+    }
+    let at = super::chosen::heading(scene, "p95 against cost per 1,000 calls", at, buf);
+    let points: ArrayVec<Point<'_>, MOST> = compared
+        .iter()
+        .filter_map(|of| {
+            let (cost, p95) = (of.thousand?, of.p95?);
+            let at = (cost.to_f64(), p95 as f64 / 1000.0);
+            Some(Point { at, sign: scene.look.glyphs.point.0, label: of.name, style: of.style })
+        })
+        .collect();
+    if points.is_empty() {
+        let words = "no model has both a cost and a latency";
+        paint::text_middle(
+            buf,
+            paint::nth_row(at, 0),
+            words,
+            scene.look.style(Role::Muted),
+            scene.look.glyphs.cut,
+        );
+        return;
+    }
+    let from_nothing =
+        |of: fn(&(f64, f64)) -> f64| points.iter().map(move |point| of(&point.at)).chain([0.0]);
+    let chart = Chart {
+        series: &[],
+        points: &points,
+        x: Axis::around(from_nothing(|at| at.0), dollars),
+        y: Axis::around(from_nothing(|at| at.1), seconds),
+    };
+    chart.render(at, buf, scene.look);
+}
