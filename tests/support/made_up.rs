@@ -17,7 +17,7 @@ impl Dice {
 }
 
 /// Gives a log of so many requests.
-pub fn jsonl(requests: u64) -> String {
+pub(crate) fn jsonl(requests: u64) -> String {
     const MODELS: [&str; 5] =
         ["gpt-4.1", "gemini-2.5-flash", "claude-opus-4-6", "mistral-small-2503", "house-model-x"];
     let mut dice = Dice(7);
