@@ -63,9 +63,11 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let wanted = player.rerun_wanted();
         let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
         let wait = if playing {
-            (!dirty)
-                .then_some(FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10)))
-                .unwrap_or_default()
+            if dirty {
+                Duration::ZERO
+            } else {
+                FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10))
+            }
         } else if running.is_some() {
             Duration::from_millis(50)
         } else if idle_rerun {

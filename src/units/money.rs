@@ -144,6 +144,7 @@ impl Pico {
     }
 
     /// Scales by `numerator / denominator`, rounding half-even; zero when the denominator is zero.
+    #[must_use]
     pub fn ratio(self, numerator: i128, denominator: i128) -> Self {
         if denominator == 0 {
             Self::ZERO
