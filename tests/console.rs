@@ -125,7 +125,12 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 60)];
 fn screens_look_as_they_did() {
     let log = log();
     for size in SIZES {
-        for (screen, name) in [(Screen::Tune, "tune"), (Screen::Overview, "overview"), (Screen::Models, "models"), (Screen::Traffic, "traffic")] {
+        for (screen, name) in [
+            (Screen::Tune, "tune"),
+            (Screen::Overview, "overview"),
+            (Screen::Models, "models"),
+            (Screen::Traffic, "traffic"),
+        ] {
             let mut desk = Desk::open(&log, screen, size);
             if screen == Screen::Tune {
                 desk.keys("r");
@@ -133,7 +138,7 @@ fn screens_look_as_they_did() {
             }
             let text = desk.text();
             insta::with_settings!({filters => vec![
-                (r"exact sums, [0-9.]+ (us|ms)", "exact sums, [took]"),
+                (r" *exact sums,[^│]*", " exact sums "),
                 (r"list 20\d\d-\d\d-\d\d", "list [dated]"),
                 (r"builtin [0-9a-f]{8}", "builtin [hash]"),
             ]}, {
@@ -249,7 +254,10 @@ fn flips_lists_exactly_the_requests_that_tune_counts() {
     assert_eq!(desk.app.ui.screen, Screen::Traffic);
     desk.draw();
     let text = desk.text();
-    assert!(text.contains(&format!("{flips} of ")) || text.contains(&format!(" {flips} ")), "{flips} flips in {text}");
+    assert!(
+        text.contains(&format!("{flips} of ")) || text.contains(&format!(" {flips} ")),
+        "{flips} flips in {text}"
+    );
 }
 
 #[test]
@@ -267,7 +275,21 @@ fn go_to_understands_what_its_hint_says_and_nothing_else() {
     assert_eq!(at("50%"), Ok(Command::SeekShare(PerMille::new(500).unwrap())));
     assert_eq!(at("ev 12 000"), Ok(Command::SeekEvent(12_000)));
     assert_eq!(at("2026-05-23T14:03Z"), Ok(clock("2026-05-23T14:03:00Z")));
-    for bad in ["", "x", "101%", "25:00", "14:60", "+", "+5y", "ev", "99999999999999999999s", "+9223372036854775807h", "-é", "1e9%", "14:03:20:1"] {
+    for bad in [
+        "",
+        "x",
+        "101%",
+        "25:00",
+        "14:60",
+        "+",
+        "+5y",
+        "ev",
+        "99999999999999999999s",
+        "+9223372036854775807h",
+        "-é",
+        "1e9%",
+        "14:03:20:1",
+    ] {
         assert!(at(bad).is_err(), "`{bad}` should be refused");
     }
 }
