@@ -124,6 +124,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
             text.push_str(&cause);
         }
     }
+    // A message may quote a log, and a log may hold anything.
+    let text: String =
+        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     if error.downcast_ref::<Internal>().is_some() { 1 } else { 2 }
 }
