@@ -2,24 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault, in its own words or not")]
 
-use std::borrow::Cow;
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use pointsman::classifier::TaskClass;
-use pointsman::pricing::{PriceRow, Rates, Tier, Usage};
 use pointsman::record::{
-    Attempt, Attempts, Check, Entry, Error, Header, Input, InputFormat, Label, MAX_ENTRY, Packed,
-    PriceChange, ReadOptions, Record, Skip, SkipKind, Status, Summary, TRACE_EPOCH, WriteTtl, Writer, open,
+    Entry, Error, Input, InputFormat, MAX_ENTRY, ReadOptions, Record, Skip, SkipKind, Status, Summary,
+    TRACE_EPOCH, WriteTtl, open,
 };
-use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
-use proptest::prelude::*;
+use pointsman::units::{Count, Instant};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name)
-}
+use fixtures::{FIXTURES, fixture};
 
 type Buckets = [Option<u64>; 6];
 
@@ -467,34 +464,6 @@ fn every_fixture_is_recognised_without_a_name() {
     }
 }
 
-const FIXTURES: &[(&str, InputFormat)] = &[
-    ("native.jsonl", InputFormat::Native),
-    ("litellm_array.json", InputFormat::LiteLlmSpend),
-    ("litellm_data.json", InputFormat::LiteLlmSpend),
-    ("litellm_dump.jsonl", InputFormat::LiteLlmSpend),
-    ("litellm_special.jsonl", InputFormat::LiteLlmSpend),
-    ("litellm_payload.jsonl", InputFormat::LiteLlmPayload),
-    ("otel.json", InputFormat::Otel),
-    ("otel.jsonl", InputFormat::Otel),
-    ("openai_chat.json", InputFormat::OpenAi),
-    ("openai_mixed.jsonl", InputFormat::OpenAi),
-    ("anthropic.json", InputFormat::Anthropic),
-    ("gemini.json", InputFormat::Gemini),
-    ("gemini_stream.json", InputFormat::Gemini),
-    ("ollama.json", InputFormat::Ollama),
-    ("langfuse.jsonl", InputFormat::Langfuse),
-    ("helicone.jsonl", InputFormat::Helicone),
-    ("portkey.jsonl", InputFormat::Portkey),
-    ("tensorzero.jsonl", InputFormat::TensorZero),
-    ("openrouter.json", InputFormat::OpenRouter),
-    ("azure.csv", InputFormat::Azure),
-    ("burstgpt_1.csv", InputFormat::BurstGpt),
-    ("burstgpt_3.csv", InputFormat::BurstGpt),
-    ("mooncake.jsonl", InputFormat::Mooncake),
-    ("agents.csv", InputFormat::AgentCsv),
-    ("agents.json", InputFormat::AgentJson),
-];
-
 /// The folder of real data, where there is one.
 fn shared() -> Option<PathBuf> {
     let named = std::env::var_os("POINTSMAN_SHARED").map(PathBuf::from);
@@ -534,271 +503,4 @@ fn real_traces_read_without_a_bad_line() {
         let (requests, skips, _) = read(&Input::paths([&path]), &ReadOptions::default()).unwrap();
         assert!(!requests.is_empty() && skips.is_empty(), "{}: {skips:?}", path.display());
     }
-}
-
-// ---- our own format: write, then read ----
-
-fn word() -> impl Strategy<Value = Cow<'static, str>> {
-    prop_oneof![2 => Just(Cow::Borrowed("")), 3 => "[a-z0-9./_-]{1,12}".prop_map(Cow::Owned), 1 => any::<String>().prop_map(Cow::Owned)]
-}
-
-fn count() -> impl Strategy<Value = Count> {
-    prop_oneof![
-        Just(Count::UNKNOWN),
-        Just(Count::ZERO),
-        (0..=Count::MAX).prop_map(|n| Count::new(n).unwrap())
-    ]
-}
-
-fn attempt() -> impl Strategy<Value = Attempt<'static>> {
-    let usage = (count(), count(), count(), count(), count(), count()).prop_map(
-        |(input, cache_read, write_5m, write_1h, output, reasoning)| Usage {
-            input,
-            cache_read,
-            write_5m,
-            write_1h,
-            output,
-            reasoning,
-        },
-    );
-    let rest = (
-        any::<bool>(),
-        any::<Option<u32>>(),
-        any::<Option<u32>>(),
-        0..Status::ALL.len(),
-        0..3usize,
-        any::<bool>(),
-    );
-    (word(), word(), word(), usage, rest).prop_map(|(model, provider, error, usage, rest)| {
-        let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
-        Attempt {
-            model,
-            assumed_model,
-            provider,
-            usage,
-            write_ttl: if assumed { WriteTtl::Assumed } else { WriteTtl::Reported },
-            latency_ms,
-            ttft_ms,
-            status: Status::ALL[status],
-            error,
-            check: [Check::None, Check::Passed, Check::Failed][check],
-        }
-    })
-}
-
-/// Moments that RFC 3339 can write: the years 1 to 9999.
-fn moment() -> impl Strategy<Value = Instant> {
-    prop_oneof![
-        (0i64..4_000_000_000_000).prop_map(Instant::from_millis),
-        (-62_000_000_000_000_000i64..250_000_000_000_000_000).prop_map(Instant)
-    ]
-}
-
-fn request() -> impl Strategy<Value = Entry<'static>> {
-    let tags = (word(), word(), word(), word(), word(), word());
-    let facts = (
-        proptest::option::of(0..TaskClass::ALL.len()),
-        proptest::option::of(0u16..=1000),
-        any::<Option<u32>>(),
-        any::<Option<u32>>(),
-        any::<Option<u32>>(),
-    );
-    let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>()).prop_map(
-        |(model, quality, output)| Label { model, quality: quality.and_then(PerMille::new), output },
-    );
-    let lists = (
-        proptest::collection::vec(any::<u64>(), 0..4),
-        proptest::collection::vec(attempt(), 0..4),
-        proptest::collection::vec(label, 0..3),
-    );
-    let texts = (proptest::option::of(word()), proptest::option::of(word()), word());
-    (moment(), tags, facts, lists, texts).prop_map(|(at, tags, facts, lists, texts)| {
-        let (id, team, project, user, session, asked) = tags;
-        let (task, confidence, turn, tools, history) = facts;
-        let (prefix, attempts, labels) = lists;
-        let (prompt, claimed_usd, simulated) = texts;
-        Entry::Request(Record {
-            id,
-            at,
-            team,
-            project,
-            user,
-            session,
-            asked,
-            task: task.map(|class| TaskClass::ALL[class]),
-            confidence: confidence.and_then(PerMille::new),
-            turn,
-            tools,
-            history,
-            prompt,
-            prefix,
-            attempts: Attempts::from(attempts),
-            labels,
-            claimed_usd,
-            simulated,
-        })
-    })
-}
-
-fn price() -> impl Strategy<Value = PicoPerMillion> {
-    (0..=i64::MAX).prop_map(PicoPerMillion)
-}
-
-fn rates() -> impl Strategy<Value = Rates> {
-    let some = || proptest::option::of(price());
-    let tier = || {
-        (price(), some(), some(), some(), price(), some()).prop_map(
-            |(input, cache_read, write_5m, write_1h, output, reasoning)| Tier {
-                input,
-                cache_read,
-                write_5m,
-                write_1h,
-                output,
-                reasoning,
-            },
-        )
-    };
-    (tier(), proptest::option::of((1u64..1_000_000, tier())))
-        .prop_map(|(base, above)| Rates { base, above: above.into_iter().collect() })
-}
-
-fn event() -> impl Strategy<Value = Entry<'static>> {
-    let change = (
-        "[a-z]{1,8}",
-        proptest::option::of(moment()),
-        rates(),
-        proptest::option::of(rates()),
-        any::<Option<String>>(),
-        any::<bool>(),
-    )
-        .prop_map(|(model, from, standard, batch, source, simulated)| {
-            let row = PriceRow { from, standard, batch, source };
-            Entry::Price(Box::new(PriceChange { model: Cow::Owned(model), row, simulated }))
-        });
-    let note = (moment(), word(), any::<bool>()).prop_map(|(at, text, simulated)| Entry::Note {
-        at,
-        text,
-        simulated,
-    });
-    prop_oneof![change, note]
-}
-
-proptest! {
-    #[test]
-    fn what_is_written_reads_back_the_same(entries in proptest::collection::vec(prop_oneof![3 => request(), 1 => event()], 1..6)) {
-        let mut writer = Writer::new(Vec::new(), &Header { source: "test \"x\"".into(), simulated: vec![] });
-        for entry in &entries {
-            writer.write(entry).unwrap();
-        }
-        let log = writer.finish().unwrap();
-        let shown = String::from_utf8_lossy(&log).into_owned();
-        let mut source = open(&Input::bytes("log", log), &ReadOptions::default()).unwrap();
-        prop_assert_eq!(&source.header().source, "test \"x\"");
-        let mut at = 0;
-        source.for_each(|_, line, entry| {
-            match entry {
-                Ok(entry) => assert_eq!(Some(&entry), entries.get(at), "{shown}"),
-                Err(skip) => panic!("line {line}: {skip}\n{shown}"),
-            }
-            at += 1;
-            ControlFlow::Continue(())
-        }).unwrap();
-        prop_assert_eq!(at, entries.len());
-    }
-}
-
-#[test]
-fn files_are_packed_as_their_name_asks() {
-    let folder = tempfile::tempdir().unwrap();
-    let note = Entry::Note { at: TRACE_EPOCH, text: Cow::Borrowed("hello"), simulated: false };
-    for (name, magic) in
-        [("a.jsonl", b"{\"po".as_slice()), ("a.jsonl.gz", &[0x1f, 0x8b]), ("a.jsonl.zst", &[0x28, 0xb5])]
-    {
-        let path = folder.path().join(name);
-        let mut writer = Writer::new(Packed::create(&path).unwrap(), &Header::default());
-        writer.write(&note).unwrap();
-        writer.finish().unwrap().close().unwrap();
-        assert!(std::fs::read(&path).unwrap().starts_with(magic), "{name}");
-        let mut found = 0;
-        open(&Input::paths([&path]), &ReadOptions::default())
-            .unwrap()
-            .for_each(|_, _, entry| {
-                assert_eq!(entry.unwrap(), note);
-                found += 1;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!(found, 1, "{name}");
-    }
-}
-
-// ---- nothing that comes in can break a reader ----
-
-/// Reads to the end in any case; gives how many entries and skips there were.
-fn survive(bytes: Vec<u8>, format: Option<InputFormat>) -> (u64, u64) {
-    let options = ReadOptions { format, ..ReadOptions::default() };
-    let Ok(mut source) = open(&Input::bytes("fuzz", bytes), &options) else { return (0, 0) };
-    let (mut entries, mut skips) = (0, 0);
-    for block in source.blocks().flatten() {
-        let _end = block.for_each(|_, entry| {
-            match entry {
-                Ok(_) => entries += 1,
-                Err(_) => skips += 1,
-            }
-            ControlFlow::Continue(())
-        });
-    }
-    (entries, skips)
-}
-
-proptest! {
-    #[test]
-    fn any_bytes_in_any_format(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        for format in InputFormat::ALL {
-            survive(bytes.clone(), Some(*format));
-        }
-    }
-
-    #[test]
-    fn any_json_like_text_in_any_format(text in "[\\[\\]{}\",:0-9eE.a-z\\\\\n -]{0,200}") {
-        for format in InputFormat::ALL {
-            survive(text.clone().into_bytes(), Some(*format));
-        }
-    }
-
-    #[test]
-    fn mangled_logs_of_every_format(which in 0..FIXTURES.len(), edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..8)) {
-        let (name, format) = FIXTURES[which];
-        let mut bytes = std::fs::read(fixture(name)).unwrap();
-        for (place, byte, how) in edits {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = place.index(bytes.len());
-            match how {
-                0 => bytes[at] = byte,
-                1 => bytes.truncate(at),
-                _ => bytes.insert(at, b"\"{}[],:\\\n9-"[usize::from(byte) % 11]),
-            }
-        }
-        survive(bytes.clone(), Some(format));
-        survive(bytes, None);
-    }
-}
-
-#[test]
-fn numbers_of_any_size_and_depth_of_any_kind_are_survived() {
-    let deep = format!(
-        "{{\"at\":\"2026-05-23T10:00:00Z\",\"x\":{}1{}}}\n",
-        "[".repeat(300_000),
-        "]".repeat(300_000)
-    );
-    let long = format!("{{\"at\":\"2026-05-23T10:00:00Z\",\"in\":{}}}\n", "9".repeat(10_000));
-    for log in [deep, long] {
-        for format in InputFormat::ALL {
-            survive(log.clone().into_bytes(), Some(*format));
-        }
-    }
-    let extreme = "trace_id,t,input_tokens,output_tokens,cached_prefix_tokens\na,31999999999,1,1,0\nb,31999999999,1,1,0\nc,1e400,1,1,0\nd,nan,4294967295,1,0\n";
-    assert_eq!(survive(extreme.as_bytes().to_vec(), None), (2, 2));
 }

@@ -320,7 +320,7 @@ fn answer(
             Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
                 Copied::Sent => app.say("copied"),
                 Copied::TooLong => {
-                    app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)")
+                    app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)");
                 }
             },
             #[cfg(unix)]

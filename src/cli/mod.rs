@@ -78,7 +78,7 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    match run(cli) {
+    match crate::app::start_diary().and_then(|()| run(cli)) {
         Ok(()) => 0,
         Err(error) => report(&error),
     }

@@ -1,6 +1,7 @@
 //! `pointsman config`: prints what is built in, and says where one's own files are looked for.
 
 use clap::{Args, ValueEnum};
+use std::fmt::Write as _;
 
 use super::output;
 use crate::config::{self, console, policy, themes};
@@ -80,7 +81,7 @@ fn places() -> anyhow::Result<()> {
         } else {
             "built-in is used".to_owned()
         };
-        text.push_str(&format!("  {name:<18} {what:<32} {mark}\n"));
+        let _ = writeln!(text, "  {name:<18} {what:<32} {mark}");
     }
     output::text(&text)
 }

@@ -1,10 +1,13 @@
 //! What stands round every screen: header, tabs, playback bar.
 //!
-//!     pointsman  REPLAY  gateway-0412.jsonl.zst  routed · policy 14*     2026-05-23 14:03:22 UTC   $41.87
-//!     1 Overview  2 Tune  3 Traffic  4 Models                            last 15m · prices list 2026-11-23
+//! ```text
+//! pointsman  REPLAY  gateway-0412.jsonl.zst  routed · policy 14*     2026-05-23 14:03:22 UTC   $41.87
+//! 1 Overview  2 Tune  3 Traffic  4 Models                            last 15m · prices list 2026-11-23
+//! ```
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::fmt::Write as _;
 
 use super::format;
 use super::paint::{self, Look};
@@ -89,7 +92,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     if all.cost.unknown > 0 {
         let word = if area.width >= 100 { " unknown" } else { "?" };
-        spend.push_str(&format!(" +{}{word}", format::count_short(all.cost.unknown)));
+        let _ = write!(spend, " +{}{word}", format::count_short(all.cost.unknown));
     }
     let date = snapshot.clock.date();
     let clock =

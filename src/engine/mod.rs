@@ -65,7 +65,7 @@ impl Engine {
         match event {
             Event::Arrived(arrival) => self.arrived(&arrival, &mut effects),
             Event::Attempted { key, leg, evidence } => {
-                self.attempted(key, leg, evidence.as_ref(), &mut effects)
+                self.attempted(key, leg, evidence.as_ref(), &mut effects);
             }
             Event::Recorded { evidence, settled } => {
                 self.seen(evidence.operation.at);

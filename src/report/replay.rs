@@ -200,7 +200,7 @@ fn by<'a>(
     names: &'a [std::sync::Arc<str>],
     cells: &'a [Cell],
 ) -> impl Iterator<Item = (Option<String>, &'a Cell)> {
-    cells.iter().enumerate().map(|(at, cell)| (names.get(at).map(|name| name.to_string()), cell))
+    cells.iter().enumerate().map(|(at, cell)| (names.get(at).map(std::string::ToString::to_string), cell))
 }
 
 impl ReplayReport {

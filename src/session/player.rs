@@ -153,7 +153,7 @@ impl Player {
             }
             Command::Focus(route, rung) => self.focus = (route, rung),
             Command::Stage(policy) => {
-                self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()))
+                self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()));
             }
             Command::Nudge(route, rung, by) => {
                 let now = self
@@ -206,7 +206,7 @@ impl Player {
         match to {
             Some(to) => self.seek(to),
             None => {
-                self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned())
+                self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned());
             }
         }
     }

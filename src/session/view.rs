@@ -19,7 +19,7 @@ pub fn settle_one(
     let signals = evidence.operation.signals();
     match reading {
         Reading::Recorded => {
-            recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into)
+            recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into);
         }
         Reading::Routed => routed(evidence, policy, &decide(policy, &signals), outlook, into, |_, _| {}),
     }

@@ -63,9 +63,11 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let wanted = player.rerun_wanted();
         let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
         let wait = if playing {
-            (!dirty)
-                .then_some(FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10)))
-                .unwrap_or_default()
+            if dirty {
+                Duration::ZERO
+            } else {
+                FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10))
+            }
         } else if running.is_some() {
             Duration::from_millis(50)
         } else if idle_rerun {
@@ -86,6 +88,7 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let mut next = command;
         while let Some(command) = next {
             staged_at = Instant::now();
+            tracing::debug!(?command, "asked");
             player.handle(command);
             changed = true;
             next = inbox.try_recv().ok();
@@ -124,6 +127,10 @@ fn watch_rerun(
         match job.result.try_recv() {
             Ok(Some(found)) => {
                 let agrees = player.agrees(&found);
+                tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
+                if !agrees {
+                    tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
+                }
                 player.rerun = RerunState::Done {
                     requests: found.requests,
                     cost: found.cost,

@@ -72,6 +72,7 @@ impl Instant {
     }
 
     /// Gives the midnight (UTC) that starts this day.
+    #[must_use]
     pub fn day_start(self) -> Self {
         Self(self.0 - self.0.rem_euclid(86_400_000_000))
     }

@@ -1,7 +1,9 @@
 //! A list of bars: name, bar, figure.
 //!
-//!     gemini 2.5 flash ██████████████▍      64.9 %
-//!     gpt-4.1          ███████▊             31.2 %
+//! ```text
+//! gemini 2.5 flash ██████████████▍      64.9 %
+//! gpt-4.1          ███████▊             31.2 %
+//! ```
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

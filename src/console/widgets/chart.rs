@@ -1,10 +1,12 @@
 //! Curves with axes, in dots finer than a cell, and named points on them.
 //!
-//!     1.00 ┤                    ⣀⣀⠤⠤⠒⠒⠉⠉⠉⠉
-//!          │          ⣀⡠⠤⠒⠊⠉● applied
-//!     0.95 ┤     ⢀⠔⠉ ○ staged
-//!          └──┬───────┬───────┬───────┬───────
-//!            $0.2    $0.6    $1.0    $1.4
+//! ```text
+//! 1.00 ┤                    ⣀⣀⠤⠤⠒⠒⠉⠉⠉⠉
+//!      │          ⣀⡠⠤⠒⠊⠉● applied
+//! 0.95 ┤     ⢀⠔⠉ ○ staged
+//!      └──┬───────┬───────┬───────┬───────
+//!        $0.2    $0.6    $1.0    $1.4
+//! ```
 //!
 //! Floats are for drawing only; nothing is decided by them.
 

@@ -1,11 +1,13 @@
 //! How confident the classifier was: requests per confidence, with the thresholds drawn on it.
 //!
-//!     ▁▁▂▂▃▃▂▁▁      │▂▄▅██▆▄▂▁      ┊│▁▂▂▁       ▁▁▂▂▃▄▄▅▅▆▆▇▇████████████▆▃▁
-//!     0      100     200     300     400     500     600     700     800   1000
-//!     ◀─ opus 4.6 ──▶▲◀──────── gpt-4.1 ──────▶△▲◀────── gemini 2.5 flash ─────▶
-//!                   180                      588 620
+//! ```text
+//! ▁▁▂▂▃▃▂▁▁      │▂▄▅██▆▄▂▁      ┊│▁▂▂▁       ▁▁▂▂▃▄▄▅▅▆▆▇▇████████████▆▃▁
+//! 0      100     200     300     400     500     600     700     800   1000
+//! ◀─ opus 4.6 ──▶▲◀──────── gpt-4.1 ──────▶△▲◀────── gemini 2.5 flash ─────▶
+//!               180                      588 620
+//! ```
 //!
-//! Invariant: a column with any request at all shows at least an eighth; [`hit`] is the inverse of [`column`].
+//! Invariant: a column with any request at all shows at least an eighth; [`hit`] is the inverse of [`column()`].
 
 use std::fmt::Write;
 

@@ -1,6 +1,8 @@
 //! The playback bar: where in the log we are, and what lies ahead.
 //!
-//!     ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  ev 12,408/33,120  ⚑ 3  err 7  loop 14:02:00–14:05:00
+//! ```text
+//! ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  ev 12,408/33,120  ⚑ 3  err 7  loop 14:02:00–14:05:00
+//! ```
 //!
 //! Invariant: places are millionths of the whole log, so that drawing needs no times; [`hit`] is the inverse of drawing.
 

@@ -1,11 +1,13 @@
 //! The screen Models: what every model does in the window, what it costs, and where the policy uses it.
 //!
-//!     ╭ Models · by requests ──────────────────────────────────────────────── last 15m · routed ╮
-//!     │   model            state      share  requests  errors     p95      cost  $ in  $ out    │
-//!     │ ▸ gemini-2.5-flash ✓ ok      64.9 %    12,408     0.1 %  1.20 s  ~$1.20  0.30   2.50    │
-//!     ╰─────────────────────────────────────────────────────────────────────────────────────────╯
-//!     ╭ gemini-2.5-flash ───────────────────────────────────────────────────────────────────────╮
-//!     ╰─────────────────────────────────────────────────────────────────────────────────────────╯
+//! ```text
+//! ╭ Models · by requests ──────────────────────────────────────────────── last 15m · routed ╮
+//! │   model            state      share  requests  errors     p95      cost  $ in  $ out    │
+//! │ ▸ gemini-2.5-flash ✓ ok      64.9 %    12,408     0.1 %  1.20 s  ~$1.20  0.30   2.50    │
+//! ╰─────────────────────────────────────────────────────────────────────────────────────────╯
+//! ╭ gemini-2.5-flash ───────────────────────────────────────────────────────────────────────╮
+//! ╰─────────────────────────────────────────────────────────────────────────────────────────╯
+//! ```
 //!
 //! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters and
 //! are not made up in a replay.

@@ -1,6 +1,8 @@
 //! How fast each model answers: percentiles, and the same on one scale.
 //!
-//!     gpt-4.1   1.20 s  3.41 s  6.02 s    │──●────────│
+//! ```text
+//! gpt-4.1   1.20 s  3.41 s  6.02 s    │──●────────│
+//! ```
 
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;

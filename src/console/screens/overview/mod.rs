@@ -1,12 +1,14 @@
 //! The screen Overview: everything at a glance, as much as the window has room for.
 //!
-//!     ╭ Spend ────── last 15m · routed ╮╭ Models ─────────────────────────── last 15m · routed ╮
-//!     │ so far                  $41.87 ││ model            requests          share    cost     │
-//!     ╰────────────────────────────────╯╰──────────────────────────────────────────────────────╯
-//!     ╭ Confidence · extraction ─────────────────────────╮╭ Latency ────────────── last 15m · routed ╮
-//!     ╰──────────────────────────────────────────────────╯╰──────────────────────────────────────╯
-//!     ╭ Traffic ───────────────╮╭ Spend by team ─────────────╮╭ Events ────────────────────────╮
-//!     ╰────────────────────────╯╰────────────────────────────╯╰────────────────────────────────╯
+//! ```text
+//! ╭ Spend ────── last 15m · routed ╮╭ Models ─────────────────────────── last 15m · routed ╮
+//! │ so far                  $41.87 ││ model            requests          share    cost     │
+//! ╰────────────────────────────────╯╰──────────────────────────────────────────────────────╯
+//! ╭ Confidence · extraction ─────────────────────────╮╭ Latency ────────────── last 15m · routed ╮
+//! ╰──────────────────────────────────────────────────╯╰──────────────────────────────────────╯
+//! ╭ Traffic ───────────────╮╭ Spend by team ─────────────╮╭ Events ────────────────────────╮
+//! ╰────────────────────────╯╰────────────────────────────╯╰────────────────────────────────╯
+//! ```
 //!
 //! Invariant: nothing is worked out here that the snapshot does not hold; where a panel has no room, giving it the keys
 //! brings it on screen.

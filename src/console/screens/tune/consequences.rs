@@ -348,11 +348,12 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut words = String::new();
     let flips: u64 = snapshot.consequences.routes.iter().map(|one| one.flips).sum();
     if nothing {
-        words.push_str("move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it");
-        if look.glyphs.is_ascii() {
-            words = "move the threshold: left/right 1, shift 10, or type it".to_owned();
-        }
-        paint::text(buf, foot, &words, look.style(Role::Muted), look.glyphs.cut);
+        let words = if look.glyphs.is_ascii() {
+            "move the threshold: left/right 1, shift 10, or type it"
+        } else {
+            "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it"
+        };
+        paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
         return;
     }
     let here = one.map_or(0, |one| one.flips);

@@ -1,17 +1,21 @@
 //! Tune: move a threshold and see at once what it costs and buys.
 //!
-//!     ╭ Routes ──────────────────────╮╭ Confidence · extraction ────────────────── last 15m · 12,408 requests ╮
-//!     │   route          rung   thr  ││                                            ▂▅▇█▇▅▂                    │
-//!     │ ▸ extraction     flash  588* ││        ▁▂▄▅██▆▄▂▁      ▁▂▂▁       ▁▁▂▃▄▄▅▆▇▇████▆▃▁                   │
-//!     │                  4.1    180  ││ ◀─ opus ──▶▲◀────── gpt-4.1 ─────▶△▲◀─────── flash ─────────────────▶ │
-//!     ╰──────────────────────────────╯╰──────────────────────────────────────────────────────────────────────╯
-//!     ╭ Consequences ────────── exact ╮╭ Cost against threshold ─────╮╭ Changes ────────────────────────────╮
-//!     │            applied   staged   ││                             ││ v2 14:03:22 extraction · flash …     │
-//!     ╰───────────────────────────────╯╰─────────────────────────────╯╰─────────────────────────────────────╯
+//! ```text
+//! ╭ Routes ──────────────────────╮╭ Confidence · extraction ────────────────── last 15m · 12,408 requests ╮
+//! │   route          rung   thr  ││                                            ▂▅▇█▇▅▂                    │
+//! │ ▸ extraction     flash  588* ││        ▁▂▄▅██▆▄▂▁      ▁▂▂▁       ▁▁▂▃▄▄▅▆▇▇████▆▃▁                   │
+//! │                  4.1    180  ││ ◀─ opus ──▶▲◀────── gpt-4.1 ─────▶△▲◀─────── flash ─────────────────▶ │
+//! ╰──────────────────────────────╯╰──────────────────────────────────────────────────────────────────────╯
+//! ╭ Consequences ────────── exact ╮╭ Cost against threshold ─────╮╭ Changes ────────────────────────────╮
+//! │            applied   staged   ││                             ││ v2 14:03:22 extraction · flash …     │
+//! ╰───────────────────────────────╯╰─────────────────────────────╯╰─────────────────────────────────────╯
+//! ```
 
 mod consequences;
 mod curve;
 mod routes;
+
+use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -140,7 +144,7 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let unsure = consequences.map_or(0, |one| one.unsure);
     let mut scope = format!("{} · {} requests", self::scope(snapshot), format::count(requests));
     if unsure > 0 {
-        scope.push_str(&format!(" · {} without confidence", format::count(u64::from(unsure))));
+        let _ = write!(scope, " · {} without confidence", format::count(u64::from(unsure)));
     }
     let title = format!("Confidence · {}", route.name);
     let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 1 };

@@ -2,28 +2,28 @@
 //!
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
+mod draw;
+mod mouse;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::buffer::Buffer;
+use crossterm::event::{Event, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
 use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
-use super::frame::{self, StripData};
+use super::frame::StripData;
 use super::glyphs::Glyphs;
 use super::goto;
 use super::help::Help;
 use super::keys::{self, Keymap};
-use super::paint::{self, Look};
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screens::{detail, traffic, tune};
 use super::theme::{Depth, Theme};
-use super::ui::{Ask, Asks, Pointer, Scene, Screen, Ui, draw_body};
-use super::widgets::{panel, replay};
+use super::ui::{Ask, Asks, Screen, Ui};
 use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
 use crate::units::{PerMille, Span};
 
@@ -378,12 +378,11 @@ impl App {
                 let shown = Arc::clone(self.shown());
                 let row = traffic::selected_text(&self.ui.traffic, &shown)
                     .filter(|_| self.ui.screen == Screen::Traffic);
-                match row {
-                    Some(row) => vec![Do::Copy(row)],
-                    None => {
-                        self.say("no row is chosen; rows are copied on Traffic");
-                        Vec::new()
-                    }
+                if let Some(row) = row {
+                    vec![Do::Copy(row)]
+                } else {
+                    self.say("no row is chosen; rows are copied on Traffic");
+                    Vec::new()
                 }
             }
             Action::CopyMode => {
@@ -491,12 +490,11 @@ impl App {
     fn window(&mut self, longer: bool) -> Vec<Do> {
         let now = WINDOWS.iter().position(|&window| window == self.latest.window.window).unwrap_or(0);
         let next = if longer { now + 1 } else { now.wrapping_sub(1) };
-        match WINDOWS.get(next) {
-            Some(&window) => vec![Do::Send(Command::Window(window))],
-            None => {
-                self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
-                Vec::new()
-            }
+        if let Some(&window) = WINDOWS.get(next) {
+            vec![Do::Send(Command::Window(window))]
+        } else {
+            self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
+            Vec::new()
         }
     }
 
@@ -521,7 +519,7 @@ impl App {
             match ask {
                 Ask::Send(command) => out.push(Do::Send(command)),
                 Ask::Open(index) => {
-                    self.ui.detail = Some(detail::State { index, ..detail::State::default() })
+                    self.ui.detail = Some(detail::State { index, ..detail::State::default() });
                 }
                 Ask::Show(screen) => {
                     self.show(screen);
@@ -537,115 +535,6 @@ impl App {
             }
         }
         out
-    }
-
-    fn mouse(&mut self, mouse: MouseEvent) -> Vec<Do> {
-        let (x, y) = (mouse.column, mouse.row);
-        let parts = frame::parts(self.area);
-        if let Overlay::Palette(_) | Overlay::Help(_) = self.overlay {
-            return match mouse.kind {
-                MouseEventKind::ScrollUp => self.action(if matches!(self.overlay, Overlay::Help(_)) {
-                    Action::HelpUp
-                } else {
-                    Action::PaletteUp
-                }),
-                MouseEventKind::ScrollDown => self.action(if matches!(self.overlay, Overlay::Help(_)) {
-                    Action::HelpDown
-                } else {
-                    Action::PaletteDown
-                }),
-                _ => Vec::new(),
-            };
-        }
-        let pointer = match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => Pointer::Press(x, y),
-            MouseEventKind::Drag(MouseButton::Left) => Pointer::Drag(x, y),
-            MouseEventKind::Up(MouseButton::Left) => Pointer::Release(x, y),
-            MouseEventKind::ScrollUp => Pointer::Wheel(x, y, -1),
-            MouseEventKind::ScrollDown => Pointer::Wheel(x, y, 1),
-            _ => return Vec::new(),
-        };
-        if let Pointer::Press(..) = pointer {
-            if let Some((screen, _)) =
-                frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into()))
-            {
-                return self.show(screen);
-            }
-        }
-        if let Pointer::Press(..) | Pointer::Drag(..) = pointer
-            && parts.bar.contains((x, y).into())
-        {
-            let strip = self.strip_area();
-            return replay::hit(strip, x).map_or_else(Vec::new, |place| {
-                let share = PerMille::clamped(i64::from(place) / 1000);
-                vec![Do::Send(Command::SeekShare(share))]
-            });
-        }
-        let shown = Arc::clone(self.shown());
-        let asks = self.ui.point(pointer, parts.body, &shown);
-        self.asks(asks)
-    }
-
-    fn strip_area(&self) -> Rect {
-        let parts = frame::parts(self.area);
-        let mut nowhere = Buffer::empty(self.area);
-        frame::bar(self.scene(), &self.strip, parts.bar, &mut nowhere)
-    }
-
-    fn scene(&self) -> Scene<'_> {
-        Scene { snapshot: self.shown(), ui: &self.ui, look: self.look() }
-    }
-
-    fn look(&self) -> Look<'_> {
-        Look { theme: &self.settings.theme, glyphs: self.settings.glyphs }
-    }
-
-    /// Draws everything.
-    pub fn draw(&mut self, area: Rect, buf: &mut Buffer) {
-        self.area = area;
-        let look = self.look();
-        frame::ground(area, buf, look);
-        if panel::too_small(area, buf, look) {
-            return;
-        }
-        let parts = frame::parts(area);
-        let scene = self.scene();
-        let frozen = self.frozen.as_ref().map(|(picture, since)| {
-            let seconds = self.now.saturating_sub(*since).as_secs();
-            let new = self.latest.head.saturating_sub(picture.head);
-            format!("{seconds}s, {new} new")
-        });
-        frame::header(scene, frozen.as_deref(), parts.header, buf);
-        frame::tabs(scene, parts.tabs, buf);
-        draw_body(scene, parts.body, buf);
-        frame::bar(scene, &self.strip, parts.bar, buf);
-        self.draw_footer(parts.footer, buf);
-        match &self.overlay {
-            Overlay::Help(help) => help.render(area, buf, look),
-            Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
-            Overlay::None | Overlay::Prompt(_) => {}
-        }
-    }
-
-    fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
-        let look = self.look();
-        match self.overlay {
-            Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
-            Overlay::Prompt(Asked::Filter) => {
-                self.filter.render(
-                    " / ",
-                    "words, team:search, status:error, cost>0.05, conf<600, escalated, !word",
-                    area,
-                    buf,
-                    look,
-                );
-            }
-            _ if self.messages.render(area, buf, look) => {}
-            _ => {
-                let inside = paint::split_left(area, 1).1;
-                self.hints.1.render(inside, buf, look);
-            }
-        }
     }
 
     /// Says whether the picture moves by itself.

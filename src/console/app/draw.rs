@@ -1,0 +1,77 @@
+//! Puts the whole picture together: frame, screen, footer, and what lies over them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{App, Asked, Overlay};
+use crate::console::paint::{self, Look};
+use crate::console::ui::{Scene, draw_body};
+use crate::console::widgets::panel;
+use crate::console::{frame, goto};
+
+impl App {
+    pub(super) fn strip_area(&self) -> Rect {
+        let parts = frame::parts(self.area);
+        let mut nowhere = Buffer::empty(self.area);
+        frame::bar(self.scene(), &self.strip, parts.bar, &mut nowhere)
+    }
+
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene { snapshot: self.shown(), ui: &self.ui, look: self.look() }
+    }
+
+    pub(super) fn look(&self) -> Look<'_> {
+        Look { theme: &self.settings.theme, glyphs: self.settings.glyphs }
+    }
+
+    /// Draws everything.
+    pub fn draw(&mut self, area: Rect, buf: &mut Buffer) {
+        self.area = area;
+        let look = self.look();
+        frame::ground(area, buf, look);
+        if panel::too_small(area, buf, look) {
+            return;
+        }
+        let parts = frame::parts(area);
+        let scene = self.scene();
+        let frozen = self.frozen.as_ref().map(|(picture, since)| {
+            let seconds = self.now.saturating_sub(*since).as_secs();
+            let new = self.latest.head.saturating_sub(picture.head);
+            format!("{seconds}s, {new} new")
+        });
+        frame::header(scene, frozen.as_deref(), parts.header, buf);
+        frame::tabs(scene, parts.tabs, buf);
+        draw_body(scene, parts.body, buf);
+        frame::bar(scene, &self.strip, parts.bar, buf);
+        self.draw_footer(parts.footer, buf);
+        match &self.overlay {
+            Overlay::Help(help) => help.render(area, buf, look),
+            Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
+            Overlay::None | Overlay::Prompt(_) => {}
+        }
+        if look.glyphs.is_ascii() {
+            paint::to_ascii(buf);
+        }
+    }
+
+    fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
+        let look = self.look();
+        match self.overlay {
+            Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
+            Overlay::Prompt(Asked::Filter) => {
+                self.filter.render(
+                    " / ",
+                    "words, team:search, status:error, cost>0.05, conf<600, escalated, !word",
+                    area,
+                    buf,
+                    look,
+                );
+            }
+            _ if self.messages.render(area, buf, look) => {}
+            _ => {
+                let inside = paint::split_left(area, 1).1;
+                self.hints.1.render(inside, buf, look);
+            }
+        }
+    }
+}

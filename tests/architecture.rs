@@ -1,0 +1,410 @@
+//! The house rules that a compiler does not hold: which room may name which, what the pure core must not touch, and how
+//! files are kept. Reads the sources; ARCHITECTURE.md says why the walls stand where they do.
+
+#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+
+#[path = "support/source.rs"]
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use source::Word;
+
+/// The pure core, lowest first. Arrows point downwards: each room may name those before it.
+const CORE: &[&str] = &["units", "pricing", "classifier", "routing", "outcome", "telemetry", "engine"];
+
+/// The shells and what each may name of the rooms outside the core, and which part of the core.
+const SHELLS: &[Shell] = &[
+    // Logs carry requests, usage, prices and judgements; what is made of them is decided above.
+    Shell { name: "record", core: &["units", "pricing", "classifier", "routing"], shells: &[] },
+    Shell { name: "config", core: CORE, shells: &[] },
+    Shell { name: "report", core: CORE, shells: &[] },
+    Shell { name: "session", core: CORE, shells: &["record"] },
+    // The sample is traffic under a policy file of its own.
+    Shell { name: "sample", core: CORE, shells: &["record", "config", "report"] },
+    // A scenario is a worked example: it states events and shows the engine's figures as a report.
+    Shell { name: "scenario", core: CORE, shells: &["record", "config", "report"] },
+    // Sees traffic only as the session's pictures; record is out so that live traffic can take a log's place.
+    Shell { name: "console", core: CORE, shells: &["session", "config"] },
+    Shell {
+        name: "app",
+        core: CORE,
+        shells: &["record", "config", "report", "session", "sample", "scenario", "console"],
+    },
+    Shell {
+        name: "cli",
+        core: CORE,
+        shells: &["record", "config", "report", "session", "sample", "scenario", "console", "app"],
+    },
+];
+
+struct Shell {
+    name: &'static str,
+    core: &'static [&'static str],
+    shells: &'static [&'static str],
+}
+
+/// What would make the core depend on anything but its events.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::io",
+    "std::os",
+    "Instant::now",
+    "SystemTime",
+    "Utc::now",
+    "Local",
+    "println!",
+    "eprintln!",
+    "print!",
+    "eprint!",
+    "static mut",
+    "thread_local!",
+    // The standard tables are walked in an order that differs from run to run; FxHash's are seeded by nothing.
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "tokio",
+    "crossterm",
+    "ratatui",
+];
+
+/// The only functions of the core that may touch a float: readings for drawing, and the one door for a recorded
+/// probability. None of their results decides anything.
+const FLOATS: &[(&str, &str)] = &[
+    ("units/money.rs", "to_f64"),
+    ("units/instant.rs", "as_secs_f64"),
+    ("units/permille.rs", "from_probability"),
+    // The histogram's own interface takes quantiles as floats; 0.50, 0.95 and 0.99 of whole milliseconds come back.
+    ("telemetry/latency.rs", "percentiles"),
+];
+
+/// A source file.
+struct File {
+    /// Relative to the project, with `/`.
+    path: String,
+    text: String,
+}
+
+fn files_below(folder: &str) -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut waiting = vec![root.join(folder)];
+    let mut found = Vec::new();
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.strip_prefix(root).unwrap().components();
+                let name: Vec<_> = name.map(|part| part.as_os_str().to_string_lossy()).collect();
+                found.push(File { path: name.join("/"), text: fs::read_to_string(&path).unwrap() });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn sources() -> Vec<File> {
+    let found = files_below("src");
+    assert!(found.len() > 100, "the sources are not where they should be: {} files", found.len());
+    found
+}
+
+fn everything() -> Vec<File> {
+    ["src", "tests", "benches"].into_iter().flat_map(files_below).collect()
+}
+
+/// Gives the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
+fn room(path: &str) -> Option<(&str, usize)> {
+    let below = path.strip_prefix("src/")?.strip_suffix(".rs")?;
+    let parts: Vec<&str> = below.split('/').collect();
+    let depth = parts.len() - usize::from(parts.last() == Some(&"mod"));
+    (!matches!(below, "lib" | "main")).then(|| (parts[0], depth))
+}
+
+fn may_name(room: &str, named: &str) -> bool {
+    if room == named {
+        return true;
+    }
+    if let Some(height) = CORE.iter().position(|&core| core == room) {
+        return CORE[..height].contains(&named);
+    }
+    SHELLS
+        .iter()
+        .find(|shell| shell.name == room)
+        .is_some_and(|shell| shell.core.contains(&named) || shell.shells.contains(&named))
+}
+
+fn arrows(file: &File) -> Vec<String> {
+    let Some((from, depth)) = room(&file.path) else { return Vec::new() };
+    let words = source::words(&file.text);
+    let mut wrong: Vec<String> = source::rooms(&words, depth)
+        .into_iter()
+        .filter(|(named, _)| !may_name(from, named))
+        .map(|(named, line)| format!("{}:{line}: `{from}` must not name `{named}`", file.path))
+        .collect();
+    // Naming the library from inside would walk around this test.
+    wrong.extend(
+        source::find(&words, "pointsman::")
+            .iter()
+            .map(|word| format!("{}:{}: write `crate::`", file.path, word.line)),
+    );
+    wrong
+}
+
+fn is_core(path: &str) -> bool {
+    room(path).is_some_and(|(room, _)| CORE.contains(&room))
+}
+
+fn impurities(file: &File) -> Vec<String> {
+    let words = outside_tests(&file.text);
+    let found = IMPURE
+        .iter()
+        .flat_map(|name| source::find(&words, name).into_iter().map(move |word| (name, word.line)));
+    found.map(|(name, line)| format!("{}:{line}: the core must not use `{name}`", file.path)).collect()
+}
+
+fn floats(file: &File) -> Vec<String> {
+    let words = outside_tests(&file.text);
+    let mut wrong = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let excused = |function: &str| FLOATS.contains(&(file.path.trim_start_matches("src/"), function));
+        // A parameter or a result stands before the function's brace: look for the `fn` it belongs to.
+        let announced =
+            words[..at].iter().rposition(|word| word.text == "fn").and_then(|fun| words.get(fun + 1));
+        let excused = excused(&word.function) || announced.is_some_and(|name| excused(&name.text));
+        if source::is_float(&word.text) && !excused {
+            wrong.push(format!(
+                "{}:{}: `{}`: no float in the core; see FLOATS",
+                file.path, word.line, word.text
+            ));
+        }
+    }
+    wrong
+}
+
+/// Gives the files that are compiled for tests alone: `#[cfg(test)] mod name;`.
+fn test_files(sources: &[File]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in sources {
+        let folder = file.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        for window in source::words(&file.text).windows(10) {
+            let text: Vec<&str> = window.iter().map(|word| word.text.as_str()).collect();
+            if let ["#", "[", "cfg", "(", "test", ")", "]", "mod", name, ";"] = text.as_slice() {
+                found.push(format!("{folder}/{name}.rs"));
+            }
+        }
+    }
+    found
+}
+
+fn core_of(sources: Vec<File>) -> Vec<File> {
+    let for_tests = test_files(&sources);
+    sources.into_iter().filter(|file| is_core(&file.path) && !for_tests.contains(&file.path)).collect()
+}
+
+fn outside_tests(text: &str) -> Vec<Word> {
+    source::words(text).into_iter().filter(|word| !word.test).collect()
+}
+
+fn manners(file: &File) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut say = |line: usize, what: &str| wrong.push(format!("{}:{line}: {what}", file.path));
+    if !file.text.starts_with("//! ") {
+        say(1, "a file opens with `//!`: what it is for, and its invariant");
+    }
+    let lines = file.text.lines().count();
+    if lines > 600 {
+        say(lines, "longer than 600 lines: two concerns, two files");
+    }
+    let words = source::words(&file.text);
+    let modules = ["util", "utils", "helpers", "helper", "common", "misc", "manager"];
+    let banned = (modules.into_iter().map(|name| (format!("mod {name}"), "name a module by what it holds")))
+        .chain(["todo!", "unimplemented!", "dbg!"].map(|name| (name.to_owned(), "no finished work")))
+        .chain(
+            ["#[allow(", "#![allow("].map(|name| (name.to_owned(), "use `#[expect(.., reason = \"..\")]`")),
+        );
+    for (name, why) in banned {
+        for word in source::find(&words, &name) {
+            say(word.line, &format!("`{name}`: {why}"));
+        }
+    }
+    wrong
+}
+
+/// Gives the dependencies that no source names.
+fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let mut tables = vec![manifest.get("dependencies")];
+    if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
+        tables.extend(targets.values().map(|target| target.get("dependencies")));
+    }
+    let names: Vec<&String> =
+        tables.into_iter().flatten().filter_map(toml::Value::as_table).flat_map(toml::Table::keys).collect();
+    assert!(!names.is_empty(), "the manifest lists no dependencies");
+    let code: Vec<Vec<Word>> = sources.iter().map(|file| source::words(&file.text)).collect();
+    let used = |name: &str| {
+        let name = name.replace('-', "_");
+        code.iter().any(|words| !source::find(words, &format!("{name}::")).is_empty())
+    };
+    names.into_iter().filter(|name| !used(name)).cloned().collect()
+}
+
+fn hold(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn arrows_point_downwards() {
+    hold(&sources().iter().flat_map(arrows).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_room_is_on_the_plan() {
+    let strange: Vec<String> = sources()
+        .iter()
+        .filter_map(|file| room(&file.path).map(|(room, _)| room.to_owned()))
+        .filter(|room| !CORE.contains(&room.as_str()) && !SHELLS.iter().any(|shell| shell.name == room))
+        .collect();
+    assert!(strange.is_empty(), "say in this test what these may name: {strange:?}");
+}
+
+#[test]
+fn the_core_is_pure() {
+    hold(&core_of(sources()).iter().flat_map(impurities).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_float_decides_anything() {
+    hold(&core_of(sources()).iter().flat_map(floats).collect::<Vec<_>>());
+}
+
+#[test]
+fn files_are_kept_well() {
+    hold(&everything().iter().flat_map(manners).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let idle = idle(include_str!("../Cargo.toml"), &sources());
+    assert!(idle.is_empty(), "dead weight in Cargo.toml: {}", idle.join(", "));
+}
+
+// The rules above are worth only what these findings are worth: each is broken here on purpose.
+
+fn made_up(path: &str, text: &str) -> File {
+    File { path: path.to_owned(), text: text.to_owned() }
+}
+
+fn lines(wrong: &[String]) -> Vec<usize> {
+    let line = |text: &String| text.split(':').nth(1).and_then(|line| line.parse().ok());
+    wrong.iter().filter_map(line).collect()
+}
+
+#[test]
+fn an_arrow_upwards_is_found_however_it_is_written() {
+    let upwards = [
+        ("src/units/money.rs", "use crate::pricing::Usage;"),
+        ("src/units/money.rs", "use crate::{units::Span, engine};"),
+        ("src/units/money.rs", "fn f() -> crate\n    ::engine::Event {}"),
+        ("src/units/mod.rs", "use super::pricing::Usage;"),
+        ("src/units/money.rs", "use super::super::pricing::Usage;"),
+        ("src/units/money.rs", "mod tests { use super::super::super::engine; }"),
+        ("src/units/money.rs", "use pointsman::engine::Event;"),
+        ("src/record/json.rs", "use crate::engine::Event;"),
+        ("src/console/frame.rs", "use crate::record::Input;"),
+        ("src/console/frame.rs", "use crate::app::Setup;"),
+        ("src/config/mod.rs", "use crate::session::Log;"),
+        ("src/app/load.rs", "use crate::cli::Cli;"),
+    ];
+    for (path, text) in upwards {
+        assert_eq!(arrows(&made_up(path, text)).len(), 1, "{path}: {text}");
+    }
+    let downwards = [
+        ("src/engine/mod.rs", "use crate::{units::Span, outcome::Leg};"),
+        (
+            "src/units/money.rs",
+            "// crate::engine\n/* crate::engine */ const A: &str = \"crate::engine\"; use super::names;",
+        ),
+        ("src/units/money.rs", "mod tests { use super::super::names; }"),
+        ("src/console/screens/traffic/mod.rs", "use super::super::paint;"),
+        ("src/console/app.rs", "use crate::session::Snapshot;"),
+        ("src/lib.rs", "use crate::cli;"),
+    ];
+    for (path, text) in downwards {
+        assert_eq!(arrows(&made_up(path, text)), Vec::<String>::new(), "{path}: {text}");
+    }
+}
+
+#[test]
+fn what_the_core_must_not_touch_is_found() {
+    let text = "use std::fs;\nuse std::{io, sync};\nlet a = Instant::now();\nlet m: HashMap<u8, u8>;\nprintln!();\n\
+                use rustc_hash::FxHashMap;\n// std::fs\nlet s = \"std::fs\";\n#[cfg(test)]\nmod tests {\n use std::fs;\n}\nuse std::env;";
+    let mut found = lines(&impurities(&made_up("src/units/a.rs", text)));
+    found.sort_unstable();
+    assert_eq!(found, [1, 2, 3, 4, 5, 13]);
+    let sources = vec![
+        made_up("src/units/mod.rs", "mod a;\n#[cfg(test)]\nmod b;"),
+        made_up("src/units/a.rs", ""),
+        made_up("src/units/b.rs", ""),
+        made_up("src/cli/mod.rs", ""),
+    ];
+    let core: Vec<_> = core_of(sources).into_iter().map(|file| file.path).collect();
+    assert_eq!(
+        core,
+        ["src/units/mod.rs", "src/units/a.rs"],
+        "what is compiled for tests alone may read files"
+    );
+}
+
+#[test]
+fn a_float_in_the_core_is_found() {
+    let text = "fn share(a: u64) -> f64 {\n    a as f64\n}\nconst A: u8 = 1;\nfn b() { let x = 0.5; let y = 1e3; let z = 2.; }\n\
+                fn c(t: (u8, (u8, u8))) { t.1.0; for _ in 0..10 { 1.max(2); } 0xfe; 0usize; }\n\
+                #[cfg(test)]\nmod tests { fn d() { 0.5; } }";
+    assert_eq!(lines(&floats(&made_up("src/routing/a.rs", text))), [1, 2, 5, 5, 5]);
+    let excused = "impl Pico {\n    pub fn to_f64(self) -> f64 {\n        self.0 as f64 / 1e12\n    }\n}";
+    assert_eq!(floats(&made_up("src/units/money.rs", excused)), Vec::<String>::new());
+    assert_eq!(lines(&floats(&made_up("src/units/count.rs", excused))), [2, 3, 3]);
+}
+
+#[test]
+fn bad_manners_are_found() {
+    let bad = [
+        "fn a() {}",
+        "//! A.\nmod util;",
+        "//! A.\nfn a() { todo!() }",
+        "//! A.\n#[allow(dead_code)]\nfn a() {}",
+        "//! A.\n#![allow(unused)]",
+    ];
+    for text in bad {
+        assert_eq!(manners(&made_up("src/a.rs", text)).len(), 1, "{text}");
+    }
+    assert_eq!(manners(&made_up("src/a.rs", &format!("//! A.\n{}", "\n".repeat(600)))).len(), 1);
+    assert_eq!(
+        manners(&made_up("src/a.rs", "//! A.\n/// Never `todo!()`.\nfn utility() { \"#[allow(x)]\"; }"))
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn an_idle_dependency_is_found() {
+    let manifest = "[dependencies]\nclap-man = \"1\"\nserde = \"1\"\nidle = \"1\"\n[target.'cfg(unix)'.dependencies]\nunixy = \"1\"\n";
+    let sources =
+        [made_up("src/a.rs", "use clap_man::Man; #[derive(serde::Serialize)] struct A; // idle::a\n")];
+    assert_eq!(idle(manifest, &sources), ["idle", "unixy"]);
+}
+
+#[test]
+fn literals_and_comments_are_no_code() {
+    let text = "let a = r#\"f64 \" \"#; let b = '\"'; let c: &'static str = \"\\\" f64\"; /* f64 /* f64 */ f64 */ let d = b'\\''; f64";
+    let floats: Vec<_> = source::words(text).into_iter().filter(|word| word.text == "f64").collect();
+    assert_eq!(floats.len(), 1, "{:?}", source::bare(text));
+}

@@ -1,0 +1,39 @@
+//! The small logs under tests/records, one of each format.
+
+use std::path::{Path, PathBuf};
+
+use pointsman::record::InputFormat;
+
+/// Gives the path of a fixture.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name)
+}
+
+/// Every fixture with its format.
+pub(crate) const FIXTURES: &[(&str, InputFormat)] = &[
+    ("native.jsonl", InputFormat::Native),
+    ("litellm_array.json", InputFormat::LiteLlmSpend),
+    ("litellm_data.json", InputFormat::LiteLlmSpend),
+    ("litellm_dump.jsonl", InputFormat::LiteLlmSpend),
+    ("litellm_special.jsonl", InputFormat::LiteLlmSpend),
+    ("litellm_payload.jsonl", InputFormat::LiteLlmPayload),
+    ("otel.json", InputFormat::Otel),
+    ("otel.jsonl", InputFormat::Otel),
+    ("openai_chat.json", InputFormat::OpenAi),
+    ("openai_mixed.jsonl", InputFormat::OpenAi),
+    ("anthropic.json", InputFormat::Anthropic),
+    ("gemini.json", InputFormat::Gemini),
+    ("gemini_stream.json", InputFormat::Gemini),
+    ("ollama.json", InputFormat::Ollama),
+    ("langfuse.jsonl", InputFormat::Langfuse),
+    ("helicone.jsonl", InputFormat::Helicone),
+    ("portkey.jsonl", InputFormat::Portkey),
+    ("tensorzero.jsonl", InputFormat::TensorZero),
+    ("openrouter.json", InputFormat::OpenRouter),
+    ("azure.csv", InputFormat::Azure),
+    ("burstgpt_1.csv", InputFormat::BurstGpt),
+    ("burstgpt_3.csv", InputFormat::BurstGpt),
+    ("mooncake.jsonl", InputFormat::Mooncake),
+    ("agents.csv", InputFormat::AgentCsv),
+    ("agents.json", InputFormat::AgentJson),
+];
