@@ -182,10 +182,15 @@ pub fn stream_report(
         "replayed"
     );
     if found.totals.all.requests == 0 {
-        let hint = found.skipped.first.first().map_or_else(
-            || "the log holds no requests in that stretch of time".to_owned(),
-            |first| format!("line {}: {}; name the format with --input-format", first.line, first.reason),
-        );
+        let hint = match found.skipped.first.first() {
+            _ if options.from.is_some() || options.to.is_some() => {
+                "the log holds none in that stretch of time".to_owned()
+            }
+            Some(first) => {
+                format!("line {}: {}; name the format with --input-format", first.line, first.reason)
+            }
+            None => "the log is empty".to_owned(),
+        };
         return Err(LoadError::Empty(shown, hint).into());
     }
     let book = format!("{} {}", setup.book.name, setup.book.dated);

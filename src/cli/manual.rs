@@ -28,12 +28,14 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
 /// # Errors
 /// Where stdout cannot be written.
 pub fn man() -> anyhow::Result<()> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
     let mut out = Vec::new();
-    let command = Cli::command();
-    clap_mangen::Man::new(command.clone()).render(&mut out)?;
-    for sub in command.get_subcommands() {
-        let named = sub.clone().display_name(format!("pointsman-{}", sub.get_name()));
-        clap_mangen::Man::new(named).render(&mut out)?;
-    }
+    pages(&command, &mut out)?;
     output::text(&String::from_utf8_lossy(&out))
+}
+
+fn pages(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    command.get_subcommands().filter(|sub| sub.get_name() != "help").try_for_each(|sub| pages(sub, out))
 }

@@ -17,6 +17,8 @@ pub mod why;
 
 use clap::{Parser, Subcommand};
 
+use crate::session::LoadError;
+
 /// Signal box for LLM traffic: see what every routing decision costs and buys, move a threshold, watch the cost answer.
 #[derive(Parser, Debug)]
 #[command(
@@ -65,7 +67,7 @@ enum Command {
     Man,
 }
 
-/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given.
+/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
 pub type ExitCode = u8;
 
 /// Parses the command line and runs what it asks for.
@@ -116,6 +118,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return 0;
     }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
+        let _ = writeln!(std::io::stderr().lock(), "cancelled");
+        return 130;
+    }
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -124,6 +130,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
             text.push_str(&cause);
         }
     }
+    // A message may quote a log, and a log may hold anything.
+    let text: String =
+        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     if error.downcast_ref::<Internal>().is_some() { 1 } else { 2 }
 }

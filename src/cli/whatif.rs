@@ -147,7 +147,9 @@ pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::
         }
     }
     for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
-        route.set_thresholds(list)?;
+        route.set_thresholds(list).map_err(|error| {
+            anyhow::anyhow!("{error}\nhint: move the other rung too: --set {}.RUNG=PERMILLE", route.name)
+        })?;
     }
     Ok(staged)
 }

@@ -1,5 +1,7 @@
 //! JSON output: indented, in the order of the struct, ending in a newline.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 /// Writes a report as indented JSON.
@@ -7,7 +9,16 @@ use serde::Serialize;
 /// # Errors
 /// Only where a value cannot be written as JSON, which no report has.
 pub fn to_json<T: Serialize>(report: &T) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(report)?;
+    let written = serde_json::to_string_pretty(report)?;
+    let mut text = String::with_capacity(written.len() + 1);
+    for c in written.chars() {
+        // JSON leaves these as they are, within strings; some terminals take them as commands.
+        if ('\u{7f}'..='\u{9f}').contains(&c) {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
     text.push('\n');
     Ok(text)
 }

@@ -118,11 +118,8 @@ fn markdown(sheet: &Sheet, out: &mut String) {
 
 fn csv(sheet: &Sheet, out: &mut String) {
     let quote = |text: &str| {
-        if text.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
+        let text = clean(text);
+        if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
     };
     let heads: Vec<String> = sheet.heads.iter().map(|name| quote(head(name).0)).collect();
     let _ = writeln!(out, "{}", heads.join(","));

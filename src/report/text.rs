@@ -54,6 +54,11 @@ fn usd(text: &str) -> String {
     )
 }
 
+/// Gives a cost; what is not known at all is no zero.
+fn cost(amount: &str, unknown: u64) -> String {
+    if amount == "0" && unknown > 0 { "unknown".to_owned() } else { usd(amount) }
+}
+
 fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
     latency.map_or_else(
         || "-".to_owned(),
@@ -93,7 +98,7 @@ fn summary(report: &ReplayReport) -> Sheet {
         notes.push(format!("{} requests of unknown cost not in it", count(report.cost_unknown_requests)));
     }
     notes.push(format!("prices {}", report.scope.prices));
-    line("cost", usd(&report.cost_usd), notes.join("; "));
+    line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
     line(
         "baseline",
         usd(&report.baseline_usd),
@@ -150,7 +155,7 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
         sheet.push(vec![
             row.name.1.clone().unwrap_or_else(|| "-".into()),
             count(row.requests),
-            usd(&row.cost_usd),
+            cost(&row.cost_usd, row.cost_unknown_requests),
             if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
             count(row.tokens.input),
             count(row.tokens.cache_read),

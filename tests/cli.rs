@@ -1,0 +1,653 @@
+//! The program from a shell: what it prints, with which exit code, and that every figure is the one a hand computes.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
+
+#[path = "support/program.rs"]
+mod program;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use program::Desk;
+use serde_json::Value;
+
+/// Four requests and a line that is none. By the list prices of gpt-4.1 (2, 0.5 cached, 8 $/1M) and gemini-2.5-flash
+/// (0.3, 2.5): r-1 costs 0.007616 + 0.004096 + 0.0052, r-2 0.002 + 0.0008, r-3 0.00135 on flash and then 0.0072; nobody
+/// knows what r-4 costs.
+const LOG: &str = r#"{"pointsman":"log","v":1,"source":"a test"}
+{"id":"r-1","at":"2026-05-23T10:00:00Z","team":"payments","project":"invoices","task":"extraction","confidence":700,"model":"gpt-4.1","in":3808,"cache_read":8192,"out":650,"latency_ms":100}
+{"id":"r-2","at":"2026-05-23T10:00:10Z","team":"payments","project":"refunds","task":"classification","confidence":300,"model":"gpt-4.1","in":1000,"out":100,"latency_ms":60}
+{"id":"r-3","at":"2026-05-23T10:00:20Z","team":"search","task":"extraction","confidence":650,"attempts":[{"model":"gemini-2.5-flash","in":2000,"out":300,"latency_ms":40,"check":"failed"},{"model":"gpt-4.1","in":2000,"out":400,"latency_ms":80}]}
+this is no log line
+{"id":"r-4","at":"2026-05-23T10:00:30Z","team":"search","task":"extraction","confidence":600,"model":"house-model","in":10,"out":10,"latency_ms":50}
+"#;
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("small.jsonl", LOG);
+    desk
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn report(desk: &Desk, args: &str) -> Value {
+    json(&desk.good(&format!("replay {args} --format json")))
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+/// Gives one text field of every row, by the row's name.
+fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
+    let rows = rows.as_array().expect("rows");
+    rows.iter().map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().expect("text"))).collect()
+}
+
+fn snapshot(name: &str, text: &str) {
+    // Book dates and the classifier's hash change with what is built in, not with what is tested here.
+    let filters = vec![
+        (r"\(\d{4}-\d\d-\d\d\)", "([date])"),
+        (r"list \d{4}-\d\d-\d\d", "list [date]"),
+        (r"pointsman \d+\.\d+\.\d+", "pointsman [version]"),
+    ];
+    insta::with_settings!({ filters => filters, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+/// Gives the subcommands that a help text lists.
+fn subcommands(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    listed
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn every_help_page_reads_well() {
+    let desk = Desk::new();
+    let mut waiting = vec![Vec::<String>::new()];
+    let mut seen = 0;
+    while let Some(words) = waiting.pop() {
+        let help = desk.good(&format!("{} --help", words.join(" ")));
+        assert!(help.lines().all(|line| line.chars().count() <= 140), "{words:?}: too wide\n{help}");
+        waiting
+            .extend(subcommands(&help).into_iter().map(|name| words.iter().cloned().chain([name]).collect()));
+        let name = if words.is_empty() { "pointsman".to_owned() } else { words.join("_") };
+        snapshot(&format!("help_{name}"), &help);
+        seen += 1;
+    }
+    assert!(seen >= 12, "only {seen} pages were found");
+    snapshot("version", &desk.good("--version"));
+}
+
+#[test]
+fn a_replay_gives_the_documented_fields_and_exact_figures() {
+    let desk = desk();
+    let report = report(&desk, "small.jsonl");
+    for field in [
+        "requests",
+        "skipped_lines",
+        "first_at",
+        "last_at",
+        "cost_usd",
+        "cost_unknown_requests",
+        "baseline_usd",
+        "saved_usd",
+        "escalated",
+        "by_model",
+        "by_route",
+        "by_team",
+        "by_project",
+    ] {
+        assert!(keys(&report).contains(&field), "{field} is missing");
+    }
+    assert_eq!(report["requests"], 4);
+    assert_eq!(report["attempts"], 5);
+    assert_eq!(report["skipped_lines"], 1);
+    assert_eq!(report["first_at"], "2026-05-23T10:00:00.000Z");
+    assert_eq!(report["last_at"], "2026-05-23T10:00:30.000Z");
+    assert_eq!(report["cost_usd"], "0.028262");
+    assert_eq!(report["cost_known_usd"], "0.028262");
+    assert_eq!(report["cost_estimated_usd"], "0");
+    assert_eq!(report["cost_unknown_requests"], 1);
+    // The baseline answers r-1, r-2 and r-3 once each; r-4 is not compared, as its cost is unknown.
+    assert_eq!(report["baseline_usd"], "0.026912");
+    assert_eq!(report["saved_usd"], "-0.00135");
+    assert_eq!(report["escalated"], 1);
+    assert_eq!(report["errors"], 0);
+
+    let models = &report["by_model"];
+    for field in ["model", "requests", "tokens", "cost_usd", "latency_ms"] {
+        assert!(keys(&models[0]).contains(&field), "{field} is missing");
+    }
+    assert_eq!(keys(&models[0]["tokens"]), ["cache_read", "cache_write", "input", "output", "reasoning"]);
+    assert_eq!(keys(&models[0]["latency_ms"]), ["known", "p50", "p95", "p99"]);
+    let gpt = models.as_array().unwrap().iter().find(|row| row["model"] == "gpt-4.1").unwrap();
+    assert_eq!(gpt["requests"], 3);
+    assert_eq!(gpt["tokens"]["input"], 6808);
+    assert_eq!(gpt["tokens"]["cache_read"], 8192);
+    assert_eq!(gpt["tokens"]["cache_write"], 0);
+    assert_eq!(gpt["tokens"]["output"], 1150);
+    assert_eq!(
+        (&gpt["latency_ms"]["p50"], &gpt["latency_ms"]["p99"]),
+        (&Value::from(80), &Value::from(100)),
+        "60, 80 and 100 ms"
+    );
+    assert_eq!(
+        column(models, "model", "cost_usd"),
+        BTreeMap::from([("gpt-4.1", "0.026912"), ("gemini-2.5-flash", "0.00135"), ("house-model", "0")])
+    );
+    assert_eq!(
+        column(&report["by_route"], "route", "cost_usd"),
+        BTreeMap::from([("extraction", "0.025462"), ("classification", "0.0028")])
+    );
+    assert_eq!(
+        column(&report["by_team"], "team", "cost_usd"),
+        BTreeMap::from([("payments", "0.019712"), ("search", "0.00855")])
+    );
+    assert_eq!(
+        column(&report["by_project"], "project", "cost_usd"),
+        BTreeMap::from([("invoices", "0.016912"), ("refunds", "0.0028"), ("-", "0.00855")])
+    );
+}
+
+#[test]
+fn a_replay_can_be_read_and_pasted() {
+    let desk = desk();
+    snapshot("replay_table", &desk.good("replay small.jsonl"));
+    snapshot("replay_csv", &desk.good("replay small.jsonl --format csv"));
+    snapshot("replay_md", &desk.good("replay small.jsonl --format md"));
+}
+
+#[test]
+fn the_routed_reading_says_what_is_estimated() {
+    let desk = desk();
+    let report = report(&desk, "small.jsonl --as routed");
+    // r-1 at 700 goes to flash: 3808 and 8192 cached and 650 tokens at 0.3, 0.03 and 2.5 $/1M are 0.00301316, and r-4's
+    // 10 + 10 tokens on gpt-4.1 are 0.0001; no model was seen to answer them. r-2 and r-3 stay as they were.
+    assert_eq!(report["cost_usd"], "0.01446316");
+    assert_eq!(report["cost_estimated_usd"], "0.00311316");
+    assert_eq!(report["cost_known_usd"], "0.01135");
+    assert_eq!(report["estimated_requests"], 2);
+    assert_eq!(report["cost_unknown_requests"], 0);
+}
+
+#[test]
+fn a_stretch_of_time_is_half_open() {
+    let desk = desk();
+    let costs = |args: &str| {
+        let report = report(&desk, &format!("small.jsonl {args}"));
+        (report["requests"].as_u64().unwrap(), report["cost_usd"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(costs("--from 2026-05-23T10:00:10Z --to 2026-05-23T10:00:20Z"), (1, "0.0028".to_owned()));
+    assert_eq!(
+        costs("--from 2026-05-23T12:00:10+02:00 --to 2026-05-23T12:00:20+02:00"),
+        (1, "0.0028".to_owned())
+    );
+    assert_eq!(costs("--from 2026-05-23 --to 2026-05-24"), (4, "0.028262".to_owned()));
+    assert_eq!(costs("--to 2026-05-23T10:00:20Z"), (2, "0.019712".to_owned()));
+    assert_eq!(costs("--from 2026-05-23T10:00Z"), (4, "0.028262".to_owned()));
+}
+
+#[test]
+fn logs_come_from_standard_input_plain_or_packed() {
+    let desk = desk();
+    let from_file = report(&desk, "small.jsonl");
+    let packed = zstd::encode_all(LOG.as_bytes(), 3).unwrap();
+    for bytes in [LOG.as_bytes(), &packed] {
+        let run = desk.run_with("replay - --format json", bytes);
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+        let mut piped = json(&run.out);
+        piped["scope"] = from_file["scope"].clone();
+        piped["skipped"] = from_file["skipped"].clone();
+        assert_eq!(piped, from_file);
+    }
+    // A file is recognised by its content, not by its name.
+    desk.write("packed", packed);
+    assert_eq!(report(&desk, "packed")["cost_usd"], "0.028262");
+}
+
+#[test]
+fn a_log_that_breaks_off_is_reported_and_ends_in_an_error() {
+    let desk = Desk::new();
+    let mut dice = 1u64;
+    let mut line = |n: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!(
+            "{{\"id\":\"{dice:x}\",\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"gpt-4.1\",\"in\":{n},\"out\":{n}}}\n"
+        )
+    };
+    let long: String = (0..50_000).map(&mut line).collect();
+    let packed = zstd::encode_all(long.as_bytes(), 1).unwrap();
+    desk.write("torn.zst", &packed[..packed.len() / 2]);
+    let run = desk.run("replay torn.zst --format json");
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.contains("torn.zst"), "{}", run.err);
+    let report = json(&run.out);
+    assert!(report["requests"].as_u64().unwrap() > 0);
+    assert_eq!(report["damaged"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn strict_stops_at_the_first_bad_line() {
+    let desk = desk();
+    let message = desk.refused("replay small.jsonl --strict");
+    assert!(message.starts_with("error: small.jsonl:5: not JSON"), "{message}");
+}
+
+#[test]
+fn a_model_is_assumed_only_where_none_is_named() {
+    let desk = Desk::new();
+    desk.write(
+        "bare.jsonl",
+        "{\"at\":\"2026-05-23T10:00:00Z\",\"in\":1000,\"out\":100}\n\
+         {\"at\":\"2026-05-23T10:00:01Z\",\"model\":\"gpt-4.1-nano\",\"in\":1000,\"out\":100}\n",
+    );
+    let without = report(&desk, "bare.jsonl");
+    assert_eq!((&without["cost_usd"], &without["cost_unknown_requests"]), (&"0.00014".into(), &1.into()));
+    let with = report(&desk, "bare.jsonl --assume-model gpt-4.1");
+    assert_eq!(with["cost_usd"], "0.00294");
+    assert_eq!(with["cost_estimated_usd"], "0.0028", "an assumed model gives an estimate");
+    assert_eq!(with["cost_unknown_requests"], 0);
+}
+
+#[test]
+fn another_price_book_and_baseline_change_the_bill() {
+    let desk = desk();
+    // The guide's table has no cached price and one price for in and out: 2 $/1M on gpt-4.1, 0.15 on flash.
+    let report = report(&desk, "small.jsonl --prices guide-2026 --baseline claude-opus-4-6");
+    let models = column(&report["by_model"], "model", "cost_usd");
+    assert_eq!(models["gemini-2.5-flash"], "0.000345");
+    assert_eq!(report["scope"]["baseline_model"], "claude-opus-4-6");
+    for (args, said) in [
+        ("--prices nobook", "known books are list, guide-2026"),
+        ("--baseline nomodel", "`pointsman prices list`"),
+    ] {
+        let message = desk.refused(&format!("replay small.jsonl {args}"));
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
+    let desk = desk();
+    desk.write("empty.jsonl", "").write("prose.txt", "Dear all,\nthis is no log.\n");
+    for (args, said) in [
+        ("replay absent.jsonl", "absent.jsonl: No such file"),
+        ("absent.jsonl", "absent.jsonl: No such file"),
+        ("replay", "<LOG>..."),
+        ("replay small.jsonl --format xml", "table, json, csv, md"),
+        ("replay small.jsonl --from noon", "`noon` is not a time"),
+        ("replay small.jsonl --from 2026-05-24 --to 2026-05-23", "is not before"),
+        ("replay small.jsonl --from 2027-01-01", "hint: the log holds none in that stretch of time"),
+        ("replay empty.jsonl", "hint: the log is empty"),
+        ("replay prose.txt", "--input-format"),
+        ("replay small.jsonl --policy absent.toml", "absent.toml"),
+        ("replay small.jsonl --classifier absent.toml", "absent.toml"),
+        ("replay small.jsonl --input-format word", "choose one of: pointsman, litellm"),
+        ("frontier small.jsonl --route nowhere", "the policy has classification, extraction"),
+        ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
+        ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
+        ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),
+        ("why small.jsonl #0", "no request `#0` among 4"),
+        ("why small.jsonl #5", "no request `#5` among 4"),
+        ("prices show nomodel", "hint: `pointsman prices list`"),
+        ("config --print-theme nothing", "hint: `pointsman config --list-themes`"),
+        ("snapshot tune --log small.jsonl --theme nothing", "hint: there are "),
+        ("snapshot tune --log small.jsonl --size 0x0", "like 160x45"),
+        ("snapshot tune --log small.jsonl --route nothing", "no such route"),
+        ("snapshot tune --log small.jsonl --at noon", "--at "),
+        ("snapshot request --log small.jsonl", "needs --request ID"),
+        ("--screen nothing", "write overview, tune, traffic"),
+        ("import small.jsonl -o small.jsonl", "small.jsonl"),
+    ] {
+        let message = desk.refused(args);
+        assert!(message.contains(said), "{args}: `{said}` is not in {message}");
+    }
+}
+
+#[test]
+fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
+    let desk = Desk::new();
+    desk.write(
+        "hostile.jsonl",
+        "{\"id\":\"a\\u001b[31m\",\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"t\\u001b]0;x\\u0007\",\"project\":\"p\\n\\u009b1m\",\
+         \"model\":\"m\\u001b[2J\",\"in\":1,\"out\":1,\"prompt\":\"\\u001b[31m\"}\n\
+         {\"at\":\"\\u001b[31mred\"}\n\x1b[31mraw\n",
+    );
+    for args in [
+        "replay hostile.jsonl",
+        "replay hostile.jsonl --format csv",
+        "replay hostile.jsonl --format md",
+        "replay hostile.jsonl --format json",
+        "replay hostile.jsonl --strict",
+        "why hostile.jsonl #1",
+        "why hostile.jsonl nobody",
+        "snapshot traffic --log hostile.jsonl",
+        "snapshot overview --log hostile.jsonl",
+        "snapshot models --log hostile.jsonl",
+        "whatif hostile.jsonl --set extraction.flash=1000",
+        "frontier hostile.jsonl --route general --step 500",
+    ] {
+        let run = desk.run(args);
+        let control = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !run.out.contains(control) && !run.err.contains(control),
+            "{args}: {:?}{:?}",
+            run.out,
+            run.err
+        );
+        assert!(run.out.len() + run.err.len() > 0, "{args} says nothing");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_leaves_early_is_no_error() {
+    let desk = desk();
+    for args in ["prices list", "replay small.jsonl --format json", "man", "config --print keys", "--help"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = desk.program().args(args.split_whitespace()).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{args}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told() {
+    let desk = desk();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = desk.program().args(["replay", "small.jsonl"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_ne!(output.status.code(), Some(0));
+    assert!(said.starts_with("error: ") && said.contains("No space left"), "{said}");
+}
+
+#[test]
+fn without_a_terminal_the_console_prints_the_report() {
+    let desk = desk();
+    assert_eq!(desk.good("small.jsonl"), desk.good("replay small.jsonl"));
+    assert_eq!(desk.good("small.jsonl --as routed"), desk.good("replay small.jsonl --as routed"));
+    let sample = desk.good("");
+    assert!(sample.starts_with("sample.jsonl.zst · recorded\n"), "{sample}");
+    assert!(sample.contains("made up for a demonstration"), "{sample}");
+}
+
+#[test]
+fn a_what_if_tells_both_sides_and_the_difference() {
+    let desk = desk();
+    let answer = json(&desk.good("whatif small.jsonl --set extraction.flash=680 --format json"));
+    assert_eq!(answer["requests"], 4);
+    assert_eq!(answer["flipped_requests"], 1, "only r-3 lies between 620 and 680");
+    assert_eq!(answer["applied"]["cost_usd"], "0.01446316");
+    assert_eq!(answer["staged"]["cost_usd"], "0.01311316", "r-3 is spared its failed attempt on flash");
+    assert_eq!(answer["change"]["cost_usd"], "-0.00135");
+    assert_eq!(answer["change"]["cost_percent"], "-9.3");
+    assert_eq!(answer["change"]["escalated"], -1);
+    let route =
+        &answer["by_route"].as_array().unwrap().iter().find(|row| row["route"] == "extraction").unwrap();
+    let starts: Vec<_> = [&route["applied"], &route["staged"]]
+        .map(|side| {
+            side["split"].as_array().unwrap().iter().map(|rung| rung["starts"].as_u64().unwrap()).collect()
+        })
+        .into_iter()
+        .collect::<Vec<Vec<u64>>>();
+    assert_eq!(starts, [[2, 1, 0], [1, 2, 0]]);
+    snapshot("whatif_table", &desk.good("whatif small.jsonl --set extraction.flash=680"));
+
+    // A policy with these thresholds, replayed in full, costs the same.
+    let policy = desk.good("config --print policy").replace("threshold = 620", "threshold = 680");
+    desk.write("mine.toml", policy);
+    assert_eq!(report(&desk, "small.jsonl --as routed --policy mine.toml")["cost_usd"], "0.01311316");
+}
+
+#[test]
+fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
+    let desk = desk();
+    let by_name = desk.good("whatif small.jsonl --set extraction.flash=680");
+    for form in ["extraction.gemini-2.5-flash=680", "extraction.1=680"] {
+        assert_eq!(desk.good(&format!("whatif small.jsonl --set {form}")), by_name, "{form}");
+    }
+    for (set, said) in [
+        ("nothing", "write ROUTE.RUNG=PERMILLE, like extraction.flash=588"),
+        ("extraction.flash=1001", "`1001` is no whole number from 0 to 1000"),
+        ("extraction.flash=-1", "no whole number"),
+        ("extraction.flash=0.5", "no whole number"),
+        ("extraction.flash=", "no whole number"),
+        ("extraction.nano=500", "it has flash, 4.1, opus"),
+        ("extraction.4=500", "it has flash, 4.1, opus"),
+        ("nowhere.flash=500", "no such route; the policy has classification"),
+        ("extraction.opus=500", "the last rung has no threshold"),
+        ("extraction.flash=100", "thresholds must descend"),
+        ("extraction.flash=100", "\nhint: move the other rung too"),
+    ] {
+        let message = desk.refused(&format!("whatif small.jsonl --set {set}"));
+        assert!(message.contains(said), "{set}: {message}");
+    }
+    // Both moved at once is one change, in any order.
+    desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=50");
+    desk.good("whatif small.jsonl --set extraction.4.1=50 --set extraction.flash=100");
+}
+
+#[test]
+fn the_frontier_holds_every_threshold_and_agrees_with_a_replay() {
+    let desk = desk();
+    let csv = desk.good("frontier small.jsonl --route extraction --format csv");
+    let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 1001);
+    assert!(rows.iter().enumerate().all(|(at, row)| row[0] == at.to_string()));
+    let applied: Vec<_> = rows.iter().filter(|row| row.last() == Some(&"applied")).collect();
+    let routed = report(&desk, "small.jsonl --as routed");
+    let cost = column(&routed["by_route"], "route", "cost_usd")["extraction"];
+    assert_eq!((applied.len(), applied[0][0], applied[0][3]), (1, "620", cost));
+    assert!(
+        rows.windows(2)
+            .all(|pair| { pair[0][1].parse::<u64>().unwrap() >= pair[1][1].parse::<u64>().unwrap() })
+    );
+    // Elsewhere on the curve too: each point is what a policy with that threshold gives.
+    let policy = desk.good("config --print policy");
+    for threshold in [180, 600, 651, 701, 1000] {
+        desk.write("mine.toml", policy.replace("threshold = 620", &format!("threshold = {threshold}")));
+        let routed = report(&desk, "small.jsonl --as routed --policy mine.toml");
+        let cost = column(&routed["by_route"], "route", "cost_usd")["extraction"];
+        assert_eq!(rows[threshold][3], cost, "at {threshold}");
+    }
+    let stepped = desk.good("frontier small.jsonl --route extraction --format csv --step 100");
+    assert_eq!(stepped.lines().count(), 1 + 11 + 1, "every hundredth, and the applied one");
+}
+
+#[test]
+fn why_tells_one_request_by_id_or_number() {
+    let desk = desk();
+    let by_id = desk.good("why small.jsonl r-3");
+    assert_eq!(desk.good("why small.jsonl #3"), by_id);
+    snapshot("why", &by_id);
+}
+
+#[test]
+fn prices_are_listed_and_shown() {
+    let desk = Desk::new();
+    let list = desk.good("prices list");
+    for model in ["gpt-4.1 ", "gpt-4.1-nano ", "claude-opus-4-6 ", "gemini-2.5-flash ", "mistral-small-2503 "]
+    {
+        assert!(list.contains(model), "{model} is not listed");
+    }
+    snapshot("prices_show", &desk.good("prices show gpt-4.1"));
+    // An alias leads to the same prices.
+    assert_eq!(
+        desk.good("prices show openai/gpt-4.1-2025-04-14").lines().skip(1).collect::<Vec<_>>(),
+        desk.good("prices show gpt-4.1").lines().skip(1).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_imported_log_costs_what_its_origin_did() {
+    let desk = Desk::new();
+    let origin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/litellm_array.json");
+    let origin = origin.to_str().unwrap();
+    let run = desk.run(&format!("import {origin} -o own.jsonl.zst"));
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(0), "", "5 entries imported\n"));
+    assert_eq!(report(&desk, "own.jsonl.zst")["cost_usd"], report(&desk, origin)["cost_usd"]);
+}
+
+#[test]
+fn every_screen_can_be_pictured_at_every_size() {
+    let desk = Desk::new();
+    for screen in ["overview", "tune", "traffic", "models"] {
+        for (columns, rows) in [(80, 24), (120, 36), (200, 60)] {
+            let text = desk.good(&format!("snapshot {screen} --size {columns}x{rows}"));
+            assert_eq!(text.lines().count(), rows, "{screen} {columns}x{rows}");
+            assert!(text.contains("pointsman") && text.contains("SIMULATED"), "{screen} {columns}x{rows}");
+            desk.good(&format!("snapshot {screen} --size {columns}x{rows} -o picture.svg"));
+            let picture = desk.read("picture.svg");
+            assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"), "{screen}");
+            assert!(picture.contains("pointsman"), "{screen}");
+        }
+        // Too small for anything: it says so instead of breaking.
+        assert_eq!(desk.good(&format!("snapshot {screen} --size 1x1")).lines().count(), 1);
+    }
+    desk.write("small.jsonl", LOG);
+    let request = desk.good("snapshot request --log small.jsonl --request r-3");
+    assert!(request.contains("r-3") && request.contains("check failed"), "{request}");
+    let filtered = desk.good("snapshot traffic --log small.jsonl --filter team:search");
+    assert!(filtered.contains("r-3") && !filtered.contains("r-1 "), "{filtered}");
+}
+
+#[test]
+fn what_is_printed_can_be_used() {
+    let desk = desk();
+    let before = report(&desk, "small.jsonl --as routed");
+    let picture = desk.good("snapshot tune --log small.jsonl");
+    for (file, name) in [("policy", "policy.toml"), ("console", "console.toml"), ("keys", "keys.toml")] {
+        let printed = desk.good(&format!("config --print {file}"));
+        desk.write(&format!("config/{name}"), printed);
+    }
+    assert_eq!(report(&desk, "small.jsonl --as routed"), before);
+    assert_eq!(desk.good("snapshot tune --log small.jsonl"), picture);
+    let places = desk.good("config");
+    assert_eq!(places.matches("found").count(), 3, "{places}");
+
+    desk.write("classifier.toml", desk.good("config --print classifier"));
+    let given = report(&desk, "small.jsonl --reclassify --classifier classifier.toml");
+    assert_eq!(given["cost_usd"], "0.028262");
+    let themes = desk.good("config --list-themes");
+    assert!(themes.lines().count() >= 10, "{themes}");
+    for theme in themes.lines() {
+        desk.write(
+            &format!("config/themes/{theme}.toml"),
+            desk.good(&format!("config --print-theme {theme}")),
+        );
+        desk.good(&format!("snapshot tune --log small.jsonl --theme {theme} -o {theme}.svg"));
+    }
+}
+
+#[test]
+fn a_wrong_settings_file_is_told_by_file_and_line() {
+    let policy = Desk::new().good("config --print policy");
+    let line = 1 + policy.lines().position(|line| line.contains("threshold = 180")).unwrap();
+    let rising = policy.replacen("threshold = 180", "threshold = 700", 1);
+    let rising_said = format!("policy.toml:{line}: ");
+    for (file, text, said) in [
+        ("policy.toml", "name = ", "policy.toml:1: "),
+        ("policy.toml", rising.as_str(), rising_said.as_str()),
+        ("policy.toml", "name = \"a\"\nbaseline = \"b\"\nbogus = 1\n", "policy.toml:3: "),
+        ("console.toml", "theme = \"dark\"\nbogus = 1\n", "console.toml:2: "),
+        ("console.toml", "theme = \"dark\"\nrefresh-hz = \"fast\"\n", "console.toml:2: "),
+        ("keys.toml", "[app]\nquit = \"x\n", "keys.toml:2: "),
+        ("keys.toml", "[app]\nfly = \"x\"\n", "keys.toml:2: "),
+        ("keys.toml", "[app]\nhelp = \"q\"\n", "keys.toml:2: "),
+        ("keys.toml", "[app]\nhelp = \"ctrl-c\"\n", "keys.toml:2: "),
+    ] {
+        let desk = desk();
+        desk.write(&format!("config/{file}"), text);
+        let message = desk.refused("snapshot tune --log small.jsonl");
+        assert!(message.contains(said), "{file} {text}: {message}");
+    }
+}
+
+#[test]
+fn shells_get_completions_and_man_gets_a_page() {
+    let desk = Desk::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = desk.good(&format!("completions {shell}"));
+        for word in ["replay", "whatif", "frontier", "strict"] {
+            assert!(script.contains(word), "{shell} does not complete {word}");
+        }
+    }
+    let page = desk.good("man");
+    for title in [".TH pointsman 1", ".TH pointsman-replay 1", ".TH pointsman-prices-list 1"] {
+        assert!(page.contains(title), "{title} is missing");
+    }
+}
+
+/// Five calls as each format tells them: gpt-4.1 with cached input 0.016912, Claude Opus 4.6 with both kinds of cache
+/// writes 0.058576, Gemini 2.5 Flash with thoughts 0.00283204, Mistral Small 0.000135, and a refused call 0.
+#[test]
+fn the_five_reference_calls_cost_to_the_last_digit() {
+    let desk = Desk::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records");
+    for (file, known, estimated) in [
+        ("native.jsonl", "0.07845504", "0"),
+        ("litellm_array.json", "0.07845504", "0"),
+        ("litellm_data.json", "0.07845504", "0"),
+        ("litellm_dump.jsonl", "0.07845504", "0"),
+        ("litellm_payload.jsonl", "0.07845504", "0"),
+        ("openai_chat.json", "0.016912", "0"),
+        ("anthropic.json", "0.058576", "0"),
+        ("gemini.json", "0.00283204", "0"),
+        ("gemini_stream.json", "0.00283204", "0"),
+        // These tell one number for all cache writes: taken at the price of short ones, as an estimate.
+        ("helicone.jsonl", "0.016912", "0.054736"),
+        ("tensorzero.jsonl", "0", "0.054736"),
+    ] {
+        let path = folder.join(file);
+        let report = report(&desk, &format!("{} --prices list", path.display()));
+        assert_eq!(
+            (report["cost_known_usd"].as_str().unwrap(), report["cost_estimated_usd"].as_str().unwrap()),
+            (known, estimated),
+            "{file}"
+        );
+        assert_eq!(report["cost_unknown_requests"], 0, "{file}");
+    }
+}
+
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let named = std::env::var_os("POINTSMAN_SHARED").map(PathBuf::from);
+    named.into_iter().chain([beside]).find(|path| path.join("data/formats").is_dir())
+}
+
+#[test]
+fn real_answers_cost_what_their_providers_charge() {
+    let Some(shared) = shared() else {
+        println!("skipped: no example data (data/formats below POINTSMAN_SHARED)");
+        return;
+    };
+    let desk = Desk::new();
+    for (file, cost) in [
+        ("openai_chat_completion.json", "0.016912"),
+        ("openai_responses_usage.json", "0.016912"),
+        ("anthropic_message.json", "0.058576"),
+        ("gemini_generate_content.json", "0.00283204"),
+        ("mistral_chat.json", "0.000135"),
+        ("litellm_spend_logs.json", "0.075488"),
+        ("litellm_standard_logging_payload.json", "0.058576"),
+        ("langfuse_observations_legacy_export.jsonl", "0.058576"),
+    ] {
+        let path = shared.join("data/formats").join(file);
+        let report = report(&desk, path.to_str().unwrap());
+        assert_eq!(
+            (&report["cost_known_usd"], &report["cost_estimated_usd"]),
+            (&cost.into(), &"0".into()),
+            "{file}"
+        );
+    }
+}
