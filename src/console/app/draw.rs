@@ -49,6 +49,9 @@ impl App {
             Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
             Overlay::None | Overlay::Prompt(_) => {}
         }
+        if look.glyphs.is_ascii() {
+            plain(buf);
+        }
     }
 
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
@@ -70,5 +73,24 @@ impl App {
                 self.hints.1.render(inside, buf, look);
             }
         }
+    }
+}
+
+/// Leaves nothing but ASCII, for terminals that would show the bytes of anything else.
+fn plain(buf: &mut Buffer) {
+    for cell in &mut buf.content {
+        if cell.symbol().is_ascii() {
+            continue;
+        }
+        let sign = match cell.symbol() {
+            "·" => "|",
+            "–" | "—" | "−" => "-",
+            "×" => "x",
+            "±" => "~",
+            "‰" => " ",
+            "…" => "~",
+            _ => "?",
+        };
+        cell.set_symbol(sign);
     }
 }
