@@ -112,6 +112,7 @@ fn base64(bytes: &[u8]) -> String {
 
 /// The taken terminal; dropping it gives it back.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts of the terminal, free of one another")]
 pub struct Session<W: Write> {
     terminal: Terminal<CrosstermBackend<W>>,
     mouse: bool,
