@@ -73,7 +73,8 @@ fn log_text(requests: u64, simulated: bool) -> String {
         } else {
             write!(out, "\"out\":{},\"latency_ms\":{latency}", 40 + dice.below(700))
         };
-        out.push_str(if simulated { ",\"simulated\":\"test\"}\n" } else { "}\n" });
+        // A log that was made up whole says so in the header; one made up in part says so on every panel.
+        out.push_str(if simulated && n % 2 == 0 { ",\"simulated\":\"test\"}\n" } else { "}\n" });
     }
     out.push_str(
         "{\"event\":\"price\",\"at\":\"2026-05-23T12:30:00Z\",\"model\":\"gemini-2.5-flash\",\"input\":\"0.15\",\"output\":\"1.25\"}\n\
@@ -242,7 +243,7 @@ fn every_figure_says_how_well_it_is_known() {
     assert!(row.contains("unknown") && !row.contains("$0 "), "{row}");
     assert!(!recorded.contains("SIMULATED"));
     let simulated = at(player(600, true, Reading::Recorded, Some(Span::hours(1))), 600);
-    assert!(shown(&ui, &simulated, 200, 56).contains(" SIMULATED "));
+    assert!(shown(&ui, &simulated, 200, 56).contains(" PARTLY SIMULATED "));
 }
 
 #[test]

@@ -118,7 +118,19 @@ pub fn load_log(
         !cancel.is_raised()
     });
     progress.finish();
-    Ok(log?)
+    let log = log?;
+    tracing::info!(
+        log = log.title,
+        requests = log.len(),
+        skipped = log.skipped.count,
+        reordered = log.reordered,
+        classified = log.classified,
+        "loaded"
+    );
+    for damage in &log.skipped.damaged {
+        tracing::warn!(damage, "broke off");
+    }
+    Ok(log)
 }
 
 /// Says what a report is about.
@@ -163,6 +175,12 @@ pub fn stream_report(
     });
     progress.finish();
     let found = found?;
+    tracing::info!(
+        logs = shown,
+        requests = found.totals.all.requests,
+        skipped = found.skipped.count,
+        "replayed"
+    );
     if found.totals.all.requests == 0 {
         let hint = match found.skipped.first.first() {
             _ if options.from.is_some() || options.to.is_some() => {

@@ -3,7 +3,9 @@
 mod console;
 mod load;
 mod progress;
+mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
 pub use progress::{Cancel, Progress};
+pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

@@ -17,6 +17,8 @@ pub mod why;
 
 use clap::{Parser, Subcommand};
 
+use crate::session::LoadError;
+
 /// Signal box for LLM traffic: see what every routing decision costs and buys, move a threshold, watch the cost answer.
 #[derive(Parser, Debug)]
 #[command(
@@ -65,7 +67,7 @@ enum Command {
     Man,
 }
 
-/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given.
+/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
 pub type ExitCode = u8;
 
 /// Parses the command line and runs what it asks for.
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    match run(cli) {
+    match crate::app::start_diary().and_then(|()| run(cli)) {
         Ok(()) => 0,
         Err(error) => report(&error),
     }
@@ -115,6 +117,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
     });
     if broken_pipe {
         return 0;
+    }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
+        let _ = writeln!(std::io::stderr().lock(), "cancelled");
+        return 130;
     }
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {

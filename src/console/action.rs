@@ -139,8 +139,8 @@ actions! {
     Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; new rows are then followed.", "bottom tail";
     Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
 
-    NextRequest "list.next-request" [Detail] ["tab" "n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
-    PreviousRequest "list.previous-request" [Detail] ["shift-tab" "N"] "/", "Previous request", "Shows the request before this one in the table.", "neighbour";
+    NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
+    PreviousRequest "list.previous-request" [Detail] ["N"] "/", "Previous request", "Shows the request before this one in the table.", "neighbour";
 
     Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it.", "stop resume run";
     StepForward "player.step-forward" [Player] ["."] "step", "Step one event on", "Goes on by one event.", "next single";

@@ -61,6 +61,25 @@ pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
     }
 }
 
+/// Replaces every sign that is not ASCII, for terminals that can show nothing else.
+pub fn to_ascii(buf: &mut Buffer) {
+    for cell in &mut buf.content {
+        let plain = match cell.symbol() {
+            symbol if symbol.is_ascii() => continue,
+            "·" | "│" => "|",
+            "–" | "−" => "-",
+            "→" => ">",
+            "←" => "<",
+            "±" => "+",
+            "×" => "x",
+            "‰" => "m",
+            "…" => "~",
+            _ => "?",
+        };
+        cell.set_symbol(plain);
+    }
+}
+
 /// Lays a style over an area.
 pub fn tint(buf: &mut Buffer, area: Rect, style: Style) {
     buf.set_style(area, style);

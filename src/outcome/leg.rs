@@ -1,9 +1,9 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
-use super::{Evidence, Profiles};
+use super::{Evidence, Observed, Profiles};
 use crate::pricing::{Cost, PriceTable, Unpriced, Usage, charge};
 use crate::routing::{Check, Status};
-use crate::units::{Count, Millis, ModelId};
+use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
 /// One call within an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +35,27 @@ pub struct Outlook<'a> {
     pub profiles: &'a Profiles,
 }
 
+/// Writes an observed call as a leg, billed at its own model.
+pub(super) fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg {
+    let cost = if seen.model.is_some() {
+        charge(&seen.usage, prices.rates(seen.model, at))
+    } else if seen.usage == Usage::NONE {
+        Cost::Known(Pico::ZERO)
+    } else {
+        Cost::Unknown(Unpriced::NoModel)
+    };
+    Leg {
+        model: seen.model,
+        usage: seen.usage,
+        cost: if seen.assumed { cost.as_estimate() } else { cost },
+        latency: seen.latency,
+        status: seen.status,
+        check: seen.check,
+        observed: true,
+        variance: 0,
+    }
+}
+
 /// Says what a call to `model` did, or is estimated to have done, with this request.
 ///
 /// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it),
@@ -44,18 +65,7 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
     if let Some(seen) = evidence.observed(model) {
-        let cost =
-            if seen.model.is_some() { charge(&seen.usage, rates) } else { Cost::Unknown(Unpriced::NoModel) };
-        return Leg {
-            model,
-            usage: seen.usage,
-            cost: if seen.assumed { cost.as_estimate() } else { cost },
-            latency: seen.latency,
-            status: seen.status,
-            check: seen.check,
-            observed: true,
-            variance: 0,
-        };
+        return seen_leg(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
     usage.reasoning = Count::UNKNOWN;

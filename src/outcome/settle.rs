@@ -1,5 +1,6 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
+use super::leg::seen_leg;
 use super::{Evidence, Leg, Outlook, on_model};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, Next, Policy, RouteId, Status, Why, after_attempt};
@@ -103,23 +104,7 @@ pub fn recorded(
     let at = evidence.operation.at;
     let first = evidence.attempts().next().map(|attempt| attempt.model);
     for seen in evidence.attempts() {
-        let cost = if seen.model.is_some() {
-            charge(&seen.usage, outlook.prices.rates(seen.model, at))
-        } else if seen.usage == crate::pricing::Usage::NONE {
-            Cost::Known(Pico::ZERO)
-        } else {
-            Cost::Unknown(Unpriced::NoModel)
-        };
-        into.push(Leg {
-            model: seen.model,
-            usage: seen.usage,
-            cost: if seen.assumed { cost.as_estimate() } else { cost },
-            latency: seen.latency,
-            status: seen.status,
-            check: seen.check,
-            observed: true,
-            variance: 0,
-        });
+        into.push(seen_leg(seen, at, outlook.prices));
     }
     into.escalated = first.is_some_and(|first| first != into.model);
     into.set_baseline(at, baseline, outlook.prices);

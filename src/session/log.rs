@@ -145,7 +145,7 @@ pub struct Log {
     pub classified: usize,
     /// The strip over the whole log.
     pub strip: Vec<StripCell>,
-    /// Indexes of operations with a failed or escalated attempt, ascending.
+    /// Indexes of operations with a failed call (a fallback included), ascending.
     pub errors: Vec<u32>,
 }
 

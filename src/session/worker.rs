@@ -88,6 +88,7 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let mut next = command;
         while let Some(command) = next {
             staged_at = Instant::now();
+            tracing::debug!(?command, "asked");
             player.handle(command);
             changed = true;
             next = inbox.try_recv().ok();
@@ -126,6 +127,10 @@ fn watch_rerun(
         match job.result.try_recv() {
             Ok(Some(found)) => {
                 let agrees = player.agrees(&found);
+                tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
+                if !agrees {
+                    tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
+                }
                 player.rerun = RerunState::Done {
                     requests: found.requests,
                     cost: found.cost,

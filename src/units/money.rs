@@ -8,6 +8,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
+use rust_decimal::{Decimal, Error as DecimalError};
+
 /// Why a text is no amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
@@ -44,43 +46,32 @@ const PICO_PER_USD_DIGITS: u32 = 12;
 
 /// Reads a decimal text (plain or with an exponent) as an integer scaled by `10^digits`, exactly.
 fn scaled(text: &str, digits: u32) -> Result<i128, MoneyError> {
-    let bad = || MoneyError::NotDecimal(text.to_owned());
     let trimmed = text.trim();
-    let (mantissa, exponent) = match trimmed.find(['e', 'E']) {
-        Some(at) => (&trimmed[..at], trimmed[at + 1..].parse::<i32>().map_err(|_| bad())?),
-        None => (trimmed, 0),
+    let too_fine = |found: u32| MoneyError::TooFine { text: text.to_owned(), found, most: digits };
+    let read = if trimmed.contains(['e', 'E']) {
+        Decimal::from_scientific(trimmed)
+    } else {
+        Decimal::from_str_exact(trimmed)
     };
-    let (negative, unsigned) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
-    };
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return Err(bad());
-    }
-    if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
-        return Err(bad());
-    }
-    let mut all: String = whole.trim_start_matches('0').to_owned();
-    all.push_str(fraction);
-    let kept = all.trim_end_matches('0');
-    let dropped = all.len() - kept.len();
-    if kept.is_empty() {
-        return Ok(0);
-    }
-    let out_of_range = || MoneyError::OutOfRange(text.to_owned());
-    let places = i64::try_from(fraction.len()).map_err(|_| out_of_range())?
-        - i64::from(exponent)
-        - i64::try_from(dropped).map_err(|_| out_of_range())?;
-    if places > i64::from(digits) {
-        let found = u32::try_from(places).unwrap_or(u32::MAX);
-        return Err(MoneyError::TooFine { text: text.to_owned(), found, most: digits });
-    }
-    let mut value: i128 = kept.parse().map_err(|_| out_of_range())?;
-    let shift = u32::try_from(i64::from(digits) - places).map_err(|_| out_of_range())?;
-    let factor = 10i128.checked_pow(shift).ok_or_else(out_of_range)?;
-    value = value.checked_mul(factor).ok_or_else(out_of_range)?;
-    Ok(if negative { -value } else { value })
+    let large = trimmed.contains(['e', 'E']) && !trimmed.contains("e-") && !trimmed.contains("E-");
+    let value = read.map_err(|error| match error {
+        DecimalError::ScaleExceedsMaximumPrecision(_) if large => MoneyError::OutOfRange(text.to_owned()),
+        // More than 28 decimals: finer than any price that can be kept.
+        DecimalError::Underflow | DecimalError::ScaleExceedsMaximumPrecision(_) => {
+            let decimals = trimmed.split_once('.').map_or(29, |(_, fraction)| fraction.len().max(29));
+            too_fine(u32::try_from(decimals).unwrap_or(u32::MAX))
+        }
+        DecimalError::ExceedsMaximumPossibleValue | DecimalError::LessThanMinimumPossibleValue => {
+            MoneyError::OutOfRange(text.to_owned())
+        }
+        _ => MoneyError::NotDecimal(text.to_owned()),
+    })?;
+    let value = value.normalize();
+    let missing = digits.checked_sub(value.scale()).ok_or_else(|| too_fine(value.scale()))?;
+    let factor = 10i128.checked_pow(missing);
+    factor
+        .and_then(|factor| value.mantissa().checked_mul(factor))
+        .ok_or_else(|| MoneyError::OutOfRange(text.to_owned()))
 }
 
 /// Divides rounding half to even.
@@ -249,7 +240,7 @@ mod tests {
         assert_eq!(PicoPerMillion::from_usd_per_token("3.75e-08").unwrap(), PicoPerMillion(37_500_000_000));
         assert_eq!(PicoPerMillion::from_usd_per_million("0.0375").unwrap(), PicoPerMillion(37_500_000_000));
         assert!(matches!(Pico::from_usd("0.0000000000001"), Err(MoneyError::TooFine { found: 13, .. })));
-        for bad in ["", ".", "1.2.3", "abc", "1e", "--1", "1e999999999999"] {
+        for bad in ["", ".", "1.2.3", "abc", "1e", "--1", "1e999999999999", "1e-", "e5"] {
             assert!(Pico::from_usd(bad).is_err(), "{bad} should be refused");
         }
         assert!(matches!(PicoPerMillion::from_usd_per_million("-1"), Err(MoneyError::Negative(_))));

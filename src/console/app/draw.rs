@@ -50,7 +50,7 @@ impl App {
             Overlay::None | Overlay::Prompt(_) => {}
         }
         if look.glyphs.is_ascii() {
-            plain(buf);
+            paint::to_ascii(buf);
         }
     }
 
@@ -73,23 +73,5 @@ impl App {
                 self.hints.1.render(inside, buf, look);
             }
         }
-    }
-}
-
-/// Leaves nothing but ASCII, for terminals that would show the bytes of anything else.
-fn plain(buf: &mut Buffer) {
-    for cell in &mut buf.content {
-        if cell.symbol().is_ascii() {
-            continue;
-        }
-        let sign = match cell.symbol() {
-            "·" => "|",
-            "–" | "—" | "−" => "-",
-            "×" => "x",
-            "±" | "…" => "~",
-            "‰" => " ",
-            _ => "?",
-        };
-        cell.set_symbol(sign);
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn scope_of(scene: Scene<'_>, estimated: u64, whole: u64, room: usize
     if text::width(&full) <= room { full } else { brief }
 }
 
-/// Draws a panel's frame and gives the area inside; says along the bottom where traffic was made up.
+/// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.
 pub(super) fn frame(
     scene: Scene<'_>,
     place: usize,
@@ -99,11 +99,11 @@ pub(super) fn frame(
     let inner = Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
     let area = area.intersection(buf.area);
     let log = &scene.snapshot.log;
-    let words = match log.simulated {
-        0 => return inner,
-        some if some < log.len() => " PARTLY SIMULATED ",
-        _ => " SIMULATED ",
-    };
+    // Where all of the log was made up, the header says so once for every panel.
+    if log.simulated == 0 || log.simulated >= log.len() {
+        return inner;
+    }
+    let words = " PARTLY SIMULATED ";
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
     if area.width > wide.saturating_add(3) && area.height > 1 {
         let at = Rect { x: area.right() - wide - 2, y: area.bottom() - 1, width: wide, height: 1 };

@@ -9,7 +9,7 @@ use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Parts, Writes};
-use crate::record::{Attempts, Record};
+use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 
 #[derive(Debug, Default, Deserialize)]
@@ -126,6 +126,10 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let status = if row.cancelled == Some(true) { Status::Cancelled } else { last };
     let mut served = attempt(row.model.0, counted, status);
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
+    // A generation has no count of cache writes, which Anthropic bills dearer than input: the cost is an estimate there.
+    if served.provider == "anthropic" && counted.usage.cache_read.or_zero() > 0 {
+        served.write_ttl = WriteTtl::Assumed;
+    }
     served.ttft_ms = row.latency.scaled(1.0);
     let generation = row.writing_time.scaled(1.0);
     served.latency_ms =

@@ -93,28 +93,34 @@ fn thresholds(scene: Scene<'_>) -> (u16, u16) {
     (of(&snapshot.policy), of(staged(snapshot)))
 }
 
+/// The points applied and staged; one that moved stands beside the other.
+fn points<'a>(
+    scene: Scene<'_>,
+    place: impl Fn(u16) -> Option<(f64, f64)>,
+    labels: (&'a str, &'a str),
+) -> arrayvec::ArrayVec<Point<'a>, 2> {
+    let (now, then) = thresholds(scene);
+    let look = scene.look;
+    let mut named = arrayvec::ArrayVec::new();
+    if let Some(at) = place(now) {
+        let label = if now == then { labels.0 } else { "" };
+        named.push(Point { at, sign: look.glyphs.point.0, label, style: look.style(Role::Applied) });
+    }
+    if let (true, Some(at)) = (now != then, place(then)) {
+        named.push(Point { at, sign: look.glyphs.point.1, label: labels.1, style: look.style(Role::Staged) });
+    }
+    named
+}
+
 fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, buf: &mut Buffer) {
     let curve = &snapshot.consequences.curve;
     let points: Vec<(f64, f64)> = curve
         .iter()
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
         .collect();
-    let (now, then) = thresholds(scene);
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
-    let mut named = arrayvec::ArrayVec::<Point<'_>, 2>::new();
-    if let Some(place) = at(now) {
-        let label = if now == then { "applied" } else { "" };
-        named.push(Point { at: place, sign: look.glyphs.point.0, label, style: look.style(Role::Applied) });
-    }
-    if let (true, Some(place)) = (now != then, at(then)) {
-        named.push(Point {
-            at: place,
-            sign: look.glyphs.point.1,
-            label: "staged",
-            style: look.style(Role::Staged),
-        });
-    }
+    let named = self::points(scene, at, ("applied", "staged"));
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
         points: &named,
@@ -128,26 +134,9 @@ fn draw_quality(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect
     let curve = &snapshot.consequences.curve;
     let place = |point: &CurvePoint| Some((per_thousand(point, requests)?, quality(point)?));
     let points: Vec<(f64, f64)> = curve.iter().filter_map(place).collect();
-    let (now, then) = thresholds(scene);
     let at = |threshold: u16| curve.iter().find(|point| point.threshold.get() == threshold).and_then(place);
     let look = scene.look;
-    let mut named = arrayvec::ArrayVec::<Point<'_>, 2>::new();
-    if let Some(place) = at(now) {
-        named.push(Point {
-            at: place,
-            sign: look.glyphs.point.0,
-            label: "",
-            style: look.style(Role::Applied),
-        });
-    }
-    if let (true, Some(place)) = (now != then, at(then)) {
-        named.push(Point {
-            at: place,
-            sign: look.glyphs.point.1,
-            label: "",
-            style: look.style(Role::Staged),
-        });
-    }
+    let named = self::points(scene, at, ("", ""));
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],
         points: &named,

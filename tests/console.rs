@@ -1,0 +1,384 @@
+//! The console as a person uses it: keys and mouse in, figures on the screen; and no size that breaks it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use pointsman::classifier::Classifier;
+use pointsman::config::{policy, prices, themes};
+use pointsman::console::app::{App, Do, Settings};
+use pointsman::console::frame;
+use pointsman::console::glyphs::{GlyphSet, Glyphs};
+use pointsman::console::goto;
+use pointsman::console::keys::Keymap;
+use pointsman::console::svg;
+use pointsman::console::theme::{Catalogue, Depth};
+use pointsman::console::ui::{Screen, Ui};
+use pointsman::record::{self, Input, ReadOptions};
+use pointsman::sample;
+use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot};
+use pointsman::units::{Instant, Names, PerMille, Span};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// The bundled sample; it is what a newcomer sees, and it is the same on every machine.
+fn log() -> Arc<Log> {
+    let mut names = Names::default();
+    let policy = Arc::new(policy::parse(policy::BUILTIN, "policy.toml", &mut names).unwrap());
+    let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
+    let source = record::open(&Input::bytes(sample::NAME, sample::BUNDLED), &ReadOptions::default()).unwrap();
+    let book = prices::builtin("list").unwrap();
+    Arc::new(Log::load(sample::NAME.into(), source, ingest, policy, &book, |_| true).unwrap())
+}
+
+/// A console and the session behind it, without threads: what the console sends is done at once.
+struct Desk {
+    app: App,
+    player: Player,
+    area: Rect,
+    gone: bool,
+}
+
+impl Desk {
+    fn open(log: &Arc<Log>, screen: Screen, size: (u16, u16)) -> Self {
+        let mut player = Player::new(Arc::clone(log), Reading::Recorded, Some(Span::hours(1)));
+        player.handle(Command::SeekShare(PerMille::new(360).unwrap()));
+        let snapshot = Arc::new(player.snapshot());
+        let settings = Settings {
+            theme: Catalogue::new(themes::built_in()).load("dark", Depth::True).unwrap().0,
+            glyphs: Glyphs::of(GlyphSet::Braille),
+            keymap: Keymap::build(&[]).unwrap(),
+            mouse: true,
+            message: Duration::from_secs(4),
+            depth: Depth::True,
+        };
+        let app = App::new(Ui { screen, ..Ui::default() }, settings, snapshot);
+        let mut desk = Self { app, player, area: Rect::new(0, 0, size.0, size.1), gone: false };
+        desk.draw();
+        desk
+    }
+
+    fn draw(&mut self) -> Buffer {
+        while self.app.work() {}
+        let mut buffer = Buffer::empty(self.area);
+        self.app.draw(self.area, &mut buffer);
+        buffer
+    }
+
+    fn text(&mut self) -> String {
+        let buffer = self.draw();
+        let mut out = String::new();
+        for y in 0..self.area.height {
+            for x in 0..self.area.width {
+                out.push_str(buffer[(x, y)].symbol());
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    fn event(&mut self, event: &Event) {
+        for todo in self.app.event(event) {
+            match todo {
+                Do::Send(command) => {
+                    self.player.handle(command);
+                    self.app.update(Arc::new(self.player.snapshot()));
+                }
+                Do::Quit => self.gone = true,
+                _ => {}
+            }
+        }
+        self.draw();
+    }
+
+    fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        self.event(&Event::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    fn keys(&mut self, text: &str) {
+        for c in text.chars() {
+            self.key(KeyCode::Char(c), KeyModifiers::NONE);
+        }
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+        self.event(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    }
+
+    fn shown(&self) -> &Snapshot {
+        self.app.shown()
+    }
+
+    fn staged(&self) -> Option<u16> {
+        let route = self.app.ui.tune.route;
+        Some(self.shown().staged.as_ref()?.routes[route].ladder[self.app.ui.tune.rung].threshold.get())
+    }
+
+    fn applied(&self) -> u16 {
+        self.shown().policy.routes[self.app.ui.tune.route].ladder[self.app.ui.tune.rung].threshold.get()
+    }
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 60)];
+
+#[test]
+fn screens_look_as_they_did() {
+    let log = log();
+    for size in SIZES {
+        for (screen, name) in [
+            (Screen::Tune, "tune"),
+            (Screen::Overview, "overview"),
+            (Screen::Models, "models"),
+            (Screen::Traffic, "traffic"),
+        ] {
+            let mut desk = Desk::open(&log, screen, size);
+            if screen == Screen::Tune {
+                desk.keys("r");
+                desk.key(KeyCode::Left, KeyModifiers::SHIFT);
+            }
+            let text = desk.text();
+            insta::with_settings!({filters => vec![
+                (r" *exact sums,[^│]*", " exact sums "),
+                (r"list 20\d\d-\d\d-\d\d", "list [dated]"),
+                (r"builtin [0-9a-f]{8}", "builtin [hash]"),
+            ]}, {
+                insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), text);
+            });
+        }
+    }
+}
+
+#[test]
+fn nudging_stages_applying_holds_and_undo_takes_back() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    desk.keys("r");
+    assert_eq!(desk.applied(), 620, "extraction's first rung in the built-in policy");
+    desk.key(KeyCode::Left, KeyModifiers::SHIFT);
+    desk.key(KeyCode::Right, KeyModifiers::NONE);
+    assert_eq!(desk.staged(), Some(611));
+    let text = desk.text();
+    assert!(text.contains("611*") && text.contains("x lists") && text.contains("policy 1*"), "{text}");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!((desk.staged(), desk.applied()), (None, 611));
+    assert!(desk.text().contains("extraction · flash 620 → 611"));
+    desk.keys("u");
+    assert_eq!(desk.applied(), 620);
+    assert_eq!(desk.shown().policy.version, 3, "an undo is a new version; versions never go back");
+    // Typed: staged when the number is complete, or on Enter.
+    desk.keys("588");
+    assert_eq!(desk.staged(), Some(588));
+    desk.keys("7");
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.staged(), Some(588), "Esc drops what is typed before what is staged");
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.staged(), None);
+    desk.keys("100");
+    desk.keys("0");
+    assert_eq!(desk.staged(), Some(1000));
+    desk.keys("9999");
+    assert_eq!(desk.staged(), Some(999), "four digits above 1000 are taken as the first three");
+}
+
+#[test]
+fn the_mouse_drags_a_threshold() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    desk.keys("r");
+    let text = desk.text();
+    let row = text.lines().position(|line| line.contains('▲')).unwrap();
+    let line = text.lines().nth(row).unwrap();
+    // The marker that is farthest to the right is the first rung's.
+    let column = line.chars().enumerate().filter(|(_, c)| *c == '▲').map(|(at, _)| at).max().unwrap();
+    let (x, y) = (u16::try_from(column).unwrap(), u16::try_from(row).unwrap());
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), x, y);
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), x - 10, y);
+    desk.mouse(MouseEventKind::Up(MouseButton::Left), x - 10, y);
+    let staged = desk.staged().expect("a drag stages a threshold");
+    assert!((430..=530).contains(&staged), "ten columns to the left of 620 is about 480, not {staged}");
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), 0, 0);
+    assert_eq!(desk.staged(), Some(staged), "after the release the mouse moves nothing");
+}
+
+#[test]
+fn a_reader_changes_no_policy() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    desk.app.ui.read_only = true;
+    desk.keys("5");
+    desk.key(KeyCode::Left, KeyModifiers::NONE);
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(desk.staged(), None);
+    assert_eq!(desk.shown().policy.version, 1);
+    assert!(desk.text().contains("read-only"));
+}
+
+#[test]
+fn the_palette_finds_and_the_help_lists_what_works_here() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    desk.keys(":");
+    desk.keys("screen tune");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Tune);
+    desk.keys("?");
+    assert!(desk.text().contains("Lowers the chosen threshold by 1 per mille"));
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    desk.key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert!(desk.gone);
+}
+
+#[test]
+fn a_filter_narrows_and_a_request_says_why() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Traffic, (120, 36));
+    desk.keys("/team:payments escalated");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    let text = desk.text();
+    assert!(text.contains("payments") && !text.contains(" search "), "{text}");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    let detail = desk.text();
+    assert!(detail.contains("Why, by policy") && detail.contains("classify"), "{detail}");
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert!(desk.app.ui.detail.is_none());
+}
+
+#[test]
+fn flips_lists_exactly_the_requests_that_tune_counts() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    desk.keys("r500");
+    let flips: u64 = desk.shown().consequences.routes.iter().map(|route| route.flips).sum();
+    assert!(flips > 0);
+    desk.keys("x");
+    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    desk.draw();
+    let text = desk.text();
+    assert!(
+        text.contains(&format!("{flips} of ")) || text.contains(&format!(" {flips} ")),
+        "{flips} flips in {text}"
+    );
+}
+
+#[test]
+fn go_to_understands_what_its_hint_says_and_nothing_else() {
+    let log = log();
+    let mut player = Player::new(Arc::clone(&log), Reading::Recorded, None);
+    player.handle(Command::SeekShare(PerMille::new(500).unwrap()));
+    let snapshot = player.snapshot();
+    let at = |text: &str| goto::parse(text, &snapshot);
+    let clock = |text: &str| Command::SeekTime(Instant::parse(text).unwrap());
+    assert_eq!(at("14:03:20"), Ok(clock("2026-05-23T14:03:20Z")));
+    assert_eq!(at("14:03"), Ok(clock("2026-05-23T14:03:00Z")));
+    assert_eq!(at("+5m"), Ok(Command::SeekBy(Span::mins(5))));
+    assert_eq!(at("-1h30m"), Ok(Command::SeekBy(Span::mins(-90))));
+    assert_eq!(at("50%"), Ok(Command::SeekShare(PerMille::new(500).unwrap())));
+    assert_eq!(at("ev 12 000"), Ok(Command::SeekEvent(12_000)));
+    assert_eq!(at("2026-05-23T14:03Z"), Ok(clock("2026-05-23T14:03:00Z")));
+    for bad in [
+        "",
+        "x",
+        "101%",
+        "25:00",
+        "14:60",
+        "+",
+        "+5y",
+        "ev",
+        "99999999999999999999s",
+        "+9223372036854775807h",
+        "-é",
+        "1e9%",
+        "14:03:20:1",
+    ] {
+        assert!(at(bad).is_err(), "`{bad}` should be refused");
+    }
+}
+
+#[test]
+fn freezing_holds_the_picture_while_the_log_goes_on() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    desk.keys("f");
+    let held = desk.shown().head;
+    desk.player.handle(Command::Step(50));
+    let moved = Arc::new(desk.player.snapshot());
+    desk.app.update(moved);
+    assert_eq!(desk.shown().head, held);
+    assert!(desk.text().contains("50 new"));
+    desk.keys("f");
+    assert_eq!(desk.shown().head, held + 50);
+}
+
+#[test]
+fn the_strip_and_the_tabs_take_the_mouse() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    let parts = frame::parts(desk.area);
+    let before = desk.shown().clock;
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 70, parts.bar.y);
+    assert!(desk.shown().clock > before);
+    let (screen, at) = frame::tab_places(parts.tabs).nth(2).unwrap();
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), at.x, at.y);
+    assert_eq!(desk.app.ui.screen, screen);
+}
+
+#[test]
+fn no_size_breaks_any_screen_or_overlay() {
+    let log = log();
+    for screen in Screen::ALL {
+        let mut desk = Desk::open(&log, screen, (120, 36));
+        for overlay in ["", "?", ":", "t", "z", "zz"] {
+            desk.keys(overlay);
+            for height in (0..=46).step_by(3) {
+                for width in [0, 1, 2, 5, 11, 24, 39, 59, 60, 61, 79, 80, 99, 100, 119, 150, 210] {
+                    desk.area = Rect::new(0, 0, width, height);
+                    desk.draw();
+                    desk.mouse(MouseEventKind::Down(MouseButton::Left), width / 2, height / 2);
+                    desk.mouse(MouseEventKind::ScrollDown, width, height);
+                }
+            }
+            desk.area = Rect::new(0, 0, 120, 36);
+            if overlay.len() == 1 && overlay != "z" {
+                desk.key(KeyCode::Esc, KeyModifiers::NONE);
+            }
+        }
+        if screen == Screen::Traffic {
+            desk.key(KeyCode::Enter, KeyModifiers::NONE);
+            for height in 0..40 {
+                for width in [0, 1, 30, 60, 80, 109, 110, 180] {
+                    desk.area = Rect::new(0, 0, width, height);
+                    desk.draw();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_theme_and_glyph_set_draws_every_screen_and_ascii_means_ascii() {
+    let log = log();
+    let catalogue = Catalogue::new(themes::built_in());
+    let names: Vec<String> = catalogue.names().map(str::to_owned).collect();
+    for screen in Screen::ALL {
+        let mut desk = Desk::open(&log, screen, (120, 36));
+        for name in &names {
+            desk.app.set_theme(catalogue.load(name, Depth::True).unwrap().0);
+            let buffer = desk.draw();
+            let picture = svg::render(&buffer, svg::Ground::DARK, "test");
+            assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+        }
+        desk.app.tick(Duration::from_secs(60));
+        let settings = Settings {
+            theme: catalogue.load("mono", Depth::None).unwrap().0,
+            glyphs: Glyphs::of(GlyphSet::Ascii),
+            keymap: Keymap::build(&[]).unwrap(),
+            mouse: true,
+            message: Duration::from_secs(4),
+            depth: Depth::None,
+        };
+        desk.app.set_settings(settings);
+        let text = desk.text();
+        let odd: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
+        assert!(odd.is_empty(), "{screen:?} draws {odd:?} with the ascii glyphs:\n{text}");
+    }
+}
