@@ -1,6 +1,6 @@
 //! The program from a shell: what it prints, with which exit code, and that every figure is the one a hand computes.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
+#![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
 #[path = "support/program.rs"]
 mod program;

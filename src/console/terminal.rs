@@ -112,11 +112,14 @@ fn base64(bytes: &[u8]) -> String {
 
 /// The taken terminal; dropping it gives it back.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts of the terminal, free of one another")]
 pub struct Session<W: Write> {
     terminal: Terminal<CrosstermBackend<W>>,
     mouse: bool,
     own: bool,
     entered: bool,
+    /// Whether a synchronized update has begun that the next frame will end.
+    begun: bool,
 }
 
 impl Session<io::BufWriter<Stdout>> {
@@ -139,20 +142,30 @@ impl<W: Write> Session<W> {
     fn start(mut out: W, viewport: Viewport, mouse: bool, own: bool) -> io::Result<Self> {
         enter(&mut out, mouse)?;
         let terminal = Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport })?;
-        Ok(Self { terminal, mouse, own, entered: true })
+        Ok(Self { terminal, mouse, own, entered: true, begun: false })
     }
 
     /// Draws one frame inside a synchronized update. It is always asked for: terminals without it ignore it.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.begin()?;
+        self.begun = false;
         let drawn = self.terminal.draw(render).map(drop);
         let ended = queue!(self.terminal.backend_mut(), EndSynchronizedUpdate);
         let flushed = self.terminal.backend_mut().flush();
         drawn.and(ended).and(flushed)
     }
 
+    fn begin(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        }
+        Ok(())
+    }
+
     /// Makes the next frame draw every cell. (`Terminal::clear` would ask the terminal where its cursor is and wait.)
+    /// The screen is wiped at once, so the update begins here and not with the frame.
     pub fn repaint(&mut self) -> io::Result<()> {
+        self.begin()?;
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
@@ -200,6 +213,7 @@ impl<W: Write> Session<W> {
     /// Gives the terminal back now.
     pub fn close(&mut self) {
         if std::mem::take(&mut self.entered) {
+            self.begun = false;
             let out = self.terminal.backend_mut();
             // The terminal library shows the cursor once more when dropped, which does no harm.
             if self.own {
