@@ -141,11 +141,10 @@ fn classify_and_decide() {
 }
 
 /// Parsing, deciding and accounting on one thread.
-fn single(text: &[u8], reading: Reading) -> u64 {
+fn single(path: &std::path::Path, reading: Reading) -> u64 {
     let (mut ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
-    let source_bytes = text.to_vec();
-    let mut source = record::open(&Input::bytes("bench", source_bytes), &ReadOptions::default()).unwrap();
+    let mut source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
     let mut table = pointsman::pricing::PriceTable::default();
     let profiles = pointsman::outcome::Profiles::default();
     let mut totals = pointsman::telemetry::Totals::default();
@@ -194,7 +193,7 @@ fn replay(text: &[u8], path: &std::path::Path) {
         "",
     );
     for (name, reading) in [("recorded", Reading::Recorded), ("routed", Reading::Routed)] {
-        let (one, _) = best(3, || single(text, reading));
+        let (one, _) = best(3, || single(path, reading));
         row(
             &format!("replay {name}, {:.0} B lines, one core", text.len() as f64 / lines),
             &format!("{:.2} M requests/s", lines / one.as_secs_f64() / 1e6),
@@ -290,6 +289,8 @@ fn frames() {
         let mut player = Player::new(Arc::clone(&log), Reading::Routed, Some(Span::hours(1)));
         player.handle(Command::SeekShare(PerMille::clamped(300)));
         player.handle(Command::SetThreshold(RouteId(1), 0, PerMille::clamped(588)));
+        // A minute of traffic a second: most figures move from frame to frame.
+        player.handle(Command::SetSpeed(pointsman::session::Speed::Tenths(600)));
         player.handle(Command::Play);
         let ui = Ui { screen, ..Ui::default() };
         let mut app = App::new(ui, settings(), Arc::new(player.snapshot()));
