@@ -1,5 +1,7 @@
 //! The console as a person uses it: keys and mouse in, figures on the screen; and no size that breaks it.
 
+#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
