@@ -290,7 +290,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("replay prose.txt", "--input-format"),
         ("replay small.jsonl --policy absent.toml", "absent.toml"),
         ("replay small.jsonl --classifier absent.toml", "absent.toml"),
-        ("replay small.jsonl --input-format word", "choose one of: pointsman, litellm"),
+        ("replay small.jsonl --input-format word", "possible values: pointsman, litellm"),
         ("frontier small.jsonl --route nowhere", "the policy has classification, extraction"),
         ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
         ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),

@@ -498,6 +498,14 @@ proptest! {
         prop_assert_eq!(&again.to_date.all, &after.to_date.all);
         prop_assert_eq!(&again.totals.all, &after.totals.all);
         prop_assert_eq!(again.policy.version, after.policy.version);
+        // Reading the log the other way and back changes nothing, also where the change was made.
+        player.handle(Command::SeekEvent(at));
+        let here = player.snapshot();
+        player.handle(Command::Read(Reading::Recorded));
+        prop_assert_eq!(player.snapshot().policy.version, here.policy.version);
+        player.handle(Command::Read(Reading::Routed));
+        prop_assert_eq!(&player.snapshot().totals.all, &here.totals.all);
+        prop_assert_eq!(here.policy.version, after.policy.version);
         if after.policy.version > 1 {
             player.handle(Command::Undo);
             prop_assert_eq!(player.snapshot().policy.routes[0].thresholds(), memory.policy.routes[0].thresholds());

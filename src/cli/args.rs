@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::app::SetupOptions;
 use crate::record::{Input, InputFormat, ReadOptions};
@@ -20,7 +21,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "MODEL")]
     pub baseline: Option<String>,
     /// Name the log format instead of recognising it (`pointsman import --help` lists them).
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub input_format: Option<InputFormat>,
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
@@ -57,6 +58,13 @@ impl EngineArgs {
             read: self.read(),
         }
     }
+}
+
+/// Reads a format by its name; the long help lists them with what they are.
+pub fn formats() -> impl TypedValueParser<Value = InputFormat> {
+    let known =
+        InputFormat::ALL.iter().map(|format| PossibleValue::new(format.name()).help(format.description()));
+    PossibleValuesParser::new(known).try_map(|name| name.parse::<InputFormat>())
 }
 
 /// Names logs for reports.

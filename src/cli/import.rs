@@ -27,7 +27,7 @@ pub struct ImportArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// The format of the logs, instead of recognising it by their content.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = super::args::formats())]
     pub input_format: Option<InputFormat>,
     /// The model to assume where a log names none; costs then count as estimates.
     #[arg(long, value_name = "MODEL")]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{Setup, load_log};
-use crate::report::{Format, Sheet, render, to_json};
+use crate::report::{Format, Sheet, error_text, render, to_json};
 use crate::routing::{Policy, RouteId};
 use crate::session::Command;
 use crate::session::{Consequences, Log, Player, Reading};
@@ -43,7 +43,7 @@ pub struct Side {
     cost_usd: String,
     cost_known_usd: String,
     cost_estimated_usd: String,
-    cost_error_usd: String,
+    cost_error_usd: Option<String>,
     cost_unknown_requests: u64,
     cost_per_1000_usd: String,
     cost_per_month_usd: Option<String>,
@@ -167,7 +167,7 @@ fn side(forecast: &Forecast, span: Span, split: Vec<Share>) -> Side {
         cost_usd: total.usd(),
         cost_known_usd: forecast.cost.known.usd(),
         cost_estimated_usd: forecast.cost.estimated.usd(),
-        cost_error_usd: forecast.cost_error().usd(),
+        cost_error_usd: error_text(forecast.cost.estimated, forecast.cost_error()),
         cost_unknown_requests: forecast.cost.unknown,
         cost_per_1000_usd: total.ratio(1000, counted).usd_rounded(6),
         cost_per_month_usd: per_month(total, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
@@ -326,10 +326,11 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         staged.cost_usd.clone(),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
+    let error = |side: &Side| side.cost_error_usd.clone().unwrap_or_else(|| "?".into());
     sheet.push(vec![
         "  of it estimated $".into(),
-        format!("{} ±{}", applied.cost_estimated_usd, applied.cost_error_usd),
-        format!("{} ±{}", staged.cost_estimated_usd, staged.cost_error_usd),
+        format!("{} ±{}", applied.cost_estimated_usd, error(applied)),
+        format!("{} ±{}", staged.cost_estimated_usd, error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {

@@ -66,7 +66,7 @@ impl Hints {
             paint::split_left(at, at.width.saturating_sub(u16::try_from(all).unwrap_or(u16::MAX)));
         let mut rest = items;
         for item in &self.items {
-            if columns(item) > usize::from(rest.width) {
+            if columns(item) + 2 > usize::from(rest.width) {
                 paint::text(
                     buf,
                     rest,

@@ -115,8 +115,9 @@ pub struct ReplayReport {
     pub cost_known_usd: String,
     /// The part priced from assumed or estimated tokens.
     pub cost_estimated_usd: String,
-    /// Half-width of a 95% interval of the estimated part, from the spread of answer lengths alone.
-    pub cost_error_usd: String,
+    /// Half-width of a 95% interval of the estimated part, from the spread of answer lengths alone; null where something
+    /// is estimated and that spread is not known.
+    pub cost_error_usd: Option<String>,
     /// Operations whose cost is unknown and not in `cost_usd`.
     pub cost_unknown_requests: u64,
     /// What the baseline model would have cost, over operations where both costs are known or estimated.
@@ -184,6 +185,11 @@ fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
     }
 }
 
+/// Writes the error of an estimate; `None` where there is an estimate and nothing to judge it by.
+pub(crate) fn error_text(estimated: Pico, error: Pico) -> Option<String> {
+    (estimated == Pico::ZERO || error != Pico::ZERO).then(|| error.usd())
+}
+
 /// Rows of one dimension, most expensive first, then most requests, then by name.
 fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>, &'a Cell)>) -> Vec<Row> {
     let mut list: Vec<(Pico, Row)> = cells
@@ -227,7 +233,7 @@ impl ReplayReport {
             cost_usd: all.cost.total().usd(),
             cost_known_usd: all.cost.known.usd(),
             cost_estimated_usd: all.cost.estimated.usd(),
-            cost_error_usd: all.cost_error().usd(),
+            cost_error_usd: error_text(all.cost.estimated, all.cost_error()),
             cost_unknown_requests: all.cost.unknown,
             baseline_usd: all.baseline.total().usd(),
             saved_usd: all.saved().usd(),

@@ -89,9 +89,12 @@ fn summary(report: &ReplayReport) -> Sheet {
     let mut notes = Vec::new();
     if report.cost_estimated_usd != "0" {
         notes.push(format!(
-            "{} of it estimated ±{}",
+            "{} of it estimated {}",
             usd(&report.cost_estimated_usd),
-            usd(&report.cost_error_usd)
+            report
+                .cost_error_usd
+                .as_ref()
+                .map_or_else(|| "(error not known)".to_owned(), |error| format!("±{}", usd(error)))
         ));
     }
     if report.cost_unknown_requests > 0 {

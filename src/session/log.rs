@@ -245,10 +245,11 @@ impl Log {
             return Err(LoadError::Empty(title, hint));
         }
         history.shrink();
-        let reordered = history.sort();
+        // Before sorting: a stream, which cannot sort, fits on the same operations.
         for (_, evidence) in history.range(0, PROFILED) {
             fit.add(&evidence);
         }
+        let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
         let classifier = ingest.classifier_tag();
         let names = ingest.names;

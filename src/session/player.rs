@@ -148,6 +148,7 @@ impl Player {
                     let head = self.head;
                     self.restart_engine();
                     self.forward_engine(head);
+                    self.enter_policy();
                     self.rebuild();
                 }
             }
@@ -312,12 +313,7 @@ impl Player {
         if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
             self.checkpoints.push((index, self.engine.clone()));
         }
-        if let Some(span) = self.policies.iter().find(|span| span.from == index)
-            && span.policy.version > self.engine.policy().version
-        {
-            let policy = Arc::clone(&span.policy);
-            self.engine.apply(Event::PolicyChanged(policy));
-        }
+        self.enter_policy();
         let mut settled = std::mem::take(&mut self.scratch);
         settle(&mut self.engine, self.reading, &log.profiles, index as u64, &evidence, &mut settled);
         if with_view {
@@ -330,6 +326,16 @@ impl Player {
     fn forward_engine(&mut self, to: usize) {
         while self.head < to.min(self.log.len()) {
             self.one(false);
+        }
+    }
+
+    /// Brings into force what was changed exactly here, as it was when the change was made.
+    fn enter_policy(&mut self) {
+        if let Some(span) = self.policies.iter().find(|span| span.from == self.head)
+            && span.policy.version > self.engine.policy().version
+        {
+            let policy = Arc::clone(&span.policy);
+            self.engine.apply(Event::PolicyChanged(policy));
         }
     }
 
@@ -347,13 +353,8 @@ impl Player {
             }
         }
         self.forward_engine(to);
-        // A change made exactly here is in force, as it was when it was made.
-        if let Some(span) = self.policies.iter().find(|span| span.from == to)
-            && span.policy.version > self.engine.policy().version
-        {
-            let policy = Arc::clone(&span.policy);
-            self.engine.apply(Event::PolicyChanged(policy));
-        }
+        self.enter_policy();
+        // Before the first operation the clock stands at the log's start.
         self.clock = self.log.history.get(to.saturating_sub(1)).map_or(self.clock, |operation| operation.at);
         if to == self.log.len() {
             if self.play == Play::Playing {

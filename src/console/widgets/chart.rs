@@ -177,10 +177,15 @@ impl Chart<'_> {
             let Some((x, y)) = canvas.cell(place(point.at)) else { continue };
             paint::sign(buf, x, y, point.sign, point.style);
             let wide = u16::try_from(text::width(point.label)).unwrap_or(u16::MAX);
-            // To the right where there is room, else to the left.
+            // To the right where there is room and no other point, else to the left.
             let right = plot.right().saturating_sub(x.saturating_add(2));
-            let start =
-                if right >= wide { x.saturating_add(2) } else { x.saturating_sub(wide.saturating_add(1)) };
+            let covers = |other: &Point<'_>| {
+                canvas
+                    .cell(place(other.at))
+                    .is_some_and(|(ox, oy)| oy == y && ox > x && ox <= x.saturating_add(wide + 2))
+            };
+            let free = right >= wide && !self.points.iter().any(covers);
+            let start = if free { x.saturating_add(2) } else { x.saturating_sub(wide.saturating_add(1)) };
             if start >= plot.left() {
                 let room =
                     Rect { x: start, y, width: wide.min(plot.right().saturating_sub(start)), height: 1 };

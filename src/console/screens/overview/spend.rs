@@ -123,8 +123,11 @@ fn estimated(cell: &Cell) -> (Short, Role) {
     if cell.cost.estimated == Pico::ZERO {
         return (short(format_args!("none")), Role::Muted);
     }
-    let (amount, error) = (format::money(cell.cost.estimated), format::money(cell.cost_error()));
-    (short(format_args!("~{amount} ±{error}")), Role::Estimated)
+    let amount = format::money(cell.cost.estimated);
+    match cell.cost_error() {
+        Pico::ZERO => (short(format_args!("~{amount} ±?")), Role::Estimated),
+        error => (short(format_args!("~{amount} ±{}", format::money(error))), Role::Estimated),
+    }
 }
 
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
@@ -141,9 +144,9 @@ fn saved(cell: &Cell) -> (Short, Role) {
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());
-    let (role, sign) = if saved.0 < 0 { (Role::Worse, "+") } else { (Role::Better, "-") };
+    let role = if saved.0 < 0 { Role::Worse } else { Role::Better };
     let percent = figures::money_share(size, baseline);
-    (short(format_args!("~{}  {sign}{percent}", format::money(size))), role)
+    (short(format_args!("~{}  {percent}", format::money(size))), role)
 }
 
 /// Two bars: what the baseline would have cost, and what was paid for the same requests.

@@ -278,6 +278,8 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         for value in values(rest).ok_or_else(hint)? {
             match (value.as_str(), Status::from_name(&value)) {
                 (_, Some(status)) => all.push(status),
+                ("limited", _) => all.push(Status::RateLimited),
+                ("server", _) => all.push(Status::ServerError),
                 ("error", _) => all.extend(Status::ALL.into_iter().filter(|status| !status.is_ok())),
                 (code, _) => match code.parse::<u16>() {
                     Ok(code @ 100..600) => all.push(Status::from_http(code)),

@@ -102,7 +102,10 @@ fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
 
 fn error_bar(error: Pico) -> Short {
     let mut text = Short::new();
-    let _ = write!(text, "±{}", format::money(error));
+    let _ = match error {
+        Pico::ZERO => write!(text, "±?"),
+        error => write!(text, "±{}", format::money(error)),
+    };
     text
 }
 
