@@ -1,5 +1,7 @@
 //! The console as a person uses it: keys and mouse in, figures on the screen; and no size that breaks it.
 
+#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,19 +167,36 @@ fn nudging_stages_applying_holds_and_undo_takes_back() {
     desk.keys("u");
     assert_eq!(desk.applied(), 620);
     assert_eq!(desk.shown().policy.version, 3, "an undo is a new version; versions never go back");
-    // Typed: staged when the number is complete, or on Enter.
+    // Typed: Enter stages the number, and only Enter again applies it.
     desk.keys("588");
-    assert_eq!(desk.staged(), Some(588));
+    assert_eq!(desk.staged(), None);
+    assert!(desk.text().contains("588_"), "what is typed is shown");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!((desk.staged(), desk.applied()), (Some(588), 620));
     desk.keys("7");
     desk.key(KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(desk.staged(), Some(588), "Esc drops what is typed before what is staged");
     desk.key(KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(desk.staged(), None);
-    desk.keys("100");
-    desk.keys("0");
+    desk.keys("1000");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
     assert_eq!(desk.staged(), Some(1000));
     desk.keys("9999");
-    assert_eq!(desk.staged(), Some(999), "four digits above 1000 are taken as the first three");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(desk.staged(), Some(1000));
+    assert!(desk.text().contains("9999 is outside 0 to 1000"));
+}
+
+#[test]
+fn whoever_points_at_a_route_finds_it_chosen_on_tune() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Tune);
+    let (route, rung) = desk.app.ui.tune.chosen(&desk.shown().policy.clone());
+    let consequences = &desk.shown().consequences;
+    assert_eq!((consequences.route, consequences.rung), (route, rung));
+    assert!(!desk.text().contains("no requests of this route"));
 }
 
 #[test]
@@ -248,6 +267,7 @@ fn flips_lists_exactly_the_requests_that_tune_counts() {
     let log = log();
     let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
     desk.keys("r500");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
     let flips: u64 = desk.shown().consequences.routes.iter().map(|route| route.flips).sum();
     assert!(flips > 0);
     desk.keys("x");

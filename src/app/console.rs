@@ -299,6 +299,25 @@ async fn watch_all(
     Ok(())
 }
 
+/// Writes the policy in force to a file that does not exist yet, and names it.
+fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
+    use std::io::Write as _;
+    let text = config::policy::to_toml(&picture.policy, &picture.log.names);
+    for attempt in 1..100 {
+        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+        let path = format!("policy-v{}{suffix}.toml", picture.policy.version);
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes()).with_context(|| path.clone())?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).context(path),
+        }
+    }
+    anyhow::bail!("there are a hundred such files already")
+}
+
 /// Does what an event asks for; false means leave.
 fn answer(
     app: &mut App,
@@ -327,6 +346,13 @@ fn answer(
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
             Do::Suspend => app.say("this system has no job control"),
+            Do::SavePolicy => {
+                let picture = Arc::clone(app.shown());
+                match save_policy(&picture) {
+                    Ok(path) => app.say(&format!("policy {} written to {path}", picture.policy.version)),
+                    Err(error) => app.warn(&format!("policy not written: {error:#}")),
+                }
+            }
             Do::NextTheme => match dressing.next_theme() {
                 Ok(theme) => app.set_theme(theme),
                 Err(error) => app.warn(&error.to_string()),

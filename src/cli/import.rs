@@ -32,6 +32,9 @@ pub struct ImportArgs {
     /// The model to assume where a log names none; costs then count as estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
+    /// Overwrite the output where it exists.
+    #[arg(long)]
+    pub replace: bool,
     /// Stop at the first bad line instead of skipping it.
     #[arg(long)]
     pub strict: bool,
@@ -45,6 +48,9 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let to_stdout = args.output == Path::new("-");
     if !to_stdout && let Some(log) = args.logs.iter().find(|log| is_same_file(log, &args.output)) {
         bail!("{} is one of the logs to read; choose another name to write to", log.display());
+    }
+    if !to_stdout && !args.replace && args.output.exists() {
+        bail!("{} exists; choose another name, or say --replace", args.output.display());
     }
     if args.logs.iter().filter(|log| *log == Path::new("-")).count() > 1 {
         bail!("standard input (`-`) can be read only once");
@@ -250,6 +256,7 @@ mod tests {
             output: output.to_owned(),
             input_format: None,
             assume_model: None,
+            replace: false,
             strict: false,
         }
     }

@@ -145,6 +145,42 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
     })
 }
 
+/// Writes a policy as a file that [`parse`] reads back to the same.
+pub fn to_toml(policy: &Policy, names: &Names) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut out = format!("# Version {} of a policy, as it was in force.\n\n", policy.version);
+    out.push_str(&format!(
+        "name = {}\nbaseline = {}\n",
+        quoted(&policy.name),
+        quoted(names.model(policy.baseline))
+    ));
+    for route in &policy.routes {
+        out.push_str(&format!("\n[[route]]\nname = {}\n", quoted(&route.name)));
+        for (key, list) in route.matcher.lists(names) {
+            let list: Vec<String> = list.into_iter().map(quoted).collect();
+            out.push_str(&format!("match.{key} = [{}]\n", list.join(", ")));
+        }
+        let last = route.ladder.len() - 1;
+        if usize::from(route.no_signal) != last
+            && let Some(rung) = route.ladder.get(usize::from(route.no_signal))
+        {
+            out.push_str(&format!("no_signal = {}\n", quoted(&rung.name)));
+        }
+        out.push_str("ladder = [\n");
+        for (at, rung) in route.ladder.iter().enumerate() {
+            let threshold =
+                if at == last { String::new() } else { format!(", threshold = {}", rung.threshold) };
+            out.push_str(&format!(
+                "  {{ rung = {}, model = {}{threshold} }},\n",
+                quoted(&rung.name),
+                quoted(names.model(rung.model))
+            ));
+        }
+        out.push_str("]\n");
+    }
+    out
+}
+
 /// Reads a policy file.
 ///
 /// # Errors
@@ -167,6 +203,20 @@ mod tests {
     fn the_policy_that_ships_compiles() {
         let policy = parse(BUILTIN, "policy.toml", &mut Names::default()).unwrap();
         assert_eq!(policy.routes.len(), 6);
+    }
+
+    #[test]
+    fn a_written_policy_reads_back_the_same() {
+        let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\n\
+                   ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7 }, { model = \"n\" }]\n\
+                   [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
+        for text in [BUILTIN, odd] {
+            let mut names = Names::default();
+            let policy = parse(text, "p.toml", &mut names).unwrap();
+            let written = to_toml(&policy, &names);
+            assert_eq!(parse(&written, "p.toml", &mut names).unwrap(), policy, "{written}");
+        }
     }
 
     #[test]

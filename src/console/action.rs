@@ -118,13 +118,14 @@ actions! {
     NudgeDownTen "tune.nudge-down-ten" [Tune] ["shift-left" "H"] "10 ‰", "Threshold down by 10", "Lowers the chosen threshold by 10 per mille.", "decrease lower slider";
     NudgeUpTen "tune.nudge-up-ten" [Tune] ["shift-right" "L"] "/", "Threshold up by 10", "Raises the chosen threshold by 10 per mille.", "increase higher slider";
     TypeValue "tune.type-value" [Tune] ["0..9"] "type", "Type a threshold", "Takes digits as the chosen threshold, 0 to 1000.", "number digits set";
-    RungNext "tune.rung-next" [Tune] ["down" "j"] "rung", "Next rung", "Chooses the next threshold of this route.", "ladder select";
+    RungNext "tune.rung-next" [Tune] ["down" "j"] "rung", "Next rung", "Chooses the next threshold, of the next route after the last.", "ladder select";
     RungPrevious "tune.rung-previous" [Tune] ["up" "k"] "/", "Previous rung", "Chooses the threshold before this one.", "ladder select";
     RouteNext "tune.route-next" [Tune] ["r" "pagedown"] "route", "Next route", "Chooses the next route.", "select";
     RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
+    SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";

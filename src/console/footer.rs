@@ -125,6 +125,11 @@ impl Messages {
         self.latest.take_if(|(_, _, until)| *until <= now).is_some()
     }
 
+    /// Takes the present message away.
+    pub fn clear(&mut self) {
+        self.latest = None;
+    }
+
     /// Gives when the present message goes.
     pub fn until(&self) -> Option<Duration> {
         self.latest.as_ref().map(|(_, _, until)| *until)

@@ -90,7 +90,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if snapshot.reading == crate::session::Reading::Routed {
         spend = format!("{} routed", format::money(all.cost.total()));
     }
-    if all.cost.unknown > 0 {
+    if all.cost.unknown > 0 && all.cost.total() == crate::units::Pico::ZERO {
+        spend = "cost unknown".to_owned();
+    } else if all.cost.unknown > 0 {
         let word = if area.width >= 100 { " unknown" } else { "?" };
         let _ = write!(spend, " +{}{word}", format::count_short(all.cost.unknown));
     }
@@ -112,6 +114,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     put_right(&clock, Role::Header, buf);
     if area.width >= 110 {
         put_right(&date, Role::Muted, buf);
+    }
+    if !snapshot.log.skipped.damaged.is_empty() {
+        put_right("LOG BROKE OFF", Role::Error, buf);
     }
     if skipped > 0 {
         put_right(&format!("{} lines skipped", format::count_short(skipped)), Role::Warn, buf);
@@ -140,11 +145,13 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
 pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (snapshot, look) = (scene.snapshot, scene.look);
     paint::clear(buf, area, look.theme.base());
+    // Where digits type a threshold, the function keys change screens.
+    let key = if scene.ui.screen == Screen::Tune && scene.ui.detail.is_none() { "F" } else { "" };
     for (screen, at) in tab_places(area) {
         let number = Screen::ALL.iter().position(|&one| one == screen).unwrap_or(0) + 1;
         let active = scene.ui.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
-        paint::text(buf, at, &format!("{number} {}", screen.name()), style, look.glyphs.cut);
+        paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.cut);
     }
     let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
@@ -164,9 +171,9 @@ pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
 pub fn tab_places(area: Rect) -> impl Iterator<Item = (Screen, Rect)> {
     let mut x = area.x.saturating_add(1);
     Screen::ALL.into_iter().map(move |screen| {
-        let width = u16::try_from(screen.name().len() + 2).unwrap_or(0);
+        let width = u16::try_from(screen.name().len() + 3).unwrap_or(0);
         let at = Rect { x, width: width.min(area.right().saturating_sub(x)), ..area };
-        x = x.saturating_add(width + 2);
+        x = x.saturating_add(width + 1);
         (screen, at)
     })
 }

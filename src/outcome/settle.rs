@@ -80,6 +80,11 @@ impl Settled {
         self.legs.push(leg);
     }
 
+    /// Gives the cost of each call.
+    pub fn costs(&self) -> impl Iterator<Item = Cost> {
+        self.legs.iter().map(|leg| leg.cost)
+    }
+
     /// Prices the answering call's tokens on the baseline model. Where nothing was answered, the baseline is charged
     /// what was charged: a failure is no saving.
     pub fn set_baseline(&mut self, at: Instant, baseline: ModelId, prices: &PriceTable) {

@@ -125,6 +125,31 @@ impl CostSum {
         }
     }
 
+    /// Adds an operation's calls: each known or estimated call to its sum, the operation once to `unknown` where any of
+    /// its calls has an unknown cost. What is known of it is not lost, and sums by call equal sums by operation.
+    pub fn add_operation(&mut self, calls: impl Iterator<Item = Cost>) {
+        let mut unknown = false;
+        for cost in calls {
+            match cost {
+                Cost::Unknown(_) => unknown = true,
+                cost => self.add(cost),
+            }
+        }
+        self.unknown += u64::from(unknown);
+    }
+
+    /// Takes an operation's calls away again.
+    pub fn remove_operation(&mut self, calls: impl Iterator<Item = Cost>) {
+        let mut unknown = false;
+        for cost in calls {
+            match cost {
+                Cost::Unknown(_) => unknown = true,
+                cost => self.remove(cost),
+            }
+        }
+        self.unknown = self.unknown.saturating_sub(u64::from(unknown));
+    }
+
     /// Takes one cost away again.
     pub fn remove(&mut self, cost: Cost) {
         match cost {

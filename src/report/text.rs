@@ -135,6 +135,8 @@ fn summary(report: &ReplayReport) -> Sheet {
 }
 
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
+    // A model's errors are calls that failed; elsewhere requests that ended without an answer.
+    let errors = if title == "By model" { ">failed calls" } else { ">errors" };
     let mut sheet = Sheet::new(
         title,
         &[
@@ -150,7 +152,7 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
             ">p95",
             ">p99",
             ">escalated",
-            ">errors",
+            errors,
         ],
     );
     for row in rows {

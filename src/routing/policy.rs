@@ -134,22 +134,30 @@ impl Matcher {
         self.teams.is_empty() && self.projects.is_empty() && self.tasks == 0 && self.asked.is_empty()
     }
 
+    /// Gives the lists that narrow it, under the names they have in a policy file.
+    pub fn lists<'a>(&self, names: &'a Names) -> Vec<(&'static str, Vec<&'a str>)> {
+        let tasks =
+            TaskClass::ALL.iter().filter(|t| self.tasks & (1 << t.index()) != 0).map(|t| t.name()).collect();
+        let mut lists: Vec<(&'static str, Vec<&'a str>)> = vec![
+            ("team", self.teams.iter().map(|&t| names.team(t)).collect()),
+            ("project", self.projects.iter().map(|&p| names.project(p)).collect()),
+            ("task", tasks),
+            ("model", self.asked.iter().map(|&m| names.model(m)).collect()),
+        ];
+        lists.retain(|(_, list)| !list.is_empty());
+        lists
+    }
+
     /// Writes what is taken in a few words: `task extraction, code · team search`.
     pub fn describe(&self, names: &Names) -> String {
         if self.takes_all() {
             return "everything else".to_owned();
         }
-        let mut parts = Vec::new();
-        let tasks: Vec<&str> =
-            TaskClass::ALL.iter().filter(|t| self.tasks & (1 << t.index()) != 0).map(|t| t.name()).collect();
-        let teams: Vec<&str> = self.teams.iter().map(|&t| names.team(t)).collect();
-        let projects: Vec<&str> = self.projects.iter().map(|&p| names.project(p)).collect();
-        let asked: Vec<&str> = self.asked.iter().map(|&m| names.model(m)).collect();
-        for (word, list) in [("task", tasks), ("team", teams), ("project", projects), ("asked", asked)] {
-            if !list.is_empty() {
-                parts.push(format!("{word} {}", list.join(", ")));
-            }
-        }
+        let parts: Vec<String> = self
+            .lists(names)
+            .into_iter()
+            .map(|(key, list)| format!("{} {}", if key == "model" { "asked" } else { key }, list.join(", ")))
+            .collect();
         parts.join(" · ")
     }
 }

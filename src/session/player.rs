@@ -98,6 +98,11 @@ impl Player {
         &self.log
     }
 
+    /// Says whether it plays as fast as the machine can.
+    pub fn is_unbounded(&self) -> bool {
+        self.speed == Speed::Max
+    }
+
     /// Says what the player does.
     pub fn play_state(&self) -> Play {
         self.play

@@ -61,7 +61,7 @@ fn part(
     for (index, evidence) in log.history.range(from, to) {
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
         found.requests += 1;
-        found.cost.add(settled.cost);
+        found.cost.add_operation(settled.costs());
         found.escalated += u64::from(settled.escalated);
         if index % 4096 == 0 {
             done.fetch_add(4096, Ordering::Relaxed);

@@ -11,6 +11,10 @@ use crate::routing::Policy;
 
 /// The pace of published pictures while playing.
 const FRAME: Duration = Duration::from_millis(100);
+/// The pace at which time passes while playing.
+const LOOK: Duration = Duration::from_millis(10);
+/// The least time between two looks while playing; a thread that only looks burns a core.
+const LEAST: Duration = Duration::from_millis(1);
 /// Operations between two looks at the commands.
 const BATCH: usize = 8192;
 /// A staged policy is re-run in full when it has stood still for this long.
@@ -57,16 +61,16 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
     let mut running: Option<Running> = None;
     let mut checked: Option<(Arc<Policy>, usize, usize)> = None;
     let mut staged_at = Instant::now();
-    let mut dirty = false;
     loop {
         let playing = player.play_state() == Play::Playing;
         let wanted = player.rerun_wanted();
         let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
         let wait = if playing {
-            if dirty {
+            // At full speed the machine is the limit; else a look every few milliseconds keeps the clock smooth.
+            if player.is_unbounded() {
                 Duration::ZERO
             } else {
-                FRAME.saturating_sub(published.elapsed()).min(Duration::from_millis(10))
+                FRAME.saturating_sub(published.elapsed()).clamp(LEAST, LOOK)
             }
         } else if running.is_some() {
             Duration::from_millis(50)
@@ -83,7 +87,7 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         let now = Instant::now();
         let elapsed = now - last;
         last = now;
-        dirty = playing && player.advance(elapsed, BATCH);
+        let dirty = playing && player.advance(elapsed, BATCH);
         let mut changed = false;
         let mut next = command;
         while let Some(command) = next {

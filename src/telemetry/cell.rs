@@ -116,8 +116,8 @@ impl Cell {
             self.usage(leg, sign);
         }
         match sign {
-            Sign::Plus => self.cost.add(settled.cost),
-            Sign::Minus => self.cost.remove(settled.cost),
+            Sign::Plus => self.cost.add_operation(settled.costs()),
+            Sign::Minus => self.cost.remove_operation(settled.costs()),
         }
         if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
             match sign {

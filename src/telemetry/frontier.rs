@@ -236,11 +236,14 @@ impl Frontier {
         }
         for start in 0..self.rungs {
             let mut one = Sums { requests: 1, ..Sums::default() };
-            let mut cost = Cost::Known(Pico::ZERO);
             let mut latency = Some(0u64);
             let mut rung = start;
             while let Some((leg, quality)) = legs.get(rung) {
-                cost = cost.plus(leg.cost);
+                match leg.cost {
+                    Cost::Known(amount) => one.known += amount.0,
+                    Cost::Estimated(amount) => one.estimated += amount.0,
+                    Cost::Unknown(_) => one.unknown = 1,
+                }
                 one.variance = one.variance.saturating_add(leg.variance);
                 one.input += leg.usage.prompt().unwrap_or(0);
                 one.output += leg.usage.output.or_zero();
@@ -260,11 +263,6 @@ impl Frontier {
                 }
             }
             one.escalated = u64::from(rung != start);
-            match cost {
-                Cost::Known(amount) => one.known = amount.0,
-                Cost::Estimated(amount) => one.estimated = amount.0,
-                Cost::Unknown(_) => one.unknown = 1,
-            }
             let sums = &mut self.sums[start * BINS + bin];
             match sign {
                 Sign::Plus => *sums += &one,

@@ -47,14 +47,14 @@ impl Trend {
                 slot.requests += 1;
                 slot.errors += u64::from(!settled.status.is_ok());
                 slot.escalated += u64::from(settled.escalated);
-                slot.cost.add(settled.cost);
+                slot.cost.add_operation(settled.costs());
             }
             Sign::Minus => {
                 if let Some(slot) = self.slots.get_mut(&number) {
                     slot.requests = slot.requests.saturating_sub(1);
                     slot.errors = slot.errors.saturating_sub(u64::from(!settled.status.is_ok()));
                     slot.escalated = slot.escalated.saturating_sub(u64::from(settled.escalated));
-                    slot.cost.remove(settled.cost);
+                    slot.cost.remove_operation(settled.costs());
                     if slot.requests == 0 {
                         self.slots.remove(&number);
                     }

@@ -46,6 +46,8 @@ pub enum Do {
     Reload,
     /// Use the next theme.
     NextTheme,
+    /// Write the policy in force to a file.
+    SavePolicy,
 }
 
 /// What is typed into the line at the bottom.
@@ -158,7 +160,7 @@ impl App {
             && snapshot.message != self.latest.message
         {
             let message = message.clone();
-            self.say(&message);
+            self.warn(&message);
         }
         self.latest = snapshot;
     }
@@ -243,11 +245,12 @@ impl App {
         }
         let layers = self.context().layers(true);
         let action = self.settings.keymap.find(layers, chord);
+        // What the last key brought about is not what this one does.
+        self.messages.clear();
         match (&mut self.overlay, action) {
             (Overlay::None, Some(Action::TypeValue)) => {
                 let digit = chord.digit().map_or('0', |digit| char::from(b'0' + digit.min(9)));
-                let shown = Arc::clone(self.shown());
-                let asks = tune::digit(&mut self.ui, digit, &shown);
+                let asks = tune::digit(&mut self.ui, digit);
                 self.asks(asks)
             }
             (Overlay::None, Some(Action::JumpTenth)) => {
@@ -286,6 +289,7 @@ impl App {
             Action::Redraw => vec![Do::Repaint],
             Action::Reload => vec![Do::Reload],
             Action::NextTheme => vec![Do::NextTheme],
+            Action::SavePolicy => vec![Do::SavePolicy],
             Action::Help => {
                 let context = self.ui.context();
                 let help = Help::open(
@@ -505,7 +509,12 @@ impl App {
             self.ui.focus = 0;
             self.ui.zoomed = false;
         }
-        Vec::new()
+        if screen != Screen::Tune {
+            return Vec::new();
+        }
+        // The curve drawn there is of the threshold chosen there.
+        let (route, rung) = self.ui.tune.chosen(&self.latest.policy);
+        vec![Do::Send(Command::Focus(route, rung))]
     }
 
     fn next_screen(&mut self, by: usize) -> Vec<Do> {
@@ -517,13 +526,18 @@ impl App {
         let mut out = Vec::new();
         for ask in asks {
             match ask {
-                Ask::Send(command) => out.push(Do::Send(command)),
+                Ask::Send(command) => {
+                    // Whoever points at a threshold finds it chosen on Tune.
+                    if let Command::Focus(route, rung) = &command {
+                        self.ui.tune.route = route.index();
+                        self.ui.tune.rung = *rung;
+                    }
+                    out.push(Do::Send(command));
+                }
                 Ask::Open(index) => {
                     self.ui.detail = Some(detail::State { index, ..detail::State::default() });
                 }
-                Ask::Show(screen) => {
-                    self.show(screen);
-                }
+                Ask::Show(screen) => out.extend(self.show(screen)),
                 Ask::Say(words) => self.say(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),

@@ -158,12 +158,15 @@ impl ReplayBar<'_> {
     fn figures(&self, look: Look<'_>) -> [(Short, Role); 5] {
         let mut figures = [(); 5].map(|()| (Short::new(), Role::Muted));
         let [percent, errors, events, marks, looped] = &mut figures;
-        let _ = write!(percent.0, "{} %", u64::from(self.strip.head.min(WHOLE)) * 100 / u64::from(WHOLE));
+        // Of steady width, so that the strip does not move under the play head.
+        let _ = write!(percent.0, "{:>3} %", u64::from(self.strip.head.min(WHOLE)) * 100 / u64::from(WHOLE));
         if self.error_count > 0 {
-            let _ = write!(errors.0, "err {}", format::count_short(self.error_count));
+            let _ = write!(errors.0, "err {:<5}", format::count_short(self.error_count));
             errors.1 = Role::ReplayError;
         }
-        let _ = write!(events.0, "ev {}/{}", format::count(self.events.0), format::count(self.events.1));
+        let all = format::count(self.events.1);
+        let wide = all.len();
+        let _ = write!(events.0, "ev {:>wide$}/{all}", format::count(self.events.0).as_str());
         if !self.strip.marks.is_empty() {
             let _ = write!(marks.0, "{} {}", look.glyphs.mark, self.strip.marks.len());
             marks.1 = Role::ReplayMark;

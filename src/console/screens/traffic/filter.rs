@@ -242,11 +242,16 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
     }
 }
 
-/// Gives the texts after `:` or `=`, separated by commas, in lower case.
+/// Gives the texts after `:` or `=`, separated by commas, in lower case; those after `=` begin with it and must be whole.
 fn values(rest: &str) -> Option<Vec<String>> {
     let list = rest.strip_prefix([':', '='])?;
-    let values: Vec<String> =
-        list.split(',').map(|value| value.trim().to_lowercase()).filter(|value| !value.is_empty()).collect();
+    let whole = if rest.starts_with('=') { "=" } else { "" };
+    let values: Vec<String> = list
+        .split(',')
+        .map(|value| value.trim().to_lowercase())
+        .filter(|value| !value.is_empty())
+        .map(|value| if value == "-" { value } else { format!("{whole}{value}") })
+        .collect();
     (!values.is_empty()).then_some(values)
 }
 
@@ -254,7 +259,7 @@ fn values(rest: &str) -> Option<Vec<String>> {
 fn tasks(values: Vec<String>) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for value in values {
-        let held = TaskClass::ALL.into_iter().filter(|class| class.name().contains(&value));
+        let held = TaskClass::ALL.into_iter().filter(|class| holds(class.name(), &value));
         let before = found.len();
         found.extend(held.map(|class| class.name().to_owned()));
         if found.len() == before {
@@ -374,8 +379,11 @@ fn scaled(number: &str, by: i128) -> Result<i128, ()> {
     if pico % Pico::USD.0 == 0 { Ok(pico / Pico::USD.0) } else { Err(()) }
 }
 
-/// Says whether a text holds another (given in lower case), in any case.
+/// Says whether a text holds another (given in lower case), in any case; after `=` it must be the other.
 pub(super) fn holds(text: &str, lower: &str) -> bool {
+    if let Some(whole) = lower.strip_prefix('=') {
+        return text.to_lowercase() == whole;
+    }
     if !text.is_ascii() {
         return text.to_lowercase().contains(lower);
     }
@@ -451,7 +459,11 @@ mod tests {
         #[test]
         fn looking_for_a_text_ignores_case_everywhere(text in "[a-cA-C\u{e9}\u{c9}]{0,12}", part in "[a-cA-C\u{e9}\u{c9}]{0,3}") {
             let lower = part.to_lowercase();
-            prop_assert_eq!(holds(&text, &lower), text.to_lowercase().contains(&lower));
+            let brute = match lower.strip_prefix('=') {
+                Some(whole) => text.to_lowercase() == whole,
+                None => text.to_lowercase().contains(&lower),
+            };
+            prop_assert_eq!(holds(&text, &lower), brute);
         }
 
         #[test]

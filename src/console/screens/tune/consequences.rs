@@ -314,7 +314,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let title = format!("Consequences · {}", snapshot.policy.route(id).name);
-    let scope = scope(snapshot);
+    let scope = format!("{} · routed", scope(snapshot));
     let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 2 };
     let inside = panel.render(area, buf, look);
     let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };

@@ -50,7 +50,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let route = snapshot.policy.route(id);
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
-    let scope = format!("$ per 1,000 requests · {}", scope(snapshot));
+    let scope = format!("$ per 1,000 · {} · routed", scope(snapshot));
     let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 3 };
     let inside = panel.render(area, buf, scene.look);
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);

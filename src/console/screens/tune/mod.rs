@@ -221,16 +221,15 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Takes a digit; the number is staged when it is complete or Enter is pressed.
-pub fn digit(ui: &mut Ui, digit: char, snapshot: &Snapshot) -> Asks {
+/// Takes a digit; Enter stages the number, and Enter again applies it.
+pub fn digit(ui: &mut Ui, digit: char) -> Asks {
     if ui.read_only {
         return vec![Ask::Say("read-only: thresholds cannot be moved".to_owned())];
     }
     if digit.is_ascii_digit() && ui.tune.typed.len() < 4 {
         ui.tune.typed.push(digit);
     }
-    let complete = ui.tune.typed.parse::<u16>().is_ok_and(|value| value >= 101 || ui.tune.typed.len() >= 3);
-    if complete && ui.tune.typed != "100" { commit(ui, snapshot) } else { Asks::new() }
+    Asks::new()
 }
 
 fn commit(ui: &mut Ui, snapshot: &Snapshot) -> Asks {

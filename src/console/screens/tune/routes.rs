@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{model_series, staged, threshold_text};
-use crate::console::paint;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
+use crate::console::{paint, text};
 use crate::session::Snapshot;
 
 /// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
@@ -52,7 +52,10 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         if chosen {
             paint::sign(buf, mark.x, mark.y, look.glyphs.chosen, style(Role::Accent));
         }
-        let name_width = (rest.width * 9 / 20).clamp(8, 16);
+        // The longest route's name, as far as rungs and thresholds leave room.
+        let longest = snapshot.policy.routes.iter().map(|route| text::width(&route.name)).max().unwrap_or(0);
+        let longest = u16::try_from(longest + 1).unwrap_or(u16::MAX);
+        let name_width = longest.clamp(8, rest.width.saturating_sub(13).max(8));
         let (name, rest) = paint::split_left(rest, name_width.min(rest.width));
         if rung_at == 0 || row == 0 {
             paint::text(
