@@ -293,7 +293,8 @@ fn a_threshold_is_staged_applied_and_undone() {
     console.send("u").wait_for("policy 3").wait_for("540").wait_for("v3");
     assert!(console.text().contains("v2"), "both changes are listed: {}", console.text());
     // Typed, and dropped again.
-    console.send("600").wait_for("600*");
+    console.send("600").wait_for("600_");
+    console.send("\r").wait_for("600*");
     console.send(ESC).wait_gone("600*").wait_for("540");
     quit(console);
 }

@@ -157,7 +157,7 @@ fn expected(filter: &Filter, snapshot: &Snapshot) -> (Vec<usize>, Summary) {
         let outcome = settled(snapshot, index);
         sums.requests += 1;
         sums.errors += u64::from(!outcome.status.is_ok());
-        sums.cost.add(outcome.cost);
+        sums.cost.add_operation(outcome.costs());
     }
     (found, sums)
 }

@@ -256,7 +256,7 @@ mod tests {
             output: output.to_owned(),
             input_format: None,
             assume_model: None,
-            replace: false,
+            replace: true,
             strict: false,
         }
     }

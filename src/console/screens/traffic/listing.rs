@@ -287,11 +287,11 @@ impl Listing {
         if enters {
             sums.requests += 1;
             sums.errors += failed;
-            sums.cost.add(self.scratch.cost);
+            sums.cost.add_operation(self.scratch.costs());
         } else {
             sums.requests = sums.requests.saturating_sub(1);
             sums.errors = sums.errors.saturating_sub(failed);
-            sums.cost.remove(self.scratch.cost);
+            sums.cost.remove_operation(self.scratch.costs());
         }
     }
 
