@@ -11,6 +11,7 @@ use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
+use super::Internal;
 use crate::config::{self, console::ConsoleSettings};
 use crate::console::app::{App, Do, Settings};
 use crate::console::glyphs::Glyphs;
@@ -174,11 +175,13 @@ pub fn run_console(mut player: Player, options: &ConsoleOptions) -> anyhow::Resu
         app.warn(warning);
     }
     let (publish, pictures) = watch::channel(first);
-    let worker = spawn(player, move |picture| publish.send(picture).is_ok())?;
+    let worker = spawn(player, move |picture| publish.send(picture).is_ok()).map_err(Internal::from_any)?;
     terminal::install_panic_hook();
     terminal::trust_the_theme();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(watch_all(app, dressing, worker, pictures, options))
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
+    // From here on only the terminal can fail, and the person at it gave nothing that could be mended.
+    Ok(runtime.block_on(watch_all(app, dressing, worker, pictures, options)).map_err(Internal::from_any)?)
 }
 
 #[cfg(unix)]

@@ -1,11 +1,13 @@
 //! The composition root: the one place that knows every room. Turns what was asked for into sessions and reports.
 
 mod console;
+mod fault;
 mod load;
 mod progress;
 mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
+pub use fault::Internal;
 pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
 pub use progress::{Cancel, Progress};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

@@ -104,11 +104,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Marks a fault of the program itself rather than of what it was given.
-#[derive(Debug, thiserror::Error)]
-#[error("internal error: {0}")]
-pub struct Internal(pub String);
-
 /// Prints an error for a person and gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
@@ -134,5 +129,5 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let text: String =
         text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
-    if error.downcast_ref::<Internal>().is_some() { 1 } else { 2 }
+    if error.downcast_ref::<crate::app::Internal>().is_some() { 1 } else { 2 }
 }

@@ -1,5 +1,6 @@
 //! Policies as TOML files. Errors name file, line and field.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -149,32 +150,30 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
 pub fn to_toml(policy: &Policy, names: &Names) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut out = format!("# Version {} of a policy, as it was in force.\n\n", policy.version);
-    out.push_str(&format!(
-        "name = {}\nbaseline = {}\n",
-        quoted(&policy.name),
-        quoted(names.model(policy.baseline))
-    ));
+    let _ =
+        write!(out, "name = {}\nbaseline = {}\n", quoted(&policy.name), quoted(names.model(policy.baseline)));
     for route in &policy.routes {
-        out.push_str(&format!("\n[[route]]\nname = {}\n", quoted(&route.name)));
+        let _ = write!(out, "\n[[route]]\nname = {}\n", quoted(&route.name));
         for (key, list) in route.matcher.lists(names) {
             let list: Vec<String> = list.into_iter().map(quoted).collect();
-            out.push_str(&format!("match.{key} = [{}]\n", list.join(", ")));
+            let _ = writeln!(out, "match.{key} = [{}]", list.join(", "));
         }
         let last = route.ladder.len() - 1;
         if usize::from(route.no_signal) != last
             && let Some(rung) = route.ladder.get(usize::from(route.no_signal))
         {
-            out.push_str(&format!("no_signal = {}\n", quoted(&rung.name)));
+            let _ = writeln!(out, "no_signal = {}", quoted(&rung.name));
         }
         out.push_str("ladder = [\n");
         for (at, rung) in route.ladder.iter().enumerate() {
             let threshold =
                 if at == last { String::new() } else { format!(", threshold = {}", rung.threshold) };
-            out.push_str(&format!(
-                "  {{ rung = {}, model = {}{threshold} }},\n",
+            let _ = writeln!(
+                out,
+                "  {{ rung = {}, model = {}{threshold} }},",
                 quoted(&rung.name),
                 quoted(names.model(rung.model))
-            ));
+            );
         }
         out.push_str("]\n");
     }

@@ -91,7 +91,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         spend = format!("{} routed", format::money(all.cost.total()));
     }
     if all.cost.unknown > 0 && all.cost.total() == crate::units::Pico::ZERO {
-        spend = "cost unknown".to_owned();
+        "cost unknown".clone_into(&mut spend);
     } else if all.cost.unknown > 0 {
         let word = if area.width >= 100 { " unknown" } else { "?" };
         let _ = write!(spend, " +{}{word}", format::count_short(all.cost.unknown));
