@@ -142,7 +142,7 @@ fn render_line(line: &Line, at: Rect, buf: &mut Buffer, look: Look<'_>) {
             // The sentence says more; where it does not fit whole, the name does.
             let words = if wide < rest.width { spec.doc } else { spec.name };
             let (words_at, _) = paint::split_left(rest, rest.width.saturating_sub(1));
-            paint::text(buf, words_at, words, look.style(Role::Text), look.glyphs.cut);
+            paint::text(buf, words_at, words, look.theme.popup(), look.glyphs.cut);
         }
     }
 }
