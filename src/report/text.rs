@@ -98,7 +98,10 @@ fn summary(report: &ReplayReport) -> Sheet {
         ));
     }
     if report.cost_unknown_requests > 0 {
-        notes.push(format!("{} requests have calls of unknown cost, which are not in it", count(report.cost_unknown_requests)));
+        notes.push(format!(
+            "{} requests have calls of unknown cost, which are not in it",
+            count(report.cost_unknown_requests)
+        ));
     }
     notes.push(format!("prices {}", report.scope.prices));
     line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));

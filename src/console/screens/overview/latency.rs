@@ -20,8 +20,8 @@ use crate::telemetry::Percentiles;
 
 const COLUMNS: [Column<'_>; 6] = [
     Column { name: "model", width: Width::Fill(13), right: false, yields: 0 },
-    Column { name: "p50", width: Width::Fixed(8), right: true, yields: 0 },
-    Column { name: "p95", width: Width::Fixed(8), right: true, yields: 0 },
+    Column { name: "p50", width: Width::Fixed(7), right: true, yields: 0 },
+    Column { name: "p95", width: Width::Fixed(7), right: true, yields: 0 },
     Column { name: "p99", width: Width::Fixed(8), right: true, yields: 0 },
     Column { name: "", width: Width::Fill(8), right: false, yields: 3 },
     Column { name: "calls", width: Width::Fixed(7), right: true, yields: 5 },
