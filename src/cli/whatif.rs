@@ -169,7 +169,7 @@ fn side(forecast: &Forecast, span: Span, split: Vec<Share>) -> Side {
         cost_estimated_usd: forecast.cost.estimated.usd(),
         cost_error_usd: error_text(forecast.cost.estimated, forecast.cost_error()),
         cost_unknown_requests: forecast.cost.unknown,
-        cost_per_1000_usd: total.ratio(1000, counted).usd_rounded(6),
+        cost_per_1000_usd: forecast.cost.whole().ratio(1000, counted).usd_rounded(6),
         cost_per_month_usd: per_month(total, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
         escalated: forecast.escalated,
         errors: forecast.errors,

@@ -108,12 +108,19 @@ pub struct CostSum {
     pub estimated: Pico,
     /// How many costs could not be known and are in neither sum.
     pub unknown: u64,
+    /// The part of both sums that belongs to operations counted in `unknown`: what is known of them.
+    pub partial: Pico,
 }
 
 impl CostSum {
     /// Gives known and estimated together.
     pub fn total(&self) -> Pico {
         self.known + self.estimated
+    }
+
+    /// Gives the sum over operations whose cost is whole; this is what averages are taken of.
+    pub fn whole(&self) -> Pico {
+        self.total() - self.partial
     }
 
     /// Adds one cost.
@@ -128,6 +135,7 @@ impl CostSum {
     /// Adds an operation's calls: each known or estimated call to its sum, the operation once to `unknown` where any of
     /// its calls has an unknown cost. What is known of it is not lost, and sums by call equal sums by operation.
     pub fn add_operation(&mut self, calls: impl Iterator<Item = Cost>) {
+        let before = self.total();
         let mut unknown = false;
         for cost in calls {
             match cost {
@@ -135,11 +143,15 @@ impl CostSum {
                 cost => self.add(cost),
             }
         }
-        self.unknown += u64::from(unknown);
+        if unknown {
+            self.unknown += 1;
+            self.partial += self.total() - before;
+        }
     }
 
     /// Takes an operation's calls away again.
     pub fn remove_operation(&mut self, calls: impl Iterator<Item = Cost>) {
+        let before = self.total();
         let mut unknown = false;
         for cost in calls {
             match cost {
@@ -147,7 +159,10 @@ impl CostSum {
                 cost => self.remove(cost),
             }
         }
-        self.unknown = self.unknown.saturating_sub(u64::from(unknown));
+        if unknown {
+            self.unknown = self.unknown.saturating_sub(1);
+            self.partial -= before - self.total();
+        }
     }
 
     /// Takes one cost away again.
@@ -165,6 +180,7 @@ impl AddAssign<&CostSum> for CostSum {
         self.known += other.known;
         self.estimated += other.estimated;
         self.unknown += other.unknown;
+        self.partial += other.partial;
     }
 }
 
@@ -173,5 +189,6 @@ impl SubAssign<&CostSum> for CostSum {
         self.known -= other.known;
         self.estimated -= other.estimated;
         self.unknown = self.unknown.saturating_sub(other.unknown);
+        self.partial -= other.partial;
     }
 }

@@ -29,6 +29,8 @@ struct Sums {
     estimated: i128,
     variance: i128,
     unknown: u64,
+    /// Of `known` and `estimated`, what belongs to requests counted in `unknown`.
+    partial: i128,
     escalated: u64,
     errors: u64,
     quality: u64,
@@ -45,6 +47,7 @@ impl AddAssign<&Sums> for Sums {
         self.estimated = self.estimated.wrapping_add(o.estimated);
         self.variance = self.variance.wrapping_add(o.variance);
         self.unknown = self.unknown.wrapping_add(o.unknown);
+        self.partial = self.partial.wrapping_add(o.partial);
         self.escalated = self.escalated.wrapping_add(o.escalated);
         self.errors = self.errors.wrapping_add(o.errors);
         self.quality = self.quality.wrapping_add(o.quality);
@@ -64,6 +67,7 @@ impl SubAssign<&Sums> for Sums {
         self.estimated = self.estimated.wrapping_sub(o.estimated);
         self.variance = self.variance.wrapping_sub(o.variance);
         self.unknown = self.unknown.wrapping_sub(o.unknown);
+        self.partial = self.partial.wrapping_sub(o.partial);
         self.escalated = self.escalated.wrapping_sub(o.escalated);
         self.errors = self.errors.wrapping_sub(o.errors);
         self.quality = self.quality.wrapping_sub(o.quality);
@@ -262,6 +266,9 @@ impl Frontier {
                     }
                 }
             }
+            if one.unknown > 0 {
+                one.partial = one.known + one.estimated;
+            }
             one.escalated = u64::from(rung != start);
             let sums = &mut self.sums[start * BINS + bin];
             match sign {
@@ -384,7 +391,12 @@ impl Prefix {
         }
         Forecast {
             requests: all.requests,
-            cost: CostSum { known: Pico(all.known), estimated: Pico(all.estimated), unknown: all.unknown },
+            cost: CostSum {
+                known: Pico(all.known),
+                estimated: Pico(all.estimated),
+                unknown: all.unknown,
+                partial: Pico(all.partial),
+            },
             variance: all.variance,
             placed,
             answered: all.answered,

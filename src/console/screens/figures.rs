@@ -148,7 +148,7 @@ pub(super) fn plural(count: u64, one: &str) -> Short {
 /// Gives what a thousand requests cost, over those of known or estimated cost.
 pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
     let counted = requests.checked_sub(sum.unknown).filter(|&counted| counted > 0)?;
-    Some(sum.total().ratio(1000, i128::from(counted)))
+    Some(sum.whole().ratio(1000, i128::from(counted)))
 }
 
 /// Gives what a sum over some time comes to over another time.

@@ -57,7 +57,7 @@ fn short(words: &str) -> Short {
 /// Gives dollars per 1,000 requests over those of known or estimated cost.
 fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     let counted = forecast.requests.checked_sub(forecast.cost.unknown).filter(|&n| n > 0)?;
-    Some(forecast.cost.total().ratio(1000, i128::from(counted)))
+    Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
 }
 
 /// Gives a month's cost at the window's rate; nothing under a minute of traffic.
