@@ -2,7 +2,7 @@
 //!
 //! Fitted on integers from the first stretch of a log and then frozen, so every estimate of a run rests on the same profile.
 
-use super::{Evidence, Operation};
+use super::Evidence;
 use crate::units::{Count, Millis, ModelId};
 
 /// Fewer observations than this give no profile.
@@ -92,11 +92,6 @@ impl ProfileFit {
         }
     }
 
-    /// Adds an operation without extras.
-    pub fn add_plain(&mut self, operation: &Operation) {
-        self.add(&Evidence { operation, extra: None });
-    }
-
     /// Fits the profiles.
     pub fn finish(&self) -> Profiles {
         Profiles { models: self.models.iter().map(Sums::fit).collect(), all: self.all.fit() }
@@ -121,10 +116,5 @@ impl Profiles {
     /// Gives the spread (standard deviation) of a model's answer length, or of all models' where it was hardly seen.
     pub fn output_spread(&self, model: ModelId) -> u64 {
         self.of(model).spread.or(self.all.spread).unwrap_or(0)
-    }
-
-    /// Says whether latency can be estimated for a model.
-    pub fn knows(&self, model: ModelId) -> bool {
-        self.of(model).latency.is_some()
     }
 }

@@ -49,9 +49,4 @@ impl PriceTable {
             rows.insert(at, row);
         }
     }
-
-    /// Says whether a model has any price.
-    pub fn has(&self, model: ModelId) -> bool {
-        model.index().and_then(|index| self.rows.get(index)).is_some_and(|rows| !rows.is_empty())
-    }
 }

@@ -308,11 +308,6 @@ impl Frontier {
         self.counts.get(NONE).copied().unwrap_or(0)
     }
 
-    /// Counts all requests.
-    pub fn requests(&self) -> u64 {
-        self.counts.iter().map(|&n| u64::from(n)).sum()
-    }
-
     /// Builds the prefix sums.
     pub fn prefix(&self) -> Prefix {
         let mut sums = Vec::with_capacity(self.rungs * BINS);
