@@ -3,14 +3,19 @@
 //! A pure core (`units` up to `engine`) that does no I/O and reads no clock, and thin shells around it. Live traffic and
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
+pub mod access;
 pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod drive;
 pub mod engine;
+pub mod gateway;
+pub mod ledger;
 pub mod outcome;
 pub mod pricing;
+pub mod providers;
 pub mod record;
 pub mod report;
 pub mod routing;
@@ -19,3 +24,4 @@ pub mod scenario;
 pub mod session;
 pub mod telemetry;
 pub mod units;
+pub mod wire;

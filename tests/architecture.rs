@@ -27,16 +27,58 @@ const SHELLS: &[Shell] = &[
     Shell { name: "scenario", core: CORE, shells: &["record", "config", "report"] },
     // Sees traffic only as the session's pictures; record is out so that live traffic can take a log's place.
     Shell { name: "console", core: CORE, shells: &["session", "config"] },
+    // Dialects of clients and providers; usage blocks are read by the same code as in logs.
+    Shell { name: "wire", core: &["units", "pricing", "routing"], shells: &["record"] },
+    // Carries wire requests to models; its settings come from files.
+    Shell { name: "providers", core: CORE, shells: &["wire", "config"] },
+    // Writes what happened, in the terms of a log.
+    Shell { name: "ledger", core: CORE, shells: &["record", "config"] },
+    Shell { name: "access", core: &["units"], shells: &["config"] },
+    // Takes requests in, asks the live session where they go, has providers call, has the ledger write.
     Shell {
-        name: "app",
+        name: "gateway",
         core: CORE,
-        shells: &["record", "config", "report", "session", "sample", "scenario", "console"],
+        shells: &["wire", "providers", "ledger", "access", "session", "record", "config"],
     },
-    Shell {
-        name: "cli",
-        core: CORE,
-        shells: &["record", "config", "report", "session", "sample", "scenario", "console", "app"],
-    },
+    // A client like any other: it knows no more of a gateway than its address.
+    Shell { name: "drive", core: CORE, shells: &["wire", "record", "config"] },
+    Shell { name: "app", core: CORE, shells: BELOW_APP },
+    Shell { name: "cli", core: CORE, shells: ABOVE_ALL },
+];
+
+/// Every shell but `app` and `cli`.
+const BELOW_APP: &[&str] = &[
+    "record",
+    "config",
+    "report",
+    "session",
+    "sample",
+    "scenario",
+    "console",
+    "wire",
+    "providers",
+    "ledger",
+    "access",
+    "gateway",
+    "drive",
+];
+
+/// Every shell but `cli`.
+const ABOVE_ALL: &[&str] = &[
+    "record",
+    "config",
+    "report",
+    "session",
+    "sample",
+    "scenario",
+    "console",
+    "wire",
+    "providers",
+    "ledger",
+    "access",
+    "gateway",
+    "drive",
+    "app",
 ];
 
 struct Shell {

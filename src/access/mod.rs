@@ -1,0 +1,1 @@
+//! Who may use the gateway: virtual keys, their scopes and their checking.

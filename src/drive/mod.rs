@@ -1,0 +1,1 @@
+//! Sends the requests of a log to a running gateway.
