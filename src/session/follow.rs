@@ -291,13 +291,12 @@ impl Player {
             self.count_in(&Evidence { operation: &operation, extra: extra.as_ref() }, start);
             return;
         }
-        let end = self.log.history.len();
         let index = live.growth.insert(&mut self.log, id, operation, extra);
-        if index == end {
-            return;
-        }
         self.shift(index, operation.at);
-        if index >= self.head {
+        // A policy that came into force after it arrived may have been entered already.
+        let late = index == self.head
+            && self.policy_for(index, operation.at).version < self.engine.policy().version;
+        if index >= self.head && !late {
             self.checkpoints.retain(|(at, _)| *at <= index);
             return;
         }
