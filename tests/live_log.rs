@@ -50,11 +50,18 @@ fn loaded(lines: &[(i64, String)]) -> Log {
 
 /// One request, made by rule from a number.
 fn line(number: u64, second: i64) -> (i64, String) {
-    let pick = |n: u64, of: u64| (number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n * 977) >> 33) % of;
-    let model = ["gpt-4.1", "gpt-4.1-nano", "gemini-2.5-flash", "claude-opus-4.6", "nobody-knows"][pick(1, 5) as usize];
+    let pick =
+        |n: u64, of: u64| (number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n * 977) >> 33) % of;
+    let model = ["gpt-4.1", "gpt-4.1-nano", "gemini-2.5-flash", "claude-opus-4.6", "nobody-knows"]
+        [pick(1, 5) as usize];
     let mut text = format!("{{\"id\":\"r-{number}\",\"at\":\"{}\"", at(second).rfc3339());
     let _ = write!(text, ",\"team\":\"t{}\",\"session\":\"s{}\"", pick(2, 4), pick(3, 50));
-    let _ = write!(text, ",\"task\":\"{}\",\"confidence\":{}", ["code", "extraction"][pick(4, 2) as usize], pick(5, 1001));
+    let _ = write!(
+        text,
+        ",\"task\":\"{}\",\"confidence\":{}",
+        ["code", "extraction"][pick(4, 2) as usize],
+        pick(5, 1001)
+    );
     if pick(6, 5) == 0 {
         let _ = write!(
             text,
@@ -98,7 +105,11 @@ fn differences(a: &Snapshot, b: &Snapshot) -> Vec<String> {
     let scope = |picture: &Snapshot| (picture.head, picture.window, picture.policy.version);
     same("scope", scope(a) == scope(b), format!("{:?} {:?}", scope(a), scope(b)));
     same("policies", ids(a) == ids(b), format!("{:?} {:?}", spans(a), spans(b)));
-    same("since the start", a.to_date.all == b.to_date.all, format!("{:?} {:?}", a.to_date.all.cost, b.to_date.all.cost));
+    same(
+        "since the start",
+        a.to_date.all == b.to_date.all,
+        format!("{:?} {:?}", a.to_date.all.cost, b.to_date.all.cost),
+    );
     same("window", a.totals.all == b.totals.all, format!("{:?} {:?}", a.totals.all.cost, b.totals.all.cost));
     same("models", a.totals.models == b.totals.models, String::new());
     same("routes", a.totals.routes == b.totals.routes, String::new());
@@ -127,7 +138,18 @@ fn reference(lines: &[(i64, String)], turns: &[Turn], live: &Snapshot) -> Player
     // What estimates rest on is fitted at points that depend on what had come in by then; both are to use the same.
     let mut log = loaded(&sorted);
     let models = |log: &Log| log.names.models().to_vec();
-    assert_eq!({ let mut a = models(&log); a.sort(); a }, { let mut b = models(&live.log); b.sort(); b });
+    assert_eq!(
+        {
+            let mut a = models(&log);
+            a.sort();
+            a
+        },
+        {
+            let mut b = models(&live.log);
+            b.sort();
+            b
+        }
+    );
     if models(&log) == models(&live.log) {
         log.profiles = live.log.profiles.clone();
     }

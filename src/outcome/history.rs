@@ -82,7 +82,8 @@ pub struct History {
 impl History {
     /// Counts the operations, those let go included: the index after the last one.
     pub fn len(&self) -> usize {
-        self.base + self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.operations.len())
+        self.base
+            + self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.operations.len())
     }
 
     /// Gives the index of the first operation held.
@@ -201,7 +202,8 @@ impl History {
 
     /// Goes through a range in order.
     pub fn range(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, Evidence<'_>)> {
-        (from.max(self.base)..to.min(self.len())).filter_map(|index| self.evidence(index).map(|evidence| (index, evidence)))
+        (from.max(self.base)..to.min(self.len()))
+            .filter_map(|index| self.evidence(index).map(|evidence| (index, evidence)))
     }
 
     /// Puts operations into order of time (stable); says how many were out of order.

@@ -104,7 +104,8 @@ impl Player {
             policy,
             Skipped::default(),
         );
-        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, ..log };
+        let judge = Some(ingest.classifier());
+        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, judge, ..log };
         let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
         let live = Live {
             growth: Growth::new(ingest, book, keep.max(1)),
@@ -138,6 +139,8 @@ impl Player {
         self.touch();
         if let Some(live) = &mut self.live {
             live.status = status;
+            // Whoever tells its state is there again.
+            live.closed = None;
         }
     }
 
@@ -161,7 +164,7 @@ impl Player {
     pub fn close(&mut self, why: Arc<str>) {
         self.touch();
         if let Some(live) = &mut self.live {
-            live.closed = Some(why);
+            live.closed.get_or_insert(why);
         }
     }
 
@@ -212,7 +215,8 @@ impl Player {
             self.clock = self.clock.max(now);
             self.slide_tail();
             let whole = self.window.is_none()
-                && self.view.trend().slot().0.saturating_mul(2) < super::player::trend_slot(&self.log, None).0;
+                && self.view.trend().slot().0.saturating_mul(2)
+                    < super::player::trend_slot(&self.log, None).0;
             if whole {
                 self.rebuild();
             }
@@ -294,8 +298,8 @@ impl Player {
         let index = live.growth.insert(&mut self.log, id, operation, extra);
         self.shift(index, operation.at);
         // A policy that came into force after it arrived may have been entered already.
-        let late = index == self.head
-            && self.policy_for(index, operation.at).version < self.engine.policy().version;
+        let late =
+            index == self.head && self.policy_for(index, operation.at).version < self.engine.policy().version;
         if index >= self.head && !late {
             self.checkpoints.retain(|(at, _)| *at <= index);
             return;
@@ -350,8 +354,7 @@ impl Player {
         }
         self.engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
         if !forgotten {
-            let outside =
-                self.window.is_some_and(|span| evidence.operation.at.0 <= (self.clock - span).0);
+            let outside = self.window.is_some_and(|span| evidence.operation.at.0 <= (self.clock - span).0);
             self.view.take_in(&log, index, outside, evidence, &settled);
             self.forget_prefixes();
         }
@@ -402,7 +405,10 @@ impl Player {
         if policy.version <= newest {
             return;
         }
-        let before = self.policies.last().map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
+        let before = self
+            .policies
+            .last()
+            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
         let policy = Arc::new(policy);
         let from = self.log.history.first_at(at);
         let what = if what.is_empty() { describe_change(&before, &policy) } else { what.to_owned() };
@@ -412,9 +418,11 @@ impl Player {
         } else {
             self.undo.push(before);
         }
-        if self.staged.as_ref().is_some_and(|staged| {
-            same_thresholds(staged, &policy) || !staged.same_shape(&policy)
-        }) {
+        if self
+            .staged
+            .as_ref()
+            .is_some_and(|staged| same_thresholds(staged, &policy) || !staged.same_shape(&policy))
+        {
             self.staged = None;
         }
         self.changes.push(Change { version: policy.version, at, from, who: who.to_owned(), what });
@@ -482,7 +490,8 @@ impl Player {
         let history = &self.log.history;
         let first = history.start();
         let mut spare = history.spare(keep);
-        let needed = if self.play == Play::Following { self.head } else { self.view.range().0.min(self.head) };
+        let needed =
+            if self.play == Play::Following { self.head } else { self.view.range().0.min(self.head) };
         if first + spare > needed {
             spare = history.spare(keep.saturating_mul(2));
         }
@@ -604,6 +613,19 @@ impl Player {
         } else {
             self.message = Some(format!("asked for: {what}"));
             live.outgoing.push(Outgoing::Apply { policy: Arc::clone(policy), what });
+        }
+    }
+
+    /// Says why no prompt can be sent from here; none where one can.
+    pub fn may_ask(&self) -> Option<String> {
+        let Some(live) = &self.live else {
+            return Some("sending needs a live gateway; this is a replay".to_owned());
+        };
+        match (&live.read_only, &live.closed) {
+            (_, Some(why)) => Some(format!("the gateway is not connected: {why}")),
+            (Some(why), None) => Some(why.to_string()),
+            (None, None) if live.status.draining => Some("the gateway is draining".to_owned()),
+            (None, None) => None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
+use std::sync::Arc;
+
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation};
 use crate::record::{Attempt, Record, WriteTtl};
@@ -18,14 +20,19 @@ pub struct IngestOptions {
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
-    classifier: Classifier,
+    classifier: Arc<Classifier>,
     reclassify: bool,
 }
 
 impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
-        Self { names, classifier, reclassify: options.reclassify }
+        Self { names, classifier: Arc::new(classifier), reclassify: options.reclassify }
+    }
+
+    /// Gives the classifier.
+    pub fn classifier(&self) -> Arc<Classifier> {
+        Arc::clone(&self.classifier)
     }
 
     /// Names the classifier: its name and the start of its hash.

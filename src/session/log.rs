@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::growth::Inserts;
 use super::ingest::Ingest;
+use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry, Skip, SkipKind};
@@ -134,6 +135,8 @@ pub struct Log {
     pub policy: Arc<Policy>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
+    /// That classifier itself, where it is at hand.
+    pub judge: Option<Arc<Classifier>>,
     /// Notes in order of time.
     pub notes: Vec<LogNote>,
     /// Lines that could not be used.
@@ -254,7 +257,7 @@ impl Log {
         }
         let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
-        let classifier = ingest.classifier_tag();
+        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names);
         for (model, row) in changes {
@@ -264,6 +267,7 @@ impl Log {
         Ok(Self {
             book: format!("{} {}", book.name, book.dated),
             classifier,
+            judge,
             notes,
             reordered,
             classified,
@@ -290,6 +294,7 @@ impl Log {
             profiles,
             policy,
             classifier: String::new(),
+            judge: None,
             notes: Vec::new(),
             skipped,
             reordered: 0,

@@ -196,6 +196,9 @@ impl Player {
             Command::Loop => self.turn_loop(),
             Command::Follow if self.is_live() => self.follow(),
             Command::Follow => self.seek(self.log.len()),
+            // The worker of a live session takes these to whoever can do them.
+            Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
+            Command::Drain => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();
@@ -431,8 +434,9 @@ impl Player {
     }
 
     fn window_start(&self) -> usize {
-        self.window
-            .map_or(self.log.history.start(), |span| self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head))
+        self.window.map_or(self.log.history.start(), |span| {
+            self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head)
+        })
     }
 
     /// Moves the window to the head.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::status::LiveView;
 use super::Log;
+use super::status::LiveView;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, RouteId};
 use crate::session::Speed;
