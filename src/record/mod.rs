@@ -12,7 +12,7 @@ mod error;
 mod foreign;
 mod format;
 mod input;
-mod json;
+pub(crate) mod json;
 mod native;
 mod skip;
 mod source;
