@@ -1,11 +1,9 @@
 //! What an operator does to keys: make one, take one back, give one a new secret.
 
-use secrecy::SecretString;
-
 use super::caller::Scopes;
 use super::file::{AccessError, KeyFile};
 use super::record::{KeyRecord, check_text};
-use super::secret;
+use super::secret::{self, Secret};
 use crate::units::{Instant, Span};
 
 /// What a new key shall be.
@@ -29,7 +27,7 @@ pub struct NewKey {
 ///
 /// # Errors
 /// Where the name is taken or unusable, or the file cannot be changed.
-pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, SecretString), AccessError> {
+pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
     for (field, text) in
         [("name", &new.name), ("team", &new.team), ("project", &new.project), ("note", &new.note)]
     {
@@ -76,7 +74,7 @@ pub fn rotate(
     keep: Option<Span>,
     expires: Option<Instant>,
     now: Instant,
-) -> Result<(KeyRecord, SecretString), AccessError> {
+) -> Result<(KeyRecord, Secret), AccessError> {
     file.change(|keys| {
         let live = |key: &&mut KeyRecord| key.revoked.is_none() && is_called(key, who);
         // The newest: an older one may still be running out from the last time.
@@ -100,11 +98,7 @@ pub fn rotate(
     })
 }
 
-fn make(
-    keys: &mut Vec<KeyRecord>,
-    new: NewKey,
-    now: Instant,
-) -> Result<(KeyRecord, SecretString), AccessError> {
+fn make(keys: &mut Vec<KeyRecord>, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
     let (secret, hash) = secret::draw().map_err(AccessError::Random)?;
     let mut id = secret::draw_id().map_err(AccessError::Random)?;
     while keys.iter().any(|key| key.id == id) {

@@ -19,7 +19,7 @@ pub use file::{AccessError, KeyFile};
 pub use headers::presented;
 pub use record::KeyRecord;
 pub use redact::{Redacting, redact};
-pub use secret::KEY_PREFIX;
+pub use secret::{KEY_PREFIX, Secret, reveal};
 pub use table::Access;
 
 /// The name of the key file in the data directory.

@@ -197,7 +197,7 @@ mod tests {
         #[test]
         fn no_key_of_ours_survives(before in ".{0,40}", bytes in any::<[u8; 32]>(), after in ".{0,40}") {
             let (key, _) = secret::from_bytes(&bytes);
-            let key = secret::expose(&key);
+            let key = secret::reveal(&key);
             let text = format!("{before}{key}{after}");
             let masked = redact(&text);
             // Not even a part from which the rest could be guessed.

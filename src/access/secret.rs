@@ -69,14 +69,14 @@ impl std::fmt::Debug for Hash {
 }
 
 /// Draws a new key from the system's randomness.
-pub(super) fn draw() -> Result<(SecretString, Hash), getrandom::Error> {
+pub(super) fn draw() -> Result<(Secret, Hash), getrandom::Error> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes)?;
     Ok(from_bytes(&bytes))
 }
 
 /// Makes the key of given random bytes.
-pub(super) fn from_bytes(bytes: &[u8; 32]) -> (SecretString, Hash) {
+pub(super) fn from_bytes(bytes: &[u8; 32]) -> (Secret, Hash) {
     let mut text = String::with_capacity(LENGTH);
     text.push_str(KEY_PREFIX);
     base64url(bytes, &mut text);
@@ -103,8 +103,11 @@ pub(super) fn read(presented: &str) -> Option<Hash> {
     bool::from(checksum(&hash).as_bytes().ct_eq(check)).then_some(hash)
 }
 
+/// A key's secret: wiped from memory when dropped, and without a `Debug` of its text.
+pub type Secret = SecretString;
+
 /// Gives the text of a secret, for the one moment when it is shown.
-pub(super) fn expose(secret: &SecretString) -> &str {
+pub fn reveal(secret: &Secret) -> &str {
     secret.expose_secret()
 }
 
@@ -134,13 +137,13 @@ mod tests {
     #[test]
     fn a_key_has_the_form_that_is_promised() {
         let (secret, hash) = from_bytes(&[0xff; 32]);
-        let text = expose(&secret);
+        let text = reveal(&secret);
         assert_eq!(text.len(), 50);
         assert!(text.starts_with("pm______"), "{text}");
         assert!(bool::from(read(text).unwrap().same(&hash)));
         assert_eq!(format!("{secret:?} {hash:?}").matches("____").count(), 0, "Debug shows no secret");
         let (one, two) = (draw().unwrap().0, draw().unwrap().0);
-        assert_ne!(expose(&one), expose(&two));
+        assert_ne!(reveal(&one), reveal(&two));
     }
 
     proptest! {
@@ -149,7 +152,7 @@ mod tests {
             bytes in any::<[u8; 32]>(), at in 0usize..50, letter in "[A-Za-z0-9_-]",
         ) {
             let (secret, _) = from_bytes(&bytes);
-            let text = expose(&secret);
+            let text = reveal(&secret);
             let mut wrong = text.to_owned();
             wrong.replace_range(at..=at, &letter);
             prop_assert_eq!(read(&wrong).is_some(), wrong == text);

@@ -84,10 +84,9 @@ impl Stamp {
     fn is_settled(self) -> bool {
         match self {
             Self::Missing => true,
-            Self::Unreadable => false,
             // A time in the future comes from a clock that was set back, and will not get older soon.
             Self::File { modified: Some(at), .. } => at.elapsed().map_or(true, |age| age > YOUNG),
-            Self::File { modified: None, .. } => false,
+            Self::Unreadable | Self::File { modified: None, .. } => false,
         }
     }
 }
