@@ -173,8 +173,9 @@ fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Resu
     let title = match (shown.len(), hidden) {
         _ if format == Format::Csv => String::new(),
         (0, 0) => "no keys; `pointsman keys add NAME` makes one".to_owned(),
+        (1, 0) => "1 key".to_owned(),
         (shown, 0) => format!("{shown} keys"),
-        (shown, hidden) => format!("{shown} keys, and {hidden} revoked (--all)"),
+        (shown, hidden) => format!("{shown} shown, {hidden} revoked (--all)"),
     };
     let mut sheet = Sheet::new(
         title,
@@ -189,7 +190,7 @@ fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Resu
             or_dash(&key.project),
             key.scopes.to_string(),
             key.created.date(),
-            key.expires.map_or_else(|| "never".to_owned(), Instant::date),
+            key.expires.map_or_else(|| "never".to_owned(), minute),
             key.note.clone(),
         ]);
     }
@@ -209,6 +210,11 @@ fn listed(key: &KeyRecord, now: Instant) -> Listed<'_> {
         revoked: key.revoked.map(Instant::rfc3339),
         note: &key.note,
     }
+}
+
+/// Writes a moment to the minute.
+fn minute(at: Instant) -> String {
+    format!("{} {}", at.date(), at.clock().get(..5).unwrap_or_default())
 }
 
 fn or_dash(text: &str) -> String {

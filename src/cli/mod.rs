@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod console;
+pub mod drive;
 pub mod frontier;
 pub mod import;
 pub mod keys;
@@ -60,6 +61,8 @@ enum Command {
     Sample(sample::SampleArgs),
     /// Render a screen of the console as SVG or text
     Snapshot(Box<snapshot::SnapshotArgs>),
+    /// Send a log's requests to a running gateway, under a hard spending cap
+    Drive(Box<drive::DriveArgs>),
     /// Make, list, revoke and rotate the keys that clients of the gateway present
     Keys(keys::KeysArgs),
     /// Print built-in settings and themes, and say where your own are looked for
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
+        Some(Command::Drive(args)) => drive::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args),
