@@ -239,6 +239,23 @@ impl Player {
                 self.came(id, operation, extra);
             }
             Ok(Entry::Price(change)) => self.price_came(&change),
+            Ok(Entry::Policy(change)) => {
+                let Some(live) = &mut self.live else { return };
+                match live.growth.ingest.policy(&change) {
+                    Ok(Some(policy)) => {
+                        let policy = Arc::unwrap_or_clone(policy);
+                        self.policy_came(policy, change.at, &change.who, &change.what);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let words = format!("policy version {}: {error}", change.version);
+                        let damaged = &mut Arc::make_mut(&mut self.log).skipped.damaged;
+                        if damaged.len() < KEPT_SKIPS {
+                            damaged.push(words);
+                        }
+                    }
+                }
+            }
             Ok(Entry::Note { at, text, simulated }) => {
                 let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
                 Growth::note(&mut self.log, note);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::growth::Inserts;
 use super::ingest::Ingest;
+use super::snapshot::PolicySpan;
 use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
@@ -90,6 +91,8 @@ impl Skipped {
 pub enum NoteKind {
     /// A price changed.
     Price,
+    /// Another policy came into force.
+    Policy,
     /// Somebody wrote something into the log.
     Note,
 }
@@ -133,6 +136,8 @@ pub struct Log {
     pub profiles: Profiles,
     /// The policy to start with.
     pub policy: Arc<Policy>,
+    /// Later policies of the log with the operations from which on they decide.
+    pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
     /// That classifier itself, where it is at hand.
@@ -192,6 +197,7 @@ impl Log {
         let mut notes = Vec::new();
         let mut skipped = Skipped::default();
         let mut changes = Vec::new();
+        let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
@@ -217,6 +223,20 @@ impl Log {
                             simulated: change.simulated,
                         });
                         changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
+                    }
+                    Ok(Entry::Policy(change)) => {
+                        notes.push(LogNote {
+                            at: change.at,
+                            kind: NoteKind::Policy,
+                            text: policy_text(&change),
+                            simulated: false,
+                        });
+                        match ingest.policy(&change) {
+                            Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
+                            Err(error) => {
+                                skipped.damaged.push(format!("policy version {}: {error}", change.version))
+                            }
+                        }
                     }
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -263,8 +283,21 @@ impl Log {
         for (model, row) in changes {
             prices.change(model, row);
         }
+        policies.sort_by_key(|(at, _)| *at);
+        let mut spans: Vec<PolicySpan> = Vec::new();
+        for (at, policy) in policies {
+            let from = history.first_at(at);
+            // Of several that decided nothing in between, the last one counts.
+            spans.retain(|span| span.from < from);
+            spans.push(PolicySpan { from, policy });
+        }
+        let policy = match spans.first() {
+            Some(first) if first.from == 0 => spans.remove(0).policy,
+            _ => policy,
+        };
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
         Ok(Self {
+            policies: spans,
             book: format!("{} {}", book.name, book.dated),
             classifier,
             judge,
@@ -293,6 +326,7 @@ impl Log {
             book: String::new(),
             profiles,
             policy,
+            policies: Vec::new(),
             classifier: String::new(),
             judge: None,
             notes: Vec::new(),
@@ -334,6 +368,11 @@ impl Log {
     pub fn span(&self) -> Span {
         self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
     }
+}
+
+fn policy_text(change: &record::PolicyChange<'_>) -> String {
+    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
+    format!("policy {}{by}: {}", change.version, change.what)
 }
 
 pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
