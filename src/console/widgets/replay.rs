@@ -148,6 +148,7 @@ impl ReplayBar<'_> {
         let mut out = Short::new();
         let times = if look.glyphs.is_ascii() { 'x' } else { '×' };
         let _ = match self.speed_tenths {
+            _ if self.state == PlayState::Following => write!(out, "{sign} live  {}", self.now),
             0 => write!(out, "{sign} max  {}", self.now),
             n => write!(out, "{sign} {}.{}{times}  {}", n / 10, n % 10, self.now),
         };
