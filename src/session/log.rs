@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
@@ -14,7 +15,7 @@ use crate::units::{Instant, Names, Span};
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
 /// Cells of the strip that shows the whole log.
-const STRIP: usize = 480;
+pub(super) const STRIP: usize = 480;
 /// Skipped lines kept with their reasons; all are counted.
 const KEPT_SKIPS: usize = 1000;
 
@@ -117,8 +118,8 @@ pub struct StripCell {
     pub errors: u32,
 }
 
-/// A log in memory; never changes once loaded.
-#[derive(Debug)]
+/// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
+#[derive(Clone, Debug)]
 pub struct Log {
     /// What it is called on screen.
     pub title: String,
@@ -152,6 +153,8 @@ pub struct Log {
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
     pub errors: Vec<u32>,
+    /// Where a growing log took operations in between others.
+    pub inserts: Inserts,
 }
 
 impl Log {
@@ -160,7 +163,7 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
-    /// Counts the operations.
+    /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
     }
@@ -328,6 +331,7 @@ impl Log {
             classified: 0,
             strip: Vec::new(),
             errors: Vec::new(),
+            inserts: Inserts::default(),
         };
         log.survey();
         log
@@ -361,12 +365,12 @@ impl Log {
     }
 }
 
-fn policy_text(change: &record::PolicyChange<'_>) -> String {
+pub(super) fn policy_text(change: &record::PolicyChange<'_>) -> String {
     let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
     format!("policy {}{by}: {}", change.version, change.what)
 }
 
-fn price_text(change: &record::PriceChange<'_>) -> String {
+pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
     format!(
         "price of {} is now ${} in, ${} out per 1M",
