@@ -34,7 +34,7 @@ fn chat_request() -> Value {
         {"role":"developer","content":[{"type":"text","text":"No jokes.","cache_control":{"type":"ephemeral"}}]},
         {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO","detail":"low"}}]},
         {"role":"assistant","content":"I look.","tool_calls":[
-            {"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Basel\",\"n\":1.50}"}},
+            {"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Basel\",\"n\":1.5}"}},
             {"id":"call.2","type":"function","function":{"name":"clock","arguments":""}}]},
         {"role":"tool","tool_call_id":"call_1","content":"12 degrees"},
         {"role":"tool","tool_call_id":"call.2","content":"noon"},
@@ -52,7 +52,7 @@ fn chat_becomes_messages() {
         "system":[{"type":"text","text":"Be brief."},{"type":"text","text":"No jokes.","cache_control":{"type":"ephemeral"}}],
         "messages":[
             {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]},
-            {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.50}},{"type":"tool_use","id":"call_2","name":"clock","input":{}}]},
+            {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.5}},{"type":"tool_use","id":"call_2","name":"clock","input":{}}]},
             {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"12 degrees"},{"type":"tool_result","tool_use_id":"call_2","content":"noon"},{"type":"text","text":"And tomorrow?"}]}],
         "tools":[{"name":"weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]},"strict":true},
                  {"name":"clock","input_schema":{"type":"object","properties":{}}}],
@@ -66,7 +66,7 @@ fn chat_becomes_gemini() {
     let want = json!({"systemInstruction":{"parts":[{"text":"Be brief."},{"text":"No jokes."}]},
         "contents":[
             {"role":"user","parts":[{"text":"Weather here?"},{"inlineData":{"mimeType":"image/png","data":"iVBO"}}]},
-            {"role":"model","parts":[{"text":"I look."},{"functionCall":{"name":"weather","args":{"city":"Basel","n":1.50}}},{"functionCall":{"name":"clock","args":{}}}]},
+            {"role":"model","parts":[{"text":"I look."},{"functionCall":{"name":"weather","args":{"city":"Basel","n":1.5}}},{"functionCall":{"name":"clock","args":{}}}]},
             {"role":"user","parts":[{"functionResponse":{"name":"weather","response":{"output":"12 degrees"}}},{"functionResponse":{"name":"clock","response":{"output":"noon"}}},{"text":"And tomorrow?"}]}],
         "tools":[{"functionDeclarations":[{"name":"weather","description":"Looks it up.","parametersJsonSchema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}},{"name":"clock","description":""}]}],
         "toolConfig":{"functionCallingConfig":{"mode":"ANY"}},

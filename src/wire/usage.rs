@@ -45,8 +45,5 @@ fn whole_prompt(counted: &Counted) -> u64 {
 fn cached(o: &mut Object<'_>, counted: &Counted) {
     let usage = counted.usage;
     o.number("cached_tokens", usage.cache_read.or_zero());
-    let written = usage.write_5m.or_zero() + usage.write_1h.or_zero();
-    if written > 0 {
-        o.number("cache_write_tokens", written);
-    }
+    o.number("cache_write_tokens", usage.write_5m.or_zero() + usage.write_1h.or_zero());
 }
