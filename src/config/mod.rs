@@ -5,6 +5,7 @@ pub mod console;
 pub mod keys;
 pub mod policy;
 pub mod prices;
+pub mod providers;
 pub mod themes;
 
 use std::env;

@@ -99,7 +99,7 @@ impl LedgerFile {
         let rates = self.prices(&mut report).map_err(fails)?;
         self.calls(&mut report, &rates, total, &mut tick)?;
         self.operations(&mut report).map_err(fails)?;
-        self.policies(&mut report).map_err(fails)?;
+        self.versions(&mut report).map_err(fails)?;
         moment.finish().map_err(fails)?;
         Ok(report)
     }
@@ -242,7 +242,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    fn policies(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
+    fn versions(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
         let mut all =
             self.conn.prepare("SELECT version, from_seq, hash, text FROM policies ORDER BY version")?;
         let mut rows = all.query([])?;

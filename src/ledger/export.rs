@@ -12,9 +12,13 @@ use rusqlite::{Row, Rows, params};
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
 use super::row::{count_at, read_check, read_cost, usage_at};
 use super::{LedgerError, price};
+use crate::config;
 use crate::pricing::{Cost, PriceRow, Rates};
-use crate::record::{Attempt, Attempts, Entry, Header, Label, PriceChange, Record, Status, WriteTtl, Writer};
-use crate::units::{Instant, PerMille, Pico};
+use crate::record::{
+    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, WriteTtl, Writer,
+};
+use crate::routing::PolicySpec;
+use crate::units::{Instant, Names, PerMille, Pico};
 
 /// What an export contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,8 +161,31 @@ impl LedgerFile {
         for event in found.map_err(fails)? {
             events.push(event.map_err(fails)?);
         }
+        let mut policies = self.policies().map_err(fails)?;
+        // The stretch begins with the one in force at its first request.
+        let within = policies.iter().rposition(|stored| !whole && stored.before <= first as u64).unwrap_or(0);
+        for stored in policies.drain(within..) {
+            events.push(stored.event()?);
+        }
         events.sort_by_key(|event| event.before);
         Ok(events)
+    }
+
+    fn policies(&self) -> rusqlite::Result<Vec<StoredPolicy>> {
+        let mut all = self
+            .conn
+            .prepare("SELECT version, at, from_seq, who, what, text FROM policies ORDER BY version")?;
+        let found = all.query_map([], |row| {
+            Ok(StoredPolicy {
+                version: row.get(0)?,
+                at: Instant(row.get(1)?),
+                before: count_at(row, 2)?,
+                who: row.get(3)?,
+                what: row.get(4)?,
+                text: row.get(5)?,
+            })
+        })?;
+        found.collect()
     }
 
     /// Gives the prices charged at, by number.
@@ -190,6 +217,7 @@ struct Event {
 
 enum What {
     Note { text: String, simulated: bool },
+    Policy { version: u32, who: String, what: String, spec: PolicySpec },
 }
 
 impl Event {
@@ -198,8 +226,38 @@ impl Event {
             What::Note { text, simulated } => {
                 out.write(&Entry::Note { at: self.at, text: text.into(), simulated: *simulated })?;
             }
+            What::Policy { version, who, what, spec } => {
+                let change = PolicyChange {
+                    version: *version,
+                    at: self.at,
+                    who: who.into(),
+                    what: what.into(),
+                    spec: spec.clone(),
+                };
+                out.write(&Entry::Policy(Box::new(change)))?;
+            }
         }
         Ok(())
+    }
+}
+
+struct StoredPolicy {
+    version: u32,
+    at: Instant,
+    before: u64,
+    who: String,
+    what: String,
+    text: String,
+}
+
+impl StoredPolicy {
+    fn event(self) -> Result<Event, LedgerError> {
+        let Self { version, at, before, who, what, text } = self;
+        let mut names = Names::default();
+        let policy = config::policy::parse(&text, &format!("policy {version}"), &mut names)
+            .map_err(|error| LedgerError::Policy { version, error })?;
+        let spec = policy.spec(&names);
+        Ok(Event { before, at, what: What::Policy { version, who, what, spec } })
     }
 }
 
@@ -332,8 +390,12 @@ impl StoredAttempt {
         };
         let check = read_check(self.checked.as_deref())
             .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
+        // The model called; who was billed is told beside it where it is another.
+        let model = if self.asked.is_empty() { &self.model } else { &self.asked };
+        let billed = if *model == self.model { "" } else { &self.model };
         Ok(Attempt {
-            model: self.model.as_str().into(),
+            model: model.as_str().into(),
+            billed: billed.into(),
             provider: self.provider.as_str().into(),
             usage: self.usage,
             // Our format knows one word for "counted by us, not by the provider".
@@ -390,6 +452,7 @@ fn record<'a>(
         user: text(6)?,
         session: text(7)?,
         asked: text(8)?,
+        pinned: row.get(9).map_err(read)?,
         task,
         confidence: confidence.and_then(PerMille::new),
         turn: row.get(12).map_err(read)?,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::ingest::Ingest;
+use super::snapshot::PolicySpan;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry, Skip, SkipKind};
@@ -88,6 +89,8 @@ impl Skipped {
 pub enum NoteKind {
     /// A price changed.
     Price,
+    /// Another policy came into force.
+    Policy,
     /// Somebody wrote something into the log.
     Note,
 }
@@ -131,6 +134,8 @@ pub struct Log {
     pub profiles: Profiles,
     /// The policy to start with.
     pub policy: Arc<Policy>,
+    /// Later policies of the log with the operations from which on they decide.
+    pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
     /// Notes in order of time.
@@ -186,6 +191,7 @@ impl Log {
         let mut notes = Vec::new();
         let mut skipped = Skipped::default();
         let mut changes = Vec::new();
+        let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
@@ -211,6 +217,20 @@ impl Log {
                             simulated: change.simulated,
                         });
                         changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
+                    }
+                    Ok(Entry::Policy(change)) => {
+                        notes.push(LogNote {
+                            at: change.at,
+                            kind: NoteKind::Policy,
+                            text: policy_text(&change),
+                            simulated: false,
+                        });
+                        match ingest.policy(&change) {
+                            Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
+                            Err(error) => {
+                                skipped.damaged.push(format!("policy version {}: {error}", change.version))
+                            }
+                        }
                     }
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -257,8 +277,21 @@ impl Log {
         for (model, row) in changes {
             prices.change(model, row);
         }
+        policies.sort_by_key(|(at, _)| *at);
+        let mut spans: Vec<PolicySpan> = Vec::new();
+        for (at, policy) in policies {
+            let from = history.first_at(at);
+            // Of several that decided nothing in between, the last one counts.
+            spans.retain(|span| span.from < from);
+            spans.push(PolicySpan { from, policy });
+        }
+        let policy = match spans.first() {
+            Some(first) if first.from == 0 => spans.remove(0).policy,
+            _ => policy,
+        };
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
         Ok(Self {
+            policies: spans,
             book: format!("{} {}", book.name, book.dated),
             classifier,
             notes,
@@ -286,6 +319,7 @@ impl Log {
             book: String::new(),
             profiles,
             policy,
+            policies: Vec::new(),
             classifier: String::new(),
             notes: Vec::new(),
             skipped,
@@ -325,6 +359,11 @@ impl Log {
     pub fn span(&self) -> Span {
         self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
     }
+}
+
+fn policy_text(change: &record::PolicyChange<'_>) -> String {
+    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
+    format!("policy {}{by}: {}", change.version, change.what)
 }
 
 fn price_text(change: &record::PriceChange<'_>) -> String {

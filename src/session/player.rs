@@ -68,7 +68,9 @@ impl Player {
         Self {
             engine: Engine::new(Arc::clone(&policy), Arc::clone(&log.prices)),
             view: View::new(0, &policy, trend_slot(&log, window)),
-            policies: vec![PolicySpan { from: 0, policy }],
+            policies: std::iter::once(PolicySpan { from: 0, policy })
+                .chain(log.policies.iter().cloned())
+                .collect(),
             reading,
             play: Play::Paused,
             speed: Speed::RECORDED,
