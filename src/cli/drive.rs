@@ -121,8 +121,10 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
         }
         remark(&announce(survey, args, &sender));
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Internal::from_any)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Internal::from_any)?;
     let (tally, end, took, bad) = runtime.block_on(go(args, input, read, surveyed, sender, worst))?;
     // A reader that waits for more of standard input must not keep the program.
     runtime.shutdown_background();
@@ -131,10 +133,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
         End::Done | End::Capped => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
         End::Unreachable => {
-            bail!(
-                "nothing listens at {}\nhint: start `pointsman serve`, or name its address with --to",
-                args.to
-            )
+            bail!("nothing listens at {}\nhint: start `pointsman serve`, or name its address with --to", args.to)
         }
     }
 }
@@ -163,24 +162,14 @@ fn now() -> Instant {
 
 /// Says before the first request what will be sent.
 fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
-    let mut text = format!(
-        "{} requests to {} at {}, at most ${}",
-        survey.requests,
-        sender.target(),
-        args.rate,
-        args.max_spend
-    );
+    let mut text =
+        format!("{} requests to {} at {}, at most ${}", survey.requests, sender.target(), args.rate, args.max_spend);
     let filler = survey.requests - survey.with_text;
     if filler > 0 {
-        text.push_str(&format!(
-            "\n{filler} of them with filler: words made up to the logged length, no real prompt"
-        ));
+        text.push_str(&format!("\n{filler} of them with filler: words made up to the logged length, no real prompt"));
     }
     if survey.without_length > 0 {
-        text.push_str(&format!(
-            "\n{} of these have no logged length either and are short",
-            survey.without_length
-        ));
+        text.push_str(&format!("\n{} of these have no logged length either and are short", survey.without_length));
     }
     if survey.bad > 0 {
         text.push_str(&format!("\n{} lines could not be read and are left out", survey.bad));
@@ -244,10 +233,7 @@ async fn go(
 }
 
 /// Puts a job back before those that follow it.
-fn replayed(
-    first: crate::drive::Job,
-    mut rest: mpsc::Receiver<crate::drive::Job>,
-) -> mpsc::Receiver<crate::drive::Job> {
+fn replayed(first: crate::drive::Job, mut rest: mpsc::Receiver<crate::drive::Job>) -> mpsc::Receiver<crate::drive::Job> {
     let (give, jobs) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let mut next = Some(first);
@@ -347,15 +333,12 @@ fn progress(
 }
 
 /// Guesses the time left: by the pace so far, and no less than the schedule asks for.
-fn left(
-    sent: u64,
-    elapsed: Duration,
-    (total, planned): (u64, crate::units::Span),
-) -> Option<crate::units::Span> {
+fn left(sent: u64, elapsed: Duration, (total, planned): (u64, crate::units::Span)) -> Option<crate::units::Span> {
     let elapsed = i64::try_from(elapsed.as_micros()).ok()?;
     let by_plan = planned.0.saturating_sub(elapsed).max(0);
-    let by_pace =
-        (sent > 0).then(|| i128::from(elapsed) * i128::from(total.saturating_sub(sent)) / i128::from(sent));
+    let by_pace = (sent > 0).then(|| {
+        i128::from(elapsed) * i128::from(total.saturating_sub(sent)) / i128::from(sent)
+    });
     // A recorded schedule has bursts and gaps, so its pace says little; without one the pace is all there is.
     let micros = if planned.0 > 0 { by_plan } else { i64::try_from(by_pace?).ok()? };
     Some(crate::units::Span(micros - micros % 1_000_000).max(crate::units::Span::secs(1)))
