@@ -455,7 +455,7 @@ fn check_url(text: &str) -> Result<(), (&'static str, &'static str)> {
 }
 
 /// Says whether an address stays on this machine.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
