@@ -58,7 +58,7 @@ pub(crate) struct Breaker {
     slices: [Slice; SLICES],
     open_until: Option<Instant>,
     probing: bool,
-    /// How often it opened without a success since.
+    /// How often it opened since it was last closed.
     opened: u32,
 }
 
@@ -102,9 +102,6 @@ impl Breaker {
                 if let Some(slice) = self.slice(now) {
                     slice.well = slice.well.saturating_add(1);
                 }
-                if self.open_until.is_none() && self.well_since_opening() {
-                    self.opened = 0;
-                }
             }
             Verdict::Ill(wait) => {
                 if let Some(slice) = self.slice(now) {
@@ -115,10 +112,6 @@ impl Breaker {
                 }
             }
         }
-    }
-
-    fn well_since_opening(&self) -> bool {
-        self.slices.iter().map(|slice| slice.well).sum::<u32>() > 0
     }
 
     fn open(&mut self, probe: bool, wait: Option<Duration>, now: Instant) {

@@ -143,12 +143,11 @@ impl CallError {
         let why = innermost(error);
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
         let mut tls = false;
+        // An io::Error hides what it wraps from `source`, also another io::Error.
         while let Some(error) = cause {
-            tls |= error.is::<rustls::Error>() || error.is::<rustls::pki_types::InvalidDnsNameError>();
-            // An io::Error hides what it wraps from `source`.
+            tls |= error.is::<rustls::Error>();
             let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            tls |= inner.is_some_and(|inner| inner.is::<rustls::Error>());
-            cause = error.source();
+            cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
         }
         match () {
             () if tls => Self::Tls { to, why },

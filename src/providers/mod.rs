@@ -227,8 +227,8 @@ impl Providers {
 
     /// Says whether, and after what wait, the same model should be asked again.
     ///
-    /// `tries` counts those made so far for this model, the failed one included; a request that climbs brings its count
-    /// along only as far as its own attempts are concerned, which is the caller's to bound.
+    /// `tries` counts the calls to this model so far, the failed one included. How many an operation may make in all, over
+    /// every rung, is the caller's to bound.
     pub fn retry(&self, target: &Target, tries: u32, failure: &Failure, now: Instant) -> Option<Duration> {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
@@ -245,7 +245,7 @@ impl Providers {
         let draw = wait::draw(self.seed, self.draws.fetch_add(1, Ordering::Relaxed));
         let grown = wait::backoff(retries.base, retries.max_wait, tries, draw);
         let asked = failure.retry_after.max(blocked).unwrap_or_default();
-        let wait = if asked.is_zero() { grown } else { asked.max(grown.min(asked)) };
+        let wait = if asked.is_zero() { grown } else { asked };
         (wait <= retries.max_wait).then_some(wait)
     }
 
