@@ -114,7 +114,9 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
     let mut notes = vec![format!("of at most ${}", tally.cap.limit())];
     if tally.cap.unknown() > 0 {
         let (assumed, unknown) = (tally.cap.assumed(), tally.cap.unknown());
-        notes.push(format!("${assumed} of it assumed: {unknown} requests told no cost and count at their worst"));
+        notes.push(format!(
+            "${assumed} of it assumed: {unknown} requests told no cost and count at their worst"
+        ));
     }
     if tally.cap.beyond_worst() > 0 {
         let beyond = tally.cap.beyond_worst();
@@ -146,7 +148,9 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
             let mut counts: Vec<_> = counts.iter().collect();
             counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
             sheet.rows.extend(
-                counts.iter().map(|(name, count)| vec![(*name).clone(), count.to_string(), share(**count, whole)]),
+                counts
+                    .iter()
+                    .map(|(name, count)| vec![(*name).clone(), count.to_string(), share(**count, whole)]),
             );
             all.push(sheet);
         }
