@@ -27,7 +27,7 @@ use crate::drive::{
 };
 use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
 use crate::session::LoadError;
-use crate::units::{Instant, Names, PerMille, Pico};
+use crate::units::{Instant, Names, PerMille, Pico, Span};
 
 pub use report::DriveFormat;
 
@@ -109,6 +109,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
         std::env::var(KEY_VARIABLE).ok().filter(|key| !key.trim().is_empty()).map(SecretString::from)
     });
     let sender = Arc::new(Sender::new(target, &args.model, key.as_ref())?);
+    let address = sender.target().to_string();
     let worst = worst(args)?;
     let input = Input::paths([&args.log]);
     let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
@@ -132,19 +133,18 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     // What was sent is reported also where the log broke off.
     read?;
     match end {
-        End::Done | End::Capped => Ok(()),
+        End::Done | End::Capped { .. } => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
         End::Unreachable => {
             bail!(
-                "nothing listens at {}\nhint: start `pointsman serve`, or name its address with --to",
-                args.to
+                "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
             )
         }
     }
 }
 
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
-    if args.max_spend < Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
+    if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
         bail!("--max-spend and --worst are amounts of dollars, above zero");
     }
     if let Some(worst) = args.worst {
@@ -326,7 +326,8 @@ fn toggle(set: &watch::Sender<Command>) {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let template = if total.is_some() { "[{bar:20}] {pos}/{len}  {msg}" } else { "{pos} sent  {msg}" };
+    let template =
+        if total.is_some() { "[{bar:12}] {pos}/{len}  {wide_msg}" } else { "{pos} sent  {wide_msg}" };
     bar.with_style(
         ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -334,18 +335,13 @@ fn bar(total: Option<u64>) -> ProgressBar {
     )
 }
 
-fn progress(
-    tally: &Tally,
-    command: Command,
-    elapsed: Duration,
-    planned: Option<(u64, crate::units::Span)>,
-) -> String {
+fn progress(tally: &Tally, command: Command, elapsed: Duration, planned: Option<(u64, Span)>) -> String {
     let state = match command {
         Command::Go => "",
         Command::Pause => "PAUSED (p goes on)  ",
         Command::Stop => "draining  ",
     };
-    let left = planned.and_then(|plan| left(tally.sent, elapsed, plan));
+    let left = planned.and_then(|plan| left(tally, elapsed, plan));
     let left = left.map_or_else(String::new, |left| format!("  {left} left"));
     format!(
         "{state}ok {}  failed {}  late {}  in flight {}  ${} of ${}{left}",
@@ -358,17 +354,14 @@ fn progress(
     )
 }
 
-/// Guesses the time left: by the pace so far, and no less than the schedule asks for.
-fn left(
-    sent: u64,
-    elapsed: Duration,
-    (total, planned): (u64, crate::units::Span),
-) -> Option<crate::units::Span> {
-    let elapsed = i64::try_from(elapsed.as_micros()).ok()?;
-    let by_plan = planned.0.saturating_sub(elapsed).max(0);
-    let by_pace =
-        (sent > 0).then(|| i128::from(elapsed) * i128::from(total.saturating_sub(sent)) / i128::from(sent));
-    // A recorded schedule has bursts and gaps, so its pace says little; without one the pace is all there is.
-    let micros = if planned.0 > 0 { by_plan } else { i64::try_from(by_pace?).ok()? };
-    Some(crate::units::Span(micros - micros % 1_000_000).max(crate::units::Span::secs(1)))
+/// Gives the time left: what the schedule has yet to come, or, without one, by the pace so far.
+fn left(tally: &Tally, elapsed: Duration, (total, planned): (u64, Span)) -> Option<Span> {
+    let micros = if planned > Span::ZERO {
+        planned.0.saturating_sub(tally.reached.0)
+    } else {
+        let elapsed = i128::try_from(elapsed.as_micros()).ok()?;
+        let rest = elapsed * i128::from(total.saturating_sub(tally.sent));
+        i64::try_from(rest.checked_div(i128::from(tally.sent))?).ok()?
+    };
+    Some(Span(micros - micros % 1_000_000).max(Span::secs(1)))
 }
