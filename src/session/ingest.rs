@@ -64,7 +64,7 @@ impl Ingest {
             billed: self.names.intern_model(&attempt.billed),
             status: attempt.status,
             check: attempt.check,
-            assumed: attempt.assumed_model || attempt.write_ttl == WriteTtl::Assumed,
+            assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
         }
     }
 
