@@ -133,8 +133,8 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
-    Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
-    SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
+    Sort "traffic.sort" [Overview Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column; on Overview, breaks spend down by the next dimension.", "order column team project route task";
+    SortReverse "traffic.sort-reverse" [Overview Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
@@ -147,7 +147,7 @@ actions! {
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
     PreviousRequest "list.previous-request" [Detail] ["N"] "/", "Previous request", "Shows the request before this one in the table.", "neighbour";
 
-    Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it.", "stop resume run";
+    Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it; holds a live view while traffic goes on.", "stop resume run freeze hold";
     StepForward "player.step-forward" [Player] ["."] "step", "Step one event on", "Goes on by one event.", "next single";
     StepBack "player.step-back" [Player] [","] "/", "Step one event back", "Goes back by one event.", "previous single";
     Back10s "player.back-10s" [Player] ["left" "<" "alt-left"] "10 s", "Back 10 seconds", "Goes back 10 seconds of the log.", "seek rewind";
@@ -193,7 +193,7 @@ actions! {
     Suspend "app.suspend" [Global] ["ctrl-z"] "", "Suspend", "Gives the terminal back to the shell; `fg` returns.", "background job shell";
     Palette "app.palette" [Global] [":" "ctrl-p"] "palette", "Command palette", "Finds any action by name.", "command search run";
     Help "app.help" [Global] ["?"] "help", "Help", "Shows the keys that work here.", "keys manual shortcuts";
-    Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program. Ctrl-C does so from anywhere.", "exit leave close";
+    Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program; a gateway first finishes what is in flight. Ctrl-C leaves at once from anywhere.", "exit leave close";
 
     PromptAccept "prompt.accept" [Prompt] ["enter"] "accept", "Accept", "Takes what was typed.", "";
     PromptCancel "prompt.cancel" [Prompt] ["esc"] "cancel", "Cancel", "Forgets what was typed.", "";

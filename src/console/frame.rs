@@ -154,7 +154,8 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     };
     put_right(&spend, Role::Accent, buf);
     put_right(&clock, Role::Header, buf);
-    if area.width >= 110 {
+    // A live session's address is worth more than the date, which is today's.
+    if area.width >= if snapshot.live.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
     }
     if !snapshot.log.skipped.damaged.is_empty() {
@@ -249,6 +250,7 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
         state: match snapshot.play {
             Play::Playing => PlayState::Playing,
             Play::Following => PlayState::Following,
+            Play::Paused if snapshot.live.as_ref().is_some_and(|live| !live.rewound) => PlayState::Held,
             Play::Paused | Play::Ended => PlayState::Paused,
         },
         speed_tenths: match snapshot.speed {
