@@ -50,6 +50,10 @@ async fn signals(set: Arc<watch::Sender<Command>>) {
 async fn lines(set: Arc<watch::Sender<Command>>) {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
+    #[expect(
+        deprecated,
+        reason = "the newer call is unsafe for types that give up their descriptor; standard input keeps its own"
+    )]
     let Ok(terminal) = AsyncFd::with_interest(std::io::stdin(), Interest::READABLE) else { return };
     while let Ok(mut ready) = terminal.readable().await {
         if is_in_foreground() {
