@@ -1,6 +1,7 @@
 //! The operator's hand on a running drive: Ctrl-C stops (and leaves at once when pressed again), SIGUSR1 or `p` and
 //! Enter pause and go on.
 
+#[cfg(unix)]
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
