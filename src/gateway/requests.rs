@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::body::Reply;
 use super::{Gateway, feed, metrics, now, operation};
-use crate::access::{Caller, Denied, Scope, presented};
+use crate::access::{Caller, Denied, Scope};
 use crate::config::gateway::WhenFailing;
 use crate::ledger::{Entry, Health, Label};
 use crate::routing::AUTO;
@@ -231,7 +231,7 @@ fn ready(gateway: &Gateway) -> Response<Reply> {
     }
 }
 
-/// Lets a caller in: without any keys everyone on loopback (the server does not start elsewhere), else by key.
+/// Lets a caller in: by key, or as the local operator where no key was ever made.
 fn admit(gateway: &Gateway, headers: &HeaderMap, needs: Scope) -> Result<Caller, ApiError> {
     let denied = |denied: Denied| {
         let kind = if denied.is_forbidden() { ErrorKind::Permission } else { ErrorKind::Authentication };
@@ -239,18 +239,7 @@ fn admit(gateway: &Gateway, headers: &HeaderMap, needs: Scope) -> Result<Caller,
         error.code = Some("invalid_api_key".to_owned()).filter(|_| !denied.is_forbidden());
         error
     };
-    if gateway.access.is_empty() {
-        // A page in a browser reaches loopback too, but cannot hide where it comes from.
-        if headers.contains_key(http::header::ORIGIN) {
-            return Err(ApiError::new(
-                ErrorKind::Permission,
-                "requests from web pages need a key: `pointsman keys add` makes one",
-            ));
-        }
-        return Ok(Caller::local());
-    }
-    let key = presented(headers).ok_or_else(|| denied(Denied::Missing))?;
-    let caller = gateway.access.check(key, now()).map_err(denied)?;
+    let caller = gateway.access.admit(headers, now()).map_err(denied)?;
     caller.may(needs).map_err(denied)?;
     Ok(caller)
 }
