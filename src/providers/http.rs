@@ -34,9 +34,9 @@ pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
         .referer(false)
         .connect_timeout(spec.timeouts.connect)
         .pool_max_idle_per_host(256)
-        .pool_idle_timeout(Duration::from_mins(1))
+        .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_mins(1));
+        .tcp_keepalive(Duration::from_secs(60));
     if spec.base_url.starts_with("http://") {
         // Nothing will be encrypted; leave the certificates unread.
         builder = builder.tls_certs_only([]).http1_only();

@@ -104,11 +104,10 @@ impl Permit {
         let verdict = match (outcome.status, http) {
             // A key that is refused serves nobody.
             (Status::Rejected, 401 | 403) => Verdict::Ill(None),
-            // The provider answers, even if with a no; a refusal for quota is the quota's affair.
+            // The provider answers, even if with a no.
             (Status::Ok | Status::Rejected, _) => Verdict::Well,
-            (Status::RateLimited, _) => Verdict::Unknown,
-            (Status::ServerError | Status::Timeout, _) => Verdict::Ill(wait),
-            (Status::Failed, _) => Verdict::Ill(None),
+            (Status::ServerError | Status::Timeout | Status::Failed, _) => Verdict::Ill(wait),
+            // A refusal for quota is the quota's affair; a client that went away says nothing.
             _ => Verdict::Unknown,
         };
         let error = outcome.error.as_deref().filter(|_| !outcome.status.is_ok()).map(safe);

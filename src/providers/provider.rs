@@ -76,7 +76,10 @@ pub(crate) struct State {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("provider", &self.provider.name).field("model", &self.upstream).finish()
+        f.debug_struct("Slot")
+            .field("provider", &self.provider.name)
+            .field("model", &self.upstream)
+            .finish_non_exhaustive()
     }
 }
 
