@@ -115,7 +115,7 @@ async fn an_answer_in_one_piece_has_the_total_time() {
 #[tokio::test]
 async fn a_stream_that_stops_in_the_middle_gives_what_came() {
     let upstream = Upstream::start(vec![Act::Stall(chunked(&["one", "two"]))]).await;
-    let providers = build(&at(&upstream.url, QUICK));
+    let providers = build(&at(&upstream.url, "timeouts = { first_byte = \"1m\", idle = \"50ms\" }"));
     let target = providers.target("m").unwrap();
     let mut permit = providers.permit(&target, 1, false, Instant::now()).unwrap();
     let mut reply = providers.send(&mut permit, call(true)).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_broken_connection_is_no_complete_answer() {
         Act::SendAndClose(b"this is not HTTP\r\n\r\n".to_vec()),
         Act::SendAndClose(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_vec()),
     ] {
-        let error = fails(act.clone(), QUICK, true).await;
+        let error = fails(act.clone(), "", true).await;
         assert!(matches!(error, CallError::Broken { .. }), "{act:?}: {error:?}");
         assert!(error.status().is_retryable());
     }
@@ -489,7 +489,11 @@ async fn a_key_appears_nowhere_but_in_its_header() {
     let reply = providers.send(&mut permit, asked.clone()).await.unwrap();
     let mut shown = format!("{spec:?} {providers:?} {target:?} {permit:?} {asked:?} {reply:?}");
     drop(reply);
-    providers.report(permit, &Outcome { status: Status::ServerError, ..Outcome::default() }, Instant::now());
+    let echoed = format!("Incorrect API key provided: {SECRET}");
+    assert_eq!(target.redact(&echoed), "Incorrect API key provided: (key)");
+    let outcome = Outcome { status: Status::ServerError, tokens: None, error: Some(echoed) };
+    providers.report(permit, &outcome, Instant::now());
+    write!(shown, "{:?}", providers.health(Instant::now())).unwrap();
     let error = once(&providers, &target, call(false)).await.unwrap_err();
     let (health, listed) = (providers.health(Instant::now()), providers.listed());
     let found = FoundKey { key: SecretString::from(SECRET), warning: None };

@@ -17,6 +17,7 @@ mod secret;
 mod simulated;
 mod wait;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -125,6 +126,11 @@ impl Target {
     /// Gives what the provider speaks, with its differences; made-up answers come in OpenAI's chat.
     pub fn speaks(&self) -> Speaks {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
+    }
+
+    /// Takes the provider's key out of a text that it sent, should it have repeated it there.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.slot.provider.redact(text)
     }
 
     /// Gives the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
