@@ -36,7 +36,8 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
     if from == Dialect::OpenAiEmbeddings {
-        return Ok(embeddings(root, body.clone()));
+        let read = embeddings(root);
+        return Ok(Answer { body, ..read });
     }
     let reply = match from {
         Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
@@ -47,18 +48,19 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
-    let translated = if from == ask.dialect() { body.clone() } else { translate::answer(ask, &reply) };
+    let translated = (from != ask.dialect()).then(|| translate::answer(ask, &reply));
     Ok(Answer {
-        body: translated,
         usage: reply.usage,
         model: reply.model.as_deref().map(str::to_owned),
         check: checked(ask, &reply),
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
         output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
+        body: translated.unwrap_or(body),
     })
 }
 
-fn embeddings(root: Value<'_>, body: Bytes) -> Answer {
+/// Reads an answer to embeddings, but for its body.
+fn embeddings(root: Value<'_>) -> Answer {
     let usage = root.get("usage").and_then(super::reply::block::<OpenAiUsage>);
     let is_empty = root.get("data").is_none_or(|data| data.items().next().is_none());
     Answer {
@@ -67,7 +69,7 @@ fn embeddings(root: Value<'_>, body: Bytes) -> Answer {
         check: if is_empty { Check::Failed } else { Check::None },
         finish: Finish::Stop,
         output_bytes: 0,
-        body,
+        body: Bytes::new(),
     }
 }
 

@@ -135,7 +135,9 @@ mod tests {
         #[test]
         fn cuts_change_nothing(stream in "(data: [aé€🙂]{0,3}|event: x|: c|\n|\r\n|\r){0,12}", mut cuts in prop::collection::vec(0usize..200, 0..20)) {
             let stream = stream.as_bytes();
-            cuts.iter_mut().for_each(|cut| *cut %= stream.len() + 1);
+            for cut in &mut cuts {
+                *cut %= stream.len() + 1;
+            }
             cuts.sort_unstable();
             let (whole, rest) = events(stream, &[]);
             prop_assert_eq!(events(stream, &cuts), (whole.clone(), rest.clone()));
@@ -158,7 +160,7 @@ mod tests {
         splitter.push(b"data: ");
         for _ in 0..LONGEST / 65_536 {
             assert_eq!(splitter.next().unwrap(), None);
-            splitter.push(&[b'x'; 65_536]);
+            splitter.push(&vec![b'x'; 65_536]);
         }
         assert_eq!(splitter.next(), Err(WireError::TooLong(LONGEST)));
     }

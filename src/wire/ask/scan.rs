@@ -253,7 +253,7 @@ impl Prompt {
                     self.turns += PICTURE.saturating_sub(len(part));
                 }
                 Some("tool_result") => {
-                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner))
+                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner));
                 }
                 _ => {}
             }
