@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{Ask, Dialect, Finish, WireError, chat, gemini, messages, responses, translate};
+use super::{Ask, Dialect, Finish, WireError, chat, faults, gemini, messages, responses, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -31,7 +31,8 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
-    let root = check(&body).map_err(|error| WireError::Malformed(error.to_string()))?;
+    // What the body says is not quoted in the error, as it may be part of an answer.
+    let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
@@ -39,7 +40,10 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         let read = embeddings(root);
         return Ok(Answer { body, ..read });
     }
-    let reply = match from {
+    if root.get("error").is_some_and(Value::is_object) && !has_answer(root) {
+        return Err(WireError::Upstream(faults::read_event(from, root.raw())));
+    }
+    let mut reply = match from {
         Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
@@ -47,6 +51,9 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     };
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
+    }
+    if from != ask.dialect() && ask.measures().wants_json {
+        reply.choices.iter_mut().for_each(unfence);
     }
     let translated = (from != ask.dialect()).then(|| translate::answer(ask, &reply));
     Ok(Answer {
@@ -57,6 +64,23 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
         body: translated.unwrap_or(body),
     })
+}
+
+/// Says whether a body with an error in it holds an answer all the same.
+fn has_answer(root: Value<'_>) -> bool {
+    ["choices", "content", "candidates", "output"]
+        .iter()
+        .any(|key| root.get(key).is_some_and(|list| list.items().next().is_some()))
+}
+
+/// Takes JSON out of the fence of Markdown that models put around it where their provider has no JSON mode.
+fn unfence(choice: &mut Choice<'_>) {
+    let [Part::Text(text)] = choice.parts.as_mut_slice() else { return };
+    let fenced = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    let inner = fenced.and_then(|rest| rest.split_once('\n')).map(|(_, inner)| inner.trim().to_owned());
+    if let Some(inner) = inner.filter(|inner| is_json(inner)) {
+        *text = inner.into();
+    }
 }
 
 /// Reads an answer to embeddings, but for its body.

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::WireError;
+use super::json::{self, Value};
 
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
@@ -85,6 +86,14 @@ pub(super) struct Event<'a> {
     pub(super) name: &'a str,
     /// The lines of data, joined.
     pub(super) data: Cow<'a, str>,
+}
+
+impl Event<'_> {
+    /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
+    pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
+        let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
+        json::check(self.data.as_bytes()).map_err(reason)
+    }
 }
 
 /// Reads the fields of one raw event.

@@ -7,7 +7,7 @@ use pointsman::wire::{Finish, answer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{PROVIDERS, answered, asked, words};
+use super::{PROVIDERS, answered, ask, asked, words};
 
 /// The same answer in each provider's words: a text, a call, and usage with cached tokens.
 fn whole(from: Dialect) -> Value {
@@ -98,6 +98,21 @@ fn a_blocked_prompt_is_told_as_filtered() {
         answered(&asked(OpenAiResponses, false), Gemini, &body).0["incomplete_details"]["reason"],
         "content_filter"
     );
+}
+
+#[test]
+fn json_comes_out_of_its_fence_where_the_provider_has_no_json_mode() {
+    let wants = json!({"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_object"}});
+    let said = |text: &str| json!({"id":"msg_1","type":"message","content":[{"type":"text","text":text}],"stop_reason":"end_turn"});
+    for (text, want, check) in [
+        ("```json\n{\"a\":1}\n```\n", "{\"a\":1}", Check::Passed),
+        ("{\"a\":1}", "{\"a\":1}", Check::Passed),
+        ("```\nwords\n```", "```\nwords\n```", Check::Failed),
+        ("Here: {}", "Here: {}", Check::Failed),
+    ] {
+        let (chat, checked) = answered(&ask(OpenAiChat, &wants), AnthropicMessages, &said(text));
+        assert_eq!((&chat["choices"][0]["message"]["content"], checked), (&json!(want), check));
+    }
 }
 
 proptest! {

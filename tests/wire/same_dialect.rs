@@ -78,6 +78,9 @@ fn a_limit_of_policy_never_raises_that_of_the_client() {
         sent(Dialect::OpenAiChat, none, "o4-mini", &cap(50)),
         r#"{"model":"o4-mini","messages":[],"max_completion_tokens":50 }"#
     );
+    let null = r#"{"model":"m","max_tokens":null,"messages":[]}"#;
+    assert_eq!(sent(Dialect::OpenAiChat, null, "m", &cap(50)), null.replace("null", "50"), "not given twice");
+    assert_eq!(sent(Dialect::OpenAiChat, null, "m", &Sending::default()), null);
     let responses = r#"{"model":"m","input":"x","max_output_tokens":9}"#;
     assert_eq!(sent(Dialect::OpenAiResponses, responses, "m", &cap(7)), responses.replace('9', "7"));
 }
@@ -141,7 +144,7 @@ fn the_ask_is_the_last_thing_a_person_wrote() {
         Dialect::AnthropicMessages,
         r#"{"model":"m","max_tokens":9,"metadata":{"user_id":"u-2"},"messages":[{"role":"user","content":"what was asked"},
         {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{}}]},
-        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"42"}]}]}"#,
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"42"},{"type":"text","text":"<system-reminder>\nbe good\n</system-reminder>\n"}]}]}"#,
     );
     assert_eq!((&*messages.ask_text(), messages.user()), ("what was asked", Some("u-2")));
     assert_eq!(messages.measures().earlier_user_turns, 0);
@@ -192,6 +195,9 @@ fn an_answer_in_the_clients_dialect_is_untouched_and_read() {
         (Some(0), Some(5))
     );
     assert!(matches!(answer(Dialect::Gemini, &embed, Bytes::new()), Err(WireError::Unsupported { .. })));
+    let error =
+        answer(Dialect::OpenAiChat, &chat, Bytes::from_static(br#"{"error":{"message":"no","code":502}}"#));
+    assert!(matches!(error, Err(WireError::Upstream(_))), "an error under status 200 is an error");
 }
 
 #[test]
@@ -271,6 +277,25 @@ fn a_broken_stream_is_told_from_a_whole_one() {
     assert!(out.ends_with("data: [DONE]\n\n"), "a missing end is added where the answer is whole");
     let (out, end, _) = relayed(Dialect::OpenAiChat, &asked, CHAT.trim_end().as_bytes(), &[]);
     assert_eq!((end, out.ends_with("data: [DONE]\n\n")), (StreamEnd::Complete, true));
+}
+
+#[test]
+fn a_placeholder_is_no_count() {
+    let asked = streaming(Dialect::AnthropicMessages, "");
+    let cut = MESSAGES.find("event: message_delta").unwrap();
+    let (_, end, relay) = relayed(Dialect::AnthropicMessages, &asked, &MESSAGES.as_bytes()[..cut], &[]);
+    let usage = relay.usage().unwrap().usage;
+    assert_eq!((end, usage.input.get(), usage.output.get()), (StreamEnd::Cut, Some(25), None));
+}
+
+#[test]
+fn thoughts_that_a_client_sees_are_content() {
+    let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
+    for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {
+        let (_, _, relay) =
+            relayed(Dialect::AnthropicMessages, &streaming(client, ""), event.as_bytes(), &[]);
+        assert_eq!((relay.has_content(), relay.delivered()), (is_seen, ""));
+    }
 }
 
 #[test]
