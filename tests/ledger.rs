@@ -14,7 +14,7 @@ use pointsman::classifier::Classifier;
 use pointsman::config::policy;
 use pointsman::ledger::{
     Durability, Entry, ExportOptions, Health, Label, Ledger, LedgerError, LedgerFile, LedgerOptions, Note,
-    Prompt, Range, Recovery, export, is_ledger, vacuum,
+    PolicyVersion, Prompt, Range, Recovery, export, is_ledger, vacuum,
 };
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::Status;
@@ -24,6 +24,17 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 
 use made::{at, closed, ended, fold, interrupted, opened, operation, options, started, wait};
+
+fn in_force(version: u32, from_seq: u64, text: &str) -> Entry {
+    Entry::Policy(Box::new(PolicyVersion {
+        version,
+        at: at(from_seq),
+        from_seq,
+        who: "console".into(),
+        what: format!("version {version}").into(),
+        text: text.into(),
+    }))
+}
 
 fn everything(path: &Path) -> pointsman::ledger::Totals {
     LedgerFile::open(path).unwrap().totals(&Range::default(), |_| true).unwrap()
@@ -36,7 +47,7 @@ fn findings(path: &Path) -> Vec<String> {
 fn filled(folder: &Path, seqs: std::ops::RangeInclusive<u64>) -> LedgerOptions {
     let options = options(folder);
     let (ledger, _) = Ledger::open(options.clone()).unwrap();
-    ledger.record(made::policy(1, 1, policy::BUILTIN));
+    ledger.record(in_force(1, 1, policy::BUILTIN));
     seqs.for_each(|seq| ledger.record_all(operation(seq)));
     ledger.close().unwrap();
     options
@@ -160,7 +171,7 @@ fn an_export_says_what_happened_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());
     let (ledger, _) = Ledger::open(options.clone()).unwrap();
-    ledger.record(made::policy(1, 1, policy::BUILTIN));
+    ledger.record(in_force(1, 1, policy::BUILTIN));
     let billed = pointsman::ledger::AttemptEnded { model: "gemini-2.5-flash".into(), ..ended(1, 0) };
     let pinned = pointsman::ledger::Opened { pinned: true, asked: "gpt-4.1".into(), ..opened(1) };
     let first = pointsman::ledger::AttemptStarted {
@@ -174,7 +185,7 @@ fn an_export_says_what_happened_in_order() {
     ledger.record(Entry::Closed(closed(1)));
     let note = Note { at: at(1), text: "provider announces an outage".into(), simulated: false };
     ledger.record(Entry::Note(Box::new(note)));
-    ledger.record(made::policy(2, 2, &format!("{}\n# two", policy::BUILTIN)));
+    ledger.record(in_force(2, 2, &format!("{}\n# two", policy::BUILTIN)));
     ledger.record_all(operation(2));
     let label = Label {
         seq: 2,
@@ -433,6 +444,24 @@ fn an_id_used_twice_costs_neither_request() {
     ledger.close().unwrap();
     assert_eq!(everything(&options.path), fold(1..=2));
     assert_eq!(findings(&options.path), Vec::<String>::new());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_taken_away_is_noticed_and_written_to_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LedgerOptions { deadline: Duration::from_millis(300), ..options(folder.path()) };
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    ledger.record_all(operation(1));
+    wait(ledger.commit()).unwrap();
+    let aside = folder.path().join("aside.db");
+    std::fs::rename(&options.path, &aside).unwrap();
+    ledger.record_all(operation(2));
+    let late = wait(ledger.commit()).unwrap_err().to_string();
+    assert!(late.contains("moved or deleted"), "{late}");
+    std::fs::rename(&aside, &options.path).unwrap();
+    ledger.close().unwrap();
+    assert_eq!(everything(&options.path), fold(1..=2));
 }
 
 /// One step of a random interleaving: which operation goes on by one entry.

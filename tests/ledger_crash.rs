@@ -204,6 +204,11 @@ fn a_kill_loses_no_charge_that_was_committed() {
             acknowledged = child.hear_about("committed").parse().unwrap();
         }
         acknowledged = acknowledged.max(child.kill());
+        let left = LedgerFile::open(&options(folder.path()).path).unwrap().newest().unwrap();
+        assert!(
+            left >= acknowledged,
+            "a reader sees all of it, before anyone recovers: {left} of {acknowledged}"
+        );
         let (ledger, found) = Ledger::open(options(folder.path())).unwrap();
         assert!(found.next_seq > acknowledged, "{} after {acknowledged}", found.next_seq);
         assert!(found.settled_attempts > 0);

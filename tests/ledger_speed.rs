@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "figures are for people")]
 
 #[path = "support/ledger.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
 mod made;
 
 use std::time::Instant;

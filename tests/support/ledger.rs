@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pointsman::classifier::TaskClass;
-use pointsman::ledger::{
-    AttemptEnded, AttemptStarted, Closed, Entry, LedgerOptions, Opened, PolicyVersion, Price, Totals,
-};
+use pointsman::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, LedgerOptions, Opened, Price, Totals};
 use pointsman::pricing::{Cost, ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage, charge};
 use pointsman::routing::{Check, Status};
 use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
@@ -176,17 +174,6 @@ pub(crate) fn interrupted(seq: u64, delivered: u64) -> (Cost, String, String) {
     };
     let cost = charge(&usage, begun.price.as_ref().map(|price| &price.rates)).as_estimate();
     (cost, begun.model.to_string(), opened(seq).team.to_string())
-}
-
-pub(crate) fn policy(version: u32, from_seq: u64, text: &str) -> Entry {
-    Entry::Policy(Box::new(PolicyVersion {
-        version,
-        at: at(from_seq),
-        from_seq,
-        who: "console".into(),
-        what: format!("version {version}").into(),
-        text: text.into(),
-    }))
 }
 
 pub(crate) fn options(folder: &Path) -> LedgerOptions {
