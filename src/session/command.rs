@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Speed;
 use super::snapshot::Reading;
+use super::{Question, Speed};
 use crate::routing::{Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
@@ -54,6 +54,26 @@ pub enum Command {
     NextError(bool),
     /// Set the loop's start, then its end, then clear it.
     Loop,
-    /// Go to the end.
+    /// Go to the end; in live traffic, keep to it.
     Follow,
+    /// Send a prompt to the live session.
+    Ask(Box<Question>),
+    /// Have the live session finish what is in flight and take no new requests.
+    Drain,
+}
+
+impl Command {
+    /// Says whether it takes the view to another moment.
+    pub(super) fn moves(&self) -> bool {
+        matches!(
+            self,
+            Self::Step(_)
+                | Self::SeekEvent(_)
+                | Self::SeekTime(_)
+                | Self::SeekBy(_)
+                | Self::SeekShare(_)
+                | Self::NextMark(_)
+                | Self::NextError(_)
+        )
+    }
 }

@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
+use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry, Skip, SkipKind};
@@ -14,7 +16,7 @@ use crate::units::{Instant, Names, Span};
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
 /// Cells of the strip that shows the whole log.
-const STRIP: usize = 480;
+pub(super) const STRIP: usize = 480;
 /// Skipped lines kept with their reasons; all are counted.
 const KEPT_SKIPS: usize = 1000;
 
@@ -117,8 +119,8 @@ pub struct StripCell {
     pub errors: u32,
 }
 
-/// A log in memory; never changes once loaded.
-#[derive(Debug)]
+/// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
+#[derive(Clone, Debug)]
 pub struct Log {
     /// What it is called on screen.
     pub title: String,
@@ -138,6 +140,8 @@ pub struct Log {
     pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
+    /// That classifier itself, where it is at hand.
+    pub judge: Option<Arc<Classifier>>,
     /// Notes in order of time.
     pub notes: Vec<LogNote>,
     /// Lines that could not be used.
@@ -152,6 +156,8 @@ pub struct Log {
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
     pub errors: Vec<u32>,
+    /// Where a growing log took operations in between others.
+    pub inserts: Inserts,
 }
 
 impl Log {
@@ -160,7 +166,7 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
-    /// Counts the operations.
+    /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
     }
@@ -271,7 +277,7 @@ impl Log {
         }
         let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
-        let classifier = ingest.classifier_tag();
+        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names);
         for (model, row) in changes {
@@ -294,6 +300,7 @@ impl Log {
             policies: spans,
             book: format!("{} {}", book.name, book.dated),
             classifier,
+            judge,
             notes,
             reordered,
             classified,
@@ -321,6 +328,7 @@ impl Log {
             policy,
             policies: Vec::new(),
             classifier: String::new(),
+            judge: None,
             notes: Vec::new(),
             skipped,
             reordered: 0,
@@ -328,6 +336,7 @@ impl Log {
             classified: 0,
             strip: Vec::new(),
             errors: Vec::new(),
+            inserts: Inserts::default(),
         };
         log.survey();
         log
@@ -366,7 +375,7 @@ fn policy_text(change: &record::PolicyChange<'_>) -> String {
     format!("policy {}{by}: {}", change.version, change.what)
 }
 
-fn price_text(change: &record::PriceChange<'_>) -> String {
+pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
     format!(
         "price of {} is now ${} in, ${} out per 1M",

@@ -5,12 +5,18 @@
 
 mod command;
 mod explain;
+mod feed;
+mod follow;
+mod growth;
 mod ingest;
+mod live;
 mod log;
 mod player;
+mod preview;
 mod rerun;
 mod snapshot;
 mod speed;
+mod status;
 mod stream;
 mod view;
 mod whatif;
@@ -18,15 +24,23 @@ mod worker;
 
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
+pub use feed::{Feed, LiveControl, spawn_live};
+pub use follow::{KEEP, LiveStart, Outgoing};
+pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
+pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
 pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell};
 pub use player::Player;
+pub use preview::{Preview, preview};
 pub use rerun::{Rerun, rerun};
 pub use snapshot::{
     Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,
     WindowScope, window_label,
 };
 pub use speed::Speed;
+pub use status::{
+    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+};
 pub use stream::{StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};
 pub use worker::{Worker, spawn};
