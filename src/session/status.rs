@@ -128,6 +128,8 @@ pub struct LiveView {
     pub closed: Option<Arc<str>>,
     /// Why this console may not change anything; none where it may.
     pub read_only: Option<Arc<str>>,
+    /// Whether leaving this console ends the session.
+    pub owns: bool,
     /// Operations that estimates rest on.
     pub fitted: usize,
     /// What was asked of the prompt box last, and what came of it.
