@@ -1,0 +1,585 @@
+//! A model API over plain TCP that goes wrong on demand, and remembers what it served.
+//!
+//! It does what its script says for each request: answer in the dialect it was asked in, or reset, stall, lie about its
+//! usage, break off. What it keeps (requests, tokens told, how each answer ended, open connections) is the truth that a
+//! ledger is compared with. It runs on a thread of its own, so tests wait on it without a runtime.
+
+#![expect(dead_code, reason = "each test target uses its own part of the harness")]
+
+pub(crate) mod upstream_dialect;
+pub(crate) mod upstream_script;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+pub(crate) use upstream_dialect::Told;
+use upstream_dialect::{Body, Mark};
+pub(crate) use upstream_script::{
+    At, Call, Dialect, Fault, Framing, Pace, Reply, Report, RetryAfter, Tokens,
+};
+
+/// How long a test waits for something that must happen, before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The most a flood sends: a peer that takes this much has no limit.
+const FLOOD: usize = 256 << 20;
+/// The largest request that is read.
+const LARGEST: usize = 64 << 20;
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every byte was written.
+    Whole,
+    /// The body ended early, properly framed.
+    Half,
+    /// The connection was reset or closed in the middle.
+    Broken,
+    /// The peer went away first.
+    PeerLeft,
+}
+
+/// One request and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// What was asked.
+    pub(crate) call: Call,
+    /// Its headers, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The status that was written; none where the fault struck first.
+    pub(crate) status: Option<u16>,
+    /// What the peer was told of its usage.
+    pub(crate) told: Told,
+    /// What was counted, told or not.
+    pub(crate) tokens: Tokens,
+    /// The text that was written.
+    pub(crate) text: String,
+    /// How it ended; none while it is being answered.
+    pub(crate) end: Option<End>,
+}
+
+impl Served {
+    /// Gives the value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What is known at a moment.
+#[derive(Default)]
+pub(crate) struct State {
+    /// All requests, in order of arrival.
+    pub(crate) served: Vec<Served>,
+    /// Connections that are open now.
+    pub(crate) open: usize,
+    /// Connections ever accepted.
+    pub(crate) accepted: usize,
+}
+
+impl State {
+    /// Counts the requests that are being answered.
+    pub(crate) fn busy(&self) -> usize {
+        self.served.iter().filter(|served| served.end.is_none()).count()
+    }
+}
+
+type Rule = Box<dyn Fn(&Call) -> Reply + Send + Sync>;
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    queue: Mutex<VecDeque<Reply>>,
+    rule: Rule,
+    released: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let done = change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+        done
+    }
+}
+
+/// A running upstream; it stops when dropped.
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upstream {
+    /// Starts one that answers soundly unless replies are queued.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| Reply::default())
+    }
+
+    /// Starts one that answers by rule.
+    pub(crate) fn with(rule: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            queue: Mutex::default(),
+            rule: Box::new(rule),
+            released: watch::Sender::new(0),
+        });
+        let stop = watch::Sender::new(false);
+        let (ready, started) = std::sync::mpsc::channel();
+        let (theirs, mut stopped) = (Arc::clone(&shared), stop.subscribe());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                ready.send(listener.local_addr().unwrap()).unwrap();
+                loop {
+                    tokio::select! {
+                        _ = stopped.changed() => break,
+                        accepted = listener.accept() => {
+                            let Ok((stream, _)) = accepted else { continue };
+                            tokio::spawn(serve(stream, Arc::clone(&theirs)));
+                        }
+                    }
+                }
+            });
+        });
+        let address = started.recv().unwrap();
+        Self { address, shared, stop, thread: Some(thread) }
+    }
+
+    /// Gives where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives its base URL, without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Queues a reply; queued ones go before the rule.
+    pub(crate) fn push(&self, reply: Reply) {
+        self.shared.queue.lock().unwrap().push_back(reply);
+    }
+
+    /// Gives every request so far.
+    pub(crate) fn served(&self) -> Vec<Served> {
+        self.shared.state.lock().unwrap().served.clone()
+    }
+
+    /// Counts the connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.shared.state.lock().unwrap().open
+    }
+
+    /// Lets everything that stalls go on.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_modify(|times| *times += 1);
+    }
+
+    /// Waits until something is so, and fails the test when it never is.
+    pub(crate) fn wait(&self, what: &str, so: impl Fn(&State) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while !so(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "never happened: {what} (open {}, busy {}, served {})",
+                state.open,
+                state.busy(),
+                state.served.len()
+            );
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until nothing is being answered.
+    pub(crate) fn wait_idle(&self) {
+        self.wait("the upstream is idle", |state| state.busy() == 0);
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the upstream's thread failed");
+        }
+    }
+}
+
+/// An address that is taken and refuses every connection.
+pub(crate) struct Refusing {
+    address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+impl Refusing {
+    /// Takes one.
+    pub(crate) fn take() -> Self {
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self { address: bound.local_addr().unwrap(), _bound: bound }
+    }
+
+    /// Gives its base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Counts a connection as long as it lives.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.change(|state| {
+            state.open += 1;
+            state.accepted += 1;
+        });
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.change(|state| state.open -= 1);
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let _counted = Counted::new(&shared);
+    let mut peer = Peer { stream, waiting: Vec::new() };
+    if peer.stream.set_nodelay(true).is_err() {
+        return;
+    }
+    while let Ok(Some(asked)) = peer.request().await {
+        let (place, call, reply) = enter(&shared, asked);
+        let end = respond(&mut peer, &shared, place, &call, &reply).await;
+        let end = end.unwrap_or(End::PeerLeft);
+        // A half answer left the connection in order; so did a whole one, unless its length was a lie.
+        let sound = matches!(reply.framing, Framing::Usual | Framing::Trailers);
+        let reset = matches!(reply.fault, Some((_, Fault::Reset)));
+        if end == End::Broken && reset && peer.stream.set_zero_linger().is_err() {
+            return;
+        }
+        shared.change(|state| state.served[place].end = Some(end));
+        if !(sound && matches!(end, End::Whole | End::Half)) {
+            return;
+        }
+    }
+}
+
+struct Asked {
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// Notes a request and asks the script.
+fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
+    let bare = asked.path.split('?').next().unwrap_or_default();
+    let dialect = match bare {
+        _ if bare.ends_with("/chat/completions") => Dialect::Chat,
+        _ if bare.ends_with("/responses") => Dialect::Responses,
+        _ if bare.ends_with("/embeddings") => Dialect::Embeddings,
+        _ if bare.ends_with("/messages") => Dialect::Anthropic,
+        _ if bare.contains("enerateContent") => Dialect::Gemini,
+        _ => Dialect::Strange,
+    };
+    let in_path = bare.rsplit('/').next().and_then(|last| last.split(':').next());
+    let model = body.get("model").and_then(Value::as_str).or(in_path).unwrap_or_default().to_owned();
+    let stream =
+        body.get("stream").and_then(Value::as_bool).unwrap_or(bare.ends_with(":streamGenerateContent"));
+    let wants_usage = body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false);
+    shared.change(|state| {
+        let number = state.served.len();
+        let call = Call { number, path: asked.path.clone(), dialect, model, stream, wants_usage, body };
+        let queued = shared.queue.lock().unwrap().pop_front();
+        let mut reply = queued.unwrap_or_else(|| (shared.rule)(&call));
+        if dialect == Dialect::Strange {
+            reply = Reply::status(404);
+        }
+        state.served.push(Served {
+            call: call.clone(),
+            headers: asked.headers,
+            status: None,
+            told: Told::Nothing,
+            tokens: Tokens::default(),
+            text: String::new(),
+            end: None,
+        });
+        (number, call, reply)
+    })
+}
+
+/// Answers one request; an error means that the peer went away.
+async fn respond(
+    peer: &mut Peer,
+    shared: &Shared,
+    place: usize,
+    call: &Call,
+    reply: &Reply,
+) -> io::Result<End> {
+    let body = upstream_dialect::body(call, reply);
+    shared.change(|state| state.served[place].tokens = body.tokens);
+    for status in &reply.interim {
+        peer.stream
+            .write_all(format!("HTTP/1.1 {status} Interim\r\nx-interim: yes\r\n\r\n").as_bytes())
+            .await?;
+    }
+    let strike = reply.fault.as_ref().map(|(at, fault)| (strikes(*at, &body), fault));
+    if let Some((None, fault)) = strike
+        && let Some(end) = peer.befall(shared, fault, b"HTTP/1.1 200 OK\r\nx-slow: ", None).await?
+    {
+        return Ok(end);
+    }
+    let (head, chunked) = head(reply, &body, call.stream, strike);
+    peer.stream.write_all(head.as_bytes()).await?;
+    shared.change(|state| state.served[place].status = Some(reply.status));
+    let mut held = Vec::new();
+    for (at, frame) in body.frames.iter().enumerate() {
+        if let Some((Some(struck), fault)) = strike
+            && struck == at
+        {
+            peer.body(&std::mem::take(&mut held), chunked, reply.pace).await?;
+            if let Some(end) = peer.befall(shared, fault, b": ", Some(chunked)).await? {
+                return Ok(end);
+            }
+        }
+        if reply.pace == Pace::Whole {
+            held.extend_from_slice(&frame.bytes);
+        } else {
+            peer.body(&frame.bytes, chunked, reply.pace).await?;
+        }
+        shared.change(|state| {
+            let served = &mut state.served[place];
+            if frame.told != Told::Nothing {
+                served.told = frame.told;
+            }
+            served.text.push_str(&frame.text);
+        });
+    }
+    peer.body(&held, chunked, reply.pace).await?;
+    if let Some((Some(struck), fault)) = strike
+        && struck >= body.frames.len()
+        && let Some(end) = peer.befall(shared, fault, b": ", Some(chunked)).await?
+    {
+        return Ok(end);
+    }
+    if chunked {
+        let trailers = if reply.framing == Framing::Trailers { "x-trailer: said\r\n" } else { "" };
+        peer.stream.write_all(format!("0\r\n{trailers}\r\n").as_bytes()).await?;
+    }
+    Ok(End::Whole)
+}
+
+/// Gives before which frame a fault strikes; none for before the headers.
+fn strikes(at: At, body: &Body) -> Option<usize> {
+    let mark = |mark: Mark| body.frames.iter().position(|frame| frame.mark == mark);
+    match at {
+        At::BeforeHeaders => None,
+        At::AfterHeaders => Some(0),
+        At::Frame(frame) => Some(frame.min(body.frames.len())),
+        At::BeforeUsage => Some(mark(Mark::Usage).or(mark(Mark::End)).unwrap_or(body.frames.len())),
+        At::BeforeEnd => Some(mark(Mark::End).unwrap_or(body.frames.len())),
+    }
+}
+
+/// Gives status line and headers, and whether the body goes in chunks.
+fn head(reply: &Reply, body: &Body, stream: bool, strike: Option<(Option<usize>, &Fault)>) -> (String, bool) {
+    let ended = match strike {
+        Some((Some(at), Fault::End)) => at,
+        _ => body.frames.len(),
+    };
+    let extra = match strike {
+        Some((Some(_), Fault::Splice(bytes))) => bytes.len(),
+        Some((Some(_), Fault::GiantLine(bytes))) => *bytes,
+        _ => 0,
+    };
+    let length = body.frames.iter().take(ended).map(|frame| frame.bytes.len()).sum::<usize>() + extra;
+    let streams = stream && body.content_type == "text/event-stream";
+    let (framing, chunked) = match reply.framing {
+        Framing::Usual if !streams => (format!("content-length: {length}\r\n"), false),
+        Framing::Usual | Framing::Trailers => ("transfer-encoding: chunked\r\n".to_owned(), true),
+        Framing::UntilClose => ("connection: close\r\n".to_owned(), false),
+        Framing::TooLong => (format!("content-length: {}\r\n", length + 1_000), false),
+        Framing::TooShort => (format!("content-length: {}\r\n", length.saturating_sub(10)), false),
+    };
+    let mut head =
+        format!("HTTP/1.1 {} Said\r\ncontent-type: {}\r\n{framing}", reply.status, body.content_type);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    (head, chunked)
+}
+
+/// The other end of a connection.
+struct Peer {
+    stream: TcpStream,
+    waiting: Vec<u8>,
+}
+
+impl Peer {
+    /// Reads a request; nothing where the peer has closed the connection between two.
+    async fn request(&mut self) -> io::Result<Option<Asked>> {
+        let head_end = loop {
+            if let Some(at) = find(&self.waiting, b"\r\n\r\n") {
+                break at;
+            }
+            if !self.more().await? {
+                return Ok(None);
+            }
+        };
+        let head = String::from_utf8_lossy(&self.waiting[..head_end]).into_owned();
+        self.waiting.drain(..head_end + 4);
+        let mut lines = head.split("\r\n");
+        let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+            .collect();
+        let value = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let body = if value("transfer-encoding").is_some() {
+            let mut body = Vec::new();
+            loop {
+                let line = self.line().await?;
+                let size = usize::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
+                let chunk = self.take(size + 2).await?;
+                if size == 0 {
+                    break body;
+                }
+                body.extend_from_slice(&chunk[..size]);
+            }
+        } else {
+            let size = value("content-length").map_or(Ok(0), str::parse).map_err(io::Error::other)?;
+            self.take(size).await?
+        };
+        Ok(Some(Asked { path, headers, body }))
+    }
+
+    async fn more(&mut self) -> io::Result<bool> {
+        if self.waiting.len() > LARGEST {
+            return Err(io::Error::other("the request is too large"));
+        }
+        Ok(self.stream.read_buf(&mut self.waiting).await? > 0)
+    }
+
+    async fn line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(at) = find(&self.waiting, b"\r\n") {
+                let line: Vec<u8> = self.waiting.drain(..at + 2).collect();
+                return Ok(String::from_utf8_lossy(&line).into_owned());
+            }
+            if !self.more().await? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    async fn take(&mut self, size: usize) -> io::Result<Vec<u8>> {
+        while self.waiting.len() < size {
+            if !self.more().await? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(self.waiting.drain(..size).collect())
+    }
+
+    /// Writes a part of the body in the pieces its pace asks for, each in a chunk of its own where it goes in chunks.
+    async fn body(&mut self, bytes: &[u8], chunked: bool, pace: Pace) -> io::Result<()> {
+        let size = match pace {
+            Pace::Frames | Pace::Whole => bytes.len(),
+            Pace::Bytes(size) => size,
+            Pace::Drip(_) => 1,
+        };
+        for piece in bytes.chunks(size.max(1)) {
+            if chunked {
+                let mut framed = format!("{:x}\r\n", piece.len()).into_bytes();
+                framed.extend_from_slice(piece);
+                framed.extend_from_slice(b"\r\n");
+                self.stream.write_all(&framed).await?;
+            } else {
+                self.stream.write_all(piece).await?;
+            }
+            match pace {
+                Pace::Drip(pause) => tokio::time::sleep(pause).await,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a fault happen; gives how the answer ended, or nothing where it goes on.
+    async fn befall(
+        &mut self,
+        shared: &Shared,
+        fault: &Fault,
+        drip: &[u8],
+        chunked: Option<bool>,
+    ) -> io::Result<Option<End>> {
+        let in_chunks = chunked == Some(true);
+        match fault {
+            Fault::Reset | Fault::Close => return Ok(Some(End::Broken)),
+            Fault::Stall => self.stall(shared).await?,
+            Fault::End if in_chunks => {
+                self.stream.write_all(b"0\r\n\r\n").await?;
+                return Ok(Some(End::Half));
+            }
+            Fault::End => return Ok(Some(if chunked.is_some() { End::Half } else { End::Broken })),
+            Fault::Splice(bytes) => self.body(bytes, in_chunks, Pace::Whole).await?,
+            Fault::GiantLine(size) => {
+                let mut left = *size;
+                while left > 0 {
+                    let part = left.min(64 << 10);
+                    self.body(&vec![b'x'; part], in_chunks, Pace::Whole).await?;
+                    left -= part;
+                }
+            }
+            Fault::Flood => {
+                let block = vec![b'x'; 64 << 10];
+                let mut sent = 0;
+                while sent < FLOOD {
+                    self.body(&block, in_chunks, Pace::Whole).await?;
+                    sent += block.len();
+                }
+            }
+            Fault::Loris(pause) => {
+                self.body(drip, in_chunks, Pace::Whole).await?;
+                let until = Instant::now() + PATIENCE;
+                while Instant::now() < until {
+                    self.body(b"a", in_chunks, Pace::Drip(*pause)).await?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until the test lets it go on; an error where the peer leaves first.
+    async fn stall(&mut self, shared: &Shared) -> io::Result<()> {
+        let mut released = shared.released.subscribe();
+        tokio::select! {
+            _ = released.changed() => Ok(()),
+            more = self.more() => match more? {
+                true => Err(io::Error::other("the peer did not wait for its answer")),
+                false => Err(io::ErrorKind::UnexpectedEof.into()),
+            },
+        }
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
