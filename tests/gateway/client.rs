@@ -1,5 +1,6 @@
 //! A client of plain sockets: it sees what a gateway really sends, and can misbehave as no library would.
 
+use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
@@ -43,10 +44,10 @@ impl Ask {
     pub(crate) fn wire(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: gateway.test\r\n", self.method, self.path);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         if self.method == "POST" {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            let _ = write!(head, "content-length: {}\r\n", self.body.len());
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
@@ -116,7 +117,7 @@ impl Answer {
             } else if let Some(comment) = line.strip_prefix(':') {
                 events.push((":".to_owned(), comment.trim().to_owned()));
             } else if let Some(value) = line.strip_prefix("event:") {
-                name = value.trim().to_owned();
+                value.trim().clone_into(&mut name);
             } else if let Some(value) = line.strip_prefix("data:") {
                 data.push(value.strip_prefix(' ').unwrap_or(value).to_owned());
             }
@@ -174,7 +175,7 @@ impl Line {
     }
 
     /// Reads until the other end closes or resets the connection; gives what came.
-    pub(crate) fn to_the_end(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         loop {
             match self.more() {
                 Ok(true) => {}
@@ -263,7 +264,7 @@ impl Line {
                 Ok(body) => (body, true),
                 Err(_) => (std::mem::take(&mut self.waiting), false),
             },
-            None => (self.to_the_end(), true),
+            None => (self.rest(), true),
         }
     }
 }

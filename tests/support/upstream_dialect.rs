@@ -68,11 +68,11 @@ pub(crate) fn body(call: &Call, reply: &Reply) -> Body {
         tokens = Tokens { input: tokens.input, ..Tokens::default() };
     }
     if let Some(bytes) = &reply.body {
-        return whole("application/json", bytes.clone(), Told::Nothing, "", tokens);
+        return whole("application/json", bytes, Told::Nothing, "", tokens);
     }
     if reply.status != 200 {
         let error = error(call.dialect, reply.status).to_string();
-        return whole("application/json", error.into_bytes(), Told::Nothing, "", tokens);
+        return whole("application/json", error.as_bytes(), Told::Nothing, "", tokens);
     }
     let says = Says { call, reply, tokens };
     let frames = match (call.dialect, call.stream) {
@@ -89,15 +89,15 @@ pub(crate) fn body(call: &Call, reply: &Reply) -> Body {
                 Dialect::Gemini => says.gemini(),
                 Dialect::Strange => json!({}),
             };
-            let bytes = answer.to_string().into_bytes();
-            return whole("application/json", bytes, says.told(), &reply.whole_text(), tokens);
+            let text = answer.to_string();
+            return whole("application/json", text.as_bytes(), says.told(), &reply.whole_text(), tokens);
         }
     };
     Body { content_type: "text/event-stream", frames, tokens }
 }
 
 /// Cuts a body that is no stream into three, so that faults have a middle to strike at.
-fn whole(content_type: &'static str, bytes: Vec<u8>, told: Told, text: &str, tokens: Tokens) -> Body {
+fn whole(content_type: &'static str, bytes: &[u8], told: Told, text: &str, tokens: Tokens) -> Body {
     let third = bytes.len().div_ceil(3).max(1);
     let mut frames: Vec<Frame> = bytes
         .chunks(third)
@@ -325,7 +325,7 @@ impl Says<'_> {
         }
     }
 
-    fn response(&self, status: &str, output: Value, usage: Value) -> Value {
+    fn response(&self, status: &str, output: &Value, usage: &Value) -> Value {
         json!({"id": self.id("resp_"), "object": "response", "created_at": 1_750_000_000, "status": status,
             "error": null, "incomplete_details": null, "instructions": null, "metadata": {},
             "model": self.call.model, "output": output, "parallel_tool_calls": true, "temperature": 1.0,
@@ -346,7 +346,7 @@ impl Says<'_> {
     }
 
     fn responses(&self) -> Value {
-        self.response("completed", json!([self.response_item()]), self.responses_usage())
+        self.response("completed", &json!([self.response_item()]), &self.responses_usage())
     }
 
     fn responses_stream(&self) -> Vec<Frame> {
@@ -358,7 +358,7 @@ impl Says<'_> {
             place += 1;
             frames.push(named(name, &value, mark, told, text));
         };
-        let open = json!({"response": self.response("in_progress", json!([]), Value::Null)});
+        let open = json!({"response": self.response("in_progress", &json!([]), &Value::Null)});
         say("response.created", open.clone(), Mark::Opening, Told::Nothing, "");
         say("response.in_progress", open, Mark::Opening, Told::Nothing, "");
         let item = self.response_item();

@@ -39,17 +39,13 @@ impl Says<'_> {
 
     pub(super) fn anthropic(&self) -> Value {
         let usage = self.anthropic_usage(self.tokens.output);
-        match self.tool() {
-            Some((name, arguments)) => {
-                let input: Value = serde_json::from_str(&arguments).unwrap_or(Value::Null);
-                let call =
-                    json!([{"type": "tool_use", "id": self.id("toolu_"), "name": name, "input": input}]);
-                self.message(&call, &json!("tool_use"), usage)
-            }
-            None => {
-                let text = json!([{"type": "text", "text": self.pieces().concat()}]);
-                self.message(&text, &json!("end_turn"), usage)
-            }
+        if let Some((name, arguments)) = self.tool() {
+            let input: Value = serde_json::from_str(&arguments).unwrap_or(Value::Null);
+            let call = json!([{"type": "tool_use", "id": self.id("toolu_"), "name": name, "input": input}]);
+            self.message(&call, &json!("tool_use"), usage)
+        } else {
+            let text = json!([{"type": "text", "text": self.pieces().concat()}]);
+            self.message(&text, &json!("end_turn"), usage)
         }
     }
 
