@@ -26,6 +26,7 @@ use tokio::sync::watch;
 pub(crate) use upstream_dialect::Told;
 use upstream_dialect::{Body, Mark};
 use upstream_peer::{Asked, Peer};
+#[expect(unused_imports, reason = "each test target uses its own part of the harness")]
 pub(crate) use upstream_script::{
     At, Call, Dialect, Fault, Framing, Pace, Reply, Report, RetryAfter, Tokens,
 };
