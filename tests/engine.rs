@@ -8,7 +8,7 @@ use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
     Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled,
-    on_model,
+    on_model, visit,
 };
 use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, Tier, Unpriced, Usage};
 use pointsman::routing::{
@@ -73,7 +73,8 @@ fn usage() -> impl Strategy<Value = Usage> {
 
 fn observed() -> impl Strategy<Value = Observed> {
     let status = prop_oneof![
-        8 => Just(Status::Ok), 1 => Just(Status::RateLimited), 1 => Just(Status::ServerError), 1 => Just(Status::Rejected), 1 => Just(Status::Cancelled)
+        8 => Just(Status::Ok), 1 => Just(Status::RateLimited), 1 => Just(Status::ServerError), 1 => Just(Status::Rejected), 1 => Just(Status::Cancelled),
+        1 => Just(Status::Unavailable)
     ];
     let check = prop_oneof![6 => Just(Check::None), 2 => Just(Check::Passed), 2 => Just(Check::Failed)];
     let model = prop_oneof![9 => (0u16..5).prop_map(ModelId), 1 => Just(ModelId::NONE)];
@@ -110,8 +111,9 @@ fn entry() -> impl Strategy<Value = Entry> {
         0usize..11,
         0u16..4,
         proptest::option::weighted(0.3, extra),
+        proptest::bool::weighted(0.1),
     )
-        .prop_map(|(at, served, confidence, class, team, extra)| {
+        .prop_map(|(at, served, confidence, class, team, extra, pinned)| {
             let mut operation = Operation {
                 at: Instant(at),
                 served,
@@ -119,6 +121,8 @@ fn entry() -> impl Strategy<Value = Entry> {
                 team: if team < 3 { TeamId(team) } else { TeamId::NONE },
                 project: if team < 3 { ProjectId(team) } else { ProjectId::NONE },
                 class: TaskClass::ALL[class],
+                asked: if pinned { served.model } else { ModelId::NONE },
+                pinned: pinned && served.model.is_some(),
                 ..Operation::default()
             };
             operation.set_confidence(confidence.and_then(PerMille::new), ConfidenceSource::Recorded);
@@ -237,7 +241,11 @@ fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
         let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }));
         while let Some(effect) = effects.pop() {
             if let Effect::Send { model, .. } = effect {
-                let leg = on_model(&evidence(entry), model, &world.outlook());
+                let mut legs: Vec<Leg> = visit(&evidence(entry), model, &world.outlook()).collect();
+                let leg = legs.pop().unwrap();
+                for leg in legs {
+                    engine.apply(Event::Retried { key, leg });
+                }
                 effects = engine.apply(Event::Attempted { key, leg, evidence: Some(evidence(entry)) });
             }
         }
@@ -282,7 +290,7 @@ proptest! {
             let mut variance = 0i128;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
-                if settled.route.index() != index {
+                if settled.route.index() != index || entry.0.pinned {
                     continue;
                 }
                 requests += 1;

@@ -51,11 +51,12 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         0..3usize,
         any::<bool>(),
     );
-    (word(), word(), word(), usage, rest).prop_map(|(model, provider, error, usage, rest)| {
+    (word(), word(), word(), word(), usage, rest).prop_map(|(model, billed, provider, error, usage, rest)| {
         let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
         Attempt {
             model,
             assumed_model,
+            billed,
             provider,
             usage,
             write_ttl: if assumed { WriteTtl::Assumed } else { WriteTtl::Reported },
@@ -84,6 +85,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         any::<Option<u32>>(),
         any::<Option<u32>>(),
         any::<Option<u32>>(),
+        any::<bool>(),
     );
     let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>()).prop_map(
         |(model, quality, output)| Label { model, quality: quality.and_then(PerMille::new), output },
@@ -96,7 +98,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
     let texts = (proptest::option::of(word()), proptest::option::of(word()), word());
     (moment(), tags, facts, lists, texts).prop_map(|(at, tags, facts, lists, texts)| {
         let (id, team, project, user, session, asked) = tags;
-        let (task, confidence, turn, tools, history) = facts;
+        let (task, confidence, turn, tools, history, pinned) = facts;
         let (prefix, attempts, labels) = lists;
         let (prompt, claimed_usd, simulated) = texts;
         Entry::Request(Record {
@@ -107,6 +109,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             user,
             session,
             asked,
+            pinned,
             task: task.map(|class| TaskClass::ALL[class]),
             confidence: confidence.and_then(PerMille::new),
             turn,

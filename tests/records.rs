@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use pointsman::record::{
     Entry, Error, Input, InputFormat, MAX_ENTRY, ReadOptions, Record, Skip, SkipKind, Status, Summary,
-    TRACE_EPOCH, WriteTtl, open,
+    TRACE_EPOCH, WriteTtl, append_line, open,
 };
-use pointsman::units::{Count, Instant};
+use pointsman::units::{Count, Instant, Names};
 
 use fixtures::{FIXTURES, fixture};
 
@@ -226,6 +226,7 @@ fn our_own_format_reads_as_documented() {
                     assert_eq!(change.row.standard.base.output.usd_per_million(), "8");
                     assert!(change.simulated);
                 }
+                Entry::Policy(change) => panic!("{change:?}"),
                 Entry::Note { text, .. } => {
                     notes += 1;
                     assert_eq!(text, "provider trouble");
@@ -239,6 +240,44 @@ fn our_own_format_reads_as_documented() {
     e[5] = None;
     assert_eq!(got.iter().map(|seen| seen.buckets).collect::<Vec<_>>(), [A, B, C, D, e]);
     assert_eq!((got[4].status, prices, notes), (Status::RateLimited, 1, 1));
+}
+
+/// A ledger's export must come back as what was written, or a replayed incident decides differently.
+#[test]
+fn what_live_traffic_adds_to_the_format_survives_a_round_trip() {
+    let lines = concat!(
+        r#"{"event":"policy","at":"2026-05-23T10:00:00.000Z","version":3,"who":"mia","what":"flash 620 → 588","name":"p","baseline":"strong","routes":[{"route":"a","task":["code"],"asked":["x"],"no_signal":"flash","ladder":[{"rung":"flash","model":"m1","threshold":588},{"model":"strong"}]},{"route":"rest","ladder":[{"model":"strong"}]}]}"#,
+        "\n",
+        r#"{"id":"o1","at":"2026-05-23T10:00:01.000Z","asked":"m1","pinned":true,"model":"m1","billed":"m1-mini","in":5,"out":7}"#,
+        "\n",
+        r#"{"id":"o2","at":"2026-05-23T10:00:02.000Z","asked":"auto/a","attempts":[{"model":"m1","in":0,"out":0,"latency_ms":0,"status":"unavailable","error":"breaker open"},{"model":"strong","in":5,"out":7}]}"#,
+        "\n",
+    );
+    let input = Input::bytes("log", lines.as_bytes());
+    let mut written = Vec::new();
+    {
+        let mut source = open(&input, &ReadOptions::default()).unwrap();
+        source
+            .for_each(|_, _, entry| {
+                let entry = entry.unwrap();
+                if let Entry::Policy(change) = &entry {
+                    let mut names = Names::default();
+                    let policy = change.compile(&mut names).unwrap();
+                    assert_eq!(policy.spec(&names), change.spec, "a policy writes itself as it was read");
+                }
+                append_line(&mut written, &entry);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    assert_eq!(String::from_utf8(written).unwrap(), lines);
+}
+
+#[test]
+fn a_policy_event_that_makes_no_sense_is_told() {
+    let line = r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":1,"routes":[{"route":"a","ladder":[{"model":"m"},{"model":"n"}]}]}"#;
+    let (_, skips) = text(format!("{line}\n"));
+    assert!(skips[0].reason.contains("route.a.ladder[0].threshold"), "{skips:?}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn generated(seed: u64, options: &Options) -> Log {
         Entry::Price(change) => {
             log.prices.push(PriceChange { model: change.model.into_owned().into(), ..*change });
         }
+        Entry::Policy(_) => panic!("the sample has one policy from start to end"),
         Entry::Note { at, text, simulated } => log.notes.push((at, text.into_owned(), simulated)),
     })
     .unwrap();
@@ -50,6 +51,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
         .iter()
         .map(|attempt| pointsman::record::Attempt {
             model: attempt.model.to_string().into(),
+            billed: attempt.billed.to_string().into(),
             provider: attempt.provider.to_string().into(),
             error: attempt.error.to_string().into(),
             assumed_model: attempt.assumed_model,
@@ -139,6 +141,7 @@ fn the_bundled_file_reads_back_without_a_complaint_and_says_that_it_is_simulated
                     found.0 += 1;
                 }
                 Ok(Entry::Price(change)) => assert!(change.simulated, "line {line} is not marked"),
+                Ok(Entry::Policy(_)) => panic!("line {line} is a policy"),
                 Ok(Entry::Note { simulated, .. }) => {
                     assert!(simulated, "line {line} is not marked");
                     found.1 += 1;

@@ -78,7 +78,11 @@ impl Setup {
             }
             None => Classifier::builtin(),
         };
-        let ingest = Ingest::new(names, classifier, &IngestOptions { reclassify: options.reclassify });
+        let ingest = Ingest::new(
+            names,
+            classifier,
+            &IngestOptions { reclassify: options.reclassify, own_policy: options.policy.is_some() },
+        );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
     }
 }

@@ -3,11 +3,13 @@
 mod console;
 mod fault;
 mod load;
+mod panic;
 mod progress;
 mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
+pub use panic::install_panic_report;
 pub use progress::{Cancel, Progress};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

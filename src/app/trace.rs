@@ -1,12 +1,14 @@
 //! A diary of what the program does, for those who ask for one: `POINTSMAN_LOG=FILE`.
 //!
-//! It names files, counts and times, never a prompt, an answer or a key.
+//! It names files, counts and times, never a prompt, an answer or a key; what looks like a key all the same is masked.
 
 use std::fs::OpenOptions;
 use std::sync::Mutex;
 
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
+
+use crate::access::Redacting;
 
 /// The environment variable that names the file.
 pub const VARIABLE: &str = "POINTSMAN_LOG";
@@ -23,7 +25,7 @@ pub fn start() -> anyhow::Result<()> {
         .open(&path)
         .with_context(|| format!("{VARIABLE}={}", path.display()))?;
     let diary = tracing_subscriber::fmt()
-        .with_writer(Mutex::new(file))
+        .with_writer(Mutex::new(Redacting(file)))
         .with_ansi(false)
         .with_max_level(LevelFilter::DEBUG)
         .finish();

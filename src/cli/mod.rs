@@ -2,8 +2,10 @@
 
 pub mod args;
 pub mod console;
+pub mod drive;
 pub mod frontier;
 pub mod import;
+pub mod keys;
 pub mod manual;
 pub mod output;
 pub mod prices;
@@ -59,6 +61,10 @@ enum Command {
     Sample(sample::SampleArgs),
     /// Render a screen of the console as SVG or text
     Snapshot(Box<snapshot::SnapshotArgs>),
+    /// Send a log's requests to a running gateway, under a hard spending cap
+    Drive(Box<drive::DriveArgs>),
+    /// Make, list, revoke and rotate the keys that clients of the gateway present
+    Keys(keys::KeysArgs),
     /// Print built-in settings and themes, and say where your own are looked for
     Config(settings::SettingsArgs),
     /// Print completions for a shell
@@ -72,6 +78,7 @@ pub type ExitCode = u8;
 
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
+    crate::app::install_panic_report();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -98,6 +105,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
+        Some(Command::Drive(args)) => drive::run(&args),
+        Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
@@ -125,9 +134,11 @@ fn report(error: &anyhow::Error) -> ExitCode {
             text.push_str(&cause);
         }
     }
-    // A message may quote a log, and a log may hold anything.
-    let text: String =
-        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    // A message may quote a log or a provider, and those may hold anything.
+    let text: String = crate::access::redact(&text)
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     if error.downcast_ref::<crate::app::Internal>().is_some() { 1 } else { 2 }
 }

@@ -5,6 +5,7 @@ pub mod console;
 pub mod keys;
 pub mod policy;
 pub mod prices;
+pub mod providers;
 pub mod themes;
 
 use std::env;
@@ -18,5 +19,16 @@ pub fn user_dir() -> Option<PathBuf> {
     match env::var_os(CONFIG_DIR_VARIABLE).filter(|dir| !dir.is_empty()) {
         Some(dir) => Some(PathBuf::from(dir)),
         None => directories::ProjectDirs::from("", "", "pointsman").map(|dirs| dirs.config_dir().to_owned()),
+    }
+}
+
+/// The environment variable that names another data directory.
+pub const DATA_DIR_VARIABLE: &str = "POINTSMAN_DATA_DIR";
+
+/// Gives the directory for what the program itself writes: `POINTSMAN_DATA_DIR`, or the platform's usual place.
+pub fn data_dir() -> Option<PathBuf> {
+    match env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()) {
+        Some(dir) => Some(PathBuf::from(dir)),
+        None => directories::ProjectDirs::from("", "", "pointsman").map(|dirs| dirs.data_dir().to_owned()),
     }
 }

@@ -76,6 +76,7 @@ fn state(snapshot: &Snapshot, frozen: Option<&str>) -> (String, Role) {
         Play::Playing => (format!("REPLAY {}", snapshot.speed), Role::State),
         Play::Paused => ("PAUSED".to_owned(), Role::State),
         Play::Ended => ("END".to_owned(), Role::State),
+        Play::Following => ("LIVE".to_owned(), Role::State),
     }
 }
 

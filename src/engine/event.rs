@@ -35,6 +35,13 @@ pub enum Event<'a> {
         /// What else is known of the operation (labels), where anything is.
         evidence: Option<Evidence<'a>>,
     },
+    /// A call to a model ended badly and the same model is asked once more.
+    Retried {
+        /// The operation.
+        key: OperationKey,
+        /// The call.
+        leg: Leg,
+    },
     /// An operation of a log, accounted as it happened.
     Recorded {
         /// What the log says.

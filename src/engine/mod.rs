@@ -30,6 +30,21 @@ struct Open {
     settled: Settled,
 }
 
+impl Open {
+    fn note(&mut self, leg: Leg) {
+        self.settled.push(leg);
+        self.settled.rung = self.rung;
+        if self.decision.trail.len() < self.decision.trail.capacity() {
+            self.decision.trail.push(Step::Attempted {
+                model: leg.model,
+                status: leg.status,
+                check: leg.check,
+                observed: leg.observed,
+            });
+        }
+    }
+}
+
 /// The state machine.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -67,6 +82,10 @@ impl Engine {
             Event::Attempted { key, leg, evidence } => {
                 self.attempted(key, leg, evidence.as_ref(), &mut effects);
             }
+            Event::Retried { key, leg } => match self.open.get_mut(&key) {
+                Some(open) => open.note(leg),
+                None => self.strays.unknown_operations += 1,
+            },
             Event::Recorded { evidence, settled } => {
                 self.seen(evidence.operation.at);
                 self.totals.apply(&evidence, settled, Sign::Plus);
@@ -124,17 +143,8 @@ impl Engine {
             self.strays.unknown_operations += 1;
             return;
         };
+        open.note(leg);
         let ladder = &open.policy.route(open.decision.route).ladder;
-        open.settled.push(leg);
-        open.settled.rung = open.rung;
-        if open.decision.trail.len() < open.decision.trail.capacity() {
-            open.decision.trail.push(Step::Attempted {
-                model: leg.model,
-                status: leg.status,
-                check: leg.check,
-                observed: leg.observed,
-            });
-        }
         if let Next::Climb { to, why } = after_attempt(open.rung, ladder.len(), leg.status, leg.check)
             && let Some(next) = ladder.get(usize::from(to))
         {

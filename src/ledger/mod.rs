@@ -1,1 +1,43 @@
-//! The ledger: what was spent, durably, in SQLite.
+//! The ledger: what was asked, decided, used and charged, durably, in SQLite. A writer thread of its own takes entries in
+//! batches, so that no request ever waits on the disk unless it asks to.
+//!
+//! Invariants: a committed charge is never lost nor changed; a charge is written once for each attempt, whatever is
+//! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
+
+mod batch;
+mod entry;
+mod error;
+mod handle;
+mod lock;
+mod price;
+mod recover;
+mod row;
+mod schema;
+mod state;
+mod store;
+mod sums;
+mod writer;
+
+pub use entry::{
+    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt, Text,
+};
+pub use error::LedgerError;
+pub use handle::{Durability, Ledger, LedgerOptions, Run};
+pub use price::Price;
+pub use recover::{PolicyInForce, Recovery};
+pub use schema::is_ledger;
+pub use state::{Health, LedgerState};
+pub use sums::{Sum, Totals};
+
+use std::path::PathBuf;
+
+/// The ledger's file within the data directory.
+pub const FILE: &str = "ledger.db";
+
+/// Gives the ledger's usual place.
+///
+/// # Errors
+/// Where the system knows no folder for data.
+pub fn usual_path() -> Result<PathBuf, LedgerError> {
+    crate::config::data_dir().map(|dir| dir.join(FILE)).ok_or(LedgerError::NoFolder)
+}

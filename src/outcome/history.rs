@@ -1,12 +1,15 @@
 //! Operations in order of arrival, in chunks that snapshots share without copying.
+//!
+//! A history that grows while it is watched takes operations in at any place and lets the oldest go by whole chunks.
+//! Invariant: an index names the same operation until one is inserted before it; letting go moves no index.
 
 use std::sync::Arc;
 
 use super::{Evidence, Extra, Operation};
 use crate::units::Instant;
 
-/// Operations in one chunk.
-const CHUNK: usize = 16_384;
+/// Operations in one chunk: what is copied when a shared chunk is written to.
+const CHUNK: usize = 2048;
 
 /// A stretch of operations with their ids and extras.
 #[derive(Clone, Debug, Default)]
@@ -17,16 +20,75 @@ pub struct Chunk {
     id_ends: Vec<u32>,
 }
 
+impl Chunk {
+    fn id_start(&self, within: usize) -> usize {
+        within.checked_sub(1).and_then(|before| self.id_ends.get(before)).copied().unwrap_or(0) as usize
+    }
+
+    fn id(&self, within: usize) -> &str {
+        let end = self.id_ends.get(within).copied().unwrap_or(0) as usize;
+        self.ids.get(self.id_start(within)..end).unwrap_or("")
+    }
+
+    /// Puts an operation in at a place within the chunk.
+    fn insert(&mut self, within: usize, id: &str, mut operation: Operation, extra: Option<Extra>) {
+        let within = within.min(self.operations.len());
+        operation.extra = match extra {
+            Some(extra) => {
+                self.extras.push(extra);
+                u32::try_from(self.extras.len() - 1).unwrap_or(Operation::NO_EXTRA)
+            }
+            None => Operation::NO_EXTRA,
+        };
+        let start = self.id_start(within);
+        let long = u32::try_from(id.len()).unwrap_or(0);
+        self.operations.insert(within, operation);
+        self.ids.insert_str(start, id);
+        self.id_ends.insert(within, u32::try_from(start).unwrap_or(u32::MAX).saturating_add(long));
+        for end in self.id_ends.iter_mut().skip(within + 1) {
+            *end = end.saturating_add(long);
+        }
+    }
+
+    /// Takes the last operation out.
+    fn pop(&mut self) -> Option<(String, Operation, Option<Extra>)> {
+        let within = self.operations.len().checked_sub(1)?;
+        let id = self.id(within).to_owned();
+        let operation = self.operations.pop()?;
+        self.id_ends.pop();
+        self.ids.truncate(self.ids.len() - id.len());
+        let place = operation.extra as usize;
+        let extra = (place < self.extras.len()).then(|| self.extras.swap_remove(place));
+        if extra.is_some() {
+            // The last extra has moved into the gap; its operation is told.
+            let moved = self.extras.len();
+            let owner = self.operations.iter_mut().find(|other| other.extra as usize == moved);
+            if let Some(owner) = owner {
+                owner.extra = operation.extra;
+            }
+        }
+        Some((id, operation, extra))
+    }
+}
+
 /// All operations held in memory.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// Operations let go before the first chunk; whole chunks of them.
+    base: usize,
     chunks: Vec<Arc<Chunk>>,
 }
 
 impl History {
-    /// Counts the operations.
+    /// Counts the operations, those let go included: the index after the last one.
     pub fn len(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.operations.len())
+        self.base
+            + self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.operations.len())
+    }
+
+    /// Gives the index of the first operation held.
+    pub fn start(&self) -> usize {
+        self.base
     }
 
     /// Says whether there are none.
@@ -35,22 +97,54 @@ impl History {
     }
 
     /// Appends an operation.
-    pub fn push(&mut self, id: &str, mut operation: Operation, extra: Option<Extra>) {
+    pub fn push(&mut self, id: &str, operation: Operation, extra: Option<Extra>) {
         if self.chunks.last().is_none_or(|last| last.operations.len() >= CHUNK) {
             self.chunks.push(Arc::new(Chunk::default()));
         }
         let Some(last) = self.chunks.last_mut() else { return };
         let chunk = Arc::make_mut(last);
-        operation.extra = match extra {
-            Some(extra) => {
-                chunk.extras.push(extra);
-                u32::try_from(chunk.extras.len() - 1).unwrap_or(Operation::NO_EXTRA)
-            }
-            None => Operation::NO_EXTRA,
-        };
-        chunk.operations.push(operation);
-        chunk.ids.push_str(id);
-        chunk.id_ends.push(u32::try_from(chunk.ids.len()).unwrap_or(u32::MAX));
+        chunk.insert(chunk.operations.len(), id, operation, extra);
+    }
+
+    /// Puts an operation in behind those that arrived before it or with it, and gives its index. Older than all that is
+    /// held, it becomes the first.
+    pub fn insert(&mut self, id: &str, operation: Operation, extra: Option<Extra>) -> usize {
+        let index = self.first_at(Instant(operation.at.0.saturating_add(1)));
+        if index == self.len() {
+            self.push(id, operation, extra);
+            return index;
+        }
+        let within = (index - self.base) % CHUNK;
+        let mut at = (index - self.base) / CHUNK;
+        let mut next = self.chunks.get_mut(at).and_then(|chunk| {
+            let chunk = Arc::make_mut(chunk);
+            chunk.insert(within, id, operation, extra);
+            if chunk.operations.len() > CHUNK { chunk.pop() } else { None }
+        });
+        // What a full chunk has too much goes to the front of the next.
+        while let Some((id, operation, extra)) = next {
+            at += 1;
+            let Some(chunk) = self.chunks.get_mut(at) else {
+                self.push(&id, operation, extra);
+                break;
+            };
+            let chunk = Arc::make_mut(chunk);
+            chunk.insert(0, &id, operation, extra);
+            next = if chunk.operations.len() > CHUNK { chunk.pop() } else { None };
+        }
+        index
+    }
+
+    /// Gives how many operations can be let go, at most, so that `keep` are left: whole chunks.
+    pub fn spare(&self, keep: usize) -> usize {
+        (self.len() - self.base).saturating_sub(keep) / CHUNK * CHUNK
+    }
+
+    /// Lets the oldest operations go, by whole chunks; never the last chunk.
+    pub fn let_go(&mut self, operations: usize) {
+        let chunks = (operations / CHUNK).min(self.chunks.len().saturating_sub(1));
+        self.chunks.drain(..chunks);
+        self.base += chunks * CHUNK;
     }
 
     /// Gives memory back that growth left unused.
@@ -64,36 +158,37 @@ impl History {
         }
     }
 
+    fn chunk(&self, index: usize) -> Option<(&Chunk, usize)> {
+        let held = index.checked_sub(self.base)?;
+        Some((self.chunks.get(held / CHUNK)?, held % CHUNK))
+    }
+
     /// Gives an operation.
     pub fn get(&self, index: usize) -> Option<&Operation> {
-        self.chunks.get(index / CHUNK)?.operations.get(index % CHUNK)
+        let (chunk, within) = self.chunk(index)?;
+        chunk.operations.get(within)
     }
 
     /// Gives an operation with all that is known of it.
     pub fn evidence(&self, index: usize) -> Option<Evidence<'_>> {
-        let chunk = self.chunks.get(index / CHUNK)?;
-        let operation = chunk.operations.get(index % CHUNK)?;
+        let (chunk, within) = self.chunk(index)?;
+        let operation = chunk.operations.get(within)?;
         Some(Evidence { operation, extra: chunk.extras.get(operation.extra as usize) })
     }
 
     /// Gives an operation's id.
     pub fn id(&self, index: usize) -> &str {
-        let Some(chunk) = self.chunks.get(index / CHUNK) else { return "" };
-        let within = index % CHUNK;
-        let end = chunk.id_ends.get(within).copied().unwrap_or(0) as usize;
-        let start =
-            within.checked_sub(1).and_then(|before| chunk.id_ends.get(before)).copied().unwrap_or(0) as usize;
-        chunk.ids.get(start..end).unwrap_or("")
+        self.chunk(index).map_or("", |(chunk, within)| chunk.id(within))
     }
 
     /// Finds an operation by id.
     pub fn find(&self, id: &str) -> Option<usize> {
-        (0..self.len()).find(|&index| self.id(index) == id)
+        (self.base..self.len()).find(|&index| self.id(index) == id)
     }
 
     /// Gives the index of the first operation at or after a moment.
     pub fn first_at(&self, at: Instant) -> usize {
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = (self.base, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             if self.get(middle).is_some_and(|operation| operation.at < at) {
@@ -107,11 +202,13 @@ impl History {
 
     /// Goes through a range in order.
     pub fn range(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, Evidence<'_>)> {
-        (from..to.min(self.len())).filter_map(|index| self.evidence(index).map(|evidence| (index, evidence)))
+        (from.max(self.base)..to.min(self.len()))
+            .filter_map(|index| self.evidence(index).map(|evidence| (index, evidence)))
     }
 
     /// Puts operations into order of time (stable); says how many were out of order.
     pub fn sort(&mut self) -> usize {
+        // Only a log being loaded is sorted; it has let nothing go.
         let len = self.len();
         let at =
             |history: &Self, index: usize| history.get(index).map_or(Instant(0), |operation| operation.at);
@@ -133,6 +230,6 @@ impl History {
 
     /// Gives the first and the last moment.
     pub fn bounds(&self) -> Option<(Instant, Instant)> {
-        Some((self.get(0)?.at, self.get(self.len() - 1)?.at))
+        Some((self.get(self.base)?.at, self.get(self.len().checked_sub(1)?)?.at))
     }
 }

@@ -36,9 +36,10 @@ pub struct Outlook<'a> {
 }
 
 /// Writes an observed call as a leg, billed at its own model.
-pub(super) fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg {
+pub fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg {
     let cost = if seen.model.is_some() {
-        charge(&seen.usage, prices.rates(seen.model, at))
+        let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
+        charge(&seen.usage, prices.rates(billed, at))
     } else if seen.usage == Usage::NONE {
         Cost::Known(Pico::ZERO)
     } else {
@@ -56,7 +57,20 @@ pub(super) fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg
     }
 }
 
-/// Says what a call to `model` did, or is estimated to have done, with this request.
+/// Says what calling `model` did with this request: every attempt that was made (retries included), or one estimate.
+/// The last one decides what follows.
+pub fn visit<'a>(
+    evidence: &Evidence<'a>,
+    model: ModelId,
+    outlook: &Outlook<'a>,
+) -> impl Iterator<Item = Leg> + use<'a> {
+    let (at, prices) = (evidence.operation.at, outlook.prices);
+    let mut seen = evidence.observed(model).peekable();
+    let estimate = seen.peek().is_none().then(|| on_model(evidence, model, outlook));
+    seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
+}
+
+/// Says how a call to `model` ended, or is estimated to have ended, with this request; of several attempts the last.
 ///
 /// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it),
 /// latency from the model's profile, no failure. The variance is the answer length's alone; a model that is wordier by
@@ -64,7 +78,7 @@ pub(super) fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg
 pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
-    if let Some(seen) = evidence.observed(model) {
+    if let Some(seen) = evidence.observed(model).last() {
         return seen_leg(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);

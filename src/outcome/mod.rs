@@ -10,7 +10,7 @@ mod profile;
 mod settle;
 
 pub use history::{Chunk, History};
-pub use leg::{Leg, Outlook, on_model};
+pub use leg::{Leg, Outlook, on_model, seen_leg, visit};
 pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence};
 pub use profile::{ProfileFit, Profiles};
-pub use settle::{NO_RUNG, Settled, recorded, routed};
+pub use settle::{Settled, recorded, routed};

@@ -14,8 +14,10 @@ pub struct Observed {
     pub latency: Millis,
     /// From request to first byte.
     pub ttft: Millis,
-    /// The model billed; none where the log names none.
+    /// The model called; none where the log names none.
     pub model: ModelId,
+    /// The model that the provider says it billed, where its price is another; else none.
+    pub billed: ModelId,
     /// How the call ended.
     pub status: Status,
     /// What a check of the answer said.
@@ -51,6 +53,8 @@ pub struct Operation {
     pub class: TaskClass,
     /// Whether something about it was made up for a demonstration.
     pub simulated: bool,
+    /// Whether the client named this very model, so that no ladder applies.
+    pub pinned: bool,
     /// The strongest features behind a classified confidence: (feature, weight in hundredths of a logit).
     pub top: [(u8, i8); 4],
 }
@@ -113,6 +117,7 @@ impl Operation {
             asked: self.asked,
             confidence: self.confidence(),
             source: self.source,
+            pinned: self.pinned,
         }
     }
 }
@@ -135,18 +140,11 @@ impl<'a> Evidence<'a> {
             .chain(std::iter::once(&self.operation.served))
     }
 
-    /// Finds what a model did with this request: the attempt that ended best.
-    pub fn observed(&self, model: ModelId) -> Option<&'a Observed> {
-        let served = &self.operation.served;
-        if served.model == model {
-            return Some(served);
-        }
-        self.extra?
-            .earlier
-            .iter()
-            .rev()
-            .filter(|attempt| attempt.model == model)
-            .max_by_key(|attempt| attempt.status.is_ok())
+    /// Finds what a model did with this request: its attempts in order, the last of which counts. All attempts where the
+    /// client pinned its model.
+    pub fn observed(&self, model: ModelId) -> impl Iterator<Item = &'a Observed> + use<'a> {
+        let pinned = self.operation.pinned;
+        self.attempts().filter(move |attempt| pinned || attempt.model == model)
     }
 
     /// Finds what is known of a model's answer.

@@ -1,13 +1,10 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::leg::seen_leg;
-use super::{Evidence, Leg, Outlook, on_model};
+use super::{Evidence, Leg, Outlook, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
-use crate::routing::{Decision, Next, Policy, RouteId, Status, Why, after_attempt};
+use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, Why, after_attempt};
 use crate::units::{Instant, Millis, ModelId, Pico};
-
-/// Stands for "no rung": a recorded reading decides nothing.
-pub const NO_RUNG: u8 = u8::MAX;
 
 /// What became of an operation. Reused between operations: `legs` keeps its memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,12 +122,25 @@ pub fn routed(
     into: &mut Settled,
     mut climbed: impl FnMut(&Leg, Option<(u8, Why)>),
 ) {
+    if evidence.operation.pinned {
+        // The client chose: what happened is what any policy would have made of it.
+        recorded(evidence, decision.route, policy.baseline, outlook, into);
+        into.escalated = false;
+        if let Some(last) = into.legs.last() {
+            climbed(last, None);
+        }
+        return;
+    }
     into.begin(decision.route, decision.rung);
     let ladder = &policy.route(decision.route).ladder;
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
-        let leg = on_model(evidence, step.model, outlook);
-        into.push(leg);
+        let mut last = None;
+        for leg in visit(evidence, step.model, outlook) {
+            into.push(leg);
+            last = Some(leg);
+        }
+        let Some(leg) = last else { break };
         into.rung = rung;
         match after_attempt(rung, ladder.len(), leg.status, leg.check) {
             Next::Answer => {

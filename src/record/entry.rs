@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::Attempts;
 use crate::classifier::TaskClass;
 use crate::pricing::{PriceRow, Usage};
-use crate::units::{Instant, PerMille};
+use crate::routing::{Policy, PolicyError, PolicySpec};
+use crate::units::{Instant, Names, PerMille};
 
 pub use crate::routing::{Check, Status};
 
@@ -20,6 +21,8 @@ pub enum Entry<'a> {
     Request(Record<'a>),
     /// A price changed.
     Price(Box<PriceChange<'a>>),
+    /// Another policy came into force.
+    Policy(Box<PolicyChange<'a>>),
     /// Something a reader of the log should know at that moment.
     Note {
         /// When.
@@ -48,6 +51,8 @@ pub struct Record<'a> {
     pub session: Cow<'a, str>,
     /// The model or alias that the client asked for, where the log tells it apart from the one that served.
     pub asked: Cow<'a, str>,
+    /// Whether the client named this very model, so that no ladder applied.
+    pub pinned: bool,
     /// The kind of work, where the log says.
     pub task: Option<TaskClass>,
     /// The confidence that a classifier gave at that time, where the log says.
@@ -79,6 +84,8 @@ pub struct Attempt<'a> {
     pub model: Cow<'a, str>,
     /// Whether the log names no model and the reader was told which to assume, which makes the cost an estimate.
     pub assumed_model: bool,
+    /// The model that the provider says it billed, where its price is another; empty where it is the same.
+    pub billed: Cow<'a, str>,
     /// Its provider, where named.
     pub provider: Cow<'a, str>,
     /// Tokens in disjoint buckets.
@@ -116,6 +123,31 @@ pub struct Label<'a> {
     pub quality: Option<PerMille>,
     /// The tokens it took, where the answer was really made (a shadow call).
     pub output: Option<u64>,
+}
+
+/// A policy that comes into force within a log: requests that arrive at its moment or later are decided by it.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PolicyChange<'a> {
+    /// Its version.
+    pub version: u32,
+    /// When it came into force.
+    pub at: Instant,
+    /// Who brought it into force; empty where not told.
+    pub who: Cow<'a, str>,
+    /// What it changed, in one line.
+    pub what: Cow<'a, str>,
+    /// The policy.
+    pub spec: PolicySpec,
+}
+
+impl PolicyChange<'_> {
+    /// Builds the policy.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, with its field.
+    pub fn compile(&self, names: &mut Names) -> Result<Policy, PolicyError> {
+        Policy::compile(&self.spec, self.version, names)
+    }
 }
 
 /// A dated price that takes effect within a log.

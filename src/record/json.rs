@@ -231,7 +231,7 @@ pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
 }
 
 /// How deep values may nest; the skipping of unknown fields recurses.
-const DEEPEST: u32 = 128;
+pub(crate) const DEEPEST: u32 = 128;
 /// Texts up to this long cannot nest deep enough to matter.
 const SHALLOW: usize = 512;
 
@@ -244,7 +244,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
 }
 
 /// Says whether values nest deeper than [`DEEPEST`].
-fn is_too_deep(text: &[u8]) -> bool {
+pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     // Most texts have too few openings to be deep at all, whatever stands in strings.
     if memchr::memchr2_iter(b'[', b'{', text).nth(DEEPEST as usize).is_none() {
         return false;

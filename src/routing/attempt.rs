@@ -19,6 +19,8 @@ pub enum Status {
     Cancelled,
     /// Failed, the log does not say how.
     Failed,
+    /// Not made at all: a breaker, a spent quota or a local limit stood before it.
+    Unavailable,
 }
 
 impl Status {
@@ -29,7 +31,10 @@ impl Status {
 
     /// Says whether another model may still answer: trouble at the provider, not with the request or the client.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::RateLimited | Self::ServerError | Self::Timeout | Self::Failed)
+        matches!(
+            self,
+            Self::RateLimited | Self::ServerError | Self::Timeout | Self::Failed | Self::Unavailable
+        )
     }
 
     /// Gives the word used in logs and on screen.
@@ -42,11 +47,12 @@ impl Status {
             Self::Rejected => "rejected",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
+            Self::Unavailable => "unavailable",
         }
     }
 
     /// Every status.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::RateLimited,
         Self::ServerError,
@@ -54,6 +60,7 @@ impl Status {
         Self::Rejected,
         Self::Cancelled,
         Self::Failed,
+        Self::Unavailable,
     ];
 
     /// Reads the word used in logs.

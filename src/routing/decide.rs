@@ -4,6 +4,9 @@ use super::{Check, ConfidenceSource, Policy, RouteId, Status, Step, Trail, Why};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
+/// Stands for "no rung": a pinned model, or a recorded reading, which decides nothing.
+pub const NO_RUNG: u8 = u8::MAX;
+
 /// What a decision looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Signals {
@@ -19,6 +22,8 @@ pub struct Signals {
     pub confidence: Option<PerMille>,
     /// Where that confidence comes from.
     pub source: ConfidenceSource,
+    /// Whether the client named a concrete model, which then serves whatever the confidence.
+    pub pinned: bool,
 }
 
 /// Where a request goes, and why.
@@ -26,7 +31,7 @@ pub struct Signals {
 pub struct Decision {
     /// The route that took it.
     pub route: RouteId,
-    /// The rung it starts on.
+    /// The rung it starts on; [`NO_RUNG`] where the client pinned its model.
     pub rung: u8,
     /// The model of that rung.
     pub model: ModelId,
@@ -38,13 +43,16 @@ pub struct Decision {
     pub trail: Trail,
 }
 
-/// Finds the first route that takes a request.
+/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
 pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
-    let at = policy
-        .routes
-        .iter()
-        .position(|route| route.matcher.takes(signals.team, signals.project, signals.class, signals.asked))
-        .unwrap_or(policy.routes.len() - 1);
+    let named =
+        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
+    let takes = || {
+        policy.routes.iter().position(|route| {
+            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
+        })
+    };
+    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
     RouteId(u8::try_from(at).unwrap_or(u8::MAX))
 }
 
@@ -58,6 +66,17 @@ pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
     });
     let id = match_route(policy, signals);
     trail.push(Step::Route(id));
+    if signals.pinned && signals.asked.is_some() {
+        trail.push(Step::Pinned { model: signals.asked });
+        return Decision {
+            route: id,
+            rung: NO_RUNG,
+            model: signals.asked,
+            propensity: PerMille::ONE,
+            policy_version: policy.version,
+            trail,
+        };
+    }
     let route = policy.route(id);
     let rung = route.rung_for(signals.confidence);
     let at = u8::try_from(rung).unwrap_or(0);

@@ -9,9 +9,9 @@ mod policy;
 mod trail;
 
 pub use attempt::{Check, Status};
-pub use decide::{Decision, Next, Signals, after_attempt, decide, match_route};
+pub use decide::{Decision, NO_RUNG, Next, Signals, after_attempt, decide, match_route};
 pub use policy::{
-    MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec,
+    AUTO, MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec,
     Thresholds,
 };
 pub use trail::{ConfidenceSource, Step, Trail, Why};

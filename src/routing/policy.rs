@@ -7,6 +7,9 @@ use arrayvec::ArrayVec;
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, ProjectId, TeamId};
 
+/// The model name by which a client leaves the choice to the policy; `auto/ROUTE` names the route.
+pub const AUTO: &str = "auto";
+
 /// The most rungs a ladder may have.
 pub const MAX_RUNGS: usize = 8;
 
@@ -99,6 +102,8 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// The model name by which a client asks for this very route: `auto/NAME`.
+    pub alias: ModelId,
 }
 
 /// A rung in force.
@@ -210,7 +215,47 @@ impl Policy {
             Some(name) => names.intern_model(name),
             None => strongest,
         };
+        // Last, so that a policy's own models keep the first ids.
+        for route in &mut routes {
+            route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
+        }
         Ok(Self { name: spec.name.as_str().into(), version, baseline, routes })
+    }
+
+    /// Writes the policy as a spec that compiles to it again.
+    pub fn spec(&self, names: &Names) -> PolicySpec {
+        let route = |route: &Route| {
+            let lists = route.matcher.lists(names);
+            let list = |key: &str| {
+                let found = lists.iter().find(|(name, _)| *name == key);
+                found.map_or_else(Vec::new, |(_, list)| list.iter().map(|&name| name.to_owned()).collect())
+            };
+            let last = route.ladder.len() - 1;
+            let rung = |(at, rung): (usize, &Rung)| {
+                let model = names.model(rung.model).to_owned();
+                RungSpec {
+                    name: (*rung.name != *model).then(|| rung.name.to_string()),
+                    model,
+                    threshold: (at < last).then(|| i64::from(rung.threshold.get())),
+                }
+            };
+            RouteSpec {
+                name: route.name.to_string(),
+                teams: list("team"),
+                projects: list("project"),
+                tasks: list("task"),
+                asked: list("model"),
+                ladder: route.ladder.iter().enumerate().map(rung).collect(),
+                no_signal: (usize::from(route.no_signal) != last)
+                    .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
+                    .flatten(),
+            }
+        };
+        PolicySpec {
+            name: self.name.to_string(),
+            baseline: self.baseline.is_some().then(|| names.model(self.baseline).to_owned()),
+            routes: self.routes.iter().map(route).collect(),
+        }
     }
 
     /// Gives a route by id; ids come from this policy, so a stranger's falls to the last route.
@@ -345,6 +390,7 @@ impl Route {
             matcher,
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            alias: ModelId::NONE,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;

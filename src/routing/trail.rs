@@ -78,6 +78,11 @@ pub enum Step {
         /// The rung that the policy names for this case.
         rung: u8,
     },
+    /// The client named this model, so no ladder applies.
+    Pinned {
+        /// The model.
+        model: ModelId,
+    },
     /// An attempt ended.
     Attempted {
         /// The model called.
@@ -128,6 +133,7 @@ impl Step {
             }
             Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
             Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
+            Self::Pinned { model } => format!("pinned: the client named {}", names.model(model)),
             Self::Attempted { model, status, check, observed } => {
                 let check = match check {
                     Check::None => "",
@@ -156,7 +162,7 @@ impl Step {
         match self {
             Self::Classified { .. } => "classify",
             Self::Route(_) => "route",
-            Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } => "place",
+            Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
             Self::Attempted { .. } => "attempt",
             Self::Climbed { .. } => "escalate",
             Self::AsRecorded => "recorded",

@@ -111,6 +111,7 @@ fn moment(entry: &Entry<'_>) -> Instant {
     match entry {
         Entry::Request(record) => record.at,
         Entry::Price(change) => change.row.from.unwrap_or_default(),
+        Entry::Policy(change) => change.at,
         Entry::Note { at, .. } => *at,
     }
 }

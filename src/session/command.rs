@@ -54,6 +54,22 @@ pub enum Command {
     NextError(bool),
     /// Set the loop's start, then its end, then clear it.
     Loop,
-    /// Go to the end.
+    /// Go to the end; in live traffic, keep to it.
     Follow,
+}
+
+impl Command {
+    /// Says whether it takes the view to another moment.
+    pub(super) fn moves(&self) -> bool {
+        matches!(
+            self,
+            Self::Step(_)
+                | Self::SeekEvent(_)
+                | Self::SeekTime(_)
+                | Self::SeekBy(_)
+                | Self::SeekShare(_)
+                | Self::NextMark(_)
+                | Self::NextError(_)
+        )
+    }
 }

@@ -1,9 +1,11 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
+use std::sync::Arc;
+
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation};
-use crate::record::{Attempt, Record, WriteTtl};
-use crate::routing::ConfidenceSource;
+use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
+use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
 
 /// How entries are read.
@@ -11,6 +13,8 @@ use crate::units::{Millis, Names};
 pub struct IngestOptions {
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
+    /// Keep to the policy given, also where the log says which one was in force.
+    pub own_policy: bool,
 }
 
 /// Turns entries into operations; owns the names.
@@ -20,17 +24,29 @@ pub struct Ingest {
     pub names: Names,
     classifier: Classifier,
     reclassify: bool,
+    own_policy: bool,
 }
 
 impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
-        Self { names, classifier, reclassify: options.reclassify }
+        Self { names, classifier, reclassify: options.reclassify, own_policy: options.own_policy }
     }
 
     /// Names the classifier: its name and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
+    }
+
+    /// Builds a policy that the log says came into force; none where the operator gave one of their own.
+    ///
+    /// # Errors
+    /// Where it makes no sense.
+    pub fn policy(&mut self, change: &PolicyChange<'_>) -> Result<Option<Arc<Policy>>, PolicyError> {
+        if self.own_policy {
+            return Ok(None);
+        }
+        change.compile(&mut self.names).map(|policy| Some(Arc::new(policy)))
     }
 
     fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {
@@ -39,6 +55,7 @@ impl Ingest {
             latency: Millis::from_option(attempt.latency_ms),
             ttft: Millis::from_option(attempt.ttft_ms),
             model: self.names.intern_model(&attempt.model),
+            billed: self.names.intern_model(&attempt.billed),
             status: attempt.status,
             check: attempt.check,
             assumed: attempt.assumed_model || attempt.write_ttl == WriteTtl::Assumed,
@@ -65,6 +82,7 @@ impl Ingest {
             asked: self.names.intern_model(&record.asked),
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
+            pinned: record.pinned,
             class: record.task.unwrap_or_default(),
             ..Operation::default()
         };

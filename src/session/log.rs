@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::growth::Inserts;
 use super::ingest::Ingest;
+use super::snapshot::PolicySpan;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry, Skip, SkipKind};
@@ -13,7 +15,7 @@ use crate::units::{Instant, Names, Span};
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
 /// Cells of the strip that shows the whole log.
-const STRIP: usize = 480;
+pub(super) const STRIP: usize = 480;
 /// Skipped lines kept with their reasons; all are counted.
 const KEPT_SKIPS: usize = 1000;
 
@@ -88,6 +90,8 @@ impl Skipped {
 pub enum NoteKind {
     /// A price changed.
     Price,
+    /// Another policy came into force.
+    Policy,
     /// Somebody wrote something into the log.
     Note,
 }
@@ -114,8 +118,8 @@ pub struct StripCell {
     pub errors: u32,
 }
 
-/// A log in memory; never changes once loaded.
-#[derive(Debug)]
+/// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
+#[derive(Clone, Debug)]
 pub struct Log {
     /// What it is called on screen.
     pub title: String,
@@ -131,6 +135,8 @@ pub struct Log {
     pub profiles: Profiles,
     /// The policy to start with.
     pub policy: Arc<Policy>,
+    /// Later policies of the log with the operations from which on they decide.
+    pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
     /// Notes in order of time.
@@ -147,6 +153,8 @@ pub struct Log {
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
     pub errors: Vec<u32>,
+    /// Where a growing log took operations in between others.
+    pub inserts: Inserts,
 }
 
 impl Log {
@@ -155,7 +163,7 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
-    /// Counts the operations.
+    /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
     }
@@ -186,6 +194,7 @@ impl Log {
         let mut notes = Vec::new();
         let mut skipped = Skipped::default();
         let mut changes = Vec::new();
+        let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
@@ -211,6 +220,20 @@ impl Log {
                             simulated: change.simulated,
                         });
                         changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
+                    }
+                    Ok(Entry::Policy(change)) => {
+                        notes.push(LogNote {
+                            at: change.at,
+                            kind: NoteKind::Policy,
+                            text: policy_text(&change),
+                            simulated: false,
+                        });
+                        match ingest.policy(&change) {
+                            Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
+                            Err(error) => {
+                                skipped.damaged.push(format!("policy version {}: {error}", change.version))
+                            }
+                        }
                     }
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -257,8 +280,21 @@ impl Log {
         for (model, row) in changes {
             prices.change(model, row);
         }
+        policies.sort_by_key(|(at, _)| *at);
+        let mut spans: Vec<PolicySpan> = Vec::new();
+        for (at, policy) in policies {
+            let from = history.first_at(at);
+            // Of several that decided nothing in between, the last one counts.
+            spans.retain(|span| span.from < from);
+            spans.push(PolicySpan { from, policy });
+        }
+        let policy = match spans.first() {
+            Some(first) if first.from == 0 => spans.remove(0).policy,
+            _ => policy,
+        };
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
         Ok(Self {
+            policies: spans,
             book: format!("{} {}", book.name, book.dated),
             classifier,
             notes,
@@ -286,6 +322,7 @@ impl Log {
             book: String::new(),
             profiles,
             policy,
+            policies: Vec::new(),
             classifier: String::new(),
             notes: Vec::new(),
             skipped,
@@ -294,6 +331,7 @@ impl Log {
             classified: 0,
             strip: Vec::new(),
             errors: Vec::new(),
+            inserts: Inserts::default(),
         };
         log.survey();
         log
@@ -327,7 +365,12 @@ impl Log {
     }
 }
 
-fn price_text(change: &record::PriceChange<'_>) -> String {
+pub(super) fn policy_text(change: &record::PolicyChange<'_>) -> String {
+    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
+    format!("policy {}{by}: {}", change.version, change.what)
+}
+
+pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
     format!(
         "price of {} is now ${} in, ${} out per 1M",

@@ -5,12 +5,15 @@
 
 mod command;
 mod explain;
+mod follow;
+mod growth;
 mod ingest;
 mod log;
 mod player;
 mod rerun;
 mod snapshot;
 mod speed;
+mod status;
 mod stream;
 mod view;
 mod whatif;
@@ -18,6 +21,8 @@ mod worker;
 
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
+pub use follow::{KEEP, LiveStart, Outgoing};
+pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell};
 pub use player::Player;
@@ -27,6 +32,9 @@ pub use snapshot::{
     WindowScope, window_label,
 };
 pub use speed::Speed;
+pub use status::{
+    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+};
 pub use stream::{StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};
 pub use worker::{Worker, spawn};

@@ -1,11 +1,12 @@
-//! The player: a pure state machine over a loaded log. Playing time comes in with each call; the one
-//! clock read here is the stopwatch on what-if.
+//! The player: a pure state machine over a log, loaded or live ([`super::follow`]). Playing time comes in with each call;
+//! the one clock read here is the stopwatch on what-if.
 //!
 //! Invariant: the state at an operation is the same however one got there (played, sought forwards or backwards).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::follow::Live;
 use super::snapshot::{Change, Play, PolicySpan, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
 use super::view::View;
@@ -27,34 +28,36 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// The player.
 #[derive(Debug)]
 pub struct Player {
-    log: Arc<Log>,
-    reading: Reading,
+    pub(super) log: Arc<Log>,
+    pub(super) reading: Reading,
     pub(super) play: Play,
     speed: Speed,
-    head: usize,
-    clock: Instant,
-    engine: Engine,
+    pub(super) head: usize,
+    pub(super) clock: Instant,
+    pub(super) engine: Engine,
     pub(super) view: View,
-    window: Option<Span>,
-    checkpoints: Vec<(usize, Engine)>,
-    policies: Vec<PolicySpan>,
+    pub(super) window: Option<Span>,
+    pub(super) checkpoints: Vec<(usize, Engine)>,
+    pub(super) policies: Vec<PolicySpan>,
     pub(super) staged: Option<Arc<Policy>>,
-    changes: Vec<Change>,
-    undo: Vec<Arc<Policy>>,
-    marks: Vec<usize>,
-    loop_start: Option<usize>,
-    looped: Option<(usize, usize)>,
+    pub(super) changes: Vec<Change>,
+    pub(super) undo: Vec<Arc<Policy>>,
+    pub(super) marks: Vec<usize>,
+    pub(super) loop_start: Option<usize>,
+    pub(super) looped: Option<(usize, usize)>,
     pub(super) focus: (RouteId, usize),
-    message: Option<String>,
+    pub(super) message: Option<String>,
     revision: u64,
     pub(super) prefixes: Vec<Option<Prefix>>,
     pub(super) histograms: Vec<Option<Arc<Vec<u32>>>>,
-    scratch: Settled,
+    pub(super) scratch: Settled,
+    /// What it has more where the log is live.
+    pub(super) live: Option<Box<Live>>,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
 }
 
-fn trend_slot(log: &Log, window: Option<Span>) -> Span {
+pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
     let span = window.unwrap_or_else(|| log.span());
     Span((span.0 / TREND_SLOTS).max(1_000_000))
 }
@@ -68,7 +71,9 @@ impl Player {
         Self {
             engine: Engine::new(Arc::clone(&policy), Arc::clone(&log.prices)),
             view: View::new(0, &policy, trend_slot(&log, window)),
-            policies: vec![PolicySpan { from: 0, policy }],
+            policies: std::iter::once(PolicySpan { from: 0, policy })
+                .chain(log.policies.iter().cloned())
+                .collect(),
             reading,
             play: Play::Paused,
             speed: Speed::RECORDED,
@@ -88,6 +93,7 @@ impl Player {
             prefixes: vec![None; routes],
             histograms: vec![None; routes],
             scratch: Settled::default(),
+            live: None,
             rerun: RerunState::Idle,
             log,
         }
@@ -116,8 +122,13 @@ impl Player {
     pub fn handle(&mut self, command: Command) {
         self.revision += 1;
         self.message = None;
+        if self.live.is_some() && command.moves() {
+            self.rewind();
+        }
         match command {
+            Command::Toggle | Command::Pause if self.play == Play::Following => self.hold(),
             Command::Toggle if self.play == Play::Playing => self.play = Play::Paused,
+            Command::Toggle | Command::Play if self.is_live() => self.go_on(),
             Command::Toggle | Command::Play => {
                 if self.head >= self.log.len() {
                     self.seek(0);
@@ -185,9 +196,11 @@ impl Player {
                 self.jump(forward, |player| player.log.errors.iter().map(|&at| at as usize + 1).collect());
             }
             Command::Loop => self.turn_loop(),
-            Command::Follow => {
-                self.seek(self.log.len());
-            }
+            Command::Follow if self.is_live() => self.follow(),
+            Command::Follow => self.seek(self.log.len()),
+        }
+        if self.live.is_some() && self.play == Play::Ended {
+            self.follow();
         }
     }
 
@@ -271,11 +284,29 @@ impl Player {
             return;
         };
         let before = Arc::clone(self.policy());
-        self.change_to(&staged, describe_change(&before, &staged));
+        let what = describe_change(&before, &staged);
+        if self.live.is_some() {
+            // It takes force when its event comes back in the feed, on every console alike.
+            self.staged = Some(Arc::clone(&staged));
+            self.ask_for(&staged, what);
+            return;
+        }
+        self.change_to(&staged, what);
         self.undo.push(before);
     }
 
     fn undo_last(&mut self) {
+        if self.live.is_some() {
+            match self.undo.last().cloned() {
+                Some(earlier) => {
+                    let now = self.policies.last().map_or(self.policy(), |span| &span.policy);
+                    let what = format!("undo: {}", describe_change(now, &earlier));
+                    self.ask_for(&earlier, what);
+                }
+                None => self.message = Some("no change to undo".to_owned()),
+            }
+            return;
+        }
         let Some(earlier) = self.undo.pop() else {
             self.message = Some("no change to undo".to_owned());
             return;
@@ -294,14 +325,23 @@ impl Player {
         self.checkpoints.retain(|(at, _)| *at <= head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
-        self.changes.push(Change { version: policy.version, at: self.clock, from: head, what });
+        self.changes.push(Change {
+            version: policy.version,
+            at: self.clock,
+            from: head,
+            who: String::new(),
+            what,
+        });
         self.engine.apply(Event::PolicyChanged(Arc::clone(&policy)));
         if !self.view.fits(&policy) {
             self.rebuild();
         }
     }
 
-    fn restart_engine(&mut self) {
+    pub(super) fn restart_engine(&mut self) {
+        if self.restart_at_floor() {
+            return;
+        }
         let first = self
             .policies
             .first()
@@ -311,7 +351,7 @@ impl Player {
     }
 
     /// Plays the operation at the head.
-    fn one(&mut self, with_view: bool) {
+    pub(super) fn one(&mut self, with_view: bool) {
         let index = self.head;
         let log = Arc::clone(&self.log);
         let Some(evidence) = log.history.evidence(index) else { return };
@@ -328,15 +368,15 @@ impl Player {
         self.head = index + 1;
     }
 
-    fn forward_engine(&mut self, to: usize) {
+    pub(super) fn forward_engine(&mut self, to: usize) {
         while self.head < to.min(self.log.len()) {
             self.one(false);
         }
     }
 
     /// Brings into force what was changed exactly here, as it was when the change was made.
-    fn enter_policy(&mut self) {
-        if let Some(span) = self.policies.iter().find(|span| span.from == self.head)
+    pub(super) fn enter_policy(&mut self) {
+        if let Some(span) = self.policies.iter().rev().find(|span| span.from == self.head)
             && span.policy.version > self.engine.policy().version
         {
             let policy = Arc::clone(&span.policy);
@@ -345,14 +385,22 @@ impl Player {
     }
 
     /// Goes to the state in which `to` operations have been played.
-    fn seek(&mut self, to: usize) {
-        let to = to.min(self.log.len());
+    pub(super) fn seek(&mut self, to: usize) {
+        let start = self.log.history.start();
+        if to < start {
+            self.message = Some("older traffic is in the ledger".to_owned());
+        }
+        let to = to.clamp(start, self.log.len());
         if to < self.head {
             let at = self.checkpoints.partition_point(|(index, _)| *index <= to);
             match at.checked_sub(1).and_then(|at| self.checkpoints.get(at)) {
                 Some((index, engine)) => {
                     self.engine = engine.clone();
                     self.head = *index;
+                    if self.live.is_some() {
+                        // Models may have been named since.
+                        self.engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
+                    }
                 }
                 None => self.restart_engine(),
             }
@@ -360,7 +408,8 @@ impl Player {
         self.forward_engine(to);
         self.enter_policy();
         // Before the first operation the clock stands at the log's start.
-        self.clock = self.log.history.get(to.saturating_sub(1)).map_or(self.clock, |operation| operation.at);
+        let last = self.log.history.get(to.saturating_sub(1).max(start));
+        self.clock = last.map_or(self.clock, |operation| operation.at);
         if to == self.log.len() {
             if self.play == Play::Playing {
                 self.play = Play::Ended;
@@ -373,19 +422,24 @@ impl Player {
 
     fn seek_time(&mut self, to: Instant) {
         let Some((first, last)) = self.log.bounds() else { return };
+        let older = to < first && self.log.history.start() > 0;
         let to = Instant(to.0.clamp(first.0, last.0));
         self.seek(self.log.history.first_at(Instant(to.0 + 1)));
         self.clock = to;
         self.slide();
+        if older {
+            self.message = Some("older traffic is in the ledger".to_owned());
+        }
     }
 
     fn window_start(&self) -> usize {
-        self.window
-            .map_or(0, |span| self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head))
+        self.window.map_or(self.log.history.start(), |span| {
+            self.log.history.first_at(Instant((self.clock - span).0 + 1)).min(self.head)
+        })
     }
 
     /// Moves the window to the head.
-    fn slide(&mut self) {
+    pub(super) fn slide(&mut self) {
         let first = self.window_start();
         if self.view.range() != (first, self.head) {
             let log = Arc::clone(&self.log);
@@ -395,7 +449,7 @@ impl Player {
     }
 
     /// Starts the window anew: another length, reading or shape of policy.
-    fn rebuild(&mut self) {
+    pub(super) fn rebuild(&mut self) {
         let first = self.window_start();
         let policy = Arc::clone(self.policy());
         self.view = View::new(first, &policy, trend_slot(&self.log, self.window));
@@ -406,7 +460,7 @@ impl Player {
         self.forget_prefixes();
     }
 
-    fn forget_prefixes(&mut self) {
+    pub(super) fn forget_prefixes(&mut self) {
         self.prefixes.iter_mut().for_each(|prefix| *prefix = None);
         self.histograms.iter_mut().for_each(|histogram| *histogram = None);
     }
@@ -454,6 +508,8 @@ impl Player {
         if self.head >= end {
             if let Some((start, _)) = self.looped {
                 self.seek(start);
+            } else if self.live.is_some() {
+                self.follow();
             } else {
                 self.play = Play::Ended;
                 if let Some((_, last)) = self.log.bounds() {
@@ -461,17 +517,26 @@ impl Player {
                 }
             }
         }
-        let first = self.window_start();
-        let log = Arc::clone(&self.log);
-        self.view.drop_before(&log, first, self.reading, &self.policies);
-        self.forget_prefixes();
+        self.slide_tail();
         true
+    }
+
+    /// Takes away at the tail of the window what the clock has passed.
+    pub(super) fn slide_tail(&mut self) {
+        let first = self.window_start();
+        if self.view.range().0 < first {
+            let log = Arc::clone(&self.log);
+            self.view.drop_before(&log, first, self.reading, &self.policies);
+        }
+        self.forget_prefixes();
     }
 
     /// Gives the picture of this moment.
     pub fn snapshot(&mut self) -> Snapshot {
+        self.draw_strip();
         let consequences = Arc::new(self.consequences());
-        let log_start = self.log.bounds().map_or(Instant(0), |(first, _)| first);
+        let nothing = if self.live.is_some() { self.clock } else { Instant(0) };
+        let log_start = self.log.bounds().map_or(nothing, |(first, _)| first);
         let (first, end) = self.view.range();
         let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
         let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
@@ -498,6 +563,7 @@ impl Player {
             marks: Arc::new(self.marks.clone()),
             looped: self.looped,
             message: self.message.clone(),
+            live: self.live_view(),
         }
     }
 

@@ -59,6 +59,9 @@ fn part(
     let mut settled = Settled::default();
     let outlook = log.outlook();
     for (index, evidence) in log.history.range(from, to) {
+        if evidence.operation.pinned {
+            continue;
+        }
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
         found.requests += 1;
         found.cost.add_operation(settled.costs());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Log;
+use super::status::LiveView;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, RouteId};
 use crate::session::Speed;
@@ -38,6 +39,8 @@ pub enum Play {
     Paused,
     /// The log is played out.
     Ended,
+    /// The log is live, and its newest is shown as it comes.
+    Following,
 }
 
 /// The windows to choose from; `None` is "from the start".
@@ -100,6 +103,8 @@ pub struct Change {
     pub at: Instant,
     /// The operation from which on it holds.
     pub from: usize,
+    /// Who changed it, where somebody else may have.
+    pub who: String,
     /// What changed: `extraction · flash 620 → 588`.
     pub what: String,
 }
@@ -206,6 +211,8 @@ pub struct Snapshot {
     pub looped: Option<(usize, usize)>,
     /// What the player has to say: a skipped silence, a refused command.
     pub message: Option<String>,
+    /// What the live session says, where the log is live.
+    pub live: Option<LiveView>,
 }
 
 impl Snapshot {

@@ -8,9 +8,7 @@ use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{
-    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, on_model, recorded,
-};
+use crate::outcome::{Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recorded, visit};
 use crate::pricing::{PriceBook, PriceRow, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
@@ -58,6 +56,7 @@ struct Batch {
     extras: Vec<Extra>,
     models: Vec<Arc<str>>,
     changes: Vec<(usize, ModelId, PriceRow)>,
+    policies: Vec<(usize, Arc<Policy>)>,
 }
 
 /// Replays sources. `tick` hears of the operations read so far and may cancel by answering false.
@@ -148,6 +147,12 @@ fn parse(
                     let model = ingest.names.intern_model(&change.model);
                     batch.changes.push((batch.operations.len(), model, change.row.clone()));
                 }
+                Ok(Entry::Policy(change)) => match ingest.policy(&change) {
+                    Ok(policy) => {
+                        batch.policies.extend(policy.map(|policy| (batch.operations.len(), policy)))
+                    }
+                    Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
+                },
                 Ok(Entry::Note { .. }) => {}
                 Err(skip) => {
                     stop = block.strict_error(&skip);
@@ -230,6 +235,7 @@ impl<'a> Fold<'a> {
             batch.extras.clear();
             batch.models.clear();
             batch.changes.clear();
+            batch.policies.clear();
             let _ = give_back.send(batch);
         }
         self
@@ -245,7 +251,11 @@ impl<'a> Fold<'a> {
             self.engine.apply(Event::PricesLoaded(Arc::new(prices)));
         }
         let mut changes = batch.changes.iter().peekable();
+        let mut policies = batch.policies.iter().peekable();
         for (index, operation) in batch.operations.iter().enumerate() {
+            while let Some((_, policy)) = policies.next_if(|(before, _)| *before <= index) {
+                self.policy_of_log(policy);
+            }
             while let Some((_, model, row)) = changes.next_if(|(before, ..)| *before <= index) {
                 self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
             }
@@ -254,6 +264,18 @@ impl<'a> Fold<'a> {
         }
         for (_, model, row) in changes {
             self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
+        }
+        for (_, policy) in policies {
+            self.policy_of_log(policy);
+        }
+    }
+
+    /// Brings a policy of the log into force; the log's first one takes the place of the one that was to start with.
+    fn policy_of_log(&mut self, policy: &Arc<Policy>) {
+        if self.key == 0 {
+            self.engine = Engine::new(Arc::clone(policy), Arc::clone(self.engine.prices()));
+        } else {
+            self.engine.apply(Event::PolicyChanged(Arc::clone(policy)));
         }
     }
 
@@ -286,8 +308,15 @@ pub(super) fn settle(
             while let Some(effect) = effects.pop() {
                 match effect {
                     Effect::Send { model, .. } => {
-                        let leg = on_model(evidence, model, &outlook);
-                        effects = engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
+                        let mut legs = visit(evidence, model, &outlook).peekable();
+                        while let Some(leg) = legs.next() {
+                            if legs.peek().is_some() {
+                                engine.apply(Event::Retried { key, leg });
+                            } else {
+                                effects =
+                                    engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
+                            }
+                        }
                     }
                     Effect::Answer { settled, .. } => {
                         let old = std::mem::replace(into, settled);

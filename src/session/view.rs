@@ -92,6 +92,24 @@ impl View {
         self.end += 1;
     }
 
+    /// Takes in an operation that came in between others, behind the window's end; `outside` says that it arrived before
+    /// the window's time. What was at its index and after it has moved on by one.
+    pub(super) fn take_in(
+        &mut self,
+        log: &Log,
+        index: usize,
+        outside: bool,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+    ) {
+        if index < self.first || (index == self.first && outside) {
+            self.first += 1;
+        } else {
+            self.apply(log, evidence, settled, Sign::Plus);
+        }
+        self.end += 1;
+    }
+
     fn settle_and_apply(
         &mut self,
         log: &Log,

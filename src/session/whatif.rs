@@ -12,7 +12,7 @@ impl Player {
     pub fn rerun_wanted(&self) -> Option<(Arc<Policy>, usize, usize)> {
         let staged = self.staged.as_ref()?;
         let (first, end) = self.view.range();
-        (self.play != Play::Playing).then(|| (Arc::clone(staged), first, end))
+        (!matches!(self.play, Play::Playing | Play::Following)).then(|| (Arc::clone(staged), first, end))
     }
 
     /// Says whether a finished re-run equals the instant figure.

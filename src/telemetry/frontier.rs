@@ -8,10 +8,10 @@ use std::ops::{AddAssign, SubAssign};
 
 use super::Sign;
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
-use crate::outcome::{Evidence, Leg, Outlook, on_model};
+use crate::outcome::{Evidence, Outlook, visit};
 use crate::pricing::{Cost, CostSum};
-use crate::routing::{MAX_RUNGS, Next, Route, after_attempt};
-use crate::units::{PerMille, Pico};
+use crate::routing::{Check, MAX_RUNGS, Next, Route, Status, after_attempt};
+use crate::units::{ModelId, PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
 const BINS: usize = PerMille::VALUES + 1;
@@ -77,6 +77,51 @@ impl SubAssign<&Sums> for Sums {
         for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
             *mine = mine.wrapping_sub(*theirs);
         }
+    }
+}
+
+/// All calls of one operation to one model, retries included; the last one decides what follows.
+struct Visit {
+    known: i128,
+    estimated: i128,
+    unknown: bool,
+    variance: i128,
+    input: u64,
+    output: u64,
+    latency: Option<u64>,
+    status: Status,
+    check: Check,
+    quality: Option<u64>,
+}
+
+impl Visit {
+    fn new(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Self {
+        let label = evidence.label(model).and_then(|label| label.quality);
+        let mut sums = Self {
+            known: 0,
+            estimated: 0,
+            unknown: false,
+            variance: 0,
+            input: 0,
+            output: 0,
+            latency: Some(0),
+            status: Status::Ok,
+            check: Check::None,
+            quality: label.map(|quality| u64::from(quality.get())),
+        };
+        for leg in visit(evidence, model, outlook) {
+            match leg.cost {
+                Cost::Known(amount) => sums.known += amount.0,
+                Cost::Estimated(amount) => sums.estimated += amount.0,
+                Cost::Unknown(_) => sums.unknown = true,
+            }
+            sums.variance = sums.variance.saturating_add(leg.variance);
+            sums.input += leg.usage.prompt().unwrap_or(0);
+            sums.output += leg.usage.output.or_zero();
+            sums.latency = sums.latency.zip(leg.latency.get()).map(|(a, b)| a + b);
+            (sums.status, sums.check) = (leg.status, leg.check);
+        }
+        sums
     }
 }
 
@@ -225,15 +270,13 @@ impl Frontier {
 
     /// Adds or takes away one operation of this route: every rung it might have started on.
     pub fn apply(&mut self, evidence: &Evidence<'_>, route: &Route, outlook: &Outlook<'_>, sign: Sign) {
-        let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
-        let mut legs = arrayvec::ArrayVec::<(Leg, Option<u64>), MAX_RUNGS>::new();
-        for rung in &route.ladder {
-            let quality = evidence
-                .label(rung.model)
-                .and_then(|label| label.quality)
-                .map(|quality| u64::from(quality.get()));
-            legs.push((on_model(evidence, rung.model, outlook), quality));
+        if evidence.operation.pinned {
+            // No threshold moves a request whose client named its model.
+            return;
         }
+        let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
+        let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
+            route.ladder.iter().map(|rung| Visit::new(evidence, rung.model, outlook)).collect();
         match sign {
             Sign::Plus => self.counts[bin] = self.counts[bin].saturating_add(1),
             Sign::Minus => self.counts[bin] = self.counts[bin].saturating_sub(1),
@@ -242,24 +285,22 @@ impl Frontier {
             let mut one = Sums { requests: 1, ..Sums::default() };
             let mut latency = Some(0u64);
             let mut rung = start;
-            while let Some((leg, quality)) = legs.get(rung) {
-                match leg.cost {
-                    Cost::Known(amount) => one.known += amount.0,
-                    Cost::Estimated(amount) => one.estimated += amount.0,
-                    Cost::Unknown(_) => one.unknown = 1,
-                }
-                one.variance = one.variance.saturating_add(leg.variance);
-                one.input += leg.usage.prompt().unwrap_or(0);
-                one.output += leg.usage.output.or_zero();
-                latency = latency.zip(leg.latency.get()).map(|(a, b)| a + b);
+            while let Some(visit) = visits.get(rung) {
+                one.known += visit.known;
+                one.estimated += visit.estimated;
+                one.unknown |= u64::from(visit.unknown);
+                one.variance = one.variance.saturating_add(visit.variance);
+                one.input += visit.input;
+                one.output += visit.output;
+                latency = latency.zip(visit.latency).map(|(a, b)| a + b);
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
-                match after_attempt(at, self.rungs, leg.status, leg.check) {
+                match after_attempt(at, self.rungs, visit.status, visit.check) {
                     Next::Climb { to, .. } => rung = usize::from(to),
                     Next::Answer => {
-                        one.errors = u64::from(!leg.status.is_ok());
+                        one.errors = u64::from(!visit.status.is_ok());
                         one.answered[rung] = 1;
-                        if let Some(quality) = quality {
-                            one.quality = *quality;
+                        if let Some(quality) = visit.quality {
+                            one.quality = quality;
                             one.labelled = 1;
                         }
                         break;

@@ -8,6 +8,7 @@ mod millis;
 mod money;
 mod names;
 mod permille;
+mod sessions;
 
 pub use count::Count;
 pub use instant::{Instant, InstantError, Span};

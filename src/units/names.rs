@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::sessions::Sessions;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $repr:ty) => {
         $(#[$doc])*
@@ -74,12 +76,15 @@ impl Table {
 }
 
 /// The tables of names of one run.
+///
+/// The few (models, teams, projects) are shared between copies until one is written to; sessions may be millions and have
+/// a table of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    models: Table,
-    teams: Table,
-    projects: Table,
-    sessions: Table,
+    models: Arc<Table>,
+    teams: Arc<Table>,
+    projects: Arc<Table>,
+    sessions: Sessions,
 }
 
 macro_rules! table {
@@ -89,7 +94,9 @@ macro_rules! table {
             if name.is_empty() {
                 return $id::NONE;
             }
-            <$repr>::try_from(self.$field.intern(name, $most)).map_or($id::NONE, $id)
+            let known = self.$field.ids.get(name).copied();
+            let id = known.unwrap_or_else(|| Arc::make_mut(&mut self.$field).intern(name, $most));
+            <$repr>::try_from(id).map_or($id::NONE, $id)
         }
         #[doc = concat!("Finds a ", $what, " that was seen before.")]
         pub fn $find(&self, name: &str) -> Option<$id> {
@@ -110,7 +117,38 @@ impl Names {
     table!(intern_model, find_model, model, models, models, ModelId, u16, MOST, "model");
     table!(intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
-    table!(intern_session, find_session, session, sessions, sessions, SessionId, u32, usize::MAX, "session");
+
+    /// Gives the id of a session, making one at first sight; an empty name has none.
+    pub fn intern_session(&mut self, name: &str) -> SessionId {
+        if name.is_empty() { SessionId::NONE } else { self.sessions.intern(name) }
+    }
+
+    /// Gives the name of a session; `-` where there is none, and where it was forgotten.
+    pub fn session(&self, id: SessionId) -> &str {
+        self.sessions.get(id).unwrap_or("-")
+    }
+
+    /// Counts the sessions that ids were given out for.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Gives a copy for reading, which costs next to nothing however many sessions there are. Interning into it would
+    /// give sessions new ids.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            models: Arc::clone(&self.models),
+            teams: Arc::clone(&self.teams),
+            projects: Arc::clone(&self.projects),
+            sessions: self.sessions.share(),
+        }
+    }
+
+    /// Forgets the names of sessions that are not kept; their ids are never given out again.
+    pub fn forget_sessions(&mut self, keep: impl Fn(SessionId) -> bool) {
+        self.sessions.forget(keep);
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,31 @@
 //! What clients and providers say to each other, and the translation between them: pure, no I/O.
+//!
+//! Invariants: between two that speak the same dialect bytes pass unharmed, unknown fields included, but for the
+//! documented splices; a field that cannot be translated is refused or left out by a documented list, and never changes
+//! its meaning in silence; no input panics, and none is followed deeper than 128 levels.
+
+mod answer;
+mod ask;
+mod chat;
+mod dialect;
+mod effort;
+mod error;
+mod faults;
+mod gemini;
+mod json;
+mod messages;
+mod models;
+mod relay;
+mod reply;
+mod responses;
+mod sse;
+mod translate;
+
+pub use answer::{Answer, answer};
+pub use ask::{Ask, AskMeasures, Sending};
+pub use dialect::Dialect;
+pub use error::{ApiError, ErrorKind, WireError};
+pub use faults::{error_body, read_error};
+pub use models::{ModelEntry, model_body, models_body};
+pub use relay::{Relay, StreamEnd};
+pub use reply::Finish;

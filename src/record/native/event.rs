@@ -6,8 +6,9 @@ use super::{VERSION, or_empty};
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, PriceChange};
-use crate::units::{Instant, PicoPerMillion};
+use crate::record::{Entry, PolicyChange, PriceChange};
+use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec};
+use crate::units::{Instant, Names, PicoPerMillion};
 
 /// The first line of a log in our format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +114,7 @@ struct Kind<'a> {
 pub(super) enum Special<'a> {
     /// The header, which is no entry.
     Header,
-    /// A price change or a note.
+    /// A price change, a policy or a note.
     Event(Entry<'a>),
     /// Neither.
     Not,
@@ -152,8 +153,76 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             };
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
-        other => Err(Refusal::Bad(format!("event: `{other}` is neither price nor note"))),
+        "policy" => {
+            let at =
+                at.ok_or_else(|| Refusal::bad("at: missing; a policy needs the moment it came into force"))?;
+            policy(at, text)
+        }
+        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price nor note"))),
     }
+}
+
+/// The keys of a policy event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PolicyKeys<'a> {
+    version: Option<u32>,
+    #[serde(borrow)]
+    who: Option<Text<'a>>,
+    #[serde(borrow)]
+    what: Option<Text<'a>>,
+    name: Option<String>,
+    baseline: Option<String>,
+    routes: Vec<RouteKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RouteKeys {
+    route: String,
+    team: Vec<String>,
+    project: Vec<String>,
+    task: Vec<String>,
+    asked: Vec<String>,
+    no_signal: Option<String>,
+    ladder: Vec<RungKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RungKeys {
+    rung: Option<String>,
+    model: String,
+    threshold: Option<i64>,
+}
+
+fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
+    let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
+    let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
+    let rung = |keys: RungKeys| RungSpec { name: keys.rung, model: keys.model, threshold: keys.threshold };
+    let route = |keys: RouteKeys| RouteSpec {
+        name: keys.route,
+        teams: keys.team,
+        projects: keys.project,
+        tasks: keys.task,
+        asked: keys.asked,
+        ladder: keys.ladder.into_iter().map(rung).collect(),
+        no_signal: keys.no_signal,
+    };
+    let spec = PolicySpec {
+        name: keys.name.unwrap_or_default(),
+        baseline: keys.baseline,
+        routes: keys.routes.into_iter().map(route).collect(),
+    };
+    Policy::compile(&spec, version, &mut Names::default())
+        .map_err(|error| Refusal::Bad(error.to_string()))?;
+    Ok(Special::Event(Entry::Policy(Box::new(PolicyChange {
+        version,
+        at,
+        who: or_empty(keys.who),
+        what: or_empty(keys.what),
+        spec,
+    }))))
 }
 
 fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {

@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for StatusWord {
             type Value = StatusWord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed or an HTTP code",
+                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed, unavailable or an HTTP code",
                 )
             }
             fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
@@ -133,6 +133,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Circumstance<'a> {
 pub(super) struct AttemptKeys<'a> {
     pub(super) model: Text<'a>,
     pub(super) assumed_model: bool,
+    pub(super) billed: Text<'a>,
     pub(super) provider: Text<'a>,
     pub(super) input: Tokens,
     pub(super) cache_read: Tokens,
@@ -155,6 +156,7 @@ impl<'a> AttemptKeys<'a> {
     fn take<A: MapAccess<'a>>(&mut self, key: &[u8], map: &mut A) -> Result<bool, A::Error> {
         match key {
             b"model" => self.model = map.next_value()?,
+            b"billed" => self.billed = map.next_value()?,
             b"provider" => self.provider = map.next_value()?,
             b"in" => self.input = map.next_value()?,
             b"out" => self.out = map.next_value()?,
@@ -197,6 +199,7 @@ pub(super) struct Line<'a> {
     pub(super) session: Text<'a>,
     pub(super) asked: Text<'a>,
     pub(super) task: Text<'a>,
+    pub(super) pinned: bool,
     pub(super) confidence: Option<u16>,
     pub(super) turn: Option<u32>,
     pub(super) tools: Option<u32>,
@@ -277,6 +280,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                         b"session" => line.session = map.next_value()?,
                         b"asked" => line.asked = map.next_value()?,
                         b"task" => line.task = map.next_value()?,
+                        b"pinned" => line.pinned = map.next_value::<Option<bool>>()?.unwrap_or(false),
                         b"confidence" => line.confidence = map.next_value()?,
                         b"turn" => line.turn = map.next_value()?,
                         b"tools" => line.tools = map.next_value()?,

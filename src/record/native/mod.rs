@@ -12,7 +12,8 @@ use std::borrow::Cow;
 
 pub use event::Header;
 pub(crate) use event::header;
-pub(crate) use write::{write_entry, write_header};
+pub use write::write_entry;
+pub(crate) use write::write_header;
 
 use self::event::Special;
 use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
@@ -79,6 +80,7 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         user: line.user.0,
         session: line.session.0,
         asked: line.asked.0,
+        pinned: line.pinned,
         task,
         confidence,
         turn: line.turn,
@@ -113,6 +115,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,
+        billed: keys.billed.0,
         provider: keys.provider.0,
         usage,
         write_ttl,

@@ -20,6 +20,10 @@ pub(super) fn read(text: &str) -> Option<Line<'_>> {
         match cursor.peek()? {
             b'"' => take_text(&mut line, key, cursor.text()?)?,
             b'0'..=b'9' => take_number(&mut line, key, cursor.number()?)?,
+            b't' if key == "pinned" => {
+                cursor.word("true")?;
+                line.pinned = true;
+            }
             _ => return None,
         }
         match cursor.next()? {
@@ -53,6 +57,7 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
     let only = &mut line.only;
     match key {
         "model" => only.model = word,
+        "billed" => only.billed = word,
         "provider" => only.provider = word,
         "error" => only.error = word,
         "write_ttl" => only.write_ttl = word,
@@ -150,6 +155,10 @@ impl<'a> Cursor<'a> {
         self.at = end;
         self.expect(b'"')?;
         self.text.get(start..end)
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        self.text.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
     }
 
     /// Reads a whole number as JSON writes it.

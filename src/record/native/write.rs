@@ -2,7 +2,8 @@
 
 use super::{Header, VERSION};
 use crate::pricing::{Rates, Tier, Usage};
-use crate::record::{Attempt, Check, Entry, Label, PriceChange, Record, Status, WriteTtl};
+use crate::record::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
+use crate::routing::RouteSpec;
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -21,10 +22,11 @@ pub(crate) fn write_header(out: &mut Vec<u8>, header: &Header) {
 }
 
 /// Appends one line for an entry.
-pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
+pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
     match entry {
         Entry::Request(record) => request(out, record),
         Entry::Price(change) => price(out, change),
+        Entry::Policy(change) => policy(out, change),
         Entry::Note { at, text, simulated } => {
             let mut object = Object::open(out);
             object.text("event", "note");
@@ -48,6 +50,9 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.word("user", &record.user);
     object.word("session", &record.session);
     object.word("asked", &record.asked);
+    if record.pinned {
+        object.raw("pinned", b"true");
+    }
     if let Some(task) = record.task {
         object.text("task", task.name());
     }
@@ -85,6 +90,7 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     if attempt.assumed_model {
         object.raw("assumed_model", b"true");
     }
+    object.word("billed", &attempt.billed);
     object.word("provider", &attempt.provider);
     let Usage { input, cache_read, write_5m, write_1h, output, reasoning } = attempt.usage;
     let cached = if input.is_known() && output.is_known() { Count::ZERO } else { Count::UNKNOWN };
@@ -115,6 +121,47 @@ fn label(out: &mut Vec<u8>, label: &Label<'_>) {
     object.text("model", &label.model);
     object.maybe("quality", label.quality.map(|quality| u64::from(quality.get())));
     object.maybe("output", label.output);
+    object.close();
+}
+
+fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
+    let mut object = Object::open(out);
+    object.text("event", "policy");
+    object.text("at", &change.at.rfc3339());
+    object.number("version", u64::from(change.version));
+    object.word("who", &change.who);
+    object.word("what", &change.what);
+    object.word("name", &change.spec.name);
+    if let Some(baseline) = &change.spec.baseline {
+        object.text("baseline", baseline);
+    }
+    object.list("routes", &change.spec.routes, route);
+    object.close();
+}
+
+fn route(out: &mut Vec<u8>, route: &RouteSpec) {
+    let mut object = Object::open(out);
+    object.text("route", &route.name);
+    for (key, list) in [
+        ("team", &route.teams),
+        ("project", &route.projects),
+        ("task", &route.tasks),
+        ("asked", &route.asked),
+    ] {
+        if !list.is_empty() {
+            object.list(key, list, |out, name| quoted(out, name));
+        }
+    }
+    if let Some(rung) = &route.no_signal {
+        object.text("no_signal", rung);
+    }
+    object.list("ladder", &route.ladder, |out, rung| {
+        let mut object = Object::open(out);
+        object.word("rung", rung.name.as_deref().unwrap_or_default());
+        object.text("model", &rung.model);
+        object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
+        object.close();
+    });
     object.close();
 }
 

@@ -97,6 +97,7 @@ impl Event<'_> {
                 let made_up = if note.simulated { "simulated: " } else { "" };
                 let (sign, role) = match note.kind {
                     NoteKind::Price => ('$', Role::Accent),
+                    NoteKind::Policy => (glyphs.mark, Role::Accent),
                     NoteKind::Note => (glyphs.mark, Role::Text),
                 };
                 let mut words = line(format_args!("{made_up}"));

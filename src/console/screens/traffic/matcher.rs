@@ -54,8 +54,8 @@ struct Sessions(Vec<Option<bool>>);
 impl Sessions {
     fn has(&mut self, id: SessionId, names: &Names, wanted: &[String]) -> bool {
         let Some(index) = id.index() else { return wanted.iter().any(|text| text == "-") };
-        if self.0.is_empty() {
-            self.0 = vec![None; names.sessions().len()];
+        if self.0.len() <= index {
+            self.0.resize(names.session_count().max(index + 1), None);
         }
         let Some(slot) = self.0.get_mut(index) else { return false };
         *slot.get_or_insert_with(|| is_wanted(names.session(id), wanted))

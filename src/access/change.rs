@@ -1,0 +1,115 @@
+//! What an operator does to keys: make one, take one back, give one a new secret.
+
+use super::caller::Scopes;
+use super::file::{AccessError, KeyFile};
+use super::record::{KeyRecord, check_text};
+use super::secret::{self, Secret};
+use crate::units::{Instant, Span};
+
+/// What a new key shall be.
+#[derive(Clone, Debug, Default)]
+pub struct NewKey {
+    /// What people call it; no other live key may be called so.
+    pub name: String,
+    /// The team that pays; may be empty.
+    pub team: String,
+    /// The project; may be empty.
+    pub project: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// From when on it is refused.
+    pub expires: Option<Instant>,
+    /// A remark for people.
+    pub note: String,
+}
+
+/// Makes a key and gives its secret, which is kept nowhere.
+///
+/// # Errors
+/// Where the name is taken or unusable, or the file cannot be changed.
+pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
+    for (field, text) in
+        [("name", &new.name), ("team", &new.team), ("project", &new.project), ("note", &new.note)]
+    {
+        let why = match check_text(text) {
+            Err(why) => why,
+            Ok(()) if field == "name" && text.is_empty() => "must not be empty",
+            Ok(()) if field == "name" && text.starts_with("pmk_") => "looks like the id of a key",
+            Ok(()) => continue,
+        };
+        return Err(AccessError::Text { field, text: super::redact(text).into_owned(), why });
+    }
+    file.change(|keys| {
+        if keys.iter().any(|key| key.name == new.name && key.revoked.is_none()) {
+            return Err(AccessError::Taken(new.name.clone()));
+        }
+        make(keys, new, now)
+    })
+}
+
+/// Takes back every live key of that name or id; they are refused from the next request on.
+///
+/// # Errors
+/// Where no live key is called so, or the file cannot be changed.
+pub fn revoke(file: &KeyFile, who: &str, now: Instant) -> Result<Vec<KeyRecord>, AccessError> {
+    file.change(|keys| {
+        let live = keys.iter_mut().filter(|key| key.revoked.is_none() && is_called(key, who));
+        let revoked: Vec<KeyRecord> = live
+            .map(|key| {
+                key.revoked = Some(now);
+                key.clone()
+            })
+            .collect();
+        if revoked.is_empty() { Err(AccessError::NotFound(who.to_owned())) } else { Ok(revoked) }
+    })
+}
+
+/// Gives a key a new secret and id. The old one is taken back at once, or expires after `keep`.
+///
+/// # Errors
+/// Where no live key is called so, or the file cannot be changed.
+pub fn rotate(
+    file: &KeyFile,
+    who: &str,
+    keep: Option<Span>,
+    expires: Option<Instant>,
+    now: Instant,
+) -> Result<(KeyRecord, Secret), AccessError> {
+    file.change(|keys| {
+        let live = |key: &&mut KeyRecord| key.revoked.is_none() && is_called(key, who);
+        // The newest: an older one may still be running out from the last time.
+        let Some(old) = keys.iter_mut().filter(live).max_by_key(|key| key.created) else {
+            return Err(AccessError::NotFound(who.to_owned()));
+        };
+        let new = NewKey {
+            name: old.name.clone(),
+            team: old.team.clone(),
+            project: old.project.clone(),
+            scopes: old.scopes,
+            // A key that has run out would give one that has run out.
+            expires: expires.or(old.expires.filter(|&end| end > now)),
+            note: old.note.clone(),
+        };
+        match keep {
+            None => old.revoked = Some(now),
+            Some(keep) => old.expires = Some(old.expires.map_or(now + keep, |end| end.min(now + keep))),
+        }
+        make(keys, new, now)
+    })
+}
+
+fn make(keys: &mut Vec<KeyRecord>, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
+    let (secret, hash) = secret::draw().map_err(AccessError::Random)?;
+    let mut id = secret::draw_id().map_err(AccessError::Random)?;
+    while keys.iter().any(|key| key.id == id) {
+        id = secret::draw_id().map_err(AccessError::Random)?;
+    }
+    let NewKey { name, team, project, scopes, expires, note } = new;
+    let key = KeyRecord { id, name, team, project, scopes, created: now, expires, revoked: None, note, hash };
+    keys.push(key.clone());
+    Ok((key, secret))
+}
+
+fn is_called(key: &KeyRecord, who: &str) -> bool {
+    key.name == who || key.id == who
+}

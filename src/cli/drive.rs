@@ -1,0 +1,362 @@
+//! `pointsman drive`: sends a log's requests to a gateway, under a spending cap that is never exceeded.
+//!
+//! Progress and remarks go to stderr, the report to stdout. Invariant: nothing is sent beyond this machine unless `--yes`
+//! was given, and no key appears in any output.
+
+use std::convert::Infallible;
+use std::io::IsTerminal as _;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant as Clock};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use secrecy::SecretString;
+use tokio::sync::{mpsc, watch};
+
+use super::args;
+use super::output;
+use crate::app::Internal;
+use crate::config::{self, policy};
+use crate::drive::{
+    Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
+};
+use crate::record::{Input, InputFormat, ReadOptions};
+use crate::session::LoadError;
+use crate::units::{Instant, Names, PerMille, Pico};
+
+mod report;
+
+pub use report::DriveFormat;
+
+/// The environment variable that holds the gateway's key.
+const KEY_VARIABLE: &str = "POINTSMAN_KEY";
+/// Jobs read ahead.
+const AHEAD: usize = 16;
+
+/// Sends the requests of a log to a gateway.
+#[derive(Args, Debug)]
+pub struct DriveArgs {
+    /// The log, in any format that `replay` reads; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    log: PathBuf,
+    /// Where to send: `live` is the gateway on this machine (http://127.0.0.1:4141), or an address.
+    #[arg(long, value_name = "live|URL")]
+    to: String,
+    /// As recorded (1x, 10x), evenly (50/s, 30/m), or as fast as answers come (max).
+    #[arg(long, value_name = "RATE")]
+    rate: Rate,
+    /// Never spend more than so many dollars, counting what is in flight at its worst.
+    #[arg(long, value_name = "USD")]
+    max_spend: Pico,
+    /// The gateway's key; better kept off the command line, in POINTSMAN_KEY.
+    #[arg(long, value_name = "KEY", value_parser = secret)]
+    key: Option<SecretString>,
+    /// What to ask for: auto, auto/ROUTE, or a model.
+    #[arg(long, value_name = "MODEL", default_value = "auto")]
+    model: String,
+    /// The most requests in flight.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    concurrency: u16,
+    /// Send only the first so many.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// For filler words and for which requests are streams.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The share of requests to ask for as streams, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    stream: u8,
+    /// The gateway's policy file, for the worst case of `auto`; your own or the built-in one where absent.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Price book for the worst case (`pointsman prices list`).
+    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
+    prices: String,
+    /// Take this as the most that one request can cost, instead of working it out.
+    #[arg(long, value_name = "USD")]
+    worst: Option<Pico>,
+    /// Name the log format instead of recognising it.
+    #[arg(long, value_name = "FORMAT", value_parser = args::formats(), hide_possible_values = true)]
+    input_format: Option<InputFormat>,
+    /// Send also to a gateway that is not on this machine.
+    #[arg(long)]
+    yes: bool,
+    /// How to print the report.
+    #[arg(long, value_enum, default_value_t = DriveFormat::Table)]
+    format: DriveFormat,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::from(text.to_owned()))
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log, the target, the prices or the key cannot be used, or the run was stopped.
+pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
+    let target = Target::parse(&args.to)?;
+    if !target.is_loopback && !args.yes {
+        bail!(
+            "{target} is not this machine: prompts of the log and money would go there\nhint: add --yes if that is meant"
+        );
+    }
+    let key = args.key.clone().or_else(|| {
+        std::env::var(KEY_VARIABLE).ok().filter(|key| !key.trim().is_empty()).map(SecretString::from)
+    });
+    let sender = Arc::new(Sender::new(target, &args.model, key.as_ref())?);
+    let worst = worst(args)?;
+    let input = Input::paths([&args.log]);
+    let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
+    // Standard input can be read only once; its length stays unknown.
+    let is_stdin = args.log.as_os_str() == "-";
+    let surveyed = if is_stdin { None } else { Some(survey(&input, &read, args.limit)?) };
+    if let Some(survey) = &surveyed {
+        if survey.requests == 0 {
+            bail!("{} holds no requests", args.log.display());
+        }
+        remark(&announce(survey, args, &sender));
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Internal::from_any)?;
+    let (tally, end, took, bad) = runtime.block_on(go(args, input, read, surveyed, sender, worst))?;
+    // A reader that waits for more of standard input must not keep the program.
+    runtime.shutdown_background();
+    output::text(&report::render(args.format, &tally, end, took, bad)?)?;
+    match end {
+        End::Done | End::Capped => Ok(()),
+        End::Stopped => Err(LoadError::Cancelled.into()),
+        End::Unreachable => {
+            bail!(
+                "nothing listens at {}\nhint: start `pointsman serve`, or name its address with --to",
+                args.to
+            )
+        }
+    }
+}
+
+fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
+    if args.max_spend < Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
+        bail!("--max-spend and --worst are amounts of dollars, above zero");
+    }
+    if let Some(worst) = args.worst {
+        return Ok(Worst::Flat(worst));
+    }
+    let mut names = Names::default();
+    let user_dir = config::user_dir();
+    let own = user_dir.as_ref().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
+    let policy = match args.policy.clone().or(own) {
+        Some(path) => policy::load(&path, &mut names)?,
+        None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
+    };
+    let book = config::prices::resolve(&args.prices, user_dir.as_deref())?;
+    Ok(Worst::by_price(&args.model, &policy, &names, &book, now())?)
+}
+
+fn now() -> Instant {
+    Instant(chrono::Utc::now().timestamp_micros())
+}
+
+/// Says before the first request what will be sent.
+fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
+    let mut text = format!(
+        "{} requests to {} at {}, at most ${}",
+        survey.requests,
+        sender.target(),
+        args.rate,
+        args.max_spend
+    );
+    let filler = survey.requests - survey.with_text;
+    if filler > 0 {
+        text.push_str(&format!(
+            "\n{filler} of them with filler: words made up to the logged length, no real prompt"
+        ));
+    }
+    if survey.without_length > 0 {
+        text.push_str(&format!(
+            "\n{} of these have no logged length either and are short",
+            survey.without_length
+        ));
+    }
+    if survey.bad > 0 {
+        text.push_str(&format!("\n{} lines could not be read and are left out", survey.bad));
+    }
+    text
+}
+
+fn remark(text: &str) {
+    use std::io::Write as _;
+    // Where stderr is gone nobody misses it.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+async fn go(
+    args: &DriveArgs,
+    input: Input,
+    read: ReadOptions,
+    surveyed: Option<Survey>,
+    sender: Arc<Sender>,
+    worst: Worst,
+) -> anyhow::Result<(Tally, End, Duration, u64)> {
+    let (give, mut read_ahead) = mpsc::channel(AHEAD);
+    let (limit, seed) = (args.limit, args.seed);
+    let stream = PerMille::clamped(i64::from(args.stream) * 10);
+    let reader = tokio::task::spawn_blocking(move || {
+        read_jobs(&input, &read, limit, seed, stream, |job| match give.blocking_send(job) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        })
+    });
+    // Where the log could not be counted, its first request says when it began.
+    let (first, jobs) = match surveyed.and_then(|survey| survey.first) {
+        Some(first) => (first, read_ahead),
+        None => match read_ahead.recv().await {
+            Some(job) => (job.at, replayed(job, read_ahead)),
+            None => (Instant::default(), read_ahead),
+        },
+    };
+    let control = steer();
+    let settings = Settings {
+        rate: args.rate,
+        concurrency: usize::from(args.concurrency),
+        max_spend: args.max_spend,
+        worst,
+        first,
+    };
+    let started = Clock::now();
+    let last = surveyed.and_then(|survey| Some((survey.requests, survey.last?)));
+    let planned = last.map(|(count, last)| (count, args.rate.due(count.saturating_sub(1), last, first)));
+    let bar = bar(surveyed.map(|survey| survey.requests));
+    let told = |tally: &Tally, command: Command| {
+        bar.set_position(tally.sent);
+        bar.set_message(progress(tally, command, started.elapsed(), planned));
+    };
+    let (tally, end) = drive(jobs, sender, settings, control, told).await;
+    let took = started.elapsed();
+    bar.finish_and_clear();
+    // Whoever stopped waits for no more of standard input.
+    let bad = if end == End::Done { reader.await.map_err(Internal::from_any)??.bad } else { 0 };
+    Ok((tally, end, took, bad))
+}
+
+/// Puts a job back before those that follow it.
+fn replayed(
+    first: crate::drive::Job,
+    mut rest: mpsc::Receiver<crate::drive::Job>,
+) -> mpsc::Receiver<crate::drive::Job> {
+    let (give, jobs) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            if give.send(job).await.is_err() {
+                break;
+            }
+            next = rest.recv().await;
+        }
+    });
+    jobs
+}
+
+/// Listens to the operator: Ctrl-C stops (and ends at once when pressed again), SIGUSR1 or `p` and Enter pause.
+fn steer() -> watch::Receiver<Command> {
+    let (set, control) = watch::channel(Command::Go);
+    let set = Arc::new(set);
+    let stop = Arc::clone(&set);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.send_replace(Command::Stop);
+            remark("\nwaiting for what is in flight; Ctrl-C again leaves at once");
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        }
+    });
+    #[cfg(unix)]
+    {
+        let pause = Arc::clone(&set);
+        tokio::spawn(async move {
+            let kind = tokio::signal::unix::SignalKind::user_defined1();
+            if let Ok(mut signals) = tokio::signal::unix::signal(kind) {
+                while signals.recv().await.is_some() {
+                    toggle(&pause);
+                }
+            }
+        });
+    }
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        // A thread of its own: reading a terminal cannot be called off, and the runtime would wait for it.
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines() {
+                match line {
+                    Ok(line) if matches!(line.trim(), "p" | "pause") => toggle(&set),
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
+            }
+        });
+    }
+    control
+}
+
+fn toggle(set: &watch::Sender<Command>) {
+    set.send_modify(|command| {
+        *command = match *command {
+            Command::Go => Command::Pause,
+            Command::Pause => Command::Go,
+            Command::Stop => Command::Stop,
+        };
+    });
+}
+
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let template = if total.is_some() { "[{bar:20}] {pos}/{len}  {msg}" } else { "{pos} sent  {msg}" };
+    bar.with_style(
+        ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> "),
+    )
+}
+
+fn progress(
+    tally: &Tally,
+    command: Command,
+    elapsed: Duration,
+    planned: Option<(u64, crate::units::Span)>,
+) -> String {
+    let state = match command {
+        Command::Go => "",
+        Command::Pause => "PAUSED (p goes on)  ",
+        Command::Stop => "draining  ",
+    };
+    let left = planned.and_then(|plan| left(tally.sent, elapsed, plan));
+    let left = left.map_or_else(String::new, |left| format!("  {left} left"));
+    format!(
+        "{state}ok {}  failed {}  late {}  in flight {}  ${} of ${}{left}",
+        tally.ok,
+        tally.failed,
+        tally.late,
+        tally.in_flight(),
+        tally.cap.spent().usd_rounded(4),
+        tally.cap.limit().usd_rounded(2),
+    )
+}
+
+/// Guesses the time left: by the pace so far, and no less than the schedule asks for.
+fn left(
+    sent: u64,
+    elapsed: Duration,
+    (total, planned): (u64, crate::units::Span),
+) -> Option<crate::units::Span> {
+    let elapsed = i64::try_from(elapsed.as_micros()).ok()?;
+    let by_plan = planned.0.saturating_sub(elapsed).max(0);
+    let by_pace =
+        (sent > 0).then(|| i128::from(elapsed) * i128::from(total.saturating_sub(sent)) / i128::from(sent));
+    // A recorded schedule has bursts and gaps, so its pace says little; without one the pace is all there is.
+    let micros = if planned.0 > 0 { by_plan } else { i64::try_from(by_pace?).ok()? };
+    Some(crate::units::Span(micros - micros % 1_000_000).max(crate::units::Span::secs(1)))
+}

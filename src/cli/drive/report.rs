@@ -1,0 +1,168 @@
+//! What a drive came to, as a table or JSON. Money leaves as decimal text, and a worst case is never sold as a cost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::drive::{End, Tally};
+use crate::report::{Format, Sheet, render as sheets, to_json};
+use crate::telemetry::Percentiles;
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DriveFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    end: &'static str,
+    requests: u64,
+    ok: u64,
+    failed: u64,
+    late: u64,
+    filler: u64,
+    streams: u64,
+    unreadable_lines: u64,
+    seconds: String,
+    statuses: &'a BTreeMap<String, u64>,
+    models: &'a BTreeMap<String, u64>,
+    latency_ms: Option<Latency>,
+    first_byte_ms: Option<Latency>,
+    spent_usd: String,
+    spent_assumed_usd: String,
+    cost_unknown_requests: u64,
+    cost_beyond_worst_requests: u64,
+    max_spend_usd: String,
+    simulated_requests: u64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    known: u64,
+    p50: u64,
+    p95: u64,
+    p99: u64,
+}
+
+impl From<Percentiles> for Latency {
+    fn from(of: Percentiles) -> Self {
+        Self { known: of.known, p50: of.p50, p95: of.p95, p99: of.p99 }
+    }
+}
+
+pub(super) fn render(
+    format: DriveFormat,
+    tally: &Tally,
+    end: End,
+    took: Duration,
+    bad: u64,
+) -> anyhow::Result<String> {
+    match format {
+        DriveFormat::Json => Ok(to_json(&report(tally, end, took, bad))?),
+        DriveFormat::Table => Ok(sheets(&tables(tally, end, took), Format::Table)),
+    }
+}
+
+fn report(tally: &Tally, end: End, took: Duration, bad: u64) -> Report<'_> {
+    Report {
+        end: match end {
+            End::Done => "done",
+            End::Capped => "capped",
+            End::Stopped => "stopped",
+            End::Unreachable => "unreachable",
+        },
+        requests: tally.sent,
+        ok: tally.ok,
+        failed: tally.failed,
+        late: tally.late,
+        filler: tally.filler,
+        streams: tally.streams,
+        unreadable_lines: bad,
+        seconds: seconds(took),
+        statuses: &tally.endings,
+        models: &tally.models,
+        latency_ms: tally.latency().map(Latency::from),
+        first_byte_ms: tally.first_byte().map(Latency::from),
+        spent_usd: tally.cap.spent().usd(),
+        spent_assumed_usd: tally.cap.assumed().usd(),
+        cost_unknown_requests: tally.cap.unknown(),
+        cost_beyond_worst_requests: tally.cap.beyond_worst(),
+        max_spend_usd: tally.cap.limit().usd(),
+        simulated_requests: tally.simulated,
+    }
+}
+
+fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
+    let mut summary = Sheet::new(end.text(), &["", ">", ""]);
+    let mut line = |name: &str, value: String, note: String| summary.push(vec![name.to_owned(), value, note]);
+    line("requests", tally.sent.to_string(), format!("in {} s", seconds(took)));
+    line("served", tally.ok.to_string(), String::new());
+    line("failed", tally.failed.to_string(), String::new());
+    if tally.late > 0 {
+        line(
+            "late",
+            tally.late.to_string(),
+            "sent after their moment: --concurrency or the cap held them back".to_owned(),
+        );
+    }
+    let mut notes = vec![format!("of at most ${}", tally.cap.limit())];
+    if tally.cap.unknown() > 0 {
+        let (assumed, unknown) = (tally.cap.assumed(), tally.cap.unknown());
+        notes.push(format!(
+            "${assumed} of it assumed: {unknown} requests told no cost and count at their worst"
+        ));
+    }
+    if tally.cap.beyond_worst() > 0 {
+        let beyond = tally.cap.beyond_worst();
+        notes.push(format!("{beyond} requests cost more than their worst case; check --policy and --prices"));
+    }
+    line("spent", format!("${}", tally.cap.spent()), notes.join("; "));
+    if tally.simulated > 0 {
+        let note = format!("SIMULATED answers, {} of those served", share(tally.simulated, tally.ok));
+        line("simulated", tally.simulated.to_string(), note);
+    }
+    if tally.filler > 0 {
+        line("filler", tally.filler.to_string(), "words of ours in place of the prompt".to_owned());
+    }
+    let mut all = vec![summary];
+    if let Some(latency) = tally.latency() {
+        let mut sheet = Sheet::new("Latency of served requests, ms", &["", ">p50", ">p95", ">p99"]);
+        let row = |name: &str, of: Percentiles| {
+            vec![name.to_owned(), of.p50.to_string(), of.p95.to_string(), of.p99.to_string()]
+        };
+        sheet.push(row("last byte", latency));
+        sheet.rows.extend(tally.first_byte().map(|first| row("first byte", first)));
+        all.push(sheet);
+    }
+    for (title, counts, whole) in
+        [("By status", &tally.endings, tally.sent), ("By model", &tally.models, tally.ok)]
+    {
+        if !counts.is_empty() {
+            let mut sheet = Sheet::new(title, &["name", ">requests", ">share"]);
+            let mut counts: Vec<_> = counts.iter().collect();
+            counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+            sheet.rows.extend(
+                counts
+                    .iter()
+                    .map(|(name, count)| vec![(*name).clone(), count.to_string(), share(**count, whole)]),
+            );
+            all.push(sheet);
+        }
+    }
+    all
+}
+
+fn share(part: u64, whole: u64) -> String {
+    let tenths = (u128::from(part) * 1000).checked_div(u128::from(whole)).unwrap_or(0);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}

@@ -1,0 +1,576 @@
+//! The shape of `providers.toml`, the laying of one file over another, and the checks.
+//!
+//! Invariant: of what a file says, only names of fields and of providers come back in an error.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::{
+    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
+    Timeouts,
+};
+use crate::units::PerMille;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    defaults: Shared,
+    #[serde(default)]
+    provider: Vec<Spanned<Provider>>,
+    #[serde(default)]
+    simulated: Simulated,
+}
+
+/// What both `[defaults]` and a provider may say.
+#[derive(Deserialize, Default, Clone)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    #[serde(default)]
+    timeouts: TimeoutsFile,
+    #[serde(default)]
+    retries: RetriesFile,
+    #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
+    breaker: BreakerFile,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Provider {
+    name: Spanned<String>,
+    enabled: Option<bool>,
+    dialect: Option<Spanned<String>>,
+    base_url: Option<Spanned<String>>,
+    key: Option<Spanned<Key>>,
+    key_header: Option<Spanned<String>>,
+    models: Option<Spanned<Vec<String>>>,
+    rename: Option<Spanned<Pairs>>,
+    headers: Option<Spanned<Pairs>>,
+    responses: Option<bool>,
+    insecure: Option<bool>,
+    #[serde(default)]
+    timeouts: TimeoutsFile,
+    #[serde(default)]
+    retries: RetriesFile,
+    #[serde(default)]
+    limits: LimitsFile,
+    #[serde(default)]
+    breaker: BreakerFile,
+}
+
+/// Declares a table whose every field may be left out, and how one is laid over another.
+macro_rules! layer {
+    ($name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
+        #[derive(Deserialize, Default, Clone)]
+        #[serde(deny_unknown_fields)]
+        struct $name { $($field: Option<$kind>),* }
+        impl $name {
+            fn over(self, below: &Self) -> Self {
+                Self { $($field: self.$field.or_else(|| below.$field.clone())),* }
+            }
+        }
+    };
+}
+
+layer!(TimeoutsFile { connect: Time, first_byte: Time, idle: Time, total: Time });
+layer!(RetriesFile { attempts: u32, base: Time, max_wait: Time });
+layer!(LimitsFile { requests_per_minute: u32, tokens_per_minute: u32, concurrent: u32, per: Per });
+layer!(BreakerFile { failures: u32, window: Time, cool_down: Time });
+layer!(Simulated {
+    without_key: bool,
+    seed: u64,
+    speed: u32,
+    first_byte: Time,
+    per_word: Time,
+    words: u32,
+    rate_limited: Share,
+    server_error: Share,
+    cut: Share,
+    slow: Share,
+});
+
+impl Shared {
+    fn over(self, below: &Self) -> Self {
+        Self {
+            timeouts: self.timeouts.over(&below.timeouts),
+            retries: self.retries.over(&below.retries),
+            limits: self.limits.over(&below.limits),
+            breaker: self.breaker.over(&below.breaker),
+        }
+    }
+}
+
+/// What limits count.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Per {
+    Provider,
+    Model,
+}
+
+/// A length of time, written `250ms`, `5s`, `2m`, `1h`.
+#[derive(Clone, Copy)]
+struct Time(Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = Time;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time such as \"250ms\", \"5s\", \"2m\" or \"1h\"")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+                duration(text)
+                    .map(Time)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    // A week is longer than anything here should take, and short enough that no clock overflows.
+    number.checked_mul(millis).filter(|&millis| millis <= 604_800_000).map(Duration::from_millis)
+}
+
+/// A share in thousandths.
+#[derive(Clone, Copy)]
+struct Share(PerMille);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u16::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom("expected a share in thousandths, 0 to 1000");
+        PerMille::new(number).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// Where a key is. Read by hand, so that a key that stands there by mistake is not repeated in the error.
+#[derive(Clone)]
+struct Key(KeySource);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+        const WHERE: &str = "say where the key is: { env = \"NAME\" }, { file = \"path\" }, \
+                             { keyring = \"service/account\" } or { command = [\"pass\", \"show\", \"x\"] }";
+        impl<'de> Visitor<'de> for Table {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WHERE)
+            }
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Key, E> {
+                Err(E::custom(format!("a key itself never stands in this file; {WHERE}")))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
+                use serde::de::Error as _;
+                let wrong = || A::Error::custom(WHERE);
+                let source = match map.next_key::<String>()?.ok_or_else(wrong)?.as_str() {
+                    "env" => KeySource::Env(map.next_value().map_err(|_| wrong())?),
+                    "file" => KeySource::File(map.next_value().map_err(|_| wrong())?),
+                    "command" => KeySource::Command(map.next_value().map_err(|_| wrong())?),
+                    "keyring" => {
+                        let text: String = map.next_value().map_err(|_| wrong())?;
+                        let (service, account) = text.split_once('/').ok_or_else(wrong)?;
+                        KeySource::Keyring { service: service.to_owned(), account: account.to_owned() }
+                    }
+                    _ => return Err(wrong()),
+                };
+                let empty = match &source {
+                    KeySource::Env(name) => name.trim().is_empty() || name.contains(['=', '\0']),
+                    KeySource::File(path) => path.as_os_str().is_empty(),
+                    KeySource::Keyring { service, account } => service.is_empty() || account.is_empty(),
+                    KeySource::Command(words) => words.first().is_none_or(String::is_empty),
+                };
+                if empty || map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    return Err(wrong());
+                }
+                Ok(Key(source))
+            }
+        }
+        deserializer.deserialize_any(Table)
+    }
+}
+
+/// A table of texts in the order of the file.
+#[derive(Clone)]
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+        impl<'de> Visitor<'de> for Table {
+            type Value = Pairs;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of texts such as { \"a\" = \"b\" }")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Table)
+    }
+}
+
+/// A file that is being read, for messages.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn line(self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+    }
+
+    fn error(
+        self,
+        span: &Range<usize>,
+        field: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error::Field {
+            file: self.file.to_owned(),
+            line: self.line(span.start),
+            field: field.into(),
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    fn parse(self) -> Result<File, Error> {
+        toml::from_str(self.text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            self.error(
+                &span,
+                self.key_near(span.start),
+                without_values(error.message()),
+                "`pointsman config --print providers` shows every setting",
+            )
+        })
+    }
+
+    /// Gives the bare key that stands before a place in its line.
+    fn key_near(self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let bare = |text: &str| {
+            let key = text.trim();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            (!key.is_empty() && key.chars().all(plain)).then(|| key.to_owned())
+        };
+        // The last `key =` before the place; where the place is the key itself, the word that stands there.
+        let after = self.text.get(at..).unwrap_or_default();
+        let here = after.split(['=', '\n', ' ', ']']).next().and_then(bare);
+        let named = line
+            .rsplit_once('=')
+            .and_then(|(key, _)| bare(key.rsplit(['{', ',', '.']).next().unwrap_or_default()));
+        named.or(here).unwrap_or_else(|| "file".to_owned())
+    }
+}
+
+/// Takes the values out of serde's messages; one of them may be a secret in the wrong place.
+fn without_values(message: &str) -> String {
+    for (what, word) in [("string", "a text"), ("integer", "a number"), ("floating point", "a number")] {
+        for kind in ["type", "value"] {
+            let start = format!("invalid {kind}: {what} ");
+            if let Some(rest) = message.strip_prefix(&start) {
+                let expected = rest.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+                return format!("expected {expected}, found {word}");
+            }
+        }
+    }
+    message.to_owned()
+}
+
+/// A provider while layers are laid over each other.
+struct Layered<'a> {
+    provider: Provider,
+    source: Source<'a>,
+    span: Range<usize>,
+    /// Which file named it last.
+    layer: usize,
+}
+
+pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
+    let mut shared = Shared::default();
+    let mut simulated = Simulated::default();
+    let mut all: Vec<Layered<'_>> = Vec::new();
+    for (layer, &(file, text)) in files.iter().enumerate() {
+        let source = Source { file, text };
+        let file = source.parse()?;
+        shared = file.defaults.over(&shared);
+        simulated = file.simulated.over(&simulated);
+        for provider in file.provider {
+            let span = provider.span();
+            let provider = provider.into_inner();
+            let name = provider.name.get_ref().clone();
+            match all.iter_mut().find(|known| known.provider.name.get_ref() == &name) {
+                Some(known) if known.layer == layer => {
+                    return Err(source.error(
+                        &provider.name.span(),
+                        format!("provider.{name}"),
+                        "stands here twice",
+                        "write one [[provider]] a name",
+                    ));
+                }
+                Some(known) => {
+                    check(&provider, source)?;
+                    known.provider = lay(provider, &known.provider);
+                    (known.source, known.span, known.layer) = (source, span, layer);
+                }
+                None => {
+                    check(&provider, source)?;
+                    all.push(Layered { provider, source, span, layer });
+                }
+            }
+        }
+    }
+    // Those of later files first: on equal terms the user's own provider serves a model.
+    all.sort_by_key(|known| std::cmp::Reverse(known.layer));
+    let mut providers = Vec::new();
+    for known in all.iter().filter(|known| known.provider.enabled != Some(false)) {
+        providers.push(finish(known, &shared)?);
+    }
+    Ok(ProvidersSpec { providers, simulated: simulation(&simulated) })
+}
+
+fn lay(over: Provider, below: &Provider) -> Provider {
+    let below = below.clone();
+    Provider {
+        name: over.name,
+        enabled: over.enabled.or(below.enabled),
+        dialect: over.dialect.or(below.dialect),
+        base_url: over.base_url.or(below.base_url),
+        key: over.key.or(below.key),
+        key_header: over.key_header.or(below.key_header),
+        models: over.models.or(below.models),
+        rename: over.rename.or(below.rename),
+        headers: over.headers.or(below.headers),
+        responses: over.responses.or(below.responses),
+        insecure: over.insecure.or(below.insecure),
+        timeouts: over.timeouts.over(&below.timeouts),
+        retries: over.retries.over(&below.retries),
+        limits: over.limits.over(&below.limits),
+        breaker: over.breaker.over(&below.breaker),
+    }
+}
+
+/// Checks what one file says of a provider, while its places in that file are known.
+fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
+    let name = provider.name.get_ref();
+    let field = |field: &str| format!("provider.{name}.{field}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err(source.error(
+            &provider.name.span(),
+            "provider.name",
+            "is no name for a provider",
+            "use up to 64 letters, digits, `-`, `_` and `.`",
+        ));
+    }
+    if let Some(dialect) = &provider.dialect
+        && speaks(dialect.get_ref()).is_none()
+    {
+        let known: Vec<_> = Speaks::ALL.iter().map(|speaks| speaks.name()).collect();
+        let hint = format!("write one of {}", known.join(", "));
+        return Err(source.error(&dialect.span(), field("dialect"), "unknown dialect", hint));
+    }
+    if let Some(url) = &provider.base_url {
+        check_url(url.get_ref())
+            .map_err(|(message, hint)| source.error(&url.span(), field("base_url"), message, hint))?;
+    }
+    let header = |name: &str| http::HeaderName::from_bytes(name.as_bytes()).ok();
+    if let Some(key_header) = &provider.key_header
+        && header(key_header.get_ref()).is_none()
+    {
+        let (message, hint) = ("is no name of a header", "write it like \"api-key\"");
+        return Err(source.error(&key_header.span(), field("key_header"), message, hint));
+    }
+    for (at, (name, value)) in provider.headers.iter().flat_map(|pairs| pairs.get_ref().0.iter().enumerate())
+    {
+        let span = provider.headers.as_ref().map(Spanned::span).unwrap_or_default();
+        let Some(header) = header(name) else {
+            let (message, hint) = ("is no name of a header", "write it like \"OpenAI-Organization\"");
+            return Err(source.error(&span, field(&format!("headers[{at}]")), message, hint));
+        };
+        let keyed =
+            ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
+        if keyed.contains(&header.as_str()) {
+            let hint = "say where the key is with `key`, and which header it goes into with `key_header`";
+            return Err(source.error(&span, field(&format!("headers.{header}")), "carries a key", hint));
+        }
+        if http::HeaderValue::from_str(value).is_err() {
+            let (message, hint) = ("is no value of a header", "leave out line ends and control characters");
+            return Err(source.error(&span, field(&format!("headers.{header}")), message, hint));
+        }
+    }
+    Ok(())
+}
+
+fn speaks(word: &str) -> Option<Speaks> {
+    Speaks::ALL.into_iter().find(|speaks| speaks.name() == word)
+}
+
+fn check_url(text: &str) -> Result<(), (&'static str, &'static str)> {
+    const LIKE: &str = "write it like \"https://host/v1\"";
+    let url = reqwest::Url::parse(text).map_err(|_| ("is no address", LIKE))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(("has a name or password in it", "say where the key is with `key`"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(("has a query or fragment in it", "leave out everything from `?` or `#` on"));
+    }
+    match url.scheme() {
+        "https" | "http" if url.has_host() => Ok(()),
+        _ => Err(("is neither http:// nor https://", LIKE)),
+    }
+}
+
+/// Says whether an address stays on this machine.
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
+    let Layered { provider, source, span, .. } = known;
+    let name = provider.name.get_ref().clone();
+    let fail = |field: &str, message: &str, hint: &str| {
+        source.error(span, format!("provider.{name}.{field}"), message, hint)
+    };
+    let dialect = provider.dialect.as_ref().and_then(|dialect| speaks(dialect.get_ref()));
+    let Some(speaks) = dialect else {
+        return Err(fail("dialect", "missing", "say what its server speaks, like dialect = \"openai\""));
+    };
+    let base_url = provider.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
+    if base_url.is_none() && speaks != Speaks::Simulated {
+        return Err(fail(
+            "base_url",
+            "missing",
+            "say where its server is, like base_url = \"https://host/v1\"",
+        ));
+    }
+    let base_url = base_url.unwrap_or_default();
+    let key = provider.key.as_ref().map(|key| key.get_ref().0.clone());
+    let open = base_url.starts_with("http://") && !is_loopback(&base_url);
+    if open && key.is_some() && provider.insecure != Some(true) {
+        let hint = "use https://, or write insecure = true where the network between is yours alone";
+        return Err(fail("base_url", "would send the key unprotected over the network", hint));
+    }
+    let models = provider.models.as_ref().map(|models| models.get_ref().clone()).unwrap_or_default();
+    let rename = provider.rename.as_ref().map(|pairs| pairs.get_ref().0.clone()).unwrap_or_default();
+    let named = models.iter().chain(rename.iter().flat_map(|(ours, theirs)| [ours, theirs]));
+    if named.clone().any(|model| model.is_empty() || model.chars().any(char::is_control)) {
+        return Err(fail("models", "a name is empty or has control characters", "leave it out"));
+    }
+    if named.count() == 0 {
+        return Err(fail("models", "missing", "say which models it serves, like models = [\"qwen3-*\"]"));
+    }
+    let headers = provider.headers.iter().flat_map(|pairs| pairs.get_ref().0.clone());
+    Ok(ProviderSpec {
+        speaks,
+        base_url,
+        key,
+        key_header: provider.key_header.as_ref().map(|header| header.get_ref().to_ascii_lowercase()),
+        models,
+        rename,
+        headers: headers.map(|(name, value)| (name, SecretString::from(value))).collect(),
+        responses: provider.responses.unwrap_or(false),
+        timeouts: timeouts(&provider.timeouts.clone().over(&shared.timeouts)),
+        retries: retries(&provider.retries.clone().over(&shared.retries)),
+        limits: limits(&provider.limits.clone().over(&shared.limits)),
+        breaker: breaker(&provider.breaker.clone().over(&shared.breaker)),
+        origin: format!("{}:{}", source.file, source.line(span.start)),
+        name,
+    })
+}
+
+fn or(time: Option<Time>, otherwise: Duration) -> Duration {
+    time.map_or(otherwise, |time| time.0)
+}
+
+fn timeouts(file: &TimeoutsFile) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        connect: or(file.connect, default.connect),
+        first_byte: or(file.first_byte, default.first_byte),
+        idle: or(file.idle, default.idle),
+        total: or(file.total, default.total),
+    }
+}
+
+fn retries(file: &RetriesFile) -> Retries {
+    let default = Retries::default();
+    Retries {
+        attempts: file.attempts.unwrap_or(default.attempts).max(1),
+        base: or(file.base, default.base),
+        max_wait: or(file.max_wait, default.max_wait),
+    }
+}
+
+fn limits(file: &LimitsFile) -> Limits {
+    Limits {
+        requests_per_minute: file.requests_per_minute.unwrap_or(0),
+        tokens_per_minute: file.tokens_per_minute.unwrap_or(0),
+        concurrent: file.concurrent.unwrap_or(0),
+        per_model: file.per == Some(Per::Model),
+    }
+}
+
+fn breaker(file: &BreakerFile) -> BreakerSpec {
+    let default = BreakerSpec::default();
+    BreakerSpec {
+        failures: file.failures.unwrap_or(default.failures).max(1),
+        window: or(file.window, default.window),
+        cool_down: or(file.cool_down, default.cool_down),
+    }
+}
+
+fn simulation(file: &Simulated) -> SimulatedSpec {
+    let default = SimulatedSpec::default();
+    let share = |share: Option<Share>| share.map_or(PerMille::ZERO, |share| share.0);
+    SimulatedSpec {
+        without_key: file.without_key.unwrap_or(default.without_key),
+        seed: file.seed.unwrap_or(default.seed),
+        speed: file.speed.unwrap_or(default.speed),
+        first_byte: or(file.first_byte, default.first_byte),
+        per_word: or(file.per_word, default.per_word),
+        words: file.words.unwrap_or(default.words),
+        rate_limited: share(file.rate_limited),
+        server_error: share(file.server_error),
+        cut: share(file.cut),
+        slow: share(file.slow),
+    }
+}

@@ -1,0 +1,103 @@
+//! Entries of one batch gathered by operation, so that what opened and closed within it is written once.
+
+use rustc_hash::FxHashMap;
+
+use super::entry::{
+    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt,
+};
+
+/// What a batch says of one attempt.
+#[derive(Debug, Default)]
+pub(super) struct AttemptDraft<'b> {
+    pub(super) n: u32,
+    pub(super) started: Option<&'b AttemptStarted>,
+    pub(super) delivered: Option<u64>,
+    pub(super) ended: Option<&'b AttemptEnded>,
+}
+
+/// What a batch says of one operation.
+#[derive(Debug, Default)]
+pub(super) struct Draft<'b> {
+    pub(super) seq: u64,
+    pub(super) opened: Option<&'b Opened>,
+    pub(super) attempts: Vec<AttemptDraft<'b>>,
+    pub(super) closed: Option<Closed>,
+}
+
+/// Something that belongs to no operation's account.
+#[derive(Debug)]
+pub(super) enum Aside<'b> {
+    Policy(&'b PolicyVersion),
+    Audit(&'b Audit),
+    Label(&'b Label),
+    /// With the first operation that comes after it.
+    Note(&'b Note, u64),
+    Prompt(&'b Prompt),
+}
+
+/// A batch, gathered.
+#[derive(Debug, Default)]
+pub(super) struct Batch<'b> {
+    /// Operations by first appearance.
+    pub(super) drafts: Vec<Draft<'b>>,
+    /// The rest, in order.
+    pub(super) asides: Vec<Aside<'b>>,
+}
+
+impl<'b> Batch<'b> {
+    /// Gathers entries; `newest` is the highest operation before them.
+    pub(super) fn gather(entries: &'b [Entry], newest: u64) -> Self {
+        let mut batch = Self::default();
+        let mut places: FxHashMap<u64, usize> = FxHashMap::default();
+        let mut newest = newest;
+        for entry in entries {
+            match entry {
+                Entry::Opened(opened) => {
+                    newest = newest.max(opened.seq);
+                    // What is recorded twice counts once.
+                    batch.draft(&mut places, opened.seq, |draft| _ = draft.opened.get_or_insert(opened));
+                }
+                Entry::AttemptStarted(started) => batch.draft(&mut places, started.seq, |draft| {
+                    let attempt = draft.attempt(started.n);
+                    attempt.started.get_or_insert(started);
+                }),
+                Entry::Progress { seq, n, delivered } => batch.draft(&mut places, *seq, |draft| {
+                    let attempt = draft.attempt(*n);
+                    attempt.delivered = attempt.delivered.max(Some(*delivered));
+                }),
+                Entry::AttemptEnded(ended) => batch.draft(&mut places, ended.seq, |draft| {
+                    draft.attempt(ended.n).ended.get_or_insert(ended);
+                }),
+                Entry::Closed(closed) => {
+                    batch.draft(&mut places, closed.seq, |draft| _ = draft.closed.get_or_insert(*closed));
+                }
+                Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
+                Entry::Audit(audit) => batch.asides.push(Aside::Audit(audit)),
+                Entry::Label(label) => batch.asides.push(Aside::Label(label)),
+                Entry::Note(note) => batch.asides.push(Aside::Note(note, newest + 1)),
+                Entry::Prompt(prompt) => batch.asides.push(Aside::Prompt(prompt)),
+            }
+        }
+        batch
+    }
+
+    fn draft(&mut self, places: &mut FxHashMap<u64, usize>, seq: u64, change: impl FnOnce(&mut Draft<'b>)) {
+        let place = *places.entry(seq).or_insert_with(|| {
+            self.drafts.push(Draft { seq, ..Draft::default() });
+            self.drafts.len() - 1
+        });
+        if let Some(draft) = self.drafts.get_mut(place) {
+            change(draft);
+        }
+    }
+}
+
+impl<'b> Draft<'b> {
+    fn attempt(&mut self, n: u32) -> &mut AttemptDraft<'b> {
+        let place = self.attempts.iter().position(|attempt| attempt.n == n).unwrap_or_else(|| {
+            self.attempts.push(AttemptDraft { n, ..AttemptDraft::default() });
+            self.attempts.len() - 1
+        });
+        &mut self.attempts[place]
+    }
+}

@@ -1,0 +1,278 @@
+//! What is recorded: plain owned values, one for each thing that happened to an operation or to the program.
+
+use std::sync::Arc;
+
+use super::Price;
+use crate::classifier::TaskClass;
+use crate::pricing::{Cost, Usage};
+use crate::routing::{Check, Status};
+use crate::units::{Count, Instant, PerMille};
+
+/// Text that many entries share: team names, models, routes.
+pub type Text = Arc<str>;
+
+/// Something to be written down. Entries of one operation carry its `seq`, which [`super::Recovery::next_seq`] starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A request arrived and was decided.
+    Opened(Box<Opened>),
+    /// A call to a model begins.
+    AttemptStarted(Box<AttemptStarted>),
+    /// A stream has come this far; what a crash would otherwise forget.
+    Progress {
+        /// The operation.
+        seq: u64,
+        /// The attempt, from 0.
+        n: u32,
+        /// Answer tokens delivered so far.
+        delivered: u64,
+    },
+    /// A call ended and was charged.
+    AttemptEnded(Box<AttemptEnded>),
+    /// The client has its answer, and nothing more will follow.
+    Closed(Closed),
+    /// A policy came into force.
+    Policy(Box<PolicyVersion>),
+    /// Someone changed something.
+    Audit(Box<Audit>),
+    /// Someone judged an answer.
+    Label(Box<Label>),
+    /// Something worth knowing later.
+    Note(Box<Note>),
+    /// A prompt or an answer, where a route keeps them.
+    Prompt(Box<Prompt>),
+}
+
+/// A request that arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// Its place in the order of arrival.
+    pub seq: u64,
+    /// The id that the client sees.
+    pub id: Text,
+    /// When it arrived.
+    pub at: Instant,
+    /// The team that pays; empty where not named. The same holds for the tags that follow.
+    pub team: Text,
+    /// The project.
+    pub project: Text,
+    /// The end user.
+    pub user: Text,
+    /// The session.
+    pub session: Text,
+    /// The name of the virtual key, never the key.
+    pub key: Text,
+    /// The model or alias that the client asked for.
+    pub asked: Text,
+    /// Whether that was a concrete model.
+    pub pinned: bool,
+    /// The kind of work.
+    pub task: Option<TaskClass>,
+    /// The confidence; `None` for no signal.
+    pub confidence: Option<PerMille>,
+    /// Where the confidence comes from.
+    pub classified: Text,
+    /// The turn within the session, from 0.
+    pub turn: Option<u32>,
+    /// Tools offered.
+    pub tools: Option<u32>,
+    /// Tokens of earlier turns.
+    pub history: Option<u32>,
+    /// A hash of the prompt.
+    pub prompt_hash: Option<[u8; 32]>,
+    /// The prompt's length in bytes.
+    pub prompt_bytes: u64,
+    /// The route that took it.
+    pub route: Text,
+    /// The rung it starts on; `None` where the client pinned its model.
+    pub rung: Option<u8>,
+    /// The policy in force.
+    pub policy_version: u32,
+    /// Why it went there, in one line.
+    pub reason: Text,
+    /// What about it is made up; empty for real traffic.
+    pub simulated: Text,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        let none: Text = Text::from("");
+        Self {
+            seq: 0,
+            id: none.clone(),
+            at: Instant::default(),
+            team: none.clone(),
+            project: none.clone(),
+            user: none.clone(),
+            session: none.clone(),
+            key: none.clone(),
+            asked: none.clone(),
+            pinned: false,
+            task: None,
+            confidence: None,
+            classified: none.clone(),
+            turn: None,
+            tools: None,
+            history: None,
+            prompt_hash: None,
+            prompt_bytes: 0,
+            route: none.clone(),
+            rung: None,
+            policy_version: 0,
+            reason: none.clone(),
+            simulated: none,
+        }
+    }
+}
+
+/// A call that begins. What a crash would charge stands here: the estimated prompt at its price.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptStarted {
+    /// The operation.
+    pub seq: u64,
+    /// Which of its attempts, from 0.
+    pub n: u32,
+    /// When.
+    pub at: Instant,
+    /// The model as the policy or the client names it.
+    pub asked: Text,
+    /// The model that will be billed, as far as known now.
+    pub model: Text,
+    /// Its provider.
+    pub provider: Text,
+    /// The rung; `None` where pinned.
+    pub rung: Option<u8>,
+    /// An estimate of the prompt's tokens.
+    pub prompt_tokens: Count,
+    /// The price in force when the request arrived.
+    pub price: Option<Arc<Price>>,
+}
+
+/// A call that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptEnded {
+    /// The operation.
+    pub seq: u64,
+    /// Which of its attempts.
+    pub n: u32,
+    /// The model that was billed, where the answer names another; empty: the one of the start.
+    pub model: Text,
+    /// Tokens in disjoint buckets.
+    pub usage: Usage,
+    /// Whether they are (partly) estimated, which makes the cost an estimate.
+    pub estimated: bool,
+    /// What it costs, as charged.
+    pub cost: Cost,
+    /// The price it was charged at; `None` where the book has none.
+    pub price: Option<Arc<Price>>,
+    /// How it ended.
+    pub status: Status,
+    /// What a check of the answer said.
+    pub check: Check,
+    /// The HTTP status or error class; empty where none.
+    pub error: Text,
+    /// To the last byte.
+    pub latency_ms: Option<u32>,
+    /// To the first byte.
+    pub ttft_ms: Option<u32>,
+}
+
+/// An operation that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The operation.
+    pub seq: u64,
+    /// How it ended for the client.
+    pub status: Status,
+    /// When.
+    pub at: Instant,
+}
+
+/// A policy that came into force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// Its version; each is higher than the one before.
+    pub version: u32,
+    /// When.
+    pub at: Instant,
+    /// The first operation decided under it.
+    pub from_seq: u64,
+    /// Who put it in force.
+    pub who: Text,
+    /// What changed, in one line.
+    pub what: Text,
+    /// The policy as TOML.
+    pub text: Text,
+}
+
+/// A change that someone made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// When.
+    pub at: Instant,
+    /// Who: a key's name, the console, the program.
+    pub who: Text,
+    /// What was done.
+    pub what: Text,
+    /// The value before.
+    pub before: Text,
+    /// The value after.
+    pub after: Text,
+}
+
+/// A judgement of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The operation.
+    pub seq: u64,
+    /// The model whose answer was judged.
+    pub model: Text,
+    /// How good it was.
+    pub quality: Option<PerMille>,
+    /// The tokens it took, where another model was asked besides.
+    pub output: Option<u64>,
+    /// Who judged: feedback, check, judge.
+    pub source: Text,
+    /// When.
+    pub at: Instant,
+}
+
+/// Something worth knowing later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// When.
+    pub at: Instant,
+    /// In one line.
+    pub text: Text,
+    /// Whether it is made up.
+    pub simulated: bool,
+}
+
+/// A prompt or an answer that a route keeps for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// The operation.
+    pub seq: u64,
+    /// Which of the two: `prompt` or `answer`.
+    pub kind: Text,
+    /// The text.
+    pub body: Text,
+    /// When it is deleted.
+    pub expires_at: Instant,
+}
+
+impl Entry {
+    /// Gives the operation it belongs to; `None` for entries of the program.
+    pub(super) fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Opened(entry) => Some(entry.seq),
+            Self::AttemptStarted(entry) => Some(entry.seq),
+            Self::Progress { seq, .. } => Some(*seq),
+            Self::AttemptEnded(entry) => Some(entry.seq),
+            Self::Closed(entry) => Some(entry.seq),
+            Self::Label(entry) => Some(entry.seq),
+            Self::Prompt(entry) => Some(entry.seq),
+            Self::Policy(_) | Self::Audit(_) | Self::Note(_) => None,
+        }
+    }
+}

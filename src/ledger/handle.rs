@@ -1,0 +1,404 @@
+//! The handle that everyone holds: recording never waits, waiting for a commit has an end.
+//!
+//! Invariants: an operation is kept whole or given up whole, so a full queue never leaves half an account; what is
+//! given up is counted with its money.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant as Moment, SystemTime, UNIX_EPOCH};
+
+use rustc_hash::FxHashSet;
+use tokio::sync::watch;
+
+use super::lock::{WriteLock, owner_only};
+use super::recover::{Recovery, recover};
+use super::store::Store;
+use super::{Entry, Health, LedgerError, LedgerState, Sum, writer};
+use crate::units::Instant;
+
+/// What a commit promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A crash of the program loses nothing committed; a power failure may lose the last moments.
+    #[default]
+    Normal,
+    /// What is committed is on the disk.
+    Strict,
+}
+
+/// What a run is written down with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Program and version.
+    pub program: String,
+    /// Where it listens.
+    pub listen: String,
+    /// The classifier's name and hash.
+    pub classifier: String,
+    /// The price book's name and date.
+    pub prices: String,
+}
+
+/// How a ledger is kept.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// The file.
+    pub path: PathBuf,
+    /// What a commit promises.
+    pub durability: Durability,
+    /// How long entries gather before they are written, unless someone waits for them.
+    pub batch: Duration,
+    /// The most entries that wait in memory while nothing can be written; operations under way may exceed it a little.
+    pub queue_limit: usize,
+    /// How long a commit is waited for.
+    pub deadline: Duration,
+    /// What the run is written down with.
+    pub run: Run,
+}
+
+impl LedgerOptions {
+    /// Keeps a ledger at a path, everything else as usual.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            durability: Durability::Normal,
+            batch: Duration::from_millis(20),
+            queue_limit: 200_000,
+            deadline: Duration::from_secs(2),
+            run: Run { program: format!("pointsman {}", env!("CARGO_PKG_VERSION")), ..Run::default() },
+        }
+    }
+}
+
+/// A ledger that is open for writing. Clones share it; the last one to go closes it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(super) shared: Arc<Shared>,
+    owner: Arc<Owner>,
+}
+
+/// What handles and writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: LedgerOptions,
+    inner: Mutex<Inner>,
+    /// Wakes the writer.
+    pub(super) wake: Condvar,
+    /// How many entries are committed; [`u64::MAX`] when nothing ever will be again.
+    pub(super) committed: watch::Sender<u64>,
+}
+
+/// What changes.
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) queue: Vec<Entry>,
+    /// Entries taken by the writer and not committed yet.
+    pub(super) in_flight: usize,
+    /// Entries recorded so far.
+    pub(super) recorded: u64,
+    /// Entries committed so far.
+    pub(super) committed: u64,
+    /// Someone waits until this many are committed.
+    pub(super) urgent: u64,
+    pub(super) closing: bool,
+    /// Why nothing is written any more.
+    pub(super) ended: Option<String>,
+    pub(super) failing: Option<Failing>,
+    pub(super) lost: Lost,
+    /// Operations given up whose further entries are still to come.
+    refused: FxHashSet<u64>,
+    /// Since when the oldest entry waits.
+    pub(super) waiting: Option<Moment>,
+    pub(super) last_commit: Option<Instant>,
+    pub(super) size: u64,
+}
+
+/// Trouble that lasts.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub(super) reason: String,
+    pub(super) since: Instant,
+    pub(super) began: Moment,
+}
+
+/// What was given up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lost {
+    /// All of it, since the start.
+    pub(super) entries: u64,
+    /// What no note in the ledger tells of yet.
+    pub(super) untold: u64,
+    /// Its operations.
+    pub(super) operations: u64,
+    /// Its charges.
+    pub(super) charges: Sum,
+}
+
+/// Joins the writer when the last handle goes.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How many waiting entries count as a full batch.
+pub(super) const FULL: usize = 4_096;
+/// How long entries may wait before the ledger says that it is behind.
+const BEHIND: Duration = Duration::from_secs(1);
+
+impl Ledger {
+    /// Opens the ledger, settles what a crash left open, and starts the writer.
+    ///
+    /// # Errors
+    /// Where the file cannot be used: another process writes it, it is damaged, newer, or no ledger.
+    pub fn open(options: LedgerOptions) -> Result<(Self, Recovery), LedgerError> {
+        let path = &options.path;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)
+                .map_err(|source| LedgerError::Folder { path: folder.to_owned(), source })?;
+        }
+        let lock = WriteLock::take(path)?;
+        let mut file = std::fs::OpenOptions::new();
+        file.append(true).create(true);
+        owner_only(&mut file);
+        file.open(path).map_err(|source| LedgerError::Folder { path: path.clone(), source })?;
+        let mut store = Store::open(path, options.durability)?;
+        let fails = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
+        let recovery = recover(&mut store, &options.run, now()).map_err(fails)?;
+        let shared = Shared::new(options);
+        let thread = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("ledger".to_owned())
+                .spawn(move || writer::run(&shared, store, lock))
+        };
+        let thread =
+            thread.map_err(|source| LedgerError::Folder { path: shared.options.path.clone(), source })?;
+        Ok((Self::over(shared, Some(thread)), recovery))
+    }
+
+    /// Stands in for a ledger that could not be opened, so that traffic can flow by policy: keeps nothing, and says so.
+    pub fn absent(options: LedgerOptions, reason: impl Into<String>) -> Self {
+        let shared = Shared::new(options);
+        shared.end(reason.into());
+        Self::over(shared, None)
+    }
+
+    fn over(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
+        let owner = Arc::new(Owner { shared: Arc::clone(&shared), thread: Mutex::new(thread) });
+        Self { shared, owner }
+    }
+
+    /// Records an entry. Never waits on the disk.
+    pub fn record(&self, entry: Entry) {
+        self.record_all([entry]);
+    }
+
+    /// Records entries that belong together.
+    pub fn record_all(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut inner = self.shared.lock();
+        let before = inner.queue.len();
+        for entry in entries {
+            inner.take(entry, self.shared.options.queue_limit);
+        }
+        let after = inner.queue.len();
+        drop(inner);
+        // A writer that waits for more to come is woken again only where the batch is full.
+        if after > before && (before == 0 || (before < FULL && after >= FULL)) {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Waits until everything recorded so far is committed.
+    ///
+    /// # Errors
+    /// Where that takes longer than the deadline, or nothing can be written; traffic then goes on as the policy says.
+    pub async fn commit(&self) -> Result<(), LedgerError> {
+        let (target, untold) = {
+            let mut inner = self.shared.lock();
+            if let Some(reason) = &inner.ended {
+                return Err(LedgerError::Closed(reason.clone()));
+            }
+            let deadline = self.shared.options.deadline;
+            // Trouble that has lasted longer than anyone waits makes nobody wait again.
+            if let Some(failing) = &inner.failing
+                && failing.began.elapsed() >= deadline
+            {
+                return Err(LedgerError::Late { waited: Duration::ZERO, reason: failing.reason.clone() });
+            }
+            inner.urgent = inner.urgent.max(inner.recorded);
+            (inner.recorded, inner.lost.untold)
+        };
+        self.shared.wake.notify_one();
+        let mut committed = self.shared.committed.subscribe();
+        let waited = self.shared.options.deadline;
+        let done = tokio::time::timeout(waited, committed.wait_for(|done| *done >= target)).await;
+        let done = done.map(|done| done.map(|done| *done));
+        match done {
+            Ok(Ok(done)) if done < u64::MAX => match untold {
+                0 => Ok(()),
+                lost => Err(LedgerError::Lost { lost }),
+            },
+            Ok(_) => Err(LedgerError::Closed(self.shared.lock().ended.clone().unwrap_or_default())),
+            Err(_) => {
+                let failing = self.shared.lock().failing.clone();
+                let reason = failing.map_or_else(|| "the disk is slow".to_owned(), |failing| failing.reason);
+                Err(LedgerError::Late { waited, reason })
+            }
+        }
+    }
+
+    /// Says how the ledger is doing.
+    pub fn state(&self) -> LedgerState {
+        let inner = self.shared.lock();
+        let queued = inner.queue.len() + inner.in_flight;
+        let health = match (&inner.ended, &inner.failing) {
+            (Some(reason), _) => Health::Failing {
+                reason: reason.clone(),
+                since: inner.failing.as_ref().map_or(Instant(0), |failing| failing.since),
+                queued,
+                lost: inner.lost.untold,
+            },
+            (None, Some(failing)) => Health::Failing {
+                reason: failing.reason.clone(),
+                since: failing.since,
+                queued,
+                lost: inner.lost.untold,
+            },
+            (None, None) if inner.waiting.is_some_and(|since| since.elapsed() > BEHIND) => {
+                Health::Behind { queued }
+            }
+            (None, None) => Health::Ok,
+        };
+        LedgerState {
+            path: self.shared.options.path.clone(),
+            size: inner.size,
+            last_commit: inner.last_commit,
+            durability: self.shared.options.durability,
+            written: inner.committed,
+            lost: inner.lost.entries,
+            health,
+        }
+    }
+
+    /// Writes what is waiting and closes the file. What cannot be written within a few seconds is told of as lost.
+    ///
+    /// # Errors
+    /// Where entries were lost.
+    pub fn close(self) -> Result<(), LedgerError> {
+        self.owner.end();
+        let lost = self.shared.lock().lost.untold;
+        if lost == 0 { Ok(()) } else { Err(LedgerError::Lost { lost }) }
+    }
+}
+
+impl Owner {
+    fn end(&self) {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the ledger's writer ended badly");
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    fn new(options: LedgerOptions) -> Arc<Self> {
+        let (committed, _) = watch::channel(0);
+        Arc::new(Self { options, inner: Mutex::default(), wake: Condvar::new(), committed })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all writing: whatever still waits is lost, and whoever waits is told.
+    pub(super) fn end(&self, reason: String) {
+        let mut inner = self.lock();
+        let waiting = std::mem::take(&mut inner.queue);
+        inner.in_flight = 0;
+        for entry in &waiting {
+            inner.lost.add(entry);
+        }
+        if inner.failing.is_none() {
+            inner.failing = Some(Failing { reason: reason.clone(), since: now(), began: Moment::now() });
+        }
+        inner.ended = Some(reason);
+        drop(inner);
+        self.committed.send_replace(u64::MAX);
+    }
+}
+
+impl Inner {
+    /// Queues an entry, or gives it up where too many wait: operations whole, changes of policy never.
+    fn take(&mut self, entry: Entry, limit: usize) {
+        if self.ended.is_some() {
+            self.lost.add(&entry);
+            return;
+        }
+        let full = self.queue.len() + self.in_flight >= limit;
+        if full || !self.refused.is_empty() {
+            let refused = match &entry {
+                Entry::Opened(opened) if full => {
+                    self.refused.insert(opened.seq);
+                    true
+                }
+                Entry::Closed(closed) => self.refused.remove(&closed.seq),
+                Entry::Policy(_) | Entry::Audit(_) | Entry::Opened(_) => false,
+                Entry::Note(_) => full,
+                Entry::Label(label) => full || self.refused.contains(&label.seq),
+                Entry::Prompt(prompt) => full || self.refused.contains(&prompt.seq),
+                entry => entry.seq().is_some_and(|seq| self.refused.contains(&seq)),
+            };
+            if refused {
+                self.lost.add(&entry);
+                return;
+            }
+        }
+        self.recorded += 1;
+        self.waiting.get_or_insert_with(Moment::now);
+        self.queue.push(entry);
+    }
+}
+
+impl Lost {
+    pub(super) fn add(&mut self, entry: &Entry) {
+        if self.untold == 0 {
+            tracing::error!("the ledger can keep no more entries in memory: from here on they are LOST");
+        }
+        self.entries += 1;
+        self.untold += 1;
+        match entry {
+            Entry::Opened(_) => self.operations += 1,
+            Entry::AttemptEnded(ended) => self.charges.add(ended.cost),
+            _ => {}
+        }
+    }
+}
+
+/// Gives the time of day; for the ledger's own account of itself, never for what it is told.
+pub(super) fn now() -> Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn create_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}

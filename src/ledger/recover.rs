@@ -1,0 +1,164 @@
+//! What a start finds: attempts that a crash left open are settled as estimates, once and for all.
+//!
+//! Invariant: all of it happens in one transaction, so a crash on the way changes nothing.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::row::{count_at, whole};
+use super::store::{Store, charge, policy_hash};
+use super::{Run, Totals, price};
+use crate::pricing::{self, Cost, Rates, Unpriced, Usage};
+use crate::routing::Status;
+use crate::units::{Count, Instant, Pico};
+
+/// What opening a ledger found and settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// The number for the next operation.
+    pub next_seq: u64,
+    /// Attempts that were open and are now settled as estimates.
+    pub settled_attempts: u64,
+    /// Operations that were open and are now closed.
+    pub closed_operations: u64,
+    /// What was charged for those attempts.
+    pub estimated: Pico,
+    /// Those of them whose cost cannot even be estimated.
+    pub unknown: u64,
+    /// The newest policy.
+    pub policy: Option<PolicyInForce>,
+    /// The sums of everything charged so far.
+    pub totals: Totals,
+}
+
+/// A policy as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInForce {
+    /// Its version.
+    pub version: u32,
+    /// Since when.
+    pub at: Instant,
+    /// Its text.
+    pub text: String,
+    /// The hash of the text.
+    pub hash: String,
+}
+
+struct OpenAttempt {
+    seq: i64,
+    n: u32,
+    model: String,
+    team: String,
+    prompt: Option<i64>,
+    delivered: Option<i64>,
+    price: Option<i64>,
+    rates: Option<String>,
+}
+
+/// Settles what a crash left open and begins a new run.
+pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::Result<Recovery> {
+    let mut found = Recovery { next_seq: store.newest + 1, ..Recovery::default() };
+    let Store { conn, running, run: number, .. } = store;
+    let change = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let open: Vec<OpenAttempt> = {
+        let mut all = change.prepare(
+            "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates \
+             FROM attempts a LEFT JOIN operations o ON o.seq = a.seq LEFT JOIN price_rows p ON p.price = a.price \
+             WHERE a.state = 'open' ORDER BY a.seq, a.n",
+        )?;
+        let rows = all.query_map([], |row| {
+            Ok(OpenAttempt {
+                seq: row.get(0)?,
+                n: row.get(1)?,
+                model: row.get(2)?,
+                team: row.get(3)?,
+                prompt: row.get(4)?,
+                delivered: row.get(5)?,
+                price: row.get(6)?,
+                rates: row.get(7)?,
+            })
+        })?;
+        rows.collect::<rusqlite::Result<_>>()?
+    };
+    let mut settle = change.prepare(
+        "UPDATE attempts SET state = 'settled', status = ?3, error = 'interrupted', estimated = 1, input = ?4, \
+         cache_read = 0, write_5m = 0, write_1h = 0, output = ?5 WHERE seq = ?1 AND n = ?2 AND state = 'open'",
+    )?;
+    for attempt in &open {
+        let (usage, cost) = estimate(attempt);
+        let (input, output) = (super::row::count(usage.input), super::row::count(usage.output));
+        settle.execute(params![attempt.seq, attempt.n, Status::Cancelled.name(), input, output])?;
+        if charge(&change, attempt.seq, attempt.n, cost, attempt.price)? {
+            running.add(&attempt.model, &attempt.team, cost);
+            found.settled_attempts += 1;
+            match cost.amount() {
+                Some(amount) => found.estimated += amount,
+                None => found.unknown += 1,
+            }
+        }
+    }
+    drop(settle);
+    // The client's connection ended with the program, whatever its calls had come to.
+    let closed = change.execute(
+        "UPDATE operations SET state = 'done', status = ?1, finished = ?2 WHERE state = 'open'",
+        params![Status::Cancelled.name(), now.0],
+    )?;
+    found.closed_operations = closed as u64;
+    if found.settled_attempts + found.closed_operations > 0 {
+        let text = format!(
+            "the program ended without closing {} requests; {} open calls settled as estimates, {} USD",
+            found.closed_operations,
+            found.settled_attempts,
+            found.estimated.usd()
+        );
+        change.execute(
+            "INSERT INTO notes (before_seq, at, text, simulated) VALUES (?1, ?2, ?3, 0)",
+            params![whole(found.next_seq), now.0, text],
+        )?;
+    }
+    running.store(&change)?;
+    change.execute(
+        "INSERT INTO runs (program, started, listen, classifier, prices) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![run.program, now.0, run.listen, run.classifier, run.prices],
+    )?;
+    *number = change.last_insert_rowid();
+    change.commit()?;
+    found.totals = store.running.totals();
+    found.policy = newest_policy(&store.conn)?;
+    Ok(found)
+}
+
+/// Gives the prompt as estimated before the call and what was delivered of the answer, at the price noted then.
+fn estimate(attempt: &OpenAttempt) -> (Usage, Cost) {
+    let known = |tokens: Option<i64>| tokens.and_then(|tokens| Count::new(u64::try_from(tokens).ok()?));
+    let usage = Usage {
+        input: known(attempt.prompt).unwrap_or_default(),
+        output: known(attempt.delivered).unwrap_or(Count::ZERO),
+        reasoning: Count::UNKNOWN,
+        ..Usage::NONE
+    };
+    let rates: Option<Rates> = attempt.rates.as_deref().and_then(price::read);
+    (usage, charged(&attempt.model, &usage, rates.as_ref(), true))
+}
+
+/// Computes what an attempt costs, as everyone does: at its own model, an estimate where the tokens are.
+pub(super) fn charged(model: &str, usage: &Usage, rates: Option<&Rates>, estimated: bool) -> Cost {
+    let cost = if !model.is_empty() {
+        pricing::charge(usage, rates)
+    } else if *usage == Usage::NONE {
+        Cost::Known(Pico::ZERO)
+    } else {
+        Cost::Unknown(Unpriced::NoModel)
+    };
+    if estimated { cost.as_estimate() } else { cost }
+}
+
+/// Reads the newest policy.
+pub(super) fn newest_policy(conn: &rusqlite::Connection) -> rusqlite::Result<Option<PolicyInForce>> {
+    let newest = "SELECT version, at, text FROM policies ORDER BY version DESC LIMIT 1";
+    let found = conn.query_row(newest, [], |row| {
+        let version = u32::try_from(count_at(row, 0)?).unwrap_or(u32::MAX);
+        let text: String = row.get(2)?;
+        Ok(PolicyInForce { version, at: Instant(row.get(1)?), hash: policy_hash(&text), text })
+    });
+    found.optional()
+}

@@ -1,0 +1,115 @@
+//! Values as columns: counts that may be unknown, amounts as text, words for states.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::pricing::{Cost, Unpriced, Usage};
+use crate::routing::Check;
+use crate::units::{Count, Pico};
+
+/// Gives a whole number as SQLite holds it; the few beyond its range are cut.
+pub(super) fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Gives a count as a column: unknown is NULL.
+pub(super) fn count(count: Count) -> Option<i64> {
+    count.get().map(whole)
+}
+
+/// Gives the six buckets as columns.
+pub(super) fn buckets(usage: &Usage) -> [Option<i64>; 6] {
+    [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output, usage.reasoning].map(count)
+}
+
+/// Says that a column holds something unreadable.
+pub(super) fn unreadable(
+    at: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
+}
+
+/// Reads a whole number that cannot be negative.
+pub(super) fn count_at(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(at)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, value))
+}
+
+/// Reads six buckets from columns that stand side by side.
+pub(super) fn usage_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Usage> {
+    let count = |place: usize| -> rusqlite::Result<Count> {
+        let at = first + place;
+        let value: Option<i64> = row.get(at)?;
+        let value = value
+            .map(|value| {
+                u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, value))
+            })
+            .transpose()?;
+        Count::from_option(value).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, i64::MAX))
+    };
+    Ok(Usage {
+        input: count(0)?,
+        cache_read: count(1)?,
+        write_5m: count(2)?,
+        write_1h: count(3)?,
+        output: count(4)?,
+        reasoning: count(5)?,
+    })
+}
+
+/// A cost as the columns `kind`, `why` and `amount`.
+pub(super) fn cost(cost: Cost) -> (&'static str, Option<&'static str>, Option<String>) {
+    let (kind, why) = match cost {
+        Cost::Known(_) => ("known", None),
+        Cost::Estimated(_) => ("estimated", None),
+        Cost::Unknown(why) => ("unknown", Some(why_word(why))),
+    };
+    (kind, why, cost.amount().map(|amount| amount.0.to_string()))
+}
+
+fn why_word(why: Unpriced) -> &'static str {
+    match why {
+        Unpriced::NoModel => "no_model",
+        Unpriced::NoPrice => "no_price",
+        Unpriced::NoUsage => "no_usage",
+    }
+}
+
+/// Reads a cost back; `None` where the columns hold none that was written here.
+pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<&str>) -> Option<Cost> {
+    let amount = || amount?.parse().ok().map(Pico);
+    match kind {
+        "known" => amount().map(Cost::Known),
+        "estimated" => amount().map(Cost::Estimated),
+        "unknown" => [Unpriced::NoModel, Unpriced::NoPrice, Unpriced::NoUsage]
+            .into_iter()
+            .find(|known| why == Some(why_word(*known)))
+            .map(Cost::Unknown),
+        _ => None,
+    }
+}
+
+/// The word for what a check said; none where nobody checked.
+pub(super) fn check_word(check: Check) -> Option<&'static str> {
+    match check {
+        Check::None => None,
+        Check::Passed => Some("passed"),
+        Check::Failed => Some("failed"),
+    }
+}
+
+/// Reads that word.
+pub(super) fn read_check(word: Option<&str>) -> Option<Check> {
+    match word {
+        None => Some(Check::None),
+        Some("passed") => Some(Check::Passed),
+        Some("failed") => Some(Check::Failed),
+        Some(_) => None,
+    }
+}
+
+/// Gives text as a column: empty is NULL.
+pub(super) fn word(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

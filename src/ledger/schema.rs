@@ -1,0 +1,146 @@
+//! The file: its tables, its versions and how it is opened.
+//!
+//! Invariants: a file of another program or a newer version is never written to; the tables change only by a new step
+//! at the end of [`STEPS`].
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Durability, LedgerError};
+
+/// Marks a SQLite file as a ledger: "pmld".
+const APPLICATION_ID: i32 = 0x706d_6c64;
+/// How each version is made from the one before; the place in the list is the version it starts from.
+const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+/// How long one try waits for a lock that another process holds.
+const LOCK_PATIENCE: Duration = Duration::from_millis(250);
+/// How large the write-ahead log may stay on disk once it was written back.
+const KEPT_WAL: i64 = 64 << 20;
+
+/// The version that this program writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Says whether a file is a ledger, by its first bytes.
+pub fn is_ledger(path: &Path) -> bool {
+    matches!(looks(path), Ok(Looks::Ledger))
+}
+
+enum Looks {
+    Empty,
+    Ledger,
+    Other,
+}
+
+fn looks(path: &Path) -> io::Result<Looks> {
+    let mut head = [0u8; 100];
+    let mut file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(Looks::Other);
+    }
+    let mut have = 0;
+    while let Some(rest) = head.get_mut(have..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            count => have += count,
+        }
+    }
+    let id = head.get(68..72).unwrap_or_default();
+    Ok(match have {
+        0 => Looks::Empty,
+        100 if head.starts_with(b"SQLite format 3\0") && id == APPLICATION_ID.to_be_bytes() => Looks::Ledger,
+        _ => Looks::Other,
+    })
+}
+
+/// Opens a ledger for writing, making it where there is none and bringing it to the newest version.
+pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Connection, LedgerError> {
+    let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
+    match looks(path) {
+        Ok(Looks::Other) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
+        Ok(Looks::Empty | Looks::Ledger) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(LedgerError::Folder { path: path.to_owned(), source }),
+    }
+    let mut conn = Connection::open(path).map_err(fails("opening"))?;
+    conn.busy_timeout(LOCK_PATIENCE).map_err(fails("opening"))?;
+    let found = version(&conn, path)?;
+    if found > VERSION {
+        return Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION });
+    }
+    for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
+        let version: i64 = version;
+        let change = conn.transaction().map_err(fails("bringing the tables up to date"))?;
+        change
+            .execute_batch(step)
+            .and_then(|()| change.pragma_update(None, "application_id", APPLICATION_ID))
+            .and_then(|()| change.pragma_update(None, "user_version", version))
+            .and_then(|()| change.commit())
+            .map_err(fails("bringing the tables up to date"))?;
+    }
+    let level = match durability {
+        Durability::Normal => "NORMAL",
+        Durability::Strict => "FULL",
+    };
+    conn.pragma_update(None, "journal_mode", "WAL")
+        .and_then(|()| conn.pragma_update(None, "synchronous", level))
+        .and_then(|()| conn.pragma_update(None, "foreign_keys", "ON"))
+        // Prompts that are past their time must not linger in free pages.
+        .and_then(|()| conn.pragma_update(None, "secure_delete", "ON"))
+        .and_then(|()| conn.pragma_update(None, "journal_size_limit", KEPT_WAL))
+        .map_err(fails("setting up"))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// Opens a ledger for reading; it may be written meanwhile.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+    let fails = |source| LedgerError::from_sqlite(path, "opening", source);
+    match looks(path) {
+        Ok(Looks::Ledger) => {}
+        Ok(Looks::Empty | Looks::Other) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        Err(source) => return Err(LedgerError::Folder { path: path.to_owned(), source }),
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let readable = |conn: Connection| {
+        conn.busy_timeout(LOCK_PATIENCE * 20)?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok::<_, rusqlite::Error>(conn)
+    };
+    let conn = match Connection::open_with_flags(path, flags).and_then(readable) {
+        Ok(conn) => conn,
+        // In a folder that cannot be written SQLite cannot share the file; nobody else can write it there either.
+        Err(error) if cannot_share(&error) => {
+            let uri = format!("file:{}?immutable=1", escaped(path));
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+                .and_then(readable)
+                .map_err(fails)?
+        }
+        Err(error) => return Err(fails(error)),
+    };
+    match version(&conn, path)? {
+        VERSION => Ok(conn),
+        found if found > VERSION => Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION }),
+        found => Err(LedgerError::Older { path: path.to_owned(), found, known: VERSION }),
+    }
+}
+
+fn cannot_share(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+}
+
+fn escaped(path: &Path) -> String {
+    path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+fn version(conn: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| LedgerError::from_sqlite(path, "opening", source))
+}

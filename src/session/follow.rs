@@ -1,0 +1,629 @@
+//! The player of a live log: follows what comes in, holds still where the operator wants, and rewinds like a replay.
+//!
+//! Invariants: traffic never waits for the view; a view that is held does not change until it is moved; sums are those of
+//! a log loaded at once (property tests), also of operations that finish long after later ones.
+
+use std::sync::Arc;
+
+use super::growth::Growth;
+use super::log::{LogNote, NoteKind, price_text};
+use super::snapshot::{Change, Play, PolicySpan, Reading};
+use super::status::{Answer, LiveStatus, LiveView};
+use super::view::settle_one;
+use super::whatif::{describe_change, same_thresholds};
+use super::{Ingest, Log, Player, Skipped};
+use crate::engine::{Engine, Event};
+use crate::outcome::{Evidence, Extra, History, Operation, Profiles};
+use crate::pricing::{PriceBook, PriceTable};
+use crate::record::{self, Entry, PriceChange};
+use crate::routing::Policy;
+use crate::units::{Instant, Span};
+
+/// Operations held in memory unless told otherwise.
+pub const KEEP: usize = 200_000;
+/// Operations that wait while the view is held; then they are let in, and the view moves a little.
+const MOST_WAITING: usize = 4096;
+/// Bad lines kept with their reasons.
+const KEPT_SKIPS: usize = 100;
+/// Changes of policy kept.
+const KEPT_CHANGES: usize = 200;
+
+/// What a live session starts from.
+#[derive(Debug)]
+pub struct LiveStart {
+    /// What it is called on screen.
+    pub title: String,
+    /// Names and classifier.
+    pub ingest: Ingest,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The prices.
+    pub book: PriceBook,
+    /// The moment.
+    pub now: Instant,
+    /// Operations to hold in memory; [`KEEP`] by default.
+    pub keep: usize,
+}
+
+/// What the player wants done by whoever drives the live traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outgoing {
+    /// Bring this policy into force.
+    Apply {
+        /// The policy; its version is for the other side to give.
+        policy: Arc<Policy>,
+        /// What changes, in one line.
+        what: String,
+    },
+}
+
+/// An operation that waits until the view is moved.
+#[derive(Debug)]
+struct Waiting {
+    id: String,
+    operation: Operation,
+    extra: Option<Extra>,
+}
+
+/// What a player has more where its log is live.
+#[derive(Debug)]
+pub(super) struct Live {
+    growth: Growth,
+    /// The sums of what memory let go, by reading.
+    floors: [Engine; 2],
+    waiting: Vec<Waiting>,
+    pub(super) now: Instant,
+    held_since: Option<Instant>,
+    pub(super) rewound: bool,
+    fresh: u64,
+    status: Arc<LiveStatus>,
+    lost: u64,
+    closed: Option<Arc<str>>,
+    read_only: Option<Arc<str>>,
+    outgoing: Vec<Outgoing>,
+    answer: Option<Arc<Answer>>,
+}
+
+fn floor_of(reading: Reading) -> usize {
+    usize::from(reading == Reading::Routed)
+}
+
+impl Player {
+    /// Starts to follow a live log, which is empty as yet.
+    pub fn live(start: LiveStart, window: Option<Span>) -> Self {
+        let LiveStart { title, ingest, policy, book, now, keep } = start;
+        let names = ingest.names.share();
+        let prices = PriceTable::new(&book, &names);
+        let classifier = ingest.classifier_tag();
+        let log = Log::from_parts(
+            title,
+            History::default(),
+            names,
+            prices,
+            Profiles::default(),
+            policy,
+            Skipped::default(),
+        );
+        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, ..log };
+        let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
+        let live = Live {
+            growth: Growth::new(ingest, book, keep.max(1)),
+            floors: [engine(), engine()],
+            waiting: Vec::new(),
+            now,
+            held_since: None,
+            rewound: false,
+            fresh: 0,
+            status: Arc::default(),
+            lost: 0,
+            closed: None,
+            read_only: None,
+            outgoing: Vec::new(),
+            answer: None,
+        };
+        let mut player = Self::new(Arc::new(log), Reading::Recorded, window);
+        player.live = Some(Box::new(live));
+        player.play = Play::Following;
+        player.clock = now;
+        player
+    }
+
+    /// Says whether the log is live.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Takes what the live session says of itself.
+    pub fn set_status(&mut self, status: Arc<LiveStatus>) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.status = status;
+        }
+    }
+
+    /// Says why nothing may be changed from here; none where it may.
+    pub fn set_read_only(&mut self, why: Option<Arc<str>>) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.read_only = why;
+        }
+    }
+
+    /// Counts lines of the feed that were lost on the way.
+    pub fn lose(&mut self, lines: u64) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.lost = live.lost.saturating_add(lines);
+        }
+    }
+
+    /// Takes note that nothing more will come.
+    pub fn close(&mut self, why: Arc<str>) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.closed = Some(why);
+        }
+    }
+
+    /// Takes what came of a question.
+    pub fn take_answer(&mut self, answer: Answer) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.answer = Some(Arc::new(answer));
+        }
+    }
+
+    /// Gives what is to be done outside.
+    pub fn take_outgoing(&mut self) -> Vec<Outgoing> {
+        self.live.as_mut().map(|live| std::mem::take(&mut live.outgoing)).unwrap_or_default()
+    }
+
+    /// Says something on screen.
+    pub fn say(&mut self, words: String) {
+        self.touch();
+        self.message = Some(words);
+    }
+
+    /// Gives the live session as readers see it.
+    pub(super) fn live_view(&self) -> Option<LiveView> {
+        let live = self.live.as_ref()?;
+        Some(LiveView {
+            status: Arc::clone(&live.status),
+            now: live.now,
+            held: live.held_since.map(|since| live.now - since),
+            fresh: live.fresh,
+            rewound: live.rewound,
+            lost: live.lost,
+            closed: live.closed.clone(),
+            read_only: live.read_only.clone(),
+            fitted: live.growth.fitted,
+            answer: live.answer.clone(),
+        })
+    }
+
+    /// Lets the clock go on to a moment; a clock that jumps back is not followed. Says whether there is anything to draw.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        let Some(live) = &mut self.live else { return false };
+        if now <= live.now {
+            return false;
+        }
+        live.now = now;
+        if self.play == Play::Following {
+            self.clock = self.clock.max(now);
+            self.slide_tail();
+            let whole = self.window.is_none()
+                && self.view.trend().slot().0.saturating_mul(2)
+                    < super::player::trend_slot(&self.log, None).0;
+            if whole {
+                self.rebuild();
+            }
+        }
+        self.touch();
+        true
+    }
+
+    /// Takes lines of the log: requests that have finished, in whatever order, and events.
+    pub fn extend(&mut self, lines: &str) {
+        if self.live.is_none() {
+            return;
+        }
+        self.touch();
+        record::each_line(lines, |line, entry| match entry {
+            Ok(Entry::Request(record)) => {
+                let Some(live) = &mut self.live else { return };
+                let (operation, extra) = live.growth.ingest.take(&record);
+                let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
+                self.came(id, operation, extra);
+            }
+            Ok(Entry::Price(change)) => self.price_came(&change),
+            Ok(Entry::Policy(change)) => {
+                let Some(live) = &mut self.live else { return };
+                match change.compile(&mut live.growth.ingest.names) {
+                    Ok(policy) => self.policy_came(policy, change.at, &change.who, &change.what),
+                    Err(error) => self.say(format!("policy {} cannot be read: {error}", change.version)),
+                }
+            }
+            Ok(Entry::Note { at, text, simulated }) => {
+                let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
+                Growth::note(&mut self.log, note);
+            }
+            Err(skip) => {
+                let skipped = &mut Arc::make_mut(&mut self.log).skipped;
+                if skipped.first.len() < KEPT_SKIPS {
+                    skipped.add(&Arc::from("feed"), skip);
+                } else {
+                    skipped.count += 1;
+                }
+            }
+        });
+        self.catch_up();
+    }
+
+    /// Takes in an operation that has finished, or lets it wait while the view is held.
+    fn came(&mut self, id: String, operation: Operation, extra: Option<Extra>) {
+        self.named();
+        let held = matches!(self.play, Play::Paused | Play::Ended);
+        let Some(live) = &mut self.live else { return };
+        live.fresh = live.fresh.saturating_add(1);
+        let fitted = live.growth.learn(&operation, extra.as_ref(), &mut self.log);
+        if held && operation.at <= self.clock && live.waiting.len() < MOST_WAITING {
+            live.waiting.push(Waiting { id, operation, extra });
+        } else {
+            self.insert(&id, operation, extra);
+        }
+        if fitted {
+            // Estimates rest on other profiles from here on, also those of operations that are in the sums.
+            if self.reading == Reading::Routed {
+                self.recount();
+            } else {
+                self.rebuild();
+            }
+        }
+    }
+
+    /// Looks prices up for models named for the first time.
+    fn named(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        if live.growth.new_models(&mut self.log) {
+            for engine in live.floors.iter_mut().chain([&mut self.engine]) {
+                engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
+            }
+        }
+    }
+
+    fn insert(&mut self, id: &str, operation: Operation, extra: Option<Extra>) {
+        let Some(live) = &mut self.live else { return };
+        let start = self.log.history.start();
+        if start > 0 && self.log.history.get(start).is_some_and(|first| operation.at < first.at) {
+            // Older than what memory holds: it belongs to the sums of what was let go.
+            self.count_in(&Evidence { operation: &operation, extra: extra.as_ref() }, start);
+            return;
+        }
+        let index = live.growth.insert(&mut self.log, id, operation, extra);
+        self.shift(index, operation.at);
+        // A policy that came into force after it arrived may have been entered already.
+        let late =
+            index == self.head && self.policy_for(index, operation.at).version < self.engine.policy().version;
+        if index >= self.head && !late {
+            self.checkpoints.retain(|(at, _)| *at <= index);
+            return;
+        }
+        self.head += 1;
+        let log = Arc::clone(&self.log);
+        if let Some(evidence) = log.history.evidence(index) {
+            self.count_in(&evidence, index);
+        }
+    }
+
+    /// Moves the indices held here along with an operation that came in between others.
+    fn shift(&mut self, index: usize, at: Instant) {
+        let begins = |changes: &[Change], version: u32| {
+            changes.iter().find(|change| change.version == version).map(|change| change.at)
+        };
+        for span in self.policies.iter_mut().skip(1) {
+            let later = begins(&self.changes, span.policy.version).is_some_and(|from| at < from);
+            span.from += usize::from(span.from > index || (span.from == index && later));
+        }
+        for change in &mut self.changes {
+            change.from += usize::from(change.from > index || (change.from == index && at < change.at));
+        }
+        let behind = |place: &mut usize| *place += usize::from(*place > index);
+        self.marks.iter_mut().for_each(behind);
+        self.loop_start.iter_mut().for_each(behind);
+        if let Some((from, to)) = &mut self.looped {
+            behind(from);
+            behind(to);
+        }
+    }
+
+    /// Counts an operation that lies behind the head into every sum that has passed it. `index` is where it stands, or the
+    /// first index held where memory has no place for it.
+    fn count_in(&mut self, evidence: &Evidence<'_>, index: usize) {
+        let log = Arc::clone(&self.log);
+        let forgotten = log.history.get(index).is_none_or(|held| held.at > evidence.operation.at);
+        let policy = Arc::clone(self.policy_for(index, evidence.operation.at));
+        let mut settled = std::mem::take(&mut self.scratch);
+        if forgotten && let Some(live) = &mut self.live {
+            for (reading, floor) in [Reading::Recorded, Reading::Routed].into_iter().zip(&mut live.floors) {
+                settle_one(evidence, reading, &policy, &log.outlook(), &mut settled);
+                floor.apply(Event::Recorded { evidence: *evidence, settled: &settled });
+            }
+        }
+        settle_one(evidence, self.reading, &policy, &log.outlook(), &mut settled);
+        for (at, engine) in &mut self.checkpoints {
+            if forgotten || *at > index {
+                *at += usize::from(!forgotten);
+                engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
+            }
+        }
+        self.engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
+        if !forgotten {
+            let outside = self.window.is_some_and(|span| evidence.operation.at.0 <= (self.clock - span).0);
+            self.view.take_in(&log, index, outside, evidence, &settled);
+            self.forget_prefixes();
+        }
+        self.scratch = settled;
+    }
+
+    /// Gives the policy that decided an operation, also one that arrived before the first change held in memory.
+    fn policy_for(&self, index: usize, at: Instant) -> &Arc<Policy> {
+        let change = self.changes.iter().rev().find(|change| change.at <= at);
+        self.policies
+            .iter()
+            .rev()
+            .find(|span| {
+                span.from <= index && change.is_none_or(|change| span.policy.version <= change.version)
+            })
+            .or(self.policies.first())
+            .map_or(&self.log.policy, |span| &span.policy)
+    }
+
+    fn price_came(&mut self, change: &PriceChange<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let model = live.growth.ingest.names.intern_model(&change.model);
+        self.named();
+        let log = Arc::make_mut(&mut self.log);
+        Arc::make_mut(&mut log.prices).change(model, change.row.clone());
+        let Some(live) = &mut self.live else { return };
+        for engine in live.floors.iter_mut().chain([&mut self.engine]) {
+            engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
+        }
+        let note = LogNote {
+            at: change.row.from.unwrap_or(live.now),
+            kind: NoteKind::Price,
+            text: price_text(change),
+            simulated: change.simulated,
+        };
+        Growth::note(&mut self.log, note);
+        let last = self.log.bounds().map(|(_, last)| last);
+        if change.row.from.is_none_or(|from| last.is_some_and(|last| from <= last)) {
+            self.recount();
+        }
+    }
+
+    /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
+    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, what: &str) {
+        self.touch();
+        self.named();
+        let newest = self.policies.last().map_or(0, |span| span.policy.version);
+        if policy.version <= newest {
+            return;
+        }
+        let before = self
+            .policies
+            .last()
+            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
+        let policy = Arc::new(policy);
+        let from = self.log.history.first_at(at);
+        let what = if what.is_empty() { describe_change(&before, &policy) } else { what.to_owned() };
+        // Every console keeps the same list of what can be taken back, whoever took something back.
+        if what.starts_with("undo") {
+            self.undo.pop();
+        } else {
+            self.undo.push(before);
+        }
+        if self
+            .staged
+            .as_ref()
+            .is_some_and(|staged| same_thresholds(staged, &policy) || !staged.same_shape(&policy))
+        {
+            self.staged = None;
+        }
+        self.changes.push(Change { version: policy.version, at, from, who: who.to_owned(), what });
+        if self.changes.len() > KEPT_CHANGES {
+            self.changes.remove(0);
+            self.undo.drain(..self.undo.len().saturating_sub(KEPT_CHANGES));
+        }
+        self.policies.push(PolicySpan { from, policy });
+        self.checkpoints.retain(|(at, _)| *at <= from);
+        if from < self.head {
+            self.recount();
+        } else if from == self.head {
+            self.enter_policy();
+        }
+        if !self.view.fits(&Arc::clone(self.policy())) {
+            self.rebuild();
+        }
+    }
+
+    /// Counts everything held in memory anew.
+    fn recount(&mut self) {
+        let head = self.head;
+        self.checkpoints.clear();
+        self.restart_engine();
+        self.forward_engine(head);
+        self.enter_policy();
+        self.rebuild();
+    }
+
+    /// Puts the engine at the first operation held.
+    pub(super) fn restart_at_floor(&mut self) -> bool {
+        let Some(live) = &self.live else { return false };
+        let Some(floor) = live.floors.get(floor_of(self.reading)) else { return false };
+        self.engine = floor.clone();
+        self.head = self.log.history.start();
+        true
+    }
+
+    /// Plays what has come in, where the newest is followed, and lets go of what is too much.
+    fn catch_up(&mut self) {
+        if self.play == Play::Following {
+            while self.head < self.log.len() {
+                self.one(true);
+            }
+            let last = self.log.bounds().map_or(self.clock, |(_, last)| last);
+            let now = self.live.as_ref().map_or(last, |live| live.now);
+            self.clock = self.clock.max(last).max(now);
+            self.slide_tail();
+            if !self.view.fits(&Arc::clone(self.policy())) {
+                self.rebuild();
+            }
+            self.forget_prefixes();
+        }
+        self.let_go();
+        if let Some(live) = &self.live {
+            live.growth.share_names(&mut self.log);
+        }
+    }
+
+    /// Lets the oldest operations go where there are more than memory should hold; a view that is held or was moved
+    /// back keeps them for as long again.
+    fn let_go(&mut self) {
+        let Some(live) = &self.live else { return };
+        let keep = live.growth.keep;
+        let history = &self.log.history;
+        let first = history.start();
+        let mut spare = history.spare(keep);
+        let needed =
+            if self.play == Play::Following { self.head } else { self.view.range().0.min(self.head) };
+        if first + spare > needed {
+            spare = history.spare(keep.saturating_mul(2));
+        }
+        if spare == 0 {
+            return;
+        }
+        let to = first + spare;
+        let log = Arc::clone(&self.log);
+        if self.head < to {
+            self.forward_engine(to);
+            self.enter_policy();
+            self.clock = log.history.get(to).map_or(self.clock, |first| first.at);
+            self.rebuild();
+            self.message = Some("the view moved on: older traffic is in the ledger".to_owned());
+        }
+        self.view.drop_before(&log, to, self.reading, &self.policies);
+        self.forget_prefixes();
+        self.sink_floors(&log, first, to);
+        let past = |place: &usize| *place >= to;
+        self.checkpoints.retain(|(at, _)| *at >= to);
+        self.marks.retain(past);
+        if self.looped.is_some_and(|(from, _)| from < to) || self.loop_start.is_some_and(|from| from < to) {
+            self.looped = None;
+            self.loop_start = None;
+        }
+        let current = self.policies.iter().rposition(|span| span.from <= to).unwrap_or(0);
+        self.policies.drain(..current);
+        if let Some(live) = &mut self.live {
+            drop(log);
+            live.growth.let_go(&mut self.log, spare);
+        }
+    }
+
+    /// Adds operations that are let go to the sums that stay.
+    fn sink_floors(&mut self, log: &Log, from: usize, to: usize) {
+        let mut settled = std::mem::take(&mut self.scratch);
+        let policies = &self.policies;
+        let Some(live) = &mut self.live else { return };
+        for (reading, floor) in [Reading::Recorded, Reading::Routed].into_iter().zip(&mut live.floors) {
+            for (index, evidence) in log.history.range(from, to) {
+                let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+                let Some(span) = span else { continue };
+                settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut settled);
+                floor.apply(Event::Recorded { evidence, settled: &settled });
+            }
+            if let Some(span) = policies.iter().rev().find(|span| span.from <= to)
+                && span.policy.version > floor.policy().version
+            {
+                floor.apply(Event::PolicyChanged(Arc::clone(&span.policy)));
+            }
+        }
+        self.scratch = settled;
+    }
+
+    /// Holds the view where it is; traffic goes on.
+    pub(super) fn hold(&mut self) {
+        if let Some(live) = &mut self.live
+            && self.play == Play::Following
+        {
+            self.play = Play::Paused;
+            live.held_since = Some(live.now);
+            live.fresh = 0;
+            live.rewound = false;
+        }
+    }
+
+    /// Lets those in that waited for the view to move.
+    pub(super) fn let_in(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        for waiting in std::mem::take(&mut live.waiting) {
+            self.insert(&waiting.id, waiting.operation, waiting.extra);
+        }
+    }
+
+    /// Goes on from where the view is held: to the newest where it was only held, else it plays on.
+    pub(super) fn go_on(&mut self) {
+        if self.live.as_ref().is_some_and(|live| live.rewound) && self.head < self.log.len() {
+            self.let_in();
+            self.play = Play::Playing;
+        } else {
+            self.follow();
+        }
+    }
+
+    /// Goes back to the newest.
+    pub(super) fn follow(&mut self) {
+        self.let_in();
+        if let Some(live) = &mut self.live {
+            live.held_since = None;
+            live.rewound = false;
+            live.fresh = 0;
+        }
+        self.play = Play::Following;
+        self.looped = None;
+        self.loop_start = None;
+        let end = self.log.len();
+        self.seek(end);
+        self.play = Play::Following;
+        self.catch_up();
+        self.slide();
+    }
+
+    /// Notes that the view is at another moment than it was held at.
+    pub(super) fn rewind(&mut self) {
+        self.hold();
+        self.let_in();
+        if let Some(live) = &mut self.live {
+            live.rewound = true;
+        }
+    }
+
+    /// Asks for a policy to come into force; says so, or why not.
+    pub(super) fn ask_for(&mut self, policy: &Arc<Policy>, what: String) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(why) = &live.read_only {
+            self.message = Some(format!("not applied: {why}"));
+        } else if live.closed.is_some() {
+            self.message = Some("not applied: the gateway is not connected".to_owned());
+        } else {
+            self.message = Some(format!("asked for: {what}"));
+            live.outgoing.push(Outgoing::Apply { policy: Arc::clone(policy), what });
+        }
+    }
+
+    /// Gives the log its strip before a picture is taken.
+    pub(super) fn draw_strip(&mut self) {
+        if let Some(live) = &self.live {
+            live.growth.draw_strip(&mut self.log);
+        }
+    }
+}

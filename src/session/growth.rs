@@ -1,0 +1,309 @@
+//! A log that grows while it is watched: what comes in is inserted at its place in time, the oldest is let go.
+//!
+//! Invariant: whatever the order of arrival, the log is the same as one loaded at once in order of time (property tests).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::log::{PROFILED, STRIP};
+use super::{Ingest, Log, LogNote, StripCell};
+use crate::outcome::{Evidence, Extra, Operation, ProfileFit};
+use crate::pricing::PriceBook;
+use crate::routing::ConfidenceSource;
+use crate::units::{Instant, SessionId};
+
+/// Places remembered for readers that hold indices.
+const REMEMBERED: usize = 1024;
+/// Profiles are fitted for the first time on this many operations, and again whenever their number has doubled.
+const FIRST_FIT: usize = 256;
+/// Notes kept.
+const NOTES: usize = 500;
+/// Sessions that may have become nobody's before a sweep is worth it.
+const SWEEP: usize = 65_536;
+
+/// Where a growing log took operations in between others, so that whoever holds an index can follow it.
+#[derive(Clone, Debug, Default)]
+pub struct Inserts {
+    origin: Arc<()>,
+    count: u64,
+    last: VecDeque<usize>,
+}
+
+impl Inserts {
+    /// Says whether two logs are the same one at different moments.
+    pub fn same_log(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.origin, &other.origin)
+    }
+
+    /// Counts the places so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Gives the lowest place since a count; `usize::MAX` where there was none.
+    pub fn lowest_since(&self, seen: u64) -> usize {
+        self.since(seen).map_or(0, |places| places.min().unwrap_or(usize::MAX))
+    }
+
+    /// Gives the present index of what was at an index when so many places were counted; none where that is too long ago.
+    pub fn moved(&self, index: usize, seen: u64) -> Option<usize> {
+        let places = self.since(seen)?;
+        Some(places.fold(index, |index, place| index + usize::from(place <= index)))
+    }
+
+    fn since(&self, seen: u64) -> Option<impl Iterator<Item = usize>> {
+        let new = usize::try_from(self.count.checked_sub(seen)?).ok()?;
+        let skipped = self.last.len().checked_sub(new)?;
+        Some(self.last.iter().skip(skipped).copied())
+    }
+
+    fn note(&mut self, index: usize) {
+        self.count += 1;
+        self.last.push_back(index);
+        if self.last.len() > REMEMBERED {
+            self.last.pop_front();
+        }
+    }
+}
+
+/// Counts of traffic in slots of time that double in length as the log does.
+#[derive(Clone, Debug)]
+struct Strip {
+    /// A slot's length in microseconds.
+    slot: i64,
+    /// The number of the first slot since the epoch.
+    first: i64,
+    cells: VecDeque<StripCell>,
+}
+
+impl Strip {
+    fn new() -> Self {
+        Self { slot: 1_000_000, first: 0, cells: VecDeque::new() }
+    }
+
+    fn number(&self, at: Instant) -> i64 {
+        at.0.div_euclid(self.slot)
+    }
+
+    fn add(&mut self, at: Instant, failed: bool) {
+        if self.cells.is_empty() {
+            self.first = self.number(at);
+        }
+        loop {
+            let number = self.number(at);
+            let last = self.first + i64::try_from(self.cells.len()).unwrap_or(0) - 1;
+            let needed = number.max(last) - number.min(self.first) + 1;
+            if needed <= STRIP as i64 {
+                break;
+            }
+            self.coarsen();
+        }
+        let number = self.number(at);
+        while number < self.first {
+            self.cells.push_front(StripCell::default());
+            self.first -= 1;
+        }
+        let place = usize::try_from(number - self.first).unwrap_or(0);
+        while self.cells.len() <= place {
+            self.cells.push_back(StripCell::default());
+        }
+        if let Some(cell) = self.cells.get_mut(place) {
+            cell.requests = cell.requests.saturating_add(1);
+            cell.errors = cell.errors.saturating_add(u32::from(failed));
+        }
+    }
+
+    fn remove(&mut self, at: Instant, failed: bool) {
+        let place = usize::try_from(self.number(at) - self.first).unwrap_or(usize::MAX);
+        if let Some(cell) = self.cells.get_mut(place) {
+            cell.requests = cell.requests.saturating_sub(1);
+            cell.errors = cell.errors.saturating_sub(u32::from(failed));
+        }
+    }
+
+    /// Doubles the length of a slot.
+    fn coarsen(&mut self) {
+        let mut cells: VecDeque<StripCell> = VecDeque::with_capacity(self.cells.len() / 2 + 1);
+        let first = self.first.div_euclid(2);
+        for (number, cell) in (self.first..).zip(&self.cells) {
+            let place = usize::try_from(number.div_euclid(2) - first).unwrap_or(0);
+            if cells.len() <= place {
+                cells.push_back(StripCell::default());
+            }
+            if let Some(sum) = cells.get_mut(place) {
+                sum.requests = sum.requests.saturating_add(cell.requests);
+                sum.errors = sum.errors.saturating_add(cell.errors);
+            }
+        }
+        self.slot = self.slot.saturating_mul(2);
+        self.first = first;
+        self.cells = cells;
+    }
+
+    /// Drops slots before a moment.
+    fn start_at(&mut self, at: Instant) {
+        while self.first < self.number(at) && !self.cells.is_empty() {
+            self.cells.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+/// What a log needs in order to grow.
+#[derive(Debug)]
+pub(super) struct Growth {
+    pub(super) ingest: Ingest,
+    pub(super) book: PriceBook,
+    pub(super) keep: usize,
+    fit: ProfileFit,
+    /// Operations taken in, in all.
+    seen: usize,
+    /// Operations that the profiles rest on.
+    pub(super) fitted: usize,
+    strip: Strip,
+    swept: usize,
+}
+
+/// Says whether any call of an operation failed.
+pub(super) fn failed(evidence: &Evidence<'_>) -> bool {
+    evidence.attempts().any(|attempt| !attempt.status.is_ok())
+}
+
+impl Growth {
+    pub(super) fn new(ingest: Ingest, book: PriceBook, keep: usize) -> Self {
+        Self {
+            ingest,
+            book,
+            keep,
+            fit: ProfileFit::default(),
+            seen: 0,
+            fitted: 0,
+            strip: Strip::new(),
+            swept: 0,
+        }
+    }
+
+    /// Looks up what was named for the first time; says whether there are new models.
+    pub(super) fn new_models(&mut self, log: &mut Arc<Log>) -> bool {
+        if self.ingest.names.models().len() == log.names.models().len() {
+            return false;
+        }
+        let log = Arc::make_mut(log);
+        log.names = self.ingest.names.share();
+        Arc::make_mut(&mut log.prices).extend(&self.book, &log.names);
+        true
+    }
+
+    /// Gives the log the names met lately.
+    pub(super) fn share_names(&self, log: &mut Arc<Log>) {
+        let (ours, theirs) = (&self.ingest.names, &log.names);
+        let same = ours.session_count() == theirs.session_count()
+            && ours.teams().len() == theirs.teams().len()
+            && ours.projects().len() == theirs.projects().len();
+        if !same {
+            Arc::make_mut(log).names = self.ingest.names.share();
+        }
+    }
+
+    /// Learns from an operation what profiles rest on; says whether they were fitted anew.
+    pub(super) fn learn(&mut self, operation: &Operation, extra: Option<&Extra>, log: &mut Arc<Log>) -> bool {
+        if self.seen >= PROFILED {
+            return false;
+        }
+        self.fit.add(&Evidence { operation, extra });
+        self.seen += 1;
+        if self.seen < FIRST_FIT || !self.seen.is_power_of_two() {
+            return false;
+        }
+        self.fitted = self.seen;
+        Arc::make_mut(log).profiles = self.fit.finish();
+        true
+    }
+
+    /// Takes an operation in at its place and gives its index.
+    pub(super) fn insert(
+        &mut self,
+        log: &mut Arc<Log>,
+        id: &str,
+        operation: Operation,
+        extra: Option<Extra>,
+    ) -> usize {
+        let log = Arc::make_mut(log);
+        let failed = failed(&Evidence { operation: &operation, extra: extra.as_ref() });
+        log.classified += usize::from(operation.source != ConfidenceSource::Recorded);
+        log.simulated += usize::from(operation.simulated);
+        self.strip.add(operation.at, failed);
+        let end = log.history.len();
+        let index = log.history.insert(id, operation, extra);
+        let narrow = u32::try_from(index).unwrap_or(u32::MAX);
+        if index < end {
+            log.inserts.note(index);
+            for error in log.errors.iter_mut().rev().take_while(|error| **error >= narrow) {
+                *error = error.saturating_add(1);
+            }
+        }
+        if failed {
+            let place = log.errors.partition_point(|&error| error < narrow);
+            log.errors.insert(place, narrow);
+        }
+        index
+    }
+
+    /// Takes a note in at its place.
+    pub(super) fn note(log: &mut Arc<Log>, note: LogNote) {
+        let notes = &mut Arc::make_mut(log).notes;
+        let place = notes.partition_point(|old| old.at <= note.at);
+        notes.insert(place, note);
+        if notes.len() > NOTES {
+            notes.remove(0);
+        }
+    }
+
+    /// Lets the oldest operations go; their number comes from [`crate::outcome::History::spare`].
+    pub(super) fn let_go(&mut self, log: &mut Arc<Log>, operations: usize) {
+        let log = Arc::make_mut(log);
+        let (start, to) = (log.history.start(), log.history.start() + operations);
+        for (_, evidence) in log.history.range(start, to) {
+            self.strip.remove(evidence.operation.at, failed(&evidence));
+            log.simulated = log.simulated.saturating_sub(usize::from(evidence.operation.simulated));
+            let classified = evidence.operation.source != ConfidenceSource::Recorded;
+            log.classified = log.classified.saturating_sub(usize::from(classified));
+        }
+        log.history.let_go(operations);
+        log.errors.retain(|&error| error as usize >= to);
+        if let Some((first, _)) = log.history.bounds() {
+            self.strip.start_at(first);
+        }
+        if self.strip.cells.len() < STRIP / 8 {
+            self.redraw_strip(log);
+        }
+        let sessions = self.ingest.names.session_count();
+        if sessions - self.swept > SWEEP {
+            self.swept = sessions;
+            let mut used = vec![false; sessions];
+            for (_, evidence) in log.history.range(to, log.history.len()) {
+                let index = evidence.operation.session.index();
+                if let Some(slot) = index.and_then(|index| used.get_mut(index)) {
+                    *slot = true;
+                }
+            }
+            let keep = |id: SessionId| id.index().and_then(|at| used.get(at)).copied().unwrap_or(false);
+            self.ingest.names.forget_sessions(keep);
+            log.names = self.ingest.names.share();
+        }
+    }
+
+    fn redraw_strip(&mut self, log: &Log) {
+        self.strip = Strip::new();
+        for (_, evidence) in log.history.range(0, log.history.len()) {
+            self.strip.add(evidence.operation.at, failed(&evidence));
+        }
+    }
+
+    /// Gives the log its strip.
+    pub(super) fn draw_strip(&self, log: &mut Arc<Log>) {
+        if !log.strip.iter().eq(self.strip.cells.iter()) {
+            Arc::make_mut(log).strip = self.strip.cells.iter().copied().collect();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a live session says of itself besides its traffic: where it listens, how its models are, what its ledger does.
+//!
+//! Plain data; whoever drives the live traffic fills it in and the console draws it.
+
+use std::sync::Arc;
+
+use crate::units::{Instant, Pico, Span};
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Severity {
+    /// All is well.
+    #[default]
+    Fine,
+    /// Somebody should look.
+    Warning,
+    /// Something does not work.
+    Failure,
+}
+
+/// What a breaker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Breaker {
+    /// Calls go through.
+    #[default]
+    Closed,
+    /// Calls are refused until a moment.
+    Open {
+        /// When a call is tried again.
+        until: Instant,
+    },
+    /// One call is tried.
+    HalfOpen,
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headroom {
+    /// What is left.
+    pub left: u64,
+    /// The limit, where known.
+    pub limit: Option<u64>,
+}
+
+/// How one model at one provider is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ModelHealth {
+    /// The provider.
+    pub provider: String,
+    /// The model, as in the traffic.
+    pub model: String,
+    /// The breaker.
+    pub breaker: Breaker,
+    /// Calls going on.
+    pub in_flight: u64,
+    /// Requests left in the provider's quota, where it says.
+    pub requests: Option<Headroom>,
+    /// Tokens left in the provider's quota, where it says.
+    pub tokens: Option<Headroom>,
+    /// When the quota is full again, where the provider says.
+    pub resets: Option<Instant>,
+    /// The last error; empty where there was none lately.
+    pub last_error: String,
+    /// Whether the answers are made up.
+    pub simulated: bool,
+}
+
+/// What the ledger does, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LedgerState {
+    /// In a few words; empty for nothing to say.
+    pub text: String,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+/// A live session at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LiveStatus {
+    /// Where it listens: `http://127.0.0.1:4141`.
+    pub address: String,
+    /// Since when.
+    pub started: Instant,
+    /// Whether any answer may be made up.
+    pub simulated: bool,
+    /// The providers whose answers are made up.
+    pub simulated_providers: Vec<String>,
+    /// How the models are.
+    pub models: Vec<ModelHealth>,
+    /// Operations begun and not answered.
+    pub open: u64,
+    /// The ledger.
+    pub ledger: LedgerState,
+    /// Virtual keys in use.
+    pub keys: u64,
+    /// Whether it takes no new requests and waits for those in flight.
+    pub draining: bool,
+}
+
+impl LiveStatus {
+    /// Finds how a model is: the worst of it where several providers have it.
+    pub fn health<'a>(&'a self, model: &str) -> Option<&'a ModelHealth> {
+        let rank = |health: &ModelHealth| match health.breaker {
+            Breaker::Open { .. } => 2,
+            Breaker::HalfOpen => 1,
+            Breaker::Closed => 0,
+        };
+        self.models.iter().filter(|health| health.model == model).max_by_key(|health| rank(health))
+    }
+}
+
+/// What the player knows of the live session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveView {
+    /// What it says of itself.
+    pub status: Arc<LiveStatus>,
+    /// The moment by its clock.
+    pub now: Instant,
+    /// How long the view has been held, where it is.
+    pub held: Option<Span>,
+    /// Requests that came in since.
+    pub fresh: u64,
+    /// Whether the view was moved to an earlier moment.
+    pub rewound: bool,
+    /// Lines of the feed that were lost on the way here.
+    pub lost: u64,
+    /// Why the feed ended, where it did.
+    pub closed: Option<Arc<str>>,
+    /// Why this console may not change anything; none where it may.
+    pub read_only: Option<Arc<str>>,
+    /// Operations that estimates rest on.
+    pub fitted: usize,
+    /// What was asked of the prompt box last, and what came of it.
+    pub answer: Option<Arc<Answer>>,
+}
+
+/// A prompt typed in the console.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Question {
+    /// Tells answers apart.
+    pub ticket: u64,
+    /// What was typed.
+    pub prompt: String,
+    /// The team; empty for none.
+    pub team: String,
+    /// The project; empty for none.
+    pub project: String,
+    /// The kind of work; empty leaves that to the classifier.
+    pub task: String,
+    /// The model to ask for: `auto`, `auto/ROUTE` or a name.
+    pub model: String,
+}
+
+/// What came of a question that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The question's.
+    pub ticket: u64,
+    /// The answer, or why there is none.
+    pub outcome: Result<Reply, String>,
+}
+
+/// An answer of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// The text, as it came; to be cleaned before it is drawn.
+    pub text: String,
+    /// The model that served.
+    pub model: String,
+    /// The rung, where a ladder applied.
+    pub rung: String,
+    /// What it cost, where known.
+    pub cost: Option<Pico>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u64,
+    /// The operation's id, as in the traffic.
+    pub operation: String,
+    /// Whether it is made up.
+    pub simulated: bool,
+}

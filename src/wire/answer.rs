@@ -1,0 +1,118 @@
+//! A provider's finished answer, in the client's dialect, and whether it is fit for use.
+
+use bytes::Bytes;
+
+use super::json::{Value, check};
+use super::reply::{Choice, Part, Reply};
+use super::{Ask, Dialect, Finish, WireError, chat, gemini, messages, responses, translate};
+use crate::record::json;
+use crate::record::usage::{Counted, OpenAiUsage};
+use crate::routing::Check;
+
+/// A finished answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The body for the client; the provider's own bytes where both speak the same dialect.
+    pub body: Bytes,
+    /// What the provider says it used.
+    pub usage: Option<Counted>,
+    /// The model that the provider says it used.
+    pub model: Option<String>,
+    /// Whether the answer is fit for use, where that can be seen.
+    pub check: Check,
+    /// Why it ended.
+    pub finish: Finish,
+    /// The bytes that the model wrote: text and arguments of calls.
+    pub output_bytes: u64,
+}
+
+/// Reads a provider's answer to `ask` and puts it into the client's dialect.
+pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError> {
+    if from != ask.dialect() && !ask.dialect().reaches(from) {
+        return Err(WireError::Unsupported { from: ask.dialect(), to: from });
+    }
+    let root = check(&body).map_err(|error| WireError::Malformed(error.to_string()))?;
+    if !root.is_object() {
+        return Err(WireError::Malformed("it is not an object".to_owned()));
+    }
+    if from == Dialect::OpenAiEmbeddings {
+        return Ok(embeddings(root, body.clone()));
+    }
+    let reply = match from {
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
+        Dialect::OpenAiResponses => responses::answer::read(root),
+        Dialect::AnthropicMessages => messages::answer::read(root),
+        Dialect::Gemini => gemini::answer::read(root),
+    };
+    if reply.choices.is_empty() {
+        return Err(WireError::Malformed("it holds no answer".to_owned()));
+    }
+    let translated = if from == ask.dialect() { body.clone() } else { translate::answer(ask, &reply) };
+    Ok(Answer {
+        body: translated,
+        usage: reply.usage,
+        model: reply.model.as_deref().map(str::to_owned),
+        check: checked(ask, &reply),
+        finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
+        output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
+    })
+}
+
+fn embeddings(root: Value<'_>, body: Bytes) -> Answer {
+    let usage = root.get("usage").and_then(super::reply::block::<OpenAiUsage>);
+    let is_empty = root.get("data").is_none_or(|data| data.items().next().is_none());
+    Answer {
+        usage: usage.and_then(|usage| super::reply::buckets(usage.counted())),
+        model: root.text_of("model").map(std::borrow::Cow::into_owned),
+        check: if is_empty { Check::Failed } else { Check::None },
+        finish: Finish::Stop,
+        output_bytes: 0,
+        body,
+    }
+}
+
+/// Says whether an answer is fit for use: every choice has to be.
+fn checked(ask: &Ask, reply: &Reply<'_>) -> Check {
+    let required = ask.required_keys();
+    let mut all = Check::None;
+    for choice in &reply.choices {
+        match checked_choice(ask.measures().wants_json, &required, choice) {
+            Check::Failed => return Check::Failed,
+            Check::Passed => all = Check::Passed,
+            Check::None => {}
+        }
+    }
+    all
+}
+
+fn checked_choice(wants_json: bool, required: &[String], choice: &Choice<'_>) -> Check {
+    let text = choice.text();
+    let has_refusal = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let has_calls = choice.calls().next().is_some();
+    if text.trim().is_empty() && !has_calls && !has_refusal {
+        return Check::Failed;
+    }
+    if choice.calls().any(|call| !call.arguments.trim().is_empty() && !is_json(&call.arguments)) {
+        return Check::Failed;
+    }
+    if !wants_json {
+        return if has_calls { Check::Passed } else { Check::None };
+    }
+    let is_cut = choice.finish == Finish::Length;
+    // Where the model calls tools first, the JSON comes with a later answer.
+    let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, required);
+    if is_cut || !is_fit { Check::Failed } else { Check::Passed }
+}
+
+fn is_json(text: &str) -> bool {
+    json::read::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Says whether a text is JSON and has the keys that its schema demands.
+fn fits(text: &str, required: &[String]) -> bool {
+    if !is_json(text) {
+        return false;
+    }
+    let value = Value::of(text);
+    required.iter().all(|name| value.members().any(|(key, _)| key == name.as_str()))
+}

@@ -1,0 +1,310 @@
+//! One pass over a request: its top-level members, and of each message its role, its size and whether it holds text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::AskMeasures;
+use crate::wire::json::Value;
+use crate::wire::{Dialect, WireError};
+
+/// The bytes that a picture stands for in the estimate of the prompt.
+const PICTURE: u64 = 4 * 1024;
+
+/// What the pass found. Spans are byte ranges of the body.
+#[derive(Clone, Default)]
+pub(super) struct Scan {
+    pub(super) model: String,
+    pub(super) model_span: Range<usize>,
+    pub(super) stream: bool,
+    pub(super) include_usage: bool,
+    pub(super) stream_options: Option<Range<usize>>,
+    /// The limits of output as they stand in the body: key and place of the value.
+    pub(super) limits: Vec<(&'static str, Range<usize>)>,
+    /// Where the last member ends, for members to be added.
+    pub(super) end: usize,
+    pub(super) ask: Option<Range<usize>>,
+    pub(super) schema: Option<Range<usize>>,
+    pub(super) user: Option<String>,
+    pub(super) measures: AskMeasures,
+}
+
+/// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
+const READ: [&str; 16] = [
+    "model",
+    "stream",
+    "stream_options",
+    "messages",
+    "input",
+    "system",
+    "instructions",
+    "tools",
+    "functions",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n",
+    "user",
+    "metadata",
+    "response_format",
+];
+
+/// Reads what routing needs from a checked body.
+pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
+    if dialect == Dialect::Gemini {
+        return Err(WireError::Unsupported { from: dialect, to: dialect });
+    }
+    if !root.is_object() {
+        return Err(WireError::NotJson("the body has to be an object".to_owned()));
+    }
+    let mut scan = Scan { measures: AskMeasures { choices: 1, ..AskMeasures::default() }, ..Scan::default() };
+    let mut prompt = Prompt::default();
+    let mut seen = 0u32;
+    let mut has_model = false;
+    for (key, value) in root.members() {
+        let key = &*key;
+        scan.end = value.span_in(body).end;
+        if let Some(place) = READ.iter().position(|read| *read == key) {
+            if seen & (1 << place) != 0 {
+                return Err(WireError::invalid(key, "given twice; give it once"));
+            }
+            seen |= 1 << place;
+        }
+        match key {
+            "model" => {
+                let name = value.text().filter(|name| !name.is_empty());
+                scan.model =
+                    name.ok_or_else(|| WireError::invalid("model", "has to be a name"))?.into_owned();
+                scan.model_span = value.span_in(body);
+                has_model = true;
+            }
+            "stream_options" => {
+                scan.stream_options = Some(value.span_in(body));
+                scan.include_usage = value.get("include_usage").and_then(Value::flag) == Some(true);
+            }
+            _ if value.is_null() => {}
+            "stream" if dialect != Dialect::OpenAiEmbeddings => {
+                scan.stream =
+                    value.flag().ok_or_else(|| WireError::invalid("stream", "has to be true or false"))?;
+            }
+            "messages" if matches!(dialect, Dialect::OpenAiChat | Dialect::AnthropicMessages) => {
+                prompt.turns(dialect, "messages", value, body)?;
+            }
+            "input" if dialect == Dialect::OpenAiResponses => {
+                if value.is_text() {
+                    prompt.sole(value, body);
+                } else {
+                    prompt.turns(dialect, "input", value, body)?;
+                }
+            }
+            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body),
+            "system" | "instructions" => prompt.bytes += len(value),
+            "tools" | "functions" => {
+                prompt.bytes += len(value);
+                scan.measures.tools += u32::try_from(value.items().count()).unwrap_or(u32::MAX);
+            }
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
+                if let Some(name) = limits_of(dialect).iter().find(|name| **name == key) {
+                    let limit = value.number().ok_or_else(|| {
+                        WireError::invalid(key, "has to be a whole number that is not negative")
+                    })?;
+                    scan.limits.push((name, value.span_in(body)));
+                    let now = scan.measures.max_output.unwrap_or(limit);
+                    scan.measures.max_output = Some(now.min(limit));
+                }
+            }
+            "n" if dialect == Dialect::OpenAiChat => {
+                let n = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
+                scan.measures.choices =
+                    n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
+            }
+            "user" => scan.user = value.text().map(Cow::into_owned),
+            "metadata" if dialect == Dialect::AnthropicMessages => {
+                scan.user = value.text_of("user_id").map(Cow::into_owned);
+            }
+            "response_format" | "text" | "output_config" | "output_format" => {
+                format(dialect, key, value, body, &mut scan);
+            }
+            _ => {}
+        }
+    }
+    if !has_model {
+        return Err(WireError::invalid("model", "is missing; name a model, or \"auto\""));
+    }
+    let wanted = match dialect {
+        Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("messages"),
+        Dialect::OpenAiEmbeddings => Some("input"),
+        // A response may build on an earlier one and say nothing new.
+        Dialect::OpenAiResponses | Dialect::Gemini => None,
+    };
+    if let Some(wanted) = wanted
+        && !prompt.is_there
+    {
+        return Err(WireError::invalid(wanted, "is missing"));
+    }
+    prompt.into(&mut scan);
+    Ok(scan)
+}
+
+/// Gives the keys under which a dialect states the most tokens of output.
+pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
+        Dialect::OpenAiResponses => &["max_output_tokens"],
+        Dialect::AnthropicMessages => &["max_tokens"],
+        Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
+    }
+}
+
+/// Reads whether the answer has to be JSON, and by which schema.
+fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut Scan) {
+    let (format, nested) = match (dialect, key) {
+        (Dialect::OpenAiChat, "response_format") => (Some(value), Some("json_schema")),
+        (Dialect::OpenAiResponses, "text") | (Dialect::AnthropicMessages, "output_config") => {
+            (value.get("format"), None)
+        }
+        (Dialect::AnthropicMessages, "output_format") => (Some(value), None),
+        _ => return,
+    };
+    let Some(format) = format else { return };
+    if matches!(format.text_of("type").as_deref(), Some("json_object" | "json_schema")) {
+        scan.measures.wants_json = true;
+        let holder = nested.map_or(Some(format), |name| format.get(name));
+        scan.schema = holder.and_then(|holder| holder.get("schema")).map(|schema| schema.span_in(body));
+    }
+}
+
+fn len(value: Value<'_>) -> u64 {
+    value.raw().len() as u64
+}
+
+/// What is known of the prompt so far.
+#[derive(Default)]
+struct Prompt {
+    is_there: bool,
+    bytes: u64,
+    turns: u64,
+    user_turns: u32,
+    ask: Option<Range<usize>>,
+    before_ask: u64,
+    has_images: bool,
+}
+
+impl Prompt {
+    /// Takes the whole input as what the user asks.
+    fn sole(&mut self, value: Value<'_>, body: &[u8]) {
+        self.is_there = true;
+        self.bytes += len(value);
+        self.user_turns = 1;
+        self.ask = Some(value.span_in(body));
+    }
+
+    fn turns(
+        &mut self,
+        dialect: Dialect,
+        field: &str,
+        value: Value<'_>,
+        body: &[u8],
+    ) -> Result<(), WireError> {
+        self.is_there = true;
+        if !value.is_array() {
+            return Err(WireError::invalid(field, "has to be a list"));
+        }
+        for (at, turn) in value.items().enumerate() {
+            if !turn.is_object() {
+                return Err(WireError::invalid(format!("{field}[{at}]"), "has to be an object"));
+            }
+            let before = self.turns;
+            let (mut role, mut content, mut kind) = (None, None, None);
+            for (key, value) in turn.members() {
+                match &*key {
+                    "role" => role = value.text(),
+                    "content" => content = Some(value),
+                    "type" => kind = value.text(),
+                    _ => {}
+                }
+            }
+            if role.is_none() && dialect != Dialect::OpenAiResponses {
+                return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
+            }
+            let pictures = content.map_or(0, |content| self.pictures(content));
+            self.turns += len(turn).saturating_sub(pictures);
+            let is_message = kind.is_none_or(|kind| kind == "message");
+            if is_message
+                && role.as_deref() == Some("user")
+                && let Some(content) = content.filter(|content| has_text(*content))
+            {
+                self.user_turns += 1;
+                self.ask = Some(content.span_in(body));
+                self.before_ask = before;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the pictures of a content list; gives the bytes by which they are larger than what they stand for.
+    fn pictures(&mut self, content: Value<'_>) -> u64 {
+        let mut excess = 0;
+        for part in content.items() {
+            let kind = part.text_of("type");
+            match kind.as_deref() {
+                Some("image" | "image_url" | "input_image") => {
+                    self.has_images = true;
+                    excess += len(part).saturating_sub(PICTURE);
+                    self.turns += PICTURE.saturating_sub(len(part));
+                }
+                Some("tool_result") => {
+                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner))
+                }
+                _ => {}
+            }
+        }
+        excess
+    }
+
+    /// The same for the content of a tool's result, which holds no further results.
+    fn pictures_within(&mut self, content: Value<'_>) -> u64 {
+        let is_picture = |part: &Value<'_>| part.text_of("type").as_deref() == Some("image");
+        let mut excess = 0;
+        for part in content.items().filter(is_picture) {
+            self.has_images = true;
+            excess += len(part).saturating_sub(PICTURE);
+        }
+        excess
+    }
+
+    fn into(self, scan: &mut Scan) {
+        scan.ask = self.ask;
+        let measures = &mut scan.measures;
+        measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
+        measures.earlier_user_turns = self.user_turns.saturating_sub(1);
+        measures.earlier_bytes = self.before_ask;
+        measures.has_images = self.has_images;
+    }
+}
+
+/// Says whether the content of a user's message holds text of its own, not results of tools alone.
+fn has_text(content: Value<'_>) -> bool {
+    content.is_text() || content.items().any(|part| part.is_text() || is_text_part(part))
+}
+
+fn is_text_part(part: Value<'_>) -> bool {
+    matches!(part.text_of("type").as_deref(), Some("text" | "input_text"))
+}
+
+/// Gives the text of a message's content: a string, or its text parts, one a line.
+pub(super) fn text_within<'a>(content: Value<'a>) -> Cow<'a, str> {
+    if content.is_text() {
+        return content.text().unwrap_or_default();
+    }
+    let text_of = |part: Value<'a>| if part.is_text() { part.text() } else { part.text_of("text") };
+    let is_text = |part: &Value<'a>| part.is_text() || is_text_part(*part);
+    let mut parts = content.items().filter(is_text).map(text_of);
+    let first = parts.next().flatten().unwrap_or_default();
+    parts.flatten().fold(first, |mut all, part| {
+        if !all.is_empty() {
+            all.to_mut().push('\n');
+        }
+        all.to_mut().push_str(&part);
+        all
+    })
+}

@@ -1,0 +1,18 @@
+//! OpenAI's chat completions, and the many servers that speak the same.
+
+pub(super) mod answer;
+pub(super) mod stream;
+
+use super::reply::Finish;
+
+/// Reads why an answer ended.
+fn finish_from(word: &str) -> Finish {
+    match word {
+        "stop" | "eos" => Finish::Stop,
+        // Mistral says `model_length` where the window is full.
+        "length" | "model_length" => Finish::Length,
+        "tool_calls" | "function_call" => Finish::ToolCalls,
+        "content_filter" => Finish::Filtered,
+        _ => Finish::Other,
+    }
+}

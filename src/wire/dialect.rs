@@ -1,0 +1,60 @@
+//! The languages that clients and providers of models speak.
+
+use std::fmt;
+
+/// A request and answer format, as the provider that invented it documents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialect {
+    /// `POST /v1/chat/completions`: OpenAI, Mistral, and every compatible server.
+    OpenAiChat,
+    /// `POST /v1/responses`.
+    OpenAiResponses,
+    /// `POST /v1/embeddings`.
+    OpenAiEmbeddings,
+    /// `POST /v1/messages`.
+    AnthropicMessages,
+    /// `models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
+    Gemini,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 5] = [
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::OpenAiEmbeddings,
+        Self::AnthropicMessages,
+        Self::Gemini,
+    ];
+
+    /// Gives the words used in messages to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "OpenAI chat completions",
+            Self::OpenAiResponses => "OpenAI responses",
+            Self::OpenAiEmbeddings => "OpenAI embeddings",
+            Self::AnthropicMessages => "Anthropic messages",
+            Self::Gemini => "Gemini generateContent",
+        }
+    }
+
+    /// Says whether a request of this dialect can be put to a provider that speaks `to`.
+    ///
+    /// A particular request may still hold a field that cannot be carried.
+    pub const fn reaches(self, to: Self) -> bool {
+        match (self, to) {
+            (Self::OpenAiChat, Self::OpenAiChat)
+            | (Self::OpenAiResponses, Self::OpenAiResponses)
+            | (Self::OpenAiEmbeddings, Self::OpenAiEmbeddings)
+            | (Self::AnthropicMessages, Self::AnthropicMessages) => true,
+            (Self::Gemini | Self::OpenAiEmbeddings, _) => false,
+            (_, to) => matches!(to, Self::OpenAiChat | Self::AnthropicMessages | Self::Gemini),
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

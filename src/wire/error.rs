@@ -1,0 +1,167 @@
+//! What may go wrong between client and provider, in a form that every dialect can say.
+//!
+//! Invariant: no error quotes a prompt, an answer or a key; what an upstream said is cleaned by `faults` first.
+
+use super::Dialect;
+
+/// Why a request, an answer or a stream could not be read or carried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The client's body is no JSON object.
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(String),
+    /// The client's body nests beyond what any reader should follow.
+    #[error("the body nests deeper than {most} levels", most = crate::record::json::DEEPEST)]
+    TooDeep,
+    /// A field of the client's request is missing or wrong.
+    #[error("{field}: {what}")]
+    Invalid {
+        /// The field's path.
+        field: String,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// A field of the client's request has no counterpart at the provider; leaving it out would change the meaning.
+    #[error("{field}: {to} has no counterpart for it; leave it out, or ask for a model that understands it")]
+    Untranslatable {
+        /// The field's path.
+        field: String,
+        /// The provider's dialect.
+        to: Dialect,
+    },
+    /// These two dialects cannot be joined at all.
+    #[error("a request in the form of {from} cannot be put to a provider that speaks {to}")]
+    Unsupported {
+        /// The client's dialect.
+        from: Dialect,
+        /// The provider's dialect.
+        to: Dialect,
+    },
+    /// The provider's answer or event makes no sense.
+    #[error("the provider's answer cannot be read: {0}")]
+    Malformed(String),
+    /// An event of the provider's stream does not end.
+    #[error("an event of the provider's stream is longer than {0} bytes")]
+    TooLong(usize),
+    /// The provider reported an error where an answer should stand.
+    #[error("the provider reported an error: {}", .0.message)]
+    Upstream(ApiError),
+}
+
+impl WireError {
+    /// Makes an [`Self::Invalid`].
+    pub(super) fn invalid(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), what: what.into() }
+    }
+
+    /// Says whether the client's request is at fault, not the provider.
+    pub fn is_clients(&self) -> bool {
+        !matches!(self, Self::Malformed(_) | Self::TooLong(_) | Self::Upstream(_))
+    }
+
+    /// Gives the error as it is told to a client.
+    pub fn to_api(&self) -> ApiError {
+        let of = |kind: ErrorKind, param: Option<&String>| ApiError {
+            param: param.cloned(),
+            ..ApiError::new(kind, self.to_string())
+        };
+        match self {
+            Self::Upstream(error) => error.clone(),
+            Self::Malformed(_) | Self::TooLong(_) => of(ErrorKind::Server, None),
+            Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
+                of(ErrorKind::InvalidRequest, Some(field))
+            }
+            Self::NotJson(_) | Self::TooDeep | Self::Unsupported { .. } => {
+                of(ErrorKind::InvalidRequest, None)
+            }
+        }
+    }
+}
+
+/// What kind of trouble an API reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request is wrong.
+    InvalidRequest,
+    /// No key, or a wrong one.
+    Authentication,
+    /// The key may not do this.
+    Permission,
+    /// No such model or path.
+    NotFound,
+    /// The request is too large.
+    TooLarge,
+    /// Too many requests or tokens for now.
+    RateLimited,
+    /// A budget is spent.
+    Budget,
+    /// The provider has too much to do.
+    Overloaded,
+    /// The provider failed, or its answer could not be read.
+    Server,
+    /// No answer in time.
+    Timeout,
+}
+
+impl ErrorKind {
+    /// Gives the HTTP status that goes with the kind.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest => 400,
+            Self::Authentication => 401,
+            Self::Permission => 403,
+            Self::NotFound => 404,
+            Self::TooLarge => 413,
+            Self::RateLimited | Self::Budget => 429,
+            Self::Overloaded => 503,
+            Self::Server => 502,
+            Self::Timeout => 504,
+        }
+    }
+
+    /// Reads the kind from an HTTP status.
+    pub const fn from_status(status: u16) -> Self {
+        match status {
+            401 => Self::Authentication,
+            402 | 403 => Self::Permission,
+            404 => Self::NotFound,
+            408 | 504 => Self::Timeout,
+            413 => Self::TooLarge,
+            429 => Self::RateLimited,
+            503 | 529 => Self::Overloaded,
+            400..500 => Self::InvalidRequest,
+            _ => Self::Server,
+        }
+    }
+}
+
+/// An error as an API tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// What kind of trouble.
+    pub kind: ErrorKind,
+    /// A word for programs, where there is one.
+    pub code: Option<String>,
+    /// What happened, for people.
+    pub message: String,
+    /// The field at fault, where there is one.
+    pub param: Option<String>,
+    /// How long to wait, where it is known.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    /// Makes an error of a kind, with the status that goes with it.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            status: kind.status(),
+            kind,
+            code: None,
+            message: message.into(),
+            param: None,
+            retry_after_ms: None,
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Errors as clients' libraries read them, and errors as providers tell them.
+//!
+//! Invariant: what an upstream says is passed on without control characters, without anything that looks like a key,
+//! and never longer than [`LONGEST`] characters.
+
+use bytes::Bytes;
+
+use super::json::{Value, check, object};
+use super::{ApiError, Dialect, ErrorKind};
+
+/// The most characters of an upstream's message that are kept.
+const LONGEST: usize = 1_000;
+/// The most bytes of an upstream's error that are read.
+const READ: usize = 64 * 1024;
+
+/// Writes an error in the exact shape that the libraries of a dialect parse.
+pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
+    let mut out = Vec::with_capacity(160 + error.message.len());
+    match to {
+        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+            object(&mut out, |o| o.object("error", |o| openai_error(o, error)));
+        }
+        Dialect::AnthropicMessages => object(&mut out, |o| {
+            o.text("type", "error");
+            o.object("error", |o| {
+                o.text("type", anthropic_type(error.kind));
+                o.text("message", &error.message);
+            });
+        }),
+        Dialect::Gemini => object(&mut out, |o| {
+            o.object("error", |o| {
+                o.number("code", u64::from(error.status));
+                o.text("message", &error.message);
+                o.text("status", gemini_status(error.kind));
+            });
+        }),
+    }
+    out.into()
+}
+
+/// Writes the data of an error event; `number` counts the events of a stream of responses.
+pub(super) fn error_event(to: Dialect, error: &ApiError, number: u64) -> Bytes {
+    if to != Dialect::OpenAiResponses {
+        return error_body(to, error);
+    }
+    let mut out = Vec::with_capacity(256 + error.message.len() * 2);
+    object(&mut out, |o| {
+        o.text("type", "error");
+        o.number("sequence_number", number);
+        o.text_or_null("code", error.code.as_deref().or(openai_code(error.kind)));
+        o.text("message", &error.message);
+        o.text_or_null("param", error.param.as_deref());
+        // Without this member OpenAI's library hands the event to the program instead of raising it.
+        o.object("error", |o| openai_error(o, error));
+    });
+    out.into()
+}
+
+/// Writes the members of OpenAI's error object.
+pub(super) fn openai_error(o: &mut super::json::Object<'_>, error: &ApiError) {
+    o.text("message", &error.message);
+    o.text("type", openai_type(error.kind));
+    o.text_or_null("param", error.param.as_deref());
+    o.text_or_null("code", error.code.as_deref().or(openai_code(error.kind)));
+}
+
+const fn openai_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::NotFound | ErrorKind::TooLarge => "invalid_request_error",
+        ErrorKind::Authentication => "authentication_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::Budget => "insufficient_quota",
+        ErrorKind::Overloaded | ErrorKind::Server => "server_error",
+        ErrorKind::Timeout => "timeout_error",
+    }
+}
+
+const fn openai_code(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Authentication => Some("invalid_api_key"),
+        ErrorKind::NotFound => Some("model_not_found"),
+        ErrorKind::RateLimited => Some("rate_limit_exceeded"),
+        ErrorKind::Budget => Some("insufficient_quota"),
+        ErrorKind::Overloaded => Some("overloaded"),
+        _ => None,
+    }
+}
+
+const fn anthropic_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest => "invalid_request_error",
+        ErrorKind::Authentication => "authentication_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::NotFound => "not_found_error",
+        ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::Budget => "billing_error",
+        ErrorKind::Overloaded => "overloaded_error",
+        ErrorKind::Server => "api_error",
+        ErrorKind::Timeout => "timeout_error",
+    }
+}
+
+const fn gemini_status(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::TooLarge => "INVALID_ARGUMENT",
+        ErrorKind::Authentication => "UNAUTHENTICATED",
+        ErrorKind::Permission => "PERMISSION_DENIED",
+        ErrorKind::NotFound => "NOT_FOUND",
+        ErrorKind::RateLimited | ErrorKind::Budget => "RESOURCE_EXHAUSTED",
+        ErrorKind::Overloaded => "UNAVAILABLE",
+        ErrorKind::Server => "INTERNAL",
+        ErrorKind::Timeout => "DEADLINE_EXCEEDED",
+    }
+}
+
+/// Reads the error that a provider answered with; where the body says nothing, the status speaks.
+///
+/// `from` names the provider; all their shapes are tried, as gateways in between often answer in another's.
+pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
+    let body = body.get(..body.len().min(READ)).unwrap_or(body);
+    let mut error = ApiError { status, ..ApiError::new(ErrorKind::from_status(status), "") };
+    match check(body) {
+        // Gemini wraps its errors into a list where it would have streamed one.
+        Ok(root) => read_object(root.items().next().unwrap_or(root), &mut error),
+        Err(_) => error.message = as_plain_text(body),
+    }
+    if error.message.is_empty() {
+        error.message = format!("{from} answered with status {status} and no message");
+    }
+    error.message = clean(&error.message);
+    error.code = error.code.map(|code| clean(&code)).filter(|code| !code.is_empty());
+    error.param = error.param.map(|param| clean(&param)).filter(|param| !param.is_empty());
+    error
+}
+
+/// Reads an error event of a stream, which comes without a status of its own.
+pub(super) fn read_event(from: Dialect, data: &str) -> ApiError {
+    let status = check(data.as_bytes()).ok().and_then(|root| {
+        let error = root.get("error").or_else(|| root.get("response")?.get("error")).unwrap_or(root);
+        let code = ["code", "status", "status_code"].iter().find_map(|key| error.get(key)?.number());
+        let by_code = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
+        by_code.or_else(|| Some(status_of(&error.text_of("type").or_else(|| error.text_of("code"))?)))
+    });
+    read_error(from, status.unwrap_or(502), data.as_bytes())
+}
+
+fn status_of(kind: &str) -> u16 {
+    match kind {
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "request_too_large" => 413,
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => 429,
+        "overloaded_error" => 529,
+        "timeout_error" => 504,
+        _ => 502,
+    }
+}
+
+fn read_object(root: Value<'_>, error: &mut ApiError) {
+    let nested = root.get("error").or_else(|| root.get("response")?.get("error"));
+    let inner = nested.filter(|inner| inner.is_object()).unwrap_or(root);
+    let said = ["message", "detail", "error", "msg"].iter().find_map(|key| inner.text_of(key));
+    let said = said.or_else(|| nested.and_then(Value::text));
+    // Some servers answer with a list of what is wrong.
+    let listed = || {
+        let first = inner.get("detail").or_else(|| root.get("detail"))?.items().next()?;
+        first.text_of("msg").or_else(|| first.text_of("message"))
+    };
+    error.message = said.or_else(listed).unwrap_or_default().into_owned();
+    let code = inner.get("code").filter(|code| code.is_text()).and_then(Value::text);
+    let word = code
+        .or_else(|| inner.text_of("status"))
+        .or_else(|| inner.text_of("type").filter(|kind| kind != "error"));
+    error.param = inner.text_of("param").map(std::borrow::Cow::into_owned);
+    error.retry_after_ms = retry_delay(inner);
+    if let Some(word) = word {
+        if matches!(&*word, "insufficient_quota" | "billing_error") {
+            error.kind = ErrorKind::Budget;
+        } else if word == "overloaded_error" {
+            error.kind = ErrorKind::Overloaded;
+        }
+        error.code = Some(word.into_owned());
+    }
+}
+
+/// Reads Google's `retryDelay: "34s"`.
+fn retry_delay(error: Value<'_>) -> Option<u64> {
+    let delay = error.get("details")?.items().find_map(|detail| detail.text_of("retryDelay"))?;
+    let (whole, part) = delay.strip_suffix('s')?.split_once('.').unwrap_or((delay.strip_suffix('s')?, ""));
+    let millis: String = part.chars().chain("000".chars()).take(3).collect();
+    whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(millis.parse().ok()?)
+}
+
+/// Gives a body that is no JSON as text; a page of HTML says nothing to anyone.
+fn as_plain_text(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.starts_with('<') { String::new() } else { text.to_owned() }
+}
+
+/// Takes out control characters and what looks like a key, and cuts to [`LONGEST`] characters.
+pub(super) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(LONGEST * 4));
+    let mut bearer = false;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        if bearer {
+            out.push_str("[redacted]");
+        } else {
+            redact(word, &mut out);
+        }
+        bearer = word.trim_end_matches(':').eq_ignore_ascii_case("bearer");
+    }
+    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    out.chars().filter(|c| !invisible(*c)).take(LONGEST).collect()
+}
+
+/// What keys of the usual providers, and our own, begin with.
+const KEYS: [&str; 14] =
+    ["sk-", "sk_", "pk-", "pm_", "AIza", "ya29.", "gsk_", "xai-", "rk_", "hf_", "ghp_", "eyJ", "AKIA", "or-"];
+
+/// Writes a word with the parts that look like keys taken out.
+fn redact(word: &str, out: &mut String) {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*' | '+' | '/' | '~');
+    let mut rest = word;
+    let mut after_key = false;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
+        let (token, tail) = rest.split_at(end);
+        let looks = (token.len() >= 8 && KEYS.iter().any(|key| token.starts_with(key)))
+            || (after_key && token.len() >= 8)
+            // Long runs of letters and digits mixed are no words.
+            || (token.len() >= 40
+                && token.bytes().any(|b| b.is_ascii_digit())
+                && token.bytes().any(|b| b.is_ascii_alphabetic())
+                && !token.contains(['/', '.']));
+        out.push_str(if looks { "[redacted]" } else { token });
+        let mark = tail.find(is_part).unwrap_or(tail.len());
+        let (marks, next) = tail.split_at(mark);
+        after_key = marks.ends_with('=') && token.to_ascii_lowercase().ends_with("key");
+        out.push_str(marks);
+        rest = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &Bytes) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn each_library_finds_its_own_shape() {
+        let mut error = ApiError::new(ErrorKind::RateLimited, "too \"fast\"");
+        error.param = Some("model".into());
+        assert_eq!(
+            text(&error_body(Dialect::OpenAiChat, &error)),
+            r#"{"error":{"message":"too \"fast\"","type":"rate_limit_error","param":"model","code":"rate_limit_exceeded"}}"#
+        );
+        assert_eq!(
+            text(&error_body(Dialect::AnthropicMessages, &error)),
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"too \"fast\""}}"#
+        );
+        assert_eq!(
+            text(&error_body(Dialect::Gemini, &error)),
+            r#"{"error":{"code":429,"message":"too \"fast\"","status":"RESOURCE_EXHAUSTED"}}"#
+        );
+    }
+
+    #[test]
+    fn errors_of_every_provider_are_understood() {
+        let cases = [
+            (
+                Dialect::OpenAiChat,
+                429,
+                r#"{"error":{"message":"slow","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#,
+                ErrorKind::RateLimited,
+                "slow",
+            ),
+            (
+                Dialect::OpenAiChat,
+                429,
+                r#"{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+                ErrorKind::Budget,
+                "pay",
+            ),
+            (
+                Dialect::AnthropicMessages,
+                529,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#,
+                ErrorKind::Overloaded,
+                "Overloaded",
+            ),
+            (
+                Dialect::Gemini,
+                400,
+                r#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]"#,
+                ErrorKind::InvalidRequest,
+                "bad",
+            ),
+            (
+                Dialect::OpenAiChat,
+                422,
+                r#"{"detail":[{"loc":["body"],"msg":"extra","type":"x"}]}"#,
+                ErrorKind::InvalidRequest,
+                "extra",
+            ),
+            (Dialect::OpenAiChat, 500, r#"{"error":"broken"}"#, ErrorKind::Server, "broken"),
+            (
+                Dialect::OpenAiChat,
+                502,
+                "<html>bad gateway</html>",
+                ErrorKind::Server,
+                "OpenAI chat completions answered with status 502 and no message",
+            ),
+            (Dialect::OpenAiChat, 503, "no\u{7}\x1b[31mupstream", ErrorKind::Overloaded, "no [31mupstream"),
+            (
+                Dialect::OpenAiChat,
+                404,
+                "",
+                ErrorKind::NotFound,
+                "OpenAI chat completions answered with status 404 and no message",
+            ),
+        ];
+        for (from, status, body, kind, message) in cases {
+            let error = read_error(from, status, body.as_bytes());
+            assert_eq!((error.kind, error.message.as_str(), error.status), (kind, message, status), "{body}");
+        }
+        let waiting = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
+        assert_eq!(read_error(Dialect::Gemini, 429, waiting.as_bytes()).retry_after_ms, Some(34_500));
+    }
+
+    #[test]
+    fn no_key_survives_in_a_message() {
+        let made_up = "abcdEFGH0123456789";
+        for wrap in [
+            "sk-X",
+            "Incorrect key: sk-X.",
+            "Authorization: Bearer X",
+            "at https://h/v1?key=X&a=b",
+            "'AIzaX'",
+            "(pm_X)",
+        ] {
+            let said = clean(&wrap.replace('X', made_up));
+            assert!(!said.contains(made_up) && said.contains("[redacted]"), "{said}");
+        }
+        assert_eq!(clean("The model `gpt-4.1` does not exist"), "The model `gpt-4.1` does not exist");
+        assert_eq!(clean(&"é ".repeat(2_000)).chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn an_error_in_a_stream_finds_its_kind() {
+        let event = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+        let error = read_event(Dialect::AnthropicMessages, event);
+        assert_eq!((error.status, error.kind), (529, ErrorKind::Overloaded));
+        let event = r#"{"error":{"message":"boom","type":"server_error","code":503}}"#;
+        assert_eq!(read_event(Dialect::OpenAiChat, event).status, 503);
+    }
+}

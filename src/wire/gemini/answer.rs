@@ -1,0 +1,44 @@
+//! A finished answer of Gemini, read.
+
+use super::{finish_from, part};
+use crate::record::usage::GeminiUsage;
+use crate::wire::json::Value;
+use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets};
+
+/// Reads an answer.
+pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
+    let id = root.text_of("responseId").unwrap_or_default();
+    let mut choices: Vec<Choice<'_>> = root
+        .get("candidates")
+        .into_iter()
+        .flat_map(Value::items)
+        .map(|value| candidate(value, &id))
+        .collect();
+    // A prompt that was blocked has no candidates.
+    if choices.is_empty() && root.get("promptFeedback").and_then(|said| said.get("blockReason")).is_some() {
+        choices.push(Choice { finish: Finish::Filtered, ..Choice::default() });
+    }
+    Reply {
+        model: root.text_of("modelVersion").filter(|model| !model.is_empty()),
+        usage: root
+            .get("usageMetadata")
+            .and_then(block::<GeminiUsage>)
+            .and_then(|usage| buckets(usage.counted())),
+        choices,
+        id,
+    }
+}
+
+fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {
+    let mut parts = Vec::new();
+    let mut calls = 0;
+    let content = value.get("content").and_then(|content| content.get("parts"));
+    for said in content.into_iter().flat_map(Value::items) {
+        let Some(part) = part(said, id, calls) else { continue };
+        calls += usize::from(matches!(part, Part::Call(_)));
+        parts.push(part);
+    }
+    let finish = value.text_of("finishReason").map(|word| finish_from(&word)).unwrap_or_default();
+    let finish = if calls > 0 && finish == Finish::Stop { Finish::ToolCalls } else { finish };
+    Choice { parts, finish, stop: None }
+}

@@ -1,0 +1,75 @@
+//! An answer of Gemini in chunks (`alt=sse`), read. Every chunk carries running totals of usage, early ones not all of them.
+
+use super::{finish_from, part};
+use crate::record::usage::{Counted, GeminiUsage};
+use crate::wire::faults::read_event;
+use crate::wire::json::{Value, check};
+use crate::wire::reply::{Delta, Finish, Part, Seen, block, buckets};
+use crate::wire::sse::Event;
+use crate::wire::{Dialect, WireError};
+
+/// Reads chunks.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Source {
+    usage: Option<GeminiUsage>,
+    calls: usize,
+}
+
+impl Source {
+    /// Reads one event and says what it adds.
+    pub(in crate::wire) fn event(
+        &mut self,
+        event: &Event<'_>,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<Seen, WireError> {
+        if event.data.is_empty() {
+            return Ok(Seen::Some);
+        }
+        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        if root.get("error").is_some() {
+            return Err(WireError::Upstream(read_event(Dialect::Gemini, &event.data)));
+        }
+        if let Some(said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+        let id = root.text_of("responseId").unwrap_or_default();
+        tell(Delta::Start { id: &id, model: &root.text_of("modelVersion").unwrap_or_default() });
+        if let Some(candidate) = root.get("candidates").and_then(|all| all.items().next()) {
+            self.candidate(candidate, &id, tell);
+        } else if root.get("promptFeedback").and_then(|said| said.get("blockReason")).is_some() {
+            tell(Delta::Finish { finish: Finish::Filtered, stop: None });
+        }
+        Ok(Seen::Some)
+    }
+
+    fn candidate(&mut self, candidate: Value<'_>, id: &str, tell: &mut dyn FnMut(Delta<'_>)) {
+        let content = candidate.get("content").and_then(|content| content.get("parts"));
+        for said in content.into_iter().flat_map(Value::items) {
+            match part(said, id, self.calls) {
+                Some(Part::Text(text)) => tell(Delta::Text(&text)),
+                Some(Part::Call(call)) => {
+                    let nth = self.calls;
+                    self.calls += 1;
+                    tell(Delta::CallStart { call: nth, id: &call.id, name: &call.name });
+                    tell(Delta::CallArguments { call: nth, text: &call.arguments });
+                }
+                Some(Part::Refusal(_)) => {}
+                None => {
+                    if let Some(text) = said.text_of("text").filter(|text| !text.is_empty()) {
+                        tell(Delta::Thought(&text));
+                    }
+                }
+            }
+        }
+        if let Some(word) = candidate.text_of("finishReason") {
+            let finish = finish_from(&word);
+            let has_calls = self.calls > 0 && finish == Finish::Stop;
+            tell(Delta::Finish { finish: if has_calls { Finish::ToolCalls } else { finish }, stop: None });
+        }
+    }
+
+    /// Gives the usage said so far.
+    pub(in crate::wire) fn usage(&self) -> Option<Counted> {
+        buckets(self.usage.as_ref()?.counted())
+    }
+}

@@ -1,0 +1,10 @@
+//! JSON as the wire needs it: values read in place without a tree, text written without one.
+//!
+//! Invariant: a [`Value`] comes from text that was checked as a whole (valid, at most 128 levels deep), and its parts
+//! are slices of that text; on anything else its methods give nothing, and never panic.
+
+mod value;
+mod write;
+
+pub(super) use value::{Value, check};
+pub(super) use write::{Array, Object, array, object, quote};

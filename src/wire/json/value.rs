@@ -1,0 +1,257 @@
+//! A JSON value as a slice of its text; its members and items are found by skipping, not by building a tree.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memchr2;
+use serde::de::IgnoredAny;
+
+use super::super::WireError;
+use crate::record::json;
+
+/// Checks a client's body: UTF-8, one JSON value, not too deep.
+pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>, WireError> {
+    let text = std::str::from_utf8(body).map_err(|_| WireError::NotJson("it is not UTF-8".to_owned()))?;
+    if json::is_too_deep(body) {
+        return Err(WireError::TooDeep);
+    }
+    json::read::<IgnoredAny>(text).map_err(WireError::NotJson)?;
+    Ok(Value(text.trim_matches(is_space)))
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// A value of checked JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::wire) struct Value<'a>(&'a str);
+
+impl<'a> Value<'a> {
+    /// Takes text that is known to be one JSON value.
+    pub(in crate::wire) fn of(text: &'a str) -> Self {
+        Self(text.trim_matches(is_space))
+    }
+
+    /// Gives the value as it was written.
+    pub(in crate::wire) fn raw(self) -> &'a str {
+        self.0
+    }
+
+    /// Gives where the value stands in `whole`, the text it was cut from.
+    pub(in crate::wire) fn span_in(self, whole: &[u8]) -> Range<usize> {
+        let start = (self.0.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        start..start.saturating_add(self.0.len())
+    }
+
+    fn first(self) -> u8 {
+        self.0.as_bytes().first().copied().unwrap_or(b'n')
+    }
+
+    /// Says whether the value is `null`.
+    pub(in crate::wire) fn is_null(self) -> bool {
+        self.first() == b'n'
+    }
+
+    /// Says whether the value is an object.
+    pub(in crate::wire) fn is_object(self) -> bool {
+        self.first() == b'{'
+    }
+
+    /// Says whether the value is a list.
+    pub(in crate::wire) fn is_array(self) -> bool {
+        self.first() == b'['
+    }
+
+    /// Says whether the value is text.
+    pub(in crate::wire) fn is_text(self) -> bool {
+        self.first() == b'"'
+    }
+
+    /// Gives the text of a string.
+    pub(in crate::wire) fn text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+            return Some(Cow::Borrowed(inner));
+        }
+        sonic_rs::from_str::<String>(self.0).ok().map(Cow::Owned)
+    }
+
+    /// Gives a whole number that is not negative.
+    pub(in crate::wire) fn number(self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
+    /// Gives a measure, for comparing with a limit.
+    pub(in crate::wire) fn measure(self) -> Option<f64> {
+        if matches!(self.first(), b'-' | b'0'..=b'9') { self.0.parse().ok() } else { None }
+    }
+
+    /// Gives a boolean.
+    pub(in crate::wire) fn flag(self) -> Option<bool> {
+        match self.0 {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Walks the members of an object; of anything else there are none.
+    pub(in crate::wire) fn members(self) -> Members<'a> {
+        Members { text: self.0, at: if self.is_object() { 1 } else { self.0.len() } }
+    }
+
+    /// Walks the items of a list; of anything else there are none.
+    pub(in crate::wire) fn items(self) -> Items<'a> {
+        Items { text: self.0, at: if self.is_array() { 1 } else { self.0.len() } }
+    }
+
+    /// Gives the last member of that name that is not `null`.
+    pub(in crate::wire) fn get(self, name: &str) -> Option<Value<'a>> {
+        self.members()
+            .filter(|(key, _)| key == name)
+            .last()
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_null())
+    }
+
+    /// Gives the text of a member.
+    pub(in crate::wire) fn text_of(self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name)?.text()
+    }
+}
+
+/// Walks an object's members in their order.
+pub(in crate::wire) struct Members<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Cow<'a, str>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = next_start(self.text, self.at)?;
+        let key_end = skip(self.text, start)?;
+        let key = Value(self.text.get(start..key_end)?).text()?;
+        let colon = next_start(self.text, key_end)?;
+        let end = skip(self.text, colon)?;
+        self.at = end;
+        Some((key, Value(self.text.get(colon..end)?)))
+    }
+}
+
+/// Walks a list's items in their order.
+pub(in crate::wire) struct Items<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let start = next_start(self.text, self.at)?;
+        let end = skip(self.text, start)?;
+        self.at = end;
+        Some(Value(self.text.get(start..end)?))
+    }
+}
+
+/// Finds where the next value starts, past spaces, commas and colons; nothing at a closing bracket or the end.
+fn next_start(text: &str, at: usize) -> Option<usize> {
+    let rest = text.as_bytes().get(at..)?;
+    let skipped = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'))?;
+    (!matches!(rest.get(skipped), Some(b']' | b'}'))).then_some(at + skipped)
+}
+
+/// Finds the end of the value that starts at `at`.
+fn skip(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    match bytes.get(at)? {
+        b'"' => skip_text(bytes, at),
+        b'{' | b'[' => skip_nested(bytes, at),
+        _ => {
+            let rest = bytes.get(at..)?;
+            let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
+            Some(at + rest.iter().position(is_end).unwrap_or(rest.len()))
+        }
+    }
+}
+
+fn skip_text(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+fn skip_nested(bytes: &[u8], at: usize) -> Option<usize> {
+    let (mut at, mut depth) = (at, 0u32);
+    loop {
+        match bytes.get(at)? {
+            b'"' => {
+                at = skip_text(bytes, at)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn members_and_items_are_slices_of_the_text() {
+        let body = br#" { "a" : [1, "x,]" , {"k":"\"}"}] , "b\u0031":null, "c":-1.5e3 } "#;
+        let value = check(body).unwrap();
+        let members: Vec<_> = value.members().map(|(key, value)| (key.into_owned(), value.raw())).collect();
+        assert_eq!(
+            members,
+            [
+                ("a".to_owned(), r#"[1, "x,]" , {"k":"\"}"}]"#),
+                ("b1".to_owned(), "null"),
+                ("c".to_owned(), "-1.5e3")
+            ]
+        );
+        let items: Vec<_> = value.get("a").unwrap().items().map(Value::raw).collect();
+        assert_eq!(items, ["1", r#""x,]""#, r#"{"k":"\"}"}"#]);
+        let c = value.get("c").unwrap();
+        assert_eq!(&body[c.span_in(body)], b"-1.5e3");
+        assert_eq!(value.get("b1"), None);
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_and_deep_nesting_too() {
+        for bad in ["", "{", "{}{}", "[1,]", "{\"a\":01}", "nul"] {
+            assert!(matches!(check(bad.as_bytes()), Err(WireError::NotJson(_))), "{bad}");
+        }
+        assert_eq!(check("[".repeat(100_000).as_bytes()).unwrap_err(), WireError::TooDeep);
+    }
+
+    proptest! {
+        #[test]
+        fn walking_any_text_ends_without_panic(text in ".{0,80}") {
+            let value = Value::of(&text);
+            for (_, member) in value.members() {
+                let _ = member.items().count();
+            }
+            let _ = (value.items().count(), value.text(), value.number(), value.get("a"));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A provider's answer, whole or in pieces, as every dialect has it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::json::Value;
+use crate::record::json;
+use crate::record::usage::{Counted, UsageError};
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Finish {
+    /// The model was done, or met a stop sequence.
+    Stop,
+    /// The limit of output was reached.
+    Length,
+    /// The model wants tools to be called.
+    ToolCalls,
+    /// The provider held the answer back, or the model refused.
+    Filtered,
+    /// For a reason that the provider did not say or that is not known here.
+    #[default]
+    Other,
+}
+
+/// A finished answer.
+#[derive(Debug, Default)]
+pub(super) struct Reply<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) model: Option<Cow<'a, str>>,
+    pub(super) choices: Vec<Choice<'a>>,
+    pub(super) usage: Option<Counted>,
+}
+
+/// One of the answers to a request.
+#[derive(Debug, Default)]
+pub(super) struct Choice<'a> {
+    pub(super) parts: Vec<Part<'a>>,
+    pub(super) finish: Finish,
+    /// The stop sequence that was met.
+    pub(super) stop: Option<Cow<'a, str>>,
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Text(Cow<'a, str>),
+    Refusal(Cow<'a, str>),
+    Call(Call<'a>),
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
+    /// The arguments as JSON text, exactly as the model wrote them.
+    pub(super) arguments: Cow<'a, str>,
+}
+
+impl<'a> Choice<'a> {
+    /// Gives the texts put together.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        let mut texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            _ => None,
+        });
+        let first = texts.next().map(|text| Cow::Borrowed(&**text)).unwrap_or_default();
+        texts.fold(first, |mut all, text| {
+            all.to_mut().push_str(text);
+            all
+        })
+    }
+
+    /// Gives the calls of tools.
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call<'a>> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Gives the bytes of everything the model wrote.
+    pub(super) fn bytes(&self) -> u64 {
+        let of = |part: &Part<'_>| match part {
+            Part::Text(text) | Part::Refusal(text) => text.len(),
+            Part::Call(call) => call.name.len() + call.arguments.len(),
+        };
+        self.parts.iter().map(|part| of(part) as u64).sum()
+    }
+}
+
+/// What an event of a stream adds to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delta<'a> {
+    /// The answer has begun; comes at least once before anything else, and may come again.
+    Start {
+        id: &'a str,
+        model: &'a str,
+    },
+    Text(&'a str),
+    Refusal(&'a str),
+    /// The model thinks aloud; clients of other dialects are not shown it.
+    Thought(&'a str),
+    /// A call of a tool begins; `call` numbers the calls of this answer.
+    CallStart {
+        call: usize,
+        id: &'a str,
+        name: &'a str,
+    },
+    CallArguments {
+        call: usize,
+        text: &'a str,
+    },
+    Finish {
+        finish: Finish,
+        stop: Option<&'a str>,
+    },
+}
+
+/// What an event was besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// An event like any other.
+    Some,
+    /// It carries nothing but usage.
+    UsageOnly,
+    /// The last one.
+    End,
+}
+
+/// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.
+pub(super) fn block<T: for<'de> Deserialize<'de>>(value: Value<'_>) -> Option<T> {
+    json::read(value.raw()).ok()
+}
+
+/// Gives the buckets of a block, where they say anything.
+pub(super) fn buckets(counted: Result<Counted, UsageError>) -> Option<Counted> {
+    counted.ok().filter(|counted| counted.usage.is_known())
+}
+
+/// Reads the text of a message's content: a string, or the text parts of a list.
+pub(super) fn content_text(content: Value<'_>) -> Option<Cow<'_, str>> {
+    if content.is_text() {
+        return content.text();
+    }
+    let mut texts = content.items().filter_map(|part| part.text_of("text"));
+    let first = texts.next()?;
+    Some(texts.fold(first, |mut all, text| {
+        all.to_mut().push_str(&text);
+        all
+    }))
+}

@@ -1,0 +1,93 @@
+//! A response in events, read.
+
+use super::finish_of;
+use crate::record::usage::{Counted, OpenAiUsage};
+use crate::wire::faults::read_event;
+use crate::wire::json::check;
+use crate::wire::reply::{Delta, Seen, block, buckets};
+use crate::wire::sse::Event;
+use crate::wire::{Dialect, WireError};
+
+/// Reads events.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Source {
+    usage: Option<OpenAiUsage>,
+    calls: usize,
+}
+
+impl Source {
+    /// Reads one event and says what it adds.
+    pub(in crate::wire) fn event(
+        &mut self,
+        event: &Event<'_>,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<Seen, WireError> {
+        if event.data.is_empty() {
+            return Ok(Seen::Some);
+        }
+        if event.data.trim() == "[DONE]" {
+            return Ok(Seen::End);
+        }
+        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let kind = root.text_of("type").unwrap_or_default();
+        let said = |key: &str| root.text_of(key).filter(|text| !text.is_empty());
+        match &*kind {
+            "error" | "response.failed" => {
+                return Err(WireError::Upstream(read_event(Dialect::OpenAiResponses, &event.data)));
+            }
+            "response.created" | "response.in_progress" => {
+                if let Some(response) = root.get("response") {
+                    let (id, model) = (response.text_of("id"), response.text_of("model"));
+                    tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
+                }
+            }
+            "response.output_text.delta" => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::Text(&text));
+                }
+            }
+            "response.refusal.delta" => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::Refusal(&text));
+                }
+            }
+            "response.output_item.added" => {
+                if let Some(item) =
+                    root.get("item").filter(|item| item.text_of("type").as_deref() == Some("function_call"))
+                {
+                    let call = self.calls;
+                    self.calls += 1;
+                    let (id, name) = (item.text_of("call_id"), item.text_of("name"));
+                    tell(Delta::CallStart {
+                        call,
+                        id: &id.unwrap_or_default(),
+                        name: &name.unwrap_or_default(),
+                    });
+                }
+            }
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::CallArguments { call: self.calls.saturating_sub(1), text: &text });
+                }
+            }
+            "response.completed" | "response.incomplete" => {
+                if let Some(response) = root.get("response") {
+                    if let Some(said) = response.get("usage").and_then(block::<OpenAiUsage>) {
+                        self.usage.get_or_insert_default().absorb(&said);
+                    }
+                    let (id, model) = (response.text_of("id"), response.text_of("model"));
+                    tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
+                    tell(Delta::Finish { finish: finish_of(response, self.calls > 0), stop: None });
+                }
+                return Ok(Seen::End);
+            }
+            _ => {}
+        }
+        Ok(Seen::Some)
+    }
+
+    /// Gives the usage said so far.
+    pub(in crate::wire) fn usage(&self) -> Option<Counted> {
+        buckets(self.usage.as_ref()?.counted())
+    }
+}

@@ -1,0 +1,377 @@
+//! A log that grows while it is watched is the same log as one loaded at once: whatever the order in which requests
+//! finish, whatever the person at the console does meanwhile, and however much memory has let go.
+
+#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pointsman::classifier::Classifier;
+use pointsman::config::{policy, prices};
+use pointsman::record::{self, Input, InputFormat, ReadOptions};
+use pointsman::routing::{Policy, RouteId};
+use pointsman::session::{
+    Command, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, Reading, Snapshot, Speed,
+};
+use pointsman::units::{Instant, Names, PerMille, Span};
+use proptest::prelude::*;
+
+const POLICY: &str = "baseline = \"gpt-4.1\"\n[[route]]\nname = \"code\"\nmatch.task = [\"code\"]\n\
+    ladder = [{ rung = \"nano\", model = \"gpt-4.1-nano\", threshold = 700 }, { rung = \"strong\", model = \"gpt-4.1\" }]\n\
+    [[route]]\nname = \"rest\"\nladder = [{ rung = \"flash\", model = \"gemini-2.5-flash\", threshold = 500 }, \
+    { rung = \"strong\", model = \"claude-opus-4.6\" }]\n";
+/// The moment at which the logs of these tests start: 2026-05-23T10:00:00Z.
+const START: i64 = 1_779_530_400_000_000;
+
+fn at(seconds: i64) -> Instant {
+    Instant(START + seconds * 1_000_000)
+}
+
+fn ingest() -> (Ingest, Arc<Policy>) {
+    let mut names = Names::default();
+    let policy = Arc::new(policy::parse(POLICY, "policy.toml", &mut names).unwrap());
+    (Ingest::new(names, Classifier::builtin(), &IngestOptions::default()), policy)
+}
+
+fn live(window: Option<Span>, keep: usize) -> Player {
+    let (ingest, policy) = ingest();
+    let book = prices::builtin("list").unwrap();
+    Player::live(LiveStart { title: "live".into(), ingest, policy, book, now: at(0), keep }, window)
+}
+
+fn loaded(lines: &[(i64, String)]) -> Log {
+    let (ingest, policy) = ingest();
+    let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+    let options = ReadOptions { format: Some(InputFormat::Native), ..ReadOptions::default() };
+    let source = record::open(&Input::bytes("live", text.into_bytes()), &options).unwrap();
+    Log::load("live".into(), source, ingest, policy, &prices::builtin("list").unwrap(), |_| true).unwrap()
+}
+
+/// One request, made by rule from a number.
+fn line(number: u64, second: i64) -> (i64, String) {
+    let pick =
+        |n: u64, of: u64| (number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n * 977) >> 33) % of;
+    let model = ["gpt-4.1", "gpt-4.1-nano", "gemini-2.5-flash", "claude-opus-4.6", "nobody-knows"]
+        [pick(1, 5) as usize];
+    let mut text = format!("{{\"id\":\"r-{number}\",\"at\":\"{}\"", at(second).rfc3339());
+    let _ = write!(text, ",\"team\":\"t{}\",\"session\":\"s{}\"", pick(2, 4), pick(3, 50));
+    let _ = write!(
+        text,
+        ",\"task\":\"{}\",\"confidence\":{}",
+        ["code", "extraction"][pick(4, 2) as usize],
+        pick(5, 1001)
+    );
+    if pick(6, 5) == 0 {
+        let _ = write!(
+            text,
+            ",\"attempts\":[{{\"model\":\"gemini-2.5-flash\",\"status\":\"server_error\",\"in\":10,\"out\":0}},\
+             {{\"model\":\"{model}\",\"in\":{},\"out\":{},\"latency_ms\":{}}}]}}",
+            pick(7, 9000),
+            pick(8, 700),
+            pick(9, 9000)
+        );
+    } else {
+        let status = if pick(10, 9) == 0 { "timeout" } else { "ok" };
+        let _ = write!(
+            text,
+            ",\"model\":\"{model}\",\"status\":\"{status}\",\"in\":{},\"out\":{},\"latency_ms\":{}}}",
+            pick(7, 9000),
+            pick(8, 700),
+            pick(9, 9000)
+        );
+    }
+    (second, text)
+}
+
+/// Names what a person would see differently, of all that does not only say how it came about.
+fn differences(a: &Snapshot, b: &Snapshot) -> Vec<String> {
+    let ids = |picture: &Snapshot| -> Vec<(String, u32)> {
+        let one = |index| (picture.log.history.id(index).to_owned(), picture.policy_at(index).version);
+        (0..picture.log.len()).map(one).collect()
+    };
+    let strip = |picture: &Snapshot| {
+        picture.log.strip.iter().fold((0, 0), |sum, cell| (sum.0 + cell.requests, sum.1 + cell.errors))
+    };
+    let spans = |picture: &Snapshot| -> Vec<(usize, u32)> {
+        picture.policies.iter().map(|span| (span.from, span.policy.version)).collect()
+    };
+    let mut found = Vec::new();
+    let mut same = |what: &str, same: bool, words: String| {
+        if !same {
+            found.push(format!("{what}: {words}"));
+        }
+    };
+    let scope = |picture: &Snapshot| (picture.head, picture.window, picture.policy.version);
+    same("scope", scope(a) == scope(b), format!("{:?} {:?}", scope(a), scope(b)));
+    same("policies", ids(a) == ids(b), format!("{:?} {:?}", spans(a), spans(b)));
+    same(
+        "since the start",
+        a.to_date.all == b.to_date.all,
+        format!("{:?} {:?}", a.to_date.all.cost, b.to_date.all.cost),
+    );
+    same("window", a.totals.all == b.totals.all, format!("{:?} {:?}", a.totals.all.cost, b.totals.all.cost));
+    same("models", a.totals.models == b.totals.models, String::new());
+    same("routes", a.totals.routes == b.totals.routes, String::new());
+    same("what-if", a.consequences.routes == b.consequences.routes, String::new());
+    // Over the whole log slots grow with it, in steps.
+    same("trend", a.window.window.is_none() || a.trend == b.trend, String::new());
+    same("errors", a.log.errors == b.log.errors, format!("{:?} {:?}", a.log.errors, b.log.errors));
+    same("strip", strip(a) == strip(b), format!("{:?} {:?}", strip(a), strip(b)));
+    found
+}
+
+/// A change of policy: when, and the value that one threshold gets.
+type Turn = (i64, u16);
+
+fn turned(base: &Policy, version: u32, value: u16) -> Policy {
+    let mut policy = base.clone();
+    policy.set_threshold(RouteId(1), 0, PerMille::new(value).unwrap()).unwrap();
+    policy.version = version;
+    policy
+}
+
+/// The same log loaded at once, with the changes made where they were, seen from its end.
+fn reference(lines: &[(i64, String)], turns: &[Turn], live: &Snapshot) -> Player {
+    let mut sorted = lines.to_vec();
+    sorted.sort_by_key(|(second, _)| *second);
+    // What estimates rest on is fitted at points that depend on what had come in by then; both are to use the same.
+    let mut log = loaded(&sorted);
+    let models = |log: &Log| log.names.models().to_vec();
+    assert_eq!(
+        {
+            let mut a = models(&log);
+            a.sort();
+            a
+        },
+        {
+            let mut b = models(&live.log);
+            b.sort();
+            b
+        }
+    );
+    if models(&log) == models(&live.log) {
+        log.profiles = live.log.profiles.clone();
+    }
+    let mut player = Player::new(Arc::new(log), live.reading, live.window.window);
+    for &(second, value) in turns {
+        let from = player.log().history.first_at(at(second));
+        player.handle(Command::SeekEvent(from));
+        player.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(value).unwrap()));
+        player.handle(Command::Apply);
+    }
+    player.handle(Command::Follow);
+    player
+}
+
+/// Makes all models known in one order, so that ids are the same whatever the order of requests.
+fn prologue() -> Vec<(i64, String)> {
+    let models = ["gpt-4.1", "gpt-4.1-nano", "gemini-2.5-flash", "claude-opus-4.6", "nobody-knows"];
+    let mut lines = Vec::new();
+    for (n, model) in models.iter().enumerate() {
+        let text = format!(
+            "{{\"id\":\"p-{n}\",\"at\":\"{}\",\"team\":\"t{n}\",\"task\":\"code\",\"confidence\":5,\"model\":\"{model}\",\"in\":1,\"out\":1}}",
+            at(0).rfc3339()
+        );
+        lines.push((0, text));
+    }
+    lines
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        Just(Command::Toggle),
+        Just(Command::Follow),
+        Just(Command::Step(-3)),
+        Just(Command::Step(1)),
+        (0u16..=1000).prop_map(|share| Command::SeekShare(PerMille::new(share).unwrap())),
+        (-400i64..400).prop_map(|seconds| Command::SeekBy(Span::secs(seconds))),
+        Just(Command::NextError(false)),
+        Just(Command::Read(Reading::Routed)),
+        Just(Command::Read(Reading::Recorded)),
+        Just(Command::Window(Some(Span::mins(5)))),
+        Just(Command::Window(None)),
+        Just(Command::Mark),
+        Just(Command::SetSpeed(Speed::Tenths(3000))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Requests in any order, changes of policy in between, and somebody at the console all the time.
+    #[test]
+    fn whatever_the_order_it_is_the_log_loaded_at_once(
+        seconds in proptest::collection::vec((0i64..900, any::<u32>()), 1..300),
+        batch in 1usize..40,
+        turns in proptest::collection::vec((1i64..900, 0u16..=1000), 0..4),
+        at_batch in proptest::collection::vec(0usize..12, 4),
+        commands in proptest::collection::vec((0usize..12, commands()), 0..24),
+        window in prop_oneof![Just(None), Just(Some(Span::mins(5)))],
+        routed in any::<bool>(),
+    ) {
+        let mut lines = prologue();
+        lines.extend(seconds.iter().zip(1u64..).map(|(&(second, _), number)| line(number, second)));
+        // The order of finishing: any.
+        let mut fed: Vec<(u32, (i64, String))> = prologue().into_iter().map(|line| (0, line)).collect();
+        fed.extend(lines.iter().skip(5).cloned().zip(&seconds).map(|(line, (_, order))| (order | 1, line)));
+        fed.sort_by_key(|(order, _)| *order);
+        let fed: Vec<(i64, String)> = fed.into_iter().map(|(_, line)| line).collect();
+        let mut turns = turns;
+        turns.sort_unstable();
+        turns.dedup_by_key(|(second, _)| *second);
+        let mut now_is = 500;
+        turns.retain(|&(_, value)| std::mem::replace(&mut now_is, value) != value);
+        let mut when: Vec<usize> = at_batch.iter().copied().take(turns.len()).collect();
+        when.sort_unstable();
+
+        let mut player = live(window, 1_000_000);
+        let base = Arc::clone(&player.snapshot().policy);
+        let mut turn = turns.iter().zip(&when).zip(2u32..).peekable();
+        let batches: Vec<&[(i64, String)]> = fed.chunks(batch).collect();
+        for number in 0..batches.len().max(12) {
+            if let Some(lines) = batches.get(number) {
+                let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+                player.extend(&text);
+            }
+            while let Some(((&(second, value), _), version)) = turn.next_if(|((_, when), _)| **when <= number) {
+                player.policy_came(turned(&base, version, value), at(second), "somebody", "");
+            }
+            for (_, command) in commands.iter().filter(|(when, _)| *when == number) {
+                player.handle(command.clone());
+                player.advance(Duration::from_millis(40), 50);
+                player.snapshot();
+            }
+            player.tick(at(number as i64));
+        }
+        if routed {
+            player.handle(Command::Read(Reading::Routed));
+        }
+        player.handle(Command::Follow);
+        player.tick(at(900));
+        let here = player.snapshot();
+        prop_assert_eq!(here.play, Play::Following);
+        // The clock of a live log runs on where nothing comes; a loaded one's stands at its end.
+        let last = here.log.bounds().unwrap().1;
+        player.handle(Command::SeekTime(last));
+        let here = player.snapshot();
+        // Requests of one moment stand in the order in which they came.
+        let there = reference(&fed, &turns, &here).snapshot();
+        prop_assert_eq!(differences(&here, &there), Vec::<String>::new());
+    }
+}
+
+/// The first requests arrive in order and memory keeps few: what was let go is still in the sums since the start.
+#[test]
+fn what_memory_lets_go_stays_in_the_sums() {
+    let mut player = live(Some(Span::mins(5)), 3000);
+    let mut lines = prologue();
+    lines.extend((0..20_000u64).map(|number| line(number, number as i64 / 10)));
+    for part in lines.chunks(500) {
+        // A little disorder: neighbours finish in turn.
+        let text: String = part.iter().rev().map(|(_, line)| format!("{line}\n")).collect();
+        player.extend(&text);
+        player.tick(at(part[0].0));
+    }
+    let here = player.snapshot();
+    let start = here.log.history.start();
+    assert!(start >= 14_000 && here.log.len() == lines.len(), "{start} of {}", here.log.len());
+    let turned: Vec<(i64, String)> = lines.chunks(500).flat_map(|part| part.iter().rev().cloned()).collect();
+    let mut there = reference(&turned, &[], &here);
+    let there = there.snapshot();
+    assert_eq!(here.to_date.all, there.to_date.all);
+    assert_eq!(here.to_date.models, there.to_date.models);
+    let last = here.log.bounds().unwrap().1;
+    player.handle(Command::SeekTime(last));
+    let here = player.snapshot();
+    assert_eq!((here.window.first, &here.totals.all), (there.window.first, &there.totals.all));
+    // A request that took longer than memory reaches: counted, though nowhere to be seen.
+    player.handle(Command::Follow);
+    let (_, text) = line(77_777, 3);
+    player.extend(&text);
+    assert_eq!(player.snapshot().to_date.all.requests, there.to_date.all.requests + 1);
+    assert_eq!(player.snapshot().log.len(), lines.len());
+    // Further back than memory reaches there is nothing to see, and it says so.
+    player.handle(Command::SeekEvent(10));
+    let back = player.snapshot();
+    assert_eq!((back.head, back.message.as_deref()), (start, Some("older traffic is in the ledger")));
+    assert_eq!(back.to_date.all.requests, start as u64 + 1, "what was let go is in the sums here too");
+    player.handle(Command::Read(Reading::Routed));
+    player.handle(Command::Follow);
+    assert_eq!(player.snapshot().to_date.all.requests, there.to_date.all.requests + 1);
+}
+
+/// Somebody who holds the view sees the same figures until they move it, while traffic goes on.
+#[test]
+fn a_held_view_stands_still() {
+    let mut player = live(Some(Span::mins(15)), 100_000);
+    let lines: Vec<String> = (0..200u64).map(|number| line(number, number as i64 % 97).1).collect();
+    player.extend(&lines[..100].join("\n"));
+    player.tick(at(60));
+    player.handle(Command::Toggle);
+    let held = player.snapshot();
+    assert_eq!(held.play, Play::Paused);
+    player.extend(&lines[100..].join("\n"));
+    player.tick(at(72));
+    let later = player.snapshot();
+    let view = later.live.clone().unwrap();
+    assert_eq!((view.held, view.fresh, view.rewound), (Some(Span::secs(12)), 100, false));
+    assert_eq!((held.head, held.clock, &held.totals), (later.head, later.clock, &later.totals));
+    player.handle(Command::Toggle);
+    let back = player.snapshot();
+    assert_eq!((back.play, back.head, back.totals.all.requests), (Play::Following, 200, 200));
+    // Scrolling back holds the view by itself; playing from there ends at the newest.
+    player.handle(Command::SeekBy(Span::secs(-30)));
+    let view = player.snapshot();
+    assert!(view.play == Play::Paused && view.live.unwrap().rewound && view.head < 200);
+    player.handle(Command::SetSpeed(Speed::Max));
+    player.handle(Command::Toggle);
+    assert_eq!(player.play_state(), Play::Playing);
+    while player.advance(Duration::from_millis(10), 16) {}
+    assert_eq!((player.play_state(), player.snapshot().head), (Play::Following, 200));
+}
+
+/// What is applied goes out and holds when the gateway says so; so does taking it back, on every console.
+#[test]
+fn changes_hold_when_they_come_back() {
+    let (mut one, mut other) = (live(None, 1000), live(None, 1000));
+    let base = Arc::clone(&one.snapshot().policy);
+    one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(400).unwrap()));
+    one.handle(Command::Apply);
+    let [Outgoing::Apply { policy, what }] = one.take_outgoing().try_into().unwrap();
+    assert_eq!(what, "rest · flash 500 → 400");
+    assert_eq!((one.snapshot().policy.version, one.snapshot().staged.is_some()), (1, true));
+    for console in [&mut one, &mut other] {
+        console.policy_came(Policy { version: 2, ..(*policy).clone() }, at(5), "kim", &what);
+        let picture = console.snapshot();
+        assert_eq!((picture.policy.version, picture.staged.is_some(), picture.undoable), (2, false, 1));
+        assert_eq!((picture.changes[0].who.as_str(), picture.changes[0].at), ("kim", at(5)));
+    }
+    // The other one takes it back: a new version with the thresholds before.
+    other.handle(Command::Undo);
+    let [Outgoing::Apply { policy, what }] = other.take_outgoing().try_into().unwrap();
+    assert_eq!((what.as_str(), policy.routes == base.routes), ("undo: rest · flash 400 → 500", true));
+    one.policy_came(Policy { version: 3, ..(*policy).clone() }, at(9), "sam", &what);
+    assert_eq!((one.snapshot().policy.version, one.snapshot().undoable), (3, 0));
+    one.set_read_only(Some("this key may only read".into()));
+    one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(300).unwrap()));
+    one.handle(Command::Apply);
+    assert_eq!(one.snapshot().message.as_deref(), Some("not applied: this key may only read"));
+    assert!(one.take_outgoing().is_empty());
+}
+
+/// Indices that a reader holds can be followed through what came in between.
+#[test]
+fn a_reader_can_follow_an_index() {
+    let mut player = live(None, 100_000);
+    player.extend(&[line(1, 10).1, line(2, 20).1, line(3, 30).1].join("\n"));
+    let before = player.snapshot().log;
+    player.extend(&[line(4, 15).1, line(5, 5).1, line(6, 40).1].join("\n"));
+    let after = player.snapshot().log;
+    assert!(after.inserts.same_log(&before.inserts));
+    for (index, id) in ["r-1", "r-2", "r-3"].into_iter().enumerate() {
+        let now = after.inserts.moved(index, before.inserts.count()).unwrap();
+        assert_eq!((before.history.id(index), after.history.id(now)), (id, id));
+    }
+    assert_eq!(after.inserts.lowest_since(before.inserts.count()), 0);
+}
