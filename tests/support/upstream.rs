@@ -359,8 +359,11 @@ async fn respond(
         }
         shared.change(|state| {
             let served = &mut state.served[place];
-            if frame.told != Told::Nothing {
-                served.told = frame.told;
+            let lied = matches!(reply.framing, Framing::TooLong | Framing::TooShort);
+            match frame.told {
+                Told::Nothing => {}
+                Told::Counts(_) if lied => served.told = Told::Nonsense,
+                told => served.told = told,
             }
             served.text.push_str(&frame.text);
         });
