@@ -56,6 +56,7 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         Attempt {
             model,
             assumed_model,
+            estimated: assumed_model ^ assumed,
             billed,
             provider,
             usage,

@@ -55,6 +55,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
             provider: attempt.provider.to_string().into(),
             error: attempt.error.to_string().into(),
             assumed_model: attempt.assumed_model,
+            estimated: attempt.estimated,
             usage: attempt.usage,
             write_ttl: attempt.write_ttl,
             latency_ms: attempt.latency_ms,

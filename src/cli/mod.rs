@@ -6,6 +6,7 @@ pub mod drive;
 pub mod frontier;
 pub mod import;
 pub mod keys;
+pub mod ledger;
 pub mod manual;
 pub mod output;
 pub mod prices;
@@ -53,6 +54,8 @@ enum Command {
     Why(Box<why::WhyArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
+    /// Prove, export and tidy the ledger of live traffic
+    Ledger(ledger::LedgerArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -101,6 +104,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),
@@ -140,5 +144,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
         .collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
-    if error.downcast_ref::<crate::app::Internal>().is_some() { 1 } else { 2 }
+    let ours = error.downcast_ref::<crate::app::Internal>().is_some()
+        || error.downcast_ref::<ledger::Unsound>().is_some();
+    if ours { 1 } else { 2 }
 }

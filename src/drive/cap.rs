@@ -46,24 +46,29 @@ impl Cap {
     }
 
     /// Books what a request cost; a cost that nobody knows counts as the worst case.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a hold is given up, so that it can be booked only once"
+    )]
     pub fn settle(&mut self, hold: Hold, cost: Option<Pico>) {
         let Hold(worst) = hold;
         self.held -= worst;
         // A negative cost would make room for more than was allowed.
-        match cost.filter(|cost| cost.0 >= 0) {
-            Some(cost) => {
-                self.beyond_worst += u64::from(cost > worst);
-                self.spent = Pico(self.spent.0.saturating_add(cost.0));
-            }
-            None => {
-                self.unknown += 1;
-                self.assumed += worst;
-                self.spent = Pico(self.spent.0.saturating_add(worst.0));
-            }
+        if let Some(cost) = cost.filter(|cost| cost.0 >= 0) {
+            self.beyond_worst += u64::from(cost > worst);
+            self.spent = Pico(self.spent.0.saturating_add(cost.0));
+        } else {
+            self.unknown += 1;
+            self.assumed += worst;
+            self.spent = Pico(self.spent.0.saturating_add(worst.0));
         }
     }
 
     /// Gives back the hold of a request that surely cost nothing.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a hold is given up, so that it can be booked only once"
+    )]
     pub fn release(&mut self, hold: Hold) {
         self.held -= hold.0;
     }

@@ -12,6 +12,9 @@ const UNKNOWN_TOKENS: u64 = 200;
 const MOST_PROMPT: u64 = 1_000_000;
 const MOST_OUTPUT: u64 = 128_000;
 
+/// Sets the draw of streams apart from others by the same seed.
+const STREAMS: u64 = 0x7374_7265_616d;
+
 /// One request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -165,7 +168,7 @@ fn job(record: &Record<'_>, place: u64, seed: u64, stream: PerMille) -> Job {
         prompt,
         // An answer of no tokens cannot be asked for.
         max_tokens: output.unwrap_or(UNKNOWN_TOKENS).clamp(1, MOST_OUTPUT),
-        stream: mix(seed ^ 0x73_7472_6561_6d, place) % 1000 < u64::from(stream.get()),
+        stream: mix(seed ^ STREAMS, place) % 1000 < u64::from(stream.get()),
     }
 }
 

@@ -53,23 +53,14 @@ pub enum End {
     /// Everything was sent.
     Done,
     /// The next request could have broken the cap.
-    Capped,
+    Capped {
+        /// What it could have cost.
+        next: Pico,
+    },
     /// The operator stopped it.
     Stopped,
     /// Nothing listens at the address.
     Unreachable,
-}
-
-impl End {
-    /// Says it in a few words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Done => "everything was sent",
-            Self::Capped => "stopped at --max-spend: one more request could have exceeded it",
-            Self::Stopped => "stopped by you",
-            Self::Unreachable => "stopped: nothing listens at the address",
-        }
-    }
 }
 
 /// Sends all jobs and gives the sums, telling progress (and whether it is paused) ten times a second.
@@ -119,7 +110,7 @@ pub async fn run(
                         }
                     }
                     // What is in flight may cost less than its worst and make room.
-                    Err(Refused) if run.flying.is_empty() => break End::Capped,
+                    Err(Refused) if run.flying.is_empty() => break End::Capped { next: worst },
                     Err(Refused) => {}
                 }
             }
@@ -181,6 +172,7 @@ impl Run {
 
     fn launch(&mut self, job: Job, hold: Hold, due: Moment, sender: &Arc<Sender>) {
         let tally = &mut self.tally;
+        tally.reached = self.settings.rate.due(job.place, job.at, self.settings.first);
         tally.sent += 1;
         tally.streams += u64::from(job.stream);
         tally.filler += u64::from(matches!(job.prompt, Prompt::Filler { .. }));

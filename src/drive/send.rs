@@ -17,8 +17,8 @@ const MODEL_HEADER: &str = "pointsman-model";
 const SIMULATED_HEADER: &str = "pointsman-simulated";
 
 const CONNECT: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_mins(2);
-const TOTAL: Duration = Duration::from_mins(15);
+const IDLE: Duration = Duration::from_secs(120);
+const TOTAL: Duration = Duration::from_secs(900);
 /// A longer answer is cut off.
 const LARGEST: usize = 64 << 20;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Answer, Cap};
 use crate::telemetry::{Latencies, Percentiles, Sign};
-use crate::units::Millis;
+use crate::units::{Millis, Span};
 
 /// The most different models told apart; a server can send any text as a name.
 const MOST_MODELS: usize = 256;
@@ -34,6 +34,8 @@ pub struct Tally {
     pub endings: BTreeMap<String, u64>,
     /// Who served, by name.
     pub models: BTreeMap<String, u64>,
+    /// How far the schedule has come: when the last request sent was due.
+    pub reached: Span,
     /// Money.
     pub cap: Cap,
     latency: Latencies,
@@ -53,6 +55,7 @@ impl Tally {
             simulated: 0,
             endings: BTreeMap::new(),
             models: BTreeMap::new(),
+            reached: Span::ZERO,
             cap,
             latency: Latencies::default(),
             first_byte: Latencies::default(),

@@ -188,7 +188,10 @@ async fn the_cap_ends_the_run_before_it_could_be_broken() {
     let server = Server::start(|_| served("0.01"), false).await;
     let drive = Drive { requests: 50, concurrency: 8, max_spend: Pico::from_usd("0.075").unwrap(), ..EASY };
     let (tally, end) = drive.run(&server.target, go()).await;
-    assert_eq!((end, tally.sent, server.seen().len()), (End::Capped, 7, 7));
+    assert_eq!(
+        (end, tally.sent, server.seen().len()),
+        (End::Capped { next: Pico::from_usd("0.01").unwrap() }, 7, 7)
+    );
     assert!(tally.cap.spent() <= tally.cap.limit());
 }
 

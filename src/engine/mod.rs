@@ -164,6 +164,11 @@ impl Engine {
         effects.push(Effect::Answer { key, decision: open.decision, settled: open.settled });
     }
 
+    /// Gives how an open operation was decided, and by which policy.
+    pub fn decision(&self, key: OperationKey) -> Option<(&Arc<Policy>, &Decision)> {
+        self.open.get(&key).map(|open| (&open.policy, &open.decision))
+    }
+
     /// Gives the policy in force.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy

@@ -99,6 +99,14 @@ pub enum LedgerError {
         /// What stands there.
         found: String,
     },
+    /// A stored policy cannot be read.
+    #[error("policy {version}: {error}\nhint: run `pointsman ledger check`")]
+    Policy {
+        /// Its version.
+        version: u32,
+        /// What is wrong with it.
+        error: crate::config::policy::Error,
+    },
     /// A commit that was waited for did not come in time.
     #[error("not written within {} ms: {reason}", waited.as_millis())]
     Late {

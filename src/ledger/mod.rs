@@ -5,8 +5,11 @@
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
 mod batch;
+mod check;
 mod entry;
 mod error;
+mod export;
+mod file;
 mod handle;
 mod lock;
 mod price;
@@ -16,18 +19,23 @@ mod schema;
 mod state;
 mod store;
 mod sums;
+mod vacuum;
 mod writer;
 
+pub use check::CheckReport;
 pub use entry::{
     AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt, Text,
 };
 pub use error::LedgerError;
+pub use export::{ExportOptions, Exported, export};
+pub use file::{LedgerFile, Range};
 pub use handle::{Durability, Ledger, LedgerOptions, Run};
 pub use price::Price;
 pub use recover::{PolicyInForce, Recovery};
 pub use schema::is_ledger;
 pub use state::{Health, LedgerState};
 pub use sums::{Sum, Totals};
+pub use vacuum::{Vacuumed, vacuum};
 
 use std::path::PathBuf;
 

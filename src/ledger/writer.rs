@@ -227,11 +227,7 @@ impl Writer<'_> {
             return;
         }
         self.looked = Some(Moment::now());
-        let path = &self.shared.options.path;
-        let mut log = path.clone().into_os_string();
-        log.push("-wal");
-        let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |found| found.len());
-        let size = size(path) + size(log.as_ref());
+        let size = super::vacuum::size(&self.shared.options.path);
         self.shared.lock().size = size;
     }
 }

@@ -24,6 +24,16 @@ impl PriceTable {
         }
     }
 
+    /// Counts the models looked up so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Says whether none was looked up.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Gives the rates of a model at a moment.
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
         let rows = self.rows.get(model.index()?)?;

@@ -58,7 +58,7 @@ pub(crate) struct Breaker {
     slices: [Slice; SLICES],
     open_until: Option<Instant>,
     probing: bool,
-    /// How often it opened without a success since.
+    /// How often it opened since it was last closed.
     opened: u32,
 }
 
@@ -102,9 +102,6 @@ impl Breaker {
                 if let Some(slice) = self.slice(now) {
                     slice.well = slice.well.saturating_add(1);
                 }
-                if self.open_until.is_none() && self.well_since_opening() {
-                    self.opened = 0;
-                }
             }
             Verdict::Ill(wait) => {
                 if let Some(slice) = self.slice(now) {
@@ -117,16 +114,13 @@ impl Breaker {
         }
     }
 
-    fn well_since_opening(&self) -> bool {
-        self.slices.iter().map(|slice| slice.well).sum::<u32>() > 0
-    }
-
     fn open(&mut self, probe: bool, wait: Option<Duration>, now: Instant) {
         if probe || self.open_until.is_none() {
             self.opened = self.opened.saturating_add(1);
         }
         let doubled = 1 << self.opened.saturating_sub(1).min(DOUBLINGS);
-        let cool_down = self.spec.cool_down.saturating_mul(doubled).max(wait.unwrap_or_default()).min(LONGEST);
+        let cool_down =
+            self.spec.cool_down.saturating_mul(doubled).max(wait.unwrap_or_default()).min(LONGEST);
         let until = now + cool_down;
         self.open_until = Some(self.open_until.map_or(until, |known| known.max(until)));
     }
@@ -270,9 +264,17 @@ mod tests {
         breaker.ended(false, Verdict::Ill(Some(Duration::from_mins(1))), after(start, 1));
         assert_eq!(breaker.phase(after(start, 2)), Phase::Open(after(start, 61)));
         breaker.ended(false, Verdict::Ill(None), after(start, 3));
-        assert_eq!(breaker.phase(after(start, 4)), Phase::Open(after(start, 61)), "the longest deadline wins");
+        assert_eq!(
+            breaker.phase(after(start, 4)),
+            Phase::Open(after(start, 61)),
+            "the longest deadline wins"
+        );
         breaker.ended(false, Verdict::Well, after(start, 5));
-        assert_eq!(breaker.phase(after(start, 6)), Phase::Open(after(start, 61)), "an old call's luck is no probe");
+        assert_eq!(
+            breaker.phase(after(start, 6)),
+            Phase::Open(after(start, 61)),
+            "an old call's luck is no probe"
+        );
         breaker.ended(false, Verdict::Ill(Some(Duration::from_hours(48))), after(start, 7));
         assert_eq!(breaker.phase(after(start, 8)), Phase::Open(after(start, 7) + LONGEST), "never for ever");
     }

@@ -71,7 +71,8 @@ impl Limiter {
         let nanos = now.saturating_duration_since(self.origin).as_nanos();
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         let at = Nanos::from(self.clock.0.fetch_max(nanos, Ordering::Relaxed).max(nanos));
-        let room = |held: u32| (self.concurrent == 0 || held < self.concurrent).then(|| held.saturating_add(1));
+        let room =
+            |held: u32| (self.concurrent == 0 || held < self.concurrent).then(|| held.saturating_add(1));
         let place = self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         place.map_err(|_| Reached::Concurrent)?;
         let taken = self.take_tokens(tokens, at).and_then(|()| {
@@ -150,12 +151,8 @@ mod tests {
 
     fn limiter(requests: u32, tokens: u32, concurrent: u32) -> (Limiter, Instant) {
         let start = Instant::now();
-        let limits = Limits {
-            requests_per_minute: requests,
-            tokens_per_minute: tokens,
-            concurrent,
-            per_model: false,
-        };
+        let limits =
+            Limits { requests_per_minute: requests, tokens_per_minute: tokens, concurrent, per_model: false };
         (Limiter::new(limits, start), start)
     }
 

@@ -150,7 +150,13 @@ impl Quota {
     }
 
     /// Reads an answer's headers.
-    pub(crate) fn learn(&mut self, headers: &HeaderMap, anthropic: bool, now: Instant, wall: impl Fn() -> Moment) {
+    pub(crate) fn learn(
+        &mut self,
+        headers: &HeaderMap,
+        anthropic: bool,
+        now: Instant,
+        wall: impl Fn() -> Moment,
+    ) {
         if anthropic {
             let [requests, tokens, input, output] = &ANTHROPIC;
             let mut read = |names| left(headers, names, now, &wall);
@@ -227,10 +233,18 @@ mod tests {
                     x-ratelimit-reset-requests: 12ms\nx-ratelimit-reset-tokens: 59s";
         quota.learn(&headers(said), false, now, wall);
         assert_eq!(quota.may(1000, false, now), Ok(()));
-        assert_eq!(quota.may(2000, false, now), Err(Short::Tokens(secs(1))), "1,000 tokens come back a second");
+        assert_eq!(
+            quota.may(2000, false, now),
+            Err(Short::Tokens(secs(1))),
+            "1,000 tokens come back a second"
+        );
         assert_eq!(quota.may(2000, true, now), Ok(()), "an estimate does not stop the last resort");
         assert_eq!(quota.may(2000, false, now + secs(1)), Ok(()));
-        assert_eq!(quota.may(70_000, false, now + secs(60)), Ok(()), "more than the limit is theirs to refuse");
+        assert_eq!(
+            quota.may(70_000, false, now + secs(60)),
+            Ok(()),
+            "more than the limit is theirs to refuse"
+        );
         quota.take(1000, now);
         assert_eq!(quota.may(1000, false, now), Err(Short::Tokens(Duration::from_micros(983_333))));
     }
@@ -254,7 +268,8 @@ mod tests {
     fn azures_minus_one_is_no_quota_of_nothing() {
         let now = Instant::now();
         let mut quota = Quota::default();
-        let said = "x-ratelimit-limit-tokens: -1\nx-ratelimit-remaining-tokens: -1\nx-ratelimit-reset-tokens: 0";
+        let said =
+            "x-ratelimit-limit-tokens: -1\nx-ratelimit-remaining-tokens: -1\nx-ratelimit-reset-tokens: 0";
         quota.learn(&headers(said), false, now, wall);
         assert_eq!(quota.tokens, None);
         assert_eq!(quota.may(1_000_000, false, now), Ok(()));
@@ -264,12 +279,21 @@ mod tests {
     fn headers_that_are_missing_or_broken_change_nothing() {
         let now = Instant::now();
         let mut quota = Quota::default();
-        for said in ["", "x-ratelimit-remaining-tokens: many", "x-ratelimit-limit-tokens: 0\nx-ratelimit-remaining-tokens: 0"] {
+        for said in [
+            "",
+            "x-ratelimit-remaining-tokens: many",
+            "x-ratelimit-limit-tokens: 0\nx-ratelimit-remaining-tokens: 0",
+        ] {
             quota.learn(&headers(said), false, now, wall);
             assert_eq!(quota.may(10, false, now), Ok(()), "{said}");
         }
         // Nothing left and no word of when: not for ever.
-        quota.learn(&headers("x-ratelimit-limit-tokens: 5\nx-ratelimit-remaining-tokens: 0"), false, now, wall);
+        quota.learn(
+            &headers("x-ratelimit-limit-tokens: 5\nx-ratelimit-remaining-tokens: 0"),
+            false,
+            now,
+            wall,
+        );
         assert_eq!(quota.may(10, false, now), Ok(()));
     }
 

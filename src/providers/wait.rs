@@ -63,7 +63,8 @@ fn go_duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
         let (number, after) = rest.split_at_checked(digits)?;
-        let letters = after.chars().take_while(|c| !c.is_ascii_digit() && *c != '.').map(char::len_utf8).sum();
+        let letters =
+            after.chars().take_while(|c| !c.is_ascii_digit() && *c != '.').map(char::len_utf8).sum();
         let (unit, after) = after.split_at_checked(letters)?;
         let unit = match unit {
             "ns" => 1e-9,
@@ -107,7 +108,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     fn noon() -> Moment {
@@ -135,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_providers_date_counts_against_its_own_clock() {
-        let late = [("date", "Mon, 23 Nov 2026 15:00:00 GMT"), ("retry-after", "Mon, 23 Nov 2026 15:00:04 GMT")];
+        let late =
+            [("date", "Mon, 23 Nov 2026 15:00:00 GMT"), ("retry-after", "Mon, 23 Nov 2026 15:00:04 GMT")];
         assert_eq!(retry_after(&headers(&late), noon()), Some(Duration::from_secs(4)));
     }
 

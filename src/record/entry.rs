@@ -84,6 +84,8 @@ pub struct Attempt<'a> {
     pub model: Cow<'a, str>,
     /// Whether the log names no model and the reader was told which to assume, which makes the cost an estimate.
     pub assumed_model: bool,
+    /// Whether tokens were estimated because the provider did not say, which makes the cost an estimate.
+    pub estimated: bool,
     /// The model that the provider says it billed, where its price is another; empty where it is the same.
     pub billed: Cow<'a, str>,
     /// Its provider, where named.

@@ -19,6 +19,8 @@ pub enum Status {
     Cancelled,
     /// Failed, the log does not say how.
     Failed,
+    /// The answer broke off after the client had a part of it, so nobody else could be asked.
+    Cut,
     /// Not made at all: a breaker, a spent quota or a local limit stood before it.
     Unavailable,
 }
@@ -47,12 +49,13 @@ impl Status {
             Self::Rejected => "rejected",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
+            Self::Cut => "cut",
             Self::Unavailable => "unavailable",
         }
     }
 
     /// Every status.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::RateLimited,
         Self::ServerError,
@@ -60,6 +63,7 @@ impl Status {
         Self::Rejected,
         Self::Cancelled,
         Self::Failed,
+        Self::Cut,
         Self::Unavailable,
     ];
 

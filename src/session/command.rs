@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Speed;
 use super::snapshot::Reading;
+use super::{Question, Speed};
 use crate::routing::{Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
@@ -56,6 +56,10 @@ pub enum Command {
     Loop,
     /// Go to the end; in live traffic, keep to it.
     Follow,
+    /// Send a prompt to the live session.
+    Ask(Box<Question>),
+    /// Have the live session finish what is in flight and take no new requests.
+    Drain,
 }
 
 impl Command {

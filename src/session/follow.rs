@@ -104,7 +104,8 @@ impl Player {
             policy,
             Skipped::default(),
         );
-        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, ..log };
+        let judge = Some(ingest.classifier());
+        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, judge, ..log };
         let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
         let live = Live {
             growth: Growth::new(ingest, book, keep.max(1)),
@@ -138,6 +139,8 @@ impl Player {
         self.touch();
         if let Some(live) = &mut self.live {
             live.status = status;
+            // Whoever tells its state is there again.
+            live.closed = None;
         }
     }
 
@@ -161,7 +164,7 @@ impl Player {
     pub fn close(&mut self, why: Arc<str>) {
         self.touch();
         if let Some(live) = &mut self.live {
-            live.closed = Some(why);
+            live.closed.get_or_insert(why);
         }
     }
 
@@ -238,9 +241,19 @@ impl Player {
             Ok(Entry::Price(change)) => self.price_came(&change),
             Ok(Entry::Policy(change)) => {
                 let Some(live) = &mut self.live else { return };
-                match change.compile(&mut live.growth.ingest.names) {
-                    Ok(policy) => self.policy_came(policy, change.at, &change.who, &change.what),
-                    Err(error) => self.say(format!("policy {} cannot be read: {error}", change.version)),
+                match live.growth.ingest.policy(&change) {
+                    Ok(Some(policy)) => {
+                        let policy = Arc::unwrap_or_clone(policy);
+                        self.policy_came(policy, change.at, &change.who, &change.what);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let words = format!("policy version {}: {error}", change.version);
+                        let damaged = &mut Arc::make_mut(&mut self.log).skipped.damaged;
+                        if damaged.len() < KEPT_SKIPS {
+                            damaged.push(words);
+                        }
+                    }
                 }
             }
             Ok(Entry::Note { at, text, simulated }) => {
@@ -617,6 +630,19 @@ impl Player {
         } else {
             self.message = Some(format!("asked for: {what}"));
             live.outgoing.push(Outgoing::Apply { policy: Arc::clone(policy), what });
+        }
+    }
+
+    /// Says why no prompt can be sent from here; none where one can.
+    pub fn may_ask(&self) -> Option<String> {
+        let Some(live) = &self.live else {
+            return Some("sending needs a live gateway; this is a replay".to_owned());
+        };
+        match (&live.read_only, &live.closed) {
+            (_, Some(why)) => Some(format!("the gateway is not connected: {why}")),
+            (Some(why), None) => Some(why.to_string()),
+            (None, None) if live.status.draining => Some("the gateway is draining".to_owned()),
+            (None, None) => None,
         }
     }
 

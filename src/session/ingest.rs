@@ -22,7 +22,7 @@ pub struct IngestOptions {
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
-    classifier: Classifier,
+    classifier: Arc<Classifier>,
     reclassify: bool,
     own_policy: bool,
 }
@@ -30,7 +30,13 @@ pub struct Ingest {
 impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
+        let classifier = Arc::new(classifier);
         Self { names, classifier, reclassify: options.reclassify, own_policy: options.own_policy }
+    }
+
+    /// Gives the classifier.
+    pub fn classifier(&self) -> Arc<Classifier> {
+        Arc::clone(&self.classifier)
     }
 
     /// Names the classifier: its name and the start of its hash.
@@ -58,7 +64,7 @@ impl Ingest {
             billed: self.names.intern_model(&attempt.billed),
             status: attempt.status,
             check: attempt.check,
-            assumed: attempt.assumed_model || attempt.write_ttl == WriteTtl::Assumed,
+            assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
         }
     }
 

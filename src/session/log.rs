@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
+use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry, Skip, SkipKind};
@@ -139,6 +140,8 @@ pub struct Log {
     pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
+    /// That classifier itself, where it is at hand.
+    pub judge: Option<Arc<Classifier>>,
     /// Notes in order of time.
     pub notes: Vec<LogNote>,
     /// Lines that could not be used.
@@ -274,7 +277,7 @@ impl Log {
         }
         let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
-        let classifier = ingest.classifier_tag();
+        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names);
         for (model, row) in changes {
@@ -297,6 +300,7 @@ impl Log {
             policies: spans,
             book: format!("{} {}", book.name, book.dated),
             classifier,
+            judge,
             notes,
             reordered,
             classified,
@@ -324,6 +328,7 @@ impl Log {
             policy,
             policies: Vec::new(),
             classifier: String::new(),
+            judge: None,
             notes: Vec::new(),
             skipped,
             reordered: 0,
@@ -365,7 +370,7 @@ impl Log {
     }
 }
 
-pub(super) fn policy_text(change: &record::PolicyChange<'_>) -> String {
+fn policy_text(change: &record::PolicyChange<'_>) -> String {
     let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
     format!("policy {}{by}: {}", change.version, change.what)
 }

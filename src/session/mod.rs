@@ -5,11 +5,14 @@
 
 mod command;
 mod explain;
+mod feed;
 mod follow;
 mod growth;
 mod ingest;
+mod live;
 mod log;
 mod player;
+mod preview;
 mod rerun;
 mod snapshot;
 mod speed;
@@ -21,11 +24,14 @@ mod worker;
 
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
+pub use feed::{Feed, LiveControl, spawn_live};
 pub use follow::{KEEP, LiveStart, Outgoing};
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
+pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
 pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell};
 pub use player::Player;
+pub use preview::{Preview, preview};
 pub use rerun::{Rerun, rerun};
 pub use snapshot::{
     Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,

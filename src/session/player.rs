@@ -198,6 +198,9 @@ impl Player {
             Command::Loop => self.turn_loop(),
             Command::Follow if self.is_live() => self.follow(),
             Command::Follow => self.seek(self.log.len()),
+            // The worker of a live session takes these to whoever can do them.
+            Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
+            Command::Drain => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();

@@ -20,16 +20,29 @@ const BATCH: usize = 8192;
 /// A staged policy is re-run in full when it has stood still for this long.
 const SETTLE: Duration = Duration::from_millis(250);
 
+/// What wakes a session.
+#[derive(Debug)]
+pub(super) enum Inbox {
+    /// Somebody wants something.
+    Command(Command),
+    /// Something waits in the feed.
+    Fed,
+}
+
 /// Where a console sends what it wants.
 #[derive(Clone, Debug)]
 pub struct Worker {
-    commands: Sender<Command>,
+    commands: Sender<Inbox>,
 }
 
 impl Worker {
+    pub(super) fn new(commands: Sender<Inbox>) -> Self {
+        Self { commands }
+    }
+
     /// Sends a command; a session that has ended takes none.
     pub fn send(&self, command: Command) {
-        let _ = self.commands.send(command);
+        let _ = self.commands.send(Inbox::Command(command));
     }
 }
 
@@ -52,19 +65,15 @@ pub fn spawn(
     std::thread::Builder::new().name("session".to_owned()).spawn(move || {
         run(&mut player, &inbox, &mut publish);
     })?;
-    Ok(Worker { commands })
+    Ok(Worker::new(commands))
 }
 
-fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(Arc<Snapshot>) -> bool) {
+fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc<Snapshot>) -> bool) {
     let mut last = Instant::now();
     let mut published = Instant::now();
-    let mut running: Option<Running> = None;
-    let mut checked: Option<(Arc<Policy>, usize, usize)> = None;
-    let mut staged_at = Instant::now();
+    let mut reruns = Reruns::new();
     loop {
         let playing = player.play_state() == Play::Playing;
-        let wanted = player.rerun_wanted();
-        let idle_rerun = running.is_none() && wanted.is_some() && wanted != checked;
         let wait = if playing {
             // At full speed the machine is the limit; else a look every few milliseconds keeps the clock smooth.
             if player.is_unbounded() {
@@ -72,15 +81,11 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
             } else {
                 FRAME.saturating_sub(published.elapsed()).clamp(LEAST, LOOK)
             }
-        } else if running.is_some() {
-            Duration::from_millis(50)
-        } else if idle_rerun {
-            SETTLE.saturating_sub(staged_at.elapsed())
         } else {
-            Duration::from_secs(3600)
+            reruns.wait(player).unwrap_or(Duration::from_secs(3600))
         };
-        let command = match inbox.recv_timeout(wait) {
-            Ok(command) => Some(command),
+        let message = match inbox.recv_timeout(wait) {
+            Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
@@ -89,15 +94,17 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
         last = now;
         let dirty = playing && player.advance(elapsed, BATCH);
         let mut changed = false;
-        let mut next = command;
-        while let Some(command) = next {
-            staged_at = Instant::now();
-            tracing::debug!(?command, "asked");
-            player.handle(command);
-            changed = true;
+        let mut next = message;
+        while let Some(message) = next {
+            if let Inbox::Command(command) = message {
+                reruns.disturb();
+                tracing::debug!(?command, "asked");
+                player.handle(command);
+                changed = true;
+            }
             next = inbox.try_recv().ok();
         }
-        changed |= watch_rerun(player, &mut running, &mut checked, staged_at);
+        changed |= reruns.watch(player);
         let due = dirty && published.elapsed() >= FRAME;
         let ended = playing && player.play_state() != Play::Playing;
         if changed || due || ended {
@@ -106,6 +113,40 @@ fn run(player: &mut Player, inbox: &Receiver<Command>, publish: &mut dyn FnMut(A
                 return;
             }
         }
+    }
+}
+
+/// The full re-run of what is staged: whether one is wanted, runs, or is done.
+#[derive(Debug)]
+pub(super) struct Reruns {
+    running: Option<Running>,
+    checked: Option<(Arc<Policy>, usize, usize)>,
+    /// When somebody last wanted something.
+    stirred: Instant,
+}
+
+impl Reruns {
+    pub(super) fn new() -> Self {
+        Self { running: None, checked: None, stirred: Instant::now() }
+    }
+
+    /// Notes that somebody wants something; a re-run waits until they stop.
+    pub(super) fn disturb(&mut self) {
+        self.stirred = Instant::now();
+    }
+
+    /// Gives how long there is nothing to do for it; none where nothing is wanted.
+    pub(super) fn wait(&self, player: &Player) -> Option<Duration> {
+        if self.running.is_some() {
+            return Some(Duration::from_millis(50));
+        }
+        let wanted = player.rerun_wanted();
+        (wanted.is_some() && wanted != self.checked).then(|| SETTLE.saturating_sub(self.stirred.elapsed()))
+    }
+
+    /// Starts, follows and ends it. Says whether there is news.
+    pub(super) fn watch(&mut self, player: &mut Player) -> bool {
+        watch_rerun(player, &mut self.running, &mut self.checked, self.stirred)
     }
 }
 

@@ -5,12 +5,14 @@
 
 mod cell;
 mod frontier;
+mod health;
 mod latency;
 mod totals;
 mod trend;
 
 pub use cell::{Cell, Sign, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
+pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -69,12 +69,63 @@ pub(super) fn thinks_before_answering(model: &str) -> bool {
     is_o || (name.starts_with("gpt-5") && !name.contains("chat"))
 }
 
-/// Says whether a Claude model takes `thinking`.
-pub(super) fn claude_thinks(model: &str) -> bool {
-    !model.contains("claude-3-") || model.contains("claude-3-7")
+/// How a Claude model is told to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claude {
+    /// It cannot be told.
+    Not,
+    /// By a budget of tokens.
+    Budget,
+    /// As it sees fit, with an effort beside it.
+    Adaptive,
+}
+
+/// Says how a Claude model is told to think, by the version in its name.
+pub(super) fn claude(model: &str) -> Claude {
+    if model.contains("claude-3-7") {
+        return Claude::Budget;
+    }
+    let version = ["opus-", "sonnet-", "haiku-"].iter().find_map(|family| {
+        let mut numbers = model.split_once(family)?.1.split(['-', '.', '@', ':']).map(str::parse::<u32>);
+        let major = numbers.next()?.ok()?;
+        // What follows may be a date.
+        let minor = numbers.next().and_then(Result::ok).filter(|minor| *minor < 100).unwrap_or(0);
+        Some((major, minor))
+    });
+    match version {
+        Some(version) if version >= (4, 6) && version.0 < 1_000 => Claude::Adaptive,
+        Some((4, _)) => Claude::Budget,
+        _ => Claude::Not,
+    }
 }
 
 /// Says whether a Gemini model takes `thinkingConfig`.
 pub(super) fn gemini_thinks(model: &str) -> bool {
     !["gemini-1", "gemini-2.0", "gemma"].iter().any(|old| model.contains(old))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_model_is_told_what_it_would_refuse() {
+        for (model, want) in [
+            ("claude-opus-4-6", Claude::Adaptive),
+            ("claude-sonnet-4-5-20250929", Claude::Budget),
+            ("claude-opus-4-20250514", Claude::Budget),
+            ("anthropic/claude-sonnet-5", Claude::Adaptive),
+            ("claude-3-7-sonnet-20250219", Claude::Budget),
+            ("claude-3-5-sonnet-20241022", Claude::Not),
+            ("claude-3-haiku-20240307", Claude::Not),
+            ("simulated", Claude::Not),
+        ] {
+            assert_eq!(claude(model), want, "{model}");
+        }
+        assert!(
+            ["o3", "o4-mini", "gpt-5-mini", "openai/o1"].iter().all(|model| thinks_before_answering(model))
+        );
+        assert!(!["gpt-4.1", "omni", "gpt-5-chat-latest"].iter().any(|model| thinks_before_answering(model)));
+        assert!(gemini_thinks("gemini-2.5-flash") && !gemini_thinks("gemini-2.0-flash"));
+    }
 }

@@ -15,11 +15,13 @@ mod gemini;
 mod json;
 mod messages;
 mod models;
+mod prompt;
 mod relay;
 mod reply;
 mod responses;
 mod sse;
 mod translate;
+mod usage;
 
 pub use answer::{Answer, answer};
 pub use ask::{Ask, AskMeasures, Sending};

@@ -1,46 +1,105 @@
-//! From one dialect to another.
+//! From one dialect to another: which reader and which writer meet.
 
 use bytes::{Bytes, BytesMut};
 
 use super::json::Value;
+use super::prompt::Reader;
 use super::reply::{Delta, Reply};
-use super::{Ask, Dialect, Sending, WireError};
+use super::{Ask, Dialect, Sending, WireError, chat, gemini, messages, responses};
 use crate::record::usage::Counted;
 
 /// Puts a request into the provider's dialect.
 pub(super) fn request(
     from: Dialect,
-    _root: Value<'_>,
+    root: Value<'_>,
     to: Dialect,
-    _model: &str,
-    _sending: &Sending,
+    model: &str,
+    sending: &Sending,
 ) -> Result<Bytes, WireError> {
-    Err(WireError::Unsupported { from, to })
+    let reader = Reader { to };
+    let prompt = match from {
+        Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
+        Dialect::OpenAiResponses => responses::read_request::read(root, reader)?,
+        Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
+        Dialect::OpenAiEmbeddings | Dialect::Gemini => return Err(WireError::Unsupported { from, to }),
+    };
+    let body = match to {
+        Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
+        Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,
+        Dialect::Gemini => gemini::write_request::write(&prompt, model, sending, reader)?,
+        Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+            return Err(WireError::Unsupported { from, to });
+        }
+    };
+    Ok(body.into())
 }
 
 /// Puts an answer into the client's dialect.
-pub(super) fn answer(_ask: &Ask, _reply: &Reply<'_>) -> Bytes {
-    Bytes::new()
+pub(super) fn answer(ask: &Ask, reply: &Reply<'_>) -> Bytes {
+    let body = match ask.dialect() {
+        Dialect::OpenAiResponses => responses::answer::write(ask, reply),
+        Dialect::AnthropicMessages => messages::answer::write(ask, reply),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::Gemini => chat::answer::write(ask, reply),
+    };
+    body.into()
 }
 
 /// Puts a stream into the client's dialect.
 #[derive(Debug)]
-pub(super) struct Sink;
+pub(super) enum Sink {
+    /// For a client that speaks chat.
+    Chat(chat::sink::Sink),
+    /// For a client that speaks responses.
+    Responses(Box<responses::sink::Sink>),
+    /// For a client that speaks messages.
+    Messages(messages::sink::Sink),
+}
 
 impl Sink {
     /// Starts a stream that answers `ask`.
-    pub(super) fn new(_ask: &Ask) -> Self {
-        Self
+    pub(super) fn new(ask: &Ask) -> Self {
+        match ask.dialect() {
+            Dialect::OpenAiResponses => Self::Responses(Box::new(responses::sink::Sink::new(ask))),
+            Dialect::AnthropicMessages => Self::Messages(messages::sink::Sink::new(ask)),
+            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::Gemini => {
+                Self::Chat(chat::sink::Sink::new(ask))
+            }
+        }
     }
 
     /// Writes what is added.
-    pub(super) fn write(&mut self, _delta: Delta<'_>, _out: &mut BytesMut) {}
+    pub(super) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        match self {
+            Self::Chat(sink) => sink.write(delta, out),
+            Self::Responses(sink) => sink.write(delta, out),
+            Self::Messages(sink) => sink.write(delta, out),
+        }
+    }
 
     /// Writes the closing events.
-    pub(super) fn close(&mut self, _usage: Option<Counted>, _out: &mut BytesMut) {}
-
-    /// Gives the number of the next event.
-    pub(super) fn sequence(&self) -> u64 {
-        0
+    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) {
+        match self {
+            Self::Chat(sink) => sink.close(usage, out),
+            Self::Responses(sink) => sink.close(usage, out),
+            Self::Messages(sink) => sink.close(usage, out),
+        }
     }
+
+    /// Gives the number of the next event, where events are numbered.
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Self::Responses(sink) => sink.sequence(),
+            Self::Chat(_) | Self::Messages(_) => 0,
+        }
+    }
+}
+
+/// Gives an id of the client's kind for an answer that a provider of another dialect called `id`.
+pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
+    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
+}
+
+/// Gives a provider's id the beginning that ids of the client's dialect have.
+pub(super) fn as_own(prefix: &str, id: &str) -> String {
+    if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
 }

@@ -48,6 +48,7 @@ impl Desk {
         command
             .env_clear()
             .env("POINTSMAN_CONFIG_DIR", self.path("config"))
+            .env("POINTSMAN_DATA_DIR", self.path("data"))
             .env("HOME", self.folder.path())
             .env("LANG", "C.UTF-8")
             .current_dir(self.folder.path())

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::drive::{End, Tally};
 use crate::report::{Format, Sheet, render as sheets, to_json};
 use crate::telemetry::Percentiles;
+use crate::units::Pico;
 
 /// How the report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,7 +74,7 @@ fn report(tally: &Tally, end: End, took: Duration, bad: u64) -> Report<'_> {
     Report {
         end: match end {
             End::Done => "done",
-            End::Capped => "capped",
+            End::Capped { .. } => "capped",
             End::Stopped => "stopped",
             End::Unreachable => "unreachable",
         },
@@ -99,7 +100,7 @@ fn report(tally: &Tally, end: End, took: Duration, bad: u64) -> Report<'_> {
 }
 
 fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
-    let mut summary = Sheet::new(end.text(), &["", ">", ""]);
+    let mut summary = Sheet::new(why(end, tally), &["", ">", ""]);
     let mut line = |name: &str, value: String, note: String| summary.push(vec![name.to_owned(), value, note]);
     line("requests", tally.sent.to_string(), format!("in {} s", seconds(took)));
     line("served", tally.ok.to_string(), String::new());
@@ -156,6 +157,19 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
         }
     }
     all
+}
+
+/// Says why the run ended.
+fn why(end: End, tally: &Tally) -> String {
+    match end {
+        End::Done => "everything was sent".to_owned(),
+        End::Capped { next } => {
+            let left = Pico((tally.cap.limit() - tally.cap.spent()).0.max(0));
+            format!("stopped before --max-spend: the next request could cost up to ${next}, ${left} is left")
+        }
+        End::Stopped => "stopped by you".to_owned(),
+        End::Unreachable => "stopped: nothing listens at the address".to_owned(),
+    }
 }
 
 fn share(part: u64, whole: u64) -> String {

@@ -13,6 +13,8 @@ use secrecy::SecretString;
 
 use crate::units::PerMille;
 
+pub use read::is_loopback;
+
 /// The providers.toml that comes with the program.
 pub const BUILTIN: &str = include_str!("../../../config/providers.toml");
 

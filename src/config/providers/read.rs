@@ -288,7 +288,8 @@ impl Source<'_> {
         };
         // The last `key =` before the place; where the place is the key itself, the word that stands there.
         let after = self.text.get(at..).unwrap_or_default();
-        let here = after.split(['=', '\n', ' ', ']']).next().and_then(bare);
+        let line_after = after.split('\n').next().unwrap_or_default();
+        let here = line_after.split_once('=').and_then(|(key, _)| bare(key));
         let named = line
             .rsplit_once('=')
             .and_then(|(key, _)| bare(key.rsplit(['{', ',', '.']).next().unwrap_or_default()));
@@ -307,7 +308,10 @@ fn without_values(message: &str) -> String {
             }
         }
     }
-    message.to_owned()
+    match message.split_once("unknown variant ").and_then(|(_, rest)| rest.rsplit_once(", expected ")) {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => message.to_owned(),
+    }
 }
 
 /// A provider while layers are laid over each other.
@@ -455,7 +459,7 @@ fn check_url(text: &str) -> Result<(), (&'static str, &'static str)> {
 }
 
 /// Says whether an address stays on this machine.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -46,7 +46,7 @@ fn a_users_file_changes_one_setting_and_keeps_the_rest() {
     let mine = one(&spec, "mine");
     assert_eq!(mine.base_url, "http://127.0.0.1:8000/v1");
     assert_eq!((mine.retries.base, mine.retries.attempts), (Duration::from_secs(1), 4));
-    assert_eq!(mine.origin, "p.toml:9");
+    assert_eq!(mine.origin, "p.toml:10");
     assert_eq!(spec.providers[0].name, "openai", "the user's own come first, in the order of the files");
     assert_eq!(spec.providers[1].name, "mine");
 }
@@ -97,6 +97,9 @@ fn a_key_in_the_wrong_place_is_never_repeated() {
         format!("dialect = \"{secret}\""),
         format!("base_url = \"https://{secret}@h\""),
         format!("key = \"{secret}"),
+        format!("key = {secret}"),
+        format!("key {secret}"),
+        secret.to_owned(),
     ] {
         let error = fails(&format!("{head}{line}\n"));
         assert!(!error.contains(secret), "{error}");

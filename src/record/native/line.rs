@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for StatusWord {
             type Value = StatusWord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed, unavailable or an HTTP code",
+                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed, cut, unavailable or an HTTP code",
                 )
             }
             fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
@@ -133,6 +133,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Circumstance<'a> {
 pub(super) struct AttemptKeys<'a> {
     pub(super) model: Text<'a>,
     pub(super) assumed_model: bool,
+    pub(super) estimated: bool,
     pub(super) billed: Text<'a>,
     pub(super) provider: Text<'a>,
     pub(super) input: Tokens,
@@ -170,6 +171,7 @@ impl<'a> AttemptKeys<'a> {
             b"error" => self.error = map.next_value()?,
             b"check" => self.check = map.next_value()?,
             b"write_ttl" => self.write_ttl = map.next_value()?,
+            b"estimated" => self.estimated = map.next_value::<Option<bool>>()?.unwrap_or(false),
             b"assumed_model" => self.assumed_model = map.next_value::<Option<bool>>()?.unwrap_or(false),
             _ => return Ok(false),
         }

@@ -115,6 +115,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,
+        estimated: keys.estimated,
         billed: keys.billed.0,
         provider: keys.provider.0,
         usage,

@@ -24,6 +24,11 @@ pub(super) fn read(text: &str) -> Option<Line<'_>> {
                 cursor.word("true")?;
                 line.pinned = true;
             }
+            b't' if key == "estimated" => {
+                cursor.word("true")?;
+                line.only.estimated = true;
+                line.only.any = true;
+            }
             _ => return None,
         }
         match cursor.next()? {

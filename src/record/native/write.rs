@@ -90,6 +90,9 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     if attempt.assumed_model {
         object.raw("assumed_model", b"true");
     }
+    if attempt.estimated {
+        object.raw("estimated", b"true");
+    }
     object.word("billed", &attempt.billed);
     object.word("provider", &attempt.provider);
     let Usage { input, cache_read, write_5m, write_1h, output, reasoning } = attempt.usage;

@@ -1,11 +1,13 @@
-//! A finished chat completion, read.
+//! A finished chat completion, read and written.
 
 use std::borrow::Cow;
 
-use super::finish_from;
+use super::{finish_from, finish_word};
 use crate::record::usage::OpenAiUsage;
-use crate::wire::json::Value;
+use crate::wire::json::{Object, Value, object};
 use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, content_text};
+use crate::wire::translate::own_id;
+use crate::wire::{Ask, usage};
 
 /// Reads a chat completion.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -38,4 +40,56 @@ fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
         name: function.text_of("name")?,
         arguments: arguments.unwrap_or_default(),
     }))
+}
+
+/// Writes a chat completion.
+pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    object(&mut out, |o| {
+        o.text("id", &own_id("chatcmpl-", &reply.id, ask));
+        o.text("object", "chat.completion");
+        o.number("created", ask.received());
+        o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
+        o.array("choices", |a| {
+            for (at, choice) in reply.choices.iter().enumerate() {
+                a.object(|o| write_choice(o, at, choice));
+            }
+        });
+        if let Some(counted) = &reply.usage {
+            o.object("usage", |o| usage::chat(o, counted));
+        }
+    });
+    out
+}
+
+fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
+    let text = choice.text();
+    let refusal = choice.parts.iter().find_map(|part| match part {
+        Part::Refusal(text) => Some(&**text),
+        _ => None,
+    });
+    let has_calls = choice.calls().next().is_some();
+    o.number("index", at as u64);
+    o.object("message", |o| {
+        o.text("role", "assistant");
+        let is_said = !text.is_empty() || (!has_calls && refusal.is_none());
+        o.text_or_null("content", Some(&*text).filter(|_| is_said));
+        o.text_or_null("refusal", refusal);
+        if has_calls {
+            o.array("tool_calls", |a| {
+                for call in choice.calls() {
+                    a.object(|o| {
+                        o.text("id", &call.id);
+                        o.text("type", "function");
+                        o.object("function", |o| {
+                            o.text("name", &call.name);
+                            o.text("arguments", &call.arguments);
+                        });
+                    });
+                }
+            });
+        }
+    });
+    o.raw("logprobs", "null");
+    o.text("finish_reason", finish_word(choice.finish));
 }

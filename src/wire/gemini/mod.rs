@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 pub(super) mod stream;
+pub(super) mod write_request;
 
 use std::borrow::Cow;
 

@@ -7,4 +7,4 @@ mod value;
 mod write;
 
 pub(super) use value::{Value, check};
-pub(super) use write::{Array, Object, array, object, quote};
+pub(super) use write::{Array, Object, object, quote};

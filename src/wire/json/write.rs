@@ -8,7 +8,7 @@ pub(in crate::wire) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'
 }
 
 /// Writes a list.
-pub(in crate::wire) fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
+fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
     out.push(b'[');
     fill(&mut Array { out, is_first: true });
     out.push(b']');
@@ -117,11 +117,6 @@ impl Array<'_> {
         quote(self.item(), text);
     }
 
-    /// Writes a value that is JSON already.
-    pub(in crate::wire) fn raw(&mut self, json: &str) {
-        self.item().extend_from_slice(json.as_bytes());
-    }
-
     /// Writes an object.
     pub(in crate::wire) fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
         object(self.item(), fill);
@@ -148,7 +143,6 @@ mod tests {
         object(&mut out, |o| {
             o.text("b", "x");
             o.array("a", |a| {
-                a.raw("1");
                 a.object(|_| {});
                 a.text("t");
             });
@@ -156,6 +150,6 @@ mod tests {
             o.flag("f", true);
             o.text_or_null("z", None);
         });
-        assert_eq!(out, br#"{"b":"x","a":[1,{},"t"],"n":{"m":7},"f":true,"z":null}"#);
+        assert_eq!(out, br#"{"b":"x","a":[{},"t"],"n":{"m":7},"f":true,"z":null}"#);
     }
 }

@@ -1,11 +1,14 @@
-//! A finished message, read.
+//! A finished message, read and written.
 
 use std::borrow::Cow;
 
-use super::finish_from;
-use crate::record::usage::AnthropicUsage;
-use crate::wire::json::Value;
+use super::{finish_from, finish_word};
+use crate::record::usage::{AnthropicUsage, Counted};
+use crate::wire::json::{Value, object};
+use crate::wire::prompt::{arguments, safe_id};
 use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets};
+use crate::wire::translate::own_id;
+use crate::wire::{Ask, usage};
 
 /// Reads a message.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -33,4 +36,39 @@ fn part(value: Value<'_>) -> Option<Part<'_>> {
         })),
         _ => None,
     }
+}
+
+/// Writes a message.
+pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    let choice = reply.choices.first();
+    object(&mut out, |o| {
+        o.text("id", &own_id("msg_", &reply.id, ask));
+        o.text("type", "message");
+        o.text("role", "assistant");
+        o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
+        o.array("content", |a| {
+            for part in choice.into_iter().flat_map(|choice| &choice.parts) {
+                a.object(|o| match part {
+                    Part::Text(text) | Part::Refusal(text) => {
+                        o.text("type", "text");
+                        o.text("text", text);
+                    }
+                    Part::Call(call) => {
+                        o.text("type", "tool_use");
+                        o.text("id", &safe_id(&call.id));
+                        o.text("name", &call.name);
+                        // An object is all that can stand here; arguments that are none failed the check already.
+                        o.raw("input", arguments(call).unwrap_or("{}"));
+                    }
+                });
+            }
+        });
+        let stop = choice.and_then(|choice| choice.stop.as_deref());
+        o.text("stop_reason", finish_word(choice.map(|choice| choice.finish).unwrap_or_default(), stop));
+        o.text_or_null("stop_sequence", stop);
+        let counted = reply.usage.unwrap_or(Counted::default());
+        o.object("usage", |o| usage::messages(o, &counted));
+    });
+    out
 }

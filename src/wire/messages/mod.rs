@@ -1,7 +1,10 @@
 //! Anthropic's messages.
 
 pub(super) mod answer;
+pub(super) mod read_request;
+pub(super) mod sink;
 pub(super) mod stream;
+pub(super) mod write_request;
 
 use super::reply::Finish;
 
@@ -13,5 +16,16 @@ fn finish_from(word: &str) -> Finish {
         "tool_use" => Finish::ToolCalls,
         "refusal" => Finish::Filtered,
         _ => Finish::Other,
+    }
+}
+
+/// Says why an answer ended.
+fn finish_word(finish: Finish, stop: Option<&str>) -> &'static str {
+    match finish {
+        Finish::Stop if stop.is_some() => "stop_sequence",
+        Finish::Stop | Finish::Other => "end_turn",
+        Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
+        Finish::Filtered => "refusal",
     }
 }

@@ -153,6 +153,7 @@ pub fn status_word(status: Status) -> &'static str {
         Status::Rejected => "rejected",
         Status::Cancelled => "cancelled",
         Status::Failed => "failed",
+        Status::Cut => "cut",
         Status::Unavailable => "unavailable",
     }
 }

@@ -3,31 +3,31 @@
 //! Progress and remarks go to stderr, the report to stdout. Invariant: nothing is sent beyond this machine unless `--yes`
 //! was given, and no key appears in any output.
 
+mod report;
+
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 
-use super::args;
-use super::output;
+use super::{args, output};
 use crate::app::Internal;
 use crate::config::{self, policy};
 use crate::drive::{
     Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
 };
-use crate::record::{Input, InputFormat, ReadOptions};
+use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
 use crate::session::LoadError;
-use crate::units::{Instant, Names, PerMille, Pico};
-
-mod report;
+use crate::units::{Instant, Names, PerMille, Pico, Span};
 
 pub use report::DriveFormat;
 
@@ -42,7 +42,7 @@ pub struct DriveArgs {
     /// The log, in any format that `replay` reads; `-` is standard input.
     #[arg(value_name = "LOG")]
     log: PathBuf,
-    /// Where to send: `live` is the gateway on this machine (http://127.0.0.1:4141), or an address.
+    /// Where to send: `live` is the gateway on this machine at 127.0.0.1:4141, or an address.
     #[arg(long, value_name = "live|URL")]
     to: String,
     /// As recorded (1x, 10x), evenly (50/s, 30/m), or as fast as answers come (max).
@@ -51,7 +51,7 @@ pub struct DriveArgs {
     /// Never spend more than so many dollars, counting what is in flight at its worst.
     #[arg(long, value_name = "USD")]
     max_spend: Pico,
-    /// The gateway's key; better kept off the command line, in POINTSMAN_KEY.
+    /// The gateway's key; better kept off the command line, in `POINTSMAN_KEY`.
     #[arg(long, value_name = "KEY", value_parser = secret)]
     key: Option<SecretString>,
     /// What to ask for: auto, auto/ROUTE, or a model.
@@ -109,6 +109,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
         std::env::var(KEY_VARIABLE).ok().filter(|key| !key.trim().is_empty()).map(SecretString::from)
     });
     let sender = Arc::new(Sender::new(target, &args.model, key.as_ref())?);
+    let address = sender.target().to_string();
     let worst = worst(args)?;
     let input = Input::paths([&args.log]);
     let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
@@ -123,24 +124,27 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Internal::from_any)?;
-    let (tally, end, took, bad) = runtime.block_on(go(args, input, read, surveyed, sender, worst))?;
+    let Driven { tally, end, took, read } =
+        runtime.block_on(go(args, input, read, surveyed, sender, worst))?;
     // A reader that waits for more of standard input must not keep the program.
     runtime.shutdown_background();
+    let bad = read.as_ref().map_or(0, |summary| summary.bad);
     output::text(&report::render(args.format, &tally, end, took, bad)?)?;
+    // What was sent is reported also where the log broke off.
+    read?;
     match end {
-        End::Done | End::Capped => Ok(()),
+        End::Done | End::Capped { .. } => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
         End::Unreachable => {
             bail!(
-                "nothing listens at {}\nhint: start `pointsman serve`, or name its address with --to",
-                args.to
+                "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
             )
         }
     }
 }
 
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
-    if args.max_spend < Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
+    if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
         bail!("--max-spend and --worst are amounts of dollars, above zero");
     }
     if let Some(worst) = args.worst {
@@ -172,18 +176,17 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
     );
     let filler = survey.requests - survey.with_text;
     if filler > 0 {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n{filler} of them with filler: words made up to the logged length, no real prompt"
-        ));
+        );
     }
     if survey.without_length > 0 {
-        text.push_str(&format!(
-            "\n{} of these have no logged length either and are short",
-            survey.without_length
-        ));
+        let _ =
+            write!(text, "\n{} of these have no logged length either and are short", survey.without_length);
     }
     if survey.bad > 0 {
-        text.push_str(&format!("\n{} lines could not be read and are left out", survey.bad));
+        let _ = write!(text, "\n{} lines could not be read and are left out", survey.bad);
     }
     text
 }
@@ -194,6 +197,14 @@ fn remark(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// What a run came to, and how reading the log ended.
+struct Driven {
+    tally: Tally,
+    end: End,
+    took: Duration,
+    read: Result<Summary, record::Error>,
+}
+
 async fn go(
     args: &DriveArgs,
     input: Input,
@@ -201,7 +212,7 @@ async fn go(
     surveyed: Option<Survey>,
     sender: Arc<Sender>,
     worst: Worst,
-) -> anyhow::Result<(Tally, End, Duration, u64)> {
+) -> anyhow::Result<Driven> {
     let (give, mut read_ahead) = mpsc::channel(AHEAD);
     let (limit, seed) = (args.limit, args.seed);
     let stream = PerMille::clamped(i64::from(args.stream) * 10);
@@ -239,8 +250,9 @@ async fn go(
     let took = started.elapsed();
     bar.finish_and_clear();
     // Whoever stopped waits for no more of standard input.
-    let bad = if end == End::Done { reader.await.map_err(Internal::from_any)??.bad } else { 0 };
-    Ok((tally, end, took, bad))
+    let read =
+        if end == End::Done { reader.await.map_err(Internal::from_any)? } else { Ok(Summary::default()) };
+    Ok(Driven { tally, end, took, read })
 }
 
 /// Puts a job back before those that follow it.
@@ -314,7 +326,8 @@ fn toggle(set: &watch::Sender<Command>) {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let template = if total.is_some() { "[{bar:20}] {pos}/{len}  {msg}" } else { "{pos} sent  {msg}" };
+    let template =
+        if total.is_some() { "[{bar:12}] {pos}/{len}  {wide_msg}" } else { "{pos} sent  {wide_msg}" };
     bar.with_style(
         ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -322,18 +335,13 @@ fn bar(total: Option<u64>) -> ProgressBar {
     )
 }
 
-fn progress(
-    tally: &Tally,
-    command: Command,
-    elapsed: Duration,
-    planned: Option<(u64, crate::units::Span)>,
-) -> String {
+fn progress(tally: &Tally, command: Command, elapsed: Duration, planned: Option<(u64, Span)>) -> String {
     let state = match command {
         Command::Go => "",
         Command::Pause => "PAUSED (p goes on)  ",
         Command::Stop => "draining  ",
     };
-    let left = planned.and_then(|plan| left(tally.sent, elapsed, plan));
+    let left = planned.and_then(|plan| left(tally, elapsed, plan));
     let left = left.map_or_else(String::new, |left| format!("  {left} left"));
     format!(
         "{state}ok {}  failed {}  late {}  in flight {}  ${} of ${}{left}",
@@ -346,17 +354,14 @@ fn progress(
     )
 }
 
-/// Guesses the time left: by the pace so far, and no less than the schedule asks for.
-fn left(
-    sent: u64,
-    elapsed: Duration,
-    (total, planned): (u64, crate::units::Span),
-) -> Option<crate::units::Span> {
-    let elapsed = i64::try_from(elapsed.as_micros()).ok()?;
-    let by_plan = planned.0.saturating_sub(elapsed).max(0);
-    let by_pace =
-        (sent > 0).then(|| i128::from(elapsed) * i128::from(total.saturating_sub(sent)) / i128::from(sent));
-    // A recorded schedule has bursts and gaps, so its pace says little; without one the pace is all there is.
-    let micros = if planned.0 > 0 { by_plan } else { i64::try_from(by_pace?).ok()? };
-    Some(crate::units::Span(micros - micros % 1_000_000).max(crate::units::Span::secs(1)))
+/// Gives the time left: what the schedule has yet to come, or, without one, by the pace so far.
+fn left(tally: &Tally, elapsed: Duration, (total, planned): (u64, Span)) -> Option<Span> {
+    let micros = if planned > Span::ZERO {
+        planned.0.saturating_sub(tally.reached.0)
+    } else {
+        let elapsed = i128::try_from(elapsed.as_micros()).ok()?;
+        let rest = elapsed * i128::from(total.saturating_sub(tally.sent));
+        i64::try_from(rest.checked_div(i128::from(tally.sent))?).ok()?
+    };
+    Some(Span(micros - micros % 1_000_000).max(Span::secs(1)))
 }

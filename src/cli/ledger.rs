@@ -1,0 +1,257 @@
+//! `pointsman ledger`: proves the ledger, writes stretches of it as a log, tidies it, says where it is.
+//!
+//! Invariant: standard output carries nothing but what was asked for; nothing here changes a charge.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant as Moment};
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::app::Cancel;
+use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range};
+use crate::record::Packed;
+use crate::session::LoadError;
+use crate::units::{Instant, Span};
+
+/// Looks after the ledger: what live traffic asked, used and was charged.
+#[derive(Args, Debug)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Prove the ledger: compute every charge again, add every sum up again; works while it is written
+    Check {
+        /// The ledger; your own where absent.
+        ledger: Option<PathBuf>,
+    },
+    /// Write a stretch as a log that replays like any other; works while it is written
+    Export(ExportArgs),
+    /// Delete stored prompts past their time and give unused space back
+    Vacuum {
+        /// The ledger; your own where absent.
+        ledger: Option<PathBuf>,
+    },
+    /// Print where the ledger is
+    Path,
+}
+
+/// Writes a stretch of the ledger as a log.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  pointsman ledger export --from 2026-11-23 -o today.jsonl.zst")]
+struct ExportArgs {
+    /// The ledger; your own where absent.
+    ledger: Option<PathBuf>,
+    /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Instant>,
+    /// Up to this moment (UTC), without it; a day counts whole.
+    #[arg(long, value_name = "TIME", value_parser = end_moment)]
+    to: Option<Instant>,
+    /// Operations by their place in the order of arrival: 120, 120..240, 120.. or ..240, both ends inclusive.
+    #[arg(long, value_name = "A..B", value_parser = places)]
+    seq: Option<Places>,
+    /// Where to write; `-` is standard output. A name ending in .gz or .zst is packed.
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+    /// Write the prices charged at into the log, so that a replay charges as the ledger did whatever its price book.
+    #[arg(long)]
+    with_prices: bool,
+    /// Overwrite the output where it exists.
+    #[arg(long)]
+    replace: bool,
+}
+
+/// The ledger was proved wrong; what is wrong stands on standard output.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {wrong} things are wrong in this ledger\nhint: keep the file as it is and a copy of it; `pointsman ledger export` still writes what is readable", path.display())]
+pub struct Unsound {
+    path: PathBuf,
+    wrong: u64,
+}
+
+/// Work shorter than this shows nothing.
+const QUIET: Duration = Duration::from_millis(700);
+
+type Places = (Option<u64>, Option<u64>);
+
+fn places(text: &str) -> Result<Places, String> {
+    let wrong = || "write 120, 120..240, 120.. or ..240".to_owned();
+    let end = |text: &str| match text.trim_start_matches('=') {
+        "" => Ok(None),
+        digits => digits.parse().map(Some).map_err(|_| wrong()),
+    };
+    match text.split_once("..") {
+        Some((first, last)) => Ok((end(first)?, end(last)?)),
+        None => text.parse().map(|only| (Some(only), Some(only))).map_err(|_| wrong()),
+    }
+}
+
+fn moment(text: &str) -> Result<Instant, String> {
+    day(text).or_else(|| Instant::parse(text).ok()).ok_or_else(|| {
+        format!("`{text}` is neither a day nor a moment; write 2026-11-23 or 2026-11-23T08:00:00Z")
+    })
+}
+
+fn end_moment(text: &str) -> Result<Instant, String> {
+    match day(text) {
+        Some(start) => Ok(start + Span(86_400_000_000)),
+        None => moment(text),
+    }
+}
+
+fn day(text: &str) -> Option<Instant> {
+    Instant::parse(&format!("{text}T00:00:00Z")).ok()
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the ledger cannot be read, is wrong, or the output cannot be written.
+pub fn run(args: &LedgerArgs) -> anyhow::Result<()> {
+    match &args.command {
+        Command::Check { ledger } => check(&place(ledger.as_deref())?),
+        Command::Export(args) => export(&place(args.ledger.as_deref())?, args),
+        Command::Vacuum { ledger } => vacuum(&place(ledger.as_deref())?),
+        Command::Path => output::text(&format!("{}\n", ledger::usual_path()?.display())),
+    }
+}
+
+fn place(given: Option<&Path>) -> Result<PathBuf, LedgerError> {
+    given.map_or_else(ledger::usual_path, |path| Ok(path.to_owned()))
+}
+
+/// Tells a cancelled run from trouble.
+fn told(error: LedgerError) -> anyhow::Error {
+    match error {
+        LedgerError::Cancelled => LoadError::Cancelled.into(),
+        LedgerError::Output(error) => error.into(),
+        other => other.into(),
+    }
+}
+
+fn check(path: &Path) -> anyhow::Result<()> {
+    let file = LedgerFile::open(path)?;
+    let cancel = Cancel::on_interrupt();
+    let mut progress = Meter::new("checking");
+    let report = file.check(|done, total| {
+        progress.update(done, total);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    let report = report.map_err(told)?;
+    output::text(&format!("{}\n{report}", path.display()))?;
+    match report.wrong {
+        0 => Ok(()),
+        wrong => Err(Unsound { path: path.to_owned(), wrong }.into()),
+    }
+}
+
+fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
+    let file = LedgerFile::open(path)?;
+    let (first, last) = args.seq.unwrap_or_default();
+    let range = Range { from: args.from, to: args.to, first, last };
+    let options = ExportOptions { prices: args.with_prices };
+    let cancel = Cancel::on_interrupt();
+    let mut progress = Meter::new("exporting");
+    let tick = |done, total| {
+        progress.update(done, total);
+        !cancel.is_raised()
+    };
+    let written = if args.output == Path::new("-") {
+        file.export(&range, options, io::stdout().lock(), tick)
+    } else {
+        if !args.replace && args.output.exists() {
+            anyhow::bail!("{} exists; choose another name, or say --replace", args.output.display());
+        }
+        if std::fs::canonicalize(&args.output)
+            .ok()
+            .is_some_and(|to| std::fs::canonicalize(path).ok() == Some(to))
+        {
+            anyhow::bail!("{} is the ledger itself; choose another name to write to", path.display());
+        }
+        let mut packed = Packed::create(&args.output)?;
+        let written = file.export(&range, options, &mut packed, tick);
+        match written {
+            Ok(written) => packed.close().map(|()| written).map_err(LedgerError::from),
+            Err(error) => Err(error),
+        }
+    };
+    progress.finish();
+    let Exported { requests, open, events } = written.map_err(told)?;
+    let mut err = io::stderr().lock();
+    write!(err, "{requests} requests exported")?;
+    if events > 0 {
+        write!(err, ", {events} policies, prices and notes")?;
+    }
+    if open > 0 {
+        write!(err, ", {open} left out that are still open")?;
+    }
+    writeln!(err)?;
+    Ok(())
+}
+
+fn vacuum(path: &Path) -> anyhow::Result<()> {
+    let done = ledger::vacuum(path)?;
+    output::text(&format!(
+        "{}\nbefore   {} bytes\nafter    {} bytes\nprompts  {} deleted after their time\n",
+        path.display(),
+        done.before,
+        done.after,
+        done.prompts
+    ))
+}
+
+/// A bar with time left: only where a person looks at it, only for work that takes longer than a moment.
+struct Meter {
+    what: &'static str,
+    since: Moment,
+    bar: Option<ProgressBar>,
+}
+
+impl Meter {
+    fn new(what: &'static str) -> Self {
+        Self { what, since: Moment::now(), bar: None }
+    }
+
+    fn update(&mut self, done: u64, total: u64) {
+        if self.bar.is_none() && (self.since.elapsed() < QUIET || !io::stderr().is_terminal()) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style =
+                ProgressStyle::with_template("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+            ProgressBar::new(total).with_style(style).with_message(self.what)
+        });
+        bar.set_position(done);
+    }
+
+    fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_read_as_people_write_them() {
+        assert_eq!(places("120..240"), Ok((Some(120), Some(240))));
+        assert_eq!(places("..=240"), Ok((None, Some(240))));
+        assert_eq!(places("7"), Ok((Some(7), Some(7))));
+        assert!(places("a..b").is_err() && places("-3").is_err());
+        let (start, end) = (moment("2026-11-23").unwrap(), end_moment("2026-11-23").unwrap());
+        assert_eq!(end - start, Span(86_400_000_000), "a day as an end counts whole");
+        assert_eq!(end_moment("2026-11-23T08:00:00Z"), moment("2026-11-23T08:00:00Z"));
+        assert!(moment("yesterday").is_err());
+    }
+}

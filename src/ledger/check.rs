@@ -1,0 +1,366 @@
+//! Proves a ledger: every charge computed again, every sum added up again, every reference followed.
+//!
+//! Invariant: what is found is told, the first of each kind in full and all of them in number.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rusqlite::Row;
+
+use super::file::{LedgerFile, STRIDE};
+use super::recover::charged;
+use super::row::{count_at, read_cost, usage_at};
+use super::store::policy_hash;
+use super::sums::each;
+use super::{LedgerError, Sum, Totals, price};
+use crate::pricing::{Cost, Rates};
+use crate::units::Instant;
+
+/// Findings that are quoted; more are counted.
+const QUOTED: usize = 50;
+
+/// What a check looked at and found.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// What is wrong, in words; at most the first fifty.
+    pub findings: Vec<String>,
+    /// How many things are wrong.
+    pub wrong: u64,
+    /// Operations.
+    pub operations: u64,
+    /// Attempts, open ones included.
+    pub attempts: u64,
+    /// Attempts of the newest run that are open.
+    pub open_attempts: u64,
+    /// Prices charged at.
+    pub prices: u64,
+    /// Policy versions.
+    pub policies: u64,
+    /// The sums of all charges.
+    pub totals: Totals,
+}
+
+impl CheckReport {
+    /// Says whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.wrong == 0
+    }
+
+    fn find(&mut self, text: impl Into<String>) {
+        self.wrong += 1;
+        if self.findings.len() < QUOTED {
+            self.findings.push(text.into());
+        }
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operations, attempts, open_attempts, prices, policies, totals, .. } = self;
+        writeln!(f, "operations  {operations}")?;
+        writeln!(f, "calls       {attempts} ({open_attempts} open)")?;
+        writeln!(f, "prices      {prices}")?;
+        writeln!(f, "policies    {policies}")?;
+        writeln!(f, "known       {} USD", totals.all.cost.known)?;
+        writeln!(f, "estimated   {} USD", totals.all.cost.estimated)?;
+        writeln!(f, "unknown     {} calls", totals.all.cost.unknown)?;
+        for finding in &self.findings {
+            writeln!(f, "WRONG  {finding}")?;
+        }
+        let quoted = self.findings.len() as u64;
+        if self.wrong > quoted {
+            writeln!(f, "WRONG  and {} more", self.wrong - quoted)?;
+        }
+        match self.wrong {
+            0 => writeln!(f, "sound: every charge and every sum is what its usage and price make it"),
+            wrong => writeln!(f, "{wrong} things are wrong"),
+        }
+    }
+}
+
+impl LedgerFile {
+    /// Proves the ledger. `tick` hears how many of how many attempts are done and may cancel by answering false.
+    ///
+    /// # Errors
+    /// Where the file cannot be read at all, or the work was cancelled; what is wrong in it is in the report.
+    pub fn check(&self, mut tick: impl FnMut(u64, u64) -> bool) -> Result<CheckReport, LedgerError> {
+        let fails = |source| self.failed(source);
+        // One moment of the ledger, whoever writes on meanwhile.
+        let moment = self.conn.unchecked_transaction().map_err(fails)?;
+        let total = self
+            .conn
+            .query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0))
+            .map_err(fails)?;
+        if !tick(0, total) {
+            return Err(LedgerError::Cancelled);
+        }
+        let mut report = CheckReport { attempts: total, ..CheckReport::default() };
+        self.file(&mut report).map_err(fails)?;
+        let rates = self.prices(&mut report).map_err(fails)?;
+        self.calls(&mut report, &rates, total, &mut tick)?;
+        self.operations(&mut report).map_err(fails)?;
+        self.versions(&mut report).map_err(fails)?;
+        moment.finish().map_err(fails)?;
+        Ok(report)
+    }
+
+    /// What SQLite itself can say.
+    fn file(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
+        let mut all = self.conn.prepare("PRAGMA integrity_check(20)")?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(0)?.as_str()?;
+            if text != "ok" {
+                report.find(format!("file: {text}"));
+            }
+        }
+        let mut all = self.conn.prepare("PRAGMA foreign_key_check")?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+            report.find(format!("{table}: a row belongs to a row of {parent} that is not there"));
+        }
+        Ok(())
+    }
+
+    fn prices(&self, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, Rates>> {
+        let mut found = BTreeMap::new();
+        let mut all =
+            self.conn.prepare("SELECT price, id, model, valid_from, rates, hash FROM price_rows")?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let (number, id, model): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let from: Option<i64> = row.get(3)?;
+            let (text, hash): (String, String) = (row.get(4)?, row.get(5)?);
+            report.prices += 1;
+            if price::hash(&model, from.map(Instant), &text) != hash
+                || !id.ends_with(hash.get(..12).unwrap_or("-"))
+            {
+                report.find(format!("price {id}: the row is not what its hash says"));
+            }
+            match price::read(&text) {
+                Some(rates) => _ = found.insert(number, rates),
+                None => report.find(format!("price {id}: the rates cannot be read")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every attempt with its charge, computed again.
+    fn calls(
+        &self,
+        report: &mut CheckReport,
+        rates: &BTreeMap<i64, Rates>,
+        total: u64,
+        tick: &mut impl FnMut(u64, u64) -> bool,
+    ) -> Result<(), LedgerError> {
+        let fails = |source| self.failed(source);
+        let mut all = self
+            .conn
+            .prepare(
+                "SELECT a.seq, a.n, a.state, a.model, a.estimated, a.price, c.price, coalesce(o.team, ''), o.run, \
+                 o.state, c.kind, c.why, c.amount, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, \
+                 (SELECT max(run) FROM runs) \
+                 FROM attempts a LEFT JOIN operations o ON o.seq = a.seq \
+                 LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n ORDER BY a.seq, a.n",
+            )
+            .map_err(fails)?;
+        let mut rows = all.query([]).map_err(fails)?;
+        let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
+        let (mut before, mut done): (Option<(u64, u64)>, u64) = (None, 0);
+        while let Some(row) = rows.next().map_err(fails)? {
+            let call = Call::read(row).map_err(fails)?;
+            let (seq, n) = (call.seq, call.n);
+            let expected = before.filter(|(last, _)| *last == seq).map_or(0, |(_, n)| n + 1);
+            if n != expected {
+                report.find(format!("operation {seq}: call {n} where call {expected} should be"));
+            }
+            before = Some((seq, n));
+            if let Some(cost) = call.prove(report, rates) {
+                let (model, team) = (call.model, call.team);
+                report.totals.add(&model, &team, cost);
+                cells.entry((model, team)).or_default().add(cost);
+            }
+            done += 1;
+            if done % STRIDE == 0 && !tick(done, total) {
+                return Err(LedgerError::Cancelled);
+            }
+        }
+        self.sums(report, cells).map_err(fails)
+    }
+
+    /// The kept sums against those just added up, and the two ways of adding up against each other.
+    fn sums(
+        &self,
+        report: &mut CheckReport,
+        mut cells: BTreeMap<(String, String), Sum>,
+    ) -> rusqlite::Result<()> {
+        each(&self.conn, |model, team, kept| {
+            let added = cells.remove(&(model.to_owned(), team.to_owned())).unwrap_or_default();
+            if added != kept {
+                report.find(format!(
+                    "sum of model `{model}`, team `{team}`: {} USD in {} calls are kept, {} USD in {} calls are charged",
+                    kept.cost.total(), kept.calls, added.cost.total(), added.calls
+                ));
+            }
+        })?;
+        for ((model, team), sum) in cells {
+            report.find(format!(
+                "sum of model `{model}`, team `{team}`: none is kept, {} USD are charged",
+                sum.cost.total()
+            ));
+        }
+        let sum = |table: &BTreeMap<String, Sum>| {
+            table.values().fold(Sum::default(), |mut all, sum| {
+                all += sum;
+                all
+            })
+        };
+        if sum(&report.totals.by_model) != report.totals.all
+            || sum(&report.totals.by_team) != report.totals.all
+        {
+            report.find("sums by model, by team and of all charges differ");
+        }
+        Ok(())
+    }
+
+    fn operations(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
+        let one = |sql: &str| self.conn.query_row(sql, [], |row| count_at(row, 0));
+        report.operations = one("SELECT count(*) FROM operations")?;
+        let stale = one(
+            "SELECT count(*) FROM operations WHERE state = 'open' AND run < (SELECT max(run) FROM runs)",
+        )?;
+        if stale > 0 {
+            report.find(format!("{stale} operations of an earlier run are open"));
+        }
+        let endless = one(
+            "SELECT count(*) FROM operations WHERE state = 'done' AND (status IS NULL OR finished IS NULL)",
+        )?;
+        if endless > 0 {
+            report.find(format!("{endless} operations are done without a status or a time"));
+        }
+        Ok(())
+    }
+
+    fn versions(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
+        let mut all =
+            self.conn.prepare("SELECT version, from_seq, hash, text FROM policies ORDER BY version")?;
+        let mut rows = all.query([])?;
+        let mut before = 0;
+        while let Some(row) = rows.next()? {
+            let (version, from) = (count_at(row, 0)?, count_at(row, 1)?);
+            let (hash, text): (String, String) = (row.get(2)?, row.get(3)?);
+            report.policies += 1;
+            if policy_hash(&text) != hash {
+                report.find(format!("policy {version}: the text is not what its hash says"));
+            }
+            if from < before {
+                report.find(format!(
+                    "policy {version}: in force from operation {from}, before the one it follows"
+                ));
+            }
+            before = from;
+        }
+        if report.policies == 0 {
+            return Ok(());
+        }
+        let mut all = self.conn.prepare(
+            "SELECT policy, min(seq), count(*) FROM operations WHERE policy NOT IN (SELECT version FROM policies) \
+             GROUP BY policy",
+        )?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let (version, first, count) = (count_at(row, 0)?, count_at(row, 1)?, count_at(row, 2)?);
+            report.find(format!(
+                "policy {version}: decided {count} operations (the first is {first}) and is not stored"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A call as stored.
+struct Call {
+    seq: u64,
+    n: u64,
+    open: bool,
+    model: String,
+    team: String,
+    estimated: bool,
+    prices: (Option<i64>, Option<i64>),
+    /// Whether its operation is of the newest run, and done.
+    newest: bool,
+    done: bool,
+    kind: Option<String>,
+    cost: Option<Cost>,
+    usage: crate::pricing::Usage,
+}
+
+impl Call {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (kind, why): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
+        let amount: Option<String> = row.get(12)?;
+        let (run, newest): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(19)?);
+        let cost = kind.as_deref().and_then(|kind| read_cost(kind, why.as_deref(), amount.as_deref()));
+        Ok(Self {
+            seq: count_at(row, 0)?,
+            n: count_at(row, 1)?,
+            open: row.get_ref(2)?.as_str()? == "open",
+            model: row.get(3)?,
+            team: row.get(7)?,
+            estimated: row.get(4)?,
+            prices: (row.get(5)?, row.get(6)?),
+            newest: run == newest,
+            done: row.get_ref(9)?.as_str_or_null()? == Some("done"),
+            kind,
+            cost,
+            usage: usage_at(row, 13)?,
+        })
+    }
+
+    /// Computes the charge again; gives the one that stands there.
+    fn prove(&self, report: &mut CheckReport, rates: &BTreeMap<i64, Rates>) -> Option<Cost> {
+        let Self { seq, n, .. } = self;
+        if self.open {
+            match (self.newest, self.done) {
+                (true, false) => report.open_attempts += 1,
+                (true, true) => report.find(format!("operation {seq}: done, but its call {n} is open")),
+                (false, _) => report.find(format!("operation {seq}: call {n} of an earlier run is open")),
+            }
+            if self.kind.is_some() {
+                report.find(format!("operation {seq}: call {n} is open and charged"));
+            }
+            return None;
+        }
+        if self.kind.is_none() {
+            report.find(format!("operation {seq}: call {n} is settled and not charged"));
+            return None;
+        }
+        let Some(cost) = self.cost else {
+            report.find(format!("operation {seq}: the charge of call {n} cannot be read"));
+            return None;
+        };
+        if self.prices.0 != self.prices.1 {
+            report.find(format!("operation {seq}: call {n} and its charge name different prices"));
+        }
+        let price = self.prices.1.and_then(|price| rates.get(&price));
+        let computed = charged(&self.model, &self.usage, price, self.estimated);
+        if computed != cost {
+            report.find(format!(
+                "operation {seq}: call {n} to {} is charged {}, its usage and price make {}",
+                self.model,
+                said(cost),
+                said(computed)
+            ));
+        }
+        Some(cost)
+    }
+}
+
+fn said(cost: Cost) -> String {
+    match cost {
+        Cost::Known(amount) => format!("{amount} USD"),
+        Cost::Estimated(amount) => format!("about {amount} USD"),
+        Cost::Unknown(why) => format!("unknown ({})", why.text()),
+    }
+}

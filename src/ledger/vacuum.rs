@@ -1,0 +1,47 @@
+//! Tidies a ledger that nobody writes: deletes prompts past their time and gives unused space back.
+
+use std::path::Path;
+
+use super::handle::now;
+use super::lock::WriteLock;
+use super::store::forget_prompts;
+use super::{Durability, LedgerError, schema};
+
+/// What tidying did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// The size before, in bytes.
+    pub before: u64,
+    /// The size after.
+    pub after: u64,
+    /// Stored prompts and answers deleted after their time.
+    pub prompts: usize,
+}
+
+/// Tidies a ledger. No charge is touched.
+///
+/// # Errors
+/// Where someone writes it, or the disk has no room for the copy that SQLite makes on the way.
+pub fn vacuum(path: &Path) -> Result<Vacuumed, LedgerError> {
+    if !path.exists() {
+        return Err(LedgerError::Missing { path: path.to_owned() });
+    }
+    let _lock = WriteLock::take(path)?;
+    let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
+    let conn = schema::open_to_write(path, Durability::Strict)?;
+    let before = size(path);
+    let (prompts, _) = forget_prompts(&conn, now()).map_err(fails("deleting old prompts"))?;
+    conn.execute_batch(
+        "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize",
+    )
+    .map_err(fails("tidying"))?;
+    Ok(Vacuumed { before, after: size(path), prompts })
+}
+
+/// Gives the size of a ledger with what is not written back yet.
+pub(super) fn size(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    size(path) + size(log.as_ref())
+}

@@ -1,0 +1,181 @@
+//! What may go wrong with a provider, told so that a person can mend it.
+//!
+//! Invariant: no message holds a key, an address with credentials in it, or a control character.
+
+use std::time::Duration;
+
+use crate::routing::Status;
+
+/// Why the providers cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// A setting cannot be used.
+    #[error("{origin}: provider.{provider}.{field}: {why}")]
+    Setting {
+        /// File and line.
+        origin: String,
+        /// The provider.
+        provider: String,
+        /// The setting.
+        field: &'static str,
+        /// What is wrong and how to mend it.
+        why: String,
+    },
+}
+
+/// Why a call is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refused {
+    /// What stands in the way.
+    pub cause: Cause,
+    /// The same for people.
+    pub why: String,
+    /// How long until it may be gone, where that is known.
+    pub retry_after: Option<Duration>,
+}
+
+/// What stands in the way of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The model failed too often lately.
+    Breaker,
+    /// The provider's quota is used up.
+    Quota,
+    /// The operator's own limit is reached.
+    Limit,
+    /// There is no key, and the simulated provider shall not stand in.
+    NoKey,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no connection.
+    #[error("cannot connect to {to}: {why}")]
+    Connect {
+        /// Provider and host.
+        to: String,
+        /// What the system says.
+        why: String,
+    },
+    /// There is no secure connection.
+    #[error("no secure connection to {to}: {why}")]
+    Tls {
+        /// Provider and host.
+        to: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The answer did not begin in time.
+    #[error("{to} did not begin to answer within {} ms (timeouts.first_byte)", .after.as_millis())]
+    FirstByteTimeout {
+        /// Provider and host.
+        to: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The answer stopped in the middle.
+    #[error("{to} sent nothing for {} ms in the middle of an answer (timeouts.idle)", .after.as_millis())]
+    IdleTimeout {
+        /// Provider and host.
+        to: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The answer was not complete in time.
+    #[error("{to} did not complete its answer within {} ms (timeouts.total)", .after.as_millis())]
+    TotalTimeout {
+        /// Provider and host.
+        to: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The connection broke.
+    #[error("the connection to {to} broke: {why}")]
+    Broken {
+        /// Provider and host.
+        to: String,
+        /// What the system says.
+        why: String,
+    },
+    /// The answer is longer than it may be.
+    #[error("the answer of {to} is longer than {limit} bytes")]
+    TooLarge {
+        /// Provider and host.
+        to: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The provider has no such interface.
+    #[error("{to} does not speak {dialect}")]
+    Unsupported {
+        /// Provider and host.
+        to: String,
+        /// What was asked for.
+        dialect: &'static str,
+    },
+    /// The program cannot make calls at all.
+    #[error("cannot set up calls to {to}: {why}")]
+    Setup {
+        /// Provider and host.
+        to: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl CallError {
+    /// Gives the error as routing sees it.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::FirstByteTimeout { .. } | Self::IdleTimeout { .. } | Self::TotalTimeout { .. } => {
+                Status::Timeout
+            }
+            Self::Connect { .. } | Self::Tls { .. } | Self::Broken { .. } => Status::Timeout,
+            Self::TooLarge { .. } => Status::ServerError,
+            Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
+        }
+    }
+
+    /// Tells apart what reqwest reports, by its kind and by the causes below it; the address is left out.
+    pub(super) fn from_reqwest(to: String, error: &reqwest::Error) -> Self {
+        let why = innermost(error);
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+        let mut tls = false;
+        // An io::Error hides what it wraps from `source`, also another io::Error.
+        while let Some(error) = cause {
+            tls |= error.is::<rustls::Error>();
+            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
+        }
+        match () {
+            () if tls => Self::Tls { to, why },
+            () if error.is_connect() && error.is_timeout() => {
+                Self::Connect { to, why: "no answer in time (timeouts.connect)".to_owned() }
+            }
+            () if error.is_connect() => Self::Connect { to, why },
+            () => Self::Broken { to, why },
+        }
+    }
+}
+
+/// Gives the lowest cause in words that are safe to show.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    let mut depth = 0;
+    while let Some(below) = cause.source().filter(|_| depth < 16) {
+        cause = below;
+        depth += 1;
+    }
+    // The outermost may hold the address; only what lies below it is told.
+    if depth == 0 {
+        return "no more is known".to_owned();
+    }
+    safe(&cause.to_string())
+}
+
+/// Cuts a text from outside to what may be shown: one line, no control characters, not long.
+pub(super) fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}

@@ -1,0 +1,114 @@
+//! Calls over the network.
+//!
+//! Invariants: a call goes to its provider's own address and nowhere else (redirects are not followed, so a key never
+//! reaches another host); nothing is tried twice here; of a client's headers only those on a list go along.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName};
+use reqwest::{Client, Method, Request, redirect, retry};
+use tokio::time::{Instant as Clock, timeout_at};
+
+use super::Call;
+use super::error::{CallError, safe};
+use super::provider::Slot;
+use super::reply::{Deadlines, Reply};
+use crate::config::providers::{ProviderSpec, Speaks, is_loopback};
+use crate::wire::Dialect;
+
+/// A client's headers that go along to a server of Anthropic's kind.
+const TO_ANTHROPIC: [HeaderName; 2] =
+    [HeaderName::from_static("anthropic-version"), HeaderName::from_static("anthropic-beta")];
+/// A client's headers that go along to a server of OpenAI's kind.
+const TO_OPENAI: [HeaderName; 2] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("x-client-request-id")];
+
+/// Makes a provider's client. It is made at the first call: reading the system's certificates takes a while.
+pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
+    // A second installation is refused, and the first one is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut builder = Client::builder()
+        .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .connect_timeout(spec.timeouts.connect)
+        .pool_max_idle_per_host(256)
+        .pool_idle_timeout(Duration::from_mins(1))
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_mins(1));
+    if spec.base_url.starts_with("http://") {
+        // Nothing will be encrypted; leave the certificates unread.
+        builder = builder.tls_certs_only([]).http1_only();
+    }
+    if is_loopback(&spec.base_url) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| safe(&error.without_url().to_string()))
+}
+
+/// Makes a call and waits for the head of its answer.
+pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
+    let provider = &slot.provider;
+    let to = || provider.to.clone();
+    let Some(url) = slot.address(call.dialect, call.stream) else {
+        return Err(CallError::Unsupported { to: to(), dialect: call.dialect.name() });
+    };
+    let client = provider.client()?;
+    let mut request = Request::new(Method::POST, url.clone());
+    let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;
+    let headers = if openai { &provider.openai_headers } else { &provider.headers };
+    *request.headers_mut() = headers.clone();
+    pass(&call.headers, provider.spec.speaks, request.headers_mut());
+    *request.body_mut() = Some(call.body.into());
+
+    let deadlines = Deadlines::new(provider.spec.timeouts, call.stream, Clock::now());
+    match timeout_at(deadlines.head(), client.execute(request)).await {
+        Ok(Ok(response)) => Ok(Reply::network(response, to(), deadlines)),
+        Ok(Err(error)) => Err(CallError::from_reqwest(to(), &error)),
+        Err(_) => Err(deadlines.missed_head(to())),
+    }
+}
+
+fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
+    if from.is_empty() {
+        return;
+    }
+    let names: &[HeaderName] = match speaks {
+        Speaks::Anthropic => &TO_ANTHROPIC,
+        Speaks::OpenAi => &TO_OPENAI,
+        Speaks::Gemini | Speaks::Mistral | Speaks::Simulated => &[],
+    };
+    for name in names {
+        let mut values = from.get_all(name).iter().cloned();
+        if let Some(first) = values.next() {
+            to.insert(name, first);
+            for value in values {
+                to.append(name, value);
+            }
+        }
+    }
+}
+
+/// Gives the time of day, for headers that name one.
+pub(super) fn wall() -> crate::units::Instant {
+    crate::units::Instant(chrono::Utc::now().timestamp_micros())
+}
+
+/// Learns from the head of an answer what is left of the quota, and whether the provider asks to wait.
+pub(super) fn learn(slot: &Slot, probe: &mut bool, reply: &Reply, now: Instant) {
+    let mut state = slot.state();
+    let anthropic = slot.provider.spec.speaks == Speaks::Anthropic;
+    state.quota.learn(&reply.headers, anthropic, now, wall);
+    match reply.status {
+        429 => state.quota.refused(reply.retry_after, now),
+        200..400 => {
+            state.quota.served();
+            if std::mem::take(probe) {
+                // The probe is answered; others need not wait until its last word has come.
+                state.breaker.ended(true, super::breaker::Verdict::Well, now);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,148 @@
+//! Leave to make one call, from the question whether it may go out to the account of how it ended.
+//!
+//! Invariant: whatever happens to a permit, the place it took is freed exactly once; dropped, it says that nothing is
+//! known of the model's health.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::breaker::Verdict;
+use super::error::{Cause, Refused, safe};
+use super::limit::Reached;
+use super::provider::Slot;
+use super::quota::Short;
+use super::reply::Reply;
+use crate::routing::Status;
+
+/// Leave to make one call.
+#[derive(Debug)]
+pub struct Permit {
+    slot: Arc<Slot>,
+    probe: bool,
+    reserved: u64,
+    /// The HTTP status that came, and how long the provider asked to wait.
+    answer: Option<(u16, Option<Duration>)>,
+    settled: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The tokens that it used, prompt and answer, where they are known.
+    pub tokens: Option<u64>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+impl Permit {
+    pub(super) fn take(
+        slot: &Arc<Slot>,
+        tokens: u64,
+        last_resort: bool,
+        now: Instant,
+    ) -> Result<Self, Refused> {
+        let provider = &slot.provider;
+        let refuse = |cause, why: String, retry_after| Err(Refused { cause, why, retry_after });
+        if let Some(why) = &provider.refusal {
+            return refuse(Cause::NoKey, why.clone(), None);
+        }
+        let who = || format!("{} at {}", slot.upstream, provider.name);
+        let mut state = slot.state();
+        let probe = match state.breaker.may(last_resort, now) {
+            Ok(probe) => probe,
+            Err(closed) => {
+                let wait = closed.until.map(|until| until.saturating_duration_since(now));
+                let last =
+                    state.last_error.as_ref().map_or(String::new(), |(text, _)| format!("; last: {text}"));
+                let when =
+                    wait.map_or("while one call tries it".to_owned(), |wait| format!("for {}", short(wait)));
+                let why = format!("{} failed too often and is left alone {when}{last}", who());
+                return refuse(Cause::Breaker, why, wait);
+            }
+        };
+        if let Err(wanting) = state.quota.may(tokens, last_resort, now) {
+            let (what, wait) = match wanting {
+                Short::Asked(wait) => ("asked to wait", wait),
+                Short::Requests(wait) => ("has no requests left of its quota", wait),
+                Short::Tokens(wait) => ("has too few tokens left of its quota", wait),
+            };
+            return refuse(Cause::Quota, format!("{} {what}: {}", who(), short(wait)), Some(wait));
+        }
+        if let Err(reached) = slot.limiter.take(tokens, now) {
+            let (what, wait) = match reached {
+                Reached::Requests(wait) => ("requests_per_minute", Some(wait)),
+                Reached::Tokens(wait) => ("tokens_per_minute", Some(wait)),
+                Reached::Concurrent => ("concurrent", None),
+            };
+            return refuse(Cause::Limit, format!("limits.{what} of {} is reached", provider.name), wait);
+        }
+        state.breaker.take(probe);
+        state.quota.take(tokens, now);
+        state.in_flight = state.in_flight.saturating_add(1);
+        drop(state);
+        Ok(Self { slot: Arc::clone(slot), probe, reserved: tokens, answer: None, settled: false })
+    }
+
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// Says whether this call tries out a model that failed.
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
+    pub(super) fn answered(&mut self, reply: &Reply, now: Instant) {
+        self.answer = Some((reply.status, reply.retry_after));
+        super::http::learn(&self.slot, &mut self.probe, reply, now);
+    }
+
+    pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {
+        let (http, wait) = self.answer.unwrap_or((0, None));
+        let verdict = match (outcome.status, http) {
+            // A key that is refused serves nobody.
+            (Status::Rejected, 401 | 403) => Verdict::Ill(None),
+            // The provider answers, even if with a no; a refusal for quota is the quota's affair.
+            (Status::Ok | Status::Rejected, _) => Verdict::Well,
+            (Status::RateLimited, _) => Verdict::Unknown,
+            (Status::ServerError | Status::Timeout, _) => Verdict::Ill(wait),
+            (Status::Failed, _) => Verdict::Ill(None),
+            _ => Verdict::Unknown,
+        };
+        let error = outcome.error.as_deref().filter(|_| !outcome.status.is_ok()).map(safe);
+        self.close(verdict, outcome.tokens, error, now);
+    }
+
+    fn close(&mut self, verdict: Verdict, tokens: Option<u64>, error: Option<String>, now: Instant) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        let mut state = self.slot.state();
+        state.breaker.ended(self.probe, verdict, now);
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if let Some(error) = error {
+            state.last_error = Some((error, now));
+        }
+        drop(state);
+        self.slot.limiter.give_back(self.reserved, tokens);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.close(Verdict::Unknown, None, None, Instant::now());
+        }
+    }
+}
+
+/// Writes a wait for people.
+fn short(wait: Duration) -> String {
+    if wait < Duration::from_secs(1) {
+        format!("{} ms", wait.as_millis())
+    } else {
+        format!("{} s", wait.as_millis().div_ceil(1000))
+    }
+}

@@ -1,0 +1,283 @@
+//! One provider as it is used: its addresses and headers, made once, and the state of each of its models.
+//!
+//! Invariant: the number of models that a provider keeps state of is bounded, for clients name models; those beyond share
+//! one state.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use reqwest::{Client, Url};
+use rustc_hash::FxHashMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::breaker::Breaker;
+use super::error::{CallError, ProviderError};
+use super::limit::Limiter;
+use super::quota::Quota;
+use crate::config::providers::{ProviderSpec, Speaks};
+use crate::wire::Dialect;
+
+/// The most models of a provider that have a state of their own.
+const MOST_MODELS: usize = 512;
+
+/// A provider.
+pub(crate) struct Provider {
+    pub(crate) name: Arc<str>,
+    pub(crate) spec: ProviderSpec,
+    /// Whether answers are made up: by its nature, or for want of a key.
+    pub(crate) simulated: bool,
+    /// Why no call is made at all, for people.
+    pub(crate) refusal: Option<String>,
+    /// The provider and its host, for messages.
+    pub(crate) to: String,
+    pub(crate) client: OnceLock<Result<Client, String>>,
+    /// What every call carries, the key included.
+    pub(crate) headers: HeaderMap,
+    /// The same for a Gemini server's paths in OpenAI's manner.
+    pub(crate) openai_headers: HeaderMap,
+    base: Option<Url>,
+    limiter: Arc<Limiter>,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    known: FxHashMap<Arc<str>, Arc<Slot>>,
+    /// The state that the models beyond the bound share.
+    shared: Option<Arc<Mutex<State>>>,
+}
+
+/// A model at its provider.
+pub(crate) struct Slot {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) upstream: Arc<str>,
+    pub(crate) limiter: Arc<Limiter>,
+    addresses: Addresses,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct Addresses {
+    chat: Option<Url>,
+    chat_stream: Option<Url>,
+    responses: Option<Url>,
+    embeddings: Option<Url>,
+}
+
+/// What is known of a model's health.
+pub(crate) struct State {
+    pub(crate) breaker: Breaker,
+    pub(crate) quota: Quota,
+    pub(crate) in_flight: u32,
+    pub(crate) last_error: Option<(String, Instant)>,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("provider", &self.provider.name).field("model", &self.upstream).finish()
+    }
+}
+
+impl Slot {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the address for a dialect; `None` where the server has no such interface.
+    pub(crate) fn address(&self, dialect: Dialect, stream: bool) -> Option<&Url> {
+        if self.provider.dialect_for(dialect) != Some(dialect) {
+            return None;
+        }
+        let addresses = &self.addresses;
+        match dialect {
+            Dialect::OpenAiResponses => addresses.responses.as_ref(),
+            Dialect::OpenAiEmbeddings => addresses.embeddings.as_ref(),
+            _ if stream => addresses.chat_stream.as_ref().or(addresses.chat.as_ref()),
+            _ => addresses.chat.as_ref(),
+        }
+    }
+}
+
+impl Provider {
+    pub(crate) fn new(
+        spec: ProviderSpec,
+        key: Option<&SecretString>,
+        simulated: bool,
+        refusal: Option<String>,
+        now: Instant,
+    ) -> Result<Self, ProviderError> {
+        let setting = |field, why: &str| ProviderError::Setting {
+            origin: spec.origin.clone(),
+            provider: spec.name.clone(),
+            field,
+            why: why.to_owned(),
+        };
+        let base = match spec.speaks {
+            Speaks::Simulated => None,
+            _ => Some(Url::parse(&spec.base_url).map_err(|_| setting("base_url", "is no address"))?),
+        };
+        if base.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+            return Err(setting("base_url", "has a name or password in it; say where the key is with `key`"));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in &spec.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            let value = HeaderValue::from_str(value.expose_secret());
+            let (Ok(name), Ok(mut value)) = (name, value) else {
+                return Err(setting("headers", "a name or value is none that a header may have"));
+            };
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        let mut openai_headers = headers.clone();
+        if let Some(key) = key {
+            let usual = match spec.speaks {
+                Speaks::Anthropic => "x-api-key",
+                Speaks::Gemini => "x-goog-api-key",
+                _ => "authorization",
+            };
+            let name = spec.key_header.as_deref().unwrap_or(usual);
+            let wrong = || setting("key", "the key has characters that no header may have");
+            put_key(&mut headers, name, key).ok_or_else(wrong)?;
+            let name = spec.key_header.as_deref().unwrap_or("authorization");
+            put_key(&mut openai_headers, name, key).ok_or_else(wrong)?;
+        }
+        let host = base.as_ref().and_then(Url::host_str).map(|host| format!(" ({host})")).unwrap_or_default();
+        Ok(Self {
+            name: spec.name.as_str().into(),
+            to: format!("{}{host}", spec.name),
+            limiter: Arc::new(Limiter::new(spec.limits, now)),
+            client: OnceLock::new(),
+            slots: Mutex::default(),
+            simulated,
+            refusal,
+            headers,
+            openai_headers,
+            base,
+            spec,
+        })
+    }
+
+    /// Gives the dialect in which a client's request of `dialect` is put to this provider; `None` where it cannot be.
+    pub(crate) fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
+        let chat = match self.spec.speaks {
+            _ if self.simulated => Dialect::OpenAiChat,
+            Speaks::Anthropic => Dialect::AnthropicMessages,
+            Speaks::Gemini => Dialect::Gemini,
+            Speaks::OpenAi | Speaks::Mistral | Speaks::Simulated => Dialect::OpenAiChat,
+        };
+        match dialect {
+            // A Gemini server has embeddings in OpenAI's manner beside its own.
+            Dialect::OpenAiEmbeddings => (chat != Dialect::AnthropicMessages).then_some(dialect),
+            Dialect::OpenAiResponses if self.spec.responses && !self.simulated => Some(dialect),
+            Dialect::OpenAiResponses | Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::Gemini => {
+                Some(chat)
+            }
+        }
+    }
+
+    pub(crate) fn client(&self) -> Result<&Client, CallError> {
+        let client = self.client.get_or_init(|| super::http::client(&self.spec));
+        client.as_ref().map_err(|why| CallError::Setup { to: self.to.clone(), why: why.clone() })
+    }
+
+    /// Finds a model's state, making it at first sight.
+    pub(crate) fn slot(self: &Arc<Self>, upstream: &str, now: Instant) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.known.get(upstream) {
+            return Arc::clone(slot);
+        }
+        let fresh = || {
+            Arc::new(Mutex::new(State {
+                breaker: Breaker::new(self.spec.breaker, now),
+                quota: Quota::default(),
+                in_flight: 0,
+                last_error: None,
+            }))
+        };
+        let full = slots.known.len() >= MOST_MODELS;
+        let state = if full { Arc::clone(slots.shared.get_or_insert_with(fresh)) } else { fresh() };
+        let own_limits = self.spec.limits.per_model && !full;
+        let slot = Arc::new(Slot {
+            provider: Arc::clone(self),
+            upstream: upstream.into(),
+            limiter: if own_limits {
+                Arc::new(Limiter::new(self.spec.limits, now))
+            } else {
+                Arc::clone(&self.limiter)
+            },
+            addresses: self.addresses(upstream),
+            state,
+        });
+        if !full {
+            slots.known.insert(Arc::clone(&slot.upstream), Arc::clone(&slot));
+        }
+        slot
+    }
+
+    /// Lists the models that have a state of their own.
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).known.values().cloned().collect()
+    }
+
+    fn addresses(&self, upstream: &str) -> Addresses {
+        let Some(base) = self.base.as_ref().filter(|_| !self.simulated) else { return Addresses::default() };
+        let at = |parts: &[&str]| {
+            let mut url = base.clone();
+            if let Ok(mut path) = url.path_segments_mut() {
+                // One segment a part, encoded: a model's name leads to no other path.
+                path.pop_if_empty().extend(parts);
+            }
+            Some(url)
+        };
+        let ends = |version: &str| base.path().trim_end_matches('/').ends_with(version);
+        match self.spec.speaks {
+            Speaks::Simulated => Addresses::default(),
+            Speaks::OpenAi | Speaks::Mistral => Addresses {
+                chat: at(&["chat", "completions"]),
+                chat_stream: None,
+                responses: at(&["responses"]),
+                embeddings: at(&["embeddings"]),
+            },
+            Speaks::Anthropic => Addresses {
+                chat: if ends("/v1") { at(&["messages"]) } else { at(&["v1", "messages"]) },
+                ..Addresses::default()
+            },
+            Speaks::Gemini => {
+                let mut version = vec!["v1beta"];
+                version.retain(|_| base.path() == "/");
+                let call = |method: &str| {
+                    let model = format!("{}:{method}", upstream.trim_start_matches("models/"));
+                    at(&[version.as_slice(), &["models", &model]].concat())
+                };
+                let stream = call("streamGenerateContent").map(|mut url| {
+                    url.set_query(Some("alt=sse"));
+                    url
+                });
+                Addresses {
+                    chat: call("generateContent"),
+                    chat_stream: stream,
+                    responses: None,
+                    embeddings: at(&[version.as_slice(), &["openai", "embeddings"]].concat()),
+                }
+            }
+        }
+    }
+}
+
+/// Puts a key into its header; `None` where it has characters that no header may have.
+fn put_key(headers: &mut HeaderMap, name: &str, key: &SecretString) -> Option<()> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let mut value = if name == header::AUTHORIZATION {
+        let text = SecretString::from(format!("Bearer {}", key.expose_secret()));
+        HeaderValue::from_str(text.expose_secret()).ok()?
+    } else {
+        HeaderValue::from_str(key.expose_secret()).ok()?
+    };
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Some(())
+}

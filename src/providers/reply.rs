@@ -1,0 +1,164 @@
+//! An answer while it comes in: status and headers at once, the body piece by piece, each in its time.
+//!
+//! Invariant: no read waits longer than the provider's timeouts allow. Dropping a reply ends the call.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName};
+use tokio::time::{Instant as Clock, timeout_at};
+
+use super::error::{CallError, safe};
+use super::simulated::Simulation;
+use super::wait;
+use crate::config::providers::Timeouts;
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// An answer whose head has come.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The provider's headers.
+    pub headers: HeaderMap,
+    /// How long the provider asks to wait before another try.
+    pub retry_after: Option<Duration>,
+    /// What the provider says of trying again (`x-should-retry`), where it does.
+    pub should_retry: Option<bool>,
+    source: Source,
+    to: String,
+    deadlines: Deadlines,
+    begun: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Network(Box<reqwest::Response>),
+    Simulated(Simulation),
+    Over,
+}
+
+/// When what has to have come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    timeouts: Timeouts,
+    first_byte: Clock,
+    total: Clock,
+    stream: bool,
+}
+
+impl Deadlines {
+    pub(super) fn new(timeouts: Timeouts, stream: bool, start: Clock) -> Self {
+        Self { timeouts, first_byte: start + timeouts.first_byte, total: start + timeouts.total, stream }
+    }
+
+    /// An answer in one piece begins when it is complete, so it has the total time.
+    pub(super) fn head(&self) -> Clock {
+        if self.stream { self.first_byte.min(self.total) } else { self.total }
+    }
+
+    pub(super) fn missed_head(&self, to: String) -> CallError {
+        if self.stream && self.first_byte <= self.total {
+            CallError::FirstByteTimeout { to, after: self.timeouts.first_byte }
+        } else {
+            CallError::TotalTimeout { to, after: self.timeouts.total }
+        }
+    }
+
+    fn next(&self, begun: bool) -> Clock {
+        let idle = Clock::now() + self.timeouts.idle;
+        let next = if begun || !self.stream { idle } else { idle.max(self.first_byte) };
+        next.min(self.total)
+    }
+
+    fn missed(&self, deadline: Clock, begun: bool, to: String) -> CallError {
+        match () {
+            () if deadline >= self.total => CallError::TotalTimeout { to, after: self.timeouts.total },
+            () if begun || !self.stream => CallError::IdleTimeout { to, after: self.timeouts.idle },
+            () => CallError::FirstByteTimeout { to, after: self.timeouts.first_byte },
+        }
+    }
+}
+
+impl Reply {
+    pub(super) fn network(mut response: reqwest::Response, to: String, deadlines: Deadlines) -> Self {
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        Self::new(status, headers, Source::Network(Box::new(response)), to, deadlines)
+    }
+
+    pub(super) fn simulated(mut simulation: Simulation, to: String, deadlines: Deadlines) -> Self {
+        let status = simulation.status;
+        let headers = std::mem::take(&mut simulation.headers);
+        Self::new(status, headers, Source::Simulated(simulation), to, deadlines)
+    }
+
+    fn new(status: u16, headers: HeaderMap, source: Source, to: String, deadlines: Deadlines) -> Self {
+        let retry_after = if status >= 400 { wait::retry_after(&headers, super::http::wall()) } else { None };
+        let said = headers.get(SHOULD_RETRY).and_then(|value| value.to_str().ok());
+        let should_retry = match said {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        };
+        Self { status, headers, retry_after, should_retry, source, to, deadlines, begun: false }
+    }
+
+    /// Says whether an answer came, as opposed to an error.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Gives the next piece of the body; `None` at its end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
+        let deadline = self.deadlines.next(self.begun);
+        let piece = match &mut self.source {
+            Source::Over => return Ok(None),
+            Source::Network(response) => match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(piece)) => Ok(piece),
+                Ok(Err(error)) => Err(CallError::from_reqwest(self.to.clone(), &error)),
+                Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
+            },
+            Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
+                Ok(Ok(piece)) => Ok(piece),
+                Ok(Err(why)) => Err(CallError::Broken { to: self.to.clone(), why: safe(why) }),
+                Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
+            },
+        };
+        self.begun = true;
+        if !matches!(piece, Ok(Some(_))) {
+            // Lets the connection go: back to the pool after a whole answer, closed otherwise.
+            self.source = Source::Over;
+        }
+        piece
+    }
+
+    /// Gives the whole body, if it is no longer than `limit`.
+    pub async fn whole(mut self, limit: usize) -> Result<Bytes, CallError> {
+        let too_large = |to: &String| CallError::TooLarge { to: to.clone(), limit };
+        let announced = match &self.source {
+            Source::Network(response) => response.content_length(),
+            Source::Simulated(_) | Source::Over => None,
+        };
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(too_large(&self.to));
+        }
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        if first.len() > limit {
+            return Err(too_large(&self.to));
+        }
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut body = BytesMut::with_capacity(first.len() + second.len());
+        body.extend_from_slice(&first);
+        let mut piece = Some(second);
+        while let Some(more) = piece {
+            if body.len().saturating_add(more.len()) > limit {
+                return Err(too_large(&self.to));
+            }
+            body.extend_from_slice(&more);
+            piece = self.chunk().await?;
+        }
+        Ok(body.freeze())
+    }
+}

@@ -1,0 +1,97 @@
+//! Made-up embeddings in OpenAI's form, as numbers or as base64 of 32-bit floats.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{Draws, Simulation};
+use crate::config::providers::SimulatedSpec;
+use crate::providers::wait;
+
+/// The usual length of a vector, and the longest.
+const DIMENSIONS: u64 = 256;
+const MOST_DIMENSIONS: u64 = 4096;
+/// The most inputs of one request, as with OpenAI.
+const MOST_INPUTS: usize = 2048;
+
+pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: &Value) -> Simulation {
+    let wrong = |message| Simulation::error(400, "invalid_request_error", "invalid_input", message);
+    let tokens = |input: &Value| match input {
+        Value::String(text) => Some((text.len() as u64).div_ceil(4)),
+        Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Some(tokens.len() as u64),
+        _ => None,
+    };
+    let inputs: Vec<&Value> = match request.get("input") {
+        Some(Value::Array(list)) if list.is_empty() => return wrong("input is empty"),
+        Some(Value::Array(list)) if !list.iter().all(Value::is_u64) => list.iter().collect(),
+        Some(one) => vec![one],
+        None => return wrong("input is missing"),
+    };
+    if inputs.len() > MOST_INPUTS {
+        return wrong("input has more than 2048 entries");
+    }
+    let Some(counts) = inputs.iter().map(|&input| tokens(input)).collect::<Option<Vec<u64>>>() else {
+        return wrong("input is neither text nor tokens");
+    };
+    let dimensions = request.get("dimensions").and_then(Value::as_u64).unwrap_or(DIMENSIONS);
+    let dimensions = dimensions.clamp(1, MOST_DIMENSIONS);
+    let base64 = request.get("encoding_format").and_then(Value::as_str) == Some("base64");
+    let data: Vec<Value> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, input)| {
+            let own = Draws::new(spec.seed, input.to_string().as_bytes(), 0);
+            let vector = vector(own.text(0), dimensions);
+            let embedding = if base64 {
+                let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+                Value::String(to_base64(&Bytes::from(bytes)))
+            } else {
+                json!(vector)
+            };
+            json!({ "object": "embedding", "index": index, "embedding": embedding })
+        })
+        .collect();
+    let sum: u64 = counts.iter().sum();
+    let usage = json!({ "prompt_tokens": sum, "total_tokens": sum });
+    let body = json!({ "object": "list", "data": data, "model": model, "usage": usage, "simulated": true });
+    Simulation::whole(200, draws.first_byte(spec, model) / 4, &body)
+}
+
+/// Makes a vector of length one.
+fn vector(seed: u64, dimensions: u64) -> Vec<f32> {
+    let component = |n| {
+        let thousandths = u16::try_from(wait::draw(seed, n) % 2001).unwrap_or(0);
+        f32::from(thousandths) - 1000.0
+    };
+    let raw: Vec<f32> = (0..dimensions).map(component).collect();
+    let length = raw.iter().map(|value| value * value).sum::<f32>().sqrt().max(1.0);
+    raw.iter().map(|value| value / length).collect()
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let sign = |six: u32| char::from(*SIGNS.get((six & 63) as usize).unwrap_or(&b'='));
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
+        let all = byte(0) << 16 | byte(1) << 8 | byte(2);
+        text.push(sign(all >> 18));
+        text.push(sign(all >> 12));
+        text.push(if three.len() > 1 { sign(all >> 6) } else { '=' });
+        text.push(if three.len() > 2 { sign(all) } else { '=' });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_what_everyone_reads() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(to_base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(to_base64(&[0xff, 0xef, 0xfe]), "/+/+");
+    }
+}

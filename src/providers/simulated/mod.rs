@@ -1,0 +1,129 @@
+//! The simulated provider: answers that are made up where no key is configured. It says so in every answer.
+//!
+//! Speaks OpenAI's chat and embeddings without a network. Invariant: length, delay, fault and text of an answer follow
+//! from the seed, the request's bytes and the number of the try alone.
+
+mod chat;
+mod draws;
+mod embeddings;
+mod schema;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::{Value, json};
+use tokio::time::{Instant as Clock, sleep, timeout_at};
+
+use super::Call;
+use super::error::CallError;
+use super::provider::Slot;
+use super::reply::{Deadlines, Reply};
+use crate::config::providers::SimulatedSpec;
+use crate::wire::Dialect;
+use draws::Draws;
+
+/// Stands in every made-up answer's headers.
+const SIMULATED: HeaderName = HeaderName::from_static("x-simulated");
+
+/// An answer that is made up.
+#[derive(Debug)]
+pub(crate) struct Simulation {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// The wait before the head.
+    first: Duration,
+    pieces: VecDeque<Piece>,
+}
+
+/// A piece of the body, or the break of the connection, and the wait before it.
+#[derive(Debug)]
+struct Piece {
+    wait: Duration,
+    bytes: Result<Bytes, &'static str>,
+}
+
+impl Simulation {
+    /// Gives the next piece after its wait.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, &'static str> {
+        let Some(wait) = self.pieces.front().map(|piece| piece.wait) else { return Ok(None) };
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        self.pieces.pop_front().map_or(Ok(None), |piece| piece.bytes.map(Some))
+    }
+
+    fn whole(status: u16, first: Duration, body: &Value) -> Self {
+        let piece = Piece { wait: Duration::ZERO, bytes: Ok(Bytes::from(body.to_string())) };
+        Self { status, headers: headers("application/json"), first, pieces: VecDeque::from([piece]) }
+    }
+
+    fn error(status: u16, kind: &str, code: &str, message: &str) -> Self {
+        let error =
+            json!({ "message": format!("SIMULATED: {message}"), "type": kind, "param": null, "code": code });
+        Self::whole(status, Duration::ZERO, &json!({ "error": error }))
+    }
+}
+
+fn headers(content: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
+    headers.insert(SIMULATED, HeaderValue::from_static("true"));
+    headers
+}
+
+/// Makes up an answer and waits for its head.
+pub(super) async fn call(slot: &Slot, spec: &SimulatedSpec, call: Call) -> Result<Reply, CallError> {
+    let to = slot.provider.to.clone();
+    let Some(simulation) = simulate(&slot.upstream, spec, &call) else {
+        return Err(CallError::Unsupported { to, dialect: call.dialect.name() });
+    };
+    let deadlines = Deadlines::new(slot.provider.spec.timeouts, call.stream, Clock::now());
+    if !simulation.first.is_zero() && timeout_at(deadlines.head(), sleep(simulation.first)).await.is_err() {
+        return Err(deadlines.missed_head(to));
+    }
+    Ok(Reply::simulated(simulation, to, deadlines))
+}
+
+/// Makes up an answer; `None` where it is asked for in a dialect that is not simulated.
+fn simulate(model: &str, spec: &SimulatedSpec, call: &Call) -> Option<Simulation> {
+    let draws = Draws::new(spec.seed, &call.body, call.attempt);
+    let request: Value = match serde_json::from_slice(&call.body) {
+        Ok(request @ Value::Object(_)) => request,
+        _ => {
+            return Some(Simulation::error(
+                400,
+                "invalid_request_error",
+                "invalid_json",
+                "the body is no JSON object",
+            ));
+        }
+    };
+    if let Some(fault) = fault(spec, &draws) {
+        return Some(fault);
+    }
+    match call.dialect {
+        Dialect::OpenAiChat => Some(chat::answer(model, spec, &draws, &request)),
+        Dialect::OpenAiEmbeddings => Some(embeddings::answer(model, spec, &draws, &request)),
+        _ => None,
+    }
+}
+
+fn fault(spec: &SimulatedSpec, draws: &Draws) -> Option<Simulation> {
+    if draws.hits(spec.rate_limited, draws::RATE_LIMITED) {
+        let mut fault =
+            Simulation::error(429, "rate_limit_error", "rate_limit_exceeded", "too many requests for now");
+        let seconds = 1 + draws.below(5, draws::RETRY_AFTER);
+        fault.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        return Some(fault);
+    }
+    if draws.hits(spec.server_error, draws::SERVER_ERROR) {
+        let status = if draws.below(2, draws::WHICH_ERROR) == 0 { 500 } else { 503 };
+        return Some(Simulation::error(status, "server_error", "server_error", "the server failed"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

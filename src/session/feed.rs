@@ -1,0 +1,207 @@
+//! The thread behind a live console: lines of the feed and commands in, snapshots out. It sleeps where nothing comes.
+//!
+//! Invariants: a slow console never holds up whoever feeds it for longer than a short queue; at most ten pictures a second
+//! while traffic comes, one a second while only the clock goes on, none once the feed has ended.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::follow::Outgoing;
+use super::snapshot::{Play, Snapshot};
+use super::worker::{Inbox, Reruns, Worker};
+use super::{Answer, Command, LiveStatus, Player, Question};
+use crate::routing::Policy;
+use crate::units::Names;
+
+/// The pace of published pictures while traffic comes.
+const FRAME: Duration = Duration::from_millis(100);
+/// The pace of the clock where nothing comes.
+const CLOCK: Duration = Duration::from_secs(1);
+/// The pace at which time passes while an earlier stretch is played.
+const LOOK: Duration = Duration::from_millis(10);
+/// The least time between two looks; a thread that only looks burns a core.
+const LEAST: Duration = Duration::from_millis(1);
+/// Operations between two looks at the commands.
+const BATCH: usize = 8192;
+/// Parts of the feed that may wait.
+const QUEUE: usize = 256;
+/// Parts of the feed taken in at once.
+const AT_ONCE: usize = 256;
+
+/// What comes from the live session.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// Lines of the native log format: requests that have finished, events.
+    Lines(Arc<str>),
+    /// What it says of itself.
+    Status(Arc<LiveStatus>),
+    /// So many lines were lost on the way here.
+    Gap(u64),
+    /// What came of a question.
+    Answer(Answer),
+    /// Something that was asked for was refused; the words go on screen.
+    Refused(Arc<str>),
+    /// Nothing more will come, and why.
+    Closed(Arc<str>),
+}
+
+/// What a console may ask of the live session. Nothing here waits: what comes of it arrives in the feed.
+pub trait LiveControl: Send {
+    /// Says why nothing may be changed from here; none where it may.
+    fn read_only(&self) -> Option<Arc<str>>;
+
+    /// Asks for a policy to come into force; it does when its event comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String>;
+
+    /// Sends a prompt; its answer comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn send(&mut self, question: Question) -> Result<(), String>;
+
+    /// Asks for requests in flight to be finished and no new ones to be taken.
+    fn drain(&mut self);
+}
+
+/// Reads the wall clock, the only place of the session that does: a live log's time is that of the world.
+fn now() -> crate::units::Instant {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    crate::units::Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Starts the threads. `publish` hears of every new picture and answers false when nobody listens any more.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn spawn_live(
+    mut player: Player,
+    feed: Receiver<Feed>,
+    mut control: Box<dyn LiveControl>,
+    mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static,
+) -> std::io::Result<Worker> {
+    let (commands, inbox) = channel();
+    let (queue, fed) = sync_channel(QUEUE);
+    let bell = commands.clone();
+    std::thread::Builder::new().name("feed".to_owned()).spawn(move || {
+        // Whoever feeds waits where the session falls behind; a command rings the same bell but never waits.
+        while let Ok(part) = feed.recv() {
+            if queue.send(part).is_err() || bell.send(Inbox::Fed).is_err() {
+                return;
+            }
+        }
+        let _ = queue.send(Feed::Closed("the feed ended".into()));
+        let _ = bell.send(Inbox::Fed);
+    })?;
+    std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+        run(&mut player, &inbox, &fed, control.as_mut(), &mut publish);
+    })?;
+    Ok(Worker::new(commands))
+}
+
+fn run(
+    player: &mut Player,
+    inbox: &Receiver<Inbox>,
+    fed: &Receiver<Feed>,
+    control: &mut dyn LiveControl,
+    publish: &mut dyn FnMut(Arc<Snapshot>) -> bool,
+) {
+    let mut last = Instant::now();
+    let mut published = last;
+    let mut reruns = Reruns::new();
+    let (mut pending, mut closed) = (false, false);
+    player.set_read_only(control.read_only());
+    loop {
+        let playing = player.play_state() == Play::Playing;
+        let since = published.elapsed();
+        let wait = if playing {
+            if player.is_unbounded() {
+                Duration::ZERO
+            } else {
+                FRAME.saturating_sub(since).clamp(LEAST, LOOK)
+            }
+        } else if pending {
+            FRAME.saturating_sub(since)
+        } else {
+            let clock = if closed { Duration::from_secs(3600) } else { CLOCK.saturating_sub(since) };
+            reruns.wait(player).map_or(clock, |wait| wait.min(clock))
+        };
+        let mut next = match inbox.recv_timeout(wait) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let elapsed = last.elapsed();
+        last = Instant::now();
+        pending |= playing && player.advance(elapsed, BATCH);
+        let mut answered = false;
+        while let Some(message) = next {
+            if let Inbox::Command(command) = message {
+                reruns.disturb();
+                obey(player, command, control);
+                answered = true;
+            }
+            next = inbox.try_recv().ok();
+        }
+        for outgoing in player.take_outgoing() {
+            let Outgoing::Apply { policy, what } = outgoing;
+            let names = player.log().names.clone();
+            if let Err(why) = control.apply(&policy, &names, &what) {
+                player.say(format!("not applied: {why}"));
+            }
+        }
+        let mut taken = 0;
+        while taken < AT_ONCE
+            && let Ok(part) = fed.try_recv()
+        {
+            taken += 1;
+            pending = true;
+            match part {
+                Feed::Closed(_) => closed = true,
+                Feed::Status(_) => closed = false,
+                _ => {}
+            }
+            take(player, part);
+        }
+        if !closed && published.elapsed() >= CLOCK {
+            pending |= player.tick(now());
+        }
+        answered |= reruns.watch(player);
+        let ended = playing && player.play_state() != Play::Playing;
+        if answered || ended || pending && published.elapsed() >= FRAME {
+            if !closed {
+                player.tick(now());
+            }
+            published = Instant::now();
+            pending = false;
+            if !publish(Arc::new(player.snapshot())) {
+                return;
+            }
+        }
+    }
+}
+
+fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
+    match command {
+        Command::Ask(question) => match player.may_ask().map_or_else(|| control.send(*question), Err) {
+            Ok(()) => player.say("sent; waiting for the answer".to_owned()),
+            Err(why) => player.say(format!("not sent: {why}")),
+        },
+        Command::Drain => control.drain(),
+        command => player.handle(command),
+    }
+}
+
+fn take(player: &mut Player, part: Feed) {
+    match part {
+        Feed::Lines(lines) => player.extend(&lines),
+        Feed::Status(status) => player.set_status(status),
+        Feed::Gap(lines) => player.lose(lines),
+        Feed::Answer(answer) => player.take_answer(answer),
+        Feed::Refused(why) => player.say(why.to_string()),
+        Feed::Closed(why) => player.close(why),
+    }
+}

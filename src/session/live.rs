@@ -1,0 +1,583 @@
+//! The live session: the engine behind a lock, asked by whoever serves clients, and the log that it writes as it goes.
+//!
+//! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
+//! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::classifier::{Basis, Classifier, Measures, TaskClass};
+use crate::engine::Engine;
+use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
+use crate::outcome::{Observed, Operation, seen_leg};
+use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
+use crate::routing::{
+    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Step, Why, decide,
+};
+use crate::units::{Instant, Millis, Names, PerMille};
+
+/// Lines kept for readers that come later.
+const BACKLOG: usize = 10_000;
+
+/// What a live session starts from.
+#[derive(Debug)]
+pub struct LiveSetup {
+    /// The policy in force; its version is what the ledger last had, or one above.
+    pub policy: Policy,
+    /// The names it was compiled with.
+    pub names: Names,
+    /// The classifier.
+    pub classifier: Classifier,
+    /// The prices.
+    pub book: PriceBook,
+    /// The first operation's place in the order of arrival.
+    pub next_seq: u64,
+    /// When it starts.
+    pub at: Instant,
+    /// Who brought the policy into force.
+    pub who: String,
+}
+
+/// A request that arrives. Text is shared, not copied.
+#[derive(Clone, Debug, Default)]
+pub struct Arriving<'a> {
+    /// The operation's id.
+    pub id: Arc<str>,
+    /// Tags; empty where not named.
+    pub team: Arc<str>,
+    /// The project.
+    pub project: Arc<str>,
+    /// The end user.
+    pub user: Arc<str>,
+    /// The session.
+    pub session: Arc<str>,
+    /// The model or alias asked for.
+    pub asked: Arc<str>,
+    /// Whether that is a concrete model.
+    pub pinned: bool,
+    /// What the classifier reads; empty for none.
+    pub prompt: Cow<'a, str>,
+    /// What is known besides.
+    pub measures: Measures,
+}
+
+/// Where a request goes, and why.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its key, and its place in the order of arrival.
+    pub seq: u64,
+    /// When it arrived.
+    pub at: Instant,
+    /// The kind of work.
+    pub class: TaskClass,
+    /// The confidence.
+    pub confidence: Option<PerMille>,
+    /// Where that comes from.
+    pub source: ConfidenceSource,
+    /// The route that took it.
+    pub route: Arc<str>,
+    /// The rungs of its ladder.
+    pub rungs: usize,
+    /// The policy's version.
+    pub policy_version: u32,
+    /// Why it starts where it does, in plain letters.
+    pub reason: String,
+    /// The call to make.
+    pub send: Dispatch,
+}
+
+/// A call to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// The rung; `None` where the client pinned its model.
+    pub rung: Option<u8>,
+    /// The rung's name; the model's where pinned.
+    pub name: Arc<str>,
+    /// The model.
+    pub model: Arc<str>,
+    /// Whether nothing comes after it.
+    pub last: bool,
+}
+
+/// A call that ended.
+#[derive(Clone, Debug, Default)]
+pub struct Called {
+    /// The model called.
+    pub model: Arc<str>,
+    /// The model billed, where its price is another.
+    pub billed: Option<Arc<str>>,
+    /// Who served.
+    pub provider: Arc<str>,
+    /// Tokens.
+    pub usage: Usage,
+    /// How sure the lifetime of cache writes is.
+    pub write_ttl: WriteTtl,
+    /// Whether tokens were estimated.
+    pub estimated: bool,
+    /// How it ended.
+    pub status: Status,
+    /// What a check said.
+    pub check: Check,
+    /// The error, in few words; empty for none.
+    pub error: String,
+    /// To the last byte.
+    pub latency_ms: u32,
+    /// To the first byte.
+    pub ttft_ms: Option<u32>,
+    /// Whether anything about it was made up.
+    pub simulated: bool,
+}
+
+/// What follows a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Follow {
+    /// The same model once more.
+    Again,
+    /// Up the ladder, and why.
+    Climb(Dispatch, &'static str),
+    /// The operation is over.
+    Answer {
+        /// What all its calls cost.
+        cost: Cost,
+    },
+}
+
+/// A policy that came into force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// Its version.
+    pub version: u32,
+    /// When.
+    pub at: Instant,
+    /// The first operation that it decides.
+    pub from_seq: u64,
+    /// As a line of the log.
+    pub line: Arc<str>,
+}
+
+/// A reader of the log: takes a line, and answers false when it is gone.
+pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
+
+/// The live session.
+pub struct Live {
+    classifier: Classifier,
+    book: PriceBook,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    names: Names,
+    last_at: Instant,
+    next_seq: u64,
+    pending: FxHashMap<u64, Pending>,
+    readers: Vec<Reader>,
+    backlog: VecDeque<Arc<str>>,
+    policy_line: Arc<str>,
+    buffer: Vec<u8>,
+}
+
+/// What the line of an open operation needs.
+struct Pending {
+    id: Arc<str>,
+    team: Arc<str>,
+    project: Arc<str>,
+    user: Arc<str>,
+    session: Arc<str>,
+    asked: Arc<str>,
+    pinned: bool,
+    measures: Measures,
+    operation: Operation,
+    calls: Vec<Called>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Starts a live session.
+    pub fn new(setup: LiveSetup) -> Self {
+        let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
+        let prices = Arc::new(PriceTable::new(&book, &names));
+        let policy_line = policy_line(&policy, &names, at, &who, "in force at the start");
+        Self {
+            classifier,
+            book,
+            inner: Mutex::new(Inner {
+                engine: Engine::new(Arc::new(policy), prices),
+                names,
+                last_at: at,
+                next_seq,
+                pending: FxHashMap::default(),
+                readers: Vec::new(),
+                backlog: VecDeque::new(),
+                policy_line,
+                buffer: Vec::new(),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A thread that panicked while it held the lock left sums behind that are still sums: traffic goes on.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the price book.
+    pub fn book(&self) -> &PriceBook {
+        &self.book
+    }
+
+    /// Names the classifier and the start of its hash.
+    pub fn classifier_tag(&self) -> String {
+        format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
+    }
+
+    /// Takes a request in and says where it goes.
+    pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
+        let prompt = (!arriving.prompt.is_empty()).then_some(&*arriving.prompt);
+        let opinion = self.classifier.classify(prompt, &arriving.measures);
+        let mut operation = Operation {
+            turn: arriving.measures.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
+            class: arriving.measures.task.unwrap_or(opinion.class),
+            pinned: arriving.pinned,
+            ..Operation::default()
+        };
+        let source = match opinion.basis {
+            Basis::Text => ConfidenceSource::Text,
+            Basis::Measures => ConfidenceSource::Measures,
+            Basis::NoSignal => ConfidenceSource::None,
+        };
+        operation.set_confidence(opinion.confidence, source);
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        operation.team = inner.names.intern_team(&arriving.team);
+        operation.project = inner.names.intern_project(&arriving.project);
+        operation.asked = inner.names.intern_model(&arriving.asked);
+        inner.price_new_models(&self.book);
+        operation.at = now.max(inner.last_at);
+        inner.last_at = operation.at;
+        let seq = inner.next_seq;
+        inner.next_seq += 1;
+        let effects = inner.engine.apply(Event::Arrived(Arrival { key: seq, operation }));
+        let (policy, decision) = inner.decision(seq, &operation);
+        let rung = match effects.first() {
+            Some(Effect::Send { rung, .. }) => *rung,
+            _ => decision.rung,
+        };
+        let route = policy.route(decision.route);
+        let placed = Placed {
+            seq,
+            at: operation.at,
+            class: operation.class,
+            confidence: operation.confidence(),
+            source: operation.source,
+            route: Arc::clone(&route.name),
+            rungs: route.ladder.len(),
+            policy_version: policy.version,
+            reason: reason(&decision),
+            send: inner.send(&policy, &decision, rung),
+        };
+        let Arriving { id, team, project, user, session, asked, pinned, measures, .. } = arriving;
+        inner.pending.insert(
+            seq,
+            Pending {
+                id,
+                team,
+                project,
+                user,
+                session,
+                asked,
+                pinned,
+                measures,
+                operation,
+                calls: Vec::with_capacity(1),
+            },
+        );
+        placed
+    }
+
+    /// Takes the end of a call: what it cost, and what follows. `again` says that the same model is asked once more.
+    pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let model = inner.names.intern_model(&call.model);
+        let billed =
+            call.billed.as_deref().map_or_else(Default::default, |name| inner.names.intern_model(name));
+        inner.price_new_models(&self.book);
+        let Some(pending) = inner.pending.get_mut(&seq) else {
+            return (
+                Cost::Known(crate::units::Pico::ZERO),
+                Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
+            );
+        };
+        let observed = Observed {
+            usage: call.usage,
+            latency: Millis::new(u64::from(call.latency_ms)),
+            ttft: Millis::from_option(call.ttft_ms),
+            model,
+            billed,
+            status: call.status,
+            check: call.check,
+            assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
+        };
+        let leg = seen_leg(&observed, pending.operation.at, inner.engine.prices());
+        pending.calls.push(call);
+        if again {
+            inner.engine.apply(Event::Retried { key: seq, leg });
+            return (leg.cost, Follow::Again);
+        }
+        let mut effects = inner.engine.apply(Event::Attempted { key: seq, leg, evidence: None });
+        match effects.pop() {
+            Some(Effect::Send { rung, .. }) => {
+                let why = match (leg.status, leg.check) {
+                    (Status::Ok, Check::Failed) => Why::Check,
+                    (status, _) => Why::Provider(status),
+                };
+                let operation = pending.operation;
+                let (policy, decision) = inner.decision(seq, &operation);
+                (leg.cost, Follow::Climb(inner.send(&policy, &decision, rung), why_text(why)))
+            }
+            Some(Effect::Answer { settled, .. }) => {
+                let cost = settled.cost;
+                inner.engine.recycle(settled);
+                inner.write_line(seq);
+                (leg.cost, Follow::Answer { cost })
+            }
+            None => (leg.cost, Follow::Answer { cost: leg.cost }),
+        }
+    }
+
+    /// Brings another policy into force for all that arrives from now on.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, with its field.
+    pub fn apply(
+        &self,
+        spec: &PolicySpec,
+        who: &str,
+        what: &str,
+        now: Instant,
+    ) -> Result<Applied, PolicyError> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let version = inner.engine.policy().version.saturating_add(1);
+        let policy = Policy::compile(spec, version, &mut inner.names)?;
+        inner.price_new_models(&self.book);
+        // Later than all that arrived and no later than what comes next: the log then tells who was decided by which.
+        let at = now.max(Instant(inner.last_at.0 + 1));
+        inner.last_at = at;
+        let line = policy_line(&policy, &inner.names, at, who, what);
+        inner.engine.apply(Event::PolicyChanged(Arc::new(policy)));
+        inner.policy_line = Arc::clone(&line);
+        inner.publish(&line);
+        Ok(Applied { version, at, from_seq: inner.next_seq, line })
+    }
+
+    /// Gives the policy in force as it would be written.
+    pub fn policy_spec(&self) -> (u32, PolicySpec) {
+        let inner = self.lock();
+        let policy = inner.engine.policy();
+        (policy.version, policy.spec(&inner.names))
+    }
+
+    /// Gives the policy in force as a line of the log.
+    pub fn policy_line(&self) -> Arc<str> {
+        Arc::clone(&self.lock().policy_line)
+    }
+
+    /// Lists the models of the policy's ladders, and the names that leave the choice to it.
+    pub fn offered(&self) -> (Vec<String>, Vec<String>) {
+        let inner = self.lock();
+        let policy = inner.engine.policy();
+        let mut models: Vec<String> = policy
+            .routes
+            .iter()
+            .flat_map(|route| route.ladder.iter().map(|rung| inner.names.model(rung.model).to_owned()))
+            .collect();
+        models.sort_unstable();
+        models.dedup();
+        let names = policy.routes.iter().map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
+        (models, std::iter::once(crate::routing::AUTO.to_owned()).chain(names).collect())
+    }
+
+    /// Says whether the policy has a route of that name.
+    pub fn has_route(&self, name: &str) -> bool {
+        self.lock().engine.policy().find_route(name).is_some()
+    }
+
+    /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
+    pub fn follow(&self, mut reader: Reader) {
+        let mut inner = self.lock();
+        let greeted = reader(&Arc::clone(&inner.policy_line)) && inner.backlog.iter().all(&mut reader);
+        if greeted {
+            inner.readers.push(reader);
+        }
+    }
+
+    /// Writes something that readers of the log should know at that moment.
+    pub fn note(&self, text: &str, now: Instant) {
+        let mut inner = self.lock();
+        let at = now.max(inner.last_at);
+        let mut line = Vec::new();
+        record::append_line(&mut line, &Entry::Note { at, text: text.into(), simulated: false });
+        let line: Arc<str> = String::from_utf8_lossy(&line).into();
+        inner.publish(&line);
+    }
+
+    /// Gives the engine's picture and the names in it.
+    pub fn snapshot(&self) -> (Arc<EngineSnapshot>, Names) {
+        let inner = self.lock();
+        (inner.engine.snapshot(), inner.names.clone())
+    }
+
+    /// Counts the operations that are open.
+    pub fn open(&self) -> usize {
+        self.lock().pending.len()
+    }
+}
+
+impl Inner {
+    fn price_new_models(&mut self, book: &PriceBook) {
+        if self.engine.prices().len() < self.names.models().len() {
+            let mut prices = (**self.engine.prices()).clone();
+            prices.extend(book, &self.names);
+            self.engine.apply(Event::PricesLoaded(Arc::new(prices)));
+        }
+    }
+
+    /// Gives how an operation was decided, and by which policy.
+    fn decision(&self, seq: u64, operation: &Operation) -> (Arc<Policy>, Decision) {
+        match self.engine.decision(seq) {
+            Some((policy, decision)) => (Arc::clone(policy), decision.clone()),
+            None => {
+                let policy = Arc::clone(self.engine.policy());
+                let decision = decide(&policy, &operation.signals());
+                (policy, decision)
+            }
+        }
+    }
+
+    fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
+        let route = policy.route(decision.route);
+        match route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) {
+            Some(step) => Dispatch {
+                rung: Some(rung),
+                name: Arc::clone(&step.name),
+                model: self.names.model(step.model).into(),
+                last: usize::from(rung) + 1 >= route.ladder.len(),
+            },
+            None => {
+                let model: Arc<str> = self.names.model(decision.model).into();
+                Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
+            }
+        }
+    }
+
+    /// Writes the line of an operation that is over.
+    fn write_line(&mut self, seq: u64) {
+        let Some(pending) = self.pending.remove(&seq) else { return };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        record::append_line(&mut buffer, &Entry::Request(pending.record()));
+        let line: Arc<str> = String::from_utf8_lossy(&buffer).into();
+        self.buffer = buffer;
+        self.publish(&line);
+    }
+
+    fn publish(&mut self, line: &Arc<str>) {
+        if self.backlog.len() >= BACKLOG {
+            self.backlog.pop_front();
+        }
+        self.backlog.push_back(Arc::clone(line));
+        self.readers.retain_mut(|reader| reader(line));
+    }
+}
+
+impl Pending {
+    fn record(&self) -> Record<'_> {
+        let attempt = |call: &'_ Called| Attempt {
+            model: Cow::Owned(call.model.to_string()),
+            billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
+            provider: Cow::Owned(call.provider.to_string()),
+            usage: call.usage,
+            write_ttl: call.write_ttl,
+            estimated: call.estimated,
+            latency_ms: Some(call.latency_ms),
+            ttft_ms: call.ttft_ms,
+            status: call.status,
+            error: Cow::Owned(call.error.clone()),
+            check: call.check,
+            ..Attempt::default()
+        };
+        let simulated = self.calls.iter().any(|call| call.simulated);
+        Record {
+            id: Cow::Borrowed(&self.id),
+            at: self.operation.at,
+            team: Cow::Borrowed(&self.team),
+            project: Cow::Borrowed(&self.project),
+            user: Cow::Borrowed(&self.user),
+            session: Cow::Borrowed(&self.session),
+            asked: Cow::Borrowed(&self.asked),
+            pinned: self.pinned,
+            task: Some(self.operation.class),
+            confidence: self.operation.confidence(),
+            turn: self.measures.turn,
+            tools: self.measures.tools,
+            history: self.measures.history,
+            attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
+            simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
+            ..Record::default()
+        }
+    }
+}
+
+/// What stands in the log where a simulated provider answered.
+pub const SIMULATED: &str = "provider";
+
+/// Says in plain letters why a request starts where it does.
+fn reason(decision: &Decision) -> String {
+    let confidence = decision.trail.iter().find_map(|step| match step {
+        Step::Classified { confidence, .. } => *confidence,
+        _ => None,
+    });
+    let value = confidence.map_or_else(|| "none".to_owned(), |value| value.to_string());
+    let placed = decision.trail.iter().rev().find_map(|step| match step {
+        Step::Placed { threshold, .. } => Some(format!("confidence {value} reaches {threshold}")),
+        Step::Last { missed: Some(missed), .. } => Some(format!("confidence {value} below {missed}")),
+        Step::Last { missed: None, .. } => Some("only rung".to_owned()),
+        Step::NoSignal { .. } => Some("no signal".to_owned()),
+        Step::Pinned { .. } => Some("pinned by the client".to_owned()),
+        _ => None,
+    });
+    placed.unwrap_or_default()
+}
+
+fn why_text(why: Why) -> &'static str {
+    match why {
+        Why::Check => "escalated: check failed",
+        Why::Provider(Status::RateLimited) => "escalated: rate limited",
+        Why::Provider(Status::Timeout) => "escalated: timeout",
+        Why::Provider(Status::Unavailable) => "escalated: unavailable",
+        Why::Provider(_) => "escalated: provider failed",
+    }
+}
+
+fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
+    let change = PolicyChange {
+        version: policy.version,
+        at,
+        who: who.into(),
+        what: what.into(),
+        spec: policy.spec(names),
+    };
+    let mut line = Vec::new();
+    record::append_line(&mut line, &Entry::Policy(Box::new(change)));
+    String::from_utf8_lossy(&line).into()
+}

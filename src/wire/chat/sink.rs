@@ -1,0 +1,152 @@
+//! An answer of another dialect, written as chat chunks.
+
+use bytes::BytesMut;
+
+use super::finish_word;
+use crate::record::usage::Counted;
+use crate::wire::json::{Object, object};
+use crate::wire::reply::{Delta, Finish};
+use crate::wire::translate::{as_own, own_id};
+use crate::wire::{Ask, usage};
+
+/// What ids of chat completions begin with.
+const PREFIX: &str = "chatcmpl-";
+
+/// Writes chunks.
+#[derive(Debug)]
+pub(in crate::wire) struct Sink {
+    id: String,
+    model: String,
+    created: u64,
+    wants_usage: bool,
+    has_started: bool,
+    has_calls: bool,
+    finish: Finish,
+}
+
+impl Sink {
+    /// Starts a stream that answers `ask`.
+    pub(in crate::wire) fn new(ask: &Ask) -> Self {
+        Self {
+            id: own_id(PREFIX, "", ask),
+            model: ask.model().to_owned(),
+            created: ask.received(),
+            wants_usage: ask.wants_stream_usage(),
+            has_started: false,
+            has_calls: false,
+            finish: Finish::Other,
+        }
+    }
+
+    /// Writes what is added.
+    pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        match delta {
+            Delta::Start { id, model } => {
+                if self.has_started {
+                    return;
+                }
+                if !id.is_empty() {
+                    self.id = as_own(PREFIX, id);
+                }
+                if !model.is_empty() {
+                    model.clone_into(&mut self.model);
+                }
+                self.start(out);
+            }
+            Delta::Text(text) => self.delta(out, |o| o.text("content", text)),
+            Delta::Refusal(text) => self.delta(out, |o| o.text("refusal", text)),
+            Delta::Thought(_) => {}
+            Delta::CallStart { call, id, name } => {
+                self.has_calls = true;
+                self.call(out, call, |o| {
+                    o.text("id", id);
+                    o.text("type", "function");
+                    o.object("function", |o| {
+                        o.text("name", name);
+                        o.text("arguments", "");
+                    });
+                });
+            }
+            Delta::CallArguments { call, text } => {
+                self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
+            }
+            Delta::Finish { finish, .. } => self.finish = finish,
+        }
+    }
+
+    fn start(&mut self, out: &mut BytesMut) {
+        self.has_started = true;
+        self.delta(out, |o| {
+            o.text("role", "assistant");
+            o.text("content", "");
+            o.raw("refusal", "null");
+        });
+    }
+
+    fn delta(&mut self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        if !self.has_started {
+            self.start(out);
+        }
+        self.chunk(out, |o| {
+            o.array("choices", |a| {
+                a.object(|o| {
+                    o.number("index", 0);
+                    o.object("delta", fill);
+                    o.raw("logprobs", "null");
+                    o.raw("finish_reason", "null");
+                });
+            });
+        });
+    }
+
+    fn call(&mut self, out: &mut BytesMut, call: usize, fill: impl FnOnce(&mut Object<'_>)) {
+        self.delta(out, |o| {
+            o.array("tool_calls", |a| {
+                a.object(|o| {
+                    o.number("index", call as u64);
+                    fill(o);
+                });
+            });
+        });
+    }
+
+    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        let mut data = Vec::with_capacity(256);
+        data.extend_from_slice(b"data: ");
+        object(&mut data, |o| {
+            o.text("id", &self.id);
+            o.text("object", "chat.completion.chunk");
+            o.number("created", self.created);
+            o.text("model", &self.model);
+            fill(o);
+        });
+        data.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&data);
+    }
+
+    /// Writes the closing chunks: why it ended, what was used where the client asked for it, and the mark of the end.
+    pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
+        if !self.has_started {
+            self.start(out);
+        }
+        let finish =
+            if self.has_calls && self.finish == Finish::Stop { Finish::ToolCalls } else { self.finish };
+        self.chunk(out, |o| {
+            o.array("choices", |a| {
+                a.object(|o| {
+                    o.number("index", 0);
+                    o.object("delta", |_| {});
+                    o.raw("logprobs", "null");
+                    o.text("finish_reason", finish_word(finish));
+                });
+            });
+        });
+        if let Some(counted) = counted.filter(|_| self.wants_usage) {
+            self.chunk(out, |o| {
+                o.array("choices", |_| {});
+                o.object("usage", |o| usage::chat(o, &counted));
+            });
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}

@@ -1,0 +1,233 @@
+//! A request of another dialect, written as a chat request.
+
+use crate::wire::effort::thinks_before_answering;
+use crate::wire::json::{Array, Object, object};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, safe_id};
+use crate::wire::{Sending, WireError};
+
+/// Writes a request.
+pub(in crate::wire) fn write(
+    prompt: &Prompt<'_>,
+    model: &str,
+    sending: &Sending,
+    reader: Reader,
+) -> Result<Vec<u8>, WireError> {
+    refusals(prompt, reader)?;
+    let mut out = Vec::with_capacity(1024);
+    let mut outcome = Ok(());
+    object(&mut out, |o| {
+        o.text("model", model);
+        o.array("messages", |a| {
+            if !prompt.system.is_empty() {
+                a.object(|o| {
+                    o.text("role", "system");
+                    let texts: Vec<&str> = prompt.system.iter().map(|text| &*text.text).collect();
+                    o.text("content", &texts.join("\n\n"));
+                });
+            }
+            outcome = prompt.turns.iter().try_for_each(|turn| {
+                if turn.is_user { user(a, turn, reader) } else { assistant(a, turn, reader) }
+            });
+        });
+        tools(o, prompt);
+        let is_thinker = thinks_before_answering(model);
+        if let Some(limit) = sending.limit(prompt.max_output) {
+            o.number(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
+        }
+        if let Some(effort) = prompt.effort.filter(|_| is_thinker) {
+            o.text("reasoning_effort", effort.name());
+        }
+        let numbers = [
+            ("temperature", prompt.temperature),
+            ("top_p", prompt.top_p),
+            ("seed", prompt.seed),
+            ("presence_penalty", prompt.presence_penalty),
+            ("frequency_penalty", prompt.frequency_penalty),
+        ];
+        for (key, value) in numbers {
+            if let Some(value) = value {
+                o.raw(key, value.raw());
+            }
+        }
+        if !prompt.stop.is_empty() {
+            o.array("stop", |a| prompt.stop.iter().for_each(|stop| a.text(stop)));
+        }
+        format(o, &prompt.format);
+        if prompt.stream {
+            o.flag("stream", true);
+            o.object("stream_options", |o| o.flag("include_usage", true));
+        }
+    });
+    outcome.map(|()| out)
+}
+
+/// Refuses what chat has no counterpart for.
+fn refusals(prompt: &Prompt<'_>, reader: Reader) -> Result<(), WireError> {
+    if prompt.top_k.is_some() {
+        return reader.refuse("top_k");
+    }
+    // Elsewhere a last turn of the model's is the beginning of its answer; here it would be an answer already given.
+    if prompt.turns.last().is_some_and(|turn| !turn.is_user) {
+        return reader.refuse("a last turn by the assistant (prefill)");
+    }
+    Ok(())
+}
+
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
+    if prompt.tools.is_empty() {
+        return;
+    }
+    o.array("tools", |a| {
+        for tool in &prompt.tools {
+            a.object(|o| {
+                o.text("type", "function");
+                o.object("function", |o| {
+                    o.text("name", &tool.name);
+                    if let Some(description) = &tool.description {
+                        o.text("description", description);
+                    }
+                    let none = r#"{"type":"object","properties":{}}"#;
+                    o.raw("parameters", tool.parameters.map_or(none, |schema| schema.raw()));
+                    if tool.strict == Some(true) {
+                        o.flag("strict", true);
+                    }
+                });
+            });
+        }
+    });
+    match &prompt.choice {
+        None => {}
+        Some(ToolChoice::Auto) => o.text("tool_choice", "auto"),
+        Some(ToolChoice::None) => o.text("tool_choice", "none"),
+        Some(ToolChoice::Any) => o.text("tool_choice", "required"),
+        Some(ToolChoice::Named(name)) => o.object("tool_choice", |o| {
+            o.text("type", "function");
+            o.object("function", |o| o.text("name", name));
+        }),
+    }
+    if prompt.parallel == Some(false) {
+        o.flag("parallel_tool_calls", false);
+    }
+}
+
+fn format(o: &mut Object<'_>, format: &Format<'_>) {
+    match format {
+        Format::Text => {}
+        Format::Json => o.object("response_format", |o| o.text("type", "json_object")),
+        Format::Schema { name, schema, strict } => o.object("response_format", |o| {
+            o.text("type", "json_schema");
+            o.object("json_schema", |o| {
+                o.text("name", name);
+                o.raw("schema", schema.raw());
+                if let Some(strict) = strict {
+                    o.flag("strict", *strict);
+                }
+            });
+        }),
+    }
+}
+
+/// Writes a user's turn: results of tools first, each a message of its own, then what the user says.
+fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireError> {
+    let mut said: Vec<&Piece<'_>> = Vec::new();
+    for part in &turn.parts {
+        match part {
+            Piece::Result(result) => tool_result(a, result, &mut said),
+            part => said.push(part),
+        }
+    }
+    match said.as_slice() {
+        [] => return Ok(()),
+        [Piece::Text(text)] => a.object(|o| {
+            o.text("role", "user");
+            o.text("content", &text.text);
+        }),
+        _ => {
+            let mut outcome = Ok(());
+            a.object(|o| {
+                o.text("role", "user");
+                o.array("content", |a| outcome = said.iter().try_for_each(|piece| part(a, piece, reader)));
+            });
+            outcome?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a result; pictures in it follow in a message of the user's, as a result can hold text alone.
+fn tool_result<'p, 'a>(a: &mut Array<'_>, result: &'p ToolResult<'a>, said: &mut Vec<&'p Piece<'a>>) {
+    let texts: Vec<&str> = result
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Piece::Text(text) => Some(&*text.text),
+            _ => None,
+        })
+        .collect();
+    said.extend(result.parts.iter().filter(|part| !matches!(part, Piece::Text(_))));
+    a.object(|o| {
+        o.text("role", "tool");
+        o.text("tool_call_id", &safe_id(&result.call));
+        o.text("content", &texts.join("\n"));
+    });
+}
+
+fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), WireError> {
+    match piece {
+        Piece::Text(Text { text, .. }) => a.object(|o| {
+            o.text("type", "text");
+            o.text("text", text);
+        }),
+        Piece::Image { data, detail, .. } => a.object(|o| {
+            o.text("type", "image_url");
+            o.object("image_url", |o| {
+                o.text("url", &data.url());
+                if let Some(detail) = detail {
+                    o.text("detail", detail);
+                }
+            });
+        }),
+        Piece::File { data: data @ Data::Base64 { .. }, name, .. } => a.object(|o| {
+            o.text("type", "file");
+            o.object("file", |o| {
+                o.text("filename", name.as_deref().unwrap_or("document.pdf"));
+                o.text("file_data", &data.url());
+            });
+        }),
+        Piece::File { .. } => return reader.refuse("a document by its address"),
+        Piece::Call { .. } | Piece::Result(_) => return reader.refuse("a call of a tool in a user's turn"),
+    }
+    Ok(())
+}
+
+fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireError> {
+    let mut text = String::new();
+    let mut calls = Vec::new();
+    for part in &turn.parts {
+        match part {
+            Piece::Text(said) => text.push_str(&said.text),
+            Piece::Call { call, .. } => calls.push(call),
+            _ => return reader.refuse("a picture or document in a turn of the assistant"),
+        }
+    }
+    a.object(|o| {
+        o.text("role", "assistant");
+        o.text_or_null("content", Some(text.as_str()).filter(|text| !text.is_empty() || calls.is_empty()));
+        if calls.is_empty() {
+            return;
+        }
+        o.array("tool_calls", |a| {
+            for call in &calls {
+                a.object(|o| {
+                    o.text("id", &safe_id(&call.id));
+                    o.text("type", "function");
+                    o.object("function", |o| {
+                        o.text("name", &call.name);
+                        o.text("arguments", if call.arguments.is_empty() { "{}" } else { &call.arguments });
+                    });
+                });
+            }
+        });
+    });
+    Ok(())
+}

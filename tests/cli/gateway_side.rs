@@ -1,0 +1,85 @@
+//! What an operator does around a gateway from a shell: keys, and driving one with a log.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+
+use super::program::Desk;
+use super::{desk, json};
+
+/// Takes a key off stdout and checks its form.
+fn key(out: &str) -> String {
+    let key = out.strip_suffix('\n').expect("one line");
+    assert!(key.starts_with("pm_") && key.len() == 50 && !key.contains('\n'), "{key}");
+    key.to_owned()
+}
+
+#[test]
+fn a_key_is_shown_once_and_never_again() {
+    let desk = Desk::new();
+    let made = desk.run("keys add ci --team payments --project api --expires 30d");
+    assert_eq!(made.code, Some(0));
+    let first = key(&made.out);
+    assert!(made.err.contains("payments") && !made.err.contains(&first), "{}", made.err);
+    let second = key(&desk.good("keys rotate ci --quiet"));
+    key(&desk.good("keys add ops --scope read,operate -q"));
+    let listed = json(&desk.good("keys list --all --format json"));
+    let states: Vec<_> = listed.as_array().expect("a list").iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["revoked", "active", "active"]);
+    assert_eq!(listed[2]["scopes"], serde_json::json!(["read", "operate"]));
+    assert!(desk.good("keys revoke ops").starts_with("revoked ops (pmk_"));
+    let everything = desk.good("keys list --all")
+        + &desk.good("keys list --all --format csv")
+        + &desk.read("data/access.toml");
+    for secret in [first, second] {
+        assert!(!everything.contains(&secret[3..15]), "{everything}");
+    }
+    assert!(desk.refused("keys revoke ops").contains("keys list"));
+    assert!(desk.refused("keys add ci").contains("rotate ci"));
+    assert!(desk.refused("keys add late --expires 2020-01-01").contains("past"));
+}
+
+#[test]
+fn driving_a_gateway_reports_what_it_served_and_cost() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = std::thread::spawn(move || {
+        // Four requests, each on a connection of its own.
+        for socket in listener.incoming().take(4) {
+            let mut socket = socket.expect("a connection");
+            let mut lines = BufReader::new(socket.try_clone().expect("a second handle"));
+            let (mut line, mut length) = (String::new(), 0);
+            while lines.read_line(&mut line).expect("a request") > 2 {
+                let head = std::mem::take(&mut line).to_ascii_lowercase();
+                if let Some(value) = head.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+            }
+            lines.read_exact(&mut vec![0; length]).expect("a body");
+            let answer = "HTTP/1.1 200 OK\r\npointsman-model: gpt-4.1\r\npointsman-cost-usd: 0.0025\r\n\
+                          pointsman-simulated: 1\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+            socket.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    let desk = desk();
+    let run = desk.run(&format!(
+        "drive small.jsonl --to http://{address} --rate max --max-spend 5 --worst 0.01 --concurrency 1 --format json"
+    ));
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    server.join().expect("all four were asked");
+    let report = json(&run.out);
+    assert_eq!((&report["requests"], &report["ok"]), (&4.into(), &4.into()));
+    assert_eq!(report["spent_usd"], "0.01");
+    assert_eq!(report["simulated_requests"], 4);
+    assert_eq!(report["models"]["gpt-4.1"], 4);
+    assert!(run.err.contains("filler"), "made-up prompts are announced: {}", run.err);
+}
+
+#[test]
+fn nothing_is_sent_beyond_this_machine_unasked() {
+    let desk = desk();
+    let far = desk.refused("drive small.jsonl --to http://192.0.2.1 --rate max --max-spend 1");
+    assert!(far.contains("--yes"), "{far}");
+    let unpriced = desk.refused("drive small.jsonl --to live --rate max --max-spend 1 --model house-model");
+    assert!(unpriced.contains("--worst"), "{unpriced}");
+    assert!(desk.refused("drive small.jsonl --to live --rate max --max-spend=-1").contains("above zero"));
+}
