@@ -1,4 +1,4 @@
-//! What may be fed with any bytes at all: requests, answers and streams of model APIs, request logs.
+//! What may be fed with any bytes at all: requests, answers, streams and headers of model APIs, request logs.
 //!
 //! The fuzz targets call these, and so does `cargo test` with inputs of its own, so that they cannot rot. Each holds
 //! what must be true of every input beyond "it does not panic".
@@ -6,7 +6,10 @@
 use std::ops::ControlFlow;
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pointsman::providers::retry_after;
 use pointsman::record::{Input, InputFormat, ReadOptions, open};
+use pointsman::units::Instant;
 use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
 
 /// The dialects that clients speak.
@@ -105,4 +108,20 @@ pub(crate) fn log(data: &[u8]) {
     let options = ReadOptions { format, ..ReadOptions::default() };
     let Ok(mut source) = open(&Input::bytes("fuzzed", bytes.to_vec()), &options) else { return };
     let _ = source.for_each(|_, _, _| ControlFlow::Continue(()));
+}
+
+/// What a provider says of when to come back: the first eight bytes are the time of day, then lines of headers.
+pub(crate) fn headers(data: &[u8]) {
+    let Some((now, lines)) = data.split_first_chunk::<8>() else { return };
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|&byte| byte == b'\n').take(64) {
+        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let name = HeaderName::from_bytes(name);
+        let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let _ = retry_after(&headers, Instant(i64::from_le_bytes(*now)));
 }

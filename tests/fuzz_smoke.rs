@@ -158,3 +158,17 @@ fn no_log_breaks_a_reader() {
     let sound: Vec<Vec<u8>> = FIXTURES.iter().map(|(name, _)| fs::read(fixture(name)).unwrap()).collect();
     feed(4, &sound, 1, entry::log);
 }
+
+#[test]
+fn no_header_breaks_the_reader() {
+    let sound = [
+        "retry-after-ms: 250\nretry-after: 3",
+        "retry-after: 0.5",
+        "retry-after: Wed, 21 Oct 2026 07:28:00 GMT",
+        "retry-after: Wednesday, 21-Oct-26 07:28:00 GMT",
+        "retry-after: 99999999999999999999999\nretry-after: -3",
+        "retry-after-ms: 1e400",
+    ];
+    let sound: Vec<Vec<u8>> = sound.iter().map(|lines| lines.as_bytes().to_vec()).collect();
+    feed(5, &sound, 8, entry::headers);
+}
