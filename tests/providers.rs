@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
-#[path = "support/upstream.rs"]
+#[path = "support/acts.rs"]
 mod upstream;
 
 use std::fmt::Write as _;

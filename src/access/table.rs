@@ -110,6 +110,13 @@ impl Access {
         !self.current().guarded
     }
 
+    /// Counts the keys that let somebody in at a moment.
+    pub fn usable(&self, now: Instant) -> usize {
+        let state = self.current();
+        let valid = |entry: &&Entry| !entry.revoked && entry.expires.is_none_or(|expires| now < expires);
+        state.keys.iter().filter(valid).count()
+    }
+
     /// Says what is wrong with the file where the keys in force are older than it.
     pub fn trouble(&self) -> Option<Arc<str>> {
         self.current().trouble.clone()

@@ -37,7 +37,8 @@ pub(super) async fn attempt(
     };
     let provider = Arc::clone(target.provider());
     if operation.calls >= gateway.settings.attempts {
-        let message = format!("{} calls were made for this request (attempts in gateway.toml)", operation.calls);
+        let message =
+            format!("{} calls were made for this request (attempts in gateway.toml)", operation.calls);
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::Overloaded, message));
     }
     let Some(dialect) = target.dialect_for(operation.ask.dialect()) else {
@@ -104,7 +105,8 @@ pub(super) async fn attempt(
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let (usage, write_ttl, estimated) = estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let (usage, write_ttl, estimated) =
+                estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             report(operation, permit, Status::Ok, Some(&usage), None);
             Attempted {
                 called: Called {
@@ -227,7 +229,10 @@ fn broken(
     // No connection, no bill; anything later may have been worked on.
     let untouched = matches!(
         error,
-        CallError::Connect { .. } | CallError::Tls { .. } | CallError::Unsupported { .. } | CallError::Setup { .. }
+        CallError::Connect { .. }
+            | CallError::Tls { .. }
+            | CallError::Unsupported { .. }
+            | CallError::Setup { .. }
     );
     if untouched {
         api.kind = ErrorKind::Server;
@@ -281,19 +286,28 @@ async fn declined(
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
     let (status, should_retry) = match http {
-        300..400 => {
-            error = ApiError::new(ErrorKind::Server, format!("{provider} answered with a redirect, which is not followed"));
+        300..=399 => {
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} answered with a redirect, which is not followed"),
+            );
             (Status::Failed, Some(false))
         }
-        401..404 => {
-            error = ApiError::new(ErrorKind::Server, format!("{provider} refused the gateway's own key: {}", error.message));
+        401..=403 => {
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} refused the gateway's own key: {}", error.message),
+            );
             (Status::Failed, Some(false))
         }
         404 => {
-            error = ApiError::new(ErrorKind::Server, format!("{provider} does not know {}: {}", target.upstream(), error.message));
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} does not know {}: {}", target.upstream(), error.message),
+            );
             (Status::Failed, Some(false))
         }
-        ..300 => {
+        ..=299 => {
             error = ApiError::new(ErrorKind::Server, format!("{provider} answered with status {http}"));
             (Status::Failed, None)
         }

@@ -14,7 +14,8 @@ pub(super) fn tokens(model: &str, text: &str) -> u64 {
     if text.is_empty() {
         return 0;
     }
-    let older = ["gpt-3.5", "gpt-4-", "text-embedding"].iter().any(|name| model.starts_with(name)) || model == "gpt-4";
+    let older = ["gpt-3.5", "gpt-4-", "text-embedding"].iter().any(|name| model.starts_with(name))
+        || model == "gpt-4";
     let tokenizer =
         if older { tiktoken_rs::cl100k_base_singleton() } else { tiktoken_rs::o200k_base_singleton() };
     tokenizer.encode_ordinary(text).len() as u64
@@ -22,7 +23,8 @@ pub(super) fn tokens(model: &str, text: &str) -> u64 {
 
 /// Fills what a provider left untold: prompt by its estimate, answer by what was delivered. Says whether anything was.
 pub(super) fn complete(counted: Option<Counted>, prompt: u64, delivered: u64) -> (Usage, WriteTtl, bool) {
-    let (mut usage, ttl) = counted.map_or((Usage::UNKNOWN, WriteTtl::Reported), |counted| (counted.usage, counted.write_ttl));
+    let (mut usage, ttl) =
+        counted.map_or((Usage::UNKNOWN, WriteTtl::Reported), |counted| (counted.usage, counted.write_ttl));
     let mut estimated = false;
     let mut fill = |bucket: &mut Count, tokens: u64| {
         if !bucket.is_known() {

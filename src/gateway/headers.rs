@@ -70,7 +70,8 @@ impl Tags {
             }
         };
         let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
-        let user = user.map(|user| user.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>());
+        let user =
+            user.map(|user| user.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>());
         Self {
             team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
             project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),
@@ -99,11 +100,7 @@ mod tests {
     use crate::access::{Scope, Scopes};
 
     fn caller(team: &str) -> Caller {
-        Caller {
-            team: team.into(),
-            scopes: Scopes::default().with(Scope::Route),
-            ..Caller::local()
-        }
+        Caller { team: team.into(), scopes: Scopes::default().with(Scope::Route), ..Caller::local() }
     }
 
     #[test]

@@ -218,7 +218,11 @@ impl Operation {
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {
-                    self.gateway.ledger.record(Entry::Closed(Closed { seq: self.placed.seq, status, at: now() }));
+                    self.gateway.ledger.record(Entry::Closed(Closed {
+                        seq: self.placed.seq,
+                        status,
+                        at: now(),
+                    }));
                     self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model);
                     self.answer(attempted.outcome, &dispatch, cost, client).await;
                     return;
@@ -307,7 +311,8 @@ impl Operation {
             model: Arc::clone(&dispatch.model),
             provider: Arc::clone(provider),
             rung: dispatch.rung,
-            prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens)).unwrap_or_default(),
+            prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
+                .unwrap_or_default(),
             price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),
         })));
     }

@@ -182,13 +182,16 @@ async fn serve(
         _ => &[Method::GET],
     };
     if endpoint == Endpoint::Unknown {
-        let message = format!("there is no {} here; see the README for the paths that are served", head.uri.path());
+        let message =
+            format!("there is no {} here; see the README for the paths that are served", head.uri.path());
         return Err(ApiError::new(ErrorKind::NotFound, message));
     }
     if !method.contains(&head.method) {
         let allowed: Vec<&str> = method.iter().map(Method::as_str).collect();
-        let mut error =
-            ApiError::new(ErrorKind::InvalidRequest, format!("{} takes {}", head.uri.path(), allowed.join(", ")));
+        let mut error = ApiError::new(
+            ErrorKind::InvalidRequest,
+            format!("{} takes {}", head.uri.path(), allowed.join(", ")),
+        );
         error.status = 405;
         return Err(error);
     }
@@ -207,7 +210,9 @@ async fn serve(
         }
         Endpoint::Metrics => Ok(text(StatusCode::OK, metrics::render(gateway))),
         Endpoint::Feed => Ok(feed::follow(gateway, head.uri.query().unwrap_or_default())),
-        Endpoint::Policy if head.method == Method::GET => Ok(json(StatusCode::OK, gateway.live.policy_line().to_string())),
+        Endpoint::Policy if head.method == Method::GET => {
+            Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
+        }
         Endpoint::Policy => {
             let body = collect(gateway, &head.headers, body).await?;
             feed::apply(gateway, &body, &caller)
@@ -298,7 +303,8 @@ async fn generate(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     if gateway.is_draining() {
-        let mut error = ApiError::new(ErrorKind::Overloaded, "the gateway is about to stop; try again shortly");
+        let mut error =
+            ApiError::new(ErrorKind::Overloaded, "the gateway is about to stop; try again shortly");
         error.retry_after_ms = Some(1000);
         return Err(error);
     }
@@ -354,9 +360,11 @@ fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
 fn models(gateway: &Gateway, head: &http::request::Parts) -> Result<Response<Reply>, ApiError> {
     let form = form(Endpoint::Models, &head.headers);
     let (models, names) = gateway.live.offered();
-    let mut listed: Vec<(String, String)> = names.into_iter().map(|name| (name, "pointsman".to_owned())).collect();
+    let mut listed: Vec<(String, String)> =
+        names.into_iter().map(|name| (name, "pointsman".to_owned())).collect();
     for model in models {
-        let owner = gateway.providers.target(&model).map_or_else(String::new, |target| target.provider().to_string());
+        let owner =
+            gateway.providers.target(&model).map_or_else(String::new, |target| target.provider().to_string());
         listed.push((model, owner));
     }
     for exact in gateway.providers.listed() {
@@ -391,15 +399,18 @@ fn feedback(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response
         error.param = Some(param.to_owned());
         error
     };
-    let read: Feedback = serde_json::from_slice(body)
-        .map_err(|error| wrong("", format!("not the expected JSON: {error}; send {{\"operation\":\"op-…\",\"quality\":0.9}}")))?;
+    let read: Feedback = serde_json::from_slice(body).map_err(|error| {
+        wrong("", format!("not the expected JSON: {error}; send {{\"operation\":\"op-…\",\"quality\":0.9}}"))
+    })?;
+    let verdict = |good: bool| PerMille::clamped(if good { 1000 } else { 0 });
     let quality = match (&read.quality, read.good) {
-        (Some(serde_json::Value::Bool(good)), _) | (None, Some(good)) => PerMille::clamped(if *good { 1000 } else { 0 }),
+        (Some(serde_json::Value::Bool(good)), _) => verdict(*good),
+        (None, Some(good)) => verdict(good),
         (Some(serde_json::Value::Number(number)), None) => {
             let share = number.as_f64().filter(|share| (0.0..=1.0).contains(share));
-            share.and_then(PerMille::from_probability).ok_or_else(|| {
-                wrong("quality", format!("{number} is outside 0 to 1"))
-            })?
+            share
+                .and_then(PerMille::from_probability)
+                .ok_or_else(|| wrong("quality", format!("{number} is outside 0 to 1")))?
         }
         _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)".to_owned())),
     };

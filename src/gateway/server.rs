@@ -18,7 +18,9 @@ use super::{Gateway, requests};
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be understood or taken.
-    #[error("cannot listen on {address}: {source}\nhint: is another program there? `--listen 127.0.0.1:0` takes a free port")]
+    #[error(
+        "cannot listen on {address}: {source}\nhint: is another program there? `--listen 127.0.0.1:0` takes a free port"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -92,7 +94,10 @@ impl Server {
                 continue;
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(connections = limits.connections, "turned a connection away: limits.connections");
+                tracing::warn!(
+                    connections = limits.connections,
+                    "turned a connection away: limits.connections"
+                );
                 continue;
             };
             let _ = socket.set_nodelay(true);

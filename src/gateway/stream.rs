@@ -56,7 +56,8 @@ impl Break {
     fn error(&self) -> ApiError {
         match self {
             Self::Call(error) => {
-                let kind = if error.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
+                let kind =
+                    if error.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
                 ApiError::new(kind, error.to_string())
             }
             Self::Wire(error) => error.to_api(),
