@@ -232,7 +232,9 @@ fn live_screens_look_as_they_did() {
         look("live_frozen", &mut desk);
         let mut desk = Desk::open(Screen::Traffic, size, &lines[..2500]);
         desk.keys("i");
-        desk.event(&Event::Paste("Extract all dates from the following text as JSON.\nThe meeting is on 3 May.".into()));
+        desk.event(&Event::Paste(
+            "Extract all dates from the following text as JSON.\nThe meeting is on 3 May.".into(),
+        ));
         look("live_ask", &mut desk);
     }
 }
@@ -267,9 +269,10 @@ fn no_size_breaks_a_live_screen_in_any_state() {
             for screen in Screen::ALL {
                 let mut desk = Desk::open(screen, (120, 36), fed);
                 state(&mut desk);
-                for (height, width) in (0..=46).step_by(5).flat_map(|h| {
-                    [0, 1, 3, 11, 25, 40, 59, 60, 79, 80, 100, 120, 150, 210].map(|w| (h, w))
-                }) {
+                for (height, width) in (0..=46)
+                    .step_by(5)
+                    .flat_map(|h| [0, 1, 3, 11, 25, 40, 59, 60, 79, 80, 100, 120, 150, 210].map(|w| (h, w)))
+                {
                     desk.area = Rect::new(0, 0, width, height);
                     let buffer = desk.draw();
                     assert!(
@@ -425,14 +428,18 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
         traffic::set_filter(&mut anew, &traffic::filter(&kept).text);
         let mut ui = Ui { screen: Screen::Traffic, traffic: anew, ..Ui::default() };
         for key in keys.chars() {
-            let action = if key == 's' { pointsman::console::action::Action::Sort } else {
+            let action = if key == 's' {
+                pointsman::console::action::Action::Sort
+            } else {
                 pointsman::console::action::Action::SortReverse
             };
             ui.act(action, &snapshot);
         }
         while traffic::work(&mut ui.traffic, &snapshot) {}
         let list = |state: &traffic::State| {
-            (0..traffic::rows(state, &snapshot)).map(|row| traffic::request_at(state, row, &snapshot)).collect::<Vec<_>>()
+            (0..traffic::rows(state, &snapshot))
+                .map(|row| traffic::request_at(state, row, &snapshot))
+                .collect::<Vec<_>>()
         };
         assert!(list(&kept).len() > 10);
         assert_eq!(list(&kept), list(&ui.traffic), "sorted by {keys:?}");

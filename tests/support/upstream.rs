@@ -1,132 +1,424 @@
-//! A server on the loopback that answers by a script, one entry a request; the last entry holds for all that follow.
+//! A model API over plain TCP that goes wrong on demand, and remembers what it served.
+//!
+//! It does what its script says for each request: answer in the dialect it was asked in, or reset, stall, lie about its
+//! usage, break off. What it keeps (requests, tokens told, how each answer ended, open connections) is the truth that a
+//! ledger is compared with. It runs on a thread of its own, so tests wait on it without a runtime.
 
+#![expect(dead_code, reason = "each test target uses its own part of the harness")]
+
+pub(crate) mod upstream_dialect;
+mod upstream_peer;
+pub(crate) mod upstream_script;
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 
-/// What is done with a request.
-#[derive(Clone, Debug)]
-pub enum Act {
-    /// Sends these bytes and keeps the connection.
-    Send(Vec<u8>),
-    /// Sends these bytes and closes it.
-    SendAndClose(Vec<u8>),
-    /// Sends these bytes and then nothing, until the client gives up.
-    Stall(Vec<u8>),
-    /// Sends these bytes and resets the connection.
-    Reset(Vec<u8>),
-    /// Sends these bytes and then one more piece at a time, slowly, until the client gives up.
-    Trickle(Vec<u8>, Vec<u8>),
+pub(crate) use upstream_dialect::Told;
+use upstream_dialect::{Body, Mark};
+use upstream_peer::{Asked, Peer};
+#[expect(unused_imports, reason = "each test target uses its own part of the harness")]
+pub(crate) use upstream_script::{
+    At, Call, Dialect, Fault, Framing, Pace, Reply, Report, RetryAfter, Tokens,
+};
+
+/// How long a test waits for something that must happen, before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every byte was written.
+    Whole,
+    /// The body ended early, properly framed.
+    Half,
+    /// The connection was reset or closed in the middle.
+    Broken,
+    /// The peer went away first.
+    PeerLeft,
 }
 
-/// The server.
-pub struct Upstream {
-    /// `http://127.0.0.1:PORT`
-    pub url: String,
-    /// The requests as they came, head and body.
-    pub seen: Arc<Mutex<Vec<String>>>,
-    /// How many connections there were.
-    pub connections: Arc<AtomicUsize>,
+/// One request and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// What was asked.
+    pub(crate) call: Call,
+    /// Its headers, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The status that was written; none where the fault struck first.
+    pub(crate) status: Option<u16>,
+    /// What the peer was told of its usage.
+    pub(crate) told: Told,
+    /// What was counted, told or not.
+    pub(crate) tokens: Tokens,
+    /// The text that was written.
+    pub(crate) text: String,
+    /// How it ended; none while it is being answered.
+    pub(crate) end: Option<End>,
+}
+
+impl Served {
+    /// Gives the value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What is known at a moment.
+#[derive(Default)]
+pub(crate) struct State {
+    /// All requests, in order of arrival.
+    pub(crate) served: Vec<Served>,
+    /// Connections that are open now.
+    pub(crate) open: usize,
+    /// Connections ever accepted.
+    pub(crate) accepted: usize,
+}
+
+impl State {
+    /// Counts the requests that are being answered.
+    pub(crate) fn busy(&self) -> usize {
+        self.served.iter().filter(|served| served.end.is_none()).count()
+    }
+}
+
+type Rule = Box<dyn Fn(&Call) -> Reply + Send + Sync>;
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    queue: Mutex<VecDeque<Reply>>,
+    rule: Rule,
+    released: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let done = change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+        done
+    }
+}
+
+/// A running upstream; it stops when dropped.
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Upstream {
-    /// Starts a server.
-    pub async fn start(script: Vec<Act>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (all, count) = (Arc::clone(&seen), Arc::clone(&connections));
-        tokio::spawn(async move {
-            let script = Arc::new(script);
-            while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&all)));
-            }
+    /// Starts one that answers soundly unless replies are queued.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| Reply::default())
+    }
+
+    /// Starts one that answers by rule.
+    pub(crate) fn with(rule: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            queue: Mutex::default(),
+            rule: Box::new(rule),
+            released: watch::Sender::new(0),
         });
-        Self { url, seen, connections }
-    }
-
-    /// Gives the requests so far.
-    pub fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-async fn serve(
-    mut stream: TcpStream,
-    script: Arc<Vec<Act>>,
-    seen: Arc<Mutex<Vec<String>>>,
-) -> io::Result<()> {
-    while let Some(request) = read_request(&mut stream).await? {
-        let number = {
-            let mut seen = seen.lock().unwrap();
-            seen.push(request);
-            seen.len() - 1
-        };
-        match script[number.min(script.len() - 1)].clone() {
-            Act::Send(bytes) => stream.write_all(&bytes).await?,
-            Act::SendAndClose(bytes) => return stream.write_all(&bytes).await,
-            Act::Stall(bytes) => {
-                stream.write_all(&bytes).await?;
-                // Ends when the client closes its side.
-                while stream.read(&mut [0; 256]).await? > 0 {}
-                return Ok(());
-            }
-            Act::Reset(bytes) => {
-                stream.write_all(&bytes).await?;
-                return stream.set_zero_linger();
-            }
-            Act::Trickle(head, piece) => {
-                stream.write_all(&head).await?;
-                for _ in 0..10_000 {
-                    stream.write_all(&piece).await?;
-                    // The slowness under test.
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+        let stop = watch::Sender::new(false);
+        let (ready, started) = std::sync::mpsc::channel();
+        let (theirs, mut stopped) = (Arc::clone(&shared), stop.subscribe());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                ready.send(listener.local_addr().unwrap()).unwrap();
+                loop {
+                    tokio::select! {
+                        _ = stopped.changed() => break,
+                        accepted = listener.accept() => {
+                            let Ok((stream, _)) = accepted else { continue };
+                            tokio::spawn(serve(stream, Arc::clone(&theirs)));
+                        }
+                    }
                 }
+            });
+        });
+        let address = started.recv().unwrap();
+        Self { address, shared, stop, thread: Some(thread) }
+    }
+
+    /// Gives where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives its base URL, without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Queues a reply; queued ones go before the rule.
+    pub(crate) fn push(&self, reply: Reply) {
+        self.shared.queue.lock().unwrap().push_back(reply);
+    }
+
+    /// Gives every request so far.
+    pub(crate) fn served(&self) -> Vec<Served> {
+        self.shared.state.lock().unwrap().served.clone()
+    }
+
+    /// Counts the connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.shared.state.lock().unwrap().open
+    }
+
+    /// Lets everything that stalls go on.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_modify(|times| *times += 1);
+    }
+
+    /// Waits until something is so, and fails the test when it never is.
+    pub(crate) fn wait(&self, what: &str, so: impl Fn(&State) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while !so(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "never happened: {what} (open {}, busy {}, served {})",
+                state.open,
+                state.busy(),
+                state.served.len()
+            );
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until nothing is being answered.
+    pub(crate) fn wait_idle(&self) {
+        self.wait("the upstream is idle", |state| state.busy() == 0);
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the upstream's thread failed");
+        }
+    }
+}
+
+/// An address that is taken and refuses every connection.
+pub(crate) struct Refusing {
+    address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+impl Refusing {
+    /// Takes one.
+    pub(crate) fn take() -> Self {
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self { address: bound.local_addr().unwrap(), _bound: bound }
+    }
+
+    /// Gives its base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Counts a connection as long as it lives.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.change(|state| {
+            state.open += 1;
+            state.accepted += 1;
+        });
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.change(|state| state.open -= 1);
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let _counted = Counted::new(&shared);
+    let mut peer = Peer::new(stream);
+    if peer.stream.set_nodelay(true).is_err() {
+        return;
+    }
+    while let Ok(Some(asked)) = peer.request().await {
+        let (place, call, reply) = enter(&shared, asked);
+        let end = respond(&mut peer, &shared, place, &call, &reply).await;
+        let end = end.unwrap_or(End::PeerLeft);
+        // A half answer left the connection in order; so did a whole one, unless its length was a lie.
+        let sound = matches!(reply.framing, Framing::Usual | Framing::Trailers);
+        let reset = matches!(reply.fault, Some((_, Fault::Reset)));
+        if end == End::Broken && reset && peer.stream.set_zero_linger().is_err() {
+            return;
+        }
+        shared.change(|state| state.served[place].end = Some(end));
+        if !(sound && matches!(end, End::Whole | End::Half)) {
+            return;
+        }
+    }
+}
+
+/// Notes a request and asks the script.
+fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
+    let bare = asked.path.split('?').next().unwrap_or_default();
+    let dialect = match bare {
+        _ if bare.ends_with("/chat/completions") => Dialect::Chat,
+        _ if bare.ends_with("/responses") => Dialect::Responses,
+        _ if bare.ends_with("/embeddings") => Dialect::Embeddings,
+        _ if bare.ends_with("/messages") => Dialect::Anthropic,
+        _ if bare.contains("enerateContent") => Dialect::Gemini,
+        _ => Dialect::Strange,
+    };
+    let in_path = bare.rsplit('/').next().and_then(|last| last.split(':').next());
+    let model = body.get("model").and_then(Value::as_str).or(in_path).unwrap_or_default().to_owned();
+    let stream =
+        body.get("stream").and_then(Value::as_bool).unwrap_or(bare.ends_with(":streamGenerateContent"));
+    let wants_usage = body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false);
+    shared.change(|state| {
+        let number = state.served.len();
+        let call = Call { number, path: asked.path.clone(), dialect, model, stream, wants_usage, body };
+        let queued = shared.queue.lock().unwrap().pop_front();
+        let mut reply = queued.unwrap_or_else(|| (shared.rule)(&call));
+        if dialect == Dialect::Strange {
+            reply = Reply::status(404);
+        }
+        state.served.push(Served {
+            call: call.clone(),
+            headers: asked.headers,
+            status: None,
+            told: Told::Nothing,
+            tokens: Tokens::default(),
+            text: String::new(),
+            end: None,
+        });
+        (number, call, reply)
+    })
+}
+
+/// Answers one request; an error means that the peer went away.
+async fn respond(
+    peer: &mut Peer,
+    shared: &Shared,
+    place: usize,
+    call: &Call,
+    reply: &Reply,
+) -> io::Result<End> {
+    let body = upstream_dialect::body(call, reply);
+    shared.change(|state| state.served[place].tokens = body.tokens);
+    for status in &reply.interim {
+        peer.stream
+            .write_all(format!("HTTP/1.1 {status} Interim\r\nx-interim: yes\r\n\r\n").as_bytes())
+            .await?;
+    }
+    let strike = reply.fault.as_ref().map(|(at, fault)| (strikes(*at, &body), fault));
+    if let Some((None, fault)) = strike
+        && let Some(end) = peer.befall(&shared.released, fault, b"HTTP/1.1 200 OK\r\nx-slow: ", None).await?
+    {
+        return Ok(end);
+    }
+    let (head, chunked) = head(reply, &body, call.stream, strike);
+    peer.stream.write_all(head.as_bytes()).await?;
+    shared.change(|state| state.served[place].status = Some(reply.status));
+    let mut held = Vec::new();
+    for (at, frame) in body.frames.iter().enumerate() {
+        if let Some((Some(struck), fault)) = strike
+            && struck == at
+        {
+            peer.body(&std::mem::take(&mut held), chunked, reply.pace).await?;
+            if let Some(end) = peer.befall(&shared.released, fault, b": ", Some(chunked)).await? {
+                return Ok(end);
             }
         }
-    }
-    Ok(())
-}
-
-async fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 8192];
-    loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .filter_map(|line| line.split_once(": "))
-                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-                .map_or(0, |(_, value)| value.parse::<usize>().unwrap());
-            if body.len() >= length {
-                return Ok(Some(text.into_owned()));
+        if reply.pace == Pace::Whole {
+            held.extend_from_slice(&frame.bytes);
+        } else {
+            peer.body(&frame.bytes, chunked, reply.pace).await?;
+        }
+        shared.change(|state| {
+            let served = &mut state.served[place];
+            let lied = matches!(reply.framing, Framing::TooLong | Framing::TooShort);
+            match frame.told {
+                Told::Nothing => {}
+                Told::Counts(_) if lied => served.told = Told::Nonsense,
+                told => served.told = told,
             }
-        }
-        let read = stream.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(None);
-        }
-        bytes.extend_from_slice(&buffer[..read]);
+            served.text.push_str(&frame.text);
+        });
+    }
+    peer.body(&held, chunked, reply.pace).await?;
+    if let Some((Some(struck), fault)) = strike
+        && struck >= body.frames.len()
+        && let Some(end) = peer.befall(&shared.released, fault, b": ", Some(chunked)).await?
+    {
+        return Ok(end);
+    }
+    if chunked {
+        let trailers = if reply.framing == Framing::Trailers { "x-trailer: said\r\n" } else { "" };
+        peer.stream.write_all(format!("0\r\n{trailers}\r\n").as_bytes()).await?;
+    }
+    Ok(End::Whole)
+}
+
+/// Gives before which frame a fault strikes; none for before the headers.
+fn strikes(at: At, body: &Body) -> Option<usize> {
+    let mark = |mark: Mark| body.frames.iter().position(|frame| frame.mark == mark);
+    match at {
+        At::BeforeHeaders => None,
+        At::AfterHeaders => Some(0),
+        At::Frame(frame) => Some(frame.min(body.frames.len())),
+        At::BeforeUsage => Some(mark(Mark::Usage).or(mark(Mark::End)).unwrap_or(body.frames.len())),
+        At::BeforeEnd => Some(mark(Mark::End).unwrap_or(body.frames.len())),
     }
 }
 
-/// Writes a whole answer.
-pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
-}
-
-/// Writes the head of an answer that comes in chunks, and its first chunks.
-pub fn chunked(chunks: &[&str]) -> Vec<u8> {
-    let mut text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
-    for chunk in chunks {
-        text.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+/// Gives status line and headers, and whether the body goes in chunks.
+fn head(reply: &Reply, body: &Body, stream: bool, strike: Option<(Option<usize>, &Fault)>) -> (String, bool) {
+    let ended = match strike {
+        Some((Some(at), Fault::End)) => at,
+        _ => body.frames.len(),
+    };
+    let extra = match strike {
+        Some((Some(_), Fault::Splice(bytes))) => bytes.len(),
+        Some((Some(_), Fault::GiantLine(bytes))) => *bytes,
+        _ => 0,
+    };
+    let length = body.frames.iter().take(ended).map(|frame| frame.bytes.len()).sum::<usize>() + extra;
+    let streams = stream && body.content_type == "text/event-stream";
+    let (framing, chunked) = match reply.framing {
+        Framing::Usual if !streams => (format!("content-length: {length}\r\n"), false),
+        Framing::Usual | Framing::Trailers => ("transfer-encoding: chunked\r\n".to_owned(), true),
+        Framing::UntilClose => ("connection: close\r\n".to_owned(), false),
+        Framing::TooLong => (format!("content-length: {}\r\n", length + 1_000), false),
+        Framing::TooShort => (format!("content-length: {}\r\n", length.saturating_sub(10)), false),
+    };
+    let mut head =
+        format!("HTTP/1.1 {} Said\r\ncontent-type: {}\r\n{framing}", reply.status, body.content_type);
+    for (name, value) in &reply.headers {
+        let _ = write!(head, "{name}: {value}\r\n");
     }
-    text.into_bytes()
+    head.push_str("\r\n");
+    (head, chunked)
 }

@@ -215,7 +215,8 @@ impl ReplayBar<'_> {
             return;
         }
         let (strip, shown) = self.divide(area, look);
-        let role = if matches!(self.state, PlayState::Paused | PlayState::Held) { Role::Warn } else { Role::Accent };
+        let role =
+            if matches!(self.state, PlayState::Paused | PlayState::Held) { Role::Warn } else { Role::Accent };
         let first = paint::nth_row(area, 0);
         paint::clear(buf, first, look.theme.base());
         paint::text(buf, first, &self.left(look), look.style(role), look.glyphs.cut);

@@ -1,0 +1,67 @@
+//! Whatever a provider does, in whatever order: the ledger's charges are what the upstream served. Known where usage was
+//! told, estimated or unknown elsewhere, never silently zero.
+
+use proptest::prelude::*;
+
+use crate::front::{Desk, Setup};
+use crate::stage::{MODELS, Speaks, all_lawful};
+use crate::upstream::{At, Fault, Framing, Pace, Reply, Report, Upstream};
+
+fn place() -> impl Strategy<Value = At> {
+    prop_oneof![
+        Just(At::BeforeHeaders),
+        Just(At::AfterHeaders),
+        (0..9_usize).prop_map(At::Frame),
+        Just(At::BeforeUsage),
+        Just(At::BeforeEnd),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(Fault::Reset),
+        Just(Fault::Close),
+        Just(Fault::End),
+        Just(Fault::Splice(b"data: {\"broken\n\n".to_vec())),
+        Just(Fault::Splice(b": a comment\n\n".to_vec())),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let status = prop_oneof![Just(429_u16), Just(500), Just(503), Just(400), Just(529)];
+    let pace = prop_oneof![Just(Pace::Frames), Just(Pace::Whole), (1..40_usize).prop_map(Pace::Bytes)];
+    let framing = prop_oneof![Just(Framing::Usual), Just(Framing::Trailers), Just(Framing::UntilClose)];
+    let report = (0..Report::ALL.len()).prop_map(|at| Report::ALL[at]);
+    let answer = (prop::option::weighted(0.6, (place(), fault())), report, pace, framing).prop_map(
+        |(fault, report, pace, framing)| Reply { fault, report, pace, framing, ..Reply::default() },
+    );
+    prop_oneof![3 => answer, 1 => status.prop_map(Reply::status)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_is_what_the_upstream_served(
+        replies in prop::collection::vec(reply(), 4..24),
+        asks in prop::collection::vec((0..MODELS.len() + 2, any::<bool>(), any::<bool>()), 4..16),
+    ) {
+        let upstream = Upstream::start();
+        let setup = Setup::with(&upstream.url(), r#"retries = { attempts = 2, base = "1ms", max_wait = "1s" }"#);
+        let desk = Desk::new(&setup);
+        let front = desk.serve(&setup);
+        for reply in replies {
+            upstream.push(reply);
+        }
+        for (model, chat, stream) in asks {
+            let model = MODELS.get(model).copied().unwrap_or("auto");
+            let speaks = if chat { Speaks::Chat } else { Speaks::Messages };
+            let answer = speaks.ask(model, stream).send(front.address());
+            prop_assert!(answer.sound, "the gateway's own answer broke off");
+            upstream.wait_idle();
+        }
+        let rows = front.settle();
+        all_lawful(&rows, &upstream.served());
+        upstream.wait("every connection is closed", |state| state.open == 0);
+    }
+}
