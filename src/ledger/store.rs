@@ -353,14 +353,13 @@ impl Writing<'_> {
             self.odd.strays += 1;
             return Ok(());
         }
-        match team {
-            Some(team) => self.running.add(model, team, ended.cost),
-            None => {
-                let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
-                let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
-                self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
-            }
+        if let Some(team) = team {
+            self.running.add(model, team, ended.cost);
+            return Ok(());
         }
+        let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
+        let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
+        self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
         Ok(())
     }
 
