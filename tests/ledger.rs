@@ -533,6 +533,29 @@ proptest! {
 }
 
 #[test]
+fn what_is_made_up_says_so_however_late_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    ledger.record_all(operation(1));
+    let mut apart = operation(2).into_iter();
+    ledger.record(apart.next().unwrap());
+    wait(ledger.commit()).unwrap();
+    ledger.record(Entry::Simulated { seq: 2, what: "provider".into() });
+    ledger.record_all(apart);
+    let mut together = operation(3);
+    together.insert(2, Entry::Simulated { seq: 3, what: "provider".into() });
+    ledger.record_all(together);
+    ledger.close().unwrap();
+    let log = exported(&options.path, &Range::default(), ExportOptions::default());
+    let marked: Vec<bool> = log.lines().map(|line| line.contains(r#""simulated":"provider""#)).collect();
+    assert_eq!(marked, [false, false, true, true], "{log}");
+    assert!(
+        log.starts_with(r#"{"pointsman":"log","v":1,"source":"pointsman ledger","simulated":["provider"]}"#)
+    );
+}
+
+#[test]
 fn a_status_of_every_kind_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());
