@@ -352,6 +352,19 @@ proptest! {
     }
 
     #[test]
+    fn whatever_else_a_request_says_stays_as_written(
+        before in "[ \n\t]{0,3}", key in "[a-z]{1,8}", value in "(null|-?[1-9][0-9]{0,20}(\\.[0-9]{1,3})?|\"[a-z\\u00e9 ]{0,9}\"|\\[1, \\{\"a\" :[]]?\\}?\\]?)", after in "[ \n]{0,3}",
+    ) {
+        let body = format!(r#"{before}{{{before}"x_{key}"{after}: {value},"messages":[],{after}"model":{before}"auto"{after},"y":{value}}}{after}"#);
+        for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages] {
+            if let Ok(read) = Ask::read(dialect, Bytes::from(body.clone())) {
+                let sent = read.body_for(dialect, "served", &Sending::default()).unwrap();
+                prop_assert_eq!(sent, body.replace("\"auto\"", "\"served\""));
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "[{}\\[\\]\",:a-e0-9 \\\\\n]{0,120}") {
         let asked = streaming(Dialect::OpenAiChat, "");
         for body in [&bytes[..], text.as_bytes()] {
