@@ -289,6 +289,28 @@ fn a_placeholder_is_no_count() {
 }
 
 #[test]
+fn a_streamed_answer_is_checked_once_it_is_whole() {
+    let stream = |text: &str, finish: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":{}}}}}]}}\n\ndata: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{finish}\"}}]}}\n\ndata: [DONE]\n\n",
+            serde_json::json!(text)
+        )
+    };
+    let json = streaming(Dialect::OpenAiChat, r#","response_format":{"type":"json_object"}"#);
+    let plain = streaming(Dialect::OpenAiChat, "");
+    for (asked, text, finish, want) in [
+        (&json, "{}", "stop", Check::Passed),
+        (&json, "{}", "length", Check::Failed),
+        (&json, "words", "stop", Check::Failed),
+        (&plain, "words", "stop", Check::None),
+        (&plain, " ", "stop", Check::Failed),
+    ] {
+        let (_, _, relay) = relayed(Dialect::OpenAiChat, asked, stream(text, finish).as_bytes(), &[]);
+        assert_eq!(relay.check(), want, "{text} {finish}");
+    }
+}
+
+#[test]
 fn thoughts_that_a_client_sees_are_content() {
     let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
     for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {

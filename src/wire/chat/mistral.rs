@@ -54,7 +54,11 @@ fn message(o: &mut Object<'_>, message: Value<'_>) {
             "role" if value.text().as_deref() == Some("developer") => o.text("role", "system"),
             "tool_call_id" => o.text("tool_call_id", &short_id(&value.text().unwrap_or_default())),
             "content" if value.is_array() => {
-                o.array("content", |a| value.items().for_each(|part| write_part(a, part)))
+                o.array("content", |a| {
+                    for part in value.items() {
+                        write_part(a, part);
+                    }
+                });
             }
             "tool_calls" => o.array("tool_calls", |a| {
                 for called in value.items() {
