@@ -15,7 +15,8 @@ use std::fs;
 use fixtures::{FIXTURES, fixture};
 use serde_json::json;
 use upstream::upstream_dialect::body;
-use upstream::{Call, Dialect, Reply, Report};
+use upstream::upstream_script::Report;
+use upstream::{Call, Dialect, Reply};
 
 const DRAWS: usize = 400;
 
