@@ -27,7 +27,7 @@ const STUMBLES: &[&[u8]] = &[
     b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
 ];
 
-/// A small generator (SplitMix64), seeded, so that a failure comes back.
+/// A small generator (`SplitMix64`), seeded, so that a failure comes back.
 struct Dice(u64);
 
 impl Dice {
