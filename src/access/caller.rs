@@ -163,6 +163,11 @@ pub enum Denied {
     /// The key was taken back.
     #[error("the key was revoked")]
     Revoked,
+    /// A web page of another site sent it to a gateway that asks for no key.
+    #[error(
+        "a web page of another site cannot use a gateway without keys; make a key (`pointsman keys add`) and send it"
+    )]
+    Elsewhere,
     /// The key may not do this.
     #[error("the key lacks the scope `{needs}`")]
     Scope {
@@ -174,6 +179,6 @@ pub enum Denied {
 impl Denied {
     /// Says whether the caller is known and merely may not do this (HTTP 403); otherwise it is not known (401).
     pub fn is_forbidden(self) -> bool {
-        matches!(self, Self::Scope { .. })
+        matches!(self, Self::Scope { .. } | Self::Elsewhere)
     }
 }

@@ -1,7 +1,10 @@
-//! Where clients put their key: each kind of client has its own header.
+//! What headers say of a sender: the key, which each kind of client puts elsewhere, and whether a web page sent it.
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use std::net::IpAddr;
+
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Uri};
 
 use super::KEY_PREFIX;
 
@@ -33,14 +36,71 @@ fn after_bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
+/// Says whether a request comes from a web page of another site: a browser names the page's origin, and a page that had
+/// its own name point at this machine (DNS rebinding) still sends that name as the host.
+///
+/// A gateway without keys answers whoever reaches it, and a page that somebody merely visits must not be among them.
+pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let origins =
+        headers.get_all(ORIGIN).iter().map(|value| uri_host(value).is_some_and(|host| is_here(&host)));
+    let hosts =
+        headers.get_all(HOST).iter().map(|value| authority_host(value).is_some_and(|host| is_here(&host)));
+    !origins.chain(hosts).all(|here| here)
+}
+
+fn uri_host(value: &HeaderValue) -> Option<String> {
+    // `null`, which sandboxed pages send, has no host.
+    let uri = Uri::try_from(value.as_bytes()).ok()?;
+    uri.scheme().and_then(|_| uri.host().map(str::to_owned))
+}
+
+fn authority_host(value: &HeaderValue) -> Option<String> {
+    Some(Authority::try_from(value.as_bytes()).ok()?.host().to_owned())
+}
+
+fn is_here(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        headers
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
     fn find(headers: &[(&'static str, &'static str)]) -> Option<String> {
-        let map: HeaderMap =
-            headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        presented(&map).map(str::to_owned)
+        presented(&map(headers)).map(str::to_owned)
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_told_from_programs_of_this_machine() {
+        for here in [
+            &[][..],
+            &[("host", "127.0.0.1:4141")],
+            &[("host", "localhost:4141"), ("origin", "http://localhost:3000")],
+            &[("host", "[::1]:4141")],
+        ] {
+            assert!(!is_from_elsewhere(&map(here)), "{here:?}");
+        }
+        for elsewhere in [
+            &[("host", "127.0.0.1:4141"), ("origin", "https://evil.example")][..],
+            &[("host", "127.0.0.1:4141"), ("origin", "null")],
+            &[("host", "rebound.example:4141")],
+            &[("host", "localhost.evil.example")],
+            &[("host", "")],
+            &[("host", "127.0.0.1"), ("origin", "http://127.0.0.1"), ("origin", "http://evil.example")],
+        ] {
+            assert!(is_from_elsewhere(&map(elsewhere)), "{elsewhere:?}");
+        }
     }
 
     #[test]

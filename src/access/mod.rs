@@ -16,7 +16,7 @@ mod table;
 pub use caller::{Caller, Denied, Scope, Scopes, UnknownScope};
 pub use change::{NewKey, add, revoke, rotate};
 pub use file::{AccessError, KeyFile};
-pub use headers::presented;
+pub use headers::{is_from_elsewhere, presented};
 pub use record::KeyRecord;
 pub use redact::{Redacting, redact};
 pub use secret::{KEY_PREFIX, Secret, reveal};

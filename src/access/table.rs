@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
+
 use super::caller::{Caller, Denied};
 use super::file::{AccessError, KeyFile};
 use super::record::KeyRecord;
@@ -108,6 +110,13 @@ impl Access {
         !self.current().guarded
     }
 
+    /// Counts the keys that let somebody in at a moment.
+    pub fn usable(&self, now: Instant) -> usize {
+        let state = self.current();
+        let valid = |entry: &&Entry| !entry.revoked && entry.expires.is_none_or(|expires| now < expires);
+        state.keys.iter().filter(valid).count()
+    }
+
     /// Says what is wrong with the file where the keys in force are older than it.
     pub fn trouble(&self) -> Option<Arc<str>> {
         self.current().trouble.clone()
@@ -118,19 +127,21 @@ impl Access {
     /// # Errors
     /// Why the request is to be turned away.
     pub fn check(&self, presented: &str, now: Instant) -> Result<Caller, Denied> {
-        if presented.is_empty() {
-            return Err(Denied::Missing);
-        }
-        let hash = secret::read(presented).ok_or(Denied::Malformed)?;
+        self.current().check(presented, now)
+    }
+
+    /// Lets a request in by its headers: where there never was a key, whoever comes and is no web page of another site;
+    /// otherwise whoever presents a key. For a gateway on loopback; beyond it a gateway does not start without keys.
+    ///
+    /// # Errors
+    /// Why the request is to be turned away.
+    pub fn admit(&self, headers: &HeaderMap, now: Instant) -> Result<Caller, Denied> {
         let state = self.current();
-        let entry = state.find(&hash).ok_or(Denied::Unknown)?;
-        if entry.revoked {
-            return Err(Denied::Revoked);
+        if !state.guarded {
+            let elsewhere = super::is_from_elsewhere(headers);
+            return if elsewhere { Err(Denied::Elsewhere) } else { Ok(Caller::local()) };
         }
-        if entry.expires.is_some_and(|end| end <= now) {
-            return Err(Denied::Expired);
-        }
-        Ok(entry.caller.clone())
+        state.check(super::presented(headers).unwrap_or_default(), now)
     }
 
     fn current(&self) -> Arc<State> {
@@ -156,6 +167,21 @@ impl Access {
 }
 
 impl State {
+    fn check(&self, presented: &str, now: Instant) -> Result<Caller, Denied> {
+        if presented.is_empty() {
+            return Err(Denied::Missing);
+        }
+        let hash = secret::read(presented).ok_or(Denied::Malformed)?;
+        let entry = self.find(&hash).ok_or(Denied::Unknown)?;
+        if entry.revoked {
+            return Err(Denied::Revoked);
+        }
+        if entry.expires.is_some_and(|end| end <= now) {
+            return Err(Denied::Expired);
+        }
+        Ok(entry.caller.clone())
+    }
+
     fn find(&self, hash: &Hash) -> Option<&Entry> {
         let index = hash.index();
         let first = self.keys.partition_point(|entry| entry.hash.index() < index);

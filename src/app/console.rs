@@ -287,8 +287,11 @@ async fn watch_all(
                     break;
                 }
                 let picture = Arc::clone(&pictures.borrow_and_update());
-                let answer = picture.play != crate::session::Play::Playing;
+                let answer = !app.plays(&picture);
                 app.update(picture);
+                if app.has_drained() {
+                    break;
+                }
                 // What answers a key is shown at once; what only time brings keeps the pace.
                 by_data = (by_data || !dirty) && !answer;
                 dirty = true;

@@ -2,6 +2,7 @@
 //! names the file, the line and the field.
 
 pub mod console;
+pub mod gateway;
 pub mod keys;
 pub mod policy;
 pub mod prices;

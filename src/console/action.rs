@@ -24,6 +24,8 @@ pub enum Context {
     Detail,
     /// While a line is typed.
     Prompt,
+    /// In the prompt box.
+    Ask,
     /// In the palette.
     Palette,
     /// In the help.
@@ -42,6 +44,7 @@ impl Context {
             Self::Models => "models",
             Self::Detail => "request",
             Self::Prompt => "prompt",
+            Self::Ask => "ask",
             Self::Palette => "palette",
             Self::Help => "help",
         }
@@ -51,6 +54,7 @@ impl Context {
     pub const fn layers(self, replay: bool) -> &'static [Self] {
         match (self, replay) {
             (Self::Prompt, _) => &[Self::Prompt],
+            (Self::Ask, _) => &[Self::Ask],
             (Self::Palette, _) => &[Self::Palette],
             (Self::Help, _) => &[Self::Help],
             (Self::Overview, true) => &[Self::Overview, Self::Player, Self::Global],
@@ -129,8 +133,8 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
-    Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
-    SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
+    Sort "traffic.sort" [Overview Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column; on Overview, breaks spend down by the next dimension.", "order column team project route task";
+    SortReverse "traffic.sort-reverse" [Overview Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
@@ -143,7 +147,7 @@ actions! {
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
     PreviousRequest "list.previous-request" [Detail] ["N"] "/", "Previous request", "Shows the request before this one in the table.", "neighbour";
 
-    Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it.", "stop resume run";
+    Play "player.play" [Player] ["space"] "play", "Play or pause", "Plays the log or pauses it; holds a live view while traffic goes on.", "stop resume run freeze hold";
     StepForward "player.step-forward" [Player] ["."] "step", "Step one event on", "Goes on by one event.", "next single";
     StepBack "player.step-back" [Player] [","] "/", "Step one event back", "Goes back by one event.", "previous single";
     Back10s "player.back-10s" [Player] ["left" "<" "alt-left"] "10 s", "Back 10 seconds", "Goes back 10 seconds of the log.", "seek rewind";
@@ -179,6 +183,7 @@ actions! {
     WindowShorter "app.window-shorter" [Global] ["w"] "window", "Shorter window", "Counts over a shorter stretch of time.", "range span";
     WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
     Reading "app.reading" [Global] ["v"] "reading", "Recorded or routed", "Switches between what the log recorded and what this policy would have done.", "what-if baseline compare";
+    Ask "app.ask" [Global] ["i"] "ask", "Ask: type a prompt", "Opens a box for a prompt: how it would be routed, and in live traffic its answer.", "prompt send try chat question";
     CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy the row", "Copies the chosen row to the clipboard.", "yank clipboard";
     CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
     NextTheme "app.next-theme" [Global] ["T"] "theme", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
@@ -188,12 +193,18 @@ actions! {
     Suspend "app.suspend" [Global] ["ctrl-z"] "", "Suspend", "Gives the terminal back to the shell; `fg` returns.", "background job shell";
     Palette "app.palette" [Global] [":" "ctrl-p"] "palette", "Command palette", "Finds any action by name.", "command search run";
     Help "app.help" [Global] ["?"] "help", "Help", "Shows the keys that work here.", "keys manual shortcuts";
-    Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program. Ctrl-C does so from anywhere.", "exit leave close";
+    Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program; a gateway first finishes what is in flight. Ctrl-C leaves at once from anywhere.", "exit leave close";
 
     PromptAccept "prompt.accept" [Prompt] ["enter"] "accept", "Accept", "Takes what was typed.", "";
     PromptCancel "prompt.cancel" [Prompt] ["esc"] "cancel", "Cancel", "Forgets what was typed.", "";
     PromptEarlier "prompt.earlier" [Prompt] ["up"] "earlier", "Earlier line", "Brings back the line typed before.", "history";
     PromptLater "prompt.later" [Prompt] ["down"] "", "Later line", "Brings back the line typed after.", "history";
+    AskSend "ask.send" [Ask] ["enter" "ctrl-enter"] "send", "Send", "Sends the prompt to the live gateway.", "";
+    AskNewLine "ask.new-line" [Ask] ["alt-enter" "shift-enter"] "new line", "New line", "Starts another line of the prompt.", "";
+    AskNextField "ask.next-field" [Ask] ["tab"] "field", "Next field", "Goes to the next field: team, project, task, model.", "";
+    AskPreviousField "ask.previous-field" [Ask] ["shift-tab"] "/", "Previous field", "Goes to the field before.", "";
+    AskShow "ask.show" [Ask] ["ctrl-t"] "in traffic", "Show the answer's request", "Shows the answered request in Traffic.", "";
+    AskClose "ask.close" [Ask] ["esc"] "close", "Close", "Closes the box; what is typed stays.", "";
     PaletteRun "palette.run" [Palette] ["enter"] "run", "Run", "Does what is chosen.", "";
     PaletteClose "palette.close" [Palette] ["esc"] "close", "Close", "Closes the palette.", "";
     PaletteUp "palette.up" [Palette] ["up" "shift-tab" "ctrl-p"] "", "Up", "Chooses the line above.", "";
@@ -217,7 +228,7 @@ impl Action {
 
     /// Says whether the action belongs to an overlay (prompt, palette, help), whose keys the palette does not list.
     pub fn is_of_overlay(self) -> bool {
-        let overlays = [Context::Prompt, Context::Palette, Context::Help];
+        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help];
         self.spec().contexts.iter().all(|context| overlays.contains(context))
     }
 }

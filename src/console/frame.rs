@@ -3,6 +3,8 @@
 //! ```text
 //! pointsman  REPLAY  gateway-0412.jsonl.zst  routed · policy 14*     2026-05-23 14:03:22 UTC   $41.87
 //! 1 Overview  2 Tune  3 Traffic  4 Models                            last 15m · prices list 2026-11-23
+//!
+//! pointsman  LIVE  SIMULATED  policy 14  3 open  http://127.0.0.1:4141               14:03:22 UTC   $41.87
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -15,7 +17,7 @@ use super::text;
 use super::theme::Role;
 use super::ui::{Scene, Screen};
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
-use crate::session::{Log, Play, Snapshot, Speed, window_label};
+use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 
 /// Where the parts of the window lie.
@@ -72,12 +74,51 @@ fn state(snapshot: &Snapshot, frozen: Option<&str>) -> (String, Role) {
     if let Some(since) = frozen {
         return (format!("FROZEN {since}"), Role::Warn);
     }
+    if let Some(live) = &snapshot.live {
+        return live_state(snapshot, live);
+    }
     match snapshot.play {
         Play::Playing => (format!("REPLAY {}", snapshot.speed), Role::State),
         Play::Paused => ("PAUSED".to_owned(), Role::State),
         Play::Ended => ("END".to_owned(), Role::State),
         Play::Following => ("LIVE".to_owned(), Role::State),
     }
+}
+
+/// The state word of a live session: what is wrong first, then what is shown.
+fn live_state(snapshot: &Snapshot, live: &LiveView) -> (String, Role) {
+    let new = format!("{} new", format::count(live.fresh));
+    match snapshot.play {
+        _ if live.closed.is_some() => ("DISCONNECTED".to_owned(), Role::Error),
+        Play::Following => ("LIVE".to_owned(), Role::State),
+        Play::Playing => (format!("REPLAY {} · {new}", snapshot.speed), Role::Warn),
+        Play::Paused | Play::Ended => {
+            let held = live.held.map_or_else(String::new, |held| format!(" {held}"));
+            let word = if live.rewound { "PAUSED" } else { "FROZEN" };
+            (format!("{word}{held} · {new}"), Role::Warn)
+        }
+    }
+}
+
+/// What a live session says of itself in the header, the most important first.
+fn live_words(live: &LiveView) -> Vec<(String, Role)> {
+    let status = &live.status;
+    let mut words = Vec::new();
+    let ledger = match status.ledger.severity {
+        Severity::Fine => None,
+        Severity::Warning => Some(Role::Warn),
+        Severity::Failure => Some(Role::Error),
+    };
+    if let Some(role) = ledger {
+        words.push((format!("LEDGER {}", text::clean(&status.ledger.text)), role));
+    }
+    if status.draining {
+        words.push(("DRAINING".to_owned(), Role::Warn));
+    }
+    if live.lost > 0 {
+        words.push((format!("{} lines lost", format::count_short(live.lost)), Role::Warn));
+    }
+    words
 }
 
 /// Draws the header.
@@ -88,7 +129,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     // From the right: what must always be seen stands first.
     let all = &snapshot.to_date.all;
     let mut spend = format!("{} spent", format::money(all.cost.total()));
-    if snapshot.reading == crate::session::Reading::Routed {
+    if snapshot.reading == Reading::Routed {
         spend = format!("{} routed", format::money(all.cost.total()));
     }
     if all.cost.unknown > 0 && all.cost.total() == crate::units::Pico::ZERO {
@@ -113,7 +154,8 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     };
     put_right(&spend, Role::Accent, buf);
     put_right(&clock, Role::Header, buf);
-    if area.width >= 110 {
+    // A live session's address is worth more than the date, which is today's.
+    if area.width >= if snapshot.live.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
     }
     if !snapshot.log.skipped.damaged.is_empty() {
@@ -121,6 +163,11 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     if skipped > 0 {
         put_right(&format!("{} lines skipped", format::count_short(skipped)), Role::Warn, buf);
+    }
+    if let Some(live) = &snapshot.live {
+        for (words, role) in live_words(live) {
+            put_right(&words, role, buf);
+        }
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
@@ -130,16 +177,24 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     put("pointsman", Role::Title, buf);
     let (word, role) = state(snapshot, frozen);
     put(&word, role, buf);
-    if snapshot.log.simulated > 0 {
+    let made_up =
+        snapshot.log.simulated > 0 || snapshot.live.as_ref().is_some_and(|live| live.status.simulated);
+    if made_up {
         put("SIMULATED", Role::Simulated, buf);
     }
     let star = if snapshot.staged.is_some() { "*" } else { "" };
-    put(
-        &format!("{} · policy {}{star}", snapshot.reading.name(), snapshot.policy.version),
-        Role::Accent,
-        buf,
-    );
-    put(&snapshot.log.title, Role::Muted, buf);
+    let version = snapshot.policy.version;
+    let Some(live) = &snapshot.live else {
+        put(&format!("{} · policy {version}{star}", snapshot.reading.name()), Role::Accent, buf);
+        put(&snapshot.log.title, Role::Muted, buf);
+        return;
+    };
+    // What happened is what a live session shows; only the other reading is worth a word.
+    let routed = if snapshot.reading == Reading::Routed { "routed · " } else { "" };
+    put(&format!("{routed}policy {version}{star}"), Role::Accent, buf);
+    put(&format!("{} open", format::count(live.status.open)), Role::Text, buf);
+    let address = if live.status.address.is_empty() { &snapshot.log.title } else { &live.status.address };
+    put(&text::clean(address), Role::Muted, buf);
 }
 
 /// Draws the tabs.
@@ -158,6 +213,7 @@ pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
     let window = match snapshot.window.window {
         Some(_) => format!("window {}", window_label(snapshot.window.window)),
+        None if snapshot.log.history.start() > 0 => "window: all in memory".to_owned(),
         None => "window: all so far".to_owned(),
     };
     let mut words = format!("{window} · prices {}", snapshot.log.book);
@@ -186,11 +242,17 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
     let marks: Vec<u32> = snapshot.marks.iter().map(|&mark| place(snapshot, mark)).collect();
     let now = if area.width >= 100 { snapshot.clock.clock_millis() } else { snapshot.clock.clock() };
     let end = snapshot.log.bounds().map_or_else(String::new, |(_, last)| last.clock());
+    let end = snapshot.live.as_ref().map_or(end, |live| live.now.clock());
     let label = snapshot.looped.map_or_else(String::new, |(from, to)| {
         format!("{}–{}", at(snapshot, from).clock(), at(snapshot, to).clock())
     });
     let bar = ReplayBar {
-        state: if snapshot.play == Play::Playing { PlayState::Playing } else { PlayState::Paused },
+        state: match snapshot.play {
+            Play::Playing => PlayState::Playing,
+            Play::Following => PlayState::Following,
+            Play::Paused if snapshot.live.as_ref().is_some_and(|live| !live.rewound) => PlayState::Held,
+            Play::Paused | Play::Ended => PlayState::Paused,
+        },
         speed_tenths: match snapshot.speed {
             Speed::Tenths(tenths) => tenths,
             Speed::Max => 0,

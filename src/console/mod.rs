@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod app;
+pub mod ask;
 pub mod chord;
 pub mod footer;
 pub mod format;

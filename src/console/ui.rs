@@ -73,6 +73,8 @@ pub struct Ui {
     pub models: models::State,
     /// The request being looked at, over whatever screen.
     pub detail: Option<detail::State>,
+    /// How many operations a growing log had taken in between others when indices were last brought up to it.
+    pub seen: u64,
 }
 
 /// All that a drawing rests on.
@@ -103,6 +105,8 @@ pub enum Ask {
     TypeFilter,
     /// List the requests that the staged policy sends elsewhere.
     ListFlips,
+    /// List the requests that pass a filter.
+    ListFiltered(String),
 }
 
 /// What a screen answers to a key or the mouse.
@@ -122,6 +126,23 @@ pub enum Pointer {
 }
 
 impl Ui {
+    /// Brings the indices held here up to a growing log, so that what is chosen stays chosen.
+    pub fn follow_log(&mut self, snapshot: &Snapshot) {
+        let inserts = &snapshot.log.inserts;
+        if inserts.count() == self.seen {
+            return;
+        }
+        let seen = std::mem::replace(&mut self.seen, inserts.count());
+        let moved = |index| inserts.moved(index, seen);
+        self.traffic.move_held(moved);
+        if let Some(state) = &mut self.detail {
+            match moved(state.index) {
+                Some(index) => state.index = index,
+                None => self.detail = None,
+            }
+        }
+    }
+
     /// Gives the context whose keys hold.
     pub fn context(&self) -> Context {
         if self.detail.is_some() { Context::Detail } else { self.screen.context() }

@@ -1,1 +1,182 @@
-//! The server that clients talk to.
+//! The server that clients talk to: takes requests in, asks the live session where they go, has providers call, has the
+//! ledger write it down.
+//!
+//! Invariants: every way in passes the same gate; an operation that was let in is settled once, whatever its client does;
+//! nothing from a client or a model reaches a log or an error unclean.
+
+mod body;
+mod call;
+mod estimate;
+mod feed;
+mod headers;
+mod metrics;
+mod operation;
+mod prices;
+mod requests;
+mod server;
+mod stream;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::access::Access;
+use crate::config::gateway::GatewaySettings;
+use crate::ledger::{Audit, Entry, Ledger, PolicyVersion};
+use crate::providers::Providers;
+use crate::routing::{Policy, PolicyError, PolicySpec};
+use crate::session::{Applied, Live};
+use crate::units::{Instant, Names};
+
+pub use headers::Tags;
+pub use server::{ServeError, Server};
+pub use watch::live_status;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The live session.
+    pub live: Arc<Live>,
+    /// The providers.
+    pub providers: Arc<Providers>,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The virtual keys.
+    pub access: Access,
+    /// How it serves.
+    pub settings: GatewaySettings,
+}
+
+/// A gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    live: Arc<Live>,
+    providers: Arc<Providers>,
+    ledger: Ledger,
+    access: Access,
+    settings: GatewaySettings,
+    prices: prices::Prices,
+    started: Instant,
+    address: std::sync::OnceLock<String>,
+    run: String,
+    ids: AtomicU64,
+    in_flight: AtomicUsize,
+    draining: AtomicBool,
+    served: requests::Served,
+    turned_away: AtomicU64,
+}
+
+/// Gives the moment by the system's clock.
+pub fn now() -> Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+impl Gateway {
+    /// Puts a gateway together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { live, providers, ledger, access, settings } = parts;
+        let (models, _) = live.offered();
+        for model in &models {
+            // Looked up once, they keep a state of their own however many others clients name.
+            providers.target(model);
+        }
+        let mut seed = [0; 5];
+        // Ids stay unique within a run without it.
+        drop(getrandom::fill(&mut seed));
+        let run = seed.iter().fold(String::from("op-"), |mut text, byte| {
+            use std::fmt::Write as _;
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        Self {
+            live,
+            providers,
+            ledger,
+            access,
+            settings,
+            prices: prices::Prices::default(),
+            started: now(),
+            address: std::sync::OnceLock::new(),
+            run,
+            ids: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            served: requests::Served::default(),
+            turned_away: AtomicU64::new(0),
+        }
+    }
+
+    /// Gives the live session.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Gives the ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Gives the address under which it is reached, once it listens.
+    pub fn address(&self) -> &str {
+        self.address.get().map_or("", String::as_str)
+    }
+
+    /// Counts the requests in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Says whether new requests are turned away because it is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Turns new requests away from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn next_id(&self) -> Arc<str> {
+        format!("{}-{:x}", self.run, self.ids.fetch_add(1, Ordering::Relaxed) + 1).into()
+    }
+
+    /// Brings a policy into force and writes down who did.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, with its field.
+    pub fn apply(&self, spec: &PolicySpec, who: &str, what: &str) -> Result<Applied, PolicyError> {
+        let (before, _) = self.live.policy_spec();
+        let applied = self.live.apply(spec, who, what, now())?;
+        for route in &spec.routes {
+            for rung in &route.ladder {
+                self.providers.target(&rung.model);
+            }
+        }
+        self.record_policy(spec, &applied, who, what);
+        self.ledger.record(Entry::Audit(Box::new(Audit {
+            at: applied.at,
+            who: who.into(),
+            what: what.into(),
+            before: format!("policy {before}").into(),
+            after: format!("policy {}", applied.version).into(),
+        })));
+        tracing::info!(who, what, version = applied.version, "policy applied");
+        Ok(applied)
+    }
+
+    /// Writes a policy version into the ledger.
+    pub fn record_policy(&self, spec: &PolicySpec, applied: &Applied, who: &str, what: &str) {
+        let mut names = Names::default();
+        let Ok(policy) = Policy::compile(spec, applied.version, &mut names) else { return };
+        self.ledger.record(Entry::Policy(Box::new(PolicyVersion {
+            version: applied.version,
+            at: applied.at,
+            from_seq: applied.from_seq,
+            who: who.into(),
+            what: what.into(),
+            text: crate::config::policy::to_toml(&policy, &names).into(),
+        })));
+    }
+}

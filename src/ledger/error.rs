@@ -53,6 +53,15 @@ pub enum LedgerError {
         /// The newest that can be read.
         known: i64,
     },
+    /// The newest part of the ledger stands in a file that cannot be shared from here.
+    #[error(
+        "{}: its newest part is not written back yet, and reading that needs a folder that can be written\n\
+         hint: copy the ledger and the file ending in -wal to a folder of your own", path.display()
+    )]
+    NotWrittenBack {
+        /// The ledger.
+        path: PathBuf,
+    },
     /// The ledger is older than what can be read without changing it.
     #[error(
         "{}: the ledger has version {found}; it is brought to version {known} the next time traffic is served",
@@ -98,14 +107,6 @@ pub enum LedgerError {
         field: &'static str,
         /// What stands there.
         found: String,
-    },
-    /// A stored policy cannot be read.
-    #[error("policy {version}: {error}\nhint: run `pointsman ledger check`")]
-    Policy {
-        /// Its version.
-        version: u32,
-        /// What is wrong with it.
-        error: crate::config::policy::Error,
     },
     /// A commit that was waited for did not come in time.
     #[error("not written within {} ms: {reason}", waited.as_millis())]

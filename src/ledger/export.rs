@@ -165,7 +165,7 @@ impl LedgerFile {
         // The stretch begins with the one in force at its first request.
         let within = policies.iter().rposition(|stored| !whole && stored.before <= first as u64).unwrap_or(0);
         for stored in policies.drain(within..) {
-            events.push(stored.event()?);
+            events.push(stored.event());
         }
         events.sort_by_key(|event| event.before);
         Ok(events)
@@ -251,13 +251,20 @@ struct StoredPolicy {
 }
 
 impl StoredPolicy {
-    fn event(self) -> Result<Event, LedgerError> {
+    /// Turns it into an event; one that cannot be read becomes a note that says so, and keeps the rest from nothing.
+    fn event(self) -> Event {
         let Self { version, at, before, who, what, text } = self;
         let mut names = Names::default();
-        let policy = config::policy::parse(&text, &format!("policy {version}"), &mut names)
-            .map_err(|error| LedgerError::Policy { version, error })?;
-        let spec = policy.spec(&names);
-        Ok(Event { before, at, what: What::Policy { version, who, what, spec } })
+        let what = match config::policy::parse(&text, &format!("policy {version}"), &mut names) {
+            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names) },
+            Err(error) => What::Note {
+                text: format!(
+                    "policy {version} came into force, and its stored text cannot be read: {error}"
+                ),
+                simulated: false,
+            },
+        };
+        Event { before, at, what }
     }
 }
 

@@ -129,6 +129,8 @@ pub(super) struct Lost {
     pub(super) entries: u64,
     /// What no note in the ledger tells of yet.
     pub(super) untold: u64,
+    /// Since when.
+    pub(super) since: Option<Instant>,
     /// Its operations.
     pub(super) operations: u64,
     /// Its charges.
@@ -253,19 +255,19 @@ impl Ledger {
     pub fn state(&self) -> LedgerState {
         let inner = self.shared.lock();
         let queued = inner.queue.len() + inner.in_flight;
+        let failing = |reason: &str, since| Health::Failing {
+            reason: reason.to_owned(),
+            since,
+            queued,
+            lost: inner.lost.untold,
+        };
+        let since = inner.failing.as_ref().map(|failing| failing.since).or(inner.lost.since);
         let health = match (&inner.ended, &inner.failing) {
-            (Some(reason), _) => Health::Failing {
-                reason: reason.clone(),
-                since: inner.failing.as_ref().map_or(Instant(0), |failing| failing.since),
-                queued,
-                lost: inner.lost.untold,
-            },
-            (None, Some(failing)) => Health::Failing {
-                reason: failing.reason.clone(),
-                since: failing.since,
-                queued,
-                lost: inner.lost.untold,
-            },
+            (Some(reason), _) => failing(reason, since.unwrap_or_default()),
+            (None, Some(trouble)) => failing(&trouble.reason, trouble.since),
+            (None, None) if inner.lost.untold > 0 => {
+                failing("more came in than could be written", since.unwrap_or_default())
+            }
             (None, None) if inner.waiting.is_some_and(|since| since.elapsed() > BEHIND) => {
                 Health::Behind { queued }
             }
@@ -374,6 +376,7 @@ impl Inner {
 impl Lost {
     pub(super) fn add(&mut self, entry: &Entry) {
         if self.untold == 0 {
+            self.since = Some(now());
             tracing::error!("the ledger can keep no more entries in memory: from here on they are LOST");
         }
         self.entries += 1;

@@ -87,7 +87,9 @@ pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Conne
     };
     conn.pragma_update(None, "journal_mode", "WAL")
         .and_then(|()| conn.pragma_update(None, "synchronous", level))
-        .and_then(|()| conn.pragma_update(None, "foreign_keys", "ON"))
+        .and_then(|()| conn.pragma_update(None, "fullfsync", durability == Durability::Strict))
+        // A reference that leads nowhere is for `check` to find; it must not keep other charges from being written.
+        .and_then(|()| conn.pragma_update(None, "foreign_keys", "OFF"))
         // Prompts that are past their time must not linger in free pages.
         .and_then(|()| conn.pragma_update(None, "secure_delete", "ON"))
         .and_then(|()| conn.pragma_update(None, "journal_size_limit", KEPT_WAL))
@@ -117,6 +119,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         Ok(conn) => conn,
         // In a folder that cannot be written SQLite cannot share the file; nobody else can write it there either.
         Err(error) if cannot_share(&error) => {
+            let mut log = path.as_os_str().to_owned();
+            log.push("-wal");
+            // What is not written back yet would be left out without a word.
+            if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+                return Err(LedgerError::NotWrittenBack { path: path.to_owned() });
+            }
             let uri = format!("file:{}?immutable=1", escaped(path));
             Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
                 .and_then(readable)

@@ -2,6 +2,7 @@
 //!
 //! Invariants: entries leave the queue's account only after their commit; with nothing to do the thread sleeps.
 
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant as Moment};
 
@@ -23,9 +24,22 @@ const PARTING: Duration = Duration::from_secs(5);
 /// How often the file's size is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Tells everyone when the thread ends, however it ends.
+struct LastWord<'s>(&'s Shared);
+
+impl Drop for LastWord<'_> {
+    fn drop(&mut self) {
+        if self.0.lock().ended.is_none() {
+            self.0.end("its writer ended unexpectedly".to_owned());
+        }
+    }
+}
+
 /// Writes until the ledger is closed.
 pub(super) fn run(shared: &Shared, store: Store, lock: WriteLock) {
-    let mut writer = Writer { shared, store, looked: None, due: None, batch: Vec::new() };
+    let _last_word = LastWord(shared);
+    let place = Place::of(&shared.options.path);
+    let mut writer = Writer { shared, store, place, looked: None, due: None, batch: Vec::new() };
     writer.forget();
     writer.look();
     let reason = loop {
@@ -54,6 +68,8 @@ struct Writer<'s> {
     shared: &'s Shared,
     store: Store,
     batch: Vec<Entry>,
+    /// The file as it was opened.
+    place: Option<Place>,
     looked: Option<Moment>,
     /// When the next stored prompt is past its time.
     due: Option<Instant>,
@@ -116,15 +132,19 @@ impl Writer<'_> {
         let mut pause = PAUSES.0;
         let mut parting: Option<Moment> = None;
         loop {
-            let error = match self.store.write(entries) {
-                Ok(odd) => return Ok(Some(odd)),
-                Err(error) => error,
+            // SQLite would go on writing into a file that has no name any more.
+            let reason = if self.place.is_some() && Place::of(&self.shared.options.path) != self.place {
+                "the file was moved or deleted; put it back, or restart to begin a new one".to_owned()
+            } else {
+                match self.store.write(entries) {
+                    Ok(odd) => return Ok(Some(odd)),
+                    Err(error) if is_surroundings(&error) => words(&error),
+                    Err(error) => {
+                        tracing::error!(entries = entries.len(), "cannot be written: {}", words(&error));
+                        return Ok(None);
+                    }
+                }
             };
-            if !is_surroundings(&error) {
-                tracing::error!(entries = entries.len(), "cannot be written: {}", words(&error));
-                return Ok(None);
-            }
-            let reason = words(&error);
             let mut inner = self.shared.lock();
             inner.note_failure(&reason);
             if inner.closing && parting.get_or_insert_with(Moment::now).elapsed() >= PARTING {
@@ -229,6 +249,23 @@ impl Writer<'_> {
         self.looked = Some(Moment::now());
         let size = super::vacuum::size(&self.shared.options.path);
         self.shared.lock().size = size;
+    }
+}
+
+/// Which file it is that stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u64, u64);
+
+impl Place {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path).ok().map(|found| Self(found.dev(), found.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|_| Self(0, 0))
     }
 }
 

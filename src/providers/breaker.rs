@@ -10,7 +10,7 @@ use crate::config::providers::BreakerSpec;
 /// The window is counted in this many slices, so that old failures leave it one slice at a time.
 const SLICES: usize = 8;
 /// The longest that a breaker stays open, however long a provider asks for.
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(600);
 /// How many times the cool-down doubles at most.
 const DOUBLINGS: u32 = 3;
 
@@ -261,7 +261,7 @@ mod tests {
     fn stragglers_move_the_deadline_later_never_earlier() {
         let start = Instant::now();
         let mut breaker = opened(start);
-        breaker.ended(false, Verdict::Ill(Some(Duration::from_mins(1))), after(start, 1));
+        breaker.ended(false, Verdict::Ill(Some(Duration::from_secs(60))), after(start, 1));
         assert_eq!(breaker.phase(after(start, 2)), Phase::Open(after(start, 61)));
         breaker.ended(false, Verdict::Ill(None), after(start, 3));
         assert_eq!(
@@ -275,7 +275,7 @@ mod tests {
             Phase::Open(after(start, 61)),
             "an old call's luck is no probe"
         );
-        breaker.ended(false, Verdict::Ill(Some(Duration::from_hours(48))), after(start, 7));
+        breaker.ended(false, Verdict::Ill(Some(Duration::from_secs(172_800))), after(start, 7));
         assert_eq!(breaker.phase(after(start, 8)), Phase::Open(after(start, 7) + LONGEST), "never for ever");
     }
 

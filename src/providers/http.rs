@@ -3,7 +3,7 @@
 //! Invariants: a call goes to its provider's own address and nowhere else (redirects are not followed, so a key never
 //! reaches another host); nothing is tried twice here; of a client's headers only those on a list go along.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use reqwest::{Client, Method, Request, redirect, retry};
@@ -34,9 +34,12 @@ pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
         .referer(false)
         .connect_timeout(spec.timeouts.connect)
         .pool_max_idle_per_host(256)
-        .pool_idle_timeout(Duration::from_mins(1))
+        .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_mins(1));
+        .tcp_keepalive(Duration::from_secs(60))
+        // Many calls share an HTTP/2 connection; one that died unnoticed would take them all along.
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(10));
     if spec.base_url.starts_with("http://") {
         // Nothing will be encrypted; leave the certificates unread.
         builder = builder.tls_certs_only([]).http1_only();
@@ -93,22 +96,4 @@ fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
 /// Gives the time of day, for headers that name one.
 pub(super) fn wall() -> crate::units::Instant {
     crate::units::Instant(chrono::Utc::now().timestamp_micros())
-}
-
-/// Learns from the head of an answer what is left of the quota, and whether the provider asks to wait.
-pub(super) fn learn(slot: &Slot, probe: &mut bool, reply: &Reply, now: Instant) {
-    let mut state = slot.state();
-    let anthropic = slot.provider.spec.speaks == Speaks::Anthropic;
-    state.quota.learn(&reply.headers, anthropic, now, wall);
-    match reply.status {
-        429 => state.quota.refused(reply.retry_after, now),
-        200..400 => {
-            state.quota.served();
-            if std::mem::take(probe) {
-                // The probe is answered; others need not wait until its last word has come.
-                state.breaker.ended(true, super::breaker::Verdict::Well, now);
-            }
-        }
-        _ => {}
-    }
 }

@@ -17,6 +17,7 @@ mod secret;
 mod simulated;
 mod wait;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,7 +47,7 @@ const MOST_NAMES: usize = 2048;
 
 /// Every provider, with the state of its models. Cheap to share in an [`Arc`].
 pub struct Providers {
-    providers: Vec<Arc<Provider>>,
+    all: Vec<Arc<Provider>>,
     models: Models,
     simulated: SimulatedSpec,
     targets: RwLock<FxHashMap<Arc<str>, Target>>,
@@ -127,6 +128,11 @@ impl Target {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
     }
 
+    /// Takes the provider's key out of a text that it sent, should it have repeated it there.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.slot.provider.redact(text)
+    }
+
     /// Gives the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
     pub fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
         self.slot.provider.dialect_for(dialect)
@@ -159,7 +165,7 @@ impl Providers {
             seed: u64::from_le_bytes(seed),
             draws: AtomicU64::new(0),
             warnings,
-            providers,
+            all: providers,
         })
     }
 
@@ -185,7 +191,7 @@ impl Providers {
             return None;
         }
         let (at, upstream) = self.models.find(model)?;
-        let provider = self.providers.get(at)?;
+        let provider = self.all.get(at)?;
         let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()) };
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
@@ -252,7 +258,7 @@ impl Providers {
     /// Gives the health of every model that was asked for so far, by provider and name.
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
-            self.providers.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
+            self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
         health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
@@ -260,7 +266,7 @@ impl Providers {
     /// Lists the models that the settings name exactly; patterns name no model.
     pub fn listed(&self) -> Vec<Listed> {
         let of = |(model, at): (&str, usize)| {
-            let provider = self.providers.get(at)?;
+            let provider = self.all.get(at)?;
             let (name, simulated) = (Arc::clone(&provider.name), provider.simulated);
             Some(Listed { model: model.to_owned(), provider: name, simulated })
         };
@@ -271,7 +277,7 @@ impl Providers {
 
     /// Makes the clients of every provider that has a key, so that the first call need not.
     pub fn warm(&self) -> Result<(), CallError> {
-        let real = self.providers.iter().filter(|provider| !provider.simulated && provider.refusal.is_none());
+        let real = self.all.iter().filter(|provider| !provider.simulated && provider.refusal.is_none());
         for provider in real {
             provider.client()?;
         }
@@ -336,7 +342,7 @@ fn of(slot: &Slot, now: Instant) -> ModelHealth {
 
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.providers.iter().map(|provider| &*provider.name).collect();
+        let names: Vec<&str> = self.all.iter().map(|provider| &*provider.name).collect();
         f.debug_struct("Providers").field("providers", &names).finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ use super::limit::Reached;
 use super::provider::Slot;
 use super::quota::Short;
 use super::reply::Reply;
+use crate::config::providers::Speaks;
 use crate::routing::Status;
 
 /// Leave to make one call.
@@ -94,9 +95,23 @@ impl Permit {
         self.probe
     }
 
+    /// Learns from the head of an answer what is left of the quota, and whether the provider asks to wait.
     pub(super) fn answered(&mut self, reply: &Reply, now: Instant) {
         self.answer = Some((reply.status, reply.retry_after));
-        super::http::learn(&self.slot, &mut self.probe, reply, now);
+        let mut state = self.slot.state();
+        let anthropic = self.slot.provider.spec.speaks == Speaks::Anthropic;
+        state.quota.learn(&reply.headers, anthropic, now, super::http::wall);
+        match reply.status {
+            429 => state.quota.refused(reply.retry_after, now),
+            200..400 => {
+                state.quota.served();
+                if std::mem::take(&mut self.probe) {
+                    // The probe is answered; others need not wait until its last word has come.
+                    state.breaker.ended(true, Verdict::Well, now);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {
@@ -104,14 +119,14 @@ impl Permit {
         let verdict = match (outcome.status, http) {
             // A key that is refused serves nobody.
             (Status::Rejected, 401 | 403) => Verdict::Ill(None),
-            // The provider answers, even if with a no; a refusal for quota is the quota's affair.
+            // The provider answers, even if with a no.
             (Status::Ok | Status::Rejected, _) => Verdict::Well,
-            (Status::RateLimited, _) => Verdict::Unknown,
-            (Status::ServerError | Status::Timeout, _) => Verdict::Ill(wait),
-            (Status::Failed, _) => Verdict::Ill(None),
+            (Status::ServerError | Status::Timeout | Status::Failed, _) => Verdict::Ill(wait),
+            // A refusal for quota is the quota's affair; a client that went away says nothing.
             _ => Verdict::Unknown,
         };
-        let error = outcome.error.as_deref().filter(|_| !outcome.status.is_ok()).map(safe);
+        let error = outcome.error.as_deref().filter(|_| !outcome.status.is_ok());
+        let error = error.map(|error| safe(&self.slot.provider.redact(error)));
         self.close(verdict, outcome.tokens, error, now);
     }
 

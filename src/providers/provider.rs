@@ -3,6 +3,7 @@
 //! Invariant: the number of models that a provider keeps state of is bounded, for clients name models; those beyond share
 //! one state.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -37,6 +38,8 @@ pub(crate) struct Provider {
     pub(crate) headers: HeaderMap,
     /// The same for a Gemini server's paths in OpenAI's manner.
     pub(crate) openai_headers: HeaderMap,
+    /// The key, to keep it out of what the provider says.
+    key: Option<SecretString>,
     base: Option<Url>,
     limiter: Arc<Limiter>,
     slots: Mutex<Slots>,
@@ -76,7 +79,10 @@ pub(crate) struct State {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("provider", &self.provider.name).field("model", &self.upstream).finish()
+        f.debug_struct("Slot")
+            .field("provider", &self.provider.name)
+            .field("model", &self.upstream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,6 +162,7 @@ impl Provider {
             refusal,
             headers,
             openai_headers,
+            key: key.cloned(),
             base,
             spec,
         })
@@ -176,6 +183,14 @@ impl Provider {
             Dialect::OpenAiResponses | Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::Gemini => {
                 Some(chat)
             }
+        }
+    }
+
+    /// Takes the key out of a text, should the provider have repeated it there.
+    pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.key.as_ref().map(SecretString::expose_secret) {
+            Some(key) if text.contains(key) => Cow::Owned(text.replace(key, "(key)")),
+            _ => Cow::Borrowed(text),
         }
     }
 

@@ -12,7 +12,7 @@ use super::wait;
 use crate::units::Instant as Moment;
 
 /// The longest that a provider's word keeps calls away.
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(600);
 /// The first wait after a refusal that does not say how long to wait; it doubles.
 const UNSAID: Duration = Duration::from_secs(1);
 
@@ -308,7 +308,7 @@ mod tests {
         quota.served();
         assert!(quota.may(1, false, now + secs(16)).is_err(), "a call that was under way lifts nothing");
         assert_eq!(quota.may(1, false, now + secs(17)), Ok(()));
-        quota.refused(Some(Duration::from_hours(100)), now);
+        quota.refused(Some(Duration::from_secs(360_000)), now);
         assert_eq!(quota.may(1, false, now + LONGEST), Ok(()), "never for ever");
     }
 

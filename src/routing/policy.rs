@@ -135,6 +135,11 @@ impl Matcher {
             && (self.asked.is_empty() || self.asked.contains(&asked))
     }
 
+    /// Says whether it lists a model name or alias that clients ask for.
+    pub fn names_asked(&self, asked: ModelId) -> bool {
+        asked.is_some() && self.asked.contains(&asked)
+    }
+
     fn takes_all(&self) -> bool {
         self.teams.is_empty() && self.projects.is_empty() && self.tasks == 0 && self.asked.is_empty()
     }

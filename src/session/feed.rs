@@ -51,6 +51,9 @@ pub trait LiveControl: Send {
     /// Says why nothing may be changed from here; none where it may.
     fn read_only(&self) -> Option<Arc<str>>;
 
+    /// Says whether leaving this console ends the session: requests in flight are then waited for.
+    fn owns(&self) -> bool;
+
     /// Asks for a policy to come into force; it does when its event comes back in the feed.
     ///
     /// # Errors
@@ -114,6 +117,7 @@ fn run(
     let mut reruns = Reruns::new();
     let (mut pending, mut closed) = (false, false);
     player.set_read_only(control.read_only());
+    player.set_owns(control.owns());
     loop {
         let playing = player.play_state() == Play::Playing;
         let since = published.elapsed();

@@ -80,6 +80,7 @@ pub(super) struct Live {
     lost: u64,
     closed: Option<Arc<str>>,
     read_only: Option<Arc<str>>,
+    owns: bool,
     outgoing: Vec<Outgoing>,
     answer: Option<Arc<Answer>>,
 }
@@ -119,6 +120,7 @@ impl Player {
             lost: 0,
             closed: None,
             read_only: None,
+            owns: false,
             outgoing: Vec::new(),
             answer: None,
         };
@@ -149,6 +151,13 @@ impl Player {
         self.touch();
         if let Some(live) = &mut self.live {
             live.read_only = why;
+        }
+    }
+
+    /// Says whether leaving the console ends the session.
+    pub fn set_owns(&mut self, owns: bool) {
+        if let Some(live) = &mut self.live {
+            live.owns = owns;
         }
     }
 
@@ -199,6 +208,7 @@ impl Player {
             lost: live.lost,
             closed: live.closed.clone(),
             read_only: live.read_only.clone(),
+            owns: live.owns,
             fitted: live.growth.fitted,
             answer: live.answer.clone(),
         })

@@ -51,7 +51,8 @@ impl Inserts {
         Some(places.fold(index, |index, place| index + usize::from(place <= index)))
     }
 
-    fn since(&self, seen: u64) -> Option<impl Iterator<Item = usize>> {
+    /// Gives the places since a count, the earliest first; none where that is too long ago.
+    pub fn since(&self, seen: u64) -> Option<impl Iterator<Item = usize>> {
         let new = usize::try_from(self.count.checked_sub(seen)?).ok()?;
         let skipped = self.last.len().checked_sub(new)?;
         Some(self.last.iter().skip(skipped).copied())

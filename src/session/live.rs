@@ -412,6 +412,13 @@ impl Live {
         self.lock().engine.policy().find_route(name).is_some()
     }
 
+    /// Says whether a route takes requests for a model of that name, so that the name leaves the choice to the policy.
+    pub fn takes_model(&self, name: &str) -> bool {
+        let inner = self.lock();
+        let Some(asked) = inner.names.find_model(name) else { return false };
+        inner.engine.policy().routes.iter().any(|route| route.matcher.names_asked(asked))
+    }
+
     /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
     pub fn follow(&self, mut reader: Reader) {
         let mut inner = self.lock();

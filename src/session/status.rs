@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Severity {
     /// All is well.
     #[default]
@@ -19,7 +21,7 @@ pub enum Severity {
 }
 
 /// What a breaker does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Breaker {
     /// Calls go through.
     #[default]
@@ -34,7 +36,7 @@ pub enum Breaker {
 }
 
 /// What is left of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headroom {
     /// What is left.
     pub left: u64,
@@ -43,7 +45,8 @@ pub struct Headroom {
 }
 
 /// How one model at one provider is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModelHealth {
     /// The provider.
     pub provider: String,
@@ -66,7 +69,8 @@ pub struct ModelHealth {
 }
 
 /// What the ledger does, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LedgerState {
     /// In a few words; empty for nothing to say.
     pub text: String,
@@ -75,7 +79,8 @@ pub struct LedgerState {
 }
 
 /// A live session at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveStatus {
     /// Where it listens: `http://127.0.0.1:4141`.
     pub address: String,
@@ -128,6 +133,8 @@ pub struct LiveView {
     pub closed: Option<Arc<str>>,
     /// Why this console may not change anything; none where it may.
     pub read_only: Option<Arc<str>>,
+    /// Whether leaving this console ends the session.
+    pub owns: bool,
     /// Operations that estimates rest on.
     pub fitted: usize,
     /// What was asked of the prompt box last, and what came of it.

@@ -6,7 +6,10 @@ use std::ops::{Add, Sub};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// A moment in UTC, in microseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Instant(pub i64);
 
 /// A length of time in microseconds.

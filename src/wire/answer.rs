@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{Ask, Dialect, Finish, WireError, chat, gemini, messages, responses, translate};
+use super::{Ask, Dialect, Finish, WireError, chat, faults, gemini, messages, responses, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -31,14 +31,19 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
-    let root = check(&body).map_err(|error| WireError::Malformed(error.to_string()))?;
+    // What the body says is not quoted in the error, as it may be part of an answer.
+    let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
     if from == Dialect::OpenAiEmbeddings {
-        return Ok(embeddings(root, body.clone()));
+        let read = embeddings(root);
+        return Ok(Answer { body, ..read });
     }
-    let reply = match from {
+    if root.get("error").is_some_and(Value::is_object) && !has_answer(root) {
+        return Err(WireError::Upstream(faults::read_event(from, root.raw())));
+    }
+    let mut reply = match from {
         Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
@@ -47,18 +52,39 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
-    let translated = if from == ask.dialect() { body.clone() } else { translate::answer(ask, &reply) };
+    if from != ask.dialect() && ask.measures().wants_json {
+        reply.choices.iter_mut().for_each(unfence);
+    }
+    let translated = (from != ask.dialect()).then(|| translate::answer(ask, &reply));
     Ok(Answer {
-        body: translated,
         usage: reply.usage,
         model: reply.model.as_deref().map(str::to_owned),
         check: checked(ask, &reply),
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
         output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
+        body: translated.unwrap_or(body),
     })
 }
 
-fn embeddings(root: Value<'_>, body: Bytes) -> Answer {
+/// Says whether a body with an error in it holds an answer all the same.
+fn has_answer(root: Value<'_>) -> bool {
+    ["choices", "content", "candidates", "output"]
+        .iter()
+        .any(|key| root.get(key).is_some_and(|list| list.items().next().is_some()))
+}
+
+/// Takes JSON out of the fence of Markdown that models put around it where their provider has no JSON mode.
+fn unfence(choice: &mut Choice<'_>) {
+    let [Part::Text(text)] = choice.parts.as_mut_slice() else { return };
+    let fenced = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    let inner = fenced.and_then(|rest| rest.split_once('\n')).map(|(_, inner)| inner.trim().to_owned());
+    if let Some(inner) = inner.filter(|inner| is_json(inner)) {
+        *text = inner.into();
+    }
+}
+
+/// Reads an answer to embeddings, but for its body.
+fn embeddings(root: Value<'_>) -> Answer {
     let usage = root.get("usage").and_then(super::reply::block::<OpenAiUsage>);
     let is_empty = root.get("data").is_none_or(|data| data.items().next().is_none());
     Answer {
@@ -67,7 +93,7 @@ fn embeddings(root: Value<'_>, body: Bytes) -> Answer {
         check: if is_empty { Check::Failed } else { Check::None },
         finish: Finish::Stop,
         output_bytes: 0,
-        body,
+        body: Bytes::new(),
     }
 }
 

@@ -123,7 +123,8 @@ impl ErrorKind {
     pub const fn from_status(status: u16) -> Self {
         match status {
             401 => Self::Authentication,
-            402 | 403 => Self::Permission,
+            402 => Self::Budget,
+            403 => Self::Permission,
             404 => Self::NotFound,
             408 | 504 => Self::Timeout,
             413 => Self::TooLarge,

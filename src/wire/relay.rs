@@ -160,8 +160,10 @@ impl Relay {
         let (story, sink) = (&mut self.story, &mut self.sink);
         let seen = self.source.event(&event, &mut |delta| {
             story.note(&delta);
-            if let Some(sink) = sink {
-                sink.write(delta, out);
+            match sink {
+                Some(sink) => sink.write(delta, out),
+                // Thoughts are passed on within a dialect alone.
+                None => story.has_content |= matches!(delta, Delta::Thought(_)),
             }
         })?;
         story.is_over |= seen == Seen::End;
@@ -234,14 +236,15 @@ impl Relay {
         out.extend_from_slice(b"\n\n");
     }
 
-    /// Says whether the client has been given content: text, a call, or the end of the answer.
+    /// Says whether the client has been given content: text, a call, thoughts it can see, or the end of the answer.
     ///
     /// Until then what was written is preamble alone; it may be held back, and thrown away when another model is asked.
     pub fn has_content(&self) -> bool {
         self.story.has_content
     }
 
-    /// Gives the usage that the provider has said so far.
+    /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
+    /// provider's last running total went; [`Self::delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
         self.source.usage()
     }

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::WireError;
+use super::json::{self, Value};
 
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
@@ -87,6 +88,14 @@ pub(super) struct Event<'a> {
     pub(super) data: Cow<'a, str>,
 }
 
+impl Event<'_> {
+    /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
+    pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
+        let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
+        json::check(self.data.as_bytes()).map_err(reason)
+    }
+}
+
 /// Reads the fields of one raw event.
 pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
     let text =
@@ -135,7 +144,9 @@ mod tests {
         #[test]
         fn cuts_change_nothing(stream in "(data: [aé€🙂]{0,3}|event: x|: c|\n|\r\n|\r){0,12}", mut cuts in prop::collection::vec(0usize..200, 0..20)) {
             let stream = stream.as_bytes();
-            cuts.iter_mut().for_each(|cut| *cut %= stream.len() + 1);
+            for cut in &mut cuts {
+                *cut %= stream.len() + 1;
+            }
             cuts.sort_unstable();
             let (whole, rest) = events(stream, &[]);
             prop_assert_eq!(events(stream, &cuts), (whole.clone(), rest.clone()));
@@ -158,7 +169,7 @@ mod tests {
         splitter.push(b"data: ");
         for _ in 0..LONGEST / 65_536 {
             assert_eq!(splitter.next().unwrap(), None);
-            splitter.push(&[b'x'; 65_536]);
+            splitter.push(&vec![b'x'; 65_536]);
         }
         assert_eq!(splitter.next(), Err(WireError::TooLong(LONGEST)));
     }

@@ -4,10 +4,10 @@
 //! was given, and no key appears in any output.
 
 mod report;
+mod steer;
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use anyhow::bail;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use secrecy::SecretString;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{args, output};
 use crate::app::Internal;
@@ -230,7 +230,7 @@ async fn go(
             None => (Instant::default(), read_ahead),
         },
     };
-    let control = steer();
+    let control = steer::listen();
     let settings = Settings {
         rate: args.rate,
         concurrency: usize::from(args.concurrency),
@@ -271,57 +271,6 @@ fn replayed(
         }
     });
     jobs
-}
-
-/// Listens to the operator: Ctrl-C stops (and ends at once when pressed again), SIGUSR1 or `p` and Enter pause.
-fn steer() -> watch::Receiver<Command> {
-    let (set, control) = watch::channel(Command::Go);
-    let set = Arc::new(set);
-    let stop = Arc::clone(&set);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.send_replace(Command::Stop);
-            remark("\nwaiting for what is in flight; Ctrl-C again leaves at once");
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        }
-    });
-    #[cfg(unix)]
-    {
-        let pause = Arc::clone(&set);
-        tokio::spawn(async move {
-            let kind = tokio::signal::unix::SignalKind::user_defined1();
-            if let Ok(mut signals) = tokio::signal::unix::signal(kind) {
-                while signals.recv().await.is_some() {
-                    toggle(&pause);
-                }
-            }
-        });
-    }
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        // A thread of its own: reading a terminal cannot be called off, and the runtime would wait for it.
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lines() {
-                match line {
-                    Ok(line) if matches!(line.trim(), "p" | "pause") => toggle(&set),
-                    Ok(_) => {}
-                    Err(_) => break,
-                }
-            }
-        });
-    }
-    control
-}
-
-fn toggle(set: &watch::Sender<Command>) {
-    set.send_modify(|command| {
-        *command = match *command {
-            Command::Go => Command::Pause,
-            Command::Pause => Command::Go,
-            Command::Stop => Command::Stop,
-        };
-    });
 }
 
 fn bar(total: Option<u64>) -> ProgressBar {

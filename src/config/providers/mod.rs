@@ -3,6 +3,7 @@
 //! A user's file is laid over the one that comes with the program, setting by setting. Invariant: an error names file,
 //! line and field, and repeats nothing that could be a secret.
 
+mod address;
 mod read;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 
 use crate::units::PerMille;
 
-pub use read::is_loopback;
+pub use address::is_loopback;
 
 /// The providers.toml that comes with the program.
 pub const BUILTIN: &str = include_str!("../../../config/providers.toml");

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -14,7 +13,7 @@ use toml::Spanned;
 
 use super::{
     BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
-    Timeouts,
+    Timeouts, address,
 };
 use crate::units::PerMille;
 
@@ -408,7 +407,7 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
         return Err(source.error(&dialect.span(), field("dialect"), "unknown dialect", hint));
     }
     if let Some(url) = &provider.base_url {
-        check_url(url.get_ref())
+        address::check(url.get_ref())
             .map_err(|(message, hint)| source.error(&url.span(), field("base_url"), message, hint))?;
     }
     let header = |name: &str| http::HeaderName::from_bytes(name.as_bytes()).ok();
@@ -443,31 +442,6 @@ fn speaks(word: &str) -> Option<Speaks> {
     Speaks::ALL.into_iter().find(|speaks| speaks.name() == word)
 }
 
-fn check_url(text: &str) -> Result<(), (&'static str, &'static str)> {
-    const LIKE: &str = "write it like \"https://host/v1\"";
-    let url = reqwest::Url::parse(text).map_err(|_| ("is no address", LIKE))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(("has a name or password in it", "say where the key is with `key`"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(("has a query or fragment in it", "leave out everything from `?` or `#` on"));
-    }
-    match url.scheme() {
-        "https" | "http" if url.has_host() => Ok(()),
-        _ => Err(("is neither http:// nor https://", LIKE)),
-    }
-}
-
-/// Says whether an address stays on this machine.
-pub fn is_loopback(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let Layered { provider, source, span, .. } = known;
     let name = provider.name.get_ref().clone();
@@ -488,10 +462,14 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     }
     let base_url = base_url.unwrap_or_default();
     let key = provider.key.as_ref().map(|key| key.get_ref().0.clone());
-    let open = base_url.starts_with("http://") && !is_loopback(&base_url);
+    let open = base_url.starts_with("http://") && !address::is_loopback(&base_url);
     if open && key.is_some() && provider.insecure != Some(true) {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
         return Err(fail("base_url", "would send the key unprotected over the network", hint));
+    }
+    let waits = timeouts(&provider.timeouts.clone().over(&shared.timeouts));
+    if [waits.connect, waits.first_byte, waits.idle, waits.total].iter().any(Duration::is_zero) {
+        return Err(fail("timeouts", "no time at all is given", "write a time above zero, like \"5s\""));
     }
     let models = provider.models.as_ref().map(|models| models.get_ref().clone()).unwrap_or_default();
     let rename = provider.rename.as_ref().map(|pairs| pairs.get_ref().0.clone()).unwrap_or_default();
@@ -512,7 +490,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         rename,
         headers: headers.map(|(name, value)| (name, SecretString::from(value))).collect(),
         responses: provider.responses.unwrap_or(false),
-        timeouts: timeouts(&provider.timeouts.clone().over(&shared.timeouts)),
+        timeouts: waits,
         retries: retries(&provider.retries.clone().over(&shared.retries)),
         limits: limits(&provider.limits.clone().over(&shared.limits)),
         breaker: breaker(&provider.breaker.clone().over(&shared.breaker)),

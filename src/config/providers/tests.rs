@@ -67,6 +67,10 @@ fn errors_name_line_field_and_way_out() {
         (format!("{head}base_url = \"https://h\"\nlimits = {{ per = \"day\" }}"), "p.toml:6: per:"),
         (format!("{head}base_url = \"https://h\"\nheaders = {{ Authorization = \"B\" }}"), "carries a key"),
         (format!("{head}base_url = \"https://h\"\n{head}"), "p.toml:7: provider.x: stands here twice"),
+        (
+            format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = \"0s\" }}"),
+            "p.toml:1: provider.x.timeouts: no time",
+        ),
         ("[simulated]\ncut = 1001".into(), "p.toml:2: cut:"),
         ("[[provider]]\nname = \"a b\"".into(), "p.toml:2: provider.name:"),
         ("[[provider".into(), "p.toml:1:"),

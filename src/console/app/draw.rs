@@ -47,6 +47,7 @@ impl App {
         match &self.overlay {
             Overlay::Help(help) => help.render(area, buf, look),
             Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
+            Overlay::Ask => self.ask.render(self.shown(), area, buf, look),
             Overlay::None | Overlay::Prompt(_) => {}
         }
         if look.glyphs.is_ascii() {

@@ -12,6 +12,7 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
+use super::ask::AskBox;
 use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
 use super::frame::StripData;
@@ -64,6 +65,7 @@ enum Overlay {
     Help(Help),
     Palette(Box<Palette>),
     Prompt(Asked),
+    Ask,
 }
 
 /// How the console looks and answers.
@@ -92,6 +94,9 @@ pub struct App {
     overlay: Overlay,
     goto: Prompt,
     filter: Prompt,
+    ask: AskBox,
+    /// Whether somebody left while requests were in flight.
+    leaving: bool,
     messages: Messages,
     latest: Arc<Snapshot>,
     frozen: Option<(Arc<Snapshot>, Duration)>,
@@ -117,6 +122,8 @@ impl App {
             overlay: Overlay::None,
             goto: Prompt::default(),
             filter: Prompt::default(),
+            ask: AskBox::default(),
+            leaving: false,
             messages: Messages::default(),
             latest: snapshot,
             frozen: None,
@@ -124,6 +131,7 @@ impl App {
             area: Rect::default(),
             now: Duration::ZERO,
         };
+        app.ui.seen = app.latest.log.inserts.count();
         let damaged = app.latest.log.skipped.damaged.first().cloned();
         if let Some(damaged) = damaged {
             app.warn(&damaged);
@@ -162,7 +170,13 @@ impl App {
             let message = message.clone();
             self.warn(&message);
         }
+        if !Arc::ptr_eq(&snapshot.log, &self.latest.log) {
+            self.strip = StripData::new(&snapshot.log);
+        }
         self.latest = snapshot;
+        let shown = Arc::clone(self.shown());
+        self.ui.follow_log(&shown);
+        self.box_news();
     }
 
     /// Says something.
@@ -201,7 +215,64 @@ impl App {
             Overlay::Help(_) => Context::Help,
             Overlay::Palette(_) => Context::Palette,
             Overlay::Prompt(_) => Context::Prompt,
+            Overlay::Ask => Context::Ask,
         }
+    }
+
+    /// Tells the prompt box what the newest picture says of it.
+    fn box_news(&mut self) {
+        let answer = self.latest.live.as_ref().and_then(|live| live.answer.as_deref());
+        let refused = self.latest.message.as_deref().is_some_and(|words| words.starts_with("not sent"));
+        self.ask.news(answer, refused);
+    }
+
+    /// Says whether somebody left and nothing is in flight any more.
+    pub fn has_drained(&self) -> bool {
+        let open = self.latest.live.as_ref().map_or(0, |live| live.status.open);
+        self.leaving && open == 0
+    }
+
+    /// Leaves; where that would cut requests off, only at the second time.
+    fn leave(&mut self) -> Vec<Do> {
+        let live = self.latest.live.as_ref().filter(|live| live.owns && live.closed.is_none());
+        let open = live.map_or(0, |live| live.status.open);
+        if open == 0 || self.leaving {
+            return vec![Do::Quit];
+        }
+        self.leaving = true;
+        let noun = if open == 1 { "request" } else { "requests" };
+        self.warn(&format!("{open} {noun} in flight; draining · q again to leave at once"));
+        vec![Do::Send(Command::Drain)]
+    }
+
+    fn ask_box(&mut self, action: Action) -> Vec<Do> {
+        match action {
+            Action::AskSend => {
+                let question = self.ask.send();
+                return question
+                    .map_or_else(Vec::new, |question| vec![Do::Send(Command::Ask(Box::new(question)))]);
+            }
+            Action::AskNewLine => self.ask.new_line(),
+            Action::AskNextField => self.ask.step(false),
+            Action::AskPreviousField => self.ask.step(true),
+            Action::AskShow => {
+                let Some(id) = self.ask.operation().map(str::to_owned) else {
+                    self.say("there is no answer yet");
+                    return Vec::new();
+                };
+                self.overlay = Overlay::None;
+                return self.list_filtered(&format!("id:{id}"));
+            }
+            _ => self.overlay = Overlay::None,
+        }
+        Vec::new()
+    }
+
+    fn list_filtered(&mut self, filter: &str) -> Vec<Do> {
+        let done = self.show(Screen::Traffic);
+        self.filter.set(filter);
+        traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+        done
     }
 
     fn gather_hints(&mut self) {
@@ -233,6 +304,7 @@ impl App {
                 self.filter.paste(text);
                 traffic::set_filter(&mut self.ui.traffic, self.filter.value());
             }
+            Overlay::Ask => self.ask.paste(text),
             Overlay::None | Overlay::Help(_) => {}
         }
         Vec::new()
@@ -272,6 +344,10 @@ impl App {
                 palette.key(key, &self.settings.keymap);
                 Vec::new()
             }
+            (Overlay::Ask, None) => {
+                self.ask.key(key);
+                Vec::new()
+            }
             (Overlay::None | Overlay::Help(_), None) => Vec::new(),
         }
     }
@@ -284,7 +360,17 @@ impl App {
     pub fn action(&mut self, action: Action) -> Vec<Do> {
         let send = |command| vec![Do::Send(command)];
         match action {
-            Action::Quit => vec![Do::Quit],
+            Action::Quit => self.leave(),
+            Action::Ask => {
+                self.overlay = Overlay::Ask;
+                Vec::new()
+            }
+            Action::AskSend
+            | Action::AskNewLine
+            | Action::AskNextField
+            | Action::AskPreviousField
+            | Action::AskShow
+            | Action::AskClose => self.ask_box(action),
             Action::Suspend => vec![Do::Suspend],
             Action::Redraw => vec![Do::Repaint],
             Action::Reload => vec![Do::Reload],
@@ -355,7 +441,12 @@ impl App {
             }
             Action::Back => {
                 if self.ui.screen == Screen::Traffic {
+                    let back = self.ui.traffic.is_from_tune();
                     self.filter.set("");
+                    if back {
+                        traffic::leave_filter(&mut self.ui.traffic);
+                        return self.show(Screen::Tune);
+                    }
                     traffic::leave_filter(&mut self.ui.traffic);
                 }
                 Vec::new()
@@ -365,6 +456,8 @@ impl App {
                 let asks = self.ui.act(action, &shown);
                 self.asks(asks)
             }
+            // A live view is held by the session, where a moved threshold is still answered.
+            Action::Freeze if self.latest.live.is_some() => send(Command::Toggle),
             Action::Freeze => {
                 self.frozen = match self.frozen.take() {
                     Some(_) => None,
@@ -540,6 +633,7 @@ impl App {
                 Ask::Show(screen) => out.extend(self.show(screen)),
                 Ask::Say(words) => self.say(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
+                Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
                 Ask::ListFlips => {
                     self.show(Screen::Traffic);
@@ -551,8 +645,13 @@ impl App {
         out
     }
 
+    /// Says whether a picture is one of many that time brings.
+    pub fn plays(&self, picture: &Snapshot) -> bool {
+        matches!(picture.play, Play::Playing | Play::Following)
+    }
+
     /// Says whether the picture moves by itself.
     pub fn is_moving(&self) -> bool {
-        self.latest.play == Play::Playing && self.frozen.is_none()
+        self.plays(&self.latest) && self.frozen.is_none()
     }
 }

@@ -111,6 +111,8 @@ pub enum PlayState {
     Paused,
     /// It keeps to the newest event.
     Following,
+    /// A live view is held still.
+    Held,
 }
 
 /// The playback bar.
@@ -142,12 +144,14 @@ impl ReplayBar<'_> {
         let (play, pause, follow) = look.glyphs.play;
         let sign = match self.state {
             PlayState::Playing => play,
-            PlayState::Paused => pause,
+            PlayState::Paused | PlayState::Held => pause,
             PlayState::Following => follow,
         };
         let mut out = Short::new();
         let times = if look.glyphs.is_ascii() { 'x' } else { '×' };
         let _ = match self.speed_tenths {
+            _ if self.state == PlayState::Following => write!(out, "{sign} live  {}", self.now),
+            _ if self.state == PlayState::Held => write!(out, "{sign} held  {}", self.now),
             0 => write!(out, "{sign} max  {}", self.now),
             n => write!(out, "{sign} {}.{}{times}  {}", n / 10, n % 10, self.now),
         };
@@ -211,7 +215,8 @@ impl ReplayBar<'_> {
             return;
         }
         let (strip, shown) = self.divide(area, look);
-        let role = if self.state == PlayState::Paused { Role::Warn } else { Role::Accent };
+        let role =
+            if matches!(self.state, PlayState::Paused | PlayState::Held) { Role::Warn } else { Role::Accent };
         let first = paint::nth_row(area, 0);
         paint::clear(buf, first, look.theme.base());
         paint::text(buf, first, &self.left(look), look.style(role), look.glyphs.cut);

@@ -20,6 +20,8 @@ pub(super) struct Scan {
     pub(super) stream_options: Option<Range<usize>>,
     /// The limits of output as they stand in the body: key and place of the value.
     pub(super) limits: Vec<(&'static str, Range<usize>)>,
+    /// Limits of output that are `null`.
+    pub(super) null_limits: Vec<(&'static str, Range<usize>)>,
     /// Where the last member ends, for members to be added.
     pub(super) end: usize,
     pub(super) ask: Option<Range<usize>>,
@@ -51,7 +53,8 @@ const READ: [&str; 16] = [
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
     if dialect == Dialect::Gemini {
-        return Err(WireError::Unsupported { from: dialect, to: dialect });
+        let what = "requests in Gemini's form are not taken; use that of OpenAI or Anthropic";
+        return Err(WireError::invalid("the path", what));
     }
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
@@ -81,7 +84,11 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.stream_options = Some(value.span_in(body));
                 scan.include_usage = value.get("include_usage").and_then(Value::flag) == Some(true);
             }
-            _ if value.is_null() => {}
+            _ if value.is_null() => {
+                if let Some(name) = limits_of(dialect).iter().find(|name| **name == key) {
+                    scan.null_limits.push((name, value.span_in(body)));
+                }
+            }
             "stream" if dialect != Dialect::OpenAiEmbeddings => {
                 scan.stream =
                     value.flag().ok_or_else(|| WireError::invalid("stream", "has to be true or false"))?;
@@ -253,7 +260,7 @@ impl Prompt {
                     self.turns += PICTURE.saturating_sub(len(part));
                 }
                 Some("tool_result") => {
-                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner))
+                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner));
                 }
                 _ => {}
             }
@@ -282,9 +289,18 @@ impl Prompt {
     }
 }
 
-/// Says whether the content of a user's message holds text of its own, not results of tools alone.
+/// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.
 fn has_text(content: Value<'_>) -> bool {
-    content.is_text() || content.items().any(|part| part.is_text() || is_text_part(part))
+    let is_own = |part: Value<'_>| part.is_text() || (is_text_part(part) && !is_reminder(part));
+    content.is_text() || content.items().any(is_own)
+}
+
+/// Says whether a text part is what a coding agent adds to results of tools.
+fn is_reminder(part: Value<'_>) -> bool {
+    part.text_of("text").is_some_and(|text| {
+        let text = text.trim();
+        text.starts_with("<system-reminder>") && text.ends_with("</system-reminder>")
+    })
 }
 
 fn is_text_part(part: Value<'_>) -> bool {

@@ -30,18 +30,18 @@ pub(super) fn splice(body: &Bytes, scan: &Scan, to: Dialect, model: &str, sendin
         }
     }
     if let Some(most) = sending.max_output {
-        let is_lower = scan.measures.max_output.is_none_or(|asked| asked > most);
         for (_, span) in &scan.limits {
             let asked = body.get(span.clone()).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
             if asked.is_none_or(|asked: u64| asked > most) {
                 edits.push((span.clone(), most.to_string().into_bytes()));
             }
         }
-        if let Some(name) = limit_to_add(to, model)
-            && is_lower
-            && scan.limits.is_empty()
-        {
-            added.extend_from_slice(format!(",\"{name}\":{most}").as_bytes());
+        if scan.limits.is_empty() {
+            match (scan.null_limits.first(), limit_to_add(to, model)) {
+                (Some((_, span)), _) => edits.push((span.clone(), most.to_string().into_bytes())),
+                (None, Some(name)) => added.extend_from_slice(format!(",\"{name}\":{most}").as_bytes()),
+                (None, None) => {}
+            }
         }
     }
     if !added.is_empty() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::finish_from;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
-use crate::wire::json::{Value, check};
+use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, block, buckets, content_text};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -31,7 +31,7 @@ impl Source {
         if event.data.trim() == "[DONE]" {
             return Ok(Seen::End);
         }
-        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let root = event.json()?;
         let (mut id, mut model, mut choices, mut usage) = (None, None, None, None);
         for (key, value) in root.members() {
             match &*key {

@@ -3,7 +3,7 @@
 use super::{finish_from, part};
 use crate::record::usage::{Counted, GeminiUsage};
 use crate::wire::faults::read_event;
-use crate::wire::json::{Value, check};
+use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Finish, Part, Seen, block, buckets};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -25,7 +25,7 @@ impl Source {
         if event.data.is_empty() {
             return Ok(Seen::Some);
         }
-        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let root = event.json()?;
         if root.get("error").is_some() {
             return Err(WireError::Upstream(read_event(Dialect::Gemini, &event.data)));
         }

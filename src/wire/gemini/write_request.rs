@@ -191,6 +191,8 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Send
         }
     }
     if let Some(effort) = prompt.effort.filter(|_| gemini_thinks(model)) {
-        o.object("thinkingConfig", |o| o.number("thinkingBudget", effort.budget()));
+        // Thoughts count against the limit of output; half of it is left for the answer.
+        let room = sending.limit(prompt.max_output).map_or(u64::MAX, |limit| limit / 2);
+        o.object("thinkingConfig", |o| o.number("thinkingBudget", effort.budget().min(room)));
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{finish_from, finish_word};
-use crate::record::usage::{AnthropicUsage, Counted};
+use crate::record::usage::AnthropicUsage;
 use crate::wire::json::{Value, object};
 use crate::wire::prompt::{arguments, safe_id};
 use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets};
@@ -67,7 +67,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         let stop = choice.and_then(|choice| choice.stop.as_deref());
         o.text("stop_reason", finish_word(choice.map(|choice| choice.finish).unwrap_or_default(), stop));
         o.text_or_null("stop_sequence", stop);
-        let counted = reply.usage.unwrap_or(Counted::default());
+        let counted = reply.usage.unwrap_or_default();
         o.object("usage", |o| usage::messages(o, &counted));
     });
     out

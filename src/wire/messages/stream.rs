@@ -2,8 +2,9 @@
 
 use super::finish_from;
 use crate::record::usage::{AnthropicUsage, Counted};
+use crate::units::Count;
 use crate::wire::faults::read_event;
-use crate::wire::json::{Value, check};
+use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, block, buckets};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -12,6 +13,8 @@ use crate::wire::{Dialect, WireError};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<AnthropicUsage>,
+    /// Whether the output has been counted; what stands at the start of a message is a placeholder.
+    is_counted: bool,
     /// The blocks that are calls of tools: their index, and whether their arguments have begun.
     calls: Vec<(u64, bool)>,
 }
@@ -26,7 +29,7 @@ impl Source {
         if event.data.is_empty() {
             return Ok(Seen::Some);
         }
-        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let root = event.json()?;
         let kind = root.text_of("type").unwrap_or_default();
         match &*kind {
             "error" => return Err(WireError::Upstream(read_event(Dialect::AnthropicMessages, &event.data))),
@@ -50,7 +53,9 @@ impl Source {
                 }
             }
             "message_delta" => {
-                self.absorb(root.get("usage"));
+                let usage = root.get("usage");
+                self.is_counted |= usage.and_then(|usage| usage.get("output_tokens")).is_some();
+                self.absorb(usage);
                 if let Some(delta) = root.get("delta")
                     && let Some(word) = delta.text_of("stop_reason")
                 {
@@ -127,6 +132,11 @@ impl Source {
 
     /// Gives the usage said so far.
     pub(in crate::wire) fn usage(&self) -> Option<Counted> {
-        buckets(self.usage.as_ref()?.counted())
+        let mut counted = buckets(self.usage.as_ref()?.counted())?;
+        if !self.is_counted {
+            counted.usage.output = Count::UNKNOWN;
+            counted.usage.reasoning = Count::UNKNOWN;
+        }
+        Some(counted)
     }
 }

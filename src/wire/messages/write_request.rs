@@ -29,7 +29,9 @@ pub(in crate::wire) fn write(
         o.number("max_tokens", most);
         if prompt.system.iter().any(is_said) {
             o.array("system", |a| {
-                prompt.system.iter().filter(|text| is_said(text)).for_each(|said| text(a, said))
+                for said in prompt.system.iter().filter(|text| is_said(text)) {
+                    text(a, said);
+                }
             });
         }
         o.array("messages", |a| {

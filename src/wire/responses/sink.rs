@@ -252,7 +252,9 @@ impl Sink {
         self.event(name, out, |o| {
             o.object("response", |o| {
                 frame.write(o, finish, usage, |a| {
-                    items.iter().for_each(|item| a.object(|o| item.write(o, "completed")));
+                    for item in &items {
+                        a.object(|o| item.write(o, "completed"));
+                    }
                 });
             });
         });

@@ -3,7 +3,6 @@
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
-use crate::wire::json::check;
 use crate::wire::reply::{Delta, Seen, block, buckets};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -28,7 +27,7 @@ impl Source {
         if event.data.trim() == "[DONE]" {
             return Ok(Seen::End);
         }
-        let root = check(event.data.as_bytes()).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let root = event.json()?;
         let kind = root.text_of("type").unwrap_or_default();
         let said = |key: &str| root.text_of(key).filter(|text| !text.is_empty());
         match &*kind {
@@ -68,6 +67,12 @@ impl Source {
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 if let Some(text) = said("delta") {
                     tell(Delta::CallArguments { call: self.calls.saturating_sub(1), text: &text });
+                }
+            }
+            // Thoughts, and whatever hosted tools write.
+            kind if kind.ends_with(".delta") => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::Thought(&text));
                 }
             }
             "response.completed" | "response.incomplete" => {

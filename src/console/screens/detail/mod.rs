@@ -12,8 +12,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub use bill::{BillLine, bill};
+pub(in crate::console) use page::{Line, wrapped};
+pub(in crate::console) use ruler::ruler;
 
-use self::page::{Line, side_by_side, wrapped};
+use self::page::side_by_side;
 use super::traffic::{self, cost_short, status_role};
 use crate::console::action::Action;
 use crate::console::format;
@@ -194,13 +196,8 @@ impl Page<'_> {
         }
         let staged = self.snapshot.staged.as_ref().filter(|staged| staged.same_shape(self.policy));
         let staged = staged.and_then(|staged| staged.routes.get(self.found.route.index()));
-        let drawn = ruler::ruler(
-            route,
-            staged,
-            self.operation.confidence(),
-            columns.saturating_sub(2).min(80),
-            self.glyphs,
-        );
+        let drawn =
+            ruler(route, staged, self.operation.confidence(), columns.saturating_sub(2).min(80), self.glyphs);
         if route.ladder.len() > 1 && !drawn.is_empty() {
             lines.push(Line::default());
             lines.extend(drawn);

@@ -11,7 +11,7 @@ use crate::console::theme::Role;
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
+pub(in crate::console) struct Line {
     spans: Vec<(String, Role)>,
     width: usize,
 }
@@ -19,7 +19,7 @@ pub(super) struct Line {
 impl Line {
     /// Adds words.
     #[must_use]
-    pub(super) fn with(mut self, words: &str, role: Role) -> Self {
+    pub(in crate::console) fn with(mut self, words: &str, role: Role) -> Self {
         let words = text::clean(words);
         self.width += text::width(&words);
         match self.spans.last_mut() {
@@ -31,7 +31,7 @@ impl Line {
 
     /// Adds blanks up to a column.
     #[must_use]
-    pub(super) fn to(self, column: usize) -> Self {
+    pub(in crate::console) fn to(self, column: usize) -> Self {
         let blanks = column.saturating_sub(self.width);
         self.with(&" ".repeat(blanks.min(1000)), Role::Text)
     }
@@ -77,7 +77,7 @@ impl Line {
     }
 
     /// Draws it.
-    pub(super) fn draw(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+    pub(in crate::console) fn draw(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
         let mut rest = at;
         for (words, role) in &self.spans {
             let used = paint::text(buf, rest, words, look.style(*role), look.glyphs.cut);
@@ -96,7 +96,7 @@ pub(super) fn side_by_side(left: Vec<Line>, right: Vec<Line>, column: usize) -> 
 }
 
 /// Breaks words into lines of so many columns, after a label of fixed width.
-pub(super) fn wrapped(
+pub(in crate::console) fn wrapped(
     label: &str,
     words: &str,
     indent: usize,

@@ -46,7 +46,7 @@ impl Shelf {
 }
 
 /// Draws the rungs, the line with its thresholds, and the numbers under it.
-pub(super) fn ruler(
+pub(in crate::console) fn ruler(
     route: &Route,
     staged: Option<&Route>,
     confidence: Option<PerMille>,

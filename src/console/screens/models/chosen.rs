@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
 use super::columns::{series, state_of};
+use super::health;
 use super::roster::Row;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint;
@@ -82,6 +83,7 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 
 fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
+    let at = health_lines(scene, row, at, buf);
     let at = heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {
         figures::nothing(scene, "not seen in this window", at, buf);
@@ -119,6 +121,23 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     let rows: ArrayVec<KeyValue<'_>, 16> =
         lines.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
     key_values::render(&rows, at, buf, look);
+}
+
+/// Says how the model is in a live session, and gives what is left below that.
+fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
+    let Some(found) = health::of(scene.snapshot, row.name) else { return at };
+    let at = heading(scene, "Health now", at, buf);
+    let mut lines: ArrayVec<(&str, Line, Role), 8> = ArrayVec::new();
+    health::lines(scene, found, |key, value, role| {
+        let _ = lines.try_push((key, value, role));
+    });
+    let style = |role| scene.look.style(role);
+    let rows: ArrayVec<KeyValue<'_>, 8> =
+        lines.iter().map(|(key, value, role)| KeyValue { key, value, style: style(*role) }).collect();
+    let used = u16::try_from(rows.len()).unwrap_or(8).min(at.height);
+    let (here, rest) = paint::split_top(at, used);
+    key_values::render(&rows, here, buf, scene.look);
+    paint::split_top(rest, u16::from(rest.height > 12)).1
 }
 
 /// Writes a count with its share: `12  0.4 %`.

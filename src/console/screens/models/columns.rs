@@ -6,8 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::State;
 use super::roster::{Roster, Row};
+use super::{State, health};
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
 use crate::console::screens::figures::{self, line, short};
@@ -100,7 +100,7 @@ impl Key {
 }
 
 /// What a column shows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shows {
     Mark,
     Name,
@@ -123,9 +123,16 @@ enum Shows {
     PriceOut,
     PriceCache,
     Rungs,
+    Breaker,
+    InFlight,
+    Quota,
+    LastError,
 }
 
 const COUNT: usize = 21;
+/// Columns that only a live session has, and where they stand.
+const LIVE_COUNT: usize = 4;
+const LIVE_AT: usize = 3;
 
 const fn right(name: &'static str, width: u16, yields: u8) -> Column<'static> {
     Column { name, width: Width::Fixed(width), right: true, yields }
@@ -136,7 +143,7 @@ const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
 }
 
 /// The columns with what they show and what sorts by them; those that matter least yield first.
-const COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
+static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (left("", Width::Fixed(1), 0), Shows::Mark, None),
     (left("model", Width::Fill(20), 0), Shows::Name, Some(Key::Name)),
     (left("state", Width::Fixed(15), 1), Shows::State, None),
@@ -160,13 +167,49 @@ const COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (right("rungs", 5, 18), Shows::Rungs, None),
 ];
 
-fn table(
-    state: &State,
-    roster: &Roster<'_>,
-    columns: &'static [Column<'static>; COUNT],
-    focus: bool,
-) -> Table<'static> {
-    let sorted = COLUMNS.iter().position(|(_, _, key)| *key == Some(state.sort));
+const LIVE: [(Column<'static>, Shows, Option<Key>); LIVE_COUNT] = [
+    (left("breaker", Width::Fixed(12), 1), Shows::Breaker, None),
+    (right("open", 5, 12), Shows::InFlight, None),
+    (left("quota left", Width::Fixed(12), 3), Shows::Quota, None),
+    (left("last error", Width::Fill(14), 12), Shows::LastError, None),
+];
+
+/// The columns of a live session.
+static LIVE_COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT + LIVE_COUNT] = {
+    let mut out = [COLUMNS[0]; COUNT + LIVE_COUNT];
+    let mut at = 0;
+    while at < COUNT + LIVE_COUNT {
+        out[at] = if at < LIVE_AT {
+            COLUMNS[at]
+        } else if at < LIVE_AT + LIVE_COUNT {
+            LIVE[at - LIVE_AT]
+        } else {
+            COLUMNS[at - LIVE_COUNT]
+        };
+        at += 1;
+    }
+    out
+};
+
+/// Their names alone.
+static LIVE_NAMES: [Column<'static>; COUNT + LIVE_COUNT] = {
+    let mut out = [COLUMNS[0].0; COUNT + LIVE_COUNT];
+    let mut at = 0;
+    while at < COUNT + LIVE_COUNT {
+        out[at] = LIVE_COLUMNS[at].0;
+        at += 1;
+    }
+    out
+};
+
+/// Gives the columns, in live and in a replay.
+fn shown(live: bool) -> (&'static [Column<'static>], &'static [(Column<'static>, Shows, Option<Key>)]) {
+    if live { (&LIVE_NAMES, &LIVE_COLUMNS) } else { (&NAMES, &COLUMNS) }
+}
+
+fn table(state: &State, roster: &Roster<'_>, live: bool, focus: bool) -> Table<'static> {
+    let (columns, all) = shown(live);
+    let sorted = all.iter().position(|(_, _, key)| *key == Some(state.sort));
     Table {
         columns,
         rows: roster.len(),
@@ -193,8 +236,15 @@ pub(super) fn inside(area: Rect) -> Rect {
 }
 
 /// Gives the row under the mouse.
-pub(super) fn hit(state: &State, roster: &Roster<'_>, area: Rect, x: u16, y: u16) -> Option<usize> {
-    table(state, roster, &NAMES, true).hit(area, x, y)
+pub(super) fn hit(
+    state: &State,
+    roster: &Roster<'_>,
+    live: bool,
+    area: Rect,
+    x: u16,
+    y: u16,
+) -> Option<usize> {
+    table(state, roster, live, true).hit(area, x, y)
 }
 
 /// A row's figures, read once a row.
@@ -220,14 +270,15 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
     }
     let inner = inside(figures::frame(scene, 0, &title, &scope, area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
-    table(state, roster, &NAMES, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+    let live = snapshot.live.is_some();
+    table(state, roster, live, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
         if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
             last = roster
                 .at(slot.row)
                 .map(|row| (slot.row, Figures { row, cell: row.cell, late: row.percentiles() }));
         }
         let Some((_, figures)) = &last else { return };
-        if let Some((_, shows, _)) = COLUMNS.get(slot.column) {
+        if let Some((_, shows, _)) = shown(live).1.get(slot.column) {
             cell(scene, *shows, figures, slot, buf);
         }
     });
@@ -273,6 +324,10 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
             paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
             return;
         }
+        Shows::Breaker | Shows::InFlight | Shows::Quota | Shows::LastError => {
+            draw_health(scene, shows, figures.row.name, slot, buf);
+            return;
+        }
         Shows::Rungs => {
             let ladders = scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
             let model = figures.row.model;
@@ -306,6 +361,29 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
         Shows::PriceCache => priced(tier.and_then(|tier| tier.cache_read)),
     };
     slot.text(buf, &words, style);
+}
+
+/// Draws one of the columns that only a live session has.
+fn draw_health(scene: Scene<'_>, shows: Shows, name: &str, slot: Slot<'_>, buf: &mut Buffer) {
+    let look = scene.look;
+    let Some(found) = health::of(scene.snapshot, name) else {
+        slot.text(buf, UNKNOWN, look.style(Role::Unknown));
+        return;
+    };
+    match shows {
+        Shows::Breaker => {
+            let (sign, role, words) = health::breaker(scene, found);
+            let (at, rest) = paint::split_left(slot.at, 2);
+            if at.width > 0 {
+                paint::sign(buf, at.x, at.y, sign, look.style(role));
+            }
+            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+        }
+        Shows::InFlight => slot.text(buf, &format::count(found.in_flight), look.style(Role::Text)),
+        Shows::Quota => health::quota(found, slot.at, buf, look),
+        _ if found.last_error.is_empty() => slot.text(buf, "none", look.style(Role::Muted)),
+        _ => slot.text(buf, &text::clean(&found.last_error), look.style(Role::Error)),
+    }
 }
 
 /// The colour that stands for a model everywhere.

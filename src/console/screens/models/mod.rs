@@ -9,12 +9,13 @@
 //! ╰─────────────────────────────────────────────────────────────────────────────────────────╯
 //! ```
 //!
-//! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters and
-//! are not made up in a replay.
+//! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters
+//! ([`health`]) and are not made up in a replay.
 
 mod chosen;
 mod columns;
 mod compare;
+mod health;
 mod roster;
 
 use ratatui::buffer::Buffer;
@@ -173,7 +174,7 @@ pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> 
     if table.contains(at) {
         ui.focus = 0;
         let inside = columns::inside(Panel::inner(table));
-        if let Some(row) = columns::hit(&ui.models, &roster, inside, x, y) {
+        if let Some(row) = columns::hit(&ui.models, &roster, snapshot.live.is_some(), inside, x, y) {
             ui.models.model = roster.at(row).map(|row| row.model);
         }
     } else if rest.contains(at) {

@@ -89,6 +89,15 @@ pub(super) fn count(snapshot: &Snapshot, dimension: Dimension) -> usize {
     dimension.rows(snapshot).len()
 }
 
+/// Gives the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
+pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usize>) -> Option<String> {
+    let rows = dimension.rows(snapshot);
+    let (index, _) = rows.get(row.unwrap_or(0))?;
+    let name = dimension.part(Some((*index)?), snapshot);
+    let quote = if name.contains(' ') { "\"" } else { "" };
+    Some(format!("{}:{quote}{name}{quote} window", dimension.name()))
+}
+
 /// Where a tab lies within the row of tabs.
 fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
     let mut x = 0;
@@ -147,7 +156,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         for left in (1..=beside).rev() {
             let (at, more) = paint::split_left(row, inner.width.saturating_sub(gaps) / beside);
             row = paint::split_left(more, if left > 1 { 2 } else { 0 }).1;
-            draw_table(scene, dimension, dimension == state.dimension, at, buf);
+            let first = dimension == state.dimension;
+            draw_table(scene, dimension, first, first && scene.ui.focus == place, at, buf);
             dimension = dimension.next(1);
         }
     }
@@ -165,7 +175,14 @@ fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
     }
 }
 
-fn draw_table(scene: Scene<'_>, dimension: Dimension, first: bool, area: Rect, buf: &mut Buffer) {
+fn draw_table(
+    scene: Scene<'_>,
+    dimension: Dimension,
+    first: bool,
+    focus: bool,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let snapshot = scene.snapshot;
     let rows = dimension.rows(snapshot);
     if rows.is_empty() {
@@ -181,7 +198,7 @@ fn draw_table(scene: Scene<'_>, dimension: Dimension, first: bool, area: Rect, b
     columns[0].width =
         Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width / 4).max(14)));
     let state = if first { scene.ui.overview.parts } else { TableState::default() };
-    let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus: false };
+    let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus };
     let total = snapshot.totals.all.cost.total();
     let unknown = snapshot.totals.all.cost.unknown > 0;
     table.render(area, buf, scene.look, |buf, slot| {

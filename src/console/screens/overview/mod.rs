@@ -96,6 +96,12 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
     if action == Action::Open {
         return open(ui, panel, snapshot);
     }
+    if matches!(action, Action::Sort | Action::SortReverse) && panel == Panel::Breakdown {
+        let state = &mut ui.overview;
+        state.dimension = state.dimension.next(if action == Action::Sort { 1 } else { -1 });
+        state.parts = TableState::default();
+        return Asks::new();
+    }
     if let Some(by) = rows(action) {
         step(ui, panel, by, snapshot);
     }
@@ -112,15 +118,7 @@ fn step(ui: &mut Ui, panel: Panel, by: isize, snapshot: &Snapshot) {
             let now = confidence::route(state, snapshot).unwrap_or(0);
             state.route = Some(turn(now, by, snapshot.policy.routes.len()));
         }
-        Panel::Breakdown if by.unsigned_abs() == 1 => {
-            state.dimension = state.dimension.next(by);
-            state.parts = TableState::default();
-        }
-        Panel::Breakdown => {
-            let count = breakdown::count(snapshot, state.dimension);
-            let offset = state.parts.offset.saturating_add_signed(by);
-            state.parts.offset = offset.min(count.saturating_sub(1));
-        }
+        Panel::Breakdown => state.parts.step(by, breakdown::count(snapshot, state.dimension)),
         Panel::Events => state.events.step(by, events::Events::of(snapshot).len()),
         Panel::Spend | Panel::Traffic => {}
     }
@@ -149,7 +147,11 @@ fn open(ui: &mut Ui, panel: Panel, snapshot: &Snapshot) -> Asks {
             }
         }
         Panel::Traffic => vec![Ask::Show(Screen::Traffic)],
-        Panel::Spend | Panel::Breakdown => Asks::new(),
+        Panel::Breakdown => {
+            let filter = breakdown::filter(snapshot, ui.overview.dimension, ui.overview.parts.selected);
+            filter.map(Ask::ListFiltered).into_iter().collect()
+        }
+        Panel::Spend => Asks::new(),
     }
 }
 

@@ -119,7 +119,8 @@ fn is_plain(filter: &Filter) -> bool {
 }
 
 fn lowest(filter: &Filter, snapshot: &Snapshot) -> usize {
-    if filter.window { snapshot.window.first.min(snapshot.head) } else { 0 }
+    let start = snapshot.log.history.start();
+    if filter.window { snapshot.window.first.min(snapshot.head).max(start) } else { start }
 }
 
 fn same_span(a: &PolicySpan, b: &PolicySpan) -> bool {
@@ -155,13 +156,35 @@ impl Basis {
             (Some((a, Some(x))), Some((b, Some(y)))) => same_policy(a, b) && same_policy(x, y),
             _ => false,
         };
-        if !Arc::ptr_eq(&self.log, &now.log) || self.reading != now.reading || !flips {
+        if !self.is_same_log(now) || self.reading != now.reading || !flips {
             return 0;
         }
         if Arc::ptr_eq(&self.policies, &now.policies) {
             return usize::MAX;
         }
         first_changed(&self.policies, &now.policies)
+    }
+}
+
+impl Basis {
+    /// Says whether a log is the same, or the same grown in a way that can be followed.
+    fn is_same_log(&self, now: &Self) -> bool {
+        let (old, new) = (&*self.log, &*now.log);
+        Arc::ptr_eq(&self.log, &now.log)
+            || old.inserts.same_log(&new.inserts)
+                && old.history.start() == new.history.start()
+                && new.inserts.since(old.inserts.count()).is_some()
+                && (Arc::ptr_eq(&old.prices, &new.prices) || old.prices == new.prices)
+                && (self.reading == Reading::Recorded || old.profiles == new.profiles)
+    }
+
+    /// Says whether names were met that a matcher made for this does not know.
+    fn knows_names_of(&self, now: &Self) -> bool {
+        let count = |log: &Log| {
+            let names = &log.names;
+            (names.teams().len(), names.projects().len(), names.models().len())
+        };
+        count(&self.log) == count(&now.log)
     }
 }
 
@@ -196,11 +219,17 @@ impl Listing {
         let now = Basis::of(filter, snapshot);
         let low = lowest(filter, snapshot);
         let until = self.basis.as_ref().map_or(0, |basis| basis.holds_until(&now));
-        if until != usize::MAX {
+        let known = self.basis.as_ref().is_some_and(|basis| basis.knows_names_of(&now));
+        if until != usize::MAX || !known {
             self.matcher = Matcher::new(filter, snapshot);
         }
-        self.basis = Some(now);
+        let before = self.basis.replace(now);
         let plain = is_plain(filter);
+        if until > 0
+            && let Some(before) = before
+        {
+            self.take_inserts(before.log.inserts.count(), plain, snapshot);
+        }
         let reached = if plain { self.keyed } else { self.scanned };
         let gone = self.found.len() - self.found.partition_point(|&at| (at as usize) < snapshot.head);
         let left = self.found.partition_point(|&at| (at as usize) < low).abs_diff(self.start);
@@ -241,6 +270,65 @@ impl Listing {
         self.order = Vec::new();
         self.keyed = low;
         self.ranked = false;
+    }
+
+    /// Takes in the rows that a growing log took in between those looked at already.
+    fn take_inserts(&mut self, seen: u64, plain: bool, snapshot: &Snapshot) {
+        let Some(places) = snapshot.log.inserts.since(seen) else { return };
+        let mut fresh: Vec<usize> = Vec::new();
+        for place in places {
+            let shift = |at: &mut usize| *at += usize::from(*at > place);
+            fresh.iter_mut().for_each(|at| *at += usize::from(*at >= place));
+            let reached = if plain { self.keyed } else { self.scanned };
+            if place < reached {
+                fresh.push(place);
+            }
+            let tail = self.found.partition_point(|&at| (at as usize) < place);
+            self.found.iter_mut().skip(tail).for_each(|at| *at += 1);
+            for (_, at) in &mut self.order {
+                *at -= u32::from(index_of(*at) >= place);
+            }
+            for bound in [&mut self.from, &mut self.scanned, &mut self.low, &mut self.keyed] {
+                shift(bound);
+            }
+        }
+        for index in fresh {
+            self.take_one(index, plain, snapshot);
+        }
+    }
+
+    fn take_one(&mut self, index: usize, plain: bool, snapshot: &Snapshot) {
+        let Some(row) = row(snapshot, index) else { return };
+        if !plain {
+            let verdict = self.matcher.verdict(&row, snapshot, &mut self.scratch);
+            if !verdict.passes || index < self.from || index >= self.scanned {
+                return;
+            }
+            let place = self.found.partition_point(|&at| (at as usize) < index);
+            self.found.insert(place, narrow(index));
+            if place < self.start || index < self.low {
+                self.start += 1;
+            } else {
+                settle(&row, snapshot, &mut self.scratch);
+                self.sum(true);
+            }
+        }
+        if self.sort.0 != SortBy::Time && (self.low..self.keyed).contains(&index) {
+            let figure = self.figure(&row, snapshot);
+            self.order.push((key(figure, self.sort.1), u32::MAX - narrow(index)));
+            if self.ranked {
+                self.put_in_order();
+            }
+        }
+    }
+
+    /// Gives what a row is ranked by.
+    fn figure(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<i128> {
+        if self.sort.0 == SortBy::Confidence {
+            return row.evidence.operation.confidence().map(|value| i128::from(value.get()));
+        }
+        settle(row, snapshot, &mut self.scratch);
+        figure_of(figure_sorted(self.sort.0), &self.scratch)
     }
 
     /// Takes away rows that are not played any more.
@@ -334,14 +422,8 @@ impl Listing {
             place += 1;
             self.keyed = index + 1;
             let Some(row) = row(snapshot, index) else { continue };
-            let figure = if by == SortBy::Confidence {
-                *budget -= LOOK;
-                row.evidence.operation.confidence().map(|value| i128::from(value.get()))
-            } else {
-                *budget -= SETTLE;
-                settle(&row, snapshot, &mut self.scratch);
-                figure_of(figure_sorted(by), &self.scratch)
-            };
+            *budget -= if by == SortBy::Confidence { LOOK } else { SETTLE };
+            let figure = self.figure(&row, snapshot);
             self.order.push((key(figure, reversed), u32::MAX - narrow(index)));
         }
         let whole = self.keyed >= end && (plain || self.scanned >= snapshot.head);

@@ -30,7 +30,7 @@ use crate::console::theme::Role;
 use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, Table, TableState};
-use crate::session::{Snapshot, window_label};
+use crate::session::{Command, Snapshot, window_label};
 
 /// Panels that can be given the keys.
 pub const PANELS: usize = 1;
@@ -44,6 +44,8 @@ pub struct State {
     reversed: bool,
     /// The chosen request; none follows the newest.
     held: Option<usize>,
+    /// Whether Tune asked for the list.
+    from_tune: bool,
     /// The line of the table on which the chosen row stands.
     line: usize,
     /// How many rows the last drawing had room for, so that a page is a page.
@@ -75,6 +77,7 @@ pub fn leave_filter(state: &mut State) -> bool {
 /// Shows the requests of the window that the staged policy would send elsewhere.
 pub fn show_flips(ui: &mut Ui, snapshot: &Snapshot) {
     set_filter(&mut ui.traffic, "flips window");
+    ui.traffic.from_tune = true;
     ui.traffic.held = None;
     ui.traffic.line = 0;
     ui.screen = Screen::Traffic;
@@ -142,6 +145,16 @@ pub fn choose(state: &mut State, index: usize) {
 }
 
 impl State {
+    /// Brings the chosen request's index up to date; none of it is kept where it can no longer be told.
+    pub(in crate::console) fn move_held(&mut self, moved: impl Fn(usize) -> Option<usize>) {
+        self.held = self.held.and_then(moved);
+    }
+
+    /// Says whether the list is of requests that flip, asked for on Tune.
+    pub(in crate::console) fn is_from_tune(&self) -> bool {
+        self.from_tune && self.filter.asks_flips()
+    }
+
     /// Remembers how far the view of one request can be scrolled, and its page.
     pub(super) fn note_detail(&self, most: usize, page: usize) {
         self.detail.set((most, page));
@@ -279,10 +292,11 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     let sums = summary(state, snapshot);
     let mut along = Along { rest: at, look };
     let played = format::count(snapshot.head as u64);
+    let word = if snapshot.live.is_some() { "so far" } else { "played" };
     if state.filter.is_empty() {
-        along.say(buf, &format!("{played} played"), Role::Text);
+        along.say(buf, &format!("{played} {word}"), Role::Text);
     } else {
-        along.say(buf, &format!("{} of {played} played", format::count(sums.requests)), Role::Text);
+        along.say(buf, &format!("{} of {played} {word}", format::count(sums.requests)), Role::Text);
     }
     let (known, estimated, unknown) =
         if at.width >= SPACIOUS { (" known", " estimated", "of unknown cost") } else { ("", "", "unknown") };
@@ -382,6 +396,7 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
     if table.rows == 0 {
         let words = match progress(state, snapshot) {
             Some(_) => "searching",
+            None if snapshot.log.is_empty() && snapshot.live.is_some() => "waiting for the first request",
             None if snapshot.head == 0 => "nothing has been played yet",
             None if state.filter.is_empty() => "no requests",
             None => "no request passes the filter",
@@ -413,7 +428,12 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             state.go(if state.newest_is_last() { 0 } else { last }, snapshot, true);
         }
         Action::First => state.follow(),
-        Action::Last if by_time => state.follow(),
+        Action::Last if by_time => {
+            state.follow();
+            if snapshot.live.is_some() {
+                return vec![Ask::Send(Command::Follow)];
+            }
+        }
         Action::Last => state.go(last, snapshot, true),
         Action::Flipped => show_flips(ui, snapshot),
         Action::CopyRow => {

@@ -23,6 +23,7 @@ use ratatui::layout::Rect;
 use crate::console::action::Action;
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
@@ -217,7 +218,9 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             look.glyphs.cut,
         );
         paint::text(buf, time, &change.at.clock(), look.style(Role::Muted), look.glyphs.cut);
-        paint::text(buf, what, &change.what, look.style(Role::Text), look.glyphs.cut);
+        let who = if change.who.is_empty() { String::new() } else { format!("{}: ", change.who) };
+        let words = format!("{who}{}", change.what);
+        paint::text(buf, what, &text::clean(&words), look.style(Role::Text), look.glyphs.cut);
     }
 }
 

@@ -1,11 +1,11 @@
 //! What passes between client and provider of the same dialect, byte by byte, and what no bytes may do to the reader.
 
-#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
-
 use bytes::{Bytes, BytesMut};
 use pointsman::routing::Check;
 use pointsman::wire::{Answer, Ask, Dialect, Finish, Relay, Sending, StreamEnd, WireError, answer};
 use proptest::prelude::*;
+
+use super::relayed;
 
 const CLIENTS: [Dialect; 4] =
     [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::OpenAiEmbeddings, Dialect::AnthropicMessages];
@@ -21,19 +21,6 @@ fn sent(dialect: Dialect, body: &str, model: &str, sending: &Sending) -> String 
 
 fn answered(ask: &Ask, from: Dialect, body: &str) -> Answer {
     answer(from, ask, Bytes::copy_from_slice(body.as_bytes())).unwrap()
-}
-
-/// Relays a stream that arrives cut at the given places.
-fn relayed(from: Dialect, ask: &Ask, stream: &[u8], cuts: &[usize]) -> (Vec<u8>, StreamEnd, Relay) {
-    let mut relay = Relay::new(from, ask);
-    let mut out = BytesMut::new();
-    let mut at = 0;
-    for cut in cuts.iter().copied().chain([stream.len()]) {
-        let _ = relay.push(&stream[at..cut], &mut out);
-        at = cut;
-    }
-    let end = relay.finish(&mut out);
-    (out.to_vec(), end, relay)
 }
 
 #[test]
@@ -91,6 +78,9 @@ fn a_limit_of_policy_never_raises_that_of_the_client() {
         sent(Dialect::OpenAiChat, none, "o4-mini", &cap(50)),
         r#"{"model":"o4-mini","messages":[],"max_completion_tokens":50 }"#
     );
+    let null = r#"{"model":"m","max_tokens":null,"messages":[]}"#;
+    assert_eq!(sent(Dialect::OpenAiChat, null, "m", &cap(50)), null.replace("null", "50"), "not given twice");
+    assert_eq!(sent(Dialect::OpenAiChat, null, "m", &Sending::default()), null);
     let responses = r#"{"model":"m","input":"x","max_output_tokens":9}"#;
     assert_eq!(sent(Dialect::OpenAiResponses, responses, "m", &cap(7)), responses.replace('9', "7"));
 }
@@ -154,7 +144,7 @@ fn the_ask_is_the_last_thing_a_person_wrote() {
         Dialect::AnthropicMessages,
         r#"{"model":"m","max_tokens":9,"metadata":{"user_id":"u-2"},"messages":[{"role":"user","content":"what was asked"},
         {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{}}]},
-        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"42"}]}]}"#,
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"42"},{"type":"text","text":"<system-reminder>\nbe good\n</system-reminder>\n"}]}]}"#,
     );
     assert_eq!((&*messages.ask_text(), messages.user()), ("what was asked", Some("u-2")));
     assert_eq!(messages.measures().earlier_user_turns, 0);
@@ -205,6 +195,9 @@ fn an_answer_in_the_clients_dialect_is_untouched_and_read() {
         (Some(0), Some(5))
     );
     assert!(matches!(answer(Dialect::Gemini, &embed, Bytes::new()), Err(WireError::Unsupported { .. })));
+    let error =
+        answer(Dialect::OpenAiChat, &chat, Bytes::from_static(br#"{"error":{"message":"no","code":502}}"#));
+    assert!(matches!(error, Err(WireError::Upstream(_))), "an error under status 200 is an error");
 }
 
 #[test]
@@ -248,7 +241,7 @@ fn streaming(dialect: Dialect, more: &str) -> Ask {
 fn a_stream_in_the_clients_dialect_passes_byte_by_byte() {
     let asked = streaming(Dialect::OpenAiChat, r#","stream_options":{"include_usage":true}"#);
     let (out, end, relay) = relayed(Dialect::OpenAiChat, &asked, CHAT.as_bytes(), &[]);
-    assert_eq!((String::from_utf8(out).unwrap().as_str(), end), (CHAT, StreamEnd::Complete));
+    assert_eq!((out.as_str(), end), (CHAT, StreamEnd::Complete));
     assert_eq!(
         (relay.delivered(), relay.model(), relay.finish_reason()),
         ("Hé🙂", Some("gpt-4.1-2025"), Some(Finish::Stop))
@@ -259,16 +252,13 @@ fn a_stream_in_the_clients_dialect_passes_byte_by_byte() {
         relayed(Dialect::OpenAiChat, &streaming(Dialect::OpenAiChat, ""), CHAT.as_bytes(), &[]);
     let without: String =
         CHAT.split_inclusive("\n\n").filter(|event| !event.contains("\"choices\":[],")).collect();
-    assert_eq!(String::from_utf8(out).unwrap(), without, "usage that was not asked for is held back");
+    assert_eq!(out, without, "usage that was not asked for is held back");
     assert!(relay.usage().is_some());
     for (dialect, stream, want) in
         [(Dialect::AnthropicMessages, MESSAGES, (120, 8)), (Dialect::OpenAiResponses, RESPONSES, (9, 2))]
     {
         let (out, end, relay) = relayed(dialect, &streaming(dialect, ""), stream.as_bytes(), &[]);
-        assert_eq!(
-            (String::from_utf8(out).unwrap().as_str(), end, relay.delivered()),
-            (stream, StreamEnd::Complete, "Hé🙂")
-        );
+        assert_eq!((out.as_str(), end, relay.delivered()), (stream, StreamEnd::Complete, "Hé🙂"));
         let usage = relay.usage().unwrap().usage;
         assert_eq!((usage.input.or_zero(), usage.output.or_zero()), want, "the last total counts");
     }
@@ -280,13 +270,32 @@ fn a_broken_stream_is_told_from_a_whole_one() {
     let cut = CHAT.find("data: {\"id\":\"c\",\"choices\":[{").unwrap() + 40;
     let (out, end, relay) = relayed(Dialect::OpenAiChat, &asked, &CHAT.as_bytes()[..cut], &[]);
     assert_eq!((end, relay.delivered(), relay.usage()), (StreamEnd::Cut, "Hé", None));
-    assert!(!String::from_utf8(out).unwrap().contains("[DONE]"), "half an event is not passed on");
+    assert!(!out.contains("[DONE]"), "half an event is not passed on");
     let done = CHAT.find("data: [DONE]").unwrap();
     let (out, end, _) = relayed(Dialect::OpenAiChat, &asked, &CHAT.as_bytes()[..done], &[]);
     assert_eq!(end, StreamEnd::Complete);
-    assert!(out.ends_with(b"data: [DONE]\n\n"), "a missing end is added where the answer is whole");
+    assert!(out.ends_with("data: [DONE]\n\n"), "a missing end is added where the answer is whole");
     let (out, end, _) = relayed(Dialect::OpenAiChat, &asked, CHAT.trim_end().as_bytes(), &[]);
-    assert_eq!((end, out.ends_with(b"data: [DONE]\n\n")), (StreamEnd::Complete, true));
+    assert_eq!((end, out.ends_with("data: [DONE]\n\n")), (StreamEnd::Complete, true));
+}
+
+#[test]
+fn a_placeholder_is_no_count() {
+    let asked = streaming(Dialect::AnthropicMessages, "");
+    let cut = MESSAGES.find("event: message_delta").unwrap();
+    let (_, end, relay) = relayed(Dialect::AnthropicMessages, &asked, &MESSAGES.as_bytes()[..cut], &[]);
+    let usage = relay.usage().unwrap().usage;
+    assert_eq!((end, usage.input.get(), usage.output.get()), (StreamEnd::Cut, Some(25), None));
+}
+
+#[test]
+fn thoughts_that_a_client_sees_are_content() {
+    let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
+    for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {
+        let (_, _, relay) =
+            relayed(Dialect::AnthropicMessages, &streaming(client, ""), event.as_bytes(), &[]);
+        assert_eq!((relay.has_content(), relay.delivered()), (is_seen, ""));
+    }
 }
 
 #[test]

@@ -1,0 +1,205 @@
+//! How the gateway serves: `gateway.toml` read into plain values.
+//!
+//! Invariant: the file that comes with the program says exactly what holds without it.
+
+use serde::Deserialize;
+
+/// The gateway.toml that comes with the program.
+pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
+
+/// The name of the file in the configuration directory.
+pub const FILE: &str = "gateway.toml";
+
+/// What becomes of a call whose client went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDisconnect {
+    /// It is read to its end and charged as the provider reports.
+    Drain,
+    /// It is dropped and charged as an estimate.
+    Cancel,
+}
+
+/// Whether what is recorded is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// Never.
+    Normal,
+    /// Before a call is made and before a request is answered.
+    Strict,
+}
+
+/// What becomes of requests while the ledger cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFailing {
+    /// They are served.
+    Serve,
+    /// They are turned away.
+    Refuse,
+}
+
+/// How the gateway serves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GatewaySettings {
+    /// Where it listens.
+    pub listen: String,
+    /// The most calls to models that one request may cause.
+    pub attempts: u32,
+    /// What becomes of a call whose client went away.
+    pub on_disconnect: OnDisconnect,
+    /// The longest answer asked for where a provider demands a limit, in tokens.
+    pub max_output_default: u64,
+    /// How long requests in flight may take to finish at the end, in seconds.
+    pub drain_seconds: u64,
+    /// What is too much.
+    pub limits: GatewayLimits,
+    /// How the ledger is kept.
+    pub ledger: LedgerSettings,
+}
+
+/// What is too much.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GatewayLimits {
+    /// The largest request body in bytes.
+    pub body: usize,
+    /// The largest set of headers in bytes.
+    pub headers: usize,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Requests in flight.
+    pub requests: usize,
+    /// Seconds for the headers.
+    pub header_seconds: u64,
+    /// Seconds for the whole body.
+    pub body_seconds: u64,
+    /// Seconds for taking a piece of a streamed answer.
+    pub write_seconds: u64,
+    /// The largest answer in one piece in bytes.
+    pub answer: usize,
+}
+
+/// How the ledger is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LedgerSettings {
+    /// Whether what is recorded is waited for.
+    pub durability: Durability,
+    /// What becomes of requests while it cannot be written.
+    pub when_failing: WhenFailing,
+    /// Routes whose prompts are kept.
+    pub keep_prompts: Vec<String>,
+    /// For how many days.
+    pub keep_days: u32,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:4141".to_owned(),
+            attempts: 8,
+            on_disconnect: OnDisconnect::Drain,
+            max_output_default: 8192,
+            drain_seconds: 30,
+            limits: GatewayLimits::default(),
+            ledger: LedgerSettings::default(),
+        }
+    }
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            body: 32 << 20,
+            headers: 64 << 10,
+            connections: 4096,
+            requests: 2048,
+            header_seconds: 10,
+            body_seconds: 60,
+            write_seconds: 60,
+            answer: 64 << 20,
+        }
+    }
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Normal,
+            when_failing: WhenFailing::Serve,
+            keep_prompts: Vec::new(),
+            keep_days: 7,
+        }
+    }
+}
+
+/// Something in a gateway file that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}:{line}: {what}")]
+pub struct GatewayFileError {
+    /// The file.
+    pub origin: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and how to mend it.
+    pub what: String,
+}
+
+/// Reads a gateway file; what it leaves out keeps its default.
+pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileError> {
+    let fail = |line: usize, what: String| GatewayFileError { origin: origin.to_owned(), line, what };
+    let settings: GatewaySettings = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        fail(line, error.message().to_owned())
+    })?;
+    let limits = &settings.limits;
+    let needed = [
+        ("attempts", u64::from(settings.attempts)),
+        ("max-output-default", settings.max_output_default),
+        ("body", limits.body as u64),
+        ("headers", (limits.headers / 8192) as u64),
+        ("connections", limits.connections as u64),
+        ("requests", limits.requests as u64),
+        ("header-seconds", limits.header_seconds),
+        ("body-seconds", limits.body_seconds),
+        ("write-seconds", limits.write_seconds),
+        ("answer", limits.answer as u64),
+    ];
+    for (key, value) in needed {
+        if value == 0 {
+            let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
+            let least = if key == "headers" { "8192" } else { "1" };
+            return Err(fail(line, format!("{key} must be at least {least}")));
+        }
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_comes_with_the_program_says_the_defaults() {
+        assert_eq!(read(FILE, DEFAULT_GATEWAY).unwrap(), GatewaySettings::default());
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let cases = [
+            ("# x\nattempts = \"many\"", 2),
+            ("lissten = \"x\"", 1),
+            ("[limits]\nbody = 0", 2),
+            ("[limits]\n\nheaders = 100", 3),
+            ("on-disconnect = \"shrug\"", 1),
+        ];
+        for (text, line) in cases {
+            let error = read(FILE, text).unwrap_err();
+            assert_eq!(error.line, line, "{error}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One attempt: the provider is asked for leave, called, and what came is understood.
+//!
+//! Invariant: whatever happens, an attempt has an account of its tokens: what the provider reports, nothing where it
+//! refused at the door, an estimate where an answer was lost.
+
+use std::sync::Arc;
+use std::time::Instant as Moment;
+
+use tokio::time::Instant as Clock;
+
+use super::estimate;
+use super::operation::{Attempted, Client, Operation, Outcome, millis, not_made};
+use super::stream;
+use crate::config::gateway::OnDisconnect;
+use crate::pricing::Usage;
+use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
+use crate::record::WriteTtl;
+use crate::record::usage::Counted;
+use crate::routing::{Check, Status};
+use crate::session::{Called, Dispatch};
+use crate::wire::{self, ApiError, Dialect, ErrorKind, Sending};
+
+/// The largest error body that is read.
+const ERROR_BODY: usize = 256 * 1024;
+
+/// Makes one attempt. A stream is relayed to its end before this returns.
+pub(super) async fn attempt(
+    operation: &mut Operation,
+    dispatch: &Dispatch,
+    client: &mut Option<Client>,
+) -> Attempted {
+    let gateway = Arc::clone(&operation.gateway);
+    let nobody: Arc<str> = "".into();
+    let Some(target) = gateway.providers.target(&dispatch.model) else {
+        let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
+        return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
+    };
+    let provider = Arc::clone(target.provider());
+    if operation.calls >= gateway.settings.attempts {
+        let message =
+            format!("{} calls were made for this request (attempts in gateway.toml)", operation.calls);
+        return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::Overloaded, message));
+    }
+    let Some(dialect) = target.dialect_for(operation.ask.dialect()) else {
+        let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
+        return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
+    };
+    let sending = Sending { max_output: None, default_max_output: gateway.settings.max_output_default };
+    let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
+        Ok(body) => body,
+        Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
+    };
+    let measures = operation.ask.measures();
+    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
+    let mut permit = match gateway.providers.permit(&target, tokens, dispatch.last, Moment::now()) {
+        Ok(permit) => permit,
+        Err(stands) => {
+            let kind = match stands.cause {
+                Cause::Quota | Cause::Limit => ErrorKind::RateLimited,
+                Cause::Breaker | Cause::NoKey => ErrorKind::Overloaded,
+            };
+            let mut error = ApiError::new(kind, stands.why);
+            error.retry_after_ms = stands.retry_after.map(|wait| u64::from(millis(wait)));
+            return refused(operation, dispatch, &provider, error);
+        }
+    };
+    if target.simulated() {
+        operation.simulates();
+    }
+    if let Err(error) = operation.begins(dispatch, &provider).await {
+        return not_made(dispatch, &provider, error);
+    }
+    let started = Clock::now();
+    let call = Call {
+        dialect,
+        body,
+        stream: operation.ask.stream(),
+        headers: operation.headers.clone(),
+        attempt: operation.tries.saturating_sub(1),
+    };
+    let sent = match watched(operation, client, gateway.providers.send(&mut permit, call)).await {
+        Some(sent) => sent,
+        None => return left(operation, dispatch, &target, permit, None),
+    };
+    let reply = match sent {
+        Ok(reply) => reply,
+        Err(error) => return broken(operation, dispatch, &target, permit, &error),
+    };
+    if !reply.is_success() {
+        return declined(operation, dispatch, &target, permit, dialect, reply).await;
+    }
+    if operation.ask.stream() {
+        let leg = stream::Leg { dispatch, target: &target, dialect, started };
+        return stream::relay(operation, leg, permit, reply, client).await;
+    }
+    let limit = gateway.settings.limits.answer;
+    let whole = match watched(operation, client, reply.whole(limit)).await {
+        Some(whole) => whole,
+        None => return left(operation, dispatch, &target, permit, None),
+    };
+    let bytes = match whole {
+        Ok(bytes) => bytes,
+        Err(error) => return broken(operation, dispatch, &target, permit, &error),
+    };
+    match wire::answer(dialect, &operation.ask, bytes) {
+        Ok(answer) => {
+            let prompt = measures.estimated_prompt_tokens;
+            let (usage, write_ttl, estimated) =
+                estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            report(operation, permit, Status::Ok, Some(&usage), None);
+            Attempted {
+                called: Called {
+                    usage,
+                    write_ttl,
+                    estimated,
+                    billed: billed(operation, dispatch, answer.model.as_deref()),
+                    check: answer.check,
+                    ..called(dispatch, &target)
+                },
+                outcome: Outcome::Answer(answer.body),
+                retry: None,
+            }
+        }
+        Err(error) => {
+            let mut api = error.to_api();
+            let status = match &error {
+                wire::WireError::Upstream(told) => Status::from_http(told.status),
+                _ => Status::ServerError,
+            };
+            if api.status < 400 {
+                api.status = 502;
+            }
+            lost(operation, dispatch, &target, permit, status, api, None)
+        }
+    }
+}
+
+/// Awaits a step of a call; `None` where the client left and policy says that nobody waits for it then.
+pub(super) async fn watched<T>(
+    operation: &Operation,
+    client: &mut Option<Client>,
+    step: impl Future<Output = T>,
+) -> Option<T> {
+    let cancels = operation.gateway.settings.on_disconnect == OnDisconnect::Cancel;
+    match client {
+        Some(client) if cancels => tokio::select! {
+            biased;
+            done = step => Some(done),
+            () = client.closed() => None,
+        },
+        _ => Some(step.await),
+    }
+}
+
+/// Starts the account of a call to a target.
+pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
+    Called {
+        model: Arc::clone(&dispatch.model),
+        provider: Arc::clone(target.provider()),
+        simulated: target.simulated(),
+        ..Called::default()
+    }
+}
+
+/// Gives the model to bill where the answer names one that the book prices under another name.
+pub(super) fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
+    let said = said.filter(|said| **said != *dispatch.model)?;
+    let book = operation.gateway.live.book();
+    let (name, _) = book.find_named(said)?;
+    let same = book.find_named(&dispatch.model).is_some_and(|(asked, _)| asked == name);
+    (!same).then(|| said.into())
+}
+
+/// Tells the provider's keeper how a call ended.
+pub(super) fn report(
+    operation: &Operation,
+    permit: Permit,
+    status: Status,
+    usage: Option<&Usage>,
+    error: Option<String>,
+) {
+    let tokens = usage.and_then(|usage| Some(usage.prompt()?.saturating_add(usage.output.get()?)));
+    operation.gateway.providers.report(permit, &Told { status, tokens, error }, Moment::now());
+}
+
+/// Ends an attempt that was never a call.
+fn refused(operation: &Operation, dispatch: &Dispatch, provider: &Arc<str>, error: ApiError) -> Attempted {
+    operation.record_start(dispatch, provider);
+    not_made(dispatch, provider, error)
+}
+
+/// Ends a call whose client left and which is not read to its end.
+pub(super) fn left(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    told: Option<(Option<Counted>, u64)>,
+) -> Attempted {
+    let (counted, delivered) = told.unwrap_or((None, 0));
+    let prompt = operation.ask.measures().estimated_prompt_tokens;
+    let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
+    report(operation, permit, Status::Cancelled, Some(&usage), None);
+    Attempted {
+        called: Called {
+            usage,
+            write_ttl,
+            estimated: true,
+            status: Status::Cancelled,
+            error: "the client went away".to_owned(),
+            ..called(dispatch, target)
+        },
+        outcome: Outcome::Failed(ApiError::new(ErrorKind::Timeout, "the client went away")),
+        retry: None,
+    }
+}
+
+/// Ends a call that got no answer, or only a part of one.
+fn broken(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    error: &CallError,
+) -> Attempted {
+    let status = error.status();
+    let kind = if status == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
+    let mut api = ApiError::new(kind, error.to_string());
+    // No connection, no bill; anything later may have been worked on.
+    let untouched = matches!(
+        error,
+        CallError::Connect { .. }
+            | CallError::Tls { .. }
+            | CallError::Unsupported { .. }
+            | CallError::Setup { .. }
+    );
+    if untouched {
+        api.kind = ErrorKind::Server;
+        api.status = ErrorKind::Server.status();
+    }
+    let usage = untouched.then_some((Usage::NONE, WriteTtl::Reported, false));
+    lost(operation, dispatch, target, permit, status, api, usage)
+}
+
+/// Ends a call that failed before the client had anything.
+pub(super) fn lost(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    status: Status,
+    error: ApiError,
+    usage: Option<(Usage, WriteTtl, bool)>,
+) -> Attempted {
+    let prompt = operation.ask.measures().estimated_prompt_tokens;
+    let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
+    let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
+    report(operation, permit, status, Some(&usage), Some(error.message.clone()));
+    Attempted {
+        called: Called {
+            usage,
+            write_ttl,
+            estimated,
+            status,
+            error: error.message.clone(),
+            ..called(dispatch, target)
+        },
+        retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
+        outcome: Outcome::Failed(error),
+    }
+}
+
+/// Ends a call that the provider answered with an error.
+async fn declined(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    dialect: Dialect,
+    reply: Reply,
+) -> Attempted {
+    let (http, retry_after, said) = (reply.status, reply.retry_after, reply.should_retry);
+    let body = reply.whole(ERROR_BODY).await.unwrap_or_default();
+    let mut error = wire::read_error(dialect, http, &body);
+    error.message = target.redact(&error.message).into_owned();
+    let provider = target.provider();
+    // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
+    let (status, should_retry) = match http {
+        300..=399 => {
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} answered with a redirect, which is not followed"),
+            );
+            (Status::Failed, Some(false))
+        }
+        401..=403 => {
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} refused the gateway's own key: {}", error.message),
+            );
+            (Status::Failed, Some(false))
+        }
+        404 => {
+            error = ApiError::new(
+                ErrorKind::Server,
+                format!("{provider} does not know {}: {}", target.upstream(), error.message),
+            );
+            (Status::Failed, Some(false))
+        }
+        ..=299 => {
+            error = ApiError::new(ErrorKind::Server, format!("{provider} answered with status {http}"));
+            (Status::Failed, None)
+        }
+        _ => (Status::from_http(http), said),
+    };
+    error.retry_after_ms = retry_after.map(|wait| u64::from(millis(wait)));
+    let failure = Failure { status, begun: false, retry_after, should_retry };
+    let message = format!("{http}: {}", error.message);
+    report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
+    Attempted {
+        called: Called {
+            usage: Usage::NONE,
+            status,
+            check: Check::None,
+            error: message,
+            ..called(dispatch, target)
+        },
+        retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
+        outcome: Outcome::Failed(error),
+    }
+}

@@ -1,0 +1,125 @@
+//! Tags that come in with headers, and what every answer says of itself in headers.
+//!
+//! Invariant: what the key says goes before what a header says, so nobody spends in another team's name.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::access::Caller;
+use crate::classifier::TaskClass;
+
+/// The longest tag that is taken, in bytes.
+const LONGEST: usize = 256;
+
+/// The operation's id.
+pub(super) const OPERATION: HeaderName = HeaderName::from_static("pointsman-operation");
+/// The model that served.
+pub(super) const MODEL: HeaderName = HeaderName::from_static("pointsman-model");
+/// The rung that served.
+pub(super) const RUNG: HeaderName = HeaderName::from_static("pointsman-rung");
+/// The route that took it.
+pub(super) const ROUTE: HeaderName = HeaderName::from_static("pointsman-route");
+/// Why it went there.
+pub(super) const REASON: HeaderName = HeaderName::from_static("pointsman-reason");
+/// What it cost.
+pub(super) const COST: HeaderName = HeaderName::from_static("pointsman-cost-usd");
+/// Whether that is known, an estimate, or unknown.
+pub(super) const COST_KIND: HeaderName = HeaderName::from_static("pointsman-cost-kind");
+/// The policy's version.
+pub(super) const POLICY: HeaderName = HeaderName::from_static("pointsman-policy");
+/// Calls made.
+pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("pointsman-attempts");
+/// That the answer is made up.
+pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
+
+/// Who pays for a request and what it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    /// The team.
+    pub team: Arc<str>,
+    /// The project.
+    pub project: Arc<str>,
+    /// The session.
+    pub session: Arc<str>,
+    /// The user.
+    pub user: Arc<str>,
+    /// The kind of work, where the client says.
+    pub task: Option<TaskClass>,
+}
+
+fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
+    let value = names.iter().find_map(|name| headers.get(*name))?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let clean: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    let mut end = clean.len().min(LONGEST);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    Some(clean.get(..end).unwrap_or_default().to_owned()).filter(|text| !text.is_empty())
+}
+
+impl Tags {
+    /// Reads the tags of a request.
+    pub fn read(headers: &HeaderMap, caller: &Caller, user: Option<&str>) -> Self {
+        let or_key = |key: &Arc<str>, names| {
+            if key.is_empty() {
+                tag(headers, names).map_or_else(|| Arc::clone(key), Into::into)
+            } else {
+                Arc::clone(key)
+            }
+        };
+        let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
+        let user =
+            user.map(|user| user.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>());
+        Self {
+            team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
+            project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),
+            session: plain(["pointsman-session", "x-pointsman-session"]),
+            user: tag(headers, ["pointsman-user", "x-pointsman-user"])
+                .or(user)
+                .map_or_else(|| Arc::from(""), Into::into),
+            task: tag(headers, ["pointsman-task", "x-pointsman-task"])
+                .map(|task| task.parse().unwrap_or(TaskClass::Other)),
+        }
+    }
+}
+
+/// Makes a header value of text; what does not fit becomes `?`.
+pub(super) fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| {
+        let plain: String =
+            text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+        HeaderValue::from_str(&plain).unwrap_or(HeaderValue::from_static("?"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Scope, Scopes};
+
+    fn caller(team: &str) -> Caller {
+        Caller { team: team.into(), scopes: Scopes::default().with(Scope::Route), ..Caller::local() }
+    }
+
+    #[test]
+    fn nobody_spends_in_another_teams_name() {
+        let mut headers = HeaderMap::new();
+        headers.insert("pointsman-team", HeaderValue::from_static("payments"));
+        headers.insert("x-pointsman-task", HeaderValue::from_static("code"));
+        assert_eq!(&*Tags::read(&headers, &caller("search"), None).team, "search");
+        let tags = Tags::read(&headers, &caller(""), Some("u\u{1b}[2J1"));
+        assert_eq!((&*tags.team, &*tags.user), ("payments", "u[2J1"));
+        assert_eq!(tags.task, Some(TaskClass::Code));
+    }
+
+    #[test]
+    fn tags_are_short_and_clean() {
+        let mut headers = HeaderMap::new();
+        let long = format!("é{}", "x".repeat(400));
+        headers.insert("pointsman-session", HeaderValue::from_bytes(long.as_bytes()).unwrap());
+        assert_eq!(Tags::read(&headers, &caller(""), None).session.len(), LONGEST);
+        assert_eq!(value("caf\u{e9} \u{7}"), "caf? ?");
+    }
+}

@@ -1,0 +1,159 @@
+//! Figures for Prometheus: counters of everything since the start, gauges of the moment.
+
+use std::fmt::Write as _;
+
+use super::{Gateway, now};
+use crate::ledger::Health;
+use crate::pricing::CostSum;
+use crate::telemetry::{BreakerState, Cell};
+use crate::units::Names;
+
+/// Writes the text exposition.
+pub(super) fn render(gateway: &Gateway) -> String {
+    let (snapshot, names) = gateway.live.snapshot();
+    let mut out = Page(String::with_capacity(8192));
+    let all = &snapshot.totals.all;
+    out.head("pointsman_requests_total", "counter", "Requests settled.");
+    out.line("pointsman_requests_total", &[], &all.requests.to_string());
+    out.head("pointsman_request_errors_total", "counter", "Requests that ended without an answer.");
+    out.line("pointsman_request_errors_total", &[], &all.errors.to_string());
+    out.head("pointsman_escalations_total", "counter", "Requests that went up their ladder.");
+    out.line("pointsman_escalations_total", &[], &all.escalated.to_string());
+    out.head("pointsman_refused_total", "counter", "Requests turned away at the gate.");
+    let refused = gateway.turned_away.load(std::sync::atomic::Ordering::Relaxed);
+    out.line("pointsman_refused_total", &[], &refused.to_string());
+    out.head("pointsman_requests_in_flight", "gauge", "Requests being served.");
+    out.line("pointsman_requests_in_flight", &[], &gateway.in_flight().to_string());
+    models(&mut out, &names, &snapshot.totals.models);
+    out.head("pointsman_team_cost_usd_total", "counter", "Cost by team; kind is known or estimated.");
+    for (at, cell) in snapshot.totals.teams.0.iter().enumerate() {
+        let team = names.teams().get(at).map_or("-", |name| name);
+        out.cost("pointsman_team_cost_usd_total", ("team", team), &cell.cost);
+    }
+    out.head("pointsman_policy_version", "gauge", "The policy in force.");
+    out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
+    health(&mut out, gateway);
+    let state = gateway.ledger.state();
+    out.head("pointsman_ledger_ok", "gauge", "Whether the ledger is being written.");
+    let fails = matches!(state.health, Health::Failing { .. });
+    out.line("pointsman_ledger_ok", &[], if fails { "0" } else { "1" });
+    out.head("pointsman_ledger_lost_total", "counter", "Entries that had to be given up.");
+    out.line("pointsman_ledger_lost_total", &[], &state.lost.to_string());
+    out.head("pointsman_uptime_seconds", "gauge", "Seconds since the start.");
+    out.line("pointsman_uptime_seconds", &[], &((now() - gateway.started).0 / 1_000_000).to_string());
+    out.0
+}
+
+fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
+    let named = || {
+        cells
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| cell.attempts > 0)
+            .map(|(at, cell)| (names.models().get(at).map_or("-", |name| &**name), cell))
+    };
+    let counters: [(&str, &str, fn(&Cell) -> u64); 3] = [
+        ("pointsman_model_calls_total", "Calls to a model.", |cell| cell.attempts),
+        ("pointsman_model_errors_total", "Calls that ended without an answer.", |cell| cell.errors),
+        ("pointsman_model_answers_total", "Requests that a model answered.", |cell| cell.requests),
+    ];
+    for (name, help, read) in counters {
+        out.head(name, "counter", help);
+        for (model, cell) in named() {
+            out.line(name, &[("model", model)], &read(cell).to_string());
+        }
+    }
+    out.head("pointsman_tokens_total", "counter", "Tokens by disjoint kind.");
+    for (model, cell) in named() {
+        let tokens = &cell.tokens;
+        let kinds = [
+            ("input", tokens.input),
+            ("cache_read", tokens.cache_read),
+            ("cache_write_5m", tokens.write_5m),
+            ("cache_write_1h", tokens.write_1h),
+            ("output", tokens.output),
+        ];
+        for (kind, count) in kinds {
+            out.line("pointsman_tokens_total", &[("model", model), ("kind", kind)], &count.to_string());
+        }
+    }
+    out.head("pointsman_cost_usd_total", "counter", "Cost by model; kind is known or estimated.");
+    for (model, cell) in named() {
+        out.cost("pointsman_cost_usd_total", ("model", model), &cell.cost);
+    }
+    out.head("pointsman_cost_unknown_total", "counter", "Calls whose cost is unknown; they are in no sum.");
+    for (model, cell) in named() {
+        out.line("pointsman_cost_unknown_total", &[("model", model)], &cell.cost.unknown.to_string());
+    }
+    out.head("pointsman_model_latency_ms", "gauge", "Latency of calls since the start, by quantile.");
+    for (model, cell) in named() {
+        let Some(found) = cell.latency.percentiles() else { continue };
+        for (quantile, millis) in [("0.5", found.p50), ("0.95", found.p95), ("0.99", found.p99)] {
+            out.line(
+                "pointsman_model_latency_ms",
+                &[("model", model), ("quantile", quantile)],
+                &millis.to_string(),
+            );
+        }
+    }
+}
+
+fn health(out: &mut Page, gateway: &Gateway) {
+    let models = gateway.providers.health(std::time::Instant::now());
+    out.head("pointsman_breaker_open", "gauge", "Whether a model is left alone after failures.");
+    for model in &models {
+        let open = if model.breaker == BreakerState::Closed { "0" } else { "1" };
+        out.line("pointsman_breaker_open", &[("provider", &model.provider), ("model", &model.model)], open);
+    }
+    out.head("pointsman_provider_in_flight", "gauge", "Calls under way.");
+    for model in &models {
+        let labels = [("provider", model.provider.as_str()), ("model", &model.model)];
+        out.line("pointsman_provider_in_flight", &labels, &model.in_flight.to_string());
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
+        self.0.push_str(name);
+        for (at, (key, text)) in labels.iter().enumerate() {
+            self.0.push(if at == 0 { '{' } else { ',' });
+            let _ = write!(self.0, "{key}=\"");
+            for c in text.chars() {
+                match c {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    c if c.is_control() => self.0.push(' '),
+                    c => self.0.push(c),
+                }
+            }
+            self.0.push('"');
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn cost(&mut self, name: &str, label: (&str, &str), cost: &CostSum) {
+        self.line(name, &[label, ("kind", "known")], &cost.known.usd());
+        self.line(name, &[label, ("kind", "estimated")], &cost.estimated.usd());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_cannot_break_the_page() {
+        let mut page = Page(String::new());
+        page.line("m", &[("model", "a\"} 1\n\\"), ("kind", "x")], "7");
+        assert_eq!(page.0, "m{model=\"a\\\"} 1 \\\\\",kind=\"x\"} 7\n");
+    }
+}

@@ -1,0 +1,372 @@
+//! One operation from arrival to settlement: calls, retries and climbs, whatever becomes of its client.
+//!
+//! Invariants: it runs in a task of its own, so a client that leaves cannot stop it half-way; every call is ended once in
+//! the engine and in the ledger; a client hears of an answer or of one error, never both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+use tokio::time::Instant as Clock;
+
+use super::body::Reply;
+use super::headers::{self, Tags};
+use super::requests::{InFlight, refuse};
+use super::{Gateway, call, now};
+use crate::access::Caller;
+use crate::classifier::Measures;
+use crate::config::gateway::{Durability, WhenFailing};
+use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened, Prompt};
+use crate::pricing::Cost;
+use crate::routing::{Check, ConfidenceSource, Status};
+use crate::session::{Arriving, Called, Dispatch, Follow, Placed};
+use crate::units::{Count, Span};
+use crate::wire::{ApiError, Ask, ErrorKind};
+
+/// An operation under way.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) ask: Ask,
+    /// The client's headers, for those that a provider understands.
+    pub(super) headers: HeaderMap,
+    pub(super) id: Arc<str>,
+    pub(super) placed: Placed,
+    /// Calls really made.
+    pub(super) calls: u32,
+    /// Calls made to the present model.
+    pub(super) tries: u32,
+    /// Attempts so far, refused ones included.
+    n: u32,
+    simulated: bool,
+    /// Why it left its first rung.
+    climbed: Option<&'static str>,
+    /// Held until the operation is over.
+    _place: InFlight,
+}
+
+/// What the client gets of an attempt.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// An answer in one piece.
+    Answer(bytes::Bytes),
+    /// Nothing; this is what to say where nothing follows.
+    Failed(ApiError),
+    /// A stream that the client has had already; the end of the line to it, where it is still there.
+    Streamed(Option<tokio::sync::mpsc::Sender<bytes::Bytes>>),
+}
+
+/// An attempt that is over.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) called: Called,
+    pub(super) outcome: Outcome,
+    /// After what wait the same model may be asked once more.
+    pub(super) retry: Option<Duration>,
+}
+
+/// The client's end: where its response goes.
+pub(super) type Client = oneshot::Sender<Response<Reply>>;
+
+/// Runs an operation and gives what its client gets.
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: &HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Result<Response<Reply>, ApiError> {
+    let operation = open(gateway, ask, pinned, headers, caller, place);
+    let (client, response) = oneshot::channel();
+    tokio::spawn(operation.work(client));
+    response.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+}
+
+/// Takes a request in: the engine decides, the ledger hears of it.
+fn open(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: &HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Operation {
+    let tags = Tags::read(headers, caller, ask.user());
+    let id = gateway.next_id();
+    let asked: Arc<str> = ask.model().into();
+    let found = ask.measures();
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let measures = Measures {
+        prompt_tokens: Some(found.estimated_prompt_tokens),
+        turn: Some(found.earlier_user_turns),
+        tools: Some(found.tools),
+        history: Some(small(found.earlier_bytes / 4)),
+        task: tags.task,
+    };
+    let prompt = ask.ask_text();
+    let at = now();
+    let arriving = Arriving {
+        id: Arc::clone(&id),
+        team: Arc::clone(&tags.team),
+        project: Arc::clone(&tags.project),
+        user: Arc::clone(&tags.user),
+        session: Arc::clone(&tags.session),
+        asked: Arc::clone(&asked),
+        pinned,
+        prompt,
+        measures,
+    };
+    let placed = gateway.live.arrive(arriving, at);
+    gateway.ledger.record(Entry::Opened(Box::new(Opened {
+        seq: placed.seq,
+        id: Arc::clone(&id),
+        at: placed.at,
+        team: tags.team,
+        project: tags.project,
+        user: tags.user,
+        session: tags.session,
+        key: Arc::clone(&caller.name),
+        asked,
+        pinned,
+        task: Some(placed.class),
+        confidence: placed.confidence,
+        classified: match placed.source {
+            ConfidenceSource::None => "none",
+            ConfidenceSource::Recorded => "recorded",
+            ConfidenceSource::Text => "text",
+            ConfidenceSource::Measures => "measures",
+        }
+        .into(),
+        turn: measures.turn,
+        tools: measures.tools,
+        history: measures.history,
+        prompt_hash: Some(Sha256::digest(ask.body()).into()),
+        prompt_bytes: ask.body().len() as u64,
+        route: Arc::clone(&placed.route),
+        rung: placed.send.rung,
+        policy_version: placed.policy_version,
+        reason: placed.reason.as_str().into(),
+        simulated: "".into(),
+    })));
+    let kept = &gateway.settings.ledger;
+    if kept.keep_prompts.iter().any(|route| **route == *placed.route) {
+        gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
+            seq: placed.seq,
+            kind: "prompt".into(),
+            body: ask.ask_text().into(),
+            expires_at: at + Span::days(i64::from(kept.keep_days)),
+        })));
+    }
+    Operation {
+        gateway: Arc::clone(gateway),
+        ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
+        headers: headers.clone(),
+        id,
+        placed,
+        calls: 0,
+        tries: 0,
+        n: 0,
+        simulated: false,
+        climbed: None,
+        _place: place,
+    }
+}
+
+impl Operation {
+    fn strict(&self) -> bool {
+        self.gateway.settings.ledger.durability == Durability::Strict
+    }
+
+    /// Waits for the disk where that is asked for; an error where policy says that nothing goes on without it.
+    async fn committed(&self) -> Result<(), ApiError> {
+        if !self.strict() {
+            return Ok(());
+        }
+        match self.gateway.ledger.commit().await {
+            Err(error) if self.gateway.settings.ledger.when_failing == WhenFailing::Refuse => {
+                Err(ApiError::new(ErrorKind::Overloaded, format!("the ledger cannot be written: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn work(mut self, client: Client) {
+        let mut client = Some(client);
+        let mut dispatch = self.placed.send.clone();
+        loop {
+            let started = Clock::now();
+            let mut attempted = call::attempt(&mut self, &dispatch, &mut client).await;
+            self.simulated |= attempted.called.simulated;
+            attempted.called.latency_ms = millis(started.elapsed());
+            let status = attempted.called.status;
+            let left = self.calls < self.gateway.settings.attempts;
+            let again = attempted.retry.is_some() && left && !client.as_ref().is_none_or(Client::is_closed);
+            let ended = self.ended_entry(&attempted.called);
+            let (cost, follow) = self.gateway.live.ended(self.placed.seq, attempted.called, again);
+            self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.n += 1;
+            match follow {
+                Follow::Again => {
+                    tokio::time::sleep(attempted.retry.unwrap_or_default()).await;
+                }
+                Follow::Climb(next, why) => {
+                    self.climbed = Some(why);
+                    self.tries = 0;
+                    dispatch = next;
+                }
+                Follow::Answer { cost } => {
+                    self.gateway.ledger.record(Entry::Closed(Closed {
+                        seq: self.placed.seq,
+                        status,
+                        at: now(),
+                    }));
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model);
+                    self.answer(attempted.outcome, &dispatch, cost, client).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands the client what became of its request.
+    async fn answer(self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, client: Option<Client>) {
+        let durable = self.committed().await;
+        match outcome {
+            Outcome::Streamed(line) => {
+                // A comment is no event: clients pass over it, and whoever wants the cost finds it.
+                if let (Some(line), Some(amount)) = (line, cost.amount()) {
+                    let comment = format!(": pointsman-cost-usd {}\n\n", amount.usd());
+                    let _ = line.try_send(comment.into());
+                }
+            }
+            Outcome::Answer(body) => {
+                let response = match durable {
+                    Ok(()) => {
+                        let mut response = super::requests::json(StatusCode::OK, body);
+                        self.sign(response.headers_mut(), dispatch);
+                        price(response.headers_mut(), cost);
+                        response
+                    }
+                    Err(error) => refuse(self.ask.dialect(), &error),
+                };
+                if let Some(client) = client {
+                    let _ = client.send(response);
+                }
+            }
+            Outcome::Failed(error) => {
+                let mut response = refuse(self.ask.dialect(), &error);
+                self.sign(response.headers_mut(), dispatch);
+                price(response.headers_mut(), cost);
+                if let Some(client) = client {
+                    let _ = client.send(response);
+                }
+            }
+        }
+    }
+
+    /// Writes into headers what an answer says of itself.
+    pub(super) fn sign(&self, into: &mut HeaderMap, dispatch: &Dispatch) {
+        let id = headers::value(&self.id);
+        into.insert("x-request-id", id.clone());
+        into.insert("request-id", id.clone());
+        into.insert(headers::OPERATION, id);
+        into.insert(headers::MODEL, headers::value(&dispatch.model));
+        into.insert(headers::RUNG, headers::value(&dispatch.name));
+        into.insert(headers::ROUTE, headers::value(&self.placed.route));
+        into.insert(headers::REASON, headers::value(self.climbed.unwrap_or(&self.placed.reason)));
+        into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
+        into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
+        if self.simulated {
+            into.insert(headers::SIMULATED, HeaderValue::from_static("true"));
+        }
+    }
+
+    /// Marks the operation as made up.
+    pub(super) fn simulates(&mut self) {
+        self.simulated = true;
+    }
+
+    /// Tells the ledger that a call begins, and waits for the disk where that is asked for.
+    ///
+    /// # Errors
+    /// Where nothing may be spent without a record.
+    pub(super) async fn begins(&mut self, dispatch: &Dispatch, provider: &Arc<str>) -> Result<(), ApiError> {
+        self.record_start(dispatch, provider);
+        self.calls += 1;
+        self.tries += 1;
+        self.committed().await
+    }
+
+    /// Writes the start of an attempt into the ledger.
+    pub(super) fn record_start(&self, dispatch: &Dispatch, provider: &Arc<str>) {
+        let gateway = &self.gateway;
+        gateway.ledger.record(Entry::AttemptStarted(Box::new(AttemptStarted {
+            seq: self.placed.seq,
+            n: self.n,
+            at: now(),
+            asked: Arc::clone(&dispatch.model),
+            model: Arc::clone(&dispatch.model),
+            provider: Arc::clone(provider),
+            rung: dispatch.rung,
+            prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
+                .unwrap_or_default(),
+            price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),
+        })));
+    }
+
+    fn ended_entry(&self, called: &Called) -> AttemptEnded {
+        let gateway = &self.gateway;
+        let billed = called.billed.as_ref().unwrap_or(&called.model);
+        AttemptEnded {
+            seq: self.placed.seq,
+            n: self.n,
+            model: called.billed.clone().unwrap_or_else(|| "".into()),
+            usage: called.usage,
+            estimated: called.estimated || called.write_ttl == crate::record::WriteTtl::Assumed,
+            cost: Cost::Known(crate::units::Pico::ZERO),
+            price: gateway.prices.at(gateway.live.book(), billed, self.placed.at),
+            status: called.status,
+            check: called.check,
+            error: called.error.as_str().into(),
+            latency_ms: Some(called.latency_ms),
+            ttft_ms: called.ttft_ms,
+        }
+    }
+}
+
+fn price(into: &mut HeaderMap, cost: Cost) {
+    let kind = match cost {
+        Cost::Known(_) => "known",
+        Cost::Estimated(_) => "estimated",
+        Cost::Unknown(_) => "unknown",
+    };
+    into.insert(headers::COST_KIND, HeaderValue::from_static(kind));
+    if let Some(amount) = cost.amount() {
+        into.insert(headers::COST, headers::value(&amount.usd()));
+    }
+}
+
+/// Gives whole milliseconds, as many as a log holds.
+pub(super) fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Makes the end of an attempt that was never a call.
+pub(super) fn not_made(dispatch: &Dispatch, provider: &Arc<str>, error: ApiError) -> Attempted {
+    Attempted {
+        called: Called {
+            model: Arc::clone(&dispatch.model),
+            provider: Arc::clone(provider),
+            usage: crate::pricing::Usage::NONE,
+            status: Status::Unavailable,
+            check: Check::None,
+            error: error.message.clone(),
+            ..Called::default()
+        },
+        outcome: Outcome::Failed(error),
+        retry: None,
+    }
+}

@@ -1,0 +1,129 @@
+//! The listener: connections in, limits on how many, how large and how slow, and an end that leaves nobody hanging.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::{Gateway, requests};
+
+/// Why the gateway cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be understood or taken.
+    #[error(
+        "cannot listen on {address}: {source}\nhint: is another program there? `--listen 127.0.0.1:0` takes a free port"
+    )]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Beyond loopback nobody is let in without a key.
+    #[error(
+        "{address} is reachable from other machines, and there are no keys\n\
+         hint: `pointsman keys add NAME --team TEAM` makes one; or listen on 127.0.0.1"
+    )]
+    NoKeys {
+        /// The address.
+        address: String,
+    },
+}
+
+/// A gateway that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// Where it is taken or not to be understood, or lies beyond loopback while there are no keys.
+    pub async fn bind(gateway: Arc<Gateway>, address: &str) -> Result<Self, ServeError> {
+        let fails = |source| ServeError::Listen { address: address.to_owned(), source };
+        let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(fails)?.collect();
+        // A name may stand for several addresses: all have to be loopback.
+        if gateway.access.is_empty() && found.iter().any(|address| !address.ip().is_loopback()) {
+            return Err(ServeError::NoKeys { address: address.to_owned() });
+        }
+        let listener = TcpListener::bind(found.as_slice()).await.map_err(fails)?;
+        let address = listener.local_addr().map_err(fails)?;
+        let _ = gateway.address.set(format!("http://{address}"));
+        Ok(Self { listener, gateway, address })
+    }
+
+    /// Gives the address that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` says so, then lets what is in flight finish within the drain time. Gives the number of
+    /// requests that were still not done then.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> usize {
+        let limits = self.gateway.settings.limits.clone();
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.header_seconds))
+            .max_buf_size(limits.headers)
+            .pipeline_flush(true);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                changed = stop.wait_for(|stop| *stop) => {
+                    drop(changed);
+                    break;
+                }
+            };
+            let Ok((socket, _)) = accepted else {
+                // Out of file descriptors, most likely: let some go first.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(
+                    connections = limits.connections,
+                    "turned a connection away: limits.connections"
+                );
+                continue;
+            };
+            let _ = socket.set_nodelay(true);
+            let gateway = Arc::clone(&self.gateway);
+            let service = service_fn(move |request| {
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, Infallible>(requests::handle(gateway, request).await) }
+            });
+            let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), service));
+            tokio::spawn(async move {
+                // A connection that breaks is the client's affair; its operation goes on in a task of its own.
+                let _ = connection.await;
+                drop(place);
+            });
+        }
+        self.gateway.drain();
+        drop(self.listener);
+        let patience = Duration::from_secs(self.gateway.settings.drain_seconds);
+        let idle = async {
+            graceful.shutdown().await;
+            // Operations outlive their connections.
+            while self.gateway.in_flight() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, idle).await;
+        self.gateway.in_flight()
+    }
+}

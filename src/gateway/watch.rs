@@ -1,0 +1,62 @@
+//! What the gateway says of itself: for the console's header and Models screen, and for those attached.
+
+use super::{Gateway, now};
+use crate::ledger::Health;
+use crate::session::{Breaker, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
+use crate::telemetry::{BreakerState, QuotaLeft};
+use crate::units::Span;
+
+/// Gives the picture of this moment.
+pub fn live_status(gateway: &Gateway) -> LiveStatus {
+    let at = now();
+    let in_ms = |millis: u64| at + Span(i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX / 4));
+    let room =
+        |left: Option<QuotaLeft>| left.map(|left| Headroom { left: left.remaining, limit: Some(left.limit) });
+    let found = gateway.providers.health(std::time::Instant::now());
+    let models: Vec<ModelHealth> = found
+        .into_iter()
+        .map(|health| ModelHealth {
+            breaker: match health.breaker {
+                BreakerState::Closed if health.blocked_ms > 0 => {
+                    Breaker::Open { until: in_ms(health.blocked_ms) }
+                }
+                BreakerState::Closed => Breaker::Closed,
+                BreakerState::Open { for_ms } => Breaker::Open { until: in_ms(for_ms) },
+                BreakerState::HalfOpen => Breaker::HalfOpen,
+            },
+            in_flight: u64::from(health.in_flight),
+            requests: room(health.requests),
+            tokens: room(health.tokens),
+            resets: health.tokens.into_iter().chain(health.requests).map(|left| in_ms(left.resets_ms)).max(),
+            last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
+            simulated: health.simulated,
+            provider: health.provider,
+            model: health.model,
+        })
+        .collect();
+    let mut simulated_providers: Vec<String> =
+        models.iter().filter(|model| model.simulated).map(|model| model.provider.clone()).collect();
+    simulated_providers.dedup();
+    let state = gateway.ledger.state();
+    let severity = match state.health {
+        Health::Ok if state.lost == 0 => Severity::Fine,
+        Health::Ok | Health::Behind { .. } => Severity::Warning,
+        Health::Failing { .. } => Severity::Failure,
+    };
+    let text = match &state.health {
+        Health::Ok if state.lost > 0 => format!("{} entries lost", state.lost),
+        Health::Ok => String::new(),
+        health => health.to_string(),
+    };
+    LiveStatus {
+        address: gateway.address().to_owned(),
+        started: gateway.started,
+        simulated: !simulated_providers.is_empty(),
+        simulated_providers,
+        models,
+        open: gateway.live.open() as u64,
+        ledger: LedgerState { text, severity },
+        keys: gateway.access.usable(at) as u64,
+        draining: gateway.is_draining(),
+    }
+}

@@ -1,0 +1,293 @@
+//! The ledger when the program is killed or the disk is full: a child process writes, the test kills it for real, and
+//! every charge that the child was told is committed must be there, once, to the pico-dollar.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first fault")]
+#![expect(clippy::print_stdout, reason = "the child tells its parent by standard output")]
+
+#[path = "support/ledger.rs"]
+mod made;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use pointsman::ledger::{
+    Durability, Entry, Health, Ledger, LedgerError, LedgerFile, LedgerOptions, Range, Recovery, Totals,
+};
+
+use made::{fold, interrupted, opened, operation, started, wait};
+
+/// The entries of an operation that is under way.
+fn begun(seq: u64) -> [Entry; 3] {
+    [
+        Entry::Opened(Box::new(opened(seq))),
+        Entry::AttemptStarted(Box::new(started(seq, 0))),
+        Entry::Progress { seq, n: 0, delivered: seq },
+    ]
+}
+
+/// Says to this test program that it is the child, and what to do.
+const ROLE: &str = "POINTSMAN_TEST_LEDGER_ROLE";
+/// Where the child's ledger is.
+const FOLDER: &str = "POINTSMAN_TEST_LEDGER_FOLDER";
+
+fn options(folder: &Path) -> LedgerOptions {
+    LedgerOptions { durability: Durability::Strict, ..made::options(folder) }
+}
+
+/// The child's part: does nothing unless this program was started as one.
+#[test]
+fn child() {
+    let (Ok(role), Ok(folder)) = (std::env::var(ROLE), std::env::var(FOLDER)) else { return };
+    let options = options(Path::new(&folder));
+    match role.as_str() {
+        "write" => write(options),
+        "recover" => {
+            say("recovering");
+            let (_ledger, found) = Ledger::open(options).unwrap();
+            say(&format!("recovered {}", found.settled_attempts));
+            linger();
+        }
+        "fill" => fill(&options),
+        other => panic!("no such role: {other}"),
+    }
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\nsays {line}").and_then(|()| out.flush()).unwrap();
+}
+
+/// Waits for the parent's kill.
+fn linger() {
+    let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+/// Writes operations without end; of every third only the beginning.
+fn write(options: LedgerOptions) {
+    let (ledger, found) = Ledger::open(options).unwrap();
+    for seq in found.next_seq..found.next_seq + 1_000_000 {
+        if seq % 3 == 0 {
+            ledger.record_all(begun(seq));
+        } else {
+            ledger.record_all(operation(seq));
+        }
+        // Some are waited for, the others are on their way when the kill comes.
+        if seq % 2 == 0 {
+            wait(ledger.commit()).unwrap();
+            say(&format!("committed {seq}"));
+        }
+    }
+}
+
+/// Writes until the disk is full, tells, and goes on when there is room again.
+fn fill(options: &LedgerOptions) {
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    let mut committed = 0;
+    for seq in 1..100_000 {
+        ledger.record_all(operation(seq));
+        match wait(ledger.commit()) {
+            Ok(()) => committed = seq,
+            Err(error) => {
+                say(&format!("failed {seq} {}", error.to_string().replace('\n', " ")));
+                let state = ledger.state();
+                assert!(matches!(state.health, Health::Failing { lost: 0, .. }), "{state:?}");
+                say(&format!("state {}", state.health));
+                break;
+            }
+        }
+    }
+    say(&format!("committed {committed}"));
+    linger();
+    // Unless killed: there is room now.
+    let mut tries = 0;
+    while let Err(error) = wait(ledger.commit()) {
+        tries += 1;
+        assert!(tries < 1_000_000 && matches!(error, LedgerError::Late { .. }), "{error}");
+    }
+    say("written after all");
+    linger();
+}
+
+struct Writer {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    input: Option<ChildStdin>,
+}
+
+impl Writer {
+    fn start(role: &str, folder: &Path, shell: Option<&str>) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut command = match shell {
+            Some(before) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut process = command
+            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+            .env(ROLE, role)
+            .env(FOLDER, folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let keep = process.stdin.take();
+        Self { process, out, input: keep }
+    }
+
+    /// Gives the next thing that the child says; `None` at its end.
+    fn hear(&mut self) -> Option<String> {
+        let mut line = String::new();
+        while self.out.read_line(&mut line).unwrap() > 0 {
+            if let Some(said) = line.strip_prefix("says ") {
+                return Some(said.trim().to_owned());
+            }
+            line.clear();
+        }
+        None
+    }
+
+    fn hear_about(&mut self, word: &str) -> String {
+        loop {
+            let said = self.hear().unwrap_or_else(|| panic!("the child ended without a word of {word}"));
+            if let Some(rest) = said.strip_prefix(word) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    /// Kills the child as `kill -9` does, and gives the last operation that it said is committed.
+    fn kill(mut self) -> u64 {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let mut last = 0;
+        while let Some(said) = self.hear() {
+            if let Some(seq) = said.strip_prefix("committed ") {
+                last = seq.parse().unwrap_or(last);
+            }
+        }
+        last
+    }
+}
+
+/// What the ledger must hold when operations up to `newest` were begun and every third was never ended.
+fn expected(newest: u64) -> Totals {
+    let mut totals = fold((1..=newest).filter(|seq| seq % 3 != 0));
+    for seq in (3..=newest).step_by(3) {
+        let (cost, model, team) = interrupted(seq, seq);
+        totals.add(&model, &team, cost);
+    }
+    totals
+}
+
+fn prove(folder: &Path) -> u64 {
+    let file = LedgerFile::open(&options(folder).path).unwrap();
+    let report = file.check(|_, _| true).unwrap();
+    assert!(report.is_sound(), "{report}");
+    let newest = file.newest().unwrap();
+    assert_eq!(report.totals, expected(newest), "to the pico-dollar, up to operation {newest}");
+    assert_eq!(file.totals(&Range::default(), |_| true).unwrap(), report.totals);
+    newest
+}
+
+#[test]
+fn a_kill_loses_no_charge_that_was_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..=6 {
+        let mut child = Writer::start("write", folder.path(), None);
+        let mut acknowledged = 0;
+        for _ in 0..round * 15 {
+            acknowledged = child.hear_about("committed").parse().unwrap();
+        }
+        acknowledged = acknowledged.max(child.kill());
+        let left = LedgerFile::open(&options(folder.path()).path).unwrap().newest().unwrap();
+        assert!(
+            left >= acknowledged,
+            "a reader sees all of it, before anyone recovers: {left} of {acknowledged}"
+        );
+        let (ledger, found) = Ledger::open(options(folder.path())).unwrap();
+        assert!(found.next_seq > acknowledged, "{} after {acknowledged}", found.next_seq);
+        assert!(found.settled_attempts > 0);
+        // An operation whose entries reached the disk only in part is settled like any that was under way.
+        ledger.close().unwrap();
+        let newest = prove(folder.path());
+        assert_eq!(newest + 1, found.next_seq);
+    }
+}
+
+#[test]
+fn a_kill_during_recovery_settles_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (ledger, _) =
+        Ledger::open(LedgerOptions { durability: Durability::Normal, ..options.clone() }).unwrap();
+    for seq in (3..=9_000).step_by(3) {
+        ledger.record_all(begun(seq));
+    }
+    ledger.close().unwrap();
+    let mut settled = 0;
+    for round in 0..12u32 {
+        let mut child = Writer::start("recover", folder.path(), None);
+        child.hear_about("recovering");
+        // Each round lets it come a little further.
+        for spin in 0..round * 400_000 {
+            std::hint::black_box(spin);
+        }
+        child.process.kill().unwrap();
+        child.process.wait().unwrap();
+        while let Some(said) = child.hear() {
+            if let Some(count) = said.strip_prefix("recovered ") {
+                settled += count.parse::<u64>().unwrap();
+            }
+        }
+        assert!(settled <= 3_000, "told of {settled} settlements of 3,000 open calls");
+    }
+    let (ledger, Recovery { totals, next_seq, .. }) = Ledger::open(options.clone()).unwrap();
+    ledger.close().unwrap();
+    let mut expected = Totals::default();
+    for seq in (3..=9_000).step_by(3) {
+        let (cost, model, team) = interrupted(seq, seq);
+        expected.add(&model, &team, cost);
+    }
+    assert_eq!((totals, next_seq), (expected, 9_001));
+    let report = LedgerFile::open(&options.path).unwrap().check(|_, _| true).unwrap();
+    assert!(report.is_sound(), "{report}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    // A file that may not grow is what a full disk looks like to its writer.
+    let limit = "trap '' XFSZ; ulimit -S -f 700";
+    let mut child = Writer::start("fill", folder.path(), Some(limit));
+    let reason = child.hear_about("failed");
+    assert!(reason.contains("disk is full") || reason.contains("input or output"), "{reason}");
+    assert!(child.hear_about("state").starts_with("NOT WRITING since"), "a screen says it");
+    let committed: u64 = child.hear_about("committed").parse().unwrap();
+    assert!(committed > 10, "{committed}");
+    let path = options(folder.path()).path;
+    assert_eq!(
+        LedgerFile::open(&path).unwrap().totals(&Range::default(), |_| true).unwrap(),
+        fold(1..=committed),
+        "what was committed stays, and can be read while the disk is full"
+    );
+    let raised = Command::new("prlimit")
+        .args(["--fsize=unlimited:unlimited", "--pid", &child.process.id().to_string()])
+        .status();
+    let mut expected = committed;
+    if raised.is_ok_and(|status| status.success()) {
+        writeln!(child.input.as_mut().unwrap(), "go on").unwrap();
+        child.hear_about("written after all");
+        expected += 1;
+    }
+    child.kill();
+    let (ledger, found) = Ledger::open(options(folder.path())).unwrap();
+    ledger.close().unwrap();
+    assert_eq!(found.totals, fold(1..=expected));
+    assert!(LedgerFile::open(&path).unwrap().check(|_, _| true).unwrap().is_sound());
+}

@@ -1,0 +1,127 @@
+//! What a finished answer becomes on its way to a client of another dialect.
+
+use bytes::Bytes;
+use pointsman::routing::Check;
+use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{Finish, answer};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{PROVIDERS, answered, ask, asked, words};
+
+/// The same answer in each provider's words: a text, a call, and usage with cached tokens.
+fn whole(from: Dialect) -> Value {
+    match from {
+        OpenAiChat => {
+            json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"message":{"role":"assistant","content":"Hé","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],
+            "usage":{"prompt_tokens":100,"completion_tokens":20,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":5}}})
+        }
+        AnthropicMessages => {
+            json!({"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"text","text":"Hé"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"a":1}}],
+            "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20,"output_tokens_details":{"thinking_tokens":5}}})
+        }
+        _ => {
+            json!({"candidates":[{"content":{"role":"model","parts":[{"text":"t","thought":true},{"text":"Hé"},{"functionCall":{"name":"f","args":{"a":1}}}]},"finishReason":"STOP","index":0}],
+            "usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":60,"candidatesTokenCount":15,"thoughtsTokenCount":5,"totalTokenCount":120},"modelVersion":"gemini-x","responseId":"R1"})
+        }
+    }
+}
+
+#[test]
+fn every_answer_reaches_every_client() {
+    for from in PROVIDERS {
+        let call = match from {
+            OpenAiChat => "call_1".to_owned(),
+            AnthropicMessages => "toolu_1".to_owned(),
+            _ => answered(&asked(OpenAiChat, false), Gemini, &whole(Gemini)).0["choices"][0]["message"]["tool_calls"][0]["id"].as_str().unwrap().to_owned(),
+        };
+        assert!(call.len() <= 40, "OpenAI takes no longer ids: {call}");
+        let (chat, check) = answered(&asked(OpenAiChat, false), from, &whole(from));
+        assert_eq!(check, Check::Passed);
+        assert_eq!(chat["choices"][0]["message"]["content"], "Hé");
+        assert_eq!(
+            chat["choices"][0]["message"]["tool_calls"][0],
+            json!({"id":call,"type":"function","function":{"name":"f","arguments":"{\"a\":1}"}})
+        );
+        assert_eq!(chat["choices"][0]["finish_reason"], "tool_calls");
+        assert_eq!(chat["usage"]["prompt_tokens"], 100, "{from}");
+        assert_eq!(chat["usage"]["prompt_tokens_details"]["cached_tokens"], 60);
+        assert_eq!(
+            (
+                &chat["usage"]["completion_tokens"],
+                &chat["usage"]["completion_tokens_details"]["reasoning_tokens"]
+            ),
+            (&json!(20), &json!(5))
+        );
+        let (message, _) = answered(&asked(AnthropicMessages, false), from, &whole(from));
+        let content = message["content"].as_array().unwrap();
+        assert_eq!(
+            content[content.len() - 2..],
+            [
+                json!({"type":"text","text":"Hé"}),
+                json!({"type":"tool_use","id":call,"name":"f","input":{"a":1}})
+            ]
+        );
+        assert_eq!((&message["stop_reason"], &message["type"]), (&json!("tool_use"), &json!("message")));
+        assert_eq!(
+            (
+                &message["usage"]["input_tokens"],
+                &message["usage"]["cache_read_input_tokens"],
+                &message["usage"]["output_tokens"]
+            ),
+            (&json!(40), &json!(60), &json!(20))
+        );
+        let (response, _) = answered(&asked(OpenAiResponses, false), from, &whole(from));
+        assert_eq!(response["output"][0]["content"][0]["text"], "Hé");
+        assert_eq!(
+            (&response["output"][1]["call_id"], &response["output"][1]["arguments"]),
+            (&json!(call), &json!("{\"a\":1}"))
+        );
+        assert_eq!(
+            (&response["status"], &response["metadata"], &response["created_at"]),
+            (&json!("completed"), &json!({"k":"v"}), &json!(1_700_000_000))
+        );
+        assert_eq!(
+            (&response["usage"]["input_tokens"], &response["usage"]["total_tokens"]),
+            (&json!(100), &json!(120))
+        );
+    }
+}
+
+#[test]
+fn a_blocked_prompt_is_told_as_filtered() {
+    let body = json!({"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4,"totalTokenCount":4}});
+    let read = answer(Gemini, &asked(OpenAiChat, false), Bytes::from(body.to_string())).unwrap();
+    assert_eq!((read.finish, read.check), (Finish::Filtered, Check::Failed));
+    assert_eq!(answered(&asked(AnthropicMessages, false), Gemini, &body).0["stop_reason"], "refusal");
+    assert_eq!(
+        answered(&asked(OpenAiResponses, false), Gemini, &body).0["incomplete_details"]["reason"],
+        "content_filter"
+    );
+}
+
+#[test]
+fn json_comes_out_of_its_fence_where_the_provider_has_no_json_mode() {
+    let wants = json!({"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_object"}});
+    let said = |text: &str| json!({"id":"msg_1","type":"message","content":[{"type":"text","text":text}],"stop_reason":"end_turn"});
+    for (text, want, check) in [
+        ("```json\n{\"a\":1}\n```\n", "{\"a\":1}", Check::Passed),
+        ("{\"a\":1}", "{\"a\":1}", Check::Passed),
+        ("```\nwords\n```", "```\nwords\n```", Check::Failed),
+        ("Here: {}", "Here: {}", Check::Failed),
+    ] {
+        let (chat, checked) = answered(&ask(OpenAiChat, &wants), AnthropicMessages, &said(text));
+        assert_eq!((&chat["choices"][0]["message"]["content"], checked), (&json!(want), check));
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_answer_survives_the_way_there_and_back(text in words(), arguments in prop::collection::btree_map("[a-z]{1,3}", words(), 0..3)) {
+        let body = json!({"id":"1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":text,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":json!(arguments).to_string()}}]},"finish_reason":"tool_calls"}]});
+        let (message, _) = answered(&asked(AnthropicMessages, false), OpenAiChat, &body);
+        let (back, _) = answered(&asked(OpenAiChat, false), AnthropicMessages, &message);
+        prop_assert_eq!(&back["choices"][0]["message"]["content"], &body["choices"][0]["message"]["content"]);
+        prop_assert_eq!(&back["choices"][0]["message"]["tool_calls"], &body["choices"][0]["message"]["tool_calls"]);
+    }
+}

@@ -1,0 +1,246 @@
+//! What a request becomes on its way to a provider of another dialect, and what is refused on it.
+
+use bytes::Bytes;
+use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{Ask, Sending, WireError};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{ask, refused, sent, words};
+
+fn chat_request() -> Value {
+    json!({"model":"auto","messages":[
+        {"role":"system","content":"Be brief."},
+        {"role":"developer","content":[{"type":"text","text":"No jokes.","cache_control":{"type":"ephemeral"}}]},
+        {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO","detail":"low"}}]},
+        {"role":"assistant","content":"I look.","tool_calls":[
+            {"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Basel\",\"n\":1.5}"}},
+            {"id":"call.2","type":"function","function":{"name":"clock","arguments":""}}]},
+        {"role":"tool","tool_call_id":"call_1","content":"12 degrees"},
+        {"role":"tool","tool_call_id":"call.2","content":"noon"},
+        {"role":"user","content":"And tomorrow?"}],
+        "tools":[{"type":"function","function":{"name":"weather","description":"Looks it up.","strict":true,"parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}},
+                 {"type":"function","function":{"name":"clock"}}],
+        "tool_choice":"required","max_completion_tokens":300,"temperature":0.70,"top_p":0.9,"stop":["END"],"seed":7,"stream":true,
+        "presence_penalty":0,"user":"u-1","metadata":{"a":"b"},"store":true,"n":1,"logprobs":false,"logit_bias":{}})
+}
+
+#[test]
+fn chat_becomes_messages() {
+    let got = sent(OpenAiChat, &chat_request(), AnthropicMessages, "claude-opus-4-6");
+    let want = json!({"model":"claude-opus-4-6","max_tokens":300,
+        "system":[{"type":"text","text":"Be brief."},{"type":"text","text":"No jokes.","cache_control":{"type":"ephemeral"}}],
+        "messages":[
+            {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]},
+            {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.5}},{"type":"tool_use","id":"call_2","name":"clock","input":{}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"12 degrees"},{"type":"tool_result","tool_use_id":"call_2","content":"noon"},{"type":"text","text":"And tomorrow?"}]}],
+        "tools":[{"name":"weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]},"strict":true},
+                 {"name":"clock","input_schema":{"type":"object","properties":{}}}],
+        "tool_choice":{"type":"any"},"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u-1"},"stream":true});
+    assert_eq!(got, want);
+}
+
+#[test]
+fn chat_becomes_gemini() {
+    let got = sent(OpenAiChat, &chat_request(), Gemini, "gemini-2.5-flash");
+    let want = json!({"systemInstruction":{"parts":[{"text":"Be brief."},{"text":"No jokes."}]},
+        "contents":[
+            {"role":"user","parts":[{"text":"Weather here?"},{"inlineData":{"mimeType":"image/png","data":"iVBO"}}]},
+            {"role":"model","parts":[{"text":"I look."},{"functionCall":{"name":"weather","args":{"city":"Basel","n":1.5}}},{"functionCall":{"name":"clock","args":{}}}]},
+            {"role":"user","parts":[{"functionResponse":{"name":"weather","response":{"output":"12 degrees"}}},{"functionResponse":{"name":"clock","response":{"output":"noon"}}},{"text":"And tomorrow?"}]}],
+        "tools":[{"functionDeclarations":[{"name":"weather","description":"Looks it up.","parametersJsonSchema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}},{"name":"clock","description":""}]}],
+        "toolConfig":{"functionCallingConfig":{"mode":"ANY"}},
+        "generationConfig":{"maxOutputTokens":300,"temperature":0.70,"topP":0.9,"seed":7,"stopSequences":["END"]}});
+    assert_eq!(got, want);
+    let marked = sent(OpenAiChat, &chat_request(), Gemini, "gemini-3-pro");
+    assert_eq!(marked["contents"][1]["parts"][1]["thoughtSignature"], "skip_thought_signature_validator");
+    assert_eq!(marked["contents"][1]["parts"][2].get("thoughtSignature"), None);
+}
+
+#[test]
+fn a_schema_for_the_answer_arrives_in_its_own_order() {
+    let schema = r#"{"type":"object","properties":{"zeta":{"type":"string"},"alpha":{"type":"number"}},"required":["zeta"],"additionalProperties":false}"#;
+    let body = format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"response_format":{{"type":"json_schema","json_schema":{{"name":"n","strict":true,"schema":{schema}}}}}}}"#
+    );
+    let asked = Ask::read(OpenAiChat, Bytes::from(body)).unwrap();
+    for (to, around) in [
+        (
+            AnthropicMessages,
+            format!(r#""output_config":{{"format":{{"type":"json_schema","schema":{schema}}}}}"#),
+        ),
+        (Gemini, format!(r#""responseMimeType":"application/json","responseJsonSchema":{schema}"#)),
+    ] {
+        let body = asked.body_for(to, "m", &Sending::default()).unwrap();
+        assert!(std::str::from_utf8(&body).unwrap().contains(&around), "{body:?}");
+    }
+}
+
+fn messages_request() -> Value {
+    json!({"model":"auto","max_tokens":500,"system":[{"type":"text","text":"One.","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"Two."}],
+        "messages":[{"role":"user","content":"Hi"},
+            {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"Hello"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"b":1,"a":[2]}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,"content":[{"type":"text","text":"no"},{"type":"image","source":{"type":"url","url":"https://x/y.png"}}]},{"type":"text","text":"Go on","cache_control":{"type":"ephemeral"}}]}],
+        "tools":[{"name":"f","description":"d","input_schema":{"type":"object"}}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true},
+        "stop_sequences":["Z"],"temperature":0.5,"metadata":{"user_id":"u"},"thinking":{"type":"enabled","budget_tokens":4096},"stream":true})
+}
+
+#[test]
+fn messages_become_chat() {
+    let got = sent(AnthropicMessages, &messages_request(), OpenAiChat, "gpt-4.1");
+    let want = json!({"model":"gpt-4.1","messages":[
+        {"role":"system","content":"One.\n\nTwo."},{"role":"user","content":"Hi"},
+        {"role":"assistant","content":"Hello","tool_calls":[{"id":"toolu_1","type":"function","function":{"name":"f","arguments":"{\"a\":[2],\"b\":1}"}}]},
+        {"role":"tool","tool_call_id":"toolu_1","content":"no"},
+        {"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}},{"type":"text","text":"Go on"}]}],
+        "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}],
+        "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,
+        "max_tokens":500,"temperature":0.5,"stop":["Z"],"stream":true,"stream_options":{"include_usage":true}});
+    assert_eq!(got, want);
+    let thinker = sent(AnthropicMessages, &messages_request(), OpenAiChat, "o4-mini");
+    assert_eq!(
+        (&thinker["reasoning_effort"], &thinker["max_completion_tokens"]),
+        (&json!("medium"), &json!(500))
+    );
+    assert_eq!(thinker.get("max_tokens"), None);
+}
+
+#[test]
+fn responses_become_all_three() {
+    let body = json!({"model":"auto","instructions":"Be kind.","input":[
+        {"role":"user","content":[{"type":"input_text","text":"Sum"},{"type":"input_image","image_url":"data:image/gif;base64,R0","detail":"auto"}]},
+        {"type":"reasoning","id":"rs","summary":[]},
+        {"type":"function_call","call_id":"c1","name":"add","arguments":"{\"a\":1}"},
+        {"type":"function_call_output","call_id":"c1","output":"2"}],
+        "tools":[{"type":"function","name":"add","parameters":{"type":"object"},"strict":false}],"tool_choice":"auto",
+        "reasoning":{"effort":"low"},"text":{"format":{"type":"json_object"}},"max_output_tokens":4000,"store":false,"include":["reasoning.encrypted_content"]});
+    let chat = sent(OpenAiResponses, &body, OpenAiChat, "gpt-4.1");
+    assert_eq!(
+        chat,
+        json!({"model":"gpt-4.1","messages":[{"role":"system","content":"Be kind."},
+            {"role":"user","content":[{"type":"text","text":"Sum"},{"type":"image_url","image_url":{"url":"data:image/gif;base64,R0","detail":"auto"}}]},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}]},
+            {"role":"tool","tool_call_id":"c1","content":"2"}],
+            "tools":[{"type":"function","function":{"name":"add","parameters":{"type":"object"}}}],"tool_choice":"auto","max_tokens":4000,
+            "response_format":{"type":"json_object"}})
+    );
+    let messages = sent(OpenAiResponses, &body, AnthropicMessages, "claude-opus-4-6");
+    assert_eq!(
+        messages["messages"][2]["content"][0],
+        json!({"type":"tool_result","tool_use_id":"c1","content":"2"})
+    );
+    assert_eq!(messages.get("thinking"), None, "not in the middle of calls whose thoughts were not kept");
+    let gemini = sent(OpenAiResponses, &body, Gemini, "gemini-2.5-flash");
+    assert_eq!(
+        gemini["generationConfig"],
+        json!({"maxOutputTokens":4000,"responseMimeType":"application/json","thinkingConfig":{"thinkingBudget":1024}})
+    );
+    let short = sent(
+        OpenAiResponses,
+        &json!({"model":"m","input":"Hi","reasoning":{"effort":"high"}}),
+        AnthropicMessages,
+        "claude-sonnet-4-5",
+    );
+    assert_eq!(short["thinking"], json!({"type":"enabled","budget_tokens":4096}));
+    assert_eq!(short["max_tokens"], 8192, "a provider that demands a limit gets the policy's");
+}
+
+#[test]
+fn what_has_no_counterpart_is_refused_by_name() {
+    let chat = |key: &str, value: Value| {
+        let mut body = json!({"model":"m","messages":[{"role":"user","content":"x"}]});
+        body[key] = value;
+        body
+    };
+    let cases = [
+        (chat("n", json!(2)), AnthropicMessages, "n:"),
+        (chat("n", json!(2)), Gemini, "n:"),
+        (chat("logprobs", json!(true)), Gemini, "logprobs:"),
+        (chat("logit_bias", json!({"1":5})), AnthropicMessages, "logit_bias:"),
+        (chat("temperature", json!(1.5)), AnthropicMessages, "temperature above 1:"),
+        (chat("frequency_penalty", json!(0.5)), AnthropicMessages, "frequency_penalty:"),
+        (chat("something_new", json!({})), AnthropicMessages, "something_new:"),
+        (chat("functions", json!([{}])), Gemini, "functions:"),
+        (chat("tools", json!([{"type":"custom","custom":{}}])), AnthropicMessages, "tools[0].type:"),
+        (
+            chat(
+                "messages",
+                json!([{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]),
+            ),
+            Gemini,
+            "a picture or document by its address:",
+        ),
+        (
+            chat("messages", json!([{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}])),
+            Gemini,
+            "messages[0].content[0].file.file_id:",
+        ),
+        (
+            chat(
+                "messages",
+                json!([{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]),
+            ),
+            AnthropicMessages,
+            "a file of type audio/wav:",
+        ),
+        (
+            chat(
+                "messages",
+                json!([{"role":"assistant","content":null,"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}}]},{"role":"user","content":"x"}]),
+            ),
+            AnthropicMessages,
+            "the arguments of call 1 in an earlier turn:",
+        ),
+    ];
+    for (body, to, want) in cases {
+        let said = refused(OpenAiChat, &body, to);
+        assert!(said.starts_with(want), "{said}");
+    }
+    let prefilled = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]});
+    assert!(refused(AnthropicMessages, &prefilled, OpenAiChat).starts_with("a last turn by the assistant"));
+    for (key, value) in
+        [("previous_response_id", json!("r")), ("background", json!(true)), ("prompt", json!({}))]
+    {
+        let mut body = json!({"model":"m","input":"x"});
+        body[key] = value;
+        assert!(refused(OpenAiResponses, &body, OpenAiChat).starts_with(key));
+    }
+    let unsupported =
+        ask(OpenAiChat, &chat("n", json!(1))).body_for(OpenAiResponses, "m", &Sending::default());
+    assert!(matches!(unsupported, Err(WireError::Unsupported { .. })));
+}
+
+proptest! {
+    #[test]
+    fn a_conversation_survives_the_way_there_and_back(
+        turns in prop::collection::vec((words(), words(), prop::collection::btree_map("[a-z]{1,3}", words(), 0..3), words()), 1..5),
+        system in words(),
+    ) {
+        let mut messages = vec![json!({"role":"system","content":system})];
+        for (at, (user, said, arguments, result)) in turns.iter().enumerate() {
+            messages.push(json!({"role":"user","content":user}));
+            messages.push(json!({"role":"assistant","content":said,"tool_calls":[{"id":format!("call_{at}"),"type":"function","function":{"name":"f","arguments":json!(arguments).to_string()}}]}));
+            messages.push(json!({"role":"tool","tool_call_id":format!("call_{at}"),"content":result}));
+        }
+        let body = json!({"model":"m","messages":messages});
+        let there = sent(OpenAiChat, &body, AnthropicMessages, "m");
+        let back = sent(AnthropicMessages, &there, OpenAiChat, "m");
+        prop_assert_eq!(&back["messages"], &body["messages"]);
+    }
+
+    #[test]
+    fn no_request_panics_on_its_way(key in "[a-z_]{1,12}", value in prop_oneof![Just(json!(null)), Just(json!([{}])), Just(json!({"type":7})), Just(json!([[1]])), Just(json!("x")), Just(json!(-1.5))], which in 0usize..14) {
+        let known = ["messages", "tools", "tool_choice", "response_format", "stop", "system", "input", "text", "reasoning", "thinking", "output_config", "metadata", "max_tokens", "user"];
+        for from in [OpenAiChat, OpenAiResponses, AnthropicMessages] {
+            for name in [known[which], key.as_str()] {
+                let mut body = json!({"model":"m","messages":[{"role":"user","content":[{"type":"text"}]}],"input":[{"type":"message"}]});
+                body[name] = value.clone();
+                if let Ok(asked) = Ask::read(from, Bytes::from(body.to_string())) {
+                    for to in Dialect::ALL {
+                        let _ = asked.body_for(to, "m", &Sending::default());
+                    }
+                }
+            }
+        }
+    }
+}
