@@ -3,7 +3,7 @@
 //! Invariant: both read the same lines of log; only how they come and where changes go differs.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -15,9 +15,7 @@ use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
-use crate::session::{
-    Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question,
-};
+use crate::session::{Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -48,7 +46,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
         }
     });
     let title = serving.gateway.address().to_owned();
-    let ingest = std::mem::replace(&mut serving.ingest, Ingest::silent());
+    let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
     let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
     let control = Beside {
         gateway: Arc::clone(&serving.gateway),
@@ -78,7 +76,8 @@ impl LiveControl for Beside {
     }
 
     fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
-        let who = std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
+        let who =
+            std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
         self.gateway.apply(&policy.spec(names), &who, what).map(drop).map_err(|error| error.to_string())
     }
 
@@ -299,7 +298,8 @@ impl LiveControl for Attached {
     fn send(&mut self, question: Question) -> Result<(), String> {
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
         self.handle.spawn(async move {
-            let outcome = gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
+            let outcome =
+                gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
             let _ = answers.send(Feed::Answer(crate::session::Answer { ticket: question.ticket, outcome }));
         });
         Ok(())
@@ -307,6 +307,3 @@ impl LiveControl for Attached {
 
     fn drain(&mut self) {}
 }
-
-/// Keeps the type of the feed's end in one place.
-pub(super) type FeedEnd = Receiver<Feed>;
