@@ -21,7 +21,7 @@ for arg in "$@"; do
     if [ "$arg" = --litellm ]; then
         echo "installing LiteLLM ..." >&2
         python3 -m venv "$desk/venv"
-        "$desk/venv/bin/pip" install --quiet 'litellm[proxy]==1.109.1'
+        "$desk/venv/bin/pip" install --quiet 'litellm[proxy]==1.106.2'
         args+=(--litellm "$desk/venv/bin/litellm")
     else
         args+=("$arg")

@@ -15,7 +15,8 @@ use std::fs;
 use fixtures::{FIXTURES, fixture};
 use serde_json::json;
 use upstream::upstream_dialect::body;
-use upstream::{Call, Dialect, Reply, Report};
+use upstream::upstream_script::Report;
+use upstream::{Call, Dialect, Reply};
 
 const DRAWS: usize = 400;
 
@@ -26,7 +27,7 @@ const STUMBLES: &[&[u8]] = &[
     b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
 ];
 
-/// A small generator (SplitMix64), seeded, so that a failure comes back.
+/// A small generator (`SplitMix64`), seeded, so that a failure comes back.
 struct Dice(u64);
 
 impl Dice {

@@ -15,7 +15,7 @@ use super::{LedgerError, price};
 use crate::config;
 use crate::pricing::{Cost, PriceRow, Rates};
 use crate::record::{
-    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, WriteTtl, Writer,
+    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer,
 };
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names, PerMille, Pico};
@@ -163,7 +163,8 @@ impl LedgerFile {
         }
         let mut policies = self.policies().map_err(fails)?;
         // The stretch begins with the one in force at its first request.
-        let within = policies.iter().rposition(|stored| !whole && stored.before <= first as u64).unwrap_or(0);
+        let opening = u64::try_from(first).unwrap_or(0);
+        let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
         for stored in policies.drain(within..) {
             events.push(stored.event());
         }
@@ -405,8 +406,7 @@ impl StoredAttempt {
             billed: billed.into(),
             provider: self.provider.as_str().into(),
             usage: self.usage,
-            // Our format knows one word for "counted by us, not by the provider".
-            write_ttl: if self.estimated { WriteTtl::Assumed } else { WriteTtl::Reported },
+            estimated: self.estimated,
             latency_ms: self.latency_ms,
             ttft_ms: self.ttft_ms,
             status,
@@ -449,7 +449,7 @@ fn record<'a>(
     let read = |source: rusqlite::Error| strange("operation", source.to_string());
     let text = |at: usize| row.get::<_, String>(at).map(Into::into).map_err(read);
     let task: Option<String> = row.get(10).map_err(read)?;
-    let task = task.map(|word| word.parse().map_err(|_| strange("task", word.clone()))).transpose()?;
+    let task = task.map(|word| word.parse().map_err(|()| strange("task", word.clone()))).transpose()?;
     let confidence: Option<u16> = row.get(11).map_err(read)?;
     Ok(Record {
         id: text(2)?,
@@ -462,6 +462,8 @@ fn record<'a>(
         pinned: row.get(9).map_err(read)?,
         task,
         confidence: confidence.and_then(PerMille::new),
+        // Live, a classifier always looked.
+        unsure: confidence.is_none(),
         turn: row.get(12).map_err(read)?,
         tools: row.get(13).map_err(read)?,
         history: row.get(14).map_err(read)?,

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use crate::front::{Desk, Setup};
 use crate::stage::{MODELS, Speaks, all_lawful};
-use crate::upstream::{At, Fault, Framing, Pace, Reply, Report, Upstream};
+use crate::upstream::upstream_script::Report;
+use crate::upstream::{At, Fault, Framing, Pace, Reply, Upstream};
 
 fn place() -> impl Strategy<Value = At> {
     prop_oneof![
@@ -33,7 +34,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     let framing = prop_oneof![Just(Framing::Usual), Just(Framing::Trailers), Just(Framing::UntilClose)];
     let report = (0..Report::ALL.len()).prop_map(|at| Report::ALL[at]);
     let answer = (prop::option::weighted(0.6, (place(), fault())), report, pace, framing).prop_map(
-        |(fault, report, pace, framing)| Reply { fault, report, pace, framing, ..Reply::default() },
+        |(fault, report, pace, framing)| Reply { report, framing, pace, fault, ..Reply::default() },
     );
     prop_oneof![3 => answer, 1 => status.prop_map(Reply::status)]
 }

@@ -42,7 +42,7 @@ impl Ask {
 
     /// Gives the bytes on the wire.
     pub(crate) fn wire(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: gateway.test\r\n", self.method, self.path);
+        let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -151,7 +151,10 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn open(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).expect("the gateway listens");
+        Self::over(TcpStream::connect(to).expect("the gateway listens"))
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a time limit can be set");
         stream.set_nodelay(true).expect("small writes go at once");
@@ -160,11 +163,6 @@ impl Line {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
-    }
-
-    /// Says that nothing more will be sent, and keeps reading.
-    pub(crate) fn half_close(&self) {
-        self.stream.shutdown(std::net::Shutdown::Write).expect("half a connection can be closed");
     }
 
     fn more(&mut self) -> io::Result<bool> {
@@ -241,8 +239,13 @@ impl Line {
     /// Reads a whole answer; an error where not even its headers came.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let head = self.head()?;
+        Ok(self.finish(head))
+    }
+
+    /// Reads the rest of an answer whose headers have been read.
+    pub(crate) fn finish(&mut self, head: Head) -> Answer {
         let (body, sound) = self.body(&head);
-        Ok(Answer { head, body, sound })
+        Answer { head, body, sound }
     }
 
     fn body(&mut self, head: &Head) -> (Vec<u8>, bool) {

@@ -7,9 +7,8 @@ use serde_json::json;
 use crate::client::Ask;
 use crate::front::{Desk, Setup};
 use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, hold};
-use crate::upstream::{
-    At, End, Fault, Framing, Pace, Refusing, Reply, Report, RetryAfter, Told, Upstream,
-};
+use crate::upstream::upstream_script::{Report, RetryAfter};
+use crate::upstream::{At, End, Fault, Framing, Pace, Refusing, Reply, Told, Upstream};
 
 /// A fault, and what clients see of it in a whole answer and in a stream.
 struct Case {
@@ -59,10 +58,20 @@ fn contents() -> Vec<Case> {
         case("words", body("<html>Bad gateway</html>"), FAILS, FAILS),
         case("JSON without an answer", body("{}"), FAILS, FAILS),
         case("JSON nested without end", body(&deep), FAILS, FAILS),
-        case("bytes that are no text", Reply { body: Some(vec![0xff; 64]), ..Reply::default() }, FAILS, FAILS),
+        case(
+            "bytes that are no text",
+            Reply { body: Some(vec![0xff; 64]), ..Reply::default() },
+            FAILS,
+            FAILS,
+        ),
         case("an event that is no JSON", splice(At::Frame(5), "data: {broken\n\n"), Whole, Broken),
         case("comments between events", splice(At::Frame(5), ": still here\n\n"), Whole, Whole),
-        case("events that nobody knows", splice(At::Frame(5), "event: news\ndata: {\"type\":\"news\"}\n\n"), Whole, Whole),
+        case(
+            "events that nobody knows",
+            splice(At::Frame(5), "event: news\ndata: {\"type\":\"news\"}\n\n"),
+            Whole,
+            Whole,
+        ),
     ]
 }
 
@@ -75,7 +84,8 @@ fn run(cases: Vec<Case>) {
         for stream in [false, true] {
             let sees = if stream { case.stream } else { case.whole };
             // A fault that strikes between a stream's events strikes nowhere in a whole answer.
-            let aimed_at_stream = case.whole == Sees::Whole && matches!(case.reply.fault, Some((At::Frame(5), _)));
+            let aimed_at_stream =
+                case.whole == Sees::Whole && matches!(case.reply.fault, Some((At::Frame(5), _)));
             if aimed_at_stream && !stream {
                 continue;
             }
@@ -213,7 +223,8 @@ fn a_refusal_is_obeyed_and_tried_once_more_whatever_form_its_wait_has() {
 #[test]
 fn a_wait_that_is_too_long_is_not_waited_for() {
     let upstream = Upstream::start();
-    let setup = Setup::with(&upstream.url(), r#"retries = { attempts = 3, base = "1ms", max_wait = "50ms" }"#);
+    let setup =
+        Setup::with(&upstream.url(), r#"retries = { attempts = 3, base = "1ms", max_wait = "50ms" }"#);
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     upstream.push(Reply::status(429).retry_after(&RetryAfter::Seconds("3600".to_owned())));
@@ -356,10 +367,12 @@ fn other_endpoints_pass_and_are_charged() {
     let setup = Setup::of(&upstream.url());
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
-    let answer = Ask::post("/v1/embeddings", &json!({"model": "text-embedding-3-small", "input": ["a", "b"]}))
-        .send(front.address());
+    let answer =
+        Ask::post("/v1/embeddings", &json!({"model": "text-embedding-3-small", "input": ["a", "b"]}))
+            .send(front.address());
     assert_eq!((answer.status(), answer.json()["data"].as_array().map(Vec::len)), (200, Some(2)));
-    let answer = Ask::post("/v1/responses", &json!({"model": "gpt-4.1", "input": "hi"})).send(front.address());
+    let answer =
+        Ask::post("/v1/responses", &json!({"model": "gpt-4.1", "input": "hi"})).send(front.address());
     assert_eq!(answer.status(), 200, "{}", answer.text());
     let rows = front.settle();
     let served = upstream.served();

@@ -8,7 +8,18 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod charges;
 mod client;
+mod crash;
+mod faults;
+#[path = "../support/front.rs"]
+mod front;
+mod keys;
+mod leaving;
+mod limits;
 mod rehearsal;
+mod replayed;
+mod soak;
+mod stage;
 #[path = "../support/upstream.rs"]
 mod upstream;

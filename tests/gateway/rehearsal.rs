@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::client::{Ask, Line};
+use crate::upstream::upstream_script::{Report, RetryAfter};
 use crate::upstream::{
-    At, Dialect, End, Fault, Framing, PATIENCE, Pace, Refusing, Reply, Report, RetryAfter, Tokens, Told,
-    Upstream,
+    At, Dialect, End, Fault, Framing, PATIENCE, Pace, Refusing, Reply, Tokens, Told, Upstream,
 };
 
 fn chat(stream: bool) -> Ask {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
 use crate::front::Row;
-use crate::upstream::{Dialect, End, Served, Told, Tokens};
+use crate::upstream::{Dialect, End, Served, Tokens, Told};
 
 /// Models whose list prices name every bucket, in pico-dollars a token: prompt, cached, written, answer.
 const PRICES: &[(&str, [i128; 4])] = &[
@@ -151,12 +151,16 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
     if row.status == "ok" {
         assert!(whole || matches!(served.told, Told::Counts(_)), "counted as a success: {what}");
     }
-    assert!(served.call.dialect != Dialect::Strange, "the gateway asked for a path that is not there: {what}");
+    assert!(
+        served.call.dialect != Dialect::Strange,
+        "the gateway asked for a path that is not there: {what}"
+    );
 }
 
 /// Holds the whole ledger to all that was served, in order.
 pub(crate) fn all_lawful(rows: &[Row], served: &[Served]) {
-    let made: Vec<&Row> = rows.iter().filter(|row| !row.status.is_empty() && row.status != "unavailable").collect();
+    let made: Vec<&Row> =
+        rows.iter().filter(|row| !row.status.is_empty() && row.status != "unavailable").collect();
     assert_eq!(made.len(), served.len(), "attempts and requests served differ: {made:#?}\n{served:#?}");
     for (row, served) in made.into_iter().zip(served) {
         lawful(row, served);

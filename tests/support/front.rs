@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) providers: String,
     /// policy.toml
     pub(crate) policy: String,
+    /// gateway.toml
+    pub(crate) gateway: String,
     /// Further arguments of `serve`.
     pub(crate) args: Vec<String>,
     /// Where it listens.
@@ -75,9 +77,16 @@ impl Setup {
         Self {
             providers: providers.concat(),
             policy: POLICY.to_owned(),
+            gateway: String::new(),
             args: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
         }
+    }
+
+    /// Serves by this gateway.toml.
+    pub(crate) fn gateway(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.gateway);
+        self
     }
 
     /// Adds arguments of `serve`.
@@ -99,6 +108,7 @@ impl Desk {
         fs::create_dir(desk.path().join("data")).unwrap();
         fs::write(desk.path().join("config/providers.toml"), &setup.providers).unwrap();
         fs::write(desk.path().join("config/policy.toml"), &setup.policy).unwrap();
+        fs::write(desk.path().join("config/gateway.toml"), &setup.gateway).unwrap();
         desk
     }
 

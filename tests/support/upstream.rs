@@ -26,10 +26,7 @@ use tokio::sync::watch;
 pub(crate) use upstream_dialect::Told;
 use upstream_dialect::{Body, Mark};
 use upstream_peer::{Asked, Peer};
-#[expect(unused_imports, reason = "each test target uses its own part of the harness")]
-pub(crate) use upstream_script::{
-    At, Call, Dialect, Fault, Framing, Pace, Reply, Report, RetryAfter, Tokens,
-};
+pub(crate) use upstream_script::{At, Call, Dialect, Fault, Framing, Pace, Reply, Tokens};
 
 /// How long a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -183,6 +180,20 @@ impl Upstream {
     /// Lets everything that stalls go on.
     pub(crate) fn release(&self) {
         self.shared.released.send_modify(|times| *times += 1);
+    }
+
+    /// Lets everything that stalls go on, again and again until something is so: what begins to stall later than one
+    /// release would wait for ever.
+    pub(crate) fn release_until(&self, what: &str, so: impl Fn(&State) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.release();
+            if so(&self.shared.state.lock().unwrap()) {
+                return;
+            }
+            assert!(Instant::now() < until, "never happened: {what}");
+            std::thread::yield_now();
+        }
     }
 
     /// Waits until something is so, and fails the test when it never is.

@@ -1,0 +1,159 @@
+//! Who gets in: keys that are missing, unknown, taken back, past their time or made for something else.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::client::Ask;
+use crate::front::{Desk, Setup};
+use crate::stage::{Speaks, chat};
+use crate::upstream::{Reply, Upstream};
+
+#[test]
+fn beyond_loopback_it_does_not_start_without_keys() {
+    let mut setup = Setup::of("http://127.0.0.1:9");
+    setup.listen = "0.0.0.0:0".to_owned();
+    let desk = Desk::new(&setup);
+    let (status, said) = desk.refuses(&setup);
+    assert!(!status.success());
+    assert!(said.contains("keys add"), "it does not say how to mend it: {said}");
+}
+
+#[test]
+fn without_keys_whoever_is_on_this_machine_gets_in() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+}
+
+#[test]
+fn only_a_sound_key_gets_in_and_the_client_is_told_in_its_own_words() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let sound = desk.key(&["sound"]);
+    let revoked = desk.key(&["revoked"]);
+    let expired = desk.key(&["expired", "--expires", "30d"]);
+    let reader = desk.key(&["reader", "--scope", "read"]);
+    let file = desk.path().join("data/access.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let past: String = text
+        .lines()
+        .map(|line| {
+            if line.starts_with("expires") {
+                "expires = \"2020-01-01T00:00:00Z\"\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    assert_ne!(past, text, "the key file says when a key expires");
+    fs::write(&file, past).unwrap();
+    let front = desk.serve(&setup);
+    let with = |speaks: Speaks, key: Option<&str>| {
+        let ask = speaks.ask("gpt-4.1", false);
+        let ask = match (speaks, key) {
+            (_, None) => ask,
+            (Speaks::Chat, Some(key)) => ask.header("authorization", &format!("Bearer {key}")),
+            (Speaks::Messages, Some(key)) => ask.header("x-api-key", key),
+        };
+        ask.send(front.address())
+    };
+    for speaks in Speaks::ALL {
+        assert_eq!(with(speaks, Some(&sound)).status(), 200);
+        assert_eq!(with(speaks, Some(&revoked)).status(), 200);
+    }
+    desk.must(&["keys", "revoke", "revoked"]);
+    let never = format!("{}x", &sound[..sound.len() - 1]);
+    for speaks in Speaks::ALL {
+        let cases = [
+            None,
+            Some(revoked.as_str()),
+            Some(expired.as_str()),
+            Some(never.as_str()),
+            Some("pm_"),
+            Some("sk-else"),
+        ];
+        for key in cases {
+            let answer = with(speaks, key);
+            assert_eq!(answer.status(), 401, "{key:?}");
+            speaks.error(&answer.json());
+            assert!(
+                key.is_none_or(|key| key.len() < 8 || !answer.text().contains(key)),
+                "the key is repeated"
+            );
+        }
+        let answer = with(speaks, Some(&reader));
+        assert_eq!(answer.status(), 403, "a key that may only read sends nothing");
+        speaks.error(&answer.json());
+    }
+    assert_eq!(upstream.served().len(), 4, "nothing passed the gate that had no right to");
+    assert!(upstream.served().iter().all(|served| {
+        served.headers.iter().all(|(_, value)| !value.contains(&sound) && !value.contains(&revoked))
+    }));
+    // Whoever watches over it may see whether it lives without a key.
+    assert_eq!(Ask::get("/healthz").send(front.address()).status(), 200);
+    assert_eq!(Ask::get("/v1/models").send(front.address()).status(), 401);
+    let said = front.stop();
+    for key in [&sound, &revoked, &expired, &reader] {
+        assert!(!said.contains(key.as_str()), "a key was written out: {said}");
+    }
+}
+
+#[test]
+fn nobody_spends_in_another_teams_name() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let key = desk.key(&["theirs", "--team", "search"]);
+    let front = desk.serve(&setup);
+    let answer = chat("gpt-4.1", false)
+        .header("authorization", &format!("Bearer {key}"))
+        .header("pointsman-team", "payments")
+        .header("pointsman-project", "invoices")
+        .header("pointsman-session", "s-1")
+        .header("pointsman-task", "extraction")
+        .send(front.address());
+    assert_eq!(answer.status(), 200);
+    let rows = front.settle();
+    assert_eq!((rows[0].team.as_str(), rows[0].project.as_str()), ("search", "invoices"));
+    assert_eq!((rows[0].session.as_str(), rows[0].task.as_deref()), ("s-1", Some("extraction")));
+    let seen = upstream.served();
+    let leaked = seen[0].headers.iter().any(|(name, _)| name.starts_with("pointsman-"));
+    assert!(!leaked, "what is meant for the gateway went on to the provider: {:?}", seen[0].headers);
+}
+
+#[test]
+fn no_secret_and_no_prompt_is_written_anywhere() {
+    let upstream =
+        Upstream::with(|call| if call.number % 2 == 0 { Reply::default() } else { Reply::status(500) });
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let key = desk.key(&["secret"]);
+    let front = desk.serve(&setup);
+    for _ in 0..4 {
+        let body = json!({"model": "auto", "messages": [{"role": "user", "content": "the vault opens at MIDNIGHT-7731"}]});
+        Ask::post("/v1/chat/completions", &body)
+            .header("authorization", &format!("Bearer {key}"))
+            .send(front.address());
+    }
+    let said = front.stop();
+    assert!(!said.contains(&key) && !said.contains("MIDNIGHT-7731"), "{said}");
+    let mut folders = vec![desk.path().join("data")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            for secret in [key.as_str(), "MIDNIGHT-7731"] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} stands in {}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A live session is the same as its replay: the ledger's stretch, exported as a log and played again, gives the same
+//! decisions and the same totals to the last digit.
+
+use serde_json::Value;
+
+use crate::client::Ask;
+use crate::front::{Desk, Setup};
+use crate::stage::{MODELS, Speaks};
+use crate::upstream::upstream_script::Report;
+use crate::upstream::{At, Fault, Reply, Upstream};
+
+/// A ladder whose rungs depend on the confidence, so that a replay must decide as live traffic did.
+const POLICY: &str = r#"
+name = "replayed"
+baseline = "gpt-4.1"
+
+[[route]]
+name = "classification"
+match.task = ["classification"]
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 400 },
+  { rung = "large", model = "gpt-4.1" },
+]
+
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 700 },
+  { rung = "middle", model = "gemini-2.5-flash", threshold = 350 },
+  { rung = "large", model = "claude-opus-4-6" },
+]
+"#;
+
+/// Reads an amount in dollars as pico-dollars.
+fn pico(text: &Value) -> i128 {
+    let text = text.as_str().unwrap();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let part = format!("{part:0<12}");
+    whole.parse::<i128>().unwrap() * 1_000_000_000_000 + part.parse::<i128>().unwrap()
+}
+
+#[test]
+fn a_live_session_is_its_replay() {
+    let upstream = Upstream::with(|call| match call.number % 9 {
+        2 => Reply::status(500),
+        4 => Reply::status(429),
+        5 => Reply::fault(At::Frame(4), Fault::Reset),
+        7 => Reply::report(Report::Missing),
+        _ => Reply::default(),
+    });
+    let mut setup =
+        Setup::with(&upstream.url(), r#"retries = { attempts = 2, base = "1ms", max_wait = "1s" }"#);
+    setup.policy = POLICY.to_owned();
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let prompts = [
+        "Is this review positive or negative? 'Great product.' Answer with one word.",
+        "Prove that the square root of two is irrational, and discuss every step in depth.",
+        "Extract the invoice number from: INV-2291, due 14 March.",
+        "Write a Rust program that balances a red-black tree without unsafe code.",
+        "hello",
+    ];
+    for (at, prompt) in prompts.iter().cycle().take(40).enumerate() {
+        let model = if at % 5 == 4 { MODELS[at % 3] } else { "auto" };
+        let speaks = Speaks::ALL[at % 2];
+        let path = if speaks == Speaks::Chat { "/v1/chat/completions" } else { "/v1/messages" };
+        let body = serde_json::json!({"model": model, "max_tokens": 200, "stream": at % 3 == 0,
+            "messages": [{"role": "user", "content": prompt}]});
+        let team = ["search", "payments"][at % 2];
+        Ask::post(path, &body).header("pointsman-team", team).send(front.address());
+    }
+    upstream.wait_idle();
+    let rows = front.settle();
+    assert!(rows.iter().any(|row| row.kind == "estimated") && rows.iter().any(|row| row.kind == "known"));
+    let models: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    assert!(models.len() >= 3, "the traffic should take several ways: {models:?}");
+    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let sum = |kind: &str| -> i128 {
+        rows.iter().filter(|row| row.kind == kind).filter_map(|row| row.amount).sum()
+    };
+    for reading in ["recorded", "routed"] {
+        let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["requests"], 40, "{reading}");
+        assert_eq!(report["attempts"], rows.len(), "{reading}");
+        assert_eq!(pico(&report["cost_known_usd"]), sum("known"), "{reading}: known");
+        assert_eq!(pico(&report["cost_estimated_usd"]), sum("estimated"), "{reading}: estimated");
+        for model in report["by_model"].as_array().unwrap() {
+            let name = model["model"].as_str().unwrap();
+            let attempts = rows.iter().filter(|row| row.model == name).count();
+            assert_eq!(model["attempts"], attempts, "{reading}: {name}");
+        }
+    }
+}
