@@ -239,11 +239,13 @@ fn live_screens_look_as_they_did() {
     }
 }
 
+/// What brings a console into a state.
+type State = fn(&mut Desk);
+
 /// Every screen at every size in every state: nothing falls over, nothing foreign reaches the terminal.
 #[test]
 fn no_size_breaks_a_live_screen_in_any_state() {
     let lines = lines();
-    type State = fn(&mut Desk);
     let states: [(&str, State); 5] = [
         ("following", |_| {}),
         ("frozen", |desk| desk.keys(" ")),
