@@ -73,6 +73,9 @@ fn what_is_charged_is_there_again_after_a_restart() {
     assert_eq!(found, expected, "a clean end leaves nothing to settle");
     assert!(ledger.state().health.is_ok());
     assert!(is_ledger(&options.path));
+    let file = LedgerFile::open(&options.path).unwrap();
+    assert_eq!(file.find("op-00000007").unwrap(), Some((7, at(7))));
+    assert_eq!(file.find("op-7").unwrap(), None);
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
         let how = StreamOptions { reading: Reading::Recorded, from: None, to: None };
         let found = stream(source, ingest, &policy, book, &how, |_| true).unwrap();
         assert_eq!(found.skipped.count, 0);
-        let team = found.names.find_team("search").and_then(|team| team.index());
+        let team = found.names.find_team("search").and_then(pointsman::units::TeamId::index);
         let search = team.map(|team| found.totals.teams.0[team].cost);
         (found.totals.all.requests, found.totals.all.cost, search.unwrap_or_default())
     };
@@ -527,6 +530,29 @@ proptest! {
         }
         prop_assert_eq!(findings(&options.path), Vec::<String>::new());
     }
+}
+
+#[test]
+fn what_is_made_up_says_so_however_late_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    ledger.record_all(operation(1));
+    let mut apart = operation(2).into_iter();
+    ledger.record(apart.next().unwrap());
+    wait(ledger.commit()).unwrap();
+    ledger.record(Entry::Simulated { seq: 2, what: "provider".into() });
+    ledger.record_all(apart);
+    let mut together = operation(3);
+    together.insert(2, Entry::Simulated { seq: 3, what: "provider".into() });
+    ledger.record_all(together);
+    ledger.close().unwrap();
+    let log = exported(&options.path, &Range::default(), ExportOptions::default());
+    let marked: Vec<bool> = log.lines().map(|line| line.contains(r#""simulated":"provider""#)).collect();
+    assert_eq!(marked, [false, false, true, true], "{log}");
+    assert!(
+        log.starts_with(r#"{"pointsman":"log","v":1,"source":"pointsman ledger","simulated":["provider"]}"#)
+    );
 }
 
 #[test]

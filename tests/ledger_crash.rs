@@ -2,7 +2,6 @@
 //! every charge that the child was told is committed must be there, once, to the pico-dollar.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault")]
-#![expect(clippy::print_stdout, reason = "the child tells its parent by standard output")]
 
 #[path = "support/ledger.rs"]
 mod made;
@@ -153,7 +152,9 @@ impl Writer {
 
     fn hear_about(&mut self, word: &str) -> String {
         loop {
-            let said = self.hear().unwrap_or_else(|| panic!("the child ended without a word of {word}"));
+            let said = self.hear();
+            assert!(said.is_some(), "the child ended without a word of {word}");
+            let said = said.unwrap();
             if let Some(rest) = said.strip_prefix(word) {
                 return rest.trim().to_owned();
             }

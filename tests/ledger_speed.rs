@@ -2,7 +2,6 @@
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault")]
-#![expect(clippy::print_stdout, reason = "figures are for people")]
 
 #[path = "support/ledger.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
@@ -36,7 +35,9 @@ fn speed() {
     let (ledger, _) = Ledger::open(options.clone()).unwrap();
     let traffic: Vec<_> = (1..=COUNT).map(operation).collect();
     let (start, before) = (Instant::now(), cpu(None) - cpu(Some("ledger")));
-    traffic.into_iter().for_each(|entries| ledger.record_all(entries));
+    for entries in traffic {
+        ledger.record_all(entries);
+    }
     let recorded = start.elapsed();
     let recording = cpu(None) - cpu(Some("ledger")) - before;
     while wait(ledger.commit()).is_err() {}

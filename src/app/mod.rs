@@ -2,14 +2,18 @@
 
 mod console;
 mod fault;
+mod live;
 mod load;
 mod panic;
 mod progress;
+mod serve;
 mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use live::{AttachOptions, attach, watch};
 pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
 pub use panic::install_panic_report;
 pub use progress::{Cancel, Progress};
+pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

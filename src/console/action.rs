@@ -133,8 +133,9 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
-    Sort "traffic.sort" [Overview Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column; on Overview, breaks spend down by the next dimension.", "order column team project route task";
-    SortReverse "traffic.sort-reverse" [Overview Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
+    Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
+    SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
+    NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";

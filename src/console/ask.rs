@@ -336,14 +336,16 @@ fn preview_lines(found: &Preview, snapshot: &Snapshot, columns: usize, look: Loo
     for (place, (rung, cost)) in route.ladder.iter().zip(&found.costs).enumerate() {
         let chosen = place == found.rung;
         let role = if chosen { Role::Accent } else { Role::Text };
-        let mark = if chosen { "  starts here" } else { "" };
+        let mark = if chosen && columns >= 90 { "  starts here" } else { "" };
+        let sign = if chosen { look.glyphs.chosen } else { ' ' };
+        let model = columns.saturating_sub(LABEL + 36).clamp(8, 28);
         lines.push(
             Line::default()
-                .with("  ", Role::Text)
+                .with(&format!("{sign} "), Role::Accent)
                 .with(&text::cut(&rung.name, 16), role)
                 .to(LABEL + 8)
-                .with(&text::cut(names.model(rung.model), 28), Role::Text)
-                .to(LABEL + 38)
+                .with(&text::cut(names.model(rung.model), model), Role::Text)
+                .to(LABEL + 10 + model)
                 .with(&cost_text(*cost), Role::Estimated)
                 .with(mark, Role::Accent),
         );

@@ -171,6 +171,10 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
+        // Part of an address says nothing.
+        if words.starts_with("http") && text::width(words) > usize::from(left.width) {
+            return;
+        }
         let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);
         left = paint::split_left(left, used + 2).1;
     };

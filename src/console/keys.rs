@@ -324,6 +324,7 @@ mod tests {
             Context::Models,
             Context::Detail,
             Context::Prompt,
+            Context::Ask,
             Context::Palette,
             Context::Help,
         ];

@@ -34,7 +34,6 @@ pub use server::{ServeError, Server};
 pub use watch::live_status;
 
 /// What a gateway is made of.
-#[derive(Debug)]
 pub struct Parts {
     /// The live session.
     pub live: Arc<Live>,
@@ -46,10 +45,14 @@ pub struct Parts {
     pub access: Access,
     /// How it serves.
     pub settings: GatewaySettings,
+    /// Hears of every policy that is applied.
+    pub on_apply: Option<OnApply>,
 }
 
+/// Hears of a policy that was applied, and its version.
+pub type OnApply = Box<dyn Fn(&PolicySpec, u32) + Send + Sync>;
+
 /// A gateway.
-#[derive(Debug)]
 pub struct Gateway {
     live: Arc<Live>,
     providers: Arc<Providers>,
@@ -65,6 +68,19 @@ pub struct Gateway {
     draining: AtomicBool,
     served: requests::Served,
     turned_away: AtomicU64,
+    on_apply: Option<OnApply>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("address", &self.address()).finish_non_exhaustive()
+    }
 }
 
 /// Gives the moment by the system's clock.
@@ -76,7 +92,7 @@ pub fn now() -> Instant {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings } = parts;
+        let Parts { live, providers, ledger, access, settings, on_apply } = parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -84,7 +100,7 @@ impl Gateway {
         }
         let mut seed = [0; 5];
         // Ids stay unique within a run without it.
-        drop(getrandom::fill(&mut seed));
+        let _ = getrandom::fill(&mut seed);
         let run = seed.iter().fold(String::from("op-"), |mut text, byte| {
             use std::fmt::Write as _;
             let _ = write!(text, "{byte:02x}");
@@ -105,6 +121,7 @@ impl Gateway {
             draining: AtomicBool::new(false),
             served: requests::Served::default(),
             turned_away: AtomicU64::new(0),
+            on_apply,
         }
     }
 
@@ -154,7 +171,10 @@ impl Gateway {
                 self.providers.target(&rung.model);
             }
         }
-        self.record_policy(spec, &applied, who, what);
+        self.record_policy(spec, applied.version, applied.at, applied.from_seq, (who, what));
+        if let Some(hear) = &self.on_apply {
+            hear(spec, applied.version);
+        }
         self.ledger.record(Entry::Audit(Box::new(Audit {
             at: applied.at,
             who: who.into(),
@@ -166,14 +186,25 @@ impl Gateway {
         Ok(applied)
     }
 
-    /// Writes a policy version into the ledger.
-    pub fn record_policy(&self, spec: &PolicySpec, applied: &Applied, who: &str, what: &str) {
+    /// Writes the policy of the start into the ledger.
+    pub fn record_start(&self, spec: &PolicySpec, version: u32, at: Instant, from_seq: u64) {
+        self.record_policy(spec, version, at, from_seq, ("start", "in force at the start"));
+    }
+
+    fn record_policy(
+        &self,
+        spec: &PolicySpec,
+        version: u32,
+        at: Instant,
+        from_seq: u64,
+        (who, what): (&str, &str),
+    ) {
         let mut names = Names::default();
-        let Ok(policy) = Policy::compile(spec, applied.version, &mut names) else { return };
+        let Ok(policy) = Policy::compile(spec, version, &mut names) else { return };
         self.ledger.record(Entry::Policy(Box::new(PolicyVersion {
-            version: applied.version,
-            at: applied.at,
-            from_seq: applied.from_seq,
+            version,
+            at,
+            from_seq,
             who: who.into(),
             what: what.into(),
             text: crate::config::policy::to_toml(&policy, &names).into(),

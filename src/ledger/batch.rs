@@ -22,6 +22,8 @@ pub(super) struct Draft<'b> {
     pub(super) opened: Option<&'b Opened>,
     pub(super) attempts: Vec<AttemptDraft<'b>>,
     pub(super) closed: Option<Closed>,
+    /// What about it turned out to be made up.
+    pub(super) simulated: Option<&'b str>,
 }
 
 /// Something that belongs to no operation's account.
@@ -65,6 +67,9 @@ impl<'b> Batch<'b> {
                     let attempt = draft.attempt(*n);
                     attempt.delivered = attempt.delivered.max(Some(*delivered));
                 }),
+                Entry::Simulated { seq, what } => {
+                    batch.draft(&mut places, *seq, |draft| _ = draft.simulated.get_or_insert(what));
+                }
                 Entry::AttemptEnded(ended) => batch.draft(&mut places, ended.seq, |draft| {
                     draft.attempt(ended.n).ended.get_or_insert(ended);
                 }),

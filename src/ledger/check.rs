@@ -280,6 +280,7 @@ impl LedgerFile {
 }
 
 /// A call as stored.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column, and they vary freely")]
 struct Call {
     seq: u64,
     n: u64,

@@ -27,6 +27,13 @@ pub enum Entry {
         /// Answer tokens delivered so far.
         delivered: u64,
     },
+    /// Something made up had a part in it, which was not known when it arrived.
+    Simulated {
+        /// The operation.
+        seq: u64,
+        /// What is made up.
+        what: Text,
+    },
     /// A call ended and was charged.
     AttemptEnded(Box<AttemptEnded>),
     /// The client has its answer, and nothing more will follow.
@@ -267,7 +274,7 @@ impl Entry {
         match self {
             Self::Opened(entry) => Some(entry.seq),
             Self::AttemptStarted(entry) => Some(entry.seq),
-            Self::Progress { seq, .. } => Some(*seq),
+            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => Some(*seq),
             Self::AttemptEnded(entry) => Some(entry.seq),
             Self::Closed(entry) => Some(entry.seq),
             Self::Label(entry) => Some(entry.seq),

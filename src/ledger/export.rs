@@ -163,7 +163,8 @@ impl LedgerFile {
         }
         let mut policies = self.policies().map_err(fails)?;
         // The stretch begins with the one in force at its first request.
-        let within = policies.iter().rposition(|stored| !whole && stored.before <= first as u64).unwrap_or(0);
+        let opening = u64::try_from(first).unwrap_or(0);
+        let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
         for stored in policies.drain(within..) {
             events.push(stored.event());
         }
@@ -449,7 +450,7 @@ fn record<'a>(
     let read = |source: rusqlite::Error| strange("operation", source.to_string());
     let text = |at: usize| row.get::<_, String>(at).map(Into::into).map_err(read);
     let task: Option<String> = row.get(10).map_err(read)?;
-    let task = task.map(|word| word.parse().map_err(|_| strange("task", word.clone()))).transpose()?;
+    let task = task.map(|word| word.parse().map_err(|()| strange("task", word.clone()))).transpose()?;
     let confidence: Option<u16> = row.get(11).map_err(read)?;
     Ok(Record {
         id: text(2)?,

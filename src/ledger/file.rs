@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::row::{read_cost, whole};
+use super::row::{count_at, read_cost, whole};
 use super::{LedgerError, Totals, recover, schema};
 use crate::units::Instant;
 
@@ -92,11 +92,20 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn newest(&self) -> Result<u64, LedgerError> {
-        let newest: Option<i64> = self
-            .conn
-            .query_row("SELECT max(seq) FROM operations", [], |row| row.get(0))
-            .map_err(|source| self.failed(source))?;
-        Ok(newest.and_then(|newest| u64::try_from(newest).ok()).unwrap_or(0))
+        let newest = "SELECT coalesce(max(seq), 0) FROM operations";
+        self.conn.query_row(newest, [], |row| count_at(row, 0)).map_err(|source| self.failed(source))
+    }
+
+    /// Finds an operation by its id, with the moment it arrived.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<(u64, Instant)>, LedgerError> {
+        let find = || {
+            let mut find = self.conn.prepare_cached("SELECT seq, at FROM operations WHERE id = ?1")?;
+            find.query_row([id], |row| Ok((count_at(row, 0)?, Instant(row.get(1)?)))).optional()
+        };
+        find().map_err(|source| self.failed(source))
     }
 
     /// Gives the newest policy.

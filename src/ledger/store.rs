@@ -137,7 +137,13 @@ impl Writing<'_> {
     fn draft(&mut self, draft: &Draft<'_>) -> rusqlite::Result<()> {
         let mut written_whole = false;
         if let Some(opened) = draft.opened {
-            written_whole = self.open(opened, draft.closed)?;
+            written_whole = self.open(opened, draft)?;
+        }
+        if let Some(what) = draft.simulated.filter(|_| draft.opened.is_none()) {
+            let mut put = self
+                .conn
+                .prepare_cached("UPDATE operations SET simulated = ?2 WHERE seq = ?1 AND simulated = ''")?;
+            put.execute(params![whole(draft.seq), what])?;
         }
         for attempt in &draft.attempts {
             self.attempt(draft, attempt)?;
@@ -149,8 +155,8 @@ impl Writing<'_> {
     }
 
     /// Writes an operation; says whether it is new, its end included.
-    fn open(&mut self, opened: &Opened, closed: Option<Closed>) -> rusqlite::Result<bool> {
-        if self.insert(opened, &opened.id, closed)? {
+    fn open(&mut self, opened: &Opened, draft: &Draft<'_>) -> rusqlite::Result<bool> {
+        if self.insert(opened, &opened.id, draft)? {
             return Ok(true);
         }
         let there: Option<String> = self
@@ -164,10 +170,15 @@ impl Writing<'_> {
         }
         // The id is taken by another operation: both are kept, and this one says so in its id.
         let id = format!("{}~{}", opened.id, opened.seq);
-        self.insert(opened, &id, closed)
+        self.insert(opened, &id, draft)
     }
 
-    fn insert(&self, opened: &Opened, id: &str, closed: Option<Closed>) -> rusqlite::Result<bool> {
+    fn insert(&self, opened: &Opened, id: &str, draft: &Draft<'_>) -> rusqlite::Result<bool> {
+        let closed = draft.closed;
+        let simulated = match &*opened.simulated {
+            "" => draft.simulated.unwrap_or(""),
+            named => named,
+        };
         let mut put = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO operations (seq, id, run, at, team, project, user, session, key_name, asked, pinned, \
              task, confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, \
@@ -198,7 +209,7 @@ impl Writing<'_> {
             opened.rung,
             opened.policy_version,
             &*opened.reason,
-            &*opened.simulated,
+            simulated,
             if closed.is_some() { "done" } else { "open" },
             closed.map(|closed| closed.status.name()),
             closed.map(|closed| closed.at.0),
@@ -353,14 +364,13 @@ impl Writing<'_> {
             self.odd.strays += 1;
             return Ok(());
         }
-        match team {
-            Some(team) => self.running.add(model, team, ended.cost),
-            None => {
-                let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
-                let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
-                self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
-            }
+        if let Some(team) = team {
+            self.running.add(model, team, ended.cost);
+            return Ok(());
         }
+        let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
+        let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
+        self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
         Ok(())
     }
 

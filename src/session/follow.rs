@@ -6,27 +6,22 @@
 use std::sync::Arc;
 
 use super::growth::Growth;
-use super::log::{LogNote, NoteKind, price_text};
-use super::snapshot::{Change, Play, PolicySpan, Reading};
+use super::log::{LogNote, NoteKind};
+use super::snapshot::{Play, Reading};
 use super::status::{Answer, LiveStatus, LiveView};
 use super::view::settle_one;
-use super::whatif::{describe_change, same_thresholds};
 use super::{Ingest, Log, Player, Skipped};
 use crate::engine::{Engine, Event};
-use crate::outcome::{Evidence, Extra, History, Operation, Profiles};
+use crate::outcome::{Extra, History, Operation, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
-use crate::record::{self, Entry, PriceChange};
+use crate::record::{self, Entry};
 use crate::routing::Policy;
 use crate::units::{Instant, Span};
 
 /// Operations held in memory unless told otherwise.
 pub const KEEP: usize = 200_000;
-/// Operations that wait while the view is held; then they are let in, and the view moves a little.
-const MOST_WAITING: usize = 4096;
 /// Bad lines kept with their reasons.
 const KEPT_SKIPS: usize = 100;
-/// Changes of policy kept.
-const KEPT_CHANGES: usize = 200;
 
 /// What a live session starts from.
 #[derive(Debug)]
@@ -59,23 +54,23 @@ pub enum Outgoing {
 
 /// An operation that waits until the view is moved.
 #[derive(Debug)]
-struct Waiting {
-    id: String,
-    operation: Operation,
-    extra: Option<Extra>,
+pub(super) struct Waiting {
+    pub(super) id: String,
+    pub(super) operation: Operation,
+    pub(super) extra: Option<Extra>,
 }
 
 /// What a player has more where its log is live.
 #[derive(Debug)]
 pub(super) struct Live {
-    growth: Growth,
+    pub(super) growth: Growth,
     /// The sums of what memory let go, by reading.
-    floors: [Engine; 2],
-    waiting: Vec<Waiting>,
+    pub(super) floors: [Engine; 2],
+    pub(super) waiting: Vec<Waiting>,
     pub(super) now: Instant,
     held_since: Option<Instant>,
     pub(super) rewound: bool,
-    fresh: u64,
+    pub(super) fresh: u64,
     status: Arc<LiveStatus>,
     lost: u64,
     closed: Option<Arc<str>>,
@@ -282,195 +277,8 @@ impl Player {
         self.catch_up();
     }
 
-    /// Takes in an operation that has finished, or lets it wait while the view is held.
-    fn came(&mut self, id: String, operation: Operation, extra: Option<Extra>) {
-        self.named();
-        let held = matches!(self.play, Play::Paused | Play::Ended);
-        let Some(live) = &mut self.live else { return };
-        live.fresh = live.fresh.saturating_add(1);
-        let fitted = live.growth.learn(&operation, extra.as_ref(), &mut self.log);
-        if held && operation.at <= self.clock && live.waiting.len() < MOST_WAITING {
-            live.waiting.push(Waiting { id, operation, extra });
-        } else {
-            self.insert(&id, operation, extra);
-        }
-        if fitted {
-            // Estimates rest on other profiles from here on, also those of operations that are in the sums.
-            if self.reading == Reading::Routed {
-                self.recount();
-            } else {
-                self.rebuild();
-            }
-        }
-    }
-
-    /// Looks prices up for models named for the first time.
-    fn named(&mut self) {
-        let Some(live) = &mut self.live else { return };
-        if live.growth.new_models(&mut self.log) {
-            for engine in live.floors.iter_mut().chain([&mut self.engine]) {
-                engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
-            }
-        }
-    }
-
-    fn insert(&mut self, id: &str, operation: Operation, extra: Option<Extra>) {
-        let Some(live) = &mut self.live else { return };
-        let start = self.log.history.start();
-        if start > 0 && self.log.history.get(start).is_some_and(|first| operation.at < first.at) {
-            // Older than what memory holds: it belongs to the sums of what was let go.
-            self.count_in(&Evidence { operation: &operation, extra: extra.as_ref() }, start);
-            return;
-        }
-        let index = live.growth.insert(&mut self.log, id, operation, extra);
-        self.shift(index, operation.at);
-        // A policy that came into force after it arrived may have been entered already.
-        let late =
-            index == self.head && self.policy_for(index, operation.at).version < self.engine.policy().version;
-        if index >= self.head && !late {
-            self.checkpoints.retain(|(at, _)| *at <= index);
-            return;
-        }
-        self.head += 1;
-        let log = Arc::clone(&self.log);
-        if let Some(evidence) = log.history.evidence(index) {
-            self.count_in(&evidence, index);
-        }
-    }
-
-    /// Moves the indices held here along with an operation that came in between others.
-    fn shift(&mut self, index: usize, at: Instant) {
-        let begins = |changes: &[Change], version: u32| {
-            changes.iter().find(|change| change.version == version).map(|change| change.at)
-        };
-        for span in self.policies.iter_mut().skip(1) {
-            let later = begins(&self.changes, span.policy.version).is_some_and(|from| at < from);
-            span.from += usize::from(span.from > index || (span.from == index && later));
-        }
-        for change in &mut self.changes {
-            change.from += usize::from(change.from > index || (change.from == index && at < change.at));
-        }
-        let behind = |place: &mut usize| *place += usize::from(*place > index);
-        self.marks.iter_mut().for_each(behind);
-        self.loop_start.iter_mut().for_each(behind);
-        if let Some((from, to)) = &mut self.looped {
-            behind(from);
-            behind(to);
-        }
-    }
-
-    /// Counts an operation that lies behind the head into every sum that has passed it. `index` is where it stands, or the
-    /// first index held where memory has no place for it.
-    fn count_in(&mut self, evidence: &Evidence<'_>, index: usize) {
-        let log = Arc::clone(&self.log);
-        let forgotten = log.history.get(index).is_none_or(|held| held.at > evidence.operation.at);
-        let policy = Arc::clone(self.policy_for(index, evidence.operation.at));
-        let mut settled = std::mem::take(&mut self.scratch);
-        if forgotten && let Some(live) = &mut self.live {
-            for (reading, floor) in [Reading::Recorded, Reading::Routed].into_iter().zip(&mut live.floors) {
-                settle_one(evidence, reading, &policy, &log.outlook(), &mut settled);
-                floor.apply(Event::Recorded { evidence: *evidence, settled: &settled });
-            }
-        }
-        settle_one(evidence, self.reading, &policy, &log.outlook(), &mut settled);
-        for (at, engine) in &mut self.checkpoints {
-            if forgotten || *at > index {
-                *at += usize::from(!forgotten);
-                engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
-            }
-        }
-        self.engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
-        if !forgotten {
-            let outside = self.window.is_some_and(|span| evidence.operation.at.0 <= (self.clock - span).0);
-            self.view.take_in(&log, index, outside, evidence, &settled);
-            self.forget_prefixes();
-        }
-        self.scratch = settled;
-    }
-
-    /// Gives the policy that decided an operation, also one that arrived before the first change held in memory.
-    fn policy_for(&self, index: usize, at: Instant) -> &Arc<Policy> {
-        let change = self.changes.iter().rev().find(|change| change.at <= at);
-        self.policies
-            .iter()
-            .rev()
-            .find(|span| {
-                span.from <= index && change.is_none_or(|change| span.policy.version <= change.version)
-            })
-            .or(self.policies.first())
-            .map_or(&self.log.policy, |span| &span.policy)
-    }
-
-    fn price_came(&mut self, change: &PriceChange<'_>) {
-        let Some(live) = &mut self.live else { return };
-        let model = live.growth.ingest.names.intern_model(&change.model);
-        self.named();
-        let log = Arc::make_mut(&mut self.log);
-        Arc::make_mut(&mut log.prices).change(model, change.row.clone());
-        let Some(live) = &mut self.live else { return };
-        for engine in live.floors.iter_mut().chain([&mut self.engine]) {
-            engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
-        }
-        let note = LogNote {
-            at: change.row.from.unwrap_or(live.now),
-            kind: NoteKind::Price,
-            text: price_text(change),
-            simulated: change.simulated,
-        };
-        Growth::note(&mut self.log, note);
-        let last = self.log.bounds().map(|(_, last)| last);
-        if change.row.from.is_none_or(|from| last.is_some_and(|last| from <= last)) {
-            self.recount();
-        }
-    }
-
-    /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
-    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, what: &str) {
-        self.touch();
-        self.named();
-        let newest = self.policies.last().map_or(0, |span| span.policy.version);
-        if policy.version <= newest {
-            return;
-        }
-        let before = self
-            .policies
-            .last()
-            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
-        let policy = Arc::new(policy);
-        let from = self.log.history.first_at(at);
-        let what = if what.is_empty() { describe_change(&before, &policy) } else { what.to_owned() };
-        // Every console keeps the same list of what can be taken back, whoever took something back.
-        if what.starts_with("undo") {
-            self.undo.pop();
-        } else {
-            self.undo.push(before);
-        }
-        if self
-            .staged
-            .as_ref()
-            .is_some_and(|staged| same_thresholds(staged, &policy) || !staged.same_shape(&policy))
-        {
-            self.staged = None;
-        }
-        self.changes.push(Change { version: policy.version, at, from, who: who.to_owned(), what });
-        if self.changes.len() > KEPT_CHANGES {
-            self.changes.remove(0);
-            self.undo.drain(..self.undo.len().saturating_sub(KEPT_CHANGES));
-        }
-        self.policies.push(PolicySpan { from, policy });
-        self.checkpoints.retain(|(at, _)| *at <= from);
-        if from < self.head {
-            self.recount();
-        } else if from == self.head {
-            self.enter_policy();
-        }
-        if !self.view.fits(&Arc::clone(self.policy())) {
-            self.rebuild();
-        }
-    }
-
     /// Counts everything held in memory anew.
-    fn recount(&mut self) {
+    pub(super) fn recount(&mut self) {
         let head = self.head;
         self.checkpoints.clear();
         self.restart_engine();

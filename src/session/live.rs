@@ -31,7 +31,7 @@ pub struct LiveSetup {
     /// The names it was compiled with.
     pub names: Names,
     /// The classifier.
-    pub classifier: Classifier,
+    pub classifier: Arc<Classifier>,
     /// The prices.
     pub book: PriceBook,
     /// The first operation's place in the order of arrival.
@@ -164,7 +164,7 @@ pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
 
 /// The live session.
 pub struct Live {
-    classifier: Classifier,
+    classifier: Arc<Classifier>,
     book: PriceBook,
     inner: Mutex<Inner>,
 }

@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod arrivals;
 mod command;
 mod explain;
 mod feed;

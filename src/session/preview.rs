@@ -57,12 +57,15 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
         Basis::NoSignal => ConfidenceSource::None,
     };
     let names = &log.names;
+    let asked = names.find_model(&question.model).unwrap_or_default();
     let mut operation = Operation {
         at: snapshot.clock,
         class,
         team: names.find_team(&question.team).unwrap_or_default(),
         project: names.find_project(&question.project).unwrap_or_default(),
-        asked: names.find_model(&question.model).unwrap_or_default(),
+        asked,
+        // Whoever names a model gets it, whatever the thresholds.
+        pinned: asked.is_some() && !question.model.starts_with("auto"),
         ..Operation::default()
     };
     operation.set_confidence(opinion.confidence, source);

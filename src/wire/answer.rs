@@ -135,7 +135,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// Says whether a text is JSON and has the keys that its schema demands.
-fn fits(text: &str, required: &[String]) -> bool {
+pub(super) fn fits(text: &str, required: &[String]) -> bool {
     if !is_json(text) {
         return false;
     }

@@ -167,7 +167,8 @@ fn read_object(root: Value<'_>, error: &mut ApiError) {
     let said = said.or_else(|| nested.and_then(Value::text));
     // Some servers answer with a list of what is wrong.
     let listed = || {
-        let first = inner.get("detail").or_else(|| root.get("detail"))?.items().next()?;
+        let within = || inner.get("message")?.get("detail");
+        let first = inner.get("detail").or_else(|| root.get("detail")).or_else(within)?.items().next()?;
         first.text_of("msg").or_else(|| first.text_of("message"))
     };
     error.message = said.or_else(listed).unwrap_or_default().into_owned();
@@ -314,6 +315,13 @@ mod tests {
                 "extra",
             ),
             (Dialect::OpenAiChat, 500, r#"{"error":"broken"}"#, ErrorKind::Server, "broken"),
+            (
+                Dialect::OpenAiChat,
+                422,
+                r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","x"],"msg":"Extra inputs"}]},"code":null}"#,
+                ErrorKind::InvalidRequest,
+                "Extra inputs",
+            ),
             (
                 Dialect::OpenAiChat,
                 502,

@@ -24,7 +24,7 @@ mod translate;
 mod usage;
 
 pub use answer::{Answer, answer};
-pub use ask::{Ask, AskMeasures, Sending};
+pub use ask::{Accent, Ask, AskMeasures, Sending};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
 pub use faults::{error_body, read_error};

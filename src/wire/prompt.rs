@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::effort::Effort;
 use super::json::Value;
 use super::reply::Call;
-use super::{Dialect, WireError};
+use super::{Accent, Dialect, WireError};
 
 /// A request.
 #[derive(Debug, Default)]
@@ -155,6 +155,8 @@ impl<'a> Prompt<'a> {
 pub(super) struct Reader {
     /// The dialect that the request is going to.
     pub(super) to: Dialect,
+    /// How the provider has it.
+    pub(super) accent: Accent,
 }
 
 impl Reader {

@@ -6,11 +6,13 @@
 
 use bytes::BytesMut;
 
+use super::answer::fits;
 use super::reply::{Delta, Seen};
 use super::sse::{self, Event, Splitter};
 use super::translate::Sink;
 use super::{ApiError, Ask, Dialect, Finish, WireError, chat, faults, gemini, messages, responses};
 use crate::record::usage::Counted;
+use crate::routing::Check;
 
 /// The most bytes of delivered text that are kept.
 const KEPT: usize = 1024 * 1024;
@@ -34,6 +36,8 @@ pub struct Relay {
     client: Dialect,
     hides_usage: bool,
     choices: u32,
+    /// The keys that a JSON answer must have; none where the answer need not be JSON.
+    required: Option<Vec<String>>,
     story: Story,
 }
 
@@ -43,6 +47,7 @@ struct Story {
     has_content: bool,
     delivered: String,
     delivered_bytes: u64,
+    calls: u32,
     model: Option<String>,
     finish: Option<Finish>,
     finished: u32,
@@ -91,7 +96,10 @@ impl Story {
                 }
             }
             Delta::Text(text) | Delta::Refusal(text) | Delta::CallArguments { text, .. } => self.keep(text),
-            Delta::CallStart { name, .. } => self.keep(name),
+            Delta::CallStart { name, .. } => {
+                self.calls = self.calls.saturating_add(1);
+                self.keep(name);
+            }
             Delta::Thought(_) => {}
             Delta::Finish { finish, .. } => {
                 self.has_content = true;
@@ -128,6 +136,7 @@ impl Relay {
             client: ask.dialect(),
             hides_usage: from == Dialect::OpenAiChat && !ask.wants_stream_usage(),
             choices: ask.measures().choices,
+            required: ask.measures().wants_json.then(|| ask.required_keys()),
             story: Story::default(),
         }
     }
@@ -257,6 +266,25 @@ impl Relay {
     /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
     pub fn delivered_bytes(&self) -> u64 {
         self.story.delivered_bytes
+    }
+
+    /// Says whether a whole answer is fit for use: not empty, and JSON where that was asked for. Calls of tools and answers
+    /// longer than [`Self::delivered`] keeps are not looked into.
+    pub fn check(&self) -> Check {
+        if !self.is_complete() {
+            return Check::None;
+        }
+        if self.story.delivered.trim().is_empty() {
+            return Check::Failed;
+        }
+        let is_kept = self.story.delivered.len() as u64 == self.story.delivered_bytes;
+        match &self.required {
+            Some(required) if is_kept && self.story.calls == 0 && self.choices == 1 => {
+                let is_cut = self.story.finish == Some(Finish::Length);
+                if !is_cut && fits(&self.story.delivered, required) { Check::Passed } else { Check::Failed }
+            }
+            _ => Check::None,
+        }
     }
 
     /// Gives the model that the provider says it used.

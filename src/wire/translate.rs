@@ -16,7 +16,7 @@ pub(super) fn request(
     model: &str,
     sending: &Sending,
 ) -> Result<Bytes, WireError> {
-    let reader = Reader { to };
+    let reader = Reader { to, accent: sending.accent };
     let prompt = match from {
         Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
         Dialect::OpenAiResponses => responses::read_request::read(root, reader)?,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{Ask, Sending, WireError};
+use pointsman::wire::{Accent, Ask, Sending, WireError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -103,6 +103,49 @@ fn messages_become_chat() {
         (&json!("medium"), &json!(500))
     );
     assert_eq!(thinker.get("max_tokens"), None);
+}
+
+#[test]
+fn mistral_gets_chat_as_it_takes_it() {
+    let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let read = |bytes: Bytes| -> Value { serde_json::from_slice(&bytes).unwrap() };
+    let got =
+        read(ask(OpenAiChat, &chat_request()).body_for(OpenAiChat, "mistral-small-2503", &mistral).unwrap());
+    let mut want = chat_request();
+    want["model"] = json!("mistral-small-2503");
+    want["messages"][1] = json!({"role":"system","content":[{"type":"text","text":"No jokes."}]});
+    for (place, id) in [(0, "call_1"), (1, "call.2")] {
+        let short = got["messages"][3]["tool_calls"][place]["id"].as_str().unwrap();
+        assert!(short.len() == 9 && short.chars().all(|c| c.is_ascii_alphanumeric()), "{short}");
+        assert_eq!(got["messages"][4 + place]["tool_call_id"], short, "the result of {id} finds its call");
+        want["messages"][3]["tool_calls"][place]["id"] = json!(short);
+        want["messages"][4 + place]["tool_call_id"] = json!(short);
+    }
+    let said = want.as_object_mut().unwrap();
+    for unknown in [
+        "max_completion_tokens",
+        "seed",
+        "user",
+        "metadata",
+        "store",
+        "n",
+        "logprobs",
+        "logit_bias",
+        "presence_penalty",
+    ] {
+        said.remove(unknown);
+    }
+    said.insert("max_tokens".into(), json!(300));
+    said.insert("random_seed".into(), json!(7));
+    assert_eq!(got, want);
+    let other = read(
+        ask(AnthropicMessages, &messages_request())
+            .body_for(OpenAiChat, "mistral-small-2503", &mistral)
+            .unwrap(),
+    );
+    assert_eq!(other.get("stream_options"), None);
+    assert_eq!(other["messages"][2]["tool_calls"][0]["id"], other["messages"][3]["tool_call_id"]);
+    assert_eq!(other["messages"][3]["tool_call_id"].as_str().unwrap().len(), 9);
 }
 
 #[test]

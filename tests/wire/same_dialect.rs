@@ -289,6 +289,28 @@ fn a_placeholder_is_no_count() {
 }
 
 #[test]
+fn a_streamed_answer_is_checked_once_it_is_whole() {
+    let stream = |text: &str, finish: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":{}}}}}]}}\n\ndata: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{finish}\"}}]}}\n\ndata: [DONE]\n\n",
+            serde_json::json!(text)
+        )
+    };
+    let json = streaming(Dialect::OpenAiChat, r#","response_format":{"type":"json_object"}"#);
+    let plain = streaming(Dialect::OpenAiChat, "");
+    for (asked, text, finish, want) in [
+        (&json, "{}", "stop", Check::Passed),
+        (&json, "{}", "length", Check::Failed),
+        (&json, "words", "stop", Check::Failed),
+        (&plain, "words", "stop", Check::None),
+        (&plain, " ", "stop", Check::Failed),
+    ] {
+        let (_, _, relay) = relayed(Dialect::OpenAiChat, asked, stream(text, finish).as_bytes(), &[]);
+        assert_eq!(relay.check(), want, "{text} {finish}");
+    }
+}
+
+#[test]
 fn thoughts_that_a_client_sees_are_content() {
     let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
     for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {
@@ -348,6 +370,19 @@ proptest! {
             let (out, end, relay) = relayed(dialect, &asked, stream.as_bytes(), cuts);
             prop_assert_eq!(out, whole);
             prop_assert_eq!((end, relay.delivered()), (StreamEnd::Complete, "Hé🙂"));
+        }
+    }
+
+    #[test]
+    fn whatever_else_a_request_says_stays_as_written(
+        before in "[ \n\t]{0,3}", key in "[a-z]{1,8}", value in "(null|-?[1-9][0-9]{0,20}(\\.[0-9]{1,3})?|\"[a-z\\u00e9 ]{0,9}\"|\\[1, \\{\"a\" :[]]?\\}?\\]?)", after in "[ \n]{0,3}",
+    ) {
+        let body = format!(r#"{before}{{{before}"x_{key}"{after}: {value},"messages":[],{after}"model":{before}"auto"{after},"y":{value}}}{after}"#);
+        for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages] {
+            if let Ok(read) = Ask::read(dialect, Bytes::from(body.clone())) {
+                let sent = read.body_for(dialect, "served", &Sending::default()).unwrap();
+                prop_assert_eq!(sent, body.replace("\"auto\"", "\"served\""));
+            }
         }
     }
 

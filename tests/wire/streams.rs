@@ -266,4 +266,20 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_damaged_stream_never_panics_and_is_read_the_same_however_cut(
+        at in 0usize..3_000, damage in prop::collection::vec(any::<u8>(), 0..4), removed in 0usize..40, cut in 0usize..3_000,
+    ) {
+        for from in PROVIDERS {
+            let mut stream = stream(from).into_bytes();
+            let at = at % stream.len();
+            stream.splice(at..(at + removed).min(stream.len()), damage.iter().copied());
+            for client in [OpenAiChat, AnthropicMessages, OpenAiResponses] {
+                let (whole, end, _) = relayed(from, &asked(client, true), &stream, &[]);
+                let (pieces, same, _) = relayed(from, &asked(client, true), &stream, &[cut % stream.len()]);
+                prop_assert_eq!((whole, end), (pieces, same));
+            }
+        }
+    }
 }

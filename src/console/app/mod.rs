@@ -2,8 +2,10 @@
 //!
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
+mod asking;
 mod draw;
 mod mouse;
+mod typing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,6 @@ use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
 use super::frame::StripData;
 use super::glyphs::Glyphs;
-use super::goto;
 use super::help::Help;
 use super::keys::{self, Keymap};
 use super::palette::Palette;
@@ -219,62 +220,6 @@ impl App {
         }
     }
 
-    /// Tells the prompt box what the newest picture says of it.
-    fn box_news(&mut self) {
-        let answer = self.latest.live.as_ref().and_then(|live| live.answer.as_deref());
-        let refused = self.latest.message.as_deref().is_some_and(|words| words.starts_with("not sent"));
-        self.ask.news(answer, refused);
-    }
-
-    /// Says whether somebody left and nothing is in flight any more.
-    pub fn has_drained(&self) -> bool {
-        let open = self.latest.live.as_ref().map_or(0, |live| live.status.open);
-        self.leaving && open == 0
-    }
-
-    /// Leaves; where that would cut requests off, only at the second time.
-    fn leave(&mut self) -> Vec<Do> {
-        let live = self.latest.live.as_ref().filter(|live| live.owns && live.closed.is_none());
-        let open = live.map_or(0, |live| live.status.open);
-        if open == 0 || self.leaving {
-            return vec![Do::Quit];
-        }
-        self.leaving = true;
-        let noun = if open == 1 { "request" } else { "requests" };
-        self.warn(&format!("{open} {noun} in flight; draining · q again to leave at once"));
-        vec![Do::Send(Command::Drain)]
-    }
-
-    fn ask_box(&mut self, action: Action) -> Vec<Do> {
-        match action {
-            Action::AskSend => {
-                let question = self.ask.send();
-                return question
-                    .map_or_else(Vec::new, |question| vec![Do::Send(Command::Ask(Box::new(question)))]);
-            }
-            Action::AskNewLine => self.ask.new_line(),
-            Action::AskNextField => self.ask.step(false),
-            Action::AskPreviousField => self.ask.step(true),
-            Action::AskShow => {
-                let Some(id) = self.ask.operation().map(str::to_owned) else {
-                    self.say("there is no answer yet");
-                    return Vec::new();
-                };
-                self.overlay = Overlay::None;
-                return self.list_filtered(&format!("id:{id}"));
-            }
-            _ => self.overlay = Overlay::None,
-        }
-        Vec::new()
-    }
-
-    fn list_filtered(&mut self, filter: &str) -> Vec<Do> {
-        let done = self.show(Screen::Traffic);
-        self.filter.set(filter);
-        traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-        done
-    }
-
     fn gather_hints(&mut self) {
         let context = self.context();
         self.hints = (context, hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii()));
@@ -292,22 +237,6 @@ impl App {
             self.gather_hints();
         }
         done
-    }
-
-    fn paste(&mut self, text: &str) -> Vec<Do> {
-        match &mut self.overlay {
-            Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
-            Overlay::Prompt(Asked::Goto) => {
-                self.goto.paste(text);
-            }
-            Overlay::Prompt(Asked::Filter) => {
-                self.filter.paste(text);
-                traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-            }
-            Overlay::Ask => self.ask.paste(text),
-            Overlay::None | Overlay::Help(_) => {}
-        }
-        Vec::new()
     }
 
     fn key(&mut self, key: &KeyEvent) -> Vec<Do> {
@@ -542,46 +471,6 @@ impl App {
     fn close_overlay(&mut self) -> Vec<Do> {
         self.overlay = Overlay::None;
         Vec::new()
-    }
-
-    fn prompt(&mut self, action: Action) -> Vec<Do> {
-        let Overlay::Prompt(asked) = self.overlay else { return Vec::new() };
-        let line = if asked == Asked::Goto { &mut self.goto } else { &mut self.filter };
-        match action {
-            Action::PromptEarlier => line.earlier(),
-            Action::PromptLater => line.later(),
-            _ => {}
-        }
-        if asked == Asked::Filter && matches!(action, Action::PromptEarlier | Action::PromptLater) {
-            traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-        }
-        match (asked, action) {
-            (Asked::Filter, Action::PromptAccept) => self.close_overlay(),
-            (Asked::Filter, Action::PromptCancel) => {
-                self.filter.set("");
-                traffic::set_filter(&mut self.ui.traffic, "");
-                self.close_overlay()
-            }
-            (Asked::Goto, Action::PromptCancel) => {
-                self.goto.set("");
-                self.close_overlay()
-            }
-            (Asked::Goto, Action::PromptAccept) => {
-                let typed = self.goto.take();
-                self.overlay = Overlay::None;
-                if typed.trim().is_empty() {
-                    return Vec::new();
-                }
-                match goto::parse(&typed, &self.latest) {
-                    Ok(command) => vec![Do::Send(command)],
-                    Err(problem) => {
-                        self.warn(&problem);
-                        Vec::new()
-                    }
-                }
-            }
-            _ => Vec::new(),
-        }
     }
 
     fn window(&mut self, longer: bool) -> Vec<Do> {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{Value, check};
-use super::{Dialect, WireError, translate};
+use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
 
 /// A client's request.
@@ -53,11 +53,24 @@ pub struct Sending {
     pub max_output: Option<u64>,
     /// The limit for a provider that demands one, where the client names none.
     pub default_max_output: u64,
+    /// How a provider that speaks chat has it.
+    pub accent: Accent,
+}
+
+/// How a provider speaks chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Accent {
+    /// As OpenAI does, or taking whatever OpenAI takes.
+    #[default]
+    OpenAi,
+    /// As Mistral does, which refuses members it does not know: no `stream_options` (usage comes anyway), `max_tokens`
+    /// alone, `random_seed`, and ids of calls of nine letters or digits.
+    Mistral,
 }
 
 impl Default for Sending {
     fn default() -> Self {
-        Self { max_output: None, default_max_output: 8192 }
+        Self { max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
     }
 }
 
@@ -143,6 +156,10 @@ impl Ask {
 
     /// Gives the body to send to a provider that speaks `to`, for its model `model`.
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending) -> Result<Bytes, WireError> {
+        if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
+            let limit = sending.limit(self.scan.measures.max_output);
+            return Ok(chat::mistral::write(self.root(), model, limit).into());
+        }
         if to == self.dialect {
             return Ok(splice::splice(&self.body, &self.scan, to, model, sending));
         }

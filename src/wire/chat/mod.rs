@@ -1,6 +1,7 @@
 //! OpenAI's chat completions, and the many servers that speak the same.
 
 pub(super) mod answer;
+pub(super) mod mistral;
 pub(super) mod read_request;
 pub(super) mod sink;
 pub(super) mod stream;

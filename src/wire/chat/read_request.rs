@@ -11,7 +11,7 @@ use crate::wire::prompt::{
 use crate::wire::reply::Call;
 
 /// Members that may be left out: bookkeeping, storage and hints of OpenAI's, none of which changes what is asked.
-const LEFT_OUT: [&str; 9] = [
+pub(super) const LEFT_OUT: [&str; 9] = [
     "metadata",
     "prompt_cache_key",
     "prompt_cache_retention",
@@ -27,7 +27,7 @@ const LEFT_OUT: [&str; 9] = [
 pub(in crate::wire) fn read(root: Value<'_>, reader: Reader) -> Result<Prompt<'_>, WireError> {
     let mut prompt = Prompt::default();
     for (key, value) in root.members() {
-        if value.is_null() || LEFT_OUT.contains(&&*key) {
+        if value.is_null() || LEFT_OUT.contains(&&*key) || is_inert(&key, value) {
             continue;
         }
         match &*key {
@@ -42,8 +42,8 @@ pub(in crate::wire) fn read(root: Value<'_>, reader: Reader) -> Result<Prompt<'_
             "top_k" => prompt.top_k = Some(value),
             "stop" => prompt.stop = texts(value),
             "seed" => prompt.seed = Some(value),
-            "presence_penalty" => prompt.presence_penalty = Some(value).filter(|value| !is_zero(*value)),
-            "frequency_penalty" => prompt.frequency_penalty = Some(value).filter(|value| !is_zero(*value)),
+            "presence_penalty" => prompt.presence_penalty = Some(value),
+            "frequency_penalty" => prompt.frequency_penalty = Some(value),
             "user" => prompt.user = value.text(),
             "reasoning_effort" => prompt.effort = value.text().and_then(|word| Effort::from_name(&word)),
             "tools" => {
@@ -54,16 +54,22 @@ pub(in crate::wire) fn read(root: Value<'_>, reader: Reader) -> Result<Prompt<'_
             "tool_choice" => prompt.choice = Some(choice(value, reader)?),
             "parallel_tool_calls" => prompt.parallel = value.flag(),
             "response_format" => prompt.format = format(value, reader)?,
-            // Said, but saying what holds anyway.
-            "n" if value.number() == Some(1) => {}
-            "logprobs" if value.flag() == Some(false) => {}
-            "top_logprobs" if is_zero(value) => {}
-            "logit_bias" if value.members().next().is_none() => {}
-            "modalities" if value.items().all(|item| item.text().as_deref() == Some("text")) => {}
             key => return reader.refuse(key),
         }
     }
     Ok(prompt)
+}
+
+/// Says whether a member says what holds anyway.
+pub(super) fn is_inert(key: &str, value: Value<'_>) -> bool {
+    match key {
+        "n" => value.number() == Some(1),
+        "logprobs" => value.flag() == Some(false),
+        "top_logprobs" | "presence_penalty" | "frequency_penalty" => is_zero(value),
+        "logit_bias" => value.members().next().is_none(),
+        "modalities" => value.items().all(|item| item.text().as_deref() == Some("text")),
+        _ => false,
+    }
 }
 
 fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Result<(), WireError> {

@@ -1,9 +1,12 @@
 //! A request of another dialect, written as a chat request.
 
+use std::borrow::Cow;
+
+use super::mistral::short_id;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Array, Object, object};
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, safe_id};
-use crate::wire::{Sending, WireError};
+use crate::wire::{Accent, Sending, WireError};
 
 /// Writes a request.
 pub(in crate::wire) fn write(
@@ -30,6 +33,7 @@ pub(in crate::wire) fn write(
             });
         });
         tools(o, prompt);
+        let is_mistral = reader.accent == Accent::Mistral;
         let is_thinker = thinks_before_answering(model);
         if let Some(limit) = sending.limit(prompt.max_output) {
             o.number(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
@@ -40,7 +44,7 @@ pub(in crate::wire) fn write(
         let numbers = [
             ("temperature", prompt.temperature),
             ("top_p", prompt.top_p),
-            ("seed", prompt.seed),
+            (if is_mistral { "random_seed" } else { "seed" }, prompt.seed),
             ("presence_penalty", prompt.presence_penalty),
             ("frequency_penalty", prompt.frequency_penalty),
         ];
@@ -55,7 +59,9 @@ pub(in crate::wire) fn write(
         format(o, &prompt.format);
         if prompt.stream {
             o.flag("stream", true);
-            o.object("stream_options", |o| o.flag("include_usage", true));
+            if !is_mistral {
+                o.object("stream_options", |o| o.flag("include_usage", true));
+            }
         }
     });
     outcome.map(|()| out)
@@ -132,7 +138,7 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireEr
     let mut said: Vec<&Piece<'_>> = Vec::new();
     for part in &turn.parts {
         match part {
-            Piece::Result(result) => tool_result(a, result, &mut said),
+            Piece::Result(result) => tool_result(a, result, reader, &mut said),
             part => said.push(part),
         }
     }
@@ -155,7 +161,12 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireEr
 }
 
 /// Writes a result; pictures in it follow in a message of the user's, as a result can hold text alone.
-fn tool_result<'p, 'a>(a: &mut Array<'_>, result: &'p ToolResult<'a>, said: &mut Vec<&'p Piece<'a>>) {
+fn tool_result<'p, 'a>(
+    a: &mut Array<'_>,
+    result: &'p ToolResult<'a>,
+    reader: Reader,
+    said: &mut Vec<&'p Piece<'a>>,
+) {
     let texts: Vec<&str> = result
         .parts
         .iter()
@@ -167,9 +178,17 @@ fn tool_result<'p, 'a>(a: &mut Array<'_>, result: &'p ToolResult<'a>, said: &mut
     said.extend(result.parts.iter().filter(|part| !matches!(part, Piece::Text(_))));
     a.object(|o| {
         o.text("role", "tool");
-        o.text("tool_call_id", &safe_id(&result.call));
+        o.text("tool_call_id", &call_id(&result.call, reader));
         o.text("content", &texts.join("\n"));
     });
+}
+
+/// Gives an id of a call that the provider takes.
+fn call_id(id: &str, reader: Reader) -> Cow<'_, str> {
+    match reader.accent {
+        Accent::OpenAi => safe_id(id),
+        Accent::Mistral => short_id(id),
+    }
 }
 
 fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), WireError> {
@@ -219,7 +238,7 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), W
         o.array("tool_calls", |a| {
             for call in &calls {
                 a.object(|o| {
-                    o.text("id", &safe_id(&call.id));
+                    o.text("id", &call_id(&call.id, reader));
                     o.text("type", "function");
                     o.object("function", |o| {
                         o.text("name", &call.name);

@@ -74,7 +74,7 @@ impl<'a> Value<'a> {
         if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
             return Some(Cow::Borrowed(inner));
         }
-        sonic_rs::from_str::<String>(self.0).ok().map(Cow::Owned)
+        Some(Cow::Owned(sonic_rs::from_str::<String>(self.0).unwrap_or_else(|_| unescape(inner))))
     }
 
     /// Gives a whole number that is not negative.
@@ -119,6 +119,36 @@ impl<'a> Value<'a> {
     pub(in crate::wire) fn text_of(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text()
     }
+}
+
+/// Reads escaped text that a strict reader refuses: half of a surrogate pair, as servers send that cut a stream between
+/// the halves, stands as U+FFFD. The rest of the text is not lost for it.
+#[cold]
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let escape = if c == '\\' { rest.next() } else { None };
+        if escape == Some('u') {
+            let code = rest.as_str().get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+            units.push(code.unwrap_or(0xfffd));
+            rest = rest.as_str().get(4..).unwrap_or_default().chars();
+            continue;
+        }
+        out.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or('\u{fffd}')));
+        out.push(match escape {
+            None => c,
+            Some('n') => '\n',
+            Some('r') => '\r',
+            Some('t') => '\t',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some(other) => other,
+        });
+    }
+    out.extend(char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}')));
+    out
 }
 
 /// Walks an object's members in their order.
@@ -244,7 +274,24 @@ mod tests {
         assert_eq!(check("[".repeat(100_000).as_bytes()).unwrap_err(), WireError::TooDeep);
     }
 
+    #[test]
+    fn half_a_surrogate_pair_does_not_cost_the_text() {
+        for (text, want) in [
+            (r#""a\ud83d\n\"b""#, "a\u{fffd}\n\"b"),
+            (r#""\ude42\ud83d\ude42""#, "\u{fffd}\u{1f642}"),
+            (r#""\u00e9\/\u0041""#, "\u{e9}/A"),
+        ] {
+            assert_eq!(Value::of(text).text().unwrap(), want, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn unescaping_agrees_with_the_strict_reader(text in "\\PC{0,20}[\"\\\\\n\r\t\u{8}\u{c}]{0,5}.{0,5}") {
+            let quoted = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(unescape(&quoted[1..quoted.len() - 1]), text);
+        }
+
         #[test]
         fn walking_any_text_ends_without_panic(text in ".{0,80}") {
             let value = Value::of(&text);

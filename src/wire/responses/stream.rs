@@ -70,7 +70,7 @@ impl Source {
                 }
             }
             // Thoughts, and whatever hosted tools write.
-            kind if kind.ends_with(".delta") => {
+            kind if kind.rsplit('.').next() == Some("delta") => {
                 if let Some(text) = said("delta") {
                     tell(Delta::Thought(&text));
                 }

@@ -170,7 +170,7 @@ static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
 const LIVE: [(Column<'static>, Shows, Option<Key>); LIVE_COUNT] = [
     (left("breaker", Width::Fixed(12), 1), Shows::Breaker, None),
     (right("open", 5, 12), Shows::InFlight, None),
-    (left("quota left", Width::Fixed(12), 3), Shows::Quota, None),
+    (left("quota used", Width::Fixed(12), 3), Shows::Quota, None),
     (left("last error", Width::Fill(14), 12), Shows::LastError, None),
 ];
 

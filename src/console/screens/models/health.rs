@@ -46,7 +46,7 @@ fn tightest(health: &ModelHealth) -> Option<u32> {
     [health.requests, health.tokens].into_iter().flatten().filter_map(used).max()
 }
 
-/// Draws how much of the tightest quota is used, with what is left of it.
+/// Draws how much of the tightest quota is used.
 pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(used) = tightest(health) else {
         paint::text(buf, at, "-", look.style(Role::Unknown), look.glyphs.cut);
@@ -54,8 +54,7 @@ pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));
     Gauge { used, held: 0, warn_from: 800 }.render(bar, buf, look);
-    let left = 1000 - used.min(1000);
-    let words = short(format_args!("{} %", left / 10));
+    let words = short(format_args!("{} %", used / 10));
     paint::text_right(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
 }
 

@@ -8,6 +8,7 @@ use super::spend::margin;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, Line, line};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::session::{LogNote, NoteKind, Snapshot};
@@ -18,8 +19,8 @@ use crate::units::Instant;
 pub(super) enum What<'a> {
     /// Something written in the log.
     Note(&'a LogNote),
-    /// A change of policy: the version, and what changed.
-    Policy(u32, &'a str),
+    /// A change of policy: the version, who changed it where somebody else may have, and what.
+    Policy(u32, &'a str, &'a str),
     /// So many requests with a failed call since the event before.
     Failed(usize),
 }
@@ -59,7 +60,7 @@ impl<'a> Events<'a> {
             } else {
                 changes
                     .next()
-                    .map(|change| Event { at: change.at, what: What::Policy(change.version, &change.what) })
+                    .map(|change| Event { at: change.at, what: What::Policy(change.version, &change.who, &change.what) })
             };
             // Failed calls between two events are told in one line, so that an outage hides nothing else.
             let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
@@ -104,8 +105,13 @@ impl Event<'_> {
                 push(&mut words, &note.text);
                 (sign, role, words)
             }
-            What::Policy(version, what) => {
-                let mut words = line(format_args!("policy {version}: "));
+            What::Policy(version, who, what) => {
+                let mut words = line(format_args!("policy {version}"));
+                if !who.is_empty() {
+                    push(&mut words, " by ");
+                    push(&mut words, &text::clean(who));
+                }
+                push(&mut words, ": ");
                 push(&mut words, what);
                 (glyphs.threshold.0, Role::Applied, words)
             }

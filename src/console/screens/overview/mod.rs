@@ -96,9 +96,9 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
     if action == Action::Open {
         return open(ui, panel, snapshot);
     }
-    if matches!(action, Action::Sort | Action::SortReverse) && panel == Panel::Breakdown {
+    if action == Action::NextDimension {
         let state = &mut ui.overview;
-        state.dimension = state.dimension.next(if action == Action::Sort { 1 } else { -1 });
+        state.dimension = state.dimension.next(1);
         state.parts = TableState::default();
         return Asks::new();
     }

@@ -245,7 +245,8 @@ fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
         }
         _ => format!("v{}", snapshot.policy.version),
     };
-    let stretch = if filter.window { window_label(snapshot.window.window) } else { "all played".to_owned() };
+    let all = if snapshot.live.is_some() { "all so far" } else { "all played" };
+    let stretch = if filter.window { window_label(snapshot.window.window) } else { all.to_owned() };
     let reading = snapshot.reading.name();
     format!(
         "{reading} · {stretch} · policy {} {versions} · prices {}",

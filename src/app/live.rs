@@ -1,0 +1,312 @@
+//! Consoles on live traffic: beside the gateway in one process, or attached to one over HTTP.
+//!
+//! Invariant: both read the same lines of log; only how they come and where changes go differs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::runtime::Handle;
+
+use super::console::run_live_console;
+use super::{ConsoleOptions, Internal, Serving, Setup};
+use crate::gateway::{self, Gateway};
+use crate::pricing::PriceBook;
+use crate::record::{self, Entry, PolicyChange};
+use crate::routing::Policy;
+use crate::session::{
+    Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question,
+};
+use crate::units::{Instant, Names, Span};
+
+/// The window that a live console begins with.
+const WINDOW: Span = Span::mins(15);
+
+fn player(title: String, ingest: Ingest, policy: Arc<Policy>, book: PriceBook) -> Player {
+    let start = LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP };
+    Player::live(start, Some(WINDOW))
+}
+
+/// Opens the console beside a gateway; gives the gateway back when the operator leaves.
+///
+/// # Errors
+/// Where settings of the console cannot be used or the terminal fails.
+pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow::Result<()>) {
+    let (send, feed) = channel();
+    let lines = send.clone();
+    serving.gateway.live().follow(Box::new(move |line| lines.send(Feed::Lines(Arc::clone(line))).is_ok()));
+    let handle = serving.handle();
+    let (seen, status) = (Arc::clone(&serving.gateway), send.clone());
+    handle.spawn(async move {
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            clock.tick().await;
+            if status.send(Feed::Status(Arc::new(gateway::live_status(&seen)))).is_err() {
+                return;
+            }
+        }
+    });
+    let title = serving.gateway.address().to_owned();
+    let ingest = std::mem::replace(&mut serving.ingest, Ingest::silent());
+    let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
+    let control = Beside {
+        gateway: Arc::clone(&serving.gateway),
+        handle,
+        answers: send,
+        read_only: options.read_only.then(|| "started with --read-only".into()),
+    };
+    let outcome = run_live_console(player, feed, Box::new(control), options);
+    (serving, outcome)
+}
+
+/// Control over a gateway in the same process.
+struct Beside {
+    gateway: Arc<Gateway>,
+    handle: Handle,
+    answers: Sender<Feed>,
+    read_only: Option<Arc<str>>,
+}
+
+impl LiveControl for Beside {
+    fn read_only(&self) -> Option<Arc<str>> {
+        self.read_only.clone()
+    }
+
+    fn owns(&self) -> bool {
+        true
+    }
+
+    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
+        let who = std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
+        self.gateway.apply(&policy.spec(names), &who, what).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn send(&mut self, question: Question) -> Result<(), String> {
+        let (gateway, answers) = (Arc::clone(&self.gateway), self.answers.clone());
+        self.handle.spawn(async move {
+            let answer = gateway.answer(question).await;
+            // The console may have been left meanwhile.
+            let _ = answers.send(Feed::Answer(answer));
+        });
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        self.gateway.drain();
+    }
+}
+
+/// Where to attach to, and with which key.
+#[derive(Clone, Debug, Default)]
+pub struct AttachOptions {
+    /// The gateway's address.
+    pub url: String,
+    /// The key, where the gateway has keys.
+    pub key: Option<String>,
+}
+
+/// What a gateway says of itself in the feed.
+#[derive(serde::Deserialize)]
+struct StatusLine {
+    status: LiveStatus,
+    #[serde(default)]
+    gap: u64,
+}
+
+/// Opens the console on a gateway elsewhere.
+///
+/// # Errors
+/// Where the gateway cannot be reached or refuses, or the terminal fails.
+pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("attach")
+        .enable_all()
+        .build()
+        .map_err(Internal::from_any)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = wanted.url.trim_end_matches('/').to_owned();
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+        .map_err(Internal::from_any)?;
+    let remote = Remote { client, url: url.clone(), key: wanted.key.clone() };
+    let Setup { policy: _, book, mut ingest, .. } = setup;
+    let line = runtime.block_on(remote.get("/operator/v1/policy"))?;
+    let policy = policy_of(&line, &mut ingest.names)
+        .with_context(|| format!("{url} does not answer like a gateway of this program"))?;
+    let may_change = runtime.block_on(remote.may_change());
+    let (send, feed) = channel();
+    let (reader, lines) = (remote.clone(), send.clone());
+    runtime.spawn(async move {
+        let why = match reader.follow(&lines).await {
+            Ok(()) => "the gateway has ended".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        let _ = lines.send(Feed::Closed(why.into()));
+    });
+    let player = player(url, ingest, Arc::new(policy), book);
+    let read_only: Option<Arc<str>> = if options.read_only {
+        Some("started with --read-only".into())
+    } else if may_change {
+        None
+    } else {
+        Some("the key lacks the scope `operate`".into())
+    };
+    let control = Attached { remote, handle: runtime.handle().clone(), answers: send, read_only };
+    run_live_console(player, feed, Box::new(control), options)
+}
+
+fn policy_of(line: &str, names: &mut Names) -> anyhow::Result<Policy> {
+    let mut found = None;
+    record::each_line(line, |_, entry| {
+        if let Ok(Entry::Policy(change)) = entry {
+            found = Some(change.compile(names));
+        }
+    });
+    Ok(found.context("no policy came")??)
+}
+
+/// A gateway over HTTP.
+#[derive(Clone)]
+struct Remote {
+    client: reqwest::Client,
+    url: String,
+    key: Option<String>,
+}
+
+impl Remote {
+    fn keyed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.keyed(self.client.get(format!("{}{path}", self.url)));
+        text_of(&self.url, request.send().await).await
+    }
+
+    async fn may_change(&self) -> bool {
+        // An empty policy is refused as such where the key would do, and before that where it would not.
+        let request = self.keyed(self.client.post(format!("{}/operator/v1/policy", self.url))).body("");
+        request.send().await.is_ok_and(|response| response.status().as_u16() == 400)
+    }
+
+    async fn follow(&self, into: &Sender<Feed>) -> anyhow::Result<()> {
+        let request = self.keyed(self.client.get(format!("{}/operator/v1/feed", self.url)));
+        let mut response = request.send().await.context("the feed broke off")?;
+        if !response.status().is_success() {
+            bail!("the gateway refuses the feed: {}", response.status());
+        }
+        let mut waiting: Vec<u8> = Vec::new();
+        while let Some(piece) = response.chunk().await.context("the feed broke off")? {
+            waiting.extend_from_slice(&piece);
+            let Some(end) = waiting.iter().rposition(|byte| *byte == b'\n') else { continue };
+            let rest = waiting.split_off(end + 1);
+            let whole = std::mem::replace(&mut waiting, rest);
+            let text = String::from_utf8_lossy(&whole);
+            let mut lines = String::with_capacity(text.len());
+            for line in text.lines() {
+                match line.starts_with("{\"gap\"").then(|| serde_json::from_str::<StatusLine>(line)) {
+                    Some(Ok(said)) => {
+                        if said.gap > 0 {
+                            into.send(Feed::Gap(said.gap))?;
+                        }
+                        into.send(Feed::Status(Arc::new(said.status)))?;
+                    }
+                    Some(Err(_)) => {}
+                    None => {
+                        lines.push_str(line);
+                        lines.push('\n');
+                    }
+                }
+            }
+            if !lines.is_empty() {
+                into.send(Feed::Lines(lines.into()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn text_of(url: &str, response: reqwest::Result<reqwest::Response>) -> anyhow::Result<String> {
+    let response = response.map_err(|error| {
+        let why = if error.is_connect() { "nothing answers there" } else { "the connection broke" };
+        anyhow::anyhow!("{url}: {why}\nhint: start one with `pointsman serve`")
+    })?;
+    let status = response.status();
+    let text = response.text().await.context("the answer broke off")?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let hint = if status.as_u16() == 401 || status.as_u16() == 403 {
+        "\nhint: give a key with the scope read: --key-file FILE, or the variable POINTSMAN_KEY"
+    } else {
+        ""
+    };
+    bail!("{url} answers {status}: {}{hint}", said(&text))
+}
+
+/// Gives what an error body says.
+fn said(body: &str) -> String {
+    let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let message = read.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
+    message.unwrap_or(body).chars().take(300).collect()
+}
+
+/// Control over a gateway elsewhere.
+struct Attached {
+    remote: Remote,
+    handle: Handle,
+    answers: Sender<Feed>,
+    read_only: Option<Arc<str>>,
+}
+
+impl LiveControl for Attached {
+    fn read_only(&self) -> Option<Arc<str>> {
+        self.read_only.clone()
+    }
+
+    fn owns(&self) -> bool {
+        false
+    }
+
+    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
+        let change = PolicyChange {
+            version: policy.version.saturating_add(1),
+            at: Instant(0),
+            who: "".into(),
+            what: what.into(),
+            spec: policy.spec(names),
+        };
+        let mut body = Vec::new();
+        record::append_line(&mut body, &Entry::Policy(Box::new(change)));
+        let (remote, answers) = (self.remote.clone(), self.answers.clone());
+        self.handle.spawn(async move {
+            let request = remote.keyed(remote.client.post(format!("{}/operator/v1/policy", remote.url)));
+            if let Err(error) = text_of(&remote.url, request.body(body).send().await).await {
+                let _ = answers.send(Feed::Refused(format!("not applied: {error:#}").into()));
+            }
+        });
+        Ok(())
+    }
+
+    fn send(&mut self, question: Question) -> Result<(), String> {
+        let (remote, answers) = (self.remote.clone(), self.answers.clone());
+        self.handle.spawn(async move {
+            let outcome = gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
+            let _ = answers.send(Feed::Answer(crate::session::Answer { ticket: question.ticket, outcome }));
+        });
+        Ok(())
+    }
+
+    fn drain(&mut self) {}
+}
+
+/// Keeps the type of the feed's end in one place.
+pub(super) type FeedEnd = Receiver<Feed>;

@@ -1,0 +1,263 @@
+//! A gateway put together: settings, keys, ledger, providers, policy; started, and brought to an orderly end.
+//!
+//! Invariant: what was applied while it ran is in force after a restart, until the policy file itself is changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Internal, Setup};
+use crate::access::{self, Access};
+use crate::config::gateway::{self as settings, GatewaySettings};
+use crate::config::{self, policy, providers};
+use crate::gateway::{Gateway, Parts, Server, now};
+use crate::ledger::{self, Durability, Ledger, LedgerOptions, Run};
+use crate::pricing::PriceBook;
+use crate::providers::{Providers, from_system};
+use crate::routing::{Policy, PolicySpec};
+use crate::session::{Ingest, Live, LiveSetup};
+use crate::units::Names;
+
+/// The file beside the ledger that holds the policy as it was last applied.
+const APPLIED: &str = "applied-policy.toml";
+
+/// What the command line says of a gateway.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// Where to listen, over what gateway.toml says.
+    pub listen: Option<String>,
+    /// The ledger's file, over the usual place.
+    pub ledger: Option<PathBuf>,
+    /// Keep no ledger.
+    pub no_ledger: bool,
+    /// A providers file instead of one's own.
+    pub providers: Option<PathBuf>,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Serving {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// What a person should know at the start: warnings, and what was settled.
+    pub remarks: Vec<String>,
+    /// The policy in force at the start.
+    pub policy: Arc<Policy>,
+    /// Names and classifier, for a console.
+    pub ingest: Ingest,
+    /// The prices.
+    pub book: PriceBook,
+    stop: watch::Sender<bool>,
+    done: JoinHandle<usize>,
+    runtime: Runtime,
+}
+
+/// How a gateway ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Requests that did not finish within the drain time.
+    pub unfinished: usize,
+    /// What the ledger says at its end, where something is wrong.
+    pub ledger: Option<String>,
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| path.display().to_string())
+}
+
+fn read_settings() -> anyhow::Result<GatewaySettings> {
+    let own = config::user_dir().map(|dir| dir.join(settings::FILE)).filter(|path| path.is_file());
+    match own {
+        Some(path) => Ok(settings::read(&path.display().to_string(), &text_of(&path)?)?),
+        None => Ok(GatewaySettings::default()),
+    }
+}
+
+/// Gives the policy to start with: the one applied last, where the policy file is still the one it was applied over.
+fn policy_to_start(
+    file: Arc<Policy>,
+    names: &mut Names,
+    desk: Option<&Path>,
+    remarks: &mut Vec<String>,
+) -> Arc<Policy> {
+    let Some(path) = desk.map(|desk| desk.join(APPLIED)).filter(|path| path.is_file()) else { return file };
+    let Ok(text) = std::fs::read_to_string(&path) else { return file };
+    let base = text.lines().next().and_then(|line| line.strip_prefix("# over "));
+    if base != Some(fingerprint(&file.spec(names)).as_str()) {
+        return file;
+    }
+    match policy::parse(&text, &path.display().to_string(), names) {
+        Ok(applied) => {
+            remarks.push(format!(
+                "policy as last applied ({}); it holds until the policy file changes",
+                path.display()
+            ));
+            Arc::new(applied)
+        }
+        Err(error) => {
+            remarks.push(format!(
+                "the policy as last applied cannot be used, the policy file is in force: {error}"
+            ));
+            file
+        }
+    }
+}
+
+fn fingerprint(spec: &PolicySpec) -> String {
+    let digest = Sha256::digest(format!("{spec:?}").as_bytes());
+    digest.iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Writes a policy as applied, so that a restart finds it.
+fn keep_applied(desk: &Path, base: &str, spec: &PolicySpec, version: u32) -> std::io::Result<()> {
+    let mut names = Names::default();
+    let Ok(policy) = Policy::compile(spec, version, &mut names) else { return Ok(()) };
+    let text = format!("# over {base}\n{}", policy::to_toml(&policy, &names));
+    let path = desk.join(APPLIED);
+    let fresh = desk.join(format!("{APPLIED}.new"));
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(fresh, path)
+}
+
+/// Starts a gateway on threads of its own.
+///
+/// # Errors
+/// Where settings, keys, ledger or address cannot be used; the message says how to mend it.
+pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
+    let gateway_settings = read_settings()?;
+    let mut remarks = Vec::new();
+    let spec = match &options.providers {
+        Some(path) => providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?,
+        None => providers::load(config::user_dir().as_deref())?,
+    };
+    let keys = config::data_dir()
+        .map(|dir| dir.join(access::FILE_NAME))
+        .context("no folder for data is known on this system\nhint: name one with POINTSMAN_DATA_DIR")?;
+    let access = Access::open(keys)?;
+    let Setup { policy: from_file, book, mut ingest, .. } = setup;
+    let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
+    let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
+    let desk = ledger_options.path.parent().map(Path::to_owned);
+    let (ledger, next_seq, stored) = if options.no_ledger {
+        remarks.push("no ledger is kept (--no-ledger): what is spent is forgotten at the end".to_owned());
+        (Ledger::absent(ledger_options, "switched off with --no-ledger"), 1, None)
+    } else {
+        let (ledger, found) = Ledger::open(ledger_options)?;
+        if found.settled_attempts > 0 {
+            remarks.push(format!(
+                "the last run ended abruptly: {} open calls were settled as estimates, ${}",
+                found.settled_attempts,
+                found.estimated.usd()
+            ));
+        }
+        (ledger, found.next_seq, found.policy)
+    };
+    let base = fingerprint(&from_file.spec(&ingest.names));
+    let desk = desk.filter(|_| !options.no_ledger);
+    let chosen = policy_to_start(from_file, &mut ingest.names, desk.as_deref(), &mut remarks);
+    let (policy, is_new) = numbered(&chosen, &ingest.names, stored);
+    let providers = Providers::build(&spec, &from_system, std::time::Instant::now())?;
+    remarks.extend(providers.warnings().iter().cloned());
+    let at = now();
+    let live = Arc::new(Live::new(LiveSetup {
+        policy: policy.clone(),
+        names: ingest.names.clone(),
+        classifier: ingest.classifier(),
+        book: book.clone(),
+        next_seq,
+        at,
+        who: "start".to_owned(),
+    }));
+    let keeps: Option<crate::gateway::OnApply> = desk.map(|desk| {
+        let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {
+            if let Err(error) = keep_applied(&desk, &base, spec, version) {
+                tracing::error!(%error, "the applied policy could not be kept for the next start");
+            }
+        });
+        keep
+    });
+    let gateway = Arc::new(Gateway::new(Parts {
+        live: Arc::clone(&live),
+        providers: Arc::new(providers),
+        ledger,
+        access,
+        settings: gateway_settings,
+        on_apply: keeps,
+    }));
+    if is_new {
+        gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("gateway")
+        .enable_all()
+        .build()
+        .map_err(Internal::from_any)?;
+    let server = runtime.block_on(Server::bind(Arc::clone(&gateway), &listen))?;
+    let (stop, stopped) = watch::channel(false);
+    let done = runtime.spawn(server.run(stopped));
+    tracing::info!(address = gateway.address(), policy = policy.version, "serving");
+    Ok(Serving { gateway, remarks, policy: Arc::new(policy), ingest, book, stop, done, runtime })
+}
+
+fn ledger_options(
+    options: &ServeOptions,
+    settings: &GatewaySettings,
+    ingest: &Ingest,
+    book: &PriceBook,
+    listen: &str,
+) -> anyhow::Result<LedgerOptions> {
+    let path = match &options.ledger {
+        Some(path) => path.clone(),
+        None => ledger::usual_path()?,
+    };
+    let mut wanted = LedgerOptions::new(path);
+    wanted.durability = match settings.ledger.durability {
+        settings::Durability::Normal => Durability::Normal,
+        settings::Durability::Strict => Durability::Strict,
+    };
+    wanted.run = Run {
+        listen: listen.to_owned(),
+        classifier: ingest.classifier_tag(),
+        prices: format!("{} {}", book.name, book.dated),
+        ..wanted.run
+    };
+    Ok(wanted)
+}
+
+/// Gives the policy its version: the ledger's where it is the same policy, else the next one. Says whether it is new.
+fn numbered(policy: &Policy, names: &Names, stored: Option<ledger::PolicyInForce>) -> (Policy, bool) {
+    let Some(stored) = stored else {
+        return (Policy { version: policy.version.max(1), ..policy.clone() }, true);
+    };
+    let mut theirs = Names::default();
+    let before = policy::parse(&stored.text, "ledger", &mut theirs).map(|policy| policy.spec(&theirs));
+    if before.is_ok_and(|before| before == policy.spec(names)) {
+        return (Policy { version: stored.version, ..policy.clone() }, false);
+    }
+    (Policy { version: stored.version.saturating_add(1), ..policy.clone() }, true)
+}
+
+impl Serving {
+    /// Gives the runtime's handle.
+    pub fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
+    }
+
+    /// Turns new requests away, lets those in flight finish, and closes the ledger.
+    pub fn end(self) -> Ended {
+        let Self { gateway, stop, done, runtime, .. } = self;
+        gateway.drain();
+        let _ = stop.send(true);
+        let unfinished = runtime.block_on(done).unwrap_or(0);
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        let ledger = gateway.ledger().clone();
+        drop(gateway);
+        let ledger = ledger.close().err().map(|error| error.to_string());
+        Ended { unfinished, ledger }
+    }
+}

@@ -1,0 +1,122 @@
+//! `pointsman serve`: the gateway without a console, until a signal ends it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::EngineArgs;
+use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
+
+/// What the gateway is started with; also beside the console.
+#[derive(Args, Debug, Clone, Default)]
+pub struct GatewayArgs {
+    /// Keep the ledger here instead of the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Keep no ledger: what is spent is forgotten at the end.
+    #[arg(long, conflicts_with = "ledger")]
+    pub no_ledger: bool,
+    /// Providers file (TOML) instead of providers.toml in the configuration directory.
+    #[arg(long, value_name = "FILE")]
+    pub providers: Option<PathBuf>,
+}
+
+impl GatewayArgs {
+    /// Gives what the command line says of a gateway.
+    pub fn options(&self, listen: Option<String>) -> ServeOptions {
+        ServeOptions {
+            listen,
+            ledger: self.ledger.clone(),
+            no_ledger: self.no_ledger,
+            providers: self.providers.clone(),
+        }
+    }
+}
+
+/// Serves clients without a console.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  pointsman serve --listen 127.0.0.1:4141\n  pointsman attach http://127.0.0.1:4141")]
+pub struct ServeArgs {
+    /// Where to listen; gateway.toml says 127.0.0.1:4141.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub gateway: GatewayArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains.
+///
+/// # Errors
+/// Where settings, keys, ledger or address cannot be used.
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let setup = Setup::new(&args.engine.setup())?;
+    let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
+    say(&format!("listening on {}", serving.gateway.address()))?;
+    for remark in &serving.remarks {
+        say(remark)?;
+    }
+    let simulated = serving.gateway.simulated_models();
+    if !simulated.is_empty() {
+        say(&format!("SIMULATED, for want of a key: {}", simulated.join(", ")))?;
+    }
+    serving.handle().block_on(until_told()).map_err(Internal::from_any)?;
+    end(serving)
+}
+
+/// Ends a gateway and says what did not end well.
+///
+/// # Errors
+/// Where stderr is closed, or the ledger lost something.
+pub fn end(serving: Serving) -> anyhow::Result<()> {
+    let waiting = serving.gateway.in_flight();
+    if waiting > 0 {
+        say(&format!("draining: {waiting} requests in flight"))?;
+    }
+    let ended = serving.end();
+    if ended.unfinished > 0 {
+        say(&format!(
+            "{} requests did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
+            ended.unfinished
+        ))?;
+    }
+    match ended.ledger {
+        Some(trouble) => anyhow::bail!("the ledger: {trouble}"),
+        None => Ok(()),
+    }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stderr().lock(), "{text}")?)
+}
+
+#[cfg(unix)]
+async fn until_told() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    // The second signal does not wait for those in flight.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn until_told() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
