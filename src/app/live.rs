@@ -15,9 +15,7 @@ use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
-use crate::session::{
-    Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question,
-};
+use crate::session::{Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -78,7 +76,8 @@ impl LiveControl for Beside {
     }
 
     fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
-        let who = std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
+        let who =
+            std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
         self.gateway.apply(&policy.spec(names), &who, what).map(drop).map_err(|error| error.to_string())
     }
 
@@ -299,7 +298,8 @@ impl LiveControl for Attached {
     fn send(&mut self, question: Question) -> Result<(), String> {
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
         self.handle.spawn(async move {
-            let outcome = gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
+            let outcome =
+                gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
             let _ = answers.send(Feed::Answer(crate::session::Answer { ticket: question.ticket, outcome }));
         });
         Ok(())

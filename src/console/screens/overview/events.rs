@@ -58,9 +58,10 @@ impl<'a> Events<'a> {
             let next = if note_first {
                 notes.next().map(|note| Event { at: note.at, what: What::Note(note) })
             } else {
-                changes
-                    .next()
-                    .map(|change| Event { at: change.at, what: What::Policy(change.version, &change.who, &change.what) })
+                changes.next().map(|change| Event {
+                    at: change.at,
+                    what: What::Policy(change.version, &change.who, &change.what),
+                })
             };
             // Failed calls between two events are told in one line, so that an outage hides nothing else.
             let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
