@@ -111,6 +111,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             session,
             asked,
             pinned,
+            unsure: !pinned,
             task: task.map(|class| TaskClass::ALL[class]),
             confidence: confidence.and_then(PerMille::new),
             turn,

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -19,7 +20,7 @@ use crate::console::keys::Keymap;
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::{Screen, Ui};
-use crate::session::{Player, Snapshot, Worker, spawn};
+use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 
 /// The least time between two frames.
 const LEAST: Duration = Duration::from_millis(8);
@@ -164,7 +165,31 @@ impl Dressing {
 ///
 /// # Errors
 /// Where settings cannot be used or the terminal fails.
-pub fn run_console(mut player: Player, options: &ConsoleOptions) -> anyhow::Result<()> {
+pub fn run_console(player: Player, options: &ConsoleOptions) -> anyhow::Result<()> {
+    open(player, options, |player, publish| spawn(player, publish))
+}
+
+/// Opens the console on live traffic and runs it until the operator leaves.
+///
+/// # Errors
+/// Where settings cannot be used or the terminal fails.
+pub(super) fn run_live_console(
+    player: Player,
+    feed: Receiver<Feed>,
+    control: Box<dyn LiveControl>,
+    options: &ConsoleOptions,
+) -> anyhow::Result<()> {
+    open(player, options, |player, publish| spawn_live(player, feed, control, publish))
+}
+
+/// Hears of pictures, and says whether anybody looks.
+type Publish = Box<dyn FnMut(Arc<Snapshot>) -> bool + Send>;
+
+fn open(
+    mut player: Player,
+    options: &ConsoleOptions,
+    start: impl FnOnce(Player, Publish) -> std::io::Result<Worker>,
+) -> anyhow::Result<()> {
     let mut dressing = Dressing::read(options)?;
     let settings = dressing.console_settings(options.no_mouse)?;
     let screen = options.screen.unwrap_or_else(|| dressing.screen());
@@ -175,7 +200,8 @@ pub fn run_console(mut player: Player, options: &ConsoleOptions) -> anyhow::Resu
         app.warn(warning);
     }
     let (publish, pictures) = watch::channel(first);
-    let worker = spawn(player, move |picture| publish.send(picture).is_ok()).map_err(Internal::from_any)?;
+    let publish: Publish = Box::new(move |picture| publish.send(picture).is_ok());
+    let worker = start(player, publish).map_err(Internal::from_any)?;
     terminal::install_panic_hook();
     terminal::trust_the_theme();
     let runtime =

@@ -3,7 +3,7 @@
 //! Invariant: both read the same lines of log; only how they come and where changes go differs.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -46,7 +46,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
         }
     });
     let title = serving.gateway.address().to_owned();
-    let ingest = std::mem::replace(&mut serving.ingest, Ingest::silent());
+    let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
     let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
     let control = Beside {
         gateway: Arc::clone(&serving.gateway),
@@ -307,6 +307,3 @@ impl LiveControl for Attached {
 
     fn drain(&mut self) {}
 }
-
-/// Keeps the type of the feed's end in one place.
-pub(super) type FeedEnd = Receiver<Feed>;

@@ -49,7 +49,7 @@ pub struct Serving {
     /// The policy in force at the start.
     pub policy: Arc<Policy>,
     /// Names and classifier, for a console.
-    pub ingest: Ingest,
+    pub ingest: Option<Ingest>,
     /// The prices.
     pub book: PriceBook,
     stop: watch::Sender<bool>,
@@ -201,7 +201,16 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let (stop, stopped) = watch::channel(false);
     let done = runtime.spawn(server.run(stopped));
     tracing::info!(address = gateway.address(), policy = policy.version, "serving");
-    Ok(Serving { gateway, remarks, policy: Arc::new(policy), ingest, book, stop, done, runtime })
+    Ok(Serving {
+        gateway,
+        remarks,
+        policy: Arc::new(policy),
+        ingest: Some(ingest),
+        book,
+        stop,
+        done,
+        runtime,
+    })
 }
 
 fn ledger_options(

@@ -9,7 +9,8 @@ use clap::Args;
 use super::args::{EngineArgs, input, names};
 use super::output;
 use super::replay::ReadAs;
-use crate::app::{ConsoleOptions, Setup, load_log, run_console, stream_report};
+use super::serve::{GatewayArgs, ServeArgs};
+use crate::app::{ConsoleOptions, Setup, load_log, run_console, serve, stream_report, watch};
 use crate::console::ui::Screen;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
@@ -26,6 +27,23 @@ pub struct ConsoleArgs {
     /// The reading to begin with; `v` switches.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
+    /// Serve clients here, and watch them: the console beside a gateway in one process.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "logs", num_args = 0..=1, default_missing_value = "")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub gateway: GatewayArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub look: LookArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// How the console looks.
+#[derive(Args, Debug, Clone, Default)]
+pub struct LookArgs {
     /// The screen to begin with: overview, tune, traffic, models.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
     pub screen: Option<Screen>,
@@ -41,9 +59,19 @@ pub struct ConsoleArgs {
     /// Leave the mouse to the terminal.
     #[arg(long)]
     pub no_mouse: bool,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+}
+
+impl LookArgs {
+    /// Gives how the console is to be opened.
+    pub fn options(&self) -> ConsoleOptions {
+        ConsoleOptions {
+            theme: self.theme.clone(),
+            glyphs: self.glyphs.clone(),
+            screen: self.screen,
+            read_only: self.read_only,
+            no_mouse: self.no_mouse,
+        }
+    }
 }
 
 fn screen(text: &str) -> Result<Screen, String> {
@@ -86,19 +114,29 @@ pub(super) fn start(log: Log, reading: Reading, is_sample: bool) -> Player {
 /// # Errors
 /// Where logs, policy, prices or settings cannot be used.
 pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
+    if let Some(listen) = &args.listen {
+        return live(args, listen);
+    }
     if !std::io::stdout().is_terminal() {
         return report(args);
     }
     let log = open(&args.logs, &args.engine)?;
     let player = start(log, args.read_as.into(), args.logs.is_empty());
-    let options = ConsoleOptions {
-        theme: args.theme.clone(),
-        glyphs: args.glyphs.clone(),
-        screen: args.screen,
-        read_only: args.read_only,
-        no_mouse: args.no_mouse,
-    };
-    run_console(player, &options)
+    run_console(player, &args.look.options())
+}
+
+/// Serves clients and shows them, until the operator leaves.
+fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
+    let listen = Some(listen.to_owned()).filter(|listen| !listen.is_empty());
+    if !std::io::stdout().is_terminal() {
+        // Nobody looks: the gateway alone.
+        let (gateway, engine) = (args.gateway.clone(), args.engine.clone());
+        return super::serve::run(&ServeArgs { listen, gateway, engine });
+    }
+    let serving = serve(Setup::new(&args.engine.setup())?, &args.gateway.options(listen))?;
+    let (serving, outcome) = watch(serving, &args.look.options());
+    super::serve::end(serving)?;
+    outcome
 }
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {

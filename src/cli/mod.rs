@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
 pub mod args;
+pub mod attach;
 pub mod console;
 pub mod drive;
 pub mod frontier;
@@ -13,6 +14,7 @@ pub mod prices;
 pub mod replay;
 pub mod sample;
 pub mod scenario;
+pub mod serve;
 pub mod settings;
 pub mod snapshot;
 pub mod whatif;
@@ -44,6 +46,10 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Serve clients without a console
+    Serve(Box<serve::ServeArgs>),
+    /// Open the console on a running gateway
+    Attach(Box<attach::AttachArgs>),
     /// Replay logs without a console and print the report
     Replay(Box<replay::ReplayArgs>),
     /// Compare the policy in force with one whose thresholds are moved
@@ -99,6 +105,8 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None => console::run(&cli.console),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),

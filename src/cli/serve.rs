@@ -36,7 +36,9 @@ impl GatewayArgs {
 
 /// Serves clients without a console.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  pointsman serve --listen 127.0.0.1:4141\n  pointsman attach http://127.0.0.1:4141")]
+#[command(
+    after_help = "Example:\n  pointsman serve --listen 127.0.0.1:4141\n  pointsman attach http://127.0.0.1:4141"
+)]
 pub struct ServeArgs {
     /// Where to listen; gateway.toml says 127.0.0.1:4141.
     #[arg(long, value_name = "ADDRESS")]

@@ -12,13 +12,14 @@ use super::estimate;
 use super::operation::{Attempted, Client, Operation, Outcome, millis, not_made};
 use super::stream;
 use crate::config::gateway::OnDisconnect;
+use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{self, ApiError, Dialect, ErrorKind, Sending};
+use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
@@ -45,7 +46,9 @@ pub(super) async fn attempt(
         let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
-    let sending = Sending { max_output: None, default_max_output: gateway.settings.max_output_default };
+    let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
+    let sending =
+        Sending { max_output: None, default_max_output: gateway.settings.max_output_default, accent };
     let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
         Ok(body) => body,
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),

@@ -12,6 +12,7 @@ mod headers;
 mod metrics;
 mod operation;
 mod prices;
+mod question;
 mod requests;
 mod server;
 mod stream;
@@ -30,6 +31,7 @@ use crate::session::{Applied, Live};
 use crate::units::{Instant, Names};
 
 pub use headers::Tags;
+pub use question::ask_over_http;
 pub use server::{ServeError, Server};
 pub use watch::live_status;
 
@@ -148,6 +150,13 @@ impl Gateway {
     /// Says whether new requests are turned away because it is about to end.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lists the policy's models whose answers are made up.
+    pub fn simulated_models(&self) -> Vec<String> {
+        let (models, _) = self.live.offered();
+        let made_up = |model: &String| self.providers.target(model).is_some_and(|target| target.simulated());
+        models.into_iter().filter(made_up).collect()
     }
 
     /// Turns new requests away from now on.

@@ -286,7 +286,10 @@ impl Operation {
 
     /// Marks the operation as made up.
     pub(super) fn simulates(&mut self) {
-        self.simulated = true;
+        if !std::mem::replace(&mut self.simulated, true) {
+            let what = crate::session::SIMULATED.into();
+            self.gateway.ledger.record(Entry::Simulated { seq: self.placed.seq, what });
+        }
     }
 
     /// Tells the ledger that a call begins, and waits for the disk where that is asked for.

@@ -129,7 +129,7 @@ pub(super) struct InFlight(Arc<Gateway>);
 
 impl InFlight {
     /// Takes a place; none where all are taken.
-    fn take(gateway: &Arc<Gateway>) -> Option<Self> {
+    pub(super) fn take(gateway: &Arc<Gateway>) -> Option<Self> {
         let most = gateway.settings.limits.requests;
         let taken = gateway.in_flight.fetch_add(1, Ordering::Relaxed);
         let place = Self(Arc::clone(gateway));
@@ -329,7 +329,7 @@ async fn generate(
 }
 
 /// Says whether the client chose its model; an error where nobody serves it.
-fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
+pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
     let unknown = |message: String| {
         let mut error = ApiError::new(ErrorKind::NotFound, message);
         error.code = Some("model_not_found".to_owned());

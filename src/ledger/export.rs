@@ -15,7 +15,7 @@ use super::{LedgerError, price};
 use crate::config;
 use crate::pricing::{Cost, PriceRow, Rates};
 use crate::record::{
-    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, WriteTtl, Writer,
+    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer,
 };
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names, PerMille, Pico};
@@ -406,8 +406,7 @@ impl StoredAttempt {
             billed: billed.into(),
             provider: self.provider.as_str().into(),
             usage: self.usage,
-            // Our format knows one word for "counted by us, not by the provider".
-            write_ttl: if self.estimated { WriteTtl::Assumed } else { WriteTtl::Reported },
+            estimated: self.estimated,
             latency_ms: self.latency_ms,
             ttft_ms: self.ttft_ms,
             status,
@@ -463,6 +462,8 @@ fn record<'a>(
         pinned: row.get(9).map_err(read)?,
         task,
         confidence: confidence.and_then(PerMille::new),
+        // Live, a classifier always looked.
+        unsure: confidence.is_none(),
         turn: row.get(12).map_err(read)?,
         tools: row.get(13).map_err(read)?,
         history: row.get(14).map_err(read)?,

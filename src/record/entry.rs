@@ -57,6 +57,8 @@ pub struct Record<'a> {
     pub task: Option<TaskClass>,
     /// The confidence that a classifier gave at that time, where the log says.
     pub confidence: Option<PerMille>,
+    /// Whether a classifier looked and found no signal; a reader then does not ask another one.
+    pub unsure: bool,
     /// The turn within the session, from 0.
     pub turn: Option<u32>,
     /// How many tools were offered.

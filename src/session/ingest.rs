@@ -116,6 +116,10 @@ impl Ingest {
     /// Settles kind of work and confidence: the log's own word first, unless asked otherwise.
     fn judge(&self, record: &Record<'_>, operation: &mut Operation) {
         let recorded = record.confidence.filter(|_| !self.reclassify);
+        if record.unsure && !self.reclassify {
+            operation.set_confidence(None, ConfidenceSource::None);
+            return;
+        }
         if recorded.is_some() && record.task.is_some() {
             operation.set_confidence(recorded, ConfidenceSource::Recorded);
             return;

@@ -535,6 +535,7 @@ impl Pending {
             pinned: self.pinned,
             task: Some(self.operation.class),
             confidence: self.operation.confidence(),
+            unsure: self.operation.confidence().is_none(),
             turn: self.measures.turn,
             tools: self.measures.tools,
             history: self.measures.history,

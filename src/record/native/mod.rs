@@ -81,6 +81,7 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         session: line.session.0,
         asked: line.asked.0,
         pinned: line.pinned,
+        unsure: line.unsure,
         task,
         confidence,
         turn: line.turn,

@@ -24,6 +24,10 @@ pub(super) fn read(text: &str) -> Option<Line<'_>> {
                 cursor.word("true")?;
                 line.pinned = true;
             }
+            b't' if key == "unsure" => {
+                cursor.word("true")?;
+                line.unsure = true;
+            }
             b't' if key == "estimated" => {
                 cursor.word("true")?;
                 line.only.estimated = true;

@@ -57,6 +57,9 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
         object.text("task", task.name());
     }
     object.maybe("confidence", record.confidence.map(|confidence| u64::from(confidence.get())));
+    if record.unsure {
+        object.raw("unsure", b"true");
+    }
     object.maybe("turn", record.turn.map(u64::from));
     object.maybe("tools", record.tools.map(u64::from));
     object.maybe("history", record.history.map(u64::from));
