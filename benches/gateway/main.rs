@@ -15,6 +15,7 @@ mod process;
 mod soak;
 mod targets;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -142,21 +143,28 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     }
     for round in 1..=plan.rounds {
         for target in &mut all {
-            eprint!("\rround {round} of {}: {:<12}", plan.rounds, target.name);
+            note(&format!("round {round} of {}: {}", plan.rounds, target.name));
             target.round(plan).await.with_context(|| target.name)?;
         }
     }
     for target in &mut all {
         if target.name != "direct" {
-            eprint!("\rmemory: {:<24}", target.name);
+            note(&format!("memory: {}", target.name));
             let requests = if target.name == "litellm" { plan.memory.min(5_000) } else { plan.memory };
             load::closed(target.process.address, 16, requests).await.with_context(|| target.name)?;
             target.memory = target.process.memory();
         }
     }
-    eprintln!("\r{:<40}", "");
+    note("");
     table(plan, &all);
     Ok(())
+}
+
+/// Shows what is being done, to whoever watches.
+fn note(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r{text:<40}\r");
+    }
 }
 
 /// Gives what Pointsman wrote, for when it did not come up.

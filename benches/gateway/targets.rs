@@ -94,6 +94,8 @@ pub(crate) fn litellm(binary: &Path, desk: &Path, mock: SocketAddr) -> anyhow::R
         .arg(address.port().to_string());
     command.arg("--num_workers").arg("1").current_dir(desk);
     command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True").env("LITELLM_TELEMETRY", "False");
+    // It serves the loopback alone, and like the others it asks nobody for a key.
+    command.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true");
     let log = File::create(desk.join("litellm.log")).context("a log")?;
     command.stdout(log.try_clone()?).stderr(log);
     Process::start(command, address)

@@ -58,6 +58,12 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let setup = Setup::new(&args.engine.setup())?;
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
+    let handle = serving.handle();
+    // Listened for before anybody is told the address: whoever knows it may end the program.
+    let signals = {
+        let _inside = handle.enter();
+        Signals::listen().map_err(Internal::from_any)?
+    };
     say(&format!("listening on {}", serving.gateway.address()))?;
     for remark in &serving.remarks {
         say(remark)?;
@@ -66,7 +72,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if !simulated.is_empty() {
         say(&format!("SIMULATED, for want of a key: {}", simulated.join(", ")))?;
     }
-    serving.handle().block_on(until_told()).map_err(Internal::from_any)?;
+    handle.block_on(signals.come());
     end(serving)
 }
 
@@ -96,29 +102,49 @@ fn say(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stderr().lock(), "{text}")?)
 }
 
-#[cfg(unix)]
-async fn until_told() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hang_up.recv() => {}
+/// What ends the program: SIGTERM, Ctrl-C, a terminal that is gone.
+struct Signals {
+    #[cfg(unix)]
+    all: [tokio::signal::unix::Signal; 3],
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let all = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [terminate, interrupt, hang_up] = all.map(signal);
+        Ok(Self { all: [terminate?, interrupt?, hang_up?] })
     }
-    // The second signal does not wait for those in flight.
-    tokio::spawn(async move {
+
+    #[cfg(unix)]
+    async fn come(self) {
+        let [mut terminate, mut interrupt, mut hang_up] = self.all;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
         }
-        std::process::exit(130);
-    });
-    Ok(())
-}
+        // The second signal does not wait for those in flight.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    }
 
-#[cfg(not(unix))]
-async fn until_told() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn come(self) {
+        // Where Ctrl-C cannot be listened for, the program ends as the system ends it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -78,8 +78,8 @@ impl Server {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(limits.header_seconds))
-            .max_buf_size(limits.headers)
-            .pipeline_flush(true);
+            // With pipelined answers flushed together there would be no bound on what waits for a client that takes nothing.
+            .max_buf_size(limits.headers);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,

@@ -192,7 +192,7 @@ class Others(unittest.TestCase):
     def test_feedback_on_an_operation(self):
         raw = self.client.chat.completions.with_raw_response.create(model="auto", messages=said("hello"))
         operation = raw.headers["pointsman-operation"]
-        body = json.dumps({"operation": operation, "quality": 900}).encode()
+        body = json.dumps({"operation": operation, "quality": 0.9}).encode()
         request = urllib.request.Request(
             f"{URL}/v1/feedback", body,
             {"content-type": "application/json", "authorization": f"Bearer {KEY}"},

@@ -46,7 +46,7 @@ fn a_client_that_takes_nothing_holds_nothing_up() {
     let front = desk.serve(&setup);
     // More than fits into the buffers between upstream and client.
     let piece = "words ".repeat(20_000);
-    upstream.push(Reply { pieces: vec![piece; 400], ..Reply::default() });
+    upstream.push(Reply { pieces: vec![piece; 700], ..Reply::default() });
     let mut line = Line::open(front.address());
     line.write(&chat("gpt-4.1", true).wire()).unwrap();
     upstream

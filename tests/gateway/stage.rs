@@ -135,9 +135,19 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
     let what = format!("\n{row:#?}\n{served:#?}");
     let refused = served.status.is_some_and(|status| status >= 300);
     match served.told {
+        // A whole answer whose connection broke before its end was told may not be what it looks like.
+        Told::Counts(_)
+            if row.kind == "estimated"
+                && (served.spliced || (!served.call.stream && served.end == Some(End::Broken))) =>
+        {
+            assert!(row.amount.is_some_and(|amount| amount > 0), "{what}");
+        }
         Told::Counts(tokens) => {
             let tokens = Tokens { reasoning: 0, ..tokens };
-            assert_eq!((row.kind.as_str(), row.estimated), ("known", false), "{what}");
+            // Behind a break something might have been revised; the counts stand, as an estimate.
+            let may_doubt = served.end != Some(End::Whole);
+            let known = row.kind == "known" && !row.estimated;
+            assert!(known || (may_doubt && row.kind == "estimated"), "{what}");
             assert_eq!(as_charged(row), tokens, "{what}");
             assert_eq!(row.amount, Some(price(&row.model, tokens)), "{what}");
         }
@@ -147,10 +157,10 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
             assert!(row.kind == "unknown" || row.amount.is_some_and(|amount| amount > 0), "{what}");
         }
     }
-    let whole = served.end == Some(End::Whole) && served.status == Some(200);
-    if row.status == "ok" {
-        assert!(whole || matches!(served.told, Told::Counts(_)), "counted as a success: {what}");
-    }
+    assert!(
+        row.status != "ok" || (served.finished && served.status == Some(200)),
+        "counted as a success: {what}"
+    );
     assert!(
         served.call.dialect != Dialect::Strange,
         "the gateway asked for a path that is not there: {what}"

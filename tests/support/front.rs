@@ -373,9 +373,10 @@ fn ended(child: &mut Child) -> Option<ExitStatus> {
     None
 }
 
-/// Finds `http://ADDRESS` in a line.
+/// Finds the address in the line that says where it listens.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let rest = line.split("http://").nth(1)?;
+    let rest = line.strip_prefix("listening on ")?;
+    let rest = rest.strip_prefix("http://").unwrap_or(rest);
     let end = rest
         .find(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']')))
         .unwrap_or(rest.len());

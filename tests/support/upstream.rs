@@ -59,6 +59,10 @@ pub(crate) struct Served {
     pub(crate) tokens: Tokens,
     /// The text that was written.
     pub(crate) text: String,
+    /// Whether all of the answer was written, with the reason why it ended.
+    pub(crate) finished: bool,
+    /// Whether something that does not belong there came in between: a reader may have stopped there.
+    pub(crate) spliced: bool,
     /// How it ended; none while it is being answered.
     pub(crate) end: Option<End>,
 }
@@ -323,6 +327,8 @@ fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
             told: Told::Nothing,
             tokens: Tokens::default(),
             text: String::new(),
+            finished: false,
+            spliced: false,
             end: None,
         });
         (number, call, reply)
@@ -338,7 +344,13 @@ async fn respond(
     reply: &Reply,
 ) -> io::Result<End> {
     let body = upstream_dialect::body(call, reply);
-    shared.change(|state| state.served[place].tokens = body.tokens);
+    shared.change(|state| {
+        state.served[place].tokens = body.tokens;
+        state.served[place].spliced = matches!(reply.fault, Some((_, Fault::Splice(_))));
+    });
+    // A chat stream says why it ended before it tells its usage; elsewhere both come together.
+    let tells = if call.stream && call.dialect == Dialect::Chat { Mark::Text } else { Mark::Usage };
+    let last = body.frames.iter().rposition(|frame| frame.mark == tells);
     for status in &reply.interim {
         peer.stream
             .write_all(format!("HTTP/1.1 {status} Interim\r\nx-interim: yes\r\n\r\n").as_bytes())
@@ -377,6 +389,7 @@ async fn respond(
                 told => served.told = told,
             }
             served.text.push_str(&frame.text);
+            served.finished |= last == Some(at);
         });
     }
     peer.body(&held, chunked, reply.pace).await?;
