@@ -387,5 +387,7 @@ fn other_endpoints_pass_and_are_charged() {
     let served = upstream.served();
     assert_eq!((rows.len(), served.len()), (2, 2));
     assert_eq!(rows[0].input, Some(served[0].tokens.input));
+    // The built-in book has no price for it: unknown, and neither free nor guessed.
+    assert_eq!((rows[0].kind.as_str(), rows[0].estimated), ("unknown", false));
     all_lawful(&rows[1..], &served[1..]);
 }

@@ -13,10 +13,11 @@ const PRICES: &[(&str, [i128; 4])] = &[
     ("gpt-4.1-nano", [100_000, 25_000, 0, 400_000]),
     ("claude-opus-4-6", [5_000_000, 500_000, 6_250_000, 25_000_000]),
     ("gemini-2.5-flash", [300_000, 30_000, 0, 2_500_000]),
+    ("mistral-small-2503", [100_000, 0, 0, 300_000]),
 ];
 
 /// One model of each dialect.
-pub(crate) const MODELS: [&str; 3] = ["gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash"];
+pub(crate) const MODELS: [&str; 4] = ["gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash", "mistral-small-2503"];
 
 /// Gives what tokens cost.
 pub(crate) fn price(model: &str, tokens: Tokens) -> i128 {

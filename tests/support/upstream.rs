@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ struct Shared {
 
 impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let done = change(&mut self.state.lock().unwrap());
+        let done = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
         done
     }
@@ -349,7 +349,8 @@ async fn respond(
         state.served[place].spliced = matches!(reply.fault, Some((_, Fault::Splice(_))));
     });
     // A chat stream says why it ended before it tells its usage; elsewhere both come together.
-    let tells = if call.stream && call.dialect == Dialect::Chat { Mark::Text } else { Mark::Usage };
+    let apart = call.stream && call.dialect == Dialect::Chat && !call.is_mistral();
+    let tells = if apart { Mark::Text } else { Mark::Usage };
     let last = body.frames.iter().rposition(|frame| frame.mark == tells);
     for status in &reply.interim {
         peer.stream
