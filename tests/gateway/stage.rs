@@ -136,11 +136,7 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
     let what = format!("\n{row:#?}\n{served:#?}");
     let refused = served.status.is_some_and(|status| status >= 300);
     match served.told {
-        // A whole answer whose connection broke before its end was told may not be what it looks like.
-        Told::Counts(_)
-            if row.kind == "estimated"
-                && (served.spliced || (!served.call.stream && served.end == Some(End::Broken))) =>
-        {
+        Told::Counts(_) if row.kind == "estimated" && may_be_lost(served) => {
             assert!(row.amount.is_some_and(|amount| amount > 0), "{what}");
         }
         Told::Counts(tokens) => {
@@ -166,6 +162,12 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
         served.call.dialect != Dialect::Strange,
         "the gateway asked for a path that is not there: {what}"
     );
+}
+
+/// Says whether usage that was sent need not have been understood: nonsense stood before it, a reset threw it away, or
+/// the end of a whole answer never came.
+fn may_be_lost(served: &Served) -> bool {
+    served.spliced || served.reset || (!served.call.stream && served.end == Some(End::Broken))
 }
 
 /// Holds the whole ledger to all that was served, in order.

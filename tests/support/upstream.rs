@@ -63,6 +63,8 @@ pub(crate) struct Served {
     pub(crate) finished: bool,
     /// Whether something that does not belong there came in between: a reader may have stopped there.
     pub(crate) spliced: bool,
+    /// Whether the connection was reset, which throws away what has not been read yet.
+    pub(crate) reset: bool,
     /// How it ended; none while it is being answered.
     pub(crate) end: Option<End>,
 }
@@ -329,6 +331,7 @@ fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
             text: String::new(),
             finished: false,
             spliced: false,
+            reset: false,
             end: None,
         });
         (number, call, reply)
@@ -347,6 +350,7 @@ async fn respond(
     shared.change(|state| {
         state.served[place].tokens = body.tokens;
         state.served[place].spliced = matches!(reply.fault, Some((_, Fault::Splice(_))));
+        state.served[place].reset = matches!(reply.fault, Some((_, Fault::Reset)));
     });
     // A chat stream says why it ended before it tells its usage; elsewhere both come together.
     let apart = call.stream && call.dialect == Dialect::Chat && !call.is_mistral();
