@@ -116,24 +116,29 @@ impl AskBox {
         *field = Input::new(format!("{before}{fresh}{after}")).with_cursor(cursor + added);
     }
 
-    /// Makes a question of what is typed, to be sent; none where nothing is.
-    pub fn send(&mut self) -> Option<Question> {
-        if self.fields[0].value().trim().is_empty() || self.waiting {
-            return None;
+    /// Makes a question of what is typed, to be sent.
+    ///
+    /// # Errors
+    /// Why there is nothing to send, in words for the screen.
+    pub fn send(&mut self) -> Result<Question, &'static str> {
+        if self.fields[0].value().trim().is_empty() {
+            return Err("type a prompt first");
+        }
+        if self.waiting {
+            return Err("the answer to the last prompt has not come yet");
         }
         self.ticket += 1;
         self.waiting = true;
         self.answer = None;
-        Some(self.question())
+        Ok(self.question())
     }
 
     /// Takes the picture's news: an answer to what was sent from here, or that it was not sent.
     pub fn news(&mut self, answer: Option<&Answer>, refused: bool) {
-        if let Some(answer) = answer.filter(|answer| answer.ticket == self.ticket && self.waiting) {
+        self.waiting &= !refused;
+        let known = self.answer.as_ref().is_some_and(|answer| answer.ticket == self.ticket);
+        if let Some(answer) = answer.filter(|answer| answer.ticket == self.ticket && !known) {
             self.answer = Some(answer.clone());
-            self.waiting = false;
-        }
-        if refused {
             self.waiting = false;
         }
     }

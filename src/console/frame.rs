@@ -196,7 +196,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     // What happened is what a live session shows; only the other reading is worth a word.
     let routed = if snapshot.reading == Reading::Routed { "routed · " } else { "" };
     put(&format!("{routed}policy {version}{star}"), Role::Accent, buf);
-    put(&format!("{} open", format::count(live.status.open)), Role::Text, buf);
+    put(&format!("{} open", format::count(live.status.open)), Role::Header, buf);
     let address = if live.status.address.is_empty() { &snapshot.log.title } else { &live.status.address };
     put(&text::clean(address), Role::Muted, buf);
 }

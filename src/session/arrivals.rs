@@ -11,7 +11,7 @@ use super::log::{LogNote, NoteKind, price_text};
 use super::snapshot::{Change, Play, PolicySpan, Reading};
 use super::view::settle_one;
 use super::whatif::{describe_change, same_thresholds};
-use crate::engine::Event;
+use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
 use crate::record::PriceChange;
 use crate::routing::Policy;
@@ -165,12 +165,30 @@ impl Player {
         }
     }
 
+    /// Starts with the policy that was in force before this console came.
+    fn begin_with(&mut self, policy: Arc<Policy>) {
+        Arc::make_mut(&mut self.log).policy = Arc::clone(&policy);
+        let engine = || Engine::new(Arc::clone(&policy), Arc::clone(&self.log.prices));
+        if let Some(live) = &mut self.live {
+            live.floors = [engine(), engine()];
+        }
+        self.engine = engine();
+        self.staged = None;
+        self.policies = vec![PolicySpan { from: 0, policy }];
+        self.rebuild();
+    }
+
     /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
     pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, what: &str) {
         self.touch();
         self.named();
         let newest = self.policies.last().map_or(0, |span| span.policy.version);
         if policy.version <= newest {
+            return;
+        }
+        let began = self.live.as_ref().is_some_and(|live| at <= live.started);
+        if began && self.changes.is_empty() && self.log.is_empty() {
+            self.begin_with(Arc::new(policy));
             return;
         }
         let before = self

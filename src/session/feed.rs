@@ -191,7 +191,8 @@ fn run(
 fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
     match command {
         Command::Ask(question) => match player.may_ask().map_or_else(|| control.send(*question), Err) {
-            Ok(()) => player.say("sent; waiting for the answer".to_owned()),
+            // The box that it was typed into says that it was sent.
+            Ok(()) => player.touch(),
             Err(why) => player.say(format!("not sent: {why}")),
         },
         Command::Drain => control.drain(),

@@ -67,6 +67,8 @@ pub(super) struct Live {
     /// The sums of what memory let go, by reading.
     pub(super) floors: [Engine; 2],
     pub(super) waiting: Vec<Waiting>,
+    /// When this console began; policies of before are not changes seen here.
+    pub(super) started: Instant,
     pub(super) now: Instant,
     held_since: Option<Instant>,
     pub(super) rewound: bool,
@@ -107,6 +109,7 @@ impl Player {
             growth: Growth::new(ingest, book, keep.max(1)),
             floors: [engine(), engine()],
             waiting: Vec::new(),
+            started: now,
             now,
             held_since: None,
             rewound: false,

@@ -94,7 +94,7 @@ impl Strip {
             let number = self.number(at);
             let last = self.first + i64::try_from(self.cells.len()).unwrap_or(0) - 1;
             let needed = number.max(last) - number.min(self.first) + 1;
-            if needed <= STRIP as i64 {
+            if usize::try_from(needed).is_ok_and(|needed| needed <= STRIP) {
                 break;
             }
             self.coarsen();

@@ -35,11 +35,10 @@ impl App {
 
     pub(super) fn ask_box(&mut self, action: Action) -> Vec<Do> {
         match action {
-            Action::AskSend => {
-                let question = self.ask.send();
-                return question
-                    .map_or_else(Vec::new, |question| vec![Do::Send(Command::Ask(Box::new(question)))]);
-            }
+            Action::AskSend => match self.ask.send() {
+                Ok(question) => return vec![Do::Send(Command::Ask(Box::new(question)))],
+                Err(why) => self.say(why),
+            },
             Action::AskNewLine => self.ask.new_line(),
             Action::AskNextField => self.ask.step(false),
             Action::AskPreviousField => self.ask.step(true),

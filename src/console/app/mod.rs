@@ -171,6 +171,10 @@ impl App {
             let message = message.clone();
             self.warn(&message);
         }
+        if snapshot.live.is_some() && snapshot.policy.version > self.latest.policy.version {
+            let words = format!("policy {} is in force", snapshot.policy.version);
+            self.say(&words);
+        }
         if !Arc::ptr_eq(&snapshot.log, &self.latest.log) {
             self.strip = StripData::new(&snapshot.log);
         }

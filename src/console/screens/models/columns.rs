@@ -202,8 +202,11 @@ static LIVE_NAMES: [Column<'static>; COUNT + LIVE_COUNT] = {
     out
 };
 
+/// A column, what it shows and what sorts by it.
+type Shown = (Column<'static>, Shows, Option<Key>);
+
 /// Gives the columns, in live and in a replay.
-fn shown(live: bool) -> (&'static [Column<'static>], &'static [(Column<'static>, Shows, Option<Key>)]) {
+fn shown(live: bool) -> (&'static [Column<'static>], &'static [Shown]) {
     if live { (&LIVE_NAMES, &LIVE_COLUMNS) } else { (&NAMES, &COLUMNS) }
 }
 

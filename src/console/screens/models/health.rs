@@ -49,7 +49,7 @@ fn tightest(health: &ModelHealth) -> Option<u32> {
 /// Draws how much of the tightest quota is used.
 pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(used) = tightest(health) else {
-        paint::text(buf, at, "-", look.style(Role::Unknown), look.glyphs.cut);
+        paint::text(buf, at, format::UNKNOWN, look.style(Role::Unknown), look.glyphs.cut);
         return;
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));

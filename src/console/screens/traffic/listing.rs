@@ -278,7 +278,9 @@ impl Listing {
         let mut fresh: Vec<usize> = Vec::new();
         for place in places {
             let shift = |at: &mut usize| *at += usize::from(*at > place);
-            fresh.iter_mut().for_each(|at| *at += usize::from(*at >= place));
+            for at in &mut fresh {
+                *at += usize::from(*at >= place);
+            }
             let reached = if plain { self.keyed } else { self.scanned };
             if place < reached {
                 fresh.push(place);
