@@ -40,7 +40,7 @@ fn reply() -> impl Strategy<Value = Reply> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_is_what_the_upstream_served(
