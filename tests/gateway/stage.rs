@@ -3,9 +3,11 @@
 
 use serde_json::{Value, json};
 
+use std::time::Instant;
+
 use crate::client::{Answer, Ask};
-use crate::front::Row;
-use crate::upstream::{Dialect, End, Served, Tokens, Told};
+use crate::front::{Front, Row};
+use crate::upstream::{Dialect, End, PATIENCE, Served, Tokens, Told};
 
 /// Models whose list prices name every bucket, in pico-dollars a token: prompt, cached, written, answer.
 const PRICES: &[(&str, [i128; 4])] = &[
@@ -169,6 +171,35 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
 /// the end of a whole answer never came.
 fn may_be_lost(served: &Served) -> bool {
     served.spliced || served.reset || (!served.call.stream && served.end == Some(End::Broken))
+}
+
+/// Gives the lines of `/metrics` whose name begins like this, as labels and value.
+pub(crate) fn metrics(front: &Front<'_>, name: &str) -> Vec<(String, String)> {
+    let answer = Ask::get("/metrics").header("connection", "close").send(front.address());
+    assert_eq!(answer.status(), 200);
+    let text = answer.text();
+    let lines = text.lines().filter(|line| line.starts_with(name));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(what, value)| (what.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Waits until the gateway says that no request is in flight and no call is under way: whatever went wrong, every place
+/// and every permit has been given back.
+pub(crate) fn nothing_held(front: &Front<'_>) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let mut held = metrics(front, "pointsman_requests_in_flight");
+        assert_eq!(held.len(), 1, "the gateway does not say what is in flight");
+        held.extend(metrics(front, "pointsman_provider_in_flight"));
+        held.retain(|(_, value)| value != "0");
+        if held.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < until, "never given back: {held:?}");
+        std::thread::yield_now();
+    }
 }
 
 /// Holds the whole ledger to all that was served, in order.
