@@ -81,7 +81,15 @@ pub(super) async fn attempt(
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let sent = match watched(operation, client, gateway.providers.send(&mut permit, call)).await {
+    let sending = async {
+        // The writer is woken once the request is on its way, not while it waits for a core.
+        let nudging = async {
+            tokio::task::yield_now().await;
+            gateway.ledger.nudge();
+        };
+        tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+    };
+    let sent = match watched(operation, client, sending).await {
         Some(sent) => sent,
         None => return left(operation, dispatch, &target, permit, None),
     };

@@ -120,7 +120,7 @@ fn open(
         measures,
     };
     let placed = gateway.live.arrive(arriving, at);
-    gateway.ledger.record(Entry::Opened(Box::new(Opened {
+    gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
         at: placed.at,
@@ -206,7 +206,7 @@ impl Operation {
             let again = attempted.retry.is_some() && left && !client.as_ref().is_none_or(Client::is_closed);
             let ended = self.ended_entry(&attempted.called);
             let (cost, follow) = self.gateway.live.ended(self.placed.seq, attempted.called, again);
-            self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
             self.n += 1;
             match follow {
                 Follow::Again => {
@@ -218,13 +218,15 @@ impl Operation {
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {
-                    self.gateway.ledger.record(Entry::Closed(Closed {
+                    self.gateway.ledger.record_quietly(Entry::Closed(Closed {
                         seq: self.placed.seq,
                         status,
                         at: now(),
                     }));
                     self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model);
+                    let ledger = self.gateway.ledger.clone();
                     self.answer(attempted.outcome, &dispatch, cost, client).await;
+                    ledger.nudge();
                     return;
                 }
             }
@@ -306,7 +308,7 @@ impl Operation {
     /// Writes the start of an attempt into the ledger.
     pub(super) fn record_start(&self, dispatch: &Dispatch, provider: &Arc<str>) {
         let gateway = &self.gateway;
-        gateway.ledger.record(Entry::AttemptStarted(Box::new(AttemptStarted {
+        gateway.ledger.record_quietly(Entry::AttemptStarted(Box::new(AttemptStarted {
             seq: self.placed.seq,
             n: self.n,
             at: now(),

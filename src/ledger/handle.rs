@@ -197,6 +197,20 @@ impl Ledger {
         self.record_all([entry]);
     }
 
+    /// Records an entry without waking the writer: [`Self::nudge`] has to follow soon.
+    ///
+    /// Waking a thread costs more than recording, and at a moment when somebody waits for an answer.
+    pub fn record_quietly(&self, entry: Entry) {
+        self.shared.lock().take(entry, self.shared.options.queue_limit);
+    }
+
+    /// Wakes the writer, if anything waits for it.
+    pub fn nudge(&self) {
+        if !self.shared.lock().queue.is_empty() {
+            self.shared.wake.notify_one();
+        }
+    }
+
     /// Records entries that belong together.
     pub fn record_all(&self, entries: impl IntoIterator<Item = Entry>) {
         let mut inner = self.shared.lock();
