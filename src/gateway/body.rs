@@ -1,8 +1,13 @@
 //! What is sent back: an answer in one piece, or pieces as they come.
+//!
+//! Invariant: pieces that end without having been ended break the connection off, so that half an answer never looks
+//! whole.
 
-use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -13,8 +18,63 @@ use tokio::sync::mpsc;
 pub(super) enum Reply {
     /// In one piece; taken once.
     Whole(Option<Bytes>),
-    /// Piece by piece, until the sender is dropped.
-    Pieces(mpsc::Receiver<Bytes>),
+    /// Piece by piece, until the line is ended or dropped.
+    Pieces(Pieces),
+}
+
+/// The client's end of a line.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    pieces: mpsc::Receiver<Bytes>,
+    is_whole: Arc<AtomicBool>,
+}
+
+/// The gateway's end of a line to a client.
+#[derive(Debug)]
+pub(super) struct Line {
+    pieces: mpsc::Sender<Bytes>,
+    is_whole: Arc<AtomicBool>,
+}
+
+/// A line that was dropped before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(super) struct BrokeOff;
+
+/// Opens a line to a client on which so many pieces may wait.
+pub(super) fn line(waiting: usize) -> (Line, Reply) {
+    let (send, pieces) = mpsc::channel(waiting);
+    let is_whole = Arc::new(AtomicBool::new(false));
+    let line = Line { pieces: send, is_whole: Arc::clone(&is_whole) };
+    (line, Reply::Pieces(Pieces { pieces, is_whole }))
+}
+
+impl Line {
+    /// Hands a piece on; waits for a slow client at most so long. Says whether the line still holds.
+    pub(super) async fn hand(&mut self, piece: Bytes, patience: Duration) -> bool {
+        match self.pieces.try_send(piece) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(piece)) => {
+                self.pieces.send_timeout(piece, patience).await.is_ok()
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Hands a piece on where there is room at once.
+    pub(super) fn try_hand(&mut self, piece: Bytes) {
+        let _ = self.pieces.try_send(piece);
+    }
+
+    /// Waits until the client is gone.
+    pub(super) async fn closed(&self) {
+        self.pieces.closed().await;
+    }
+
+    /// Ends the answer as a whole one.
+    pub(super) fn end(self) {
+        self.is_whole.store(true, Ordering::Release);
+    }
 }
 
 impl Reply {
@@ -26,19 +86,21 @@ impl Reply {
 
 impl Body for Reply {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokeOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
-            Self::Pieces(pieces) => {
-                pieces.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
-            }
+            Self::Pieces(line) => line.pieces.poll_recv(context).map(|piece| match piece {
+                Some(piece) => Some(Ok(Frame::data(piece))),
+                None if line.is_whole.load(Ordering::Acquire) => None,
+                None => Some(Err(BrokeOff)),
+            }),
         }
     }
 

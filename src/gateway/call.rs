@@ -195,7 +195,12 @@ pub(super) fn report(
 }
 
 /// Ends an attempt that was never a call.
-fn refused(operation: &Operation, dispatch: &Dispatch, provider: &Arc<str>, error: ApiError) -> Attempted {
+fn refused(
+    operation: &mut Operation,
+    dispatch: &Dispatch,
+    provider: &Arc<str>,
+    error: ApiError,
+) -> Attempted {
     operation.record_start(dispatch, provider);
     not_made(dispatch, provider, error)
 }
@@ -260,9 +265,11 @@ pub(super) fn lost(
     target: &Target,
     permit: Permit,
     status: Status,
-    error: ApiError,
+    mut error: ApiError,
     usage: Option<(Usage, WriteTtl, bool)>,
 ) -> Attempted {
+    // Part of it may be the provider's own words.
+    error.message = target.redact(&error.message).into_owned();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };

@@ -8,25 +8,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-use super::body::Reply;
-use super::requests::json;
+use super::body::{self, Reply};
+use super::requests::{admit, json};
 use super::{Gateway, watch};
-use crate::access::Caller;
+use crate::access::{Caller, Scope};
 use crate::record::{self, Entry};
 use crate::wire::{ApiError, ErrorKind};
 
 /// Lines that may wait for a reader: more than the backlog it is greeted with.
 const WAITING: usize = 16_384;
+/// Pieces that may wait in its connection.
+const IN_HAND: usize = 64;
+/// How long a reader may take nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether the reader may still read, and whether the gateway is about to end.
+const LOOK: Duration = Duration::from_millis(250);
+/// Looks from one status to the next.
+const LOOKS: u32 = 4;
 
-/// Answers with the live log, without end.
-pub(super) fn follow(gateway: &Arc<Gateway>, _query: &str) -> Response<Reply> {
-    let (line, pieces) = mpsc::channel::<Bytes>(WAITING);
+/// Answers with the live log, until the gateway ends or the caller's key no longer lets it read.
+pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Reply> {
+    let (sink, mut lines) = mpsc::channel::<Arc<str>>(WAITING);
     let lost = Arc::new(AtomicU64::new(0));
-    let (sink, missed) = (line.clone(), Arc::clone(&lost));
-    gateway.live.follow(Box::new(move |text| match sink.try_send(Bytes::copy_from_slice(text.as_bytes())) {
+    let missed = Arc::clone(&lost);
+    gateway.live.follow(Box::new(move |text| match sink.try_send(Arc::clone(text)) {
         Ok(()) => true,
         Err(mpsc::error::TrySendError::Full(_)) => {
             missed.fetch_add(1, Ordering::Relaxed);
@@ -34,23 +43,45 @@ pub(super) fn follow(gateway: &Arc<Gateway>, _query: &str) -> Response<Reply> {
         }
         Err(mpsc::error::TrySendError::Closed(_)) => false,
     }));
-    let gateway = Arc::clone(gateway);
+    let (mut line, reply) = body::line(IN_HAND);
+    let (gateway, key) = (Arc::clone(gateway), headers.clone());
     tokio::spawn(async move {
-        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        let mut clock = tokio::time::interval(LOOK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut looks = 0;
+        let mut batch = Vec::with_capacity(IN_HAND);
         loop {
-            tokio::select! {
+            let piece = tokio::select! {
                 () = line.closed() => return,
-                _ = clock.tick() => {}
-            }
-            let gap = lost.swap(0, Ordering::Relaxed);
-            let status = watch::live_status(&gateway);
-            let text = serde_json::json!({ "status": status, "gap": gap }).to_string() + "\n";
-            if line.send(text.into()).await.is_err() {
+                _ = clock.tick() => {
+                    if admit(&gateway, &key, Scope::Read).is_err() {
+                        return;
+                    }
+                    // The last requests are told of before the feed ends.
+                    if gateway.is_draining() && gateway.in_flight() == 0 && lines.is_empty() {
+                        return line.end();
+                    }
+                    looks = (looks + 1) % LOOKS;
+                    if looks != 1 {
+                        continue;
+                    }
+                    let gap = lost.swap(0, Ordering::Relaxed);
+                    let status = watch::live_status(&gateway);
+                    serde_json::json!({ "status": status, "gap": gap }).to_string() + "\n"
+                }
+                count = lines.recv_many(&mut batch, IN_HAND) => {
+                    if count == 0 {
+                        return;
+                    }
+                    batch.drain(..).fold(String::new(), |all, line| all + &line)
+                }
+            };
+            if !line.hand(piece.into(), PATIENCE).await {
                 return;
             }
         }
     });
-    let mut response = Response::new(Reply::Pieces(pieces));
+    let mut response = Response::new(reply);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }

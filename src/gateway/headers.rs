@@ -30,6 +30,8 @@ pub(super) const COST_KIND: HeaderName = HeaderName::from_static("pointsman-cost
 pub(super) const POLICY: HeaderName = HeaderName::from_static("pointsman-policy");
 /// Calls made.
 pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("pointsman-attempts");
+/// That the ledger cannot be written.
+pub(super) const LEDGER: HeaderName = HeaderName::from_static("pointsman-ledger");
 /// That the answer is made up.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
 

@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod estimate;
 mod feed;
+mod feedback;
 mod headers;
 mod metrics;
 mod operation;
@@ -15,6 +16,7 @@ mod prices;
 mod question;
 mod requests;
 mod server;
+mod socket;
 mod stream;
 mod watch;
 
@@ -68,7 +70,7 @@ pub struct Gateway {
     ids: AtomicU64,
     in_flight: AtomicUsize,
     draining: AtomicBool,
-    served: requests::Served,
+    served: feedback::Served,
     turned_away: AtomicU64,
     on_apply: Option<OnApply>,
 }
@@ -121,7 +123,7 @@ impl Gateway {
             ids: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            served: requests::Served::default(),
+            served: feedback::Served::default(),
             turned_away: AtomicU64::new(0),
             on_apply,
         }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
-use super::body::Reply;
+use super::body::{Line, Reply};
 use super::headers::{self, Tags};
 use super::requests::{InFlight, refuse};
 use super::{Gateway, call, now};
@@ -22,7 +22,7 @@ use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened, Prompt}
 use crate::pricing::Cost;
 use crate::routing::{Check, ConfidenceSource, Status};
 use crate::session::{Arriving, Called, Dispatch, Follow, Placed};
-use crate::units::{Count, Span};
+use crate::units::{Count, Instant, Span};
 use crate::wire::{ApiError, Ask, ErrorKind};
 
 /// An operation under way.
@@ -34,6 +34,8 @@ pub(super) struct Operation {
     pub(super) headers: HeaderMap,
     pub(super) id: Arc<str>,
     pub(super) placed: Placed,
+    /// The team that pays.
+    pub(super) team: Arc<str>,
     /// Calls really made.
     pub(super) calls: u32,
     /// Calls made to the present model.
@@ -43,6 +45,12 @@ pub(super) struct Operation {
     simulated: bool,
     /// Why it left its first rung.
     climbed: Option<&'static str>,
+    /// The attempt under way, for the account of it should this task fail.
+    underway: Option<(Dispatch, Arc<str>)>,
+    /// When it arrived, by a clock that never jumps.
+    began: Clock,
+    /// Whether it is settled.
+    is_settled: bool,
     /// Held until the operation is over.
     _place: InFlight,
 }
@@ -55,7 +63,7 @@ pub(super) enum Outcome {
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
     /// A stream that the client has had already; the end of the line to it, where it is still there.
-    Streamed(Option<tokio::sync::mpsc::Sender<bytes::Bytes>>),
+    Streamed(Option<Line>),
 }
 
 /// An attempt that is over.
@@ -124,7 +132,7 @@ fn open(
         seq: placed.seq,
         id: Arc::clone(&id),
         at: placed.at,
-        team: tags.team,
+        team: Arc::clone(&tags.team),
         project: tags.project,
         user: tags.user,
         session: tags.session,
@@ -166,11 +174,15 @@ fn open(
         headers: headers.clone(),
         id,
         placed,
+        team: tags.team,
         calls: 0,
         tries: 0,
         n: 0,
         simulated: false,
         climbed: None,
+        underway: None,
+        began: Clock::now(),
+        is_settled: false,
         _place: place,
     }
 }
@@ -196,17 +208,30 @@ impl Operation {
     async fn work(mut self, client: Client) {
         let mut client = Some(client);
         let mut dispatch = self.placed.send.clone();
+        let mut told = Told::default();
         loop {
             let started = Clock::now();
-            let mut attempted = call::attempt(&mut self, &dispatch, &mut client).await;
+            // What was asked for is read to its end, but nothing further is bought for a client that is gone.
+            let mut attempted = if self.n > 0 && is_gone(client.as_ref()) {
+                self.left_before(&dispatch)
+            } else {
+                call::attempt(&mut self, &dispatch, &mut client).await
+            };
             self.simulated |= attempted.called.simulated;
             attempted.called.latency_ms = millis(started.elapsed());
-            let status = attempted.called.status;
             let left = self.calls < self.gateway.settings.attempts;
-            let again = attempted.retry.is_some() && left && !client.as_ref().is_none_or(Client::is_closed);
+            let again = attempted.retry.is_some() && left && !is_gone(client.as_ref());
+            if !again && !dispatch.last && is_gone(client.as_ref()) {
+                nobody_waits(&mut attempted.called);
+            }
+            let status = attempted.called.status;
+            if let Outcome::Failed(error) = &attempted.outcome {
+                told.note(error, status);
+            }
             let ended = self.ended_entry(&attempted.called);
             let (cost, follow) = self.gateway.live.ended(self.placed.seq, attempted.called, again);
             self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.underway = None;
             self.n += 1;
             match follow {
                 Follow::Again => {
@@ -218,14 +243,14 @@ impl Operation {
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {
-                    self.gateway.ledger.record_quietly(Entry::Closed(Closed {
-                        seq: self.placed.seq,
-                        status,
-                        at: now(),
-                    }));
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model);
+                    self.close(status);
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, &self.team);
+                    let outcome = match attempted.outcome {
+                        Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
+                        outcome => outcome,
+                    };
                     let ledger = self.gateway.ledger.clone();
-                    self.answer(attempted.outcome, &dispatch, cost, client).await;
+                    self.answer(outcome, &dispatch, cost, client).await;
                     ledger.nudge();
                     return;
                 }
@@ -233,16 +258,40 @@ impl Operation {
         }
     }
 
+    /// Ends the operation in the ledger.
+    fn close(&mut self, status: Status) {
+        self.is_settled = true;
+        let (seq, at) = (self.placed.seq, self.now());
+        self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at }));
+    }
+
+    /// Gives the moment by the time of arrival and a clock that never jumps.
+    fn now(&self) -> Instant {
+        self.placed.at + Span(i64::try_from(self.began.elapsed().as_micros()).unwrap_or(0))
+    }
+
+    /// Ends an attempt before it is made, as nobody is there any more.
+    fn left_before(&mut self, dispatch: &Dispatch) -> Attempted {
+        let provider = self.gateway.providers.target(&dispatch.model);
+        let provider = provider.map_or_else(|| Arc::from(""), |target| Arc::clone(target.provider()));
+        self.record_start(dispatch, &provider);
+        let error = ApiError::new(ErrorKind::Timeout, "the client went away");
+        let mut attempted = not_made(dispatch, &provider, error);
+        attempted.called.status = Status::Cancelled;
+        attempted
+    }
+
     /// Hands the client what became of its request.
-    async fn answer(self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, client: Option<Client>) {
+    async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, client: Option<Client>) {
         let durable = self.committed().await;
         match outcome {
             Outcome::Streamed(line) => {
+                let Some(mut line) = line else { return };
                 // A comment is no event: clients pass over it, and whoever wants the cost finds it.
-                if let (Some(line), Some(amount)) = (line, cost.amount()) {
-                    let comment = format!(": pointsman-cost-usd {}\n\n", amount.usd());
-                    let _ = line.try_send(comment.into());
+                if let Some(amount) = cost.amount() {
+                    line.try_hand(format!(": pointsman-cost-usd {}\n\n", amount.usd()).into());
                 }
+                line.end();
             }
             Outcome::Answer(body) => {
                 let response = match durable {
@@ -284,6 +333,9 @@ impl Operation {
         if self.simulated {
             into.insert(headers::SIMULATED, HeaderValue::from_static("true"));
         }
+        if self.gateway.ledger.is_failing() {
+            into.insert(headers::LEDGER, HeaderValue::from_static("failing"));
+        }
     }
 
     /// Marks the operation as made up.
@@ -306,12 +358,13 @@ impl Operation {
     }
 
     /// Writes the start of an attempt into the ledger.
-    pub(super) fn record_start(&self, dispatch: &Dispatch, provider: &Arc<str>) {
+    pub(super) fn record_start(&mut self, dispatch: &Dispatch, provider: &Arc<str>) {
+        self.underway = Some((dispatch.clone(), Arc::clone(provider)));
         let gateway = &self.gateway;
         gateway.ledger.record_quietly(Entry::AttemptStarted(Box::new(AttemptStarted {
             seq: self.placed.seq,
             n: self.n,
-            at: now(),
+            at: self.now(),
             asked: Arc::clone(&dispatch.model),
             model: Arc::clone(&dispatch.model),
             provider: Arc::clone(provider),
@@ -320,6 +373,11 @@ impl Operation {
                 .unwrap_or_default(),
             price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),
         })));
+    }
+
+    /// Tells the ledger how far a stream has come, for the account of it should the program die.
+    pub(super) fn record_progress(&self, delivered: u64) {
+        self.gateway.ledger.record(Entry::Progress { seq: self.placed.seq, n: self.n, delivered });
     }
 
     fn ended_entry(&self, called: &Called) -> AttemptEnded {
@@ -339,6 +397,94 @@ impl Operation {
             latency_ms: Some(called.latency_ms),
             ttft_ms: called.ttft_ms,
         }
+    }
+}
+
+impl Drop for Operation {
+    /// Settles an operation whose task failed. One that is dropped with the program stays open in the ledger, whose next
+    /// start knows how far it came.
+    fn drop(&mut self) {
+        if !self.is_settled && std::thread::panicking() {
+            tracing::error!(operation = &*self.id, "failed within the gateway; settled as an estimate");
+            // Should what failed fail again, the next start settles it.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.give_up()));
+        }
+    }
+}
+
+impl Operation {
+    fn give_up(&mut self) {
+        let prompt = self.ask.measures().estimated_prompt_tokens;
+        let (dispatch, provider, told) = match self.underway.take() {
+            Some((dispatch, provider)) => (dispatch, provider, super::estimate::complete(None, prompt, 0)),
+            None => {
+                let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
+                self.record_start(&dispatch, &provider);
+                (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
+            }
+        };
+        let called = Called {
+            model: dispatch.model,
+            provider,
+            usage: told.0,
+            write_ttl: told.1,
+            estimated: told.2,
+            // A status after which nobody else is asked.
+            status: Status::Cut,
+            error: "the gateway itself failed".to_owned(),
+            simulated: self.simulated,
+            ..Called::default()
+        };
+        let ended = self.ended_entry(&called);
+        let (cost, _) = self.gateway.live.ended(self.placed.seq, called, false);
+        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+        self.close(Status::Cut);
+    }
+}
+
+/// Says whether a client that has had nothing yet is gone. One that has had a part of a stream is not waiting here.
+fn is_gone(client: Option<&Client>) -> bool {
+    client.is_none_or(Client::is_closed)
+}
+
+/// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.
+fn nobody_waits(called: &mut Called) {
+    if called.status.is_retryable() || (called.status.is_ok() && called.check == Check::Failed) {
+        let was = if called.error.is_empty() { called.status.name() } else { &called.error };
+        called.error = format!("the client went away ({was})");
+        called.status = Status::Cancelled;
+    }
+}
+
+/// What the failed attempts of an operation said.
+#[derive(Debug, Default)]
+struct Told {
+    /// The last error of a call that was really made.
+    made: Option<ApiError>,
+    /// The shortest wait that any of them asked for.
+    retry_after_ms: Option<u64>,
+}
+
+impl Told {
+    fn note(&mut self, error: &ApiError, status: Status) {
+        self.retry_after_ms = match (self.retry_after_ms, error.retry_after_ms) {
+            (Some(before), Some(now)) => Some(before.min(now)),
+            (before, now) => before.or(now),
+        };
+        if status != Status::Unavailable {
+            self.made = Some(error.clone());
+        }
+    }
+
+    /// Gives what the client hears: of a call that was made rather than of one that was not, and the shortest wait.
+    fn tell(self, last: ApiError) -> ApiError {
+        let overloaded = last.kind == ErrorKind::Overloaded;
+        let mut error = self.made.filter(|_| overloaded).unwrap_or(last);
+        let passing = [ErrorKind::RateLimited, ErrorKind::Overloaded, ErrorKind::Server, ErrorKind::Timeout];
+        if passing.contains(&error.kind) {
+            error.retry_after_ms = self.retry_after_ms;
+        }
+        error
     }
 }
 

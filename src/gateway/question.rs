@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::body::Reply as Body;
 use super::headers::{self, value};
-use super::requests::{InFlight, pinned};
+use super::requests::{let_in, pinned};
 use super::{Gateway, operation};
 use crate::access::Caller;
 use crate::session::{Answer, Question, Reply};
@@ -85,12 +85,9 @@ impl Gateway {
     }
 
     async fn put(self: &Arc<Self>, question: &Question) -> Result<Response<Body>, String> {
-        if self.is_draining() {
-            return Err("the gateway is about to stop".to_owned());
-        }
+        let place = let_in(self).map_err(|error| error.message)?;
         let ask = Ask::read(Dialect::OpenAiChat, body(question).into()).map_err(|error| error.to_string())?;
         let pinned = pinned(self, ask.model()).map_err(|error| error.message)?;
-        let place = InFlight::take(self).ok_or("too many requests are in flight")?;
         let caller = Caller { name: "console".into(), ..Caller::local() };
         let tags = tags(question);
         let response = operation::run(self, ask, pinned, &tags, &caller, place);

@@ -1,58 +1,21 @@
 //! The gate: every request comes through here, whatever its path. Who may, what for, and which form the answer has.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use rustc_hash::FxHashMap;
-use serde::Deserialize;
 
 use super::body::Reply;
-use super::{Gateway, feed, metrics, now, operation};
+use super::{Gateway, feed, feedback, metrics, now, operation};
 use crate::access::{Caller, Denied, Scope};
 use crate::config::gateway::WhenFailing;
-use crate::ledger::{Entry, Health, Label};
 use crate::routing::AUTO;
-use crate::units::PerMille;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, ModelEntry, WireError, model_body, models_body};
-
-/// Operations remembered for feedback.
-const REMEMBERED: usize = 32_768;
-
-/// Which operation was served by which model, of the latest ones.
-#[derive(Debug, Default)]
-pub(super) struct Served {
-    inner: Mutex<ServedInner>,
-}
-
-#[derive(Debug, Default)]
-struct ServedInner {
-    order: VecDeque<Arc<str>>,
-    by_id: FxHashMap<Arc<str>, (u64, Arc<str>)>,
-}
-
-impl Served {
-    pub(super) fn note(&self, id: &Arc<str>, seq: u64, model: &Arc<str>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.order.len() >= REMEMBERED
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.by_id.remove(&oldest);
-        }
-        inner.order.push_back(Arc::clone(id));
-        inner.by_id.insert(Arc::clone(id), (seq, Arc::clone(model)));
-    }
-
-    fn find(&self, id: &str) -> Option<(u64, Arc<str>)> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
-    }
-}
 
 /// What a path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +33,7 @@ enum Endpoint {
 }
 
 fn endpoint(path: &str) -> Endpoint {
-    match path {
+    match path.strip_suffix('/').unwrap_or(path) {
         "/v1/chat/completions" | "/chat/completions" => Endpoint::Generate(Dialect::OpenAiChat),
         "/v1/responses" | "/responses" => Endpoint::Generate(Dialect::OpenAiResponses),
         "/v1/embeddings" | "/embeddings" => Endpoint::Generate(Dialect::OpenAiEmbeddings),
@@ -84,6 +47,16 @@ fn endpoint(path: &str) -> Endpoint {
         "/operator/v1/policy" => Endpoint::Policy,
         path if path == "/v1/models" || path.starts_with("/v1/models/") => Endpoint::Models,
         _ => Endpoint::Unknown,
+    }
+}
+
+/// Lists the methods that a path takes, as the header `allow` says them.
+fn methods(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Generate(_) | Endpoint::CountTokens | Endpoint::Feedback => "POST",
+        Endpoint::Policy => "GET, POST",
+        Endpoint::Feed => "GET",
+        _ => "GET, HEAD",
     }
 }
 
@@ -152,7 +125,11 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
         Ok(response) => response,
         Err(error) => {
             gateway.turned_away.fetch_add(1, Ordering::Relaxed);
-            refuse(form, &error)
+            let mut response = refuse(form, &error);
+            if error.status == 405 {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods(endpoint)));
+            }
+            response
         }
     }
 }
@@ -176,22 +153,15 @@ async fn serve(
         _ => Scope::Route,
     };
     let caller = admit(gateway, &head.headers, needs)?;
-    let method = match endpoint {
-        Endpoint::Generate(_) | Endpoint::CountTokens | Endpoint::Feedback => &[Method::POST][..],
-        Endpoint::Policy => &[Method::GET, Method::POST],
-        _ => &[Method::GET],
-    };
     if endpoint == Endpoint::Unknown {
         let message =
             format!("there is no {} here; see the README for the paths that are served", head.uri.path());
         return Err(ApiError::new(ErrorKind::NotFound, message));
     }
-    if !method.contains(&head.method) {
-        let allowed: Vec<&str> = method.iter().map(Method::as_str).collect();
-        let mut error = ApiError::new(
-            ErrorKind::InvalidRequest,
-            format!("{} takes {}", head.uri.path(), allowed.join(", ")),
-        );
+    let allowed = methods(endpoint);
+    if !allowed.split(", ").any(|method| method == head.method.as_str()) {
+        let message = format!("{} takes {allowed}", head.uri.path());
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
         error.status = 405;
         return Err(error);
     }
@@ -206,10 +176,10 @@ async fn serve(
         Endpoint::Models => models(gateway, head),
         Endpoint::Feedback => {
             let body = collect(gateway, &head.headers, body).await?;
-            feedback(gateway, &body, &caller)
+            feedback::take(gateway, &body, &caller).await
         }
         Endpoint::Metrics => Ok(text(StatusCode::OK, metrics::render(gateway))),
-        Endpoint::Feed => Ok(feed::follow(gateway, head.uri.query().unwrap_or_default())),
+        Endpoint::Feed => Ok(feed::follow(gateway, &head.headers)),
         Endpoint::Policy if head.method == Method::GET => {
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }
@@ -226,18 +196,18 @@ fn ready(gateway: &Gateway) -> Response<Reply> {
     if gateway.is_draining() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
-    let state = gateway.ledger.state();
-    let refuses = gateway.settings.ledger.when_failing == WhenFailing::Refuse;
-    match state.health {
-        Health::Failing { .. } if refuses => {
-            text(StatusCode::SERVICE_UNAVAILABLE, format!("ledger {}\n", state.health))
-        }
-        _ => text(StatusCode::OK, "ready\n"),
+    if !gateway.ledger.is_failing() {
+        return text(StatusCode::OK, "ready\n");
     }
+    let health = gateway.ledger.state().health;
+    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
+        return text(StatusCode::SERVICE_UNAVAILABLE, format!("ledger {health}\n"));
+    }
+    text(StatusCode::OK, format!("ready; ledger {health}\n"))
 }
 
 /// Lets a caller in: by key, or as the local operator where no key was ever made.
-fn admit(gateway: &Gateway, headers: &HeaderMap, needs: Scope) -> Result<Caller, ApiError> {
+pub(super) fn admit(gateway: &Gateway, headers: &HeaderMap, needs: Scope) -> Result<Caller, ApiError> {
     let denied = |denied: Denied| {
         let kind = if denied.is_forbidden() { ErrorKind::Permission } else { ErrorKind::Authentication };
         let mut error = ApiError::new(kind, denied.to_string());
@@ -295,6 +265,28 @@ async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Incoming) -> 
     })
 }
 
+/// Gives a request its place in flight, unless the gateway is about to end, is full, or may spend nothing.
+pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
+    let not_now = |message: String| {
+        let mut error = ApiError::new(ErrorKind::Overloaded, message);
+        error.retry_after_ms = Some(1000);
+        error
+    };
+    if gateway.is_draining() {
+        return Err(not_now("the gateway is about to stop; try again shortly".to_owned()));
+    }
+    let most = gateway.settings.limits.requests;
+    let place = InFlight::take(gateway).ok_or_else(|| {
+        not_now(format!("{most} requests are in flight already (limits.requests in gateway.toml)"))
+    })?;
+    let needs_ledger = gateway.settings.ledger.when_failing == WhenFailing::Refuse;
+    if needs_ledger && gateway.ledger.is_failing() {
+        let health = gateway.ledger.state().health;
+        return Err(not_now(format!("the ledger cannot be written, so nothing is spent: {health}")));
+    }
+    Ok(place)
+}
+
 async fn generate(
     gateway: &Arc<Gateway>,
     dialect: Dialect,
@@ -302,26 +294,7 @@ async fn generate(
     body: Incoming,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
-    if gateway.is_draining() {
-        let mut error =
-            ApiError::new(ErrorKind::Overloaded, "the gateway is about to stop; try again shortly");
-        error.retry_after_ms = Some(1000);
-        return Err(error);
-    }
-    let Some(place) = InFlight::take(gateway) else {
-        let most = gateway.settings.limits.requests;
-        let message = format!("{most} requests are in flight already (limits.requests in gateway.toml)");
-        let mut error = ApiError::new(ErrorKind::Overloaded, message);
-        error.retry_after_ms = Some(1000);
-        return Err(error);
-    };
-    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
-        let state = gateway.ledger.state();
-        if matches!(state.health, Health::Failing { .. }) {
-            let message = format!("the ledger cannot be written, so nothing is spent: {}", state.health);
-            return Err(ApiError::new(ErrorKind::Overloaded, message));
-        }
-    }
+    let place = let_in(gateway)?;
     let body = collect(gateway, &head.headers, body).await?;
     let ask = Ask::read(dialect, body).map_err(|error: WireError| error.to_api())?;
     let pinned = pinned(gateway, ask.model())?;
@@ -357,6 +330,25 @@ pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
     Ok(true)
 }
 
+/// Resolves `%2F` and its like; what does not decode to text stays as it is.
+fn decoded(path: &str) -> String {
+    let digit =
+        |byte: Option<&u8>| char::from(*byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes = path.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let pair = (byte == b'%').then(|| Some((digit(bytes.get(at + 1))?, digit(bytes.get(at + 2))?)));
+        if let Some(Some((high, low))) = pair {
+            out.push(high * 16 + low);
+            at += 3;
+        } else {
+            out.push(byte);
+            at += 1;
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| path.to_owned())
+}
+
 fn models(gateway: &Gateway, head: &http::request::Parts) -> Result<Response<Reply>, ApiError> {
     let form = form(Endpoint::Models, &head.headers);
     let (models, names) = gateway.live.offered();
@@ -375,64 +367,15 @@ fn models(gateway: &Gateway, head: &http::request::Parts) -> Result<Response<Rep
     let created = u64::try_from(gateway.started.0 / 1_000_000).unwrap_or(0);
     let entries: Vec<ModelEntry> =
         listed.into_iter().map(|(id, owner)| ModelEntry { id, owner, created }).collect();
-    let Some(wanted) = head.uri.path().strip_prefix("/v1/models/").filter(|name| !name.is_empty()) else {
+    let wanted = head.uri.path().strip_prefix("/v1/models/").unwrap_or_default();
+    let wanted = decoded(wanted.strip_suffix('/').unwrap_or(wanted));
+    if wanted.is_empty() {
         return Ok(json(StatusCode::OK, models_body(form, &entries)));
-    };
+    }
     match entries.iter().find(|entry| entry.id == wanted) {
         Some(entry) => Ok(json(StatusCode::OK, model_body(form, entry))),
         None => Err(ApiError::new(ErrorKind::NotFound, format!("no model `{wanted}` is listed here"))),
     }
-}
-
-#[derive(Deserialize)]
-struct Feedback {
-    operation: String,
-    model: Option<String>,
-    /// 0 to 1, or `true` and `false`.
-    quality: Option<serde_json::Value>,
-    good: Option<bool>,
-}
-
-fn feedback(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
-    let wrong = |param: &str, message: String| {
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.param = Some(param.to_owned());
-        error
-    };
-    let read: Feedback = serde_json::from_slice(body).map_err(|error| {
-        wrong("", format!("not the expected JSON: {error}; send {{\"operation\":\"op-…\",\"quality\":0.9}}"))
-    })?;
-    let verdict = |good: bool| PerMille::clamped(if good { 1000 } else { 0 });
-    let quality = match (&read.quality, read.good) {
-        (Some(serde_json::Value::Bool(good)), _) => verdict(*good),
-        (None, Some(good)) => verdict(good),
-        (Some(serde_json::Value::Number(number)), None) => {
-            let share = number.as_f64().filter(|share| (0.0..=1.0).contains(share));
-            share
-                .and_then(PerMille::from_probability)
-                .ok_or_else(|| wrong("quality", format!("{number} is outside 0 to 1")))?
-        }
-        _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)".to_owned())),
-    };
-    let Some((seq, served)) = gateway.served.find(&read.operation) else {
-        let message = format!(
-            "`{}` is none of the last {REMEMBERED} operations (its id is in the header pointsman-operation)",
-            read.operation
-        );
-        return Err(ApiError::new(ErrorKind::NotFound, message));
-    };
-    let model: Arc<str> = read.model.map_or(served, Into::into);
-    let at = now();
-    gateway.ledger.record(Entry::Label(Box::new(Label {
-        seq,
-        model: Arc::clone(&model),
-        quality: Some(quality),
-        output: None,
-        source: format!("feedback by {}", caller.name).into(),
-        at,
-    })));
-    let body = serde_json::json!({ "operation": read.operation, "model": &*model, "quality": f64::from(quality.get()) / 1000.0 });
-    Ok(json(StatusCode::OK, body.to_string()))
 }
 
 #[cfg(test)]
@@ -440,15 +383,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_latest_operations_are_remembered() {
-        let served = Served::default();
-        let model: Arc<str> = "m".into();
-        for seq in 0..REMEMBERED as u64 + 10 {
-            served.note(&format!("op-{seq}").into(), seq, &model);
+    fn names_in_paths_are_decoded_where_they_are_text() {
+        let cases = [
+            ("gpt-4.1", "gpt-4.1"),
+            ("auto%2Fcode", "auto/code"),
+            ("a%", "a%"),
+            ("%zz%4", "%zz%4"),
+            ("%ff", "%ff"),
+        ];
+        for (path, name) in cases {
+            assert_eq!(decoded(path), name);
         }
-        assert_eq!(served.find("op-9"), None);
-        assert_eq!(served.find("op-10").unwrap().0, 10);
-        assert_eq!(served.inner.lock().unwrap().order.len(), REMEMBERED);
     }
 
     #[test]

@@ -9,10 +9,35 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::socket::{Phase, Sent, Socket};
 use super::{Gateway, requests};
+
+/// Longer than clients keep connections in their pools, so that it is they who let go.
+const IDLE: Duration = Duration::from_secs(120);
+/// Connections too many that are told so at a time; beyond, they are closed without a word.
+const FAREWELLS: usize = 64;
+/// How long that may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// What they are told, in the shape that all clients of model APIs read.
+const TOO_MANY: &str = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n",
+    "content-length: 131\r\nconnection: close\r\n\r\n",
+    r#"{"type":"error","error":{"type":"overloaded_error","message":"too many connections (limits.connections)","code":null,"param":null}}"#
+);
+
+/// Tells a client that there is no room, and waits until it has heard.
+async fn turn_away(mut socket: TcpStream) {
+    if socket.write_all(TOO_MANY.as_bytes()).await.is_err() || socket.shutdown().await.is_err() {
+        return;
+    }
+    // Closing with something unread would take the answer back.
+    let mut scrap = [0; 4096];
+    while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+}
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +99,14 @@ impl Server {
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> usize {
         let limits = self.gateway.settings.limits.clone();
         let places = Arc::new(Semaphore::new(limits.connections));
+        let turns = Arc::new(Semaphore::new(FAREWELLS));
+        let head = Duration::from_secs(limits.header_seconds);
+        let write = Duration::from_secs(limits.write_seconds);
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(limits.header_seconds))
+            // This runs while a connection idles; the socket bounds heads that have begun.
+            .header_read_timeout(IDLE)
             // With pipelined answers flushed together there would be no bound on what waits for a client that takes nothing.
             .max_buf_size(limits.headers);
         loop {
@@ -98,13 +127,25 @@ impl Server {
                     connections = limits.connections,
                     "turned a connection away: limits.connections"
                 );
+                if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        let _ = tokio::time::timeout(FAREWELL, turn_away(socket)).await;
+                        drop(turn);
+                    });
+                }
                 continue;
             };
             let _ = socket.set_nodelay(true);
             let gateway = Arc::clone(&self.gateway);
+            let phase = Phase::default();
+            let socket = Socket::new(socket, phase.clone(), head, write);
             let service = service_fn(move |request| {
-                let gateway = Arc::clone(&gateway);
-                async move { Ok::<_, Infallible>(requests::handle(gateway, request).await) }
+                phase.serves();
+                let (gateway, phase) = (Arc::clone(&gateway), phase.clone());
+                async move {
+                    let response = requests::handle(gateway, request).await;
+                    Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, phase)))
+                }
             });
             let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), service));
             tokio::spawn(async move {
@@ -125,5 +166,17 @@ impl Server {
         };
         let _ = tokio::time::timeout(patience, idle).await;
         self.gateway.in_flight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_farewell_is_as_long_as_it_says() {
+        let (head, body) = TOO_MANY.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
     }
 }

@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
-use tokio::sync::mpsc;
 use tokio::time::Instant as Clock;
 
-use super::body::Reply;
+use super::body::{self, Line};
 use super::call::{billed, called, left, lost, report, watched};
 use super::estimate;
 use super::operation::{Attempted, Client, Operation, Outcome, millis};
@@ -25,6 +24,8 @@ use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError};
 
 /// Pieces that may wait for a slow client before the provider is no longer read.
 const WAITING: usize = 32;
+/// How often the ledger hears how far a long stream has come.
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Which call this is.
 pub(super) struct Leg<'a> {
@@ -118,6 +119,7 @@ pub(super) async fn relay(
     let mut line = commit(operation, leg.dispatch, client);
     hand(operation, &mut line, &mut out).await;
     if ended.is_none() {
+        let mut told = Clock::now();
         let drains = operation.gateway.settings.on_disconnect == OnDisconnect::Drain;
         let broke = loop {
             if line.is_none() && !drains {
@@ -143,6 +145,10 @@ pub(super) async fn relay(
                         break Some(Break::Wire(error));
                     }
                     hand(operation, &mut line, &mut out).await;
+                    if told.elapsed() >= PROGRESS {
+                        told = Clock::now();
+                        operation.record_progress(relay.delivered_bytes().div_ceil(4));
+                    }
                 }
                 Ok(None) => match relay.finish(&mut out) {
                     StreamEnd::Complete => break None,
@@ -178,37 +184,29 @@ pub(super) async fn relay(
 }
 
 /// Answers the client: from here on it gets this stream. Gives the line to it, if it is still there.
-fn commit(
-    operation: &Operation,
-    dispatch: &Dispatch,
-    client: &mut Option<Client>,
-) -> Option<mpsc::Sender<Bytes>> {
-    let (line, pieces) = mpsc::channel(WAITING);
-    let mut response = Response::new(Reply::Pieces(pieces));
+fn commit(operation: &Operation, dispatch: &Dispatch, client: &mut Option<Client>) -> Option<Line> {
+    let (line, reply) = body::line(WAITING);
+    let mut response = Response::new(reply);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     operation.sign(headers, dispatch);
     client.take()?.send(response).ok()?;
+    // The client knows the id from here on, and may judge what it reads.
+    operation.gateway.served.note(&operation.id, operation.placed.seq, &dispatch.model, &operation.team);
     Some(line)
 }
 
 /// Hands the client what is there; a client that is gone, or takes nothing for too long, loses its line.
-async fn hand(operation: &Operation, line: &mut Option<mpsc::Sender<Bytes>>, out: &mut BytesMut) {
+async fn hand(operation: &Operation, line: &mut Option<Line>, out: &mut BytesMut) {
     if out.is_empty() {
         return;
     }
     let piece = out.split().freeze();
-    let Some(open) = line else { return };
-    let Err(unsent) = open.try_send(piece) else { return };
-    let kept = match unsent {
-        mpsc::error::TrySendError::Full(piece) => {
-            let patience = Duration::from_secs(operation.gateway.settings.limits.write_seconds);
-            open.send_timeout(piece, patience).await.is_ok()
-        }
-        mpsc::error::TrySendError::Closed(_) => false,
-    };
-    if !kept {
+    let patience = Duration::from_secs(operation.gateway.settings.limits.write_seconds);
+    if let Some(open) = line
+        && !open.hand(piece, patience).await
+    {
         *line = None;
     }
 }
@@ -221,11 +219,12 @@ async fn cut(
     permit: Permit,
     mut relay: Relay,
     mut out: BytesMut,
-    mut line: Option<mpsc::Sender<Bytes>>,
+    mut line: Option<Line>,
     ttft: Option<u32>,
     why: &Break,
 ) -> Attempted {
-    let error = why.error();
+    let mut error = why.error();
+    error.message = leg.target.redact(&error.message).into_owned();
     relay.fail(&error, &mut out);
     hand(operation, &mut line, &mut out).await;
     let (usage, write_ttl, _) = account(operation, &leg, &relay).await;

@@ -108,6 +108,21 @@ impl LedgerFile {
         find().map_err(|source| self.failed(source))
     }
 
+    /// Finds an operation by its id, with the model that served last and the team that paid.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn served(&self, id: &str) -> Result<Option<(u64, String, String)>, LedgerError> {
+        let find = || {
+            let mut find = self.conn.prepare_cached(
+                "SELECT o.seq, coalesce((SELECT a.model FROM attempts a WHERE a.seq = o.seq ORDER BY a.n DESC LIMIT 1), ''), \
+                 o.team FROM operations o WHERE o.id = ?1",
+            )?;
+            find.query_row([id], |row| Ok((count_at(row, 0)?, row.get(1)?, row.get(2)?))).optional()
+        };
+        find().map_err(|source| self.failed(source))
+    }
+
     /// Gives the newest policy.
     ///
     /// # Errors

@@ -298,6 +298,12 @@ impl Ledger {
         }
     }
 
+    /// Says whether nothing can be written, or something was lost: what [`Health::Failing`] says, without its words.
+    pub fn is_failing(&self) -> bool {
+        let inner = self.shared.lock();
+        inner.ended.is_some() || inner.failing.is_some() || inner.lost.untold > 0
+    }
+
     /// Writes what is waiting and closes the file. What cannot be written within a few seconds is told of as lost.
     ///
     /// # Errors

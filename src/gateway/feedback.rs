@@ -1,0 +1,196 @@
+//! Judgements of answers: which operation is meant, and whether the caller may judge it.
+//!
+//! Invariant: nobody judges what another team paid for.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+
+use super::body::Reply;
+use super::requests::json;
+use super::{Gateway, now};
+use crate::access::Caller;
+use crate::ledger::{Entry, Label, LedgerFile};
+use crate::units::PerMille;
+use crate::wire::{ApiError, ErrorKind};
+
+/// Operations remembered for feedback.
+const REMEMBERED: usize = 32_768;
+
+/// Which operation was served by which model, of the latest ones.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    inner: Mutex<ServedInner>,
+}
+
+#[derive(Debug, Default)]
+struct ServedInner {
+    order: VecDeque<Arc<str>>,
+    by_id: FxHashMap<Arc<str>, Judged>,
+}
+
+/// An operation that may be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Judged {
+    seq: u64,
+    model: Arc<str>,
+    team: Arc<str>,
+}
+
+impl Served {
+    /// Remembers an operation, or by which model it is served now.
+    pub(super) fn note(&self, id: &Arc<str>, seq: u64, model: &Arc<str>, team: &Arc<str>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let judged = Judged { seq, model: Arc::clone(model), team: Arc::clone(team) };
+        if inner.by_id.insert(Arc::clone(id), judged).is_some() {
+            return;
+        }
+        if inner.order.len() >= REMEMBERED
+            && let Some(oldest) = inner.order.pop_front()
+        {
+            inner.by_id.remove(&oldest);
+        }
+        inner.order.push_back(Arc::clone(id));
+    }
+
+    fn find(&self, id: &str) -> Option<Judged> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
+    }
+}
+
+#[derive(Deserialize)]
+struct Feedback {
+    operation: String,
+    model: Option<String>,
+    /// 0 to 1, or `true` and `false`.
+    quality: Option<serde_json::Value>,
+    good: Option<bool>,
+}
+
+/// The longest name of a model that is taken, in bytes.
+const LONGEST: usize = 256;
+
+fn wrong(param: &str, message: String) -> ApiError {
+    ApiError {
+        param: (!param.is_empty()).then(|| param.to_owned()),
+        ..ApiError::new(ErrorKind::InvalidRequest, message)
+    }
+}
+
+fn read(body: &Bytes) -> Result<(Feedback, PerMille), ApiError> {
+    let read: Feedback = serde_json::from_slice(body).map_err(|error| {
+        wrong("", format!("not the expected JSON: {error}; send {{\"operation\":\"op-…\",\"quality\":0.9}}"))
+    })?;
+    let verdict = |good: bool| PerMille::clamped(if good { 1000 } else { 0 });
+    let quality = match (&read.quality, read.good) {
+        (Some(serde_json::Value::Bool(good)), _) => verdict(*good),
+        (None, Some(good)) => verdict(good),
+        (Some(serde_json::Value::Number(number)), None) => {
+            let share = number.as_f64().filter(|share| (0.0..=1.0).contains(share));
+            share
+                .and_then(PerMille::from_probability)
+                .ok_or_else(|| wrong("quality", format!("{number} is outside 0 to 1")))?
+        }
+        _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)".to_owned())),
+    };
+    if let Some(model) = &read.model
+        && (model.is_empty() || model.len() > LONGEST || model.chars().any(char::is_control))
+    {
+        return Err(wrong("model", "this is no name of a model".to_owned()));
+    }
+    Ok((read, quality))
+}
+
+/// Takes a judgement.
+pub(super) async fn take(
+    gateway: &Arc<Gateway>,
+    body: &Bytes,
+    caller: &Caller,
+) -> Result<Response<Reply>, ApiError> {
+    let (read, quality) = read(body)?;
+    let judged = match gateway.served.find(&read.operation) {
+        Some(judged) => Some(judged),
+        None => from_ledger(gateway, &read.operation).await,
+    };
+    let theirs = |judged: &Judged| caller.team.is_empty() || caller.team == judged.team;
+    let Some(judged) = judged.filter(theirs) else {
+        let message = "no such operation is known (its id is in the header pointsman-operation)";
+        return Err(ApiError {
+            param: Some("operation".to_owned()),
+            ..ApiError::new(ErrorKind::NotFound, message)
+        });
+    };
+    let model: Arc<str> = read.model.map_or(judged.model, Into::into);
+    gateway.ledger.record(Entry::Label(Box::new(Label {
+        seq: judged.seq,
+        model: Arc::clone(&model),
+        quality: Some(quality),
+        output: None,
+        source: format!("feedback by {}", caller.name).into(),
+        at: now(),
+    })));
+    let share = f64::from(quality.get()) / 1000.0;
+    let body = serde_json::json!({ "operation": read.operation, "model": &*model, "quality": share });
+    Ok(json(StatusCode::OK, body.to_string()))
+}
+
+/// Looks for an operation that was served too long ago to be remembered.
+async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
+    let (path, id) = (gateway.ledger.state().path, id.to_owned());
+    let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
+    match found {
+        Ok(Ok(found)) => {
+            found.map(|(seq, model, team)| Judged { seq, model: model.into(), team: team.into() })
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the ledger could not be searched for an operation to judge");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_latest_operations_are_remembered() {
+        let served = Served::default();
+        let model: Arc<str> = "m".into();
+        for seq in 0..REMEMBERED as u64 + 10 {
+            served.note(&format!("op-{seq}").into(), seq, &model, &"".into());
+            served.note(&format!("op-{seq}").into(), seq, &model, &"".into());
+        }
+        assert_eq!(served.find("op-9"), None);
+        assert_eq!(served.find("op-10").unwrap().seq, 10);
+        assert_eq!(served.inner.lock().unwrap().order.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn judgements_are_shares_or_verdicts() {
+        let of =
+            |text: &'static str| read(&Bytes::from_static(text.as_bytes())).map(|(_, quality)| quality.get());
+        for (text, quality) in [
+            (r#"{"operation":"a","quality":0.25}"#, 250),
+            (r#"{"operation":"a","quality":1}"#, 1000),
+            (r#"{"operation":"a","quality":false}"#, 0),
+            (r#"{"operation":"a","good":true}"#, 1000),
+        ] {
+            assert_eq!(of(text).unwrap(), quality, "{text}");
+        }
+        for text in [
+            r#"{"operation":"a"}"#,
+            r#"{"operation":"a","quality":1.01}"#,
+            r#"{"operation":"a","quality":"good"}"#,
+            r#"{"operation":"a","good":true,"model":"a\u001bb"}"#,
+            r#"{"quality":1}"#,
+        ] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
+}
