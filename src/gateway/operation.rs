@@ -1,11 +1,14 @@
 //! One operation from arrival to settlement: calls, retries and climbs, whatever becomes of its client.
 //!
-//! Invariants: it runs in a task of its own, so a client that leaves cannot stop it half-way; every call is ended once in
+//! Invariants: a client that leaves cannot stop it half-way; every call is ended once in
 //! the engine and in the ledger; a client hears of an answer or of one error, never both.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -89,8 +92,35 @@ pub(super) async fn run(
 ) -> Result<Response<Reply>, ApiError> {
     let operation = open(gateway, ask, pinned, headers, caller, place);
     let (client, response) = oneshot::channel();
-    tokio::spawn(operation.work(client));
-    response.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+    let work = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind();
+    let carried = Carried { work: Some(Box::pin(work.map(drop))), response };
+    carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+}
+
+/// Runs an operation within its connection's task until the client has its response, and in a task of its own from then on,
+/// or from the moment that the client is gone. So an ordinary request wakes no other thread.
+struct Carried {
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    response: oneshot::Receiver<Response<Reply>>,
+}
+
+impl Future for Carried {
+    type Output = Result<Response<Reply>, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.work.as_mut().is_some_and(|work| work.as_mut().poll(context).is_ready()) {
+            self.work = None;
+        }
+        Pin::new(&mut self.response).poll(context)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 /// Takes a request in: the engine decides, the ledger hears of it.

@@ -63,7 +63,7 @@ impl LedgerOptions {
         Self {
             path: path.into(),
             durability: Durability::Normal,
-            batch: Duration::from_millis(20),
+            batch: Duration::from_millis(10),
             queue_limit: 200_000,
             deadline: Duration::from_secs(2),
             run: Run { program: format!("pointsman {}", env!("CARGO_PKG_VERSION")), ..Run::default() },
