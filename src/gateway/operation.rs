@@ -281,7 +281,8 @@ impl Operation {
                     };
                     let ledger = self.gateway.ledger.clone();
                     self.answer(outcome, &dispatch, cost, client).await;
-                    ledger.nudge();
+                    // In its turn, after the response has been written.
+                    tokio::spawn(async move { ledger.nudge() });
                     return;
                 }
             }
