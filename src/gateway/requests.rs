@@ -156,7 +156,8 @@ async fn serve(
     if endpoint == Endpoint::Unknown {
         let message =
             format!("there is no {} here; see the README for the paths that are served", head.uri.path());
-        return Err(ApiError::new(ErrorKind::NotFound, message));
+        let code = Some("unknown_url".to_owned());
+        return Err(ApiError { code, ..ApiError::new(ErrorKind::NotFound, message) });
     }
     let allowed = methods(endpoint);
     if !allowed.split(", ").any(|method| method == head.method.as_str()) {
@@ -199,11 +200,14 @@ fn ready(gateway: &Gateway) -> Response<Reply> {
     if !gateway.ledger.is_failing() {
         return text(StatusCode::OK, "ready\n");
     }
-    let health = gateway.ledger.state().health;
-    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
-        return text(StatusCode::SERVICE_UNAVAILABLE, format!("ledger {health}\n"));
+    if !gateway.keeps_ledger {
+        return text(StatusCode::OK, "ready; no ledger is kept\n");
     }
-    text(StatusCode::OK, format!("ready; ledger {health}\n"))
+    // Anybody may ask this, so it does not say where the ledger is or what is wrong with it.
+    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be written\n");
+    }
+    text(StatusCode::OK, "ready; the ledger cannot be written\n")
 }
 
 /// Lets a caller in: by key, or as the local operator where no key was ever made.
@@ -281,8 +285,7 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
     })?;
     let needs_ledger = gateway.settings.ledger.when_failing == WhenFailing::Refuse;
     if needs_ledger && gateway.ledger.is_failing() {
-        let health = gateway.ledger.state().health;
-        return Err(not_now(format!("the ledger cannot be written, so nothing is spent: {health}")));
+        return Err(not_now("the ledger cannot be written, so nothing is spent".to_owned()));
     }
     Ok(place)
 }
