@@ -18,6 +18,8 @@ mod requests;
 mod server;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;

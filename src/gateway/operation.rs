@@ -96,7 +96,7 @@ pub(super) async fn run(
 }
 
 /// Takes a request in: the engine decides, the ledger hears of it.
-fn open(
+pub(super) fn open(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
