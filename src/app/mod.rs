@@ -7,6 +7,7 @@ mod load;
 mod logs;
 mod panic;
 mod progress;
+mod remote;
 mod serve;
 mod trace;
 
