@@ -311,3 +311,42 @@ impl Serving {
         Ended { unfinished, ledger }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, when: WhenFailing) -> (anyhow::Result<Opened>, Vec<String>) {
+        let mut settings = GatewaySettings::default();
+        settings.ledger.when_failing = when;
+        let mut remarks = Vec::new();
+        let opened = open_ledger(LedgerOptions::new(path), false, &mut settings, &mut remarks);
+        (opened, remarks)
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_used_stops_traffic_only_by_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        std::fs::write(&path, "no ledger at all").unwrap();
+        let (opened, remarks) = open(&path, WhenFailing::Serve);
+        let opened = opened.unwrap();
+        assert!(opened.ledger.is_failing());
+        assert!(remarks.iter().any(|remark| remark.starts_with("NO LEDGER")), "{remarks:?}");
+        let (refused, _) = open(&path, WhenFailing::Refuse);
+        assert!(format!("{:#}", refused.err().unwrap()).contains("when-failing"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "no ledger at all", "it is left as it is");
+    }
+
+    #[test]
+    fn two_gateways_never_share_a_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let (first, _) = open(&path, WhenFailing::Serve);
+        let first = first.unwrap();
+        assert!(!first.ledger.is_failing());
+        let (second, _) = open(&path, WhenFailing::Serve);
+        assert!(format!("{:#}", second.err().unwrap()).contains("another process writes this ledger"));
+        first.ledger.close().unwrap();
+    }
+}

@@ -85,7 +85,7 @@ pub(super) async fn run(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
@@ -100,11 +100,11 @@ pub(super) fn open(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: &Caller,
     place: InFlight,
 ) -> Operation {
-    let tags = Tags::read(headers, caller, ask.user());
+    let tags = Tags::read(&headers, caller, ask.user());
     let id = gateway.next_id();
     let asked: Arc<str> = ask.model().into();
     let found = ask.measures();
@@ -173,7 +173,7 @@ pub(super) fn open(
     Operation {
         gateway: Arc::clone(gateway),
         ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
-        headers: headers.clone(),
+        headers,
         id,
         placed,
         team: tags.team,

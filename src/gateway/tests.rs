@@ -49,7 +49,7 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hello"}]}"#;
         let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
         let place = let_in(&gateway).unwrap();
-        let mut open = operation::open(&gateway, ask, false, &HeaderMap::new(), &Caller::local(), place);
+        let mut open = operation::open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
         if is_called {
             let send = open.placed.send.clone();
             open.record_start(&send, &"openai".into());
