@@ -160,12 +160,11 @@ fn hand(text: &str, into: &Sender<Feed>, seen: &mut Seen) -> bool {
                     return false;
                 }
             }
-            Some(Err(_)) => {}
             None if seen.take(line) => {
                 lines.push_str(line);
                 lines.push('\n');
             }
-            None => {}
+            Some(Err(_)) | None => {}
         }
     }
     lines.is_empty() || into.send(Feed::Lines(lines.into())).is_ok()

@@ -146,7 +146,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
     let desk = ledger_options.path.parent().map(Path::to_owned);
     let Opened { ledger, next_seq, stored } =
-        open_ledger(ledger_options, options.no_ledger, &mut gateway_settings, &mut remarks)?;
+        open_ledger(&ledger_options, options.no_ledger, &mut gateway_settings, &mut remarks)?;
     let base = fingerprint(&from_file.spec(&ingest.names));
     let desk = desk.filter(|_| !options.no_ledger);
     let chosen = policy_to_start(from_file, &mut ingest.names, desk.as_deref(), &mut remarks);
@@ -215,7 +215,7 @@ struct Opened {
 /// Opens the ledger. One that cannot be used keeps traffic from flowing only where policy says so, or where another
 /// process writes it: two that spend on one account would be told nowhere.
 fn open_ledger(
-    wanted: LedgerOptions,
+    wanted: &LedgerOptions,
     unwanted: bool,
     settings: &mut GatewaySettings,
     remarks: &mut Vec<String>,
@@ -246,7 +246,7 @@ fn open_ledger(
             remarks.push(format!(
                 "NO LEDGER: what is spent is written down nowhere (when-failing = \"serve\" in gateway.toml)\n{error}"
             ));
-            Ok(absent(&error.to_string().lines().next().unwrap_or_default().to_owned()))
+            Ok(absent(error.to_string().lines().next().unwrap_or_default()))
         }
         Err(error) => Err(anyhow::Error::from(error)
             .context("the ledger cannot be used, and when-failing = \"refuse\" in gateway.toml")),
@@ -320,7 +320,7 @@ mod tests {
         let mut settings = GatewaySettings::default();
         settings.ledger.when_failing = when;
         let mut remarks = Vec::new();
-        let opened = open_ledger(LedgerOptions::new(path), false, &mut settings, &mut remarks);
+        let opened = open_ledger(&LedgerOptions::new(path), false, &mut settings, &mut remarks);
         (opened, remarks)
     }
 

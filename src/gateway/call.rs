@@ -81,9 +81,9 @@ pub(super) async fn attempt(
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let sent = match watched(operation, client, gateway.providers.send(&mut permit, call)).await {
-        Some(sent) => sent,
-        None => return left(operation, dispatch, &target, permit, None),
+    let send = gateway.providers.send(&mut permit, call);
+    let Some(sent) = watched(operation, client, send).await else {
+        return left(operation, dispatch, &target, permit, None);
     };
     let reply = match sent {
         Ok(reply) => reply,
@@ -97,9 +97,8 @@ pub(super) async fn attempt(
         return stream::relay(operation, leg, permit, reply, client).await;
     }
     let limit = gateway.settings.limits.answer;
-    let whole = match watched(operation, client, reply.whole(limit)).await {
-        Some(whole) => whole,
-        None => return left(operation, dispatch, &target, permit, None),
+    let Some(whole) = watched(operation, client, reply.whole(limit)).await else {
+        return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => bytes,

@@ -425,15 +425,12 @@ impl Drop for Operation {
 impl Operation {
     fn give_up(&mut self) {
         let prompt = self.ask.measures().estimated_prompt_tokens;
-        let (dispatch, provider, told) = match self.underway.take() {
-            Some((dispatch, provider)) => {
-                (dispatch, provider, super::estimate::complete(None, prompt, self.delivered))
-            }
-            None => {
-                let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
-                self.record_start(&dispatch, &provider);
-                (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
-            }
+        let (dispatch, provider, told) = if let Some((dispatch, provider)) = self.underway.take() {
+            (dispatch, provider, super::estimate::complete(None, prompt, self.delivered))
+        } else {
+            let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
+            self.record_start(&dispatch, &provider);
+            (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
         };
         let called = Called {
             model: dispatch.model,

@@ -478,14 +478,12 @@ impl Inner {
 
     /// Gives how an operation was decided, and by which policy.
     fn decision(&self, seq: u64, operation: &Operation) -> (Arc<Policy>, Decision) {
-        match self.engine.decision(seq) {
-            Some((policy, decision)) => (Arc::clone(policy), decision.clone()),
-            None => {
-                let policy = Arc::clone(self.engine.policy());
-                let decision = decide(&policy, &operation.signals());
-                (policy, decision)
-            }
+        if let Some((policy, decision)) = self.engine.decision(seq) {
+            return (Arc::clone(policy), decision.clone());
         }
+        let policy = Arc::clone(self.engine.policy());
+        let decision = decide(&policy, &operation.signals());
+        (policy, decision)
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
