@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use super::console::run_live_console;
+use super::remote::{Remote, text_of};
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
-use crate::session::{Feed, Ingest, KEEP, LiveControl, LiveStart, LiveStatus, Player, Question};
+use crate::session::{Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -105,14 +106,6 @@ pub struct AttachOptions {
     pub key: Option<String>,
 }
 
-/// What a gateway says of itself in the feed.
-#[derive(serde::Deserialize)]
-struct StatusLine {
-    status: LiveStatus,
-    #[serde(default)]
-    gap: u64,
-}
-
 /// Opens the console on a gateway elsewhere.
 ///
 /// # Errors
@@ -140,13 +133,7 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let may_change = runtime.block_on(remote.may_change());
     let (send, feed) = channel();
     let (reader, lines) = (remote.clone(), send.clone());
-    runtime.spawn(async move {
-        let why = match reader.follow(&lines).await {
-            Ok(()) => "the gateway has ended".to_owned(),
-            Err(error) => format!("{error:#}"),
-        };
-        let _ = lines.send(Feed::Closed(why.into()));
-    });
+    runtime.spawn(async move { reader.follow(&lines).await });
     let player = player(url, ingest, Arc::new(policy), book);
     let read_only: Option<Arc<str>> = if options.read_only {
         Some("started with --read-only".into())
@@ -167,95 +154,6 @@ fn policy_of(line: &str, names: &mut Names) -> anyhow::Result<Policy> {
         }
     });
     Ok(found.context("no policy came")??)
-}
-
-/// A gateway over HTTP.
-#[derive(Clone)]
-struct Remote {
-    client: reqwest::Client,
-    url: String,
-    key: Option<String>,
-}
-
-impl Remote {
-    fn keyed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match &self.key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        }
-    }
-
-    async fn get(&self, path: &str) -> anyhow::Result<String> {
-        let request = self.keyed(self.client.get(format!("{}{path}", self.url)));
-        text_of(&self.url, request.send().await).await
-    }
-
-    async fn may_change(&self) -> bool {
-        // An empty policy is refused as such where the key would do, and before that where it would not.
-        let request = self.keyed(self.client.post(format!("{}/operator/v1/policy", self.url))).body("");
-        request.send().await.is_ok_and(|response| response.status().as_u16() == 400)
-    }
-
-    async fn follow(&self, into: &Sender<Feed>) -> anyhow::Result<()> {
-        let request = self.keyed(self.client.get(format!("{}/operator/v1/feed", self.url)));
-        let mut response = request.send().await.context("the feed broke off")?;
-        if !response.status().is_success() {
-            bail!("the gateway refuses the feed: {}", response.status());
-        }
-        let mut waiting: Vec<u8> = Vec::new();
-        while let Some(piece) = response.chunk().await.context("the feed broke off")? {
-            waiting.extend_from_slice(&piece);
-            let Some(end) = waiting.iter().rposition(|byte| *byte == b'\n') else { continue };
-            let rest = waiting.split_off(end + 1);
-            let whole = std::mem::replace(&mut waiting, rest);
-            let text = String::from_utf8_lossy(&whole);
-            let mut lines = String::with_capacity(text.len());
-            for line in text.lines() {
-                match line.starts_with("{\"gap\"").then(|| serde_json::from_str::<StatusLine>(line)) {
-                    Some(Ok(said)) => {
-                        if said.gap > 0 {
-                            into.send(Feed::Gap(said.gap))?;
-                        }
-                        into.send(Feed::Status(Arc::new(said.status)))?;
-                    }
-                    Some(Err(_)) => {}
-                    None => {
-                        lines.push_str(line);
-                        lines.push('\n');
-                    }
-                }
-            }
-            if !lines.is_empty() {
-                into.send(Feed::Lines(lines.into()))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn text_of(url: &str, response: reqwest::Result<reqwest::Response>) -> anyhow::Result<String> {
-    let response = response.map_err(|error| {
-        let why = if error.is_connect() { "nothing answers there" } else { "the connection broke" };
-        anyhow::anyhow!("{url}: {why}\nhint: start one with `pointsman serve`")
-    })?;
-    let status = response.status();
-    let text = response.text().await.context("the answer broke off")?;
-    if status.is_success() {
-        return Ok(text);
-    }
-    let hint = if status.as_u16() == 401 || status.as_u16() == 403 {
-        "\nhint: give a key with the scope read: --key-file FILE, or the variable POINTSMAN_KEY"
-    } else {
-        ""
-    };
-    bail!("{url} answers {status}: {}{hint}", said(&text))
-}
-
-/// Gives what an error body says.
-fn said(body: &str) -> String {
-    let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let message = read.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
-    message.unwrap_or(body).chars().take(300).collect()
 }
 
 /// Control over a gateway elsewhere.

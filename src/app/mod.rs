@@ -4,8 +4,10 @@ mod console;
 mod fault;
 mod live;
 mod load;
+mod logs;
 mod panic;
 mod progress;
+mod remote;
 mod serve;
 mod trace;
 
@@ -13,6 +15,7 @@ pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use live::{AttachOptions, attach, watch};
 pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
+pub use logs::input;
 pub use panic::install_panic_report;
 pub use progress::{Cancel, Progress};
 pub use serve::{Ended, ServeOptions, Serving, serve};

@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::{Internal, Setup};
 use crate::access::{self, Access};
-use crate::config::gateway::{self as settings, GatewaySettings};
+use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::{self, policy, providers};
 use crate::gateway::{Gateway, Parts, Server, now};
-use crate::ledger::{self, Durability, Ledger, LedgerOptions, Run};
+use crate::ledger::{self, Durability, Ledger, LedgerError, LedgerOptions, Run};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
@@ -52,6 +52,8 @@ pub struct Serving {
     pub ingest: Option<Ingest>,
     /// The prices.
     pub book: PriceBook,
+    /// Whether a ledger is wanted.
+    keeps: bool,
     stop: watch::Sender<bool>,
     done: JoinHandle<usize>,
     runtime: Runtime,
@@ -129,7 +131,7 @@ fn keep_applied(desk: &Path, base: &str, spec: &PolicySpec, version: u32) -> std
 /// # Errors
 /// Where settings, keys, ledger or address cannot be used; the message says how to mend it.
 pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
-    let gateway_settings = read_settings()?;
+    let mut gateway_settings = read_settings()?;
     let mut remarks = Vec::new();
     let spec = match &options.providers {
         Some(path) => providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?,
@@ -143,20 +145,8 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
     let desk = ledger_options.path.parent().map(Path::to_owned);
-    let (ledger, next_seq, stored) = if options.no_ledger {
-        remarks.push("no ledger is kept (--no-ledger): what is spent is forgotten at the end".to_owned());
-        (Ledger::absent(ledger_options, "switched off with --no-ledger"), 1, None)
-    } else {
-        let (ledger, found) = Ledger::open(ledger_options)?;
-        if found.settled_attempts > 0 {
-            remarks.push(format!(
-                "the last run ended abruptly: {} open calls were settled as estimates, ${}",
-                found.settled_attempts,
-                found.estimated.usd()
-            ));
-        }
-        (ledger, found.next_seq, found.policy)
-    };
+    let Opened { ledger, next_seq, stored } =
+        open_ledger(&ledger_options, options.no_ledger, &mut gateway_settings, &mut remarks)?;
     let base = fingerprint(&from_file.spec(&ingest.names));
     let desk = desk.filter(|_| !options.no_ledger);
     let chosen = policy_to_start(from_file, &mut ingest.names, desk.as_deref(), &mut remarks);
@@ -187,6 +177,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         ledger,
         access,
         settings: gateway_settings,
+        keeps_ledger: !options.no_ledger,
         on_apply: keeps,
     }));
     if is_new {
@@ -207,10 +198,59 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         policy: Arc::new(policy),
         ingest: Some(ingest),
         book,
+        keeps: !options.no_ledger,
         stop,
         done,
         runtime,
     })
+}
+
+/// A ledger, and where it stands.
+struct Opened {
+    ledger: Ledger,
+    next_seq: u64,
+    stored: Option<ledger::PolicyInForce>,
+}
+
+/// Opens the ledger. One that cannot be used keeps traffic from flowing only where policy says so, or where another
+/// process writes it: two that spend on one account would be told nowhere.
+fn open_ledger(
+    wanted: &LedgerOptions,
+    unwanted: bool,
+    settings: &mut GatewaySettings,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<Opened> {
+    let absent =
+        |reason: &str| Opened { ledger: Ledger::absent(wanted.clone(), reason), next_seq: 1, stored: None };
+    if unwanted {
+        remarks.push("no ledger is kept (--no-ledger): what is spent is forgotten at the end".to_owned());
+        // Whoever wants none is not waiting for it.
+        settings.ledger.when_failing = WhenFailing::Serve;
+        settings.ledger.durability = settings::Durability::Normal;
+        return Ok(absent("switched off with --no-ledger"));
+    }
+    match Ledger::open(wanted.clone()) {
+        Ok((ledger, found)) => {
+            if found.settled_attempts > 0 {
+                remarks.push(format!(
+                    "the last run ended abruptly: {} open calls were settled as estimates, ${}",
+                    found.settled_attempts,
+                    found.estimated.usd()
+                ));
+            }
+            Ok(Opened { ledger, next_seq: found.next_seq, stored: found.policy })
+        }
+        Err(error @ LedgerError::InUse { .. }) => Err(error.into()),
+        Err(error) if settings.ledger.when_failing == WhenFailing::Serve => {
+            tracing::error!(%error, "serving without a ledger");
+            remarks.push(format!(
+                "NO LEDGER: what is spent is written down nowhere (when-failing = \"serve\" in gateway.toml)\n{error}"
+            ));
+            Ok(absent(error.to_string().lines().next().unwrap_or_default()))
+        }
+        Err(error) => Err(anyhow::Error::from(error)
+            .context("the ledger cannot be used, and when-failing = \"refuse\" in gateway.toml")),
+    }
 }
 
 fn ledger_options(
@@ -259,14 +299,54 @@ impl Serving {
 
     /// Turns new requests away, lets those in flight finish, and closes the ledger.
     pub fn end(self) -> Ended {
-        let Self { gateway, stop, done, runtime, .. } = self;
+        let Self { gateway, stop, done, runtime, keeps, .. } = self;
         gateway.drain();
         let _ = stop.send(true);
         let unfinished = runtime.block_on(done).unwrap_or(0);
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         let ledger = gateway.ledger().clone();
         drop(gateway);
-        let ledger = ledger.close().err().map(|error| error.to_string());
+        // What was never to be kept is not missed.
+        let ledger = ledger.close().err().filter(|_| keeps).map(|error| error.to_string());
         Ended { unfinished, ledger }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, when: WhenFailing) -> (anyhow::Result<Opened>, Vec<String>) {
+        let mut settings = GatewaySettings::default();
+        settings.ledger.when_failing = when;
+        let mut remarks = Vec::new();
+        let opened = open_ledger(&LedgerOptions::new(path), false, &mut settings, &mut remarks);
+        (opened, remarks)
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_used_stops_traffic_only_by_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        std::fs::write(&path, "no ledger at all").unwrap();
+        let (opened, remarks) = open(&path, WhenFailing::Serve);
+        let opened = opened.unwrap();
+        assert!(opened.ledger.is_failing());
+        assert!(remarks.iter().any(|remark| remark.starts_with("NO LEDGER")), "{remarks:?}");
+        let (refused, _) = open(&path, WhenFailing::Refuse);
+        assert!(format!("{:#}", refused.err().unwrap()).contains("when-failing"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "no ledger at all", "it is left as it is");
+    }
+
+    #[test]
+    fn two_gateways_never_share_a_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let (first, _) = open(&path, WhenFailing::Serve);
+        let first = first.unwrap();
+        assert!(!first.ledger.is_failing());
+        let (second, _) = open(&path, WhenFailing::Serve);
+        assert!(format!("{:#}", second.err().unwrap()).contains("another process writes this ledger"));
+        first.ledger.close().unwrap();
     }
 }

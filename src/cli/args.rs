@@ -6,7 +6,8 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::app::SetupOptions;
-use crate::record::{Input, InputFormat, ReadOptions};
+pub use crate::app::input;
+use crate::record::{InputFormat, ReadOptions};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -70,9 +71,4 @@ pub fn formats() -> impl TypedValueParser<Value = InputFormat> {
 /// Names logs for reports.
 pub fn names(logs: &[PathBuf]) -> Vec<String> {
     logs.iter().map(|path| path.display().to_string()).collect()
-}
-
-/// Gives the input for a list of logs.
-pub fn input(logs: &[PathBuf]) -> Input {
-    Input::paths(logs)
 }

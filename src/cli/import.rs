@@ -14,7 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::record::{
-    self, Block, Entry, Header, Input, InputFormat, Packed, Progress, ReadOptions, Summary, Writer,
+    self, Block, Entry, Header, InputFormat, Packed, Progress, ReadOptions, Summary, Writer,
 };
 
 /// Turns request logs of any known format into Pointsman's own.
@@ -60,7 +60,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         strict: args.strict,
         assume_model: args.assume_model.clone(),
     };
-    let mut source = record::open(&Input::paths(&args.logs), &options)?;
+    let mut source = record::open(&crate::app::input(&args.logs), &options)?;
     let header = header(&args.logs, &options, &source);
     let bar = LateBar::new(source.progress());
     let result = if to_stdout {
@@ -156,7 +156,7 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
     for log in logs.iter().skip(1).filter(|log| *log != Path::new("-")) {
         // A log that cannot be opened is told of when its turn comes. Pipes would lose what is looked at here.
         if log.is_file()
-            && let Ok(source) = record::open(&Input::paths([log]), options)
+            && let Ok(source) = record::open(&crate::app::input(std::slice::from_ref(log)), options)
         {
             add(&source);
         }
@@ -272,7 +272,7 @@ mod tests {
         run(&args(&[&fixture("litellm_array.json"), &fixture("native.jsonl")], &first)).unwrap();
         run(&args(&[&first], &second)).unwrap();
         assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-        let source = record::open(&Input::paths([&second]), &ReadOptions::default()).unwrap();
+        let source = record::open(&record::Input::paths([&second]), &ReadOptions::default()).unwrap();
         assert_eq!(source.header().source, "litellm; illustration");
         assert_eq!(source.header().simulated, ["prices"]);
     }

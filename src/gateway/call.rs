@@ -89,9 +89,8 @@ pub(super) async fn attempt(
         };
         tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
     };
-    let sent = match watched(operation, client, sending).await {
-        Some(sent) => sent,
-        None => return left(operation, dispatch, &target, permit, None),
+    let Some(sent) = watched(operation, client, sending).await else {
+        return left(operation, dispatch, &target, permit, None);
     };
     let reply = match sent {
         Ok(reply) => reply,
@@ -105,9 +104,8 @@ pub(super) async fn attempt(
         return stream::relay(operation, leg, permit, reply, client).await;
     }
     let limit = gateway.settings.limits.answer;
-    let whole = match watched(operation, client, reply.whole(limit)).await {
-        Some(whole) => whole,
-        None => return left(operation, dispatch, &target, permit, None),
+    let Some(whole) = watched(operation, client, reply.whole(limit)).await else {
+        return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => bytes,

@@ -44,6 +44,9 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.0
 }
 
+/// A counter of a model: its name, what it counts, where it stands.
+type Counter = (&'static str, &'static str, fn(&Cell) -> u64);
+
 fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
     let named = || {
         cells
@@ -52,7 +55,7 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
             .filter(|(_, cell)| cell.attempts > 0)
             .map(|(at, cell)| (names.models().get(at).map_or("-", |name| &**name), cell))
     };
-    let counters: [(&str, &str, fn(&Cell) -> u64); 3] = [
+    let counters: [Counter; 3] = [
         ("pointsman_model_calls_total", "Calls to a model.", |cell| cell.attempts),
         ("pointsman_model_errors_total", "Calls that ended without an answer.", |cell| cell.errors),
         ("pointsman_model_answers_total", "Requests that a model answered.", |cell| cell.requests),

@@ -18,6 +18,8 @@ mod requests;
 mod server;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct Parts {
     pub access: Access,
     /// How it serves.
     pub settings: GatewaySettings,
+    /// Whether a ledger is wanted.
+    pub keeps_ledger: bool,
     /// Hears of every policy that is applied.
     pub on_apply: Option<OnApply>,
 }
@@ -63,6 +67,7 @@ pub struct Gateway {
     ledger: Ledger,
     access: Access,
     settings: GatewaySettings,
+    keeps_ledger: bool,
     prices: prices::Prices,
     started: Instant,
     address: std::sync::OnceLock<String>,
@@ -96,7 +101,7 @@ pub fn now() -> Instant {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings, on_apply } = parts;
+        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply } = parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -116,6 +121,7 @@ impl Gateway {
             ledger,
             access,
             settings,
+            keeps_ledger,
             prices: prices::Prices::default(),
             started: now(),
             address: std::sync::OnceLock::new(),

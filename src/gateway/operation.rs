@@ -50,6 +50,8 @@ pub(super) struct Operation {
     climbed: Option<&'static str>,
     /// The attempt under way, for the account of it should this task fail.
     underway: Option<(Dispatch, Arc<str>)>,
+    /// Tokens of the stream under way that came so far.
+    pub(super) delivered: u64,
     /// When it arrived, by a clock that never jumps.
     began: Clock,
     /// Whether it is settled.
@@ -86,7 +88,7 @@ pub(super) async fn run(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
@@ -124,15 +126,15 @@ impl Drop for Carried {
 }
 
 /// Takes a request in: the engine decides, the ledger hears of it.
-fn open(
+pub(super) fn open(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: &Caller,
     place: InFlight,
 ) -> Operation {
-    let tags = Tags::read(headers, caller, ask.user());
+    let tags = Tags::read(&headers, caller, ask.user());
     let id = gateway.next_id();
     let asked: Arc<str> = ask.model().into();
     let found = ask.measures();
@@ -201,7 +203,7 @@ fn open(
     Operation {
         gateway: Arc::clone(gateway),
         ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
-        headers: headers.clone(),
+        headers,
         id,
         placed,
         team: tags.team,
@@ -211,6 +213,7 @@ fn open(
         simulated: false,
         climbed: None,
         underway: None,
+        delivered: 0,
         began: Clock::now(),
         is_settled: false,
         _place: place,
@@ -229,7 +232,8 @@ impl Operation {
         }
         match self.gateway.ledger.commit().await {
             Err(error) if self.gateway.settings.ledger.when_failing == WhenFailing::Refuse => {
-                Err(ApiError::new(ErrorKind::Overloaded, format!("the ledger cannot be written: {error}")))
+                tracing::warn!(%error, "refused: the ledger");
+                Err(ApiError::new(ErrorKind::Overloaded, "the ledger cannot be written, so nothing is spent"))
             }
             _ => Ok(()),
         }
@@ -365,7 +369,10 @@ impl Operation {
             into.insert(headers::SIMULATED, HeaderValue::from_static("true"));
         }
         if self.gateway.ledger.is_failing() {
-            into.insert(headers::LEDGER, HeaderValue::from_static("failing"));
+            into.insert(
+                headers::LEDGER,
+                HeaderValue::from_static(if self.gateway.keeps_ledger { "failing" } else { "off" }),
+            );
         }
     }
 
@@ -407,8 +414,9 @@ impl Operation {
     }
 
     /// Tells the ledger how far a stream has come, for the account of it should the program die.
-    pub(super) fn record_progress(&self, delivered: u64) {
-        self.gateway.ledger.record(Entry::Progress { seq: self.placed.seq, n: self.n, delivered });
+    pub(super) fn record_progress(&self) {
+        let (seq, n, delivered) = (self.placed.seq, self.n, self.delivered);
+        self.gateway.ledger.record(Entry::Progress { seq, n, delivered });
     }
 
     fn ended_entry(&self, called: &Called) -> AttemptEnded {
@@ -435,24 +443,27 @@ impl Drop for Operation {
     /// Settles an operation whose task failed. One that is dropped with the program stays open in the ledger, whose next
     /// start knows how far it came.
     fn drop(&mut self) {
-        if !self.is_settled && std::thread::panicking() {
-            tracing::error!(operation = &*self.id, "failed within the gateway; settled as an estimate");
-            // Should what failed fail again, the next start settles it.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.give_up()));
+        if self.is_settled {
+            return;
         }
+        if !std::thread::panicking() {
+            return self.record_progress();
+        }
+        tracing::error!(operation = &*self.id, "failed within the gateway; settled as an estimate");
+        // Should what failed fail again, the next start settles it.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.give_up()));
     }
 }
 
 impl Operation {
     fn give_up(&mut self) {
         let prompt = self.ask.measures().estimated_prompt_tokens;
-        let (dispatch, provider, told) = match self.underway.take() {
-            Some((dispatch, provider)) => (dispatch, provider, super::estimate::complete(None, prompt, 0)),
-            None => {
-                let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
-                self.record_start(&dispatch, &provider);
-                (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
-            }
+        let (dispatch, provider, told) = if let Some((dispatch, provider)) = self.underway.take() {
+            (dispatch, provider, super::estimate::complete(None, prompt, self.delivered))
+        } else {
+            let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
+            self.record_start(&dispatch, &provider);
+            (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
         };
         let called = Called {
             model: dispatch.model,

@@ -90,7 +90,7 @@ impl Gateway {
         let pinned = pinned(self, ask.model()).map_err(|error| error.message)?;
         let caller = Caller { name: "console".into(), ..Caller::local() };
         let tags = tags(question);
-        let response = operation::run(self, ask, pinned, &tags, &caller, place);
+        let response = operation::run(self, ask, pinned, tags, &caller, place);
         let response = tokio::time::timeout(PATIENCE, response).await;
         response.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.message)
     }

@@ -121,7 +121,7 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     let (head, body) = request.into_parts();
     let endpoint = endpoint(head.uri.path());
     let form = form(endpoint, &head.headers);
-    match serve(&gateway, endpoint, &head, body).await {
+    match serve(&gateway, endpoint, head, body).await {
         Ok(response) => response,
         Err(error) => {
             gateway.turned_away.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +137,7 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
 async fn serve(
     gateway: &Arc<Gateway>,
     endpoint: Endpoint,
-    head: &http::request::Parts,
+    head: http::request::Parts,
     body: Incoming,
 ) -> Result<Response<Reply>, ApiError> {
     // What a load balancer asks needs no key and says nothing of the traffic.
@@ -156,7 +156,8 @@ async fn serve(
     if endpoint == Endpoint::Unknown {
         let message =
             format!("there is no {} here; see the README for the paths that are served", head.uri.path());
-        return Err(ApiError::new(ErrorKind::NotFound, message));
+        let code = Some("unknown_url".to_owned());
+        return Err(ApiError { code, ..ApiError::new(ErrorKind::NotFound, message) });
     }
     let allowed = methods(endpoint);
     if !allowed.split(", ").any(|method| method == head.method.as_str()) {
@@ -173,7 +174,7 @@ async fn serve(
             let tokens = ask.measures().estimated_prompt_tokens;
             Ok(json(StatusCode::OK, format!("{{\"input_tokens\":{tokens}}}")))
         }
-        Endpoint::Models => models(gateway, head),
+        Endpoint::Models => models(gateway, &head),
         Endpoint::Feedback => {
             let body = collect(gateway, &head.headers, body).await?;
             feedback::take(gateway, &body, &caller).await
@@ -199,11 +200,14 @@ fn ready(gateway: &Gateway) -> Response<Reply> {
     if !gateway.ledger.is_failing() {
         return text(StatusCode::OK, "ready\n");
     }
-    let health = gateway.ledger.state().health;
-    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
-        return text(StatusCode::SERVICE_UNAVAILABLE, format!("ledger {health}\n"));
+    if !gateway.keeps_ledger {
+        return text(StatusCode::OK, "ready; no ledger is kept\n");
     }
-    text(StatusCode::OK, format!("ready; ledger {health}\n"))
+    // Anybody may ask this, so it does not say where the ledger is or what is wrong with it.
+    if gateway.settings.ledger.when_failing == WhenFailing::Refuse {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be written\n");
+    }
+    text(StatusCode::OK, "ready; the ledger cannot be written\n")
 }
 
 /// Lets a caller in: by key, or as the local operator where no key was ever made.
@@ -281,8 +285,7 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
     })?;
     let needs_ledger = gateway.settings.ledger.when_failing == WhenFailing::Refuse;
     if needs_ledger && gateway.ledger.is_failing() {
-        let health = gateway.ledger.state().health;
-        return Err(not_now(format!("the ledger cannot be written, so nothing is spent: {health}")));
+        return Err(not_now("the ledger cannot be written, so nothing is spent".to_owned()));
     }
     Ok(place)
 }
@@ -290,7 +293,7 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
 async fn generate(
     gateway: &Arc<Gateway>,
     dialect: Dialect,
-    head: &http::request::Parts,
+    head: http::request::Parts,
     body: Incoming,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
@@ -298,7 +301,13 @@ async fn generate(
     let body = collect(gateway, &head.headers, body).await?;
     let ask = Ask::read(dialect, body).map_err(|error: WireError| error.to_api())?;
     let pinned = pinned(gateway, ask.model())?;
-    operation::run(gateway, ask, pinned, &head.headers, caller, place).await
+    if dialect == Dialect::OpenAiEmbeddings && ask.model() == AUTO {
+        let message = "embeddings of different models do not compare: name a model, or a route made for them (auto/ROUTE)";
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.param = Some("model".to_owned());
+        return Err(error);
+    }
+    operation::run(gateway, ask, pinned, head.headers, caller, place).await
 }
 
 /// Says whether the client chose its model; an error where nobody serves it.

@@ -145,9 +145,10 @@ pub(super) async fn relay(
                         break Some(Break::Wire(error));
                     }
                     hand(operation, &mut line, &mut out).await;
+                    operation.delivered = relay.delivered_bytes().div_ceil(4);
                     if told.elapsed() >= PROGRESS {
                         told = Clock::now();
-                        operation.record_progress(relay.delivered_bytes().div_ceil(4));
+                        operation.record_progress();
                     }
                 }
                 Ok(None) => match relay.finish(&mut out) {

@@ -38,15 +38,12 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         models.iter().filter(|model| model.simulated).map(|model| model.provider.clone()).collect();
     simulated_providers.dedup();
     let state = gateway.ledger.state();
-    let severity = match state.health {
-        Health::Ok if state.lost == 0 => Severity::Fine,
-        Health::Ok | Health::Behind { .. } => Severity::Warning,
-        Health::Failing { .. } => Severity::Failure,
-    };
-    let text = match &state.health {
-        Health::Ok if state.lost > 0 => format!("{} entries lost", state.lost),
-        Health::Ok => String::new(),
-        health => health.to_string(),
+    let (severity, text) = match &state.health {
+        _ if !gateway.keeps_ledger => (Severity::Warning, "none kept (--no-ledger)".to_owned()),
+        Health::Ok if state.lost > 0 => (Severity::Warning, format!("{} entries lost", state.lost)),
+        Health::Ok => (Severity::Fine, String::new()),
+        health @ Health::Behind { .. } => (Severity::Warning, health.to_string()),
+        health @ Health::Failing { .. } => (Severity::Failure, health.to_string()),
     };
     LiveStatus {
         address: gateway.address().to_owned(),

@@ -1,6 +1,7 @@
 //! Where a log comes from: files, standard input or bytes in memory, plain or compressed.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -15,11 +16,25 @@ pub struct Input {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug)]
+/// Opens something that gives a log when it is read.
+pub type Opener = Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
+
+#[derive(Clone)]
 enum Part {
     File(PathBuf),
     Stdin,
     Bytes { name: String, bytes: Cow<'static, [u8]> },
+    Made { name: String, opener: Opener },
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Stdin => f.write_str("Stdin"),
+            Self::Bytes { name, .. } | Self::Made { name, .. } => write!(f, "{name}"),
+        }
+    }
 }
 
 impl Input {
@@ -35,6 +50,18 @@ impl Input {
     /// Reads bytes that are already there, under a name for messages.
     pub fn bytes(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { parts: vec![Part::Bytes { name: name.to_owned(), bytes: bytes.into() }] }
+    }
+
+    /// Reads what an opener gives, anew each time it is opened, under a name for messages.
+    pub fn made(name: &str, opener: Opener) -> Self {
+        Self { parts: vec![Part::Made { name: name.to_owned(), opener }] }
+    }
+
+    /// Reads further parts after these.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.parts.extend(more.parts);
+        self
     }
 
     /// Gives the number of files or streams.
@@ -53,7 +80,7 @@ impl Input {
             Part::File(path) => {
                 std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
             }
-            Part::Stdin => None,
+            Part::Stdin | Part::Made { .. } => None,
             Part::Bytes { bytes, .. } => u64::try_from(bytes.len()).ok(),
         });
         sizes.sum()
@@ -82,6 +109,12 @@ impl Input {
         let (name, raw): (String, Box<dyn Read + Send>) = match part {
             Part::Stdin => ("standard input".to_owned(), Box::new(io::stdin())),
             Part::Bytes { name, bytes } => (name.clone(), Box::new(Cursor::new(bytes.clone()))),
+            Part::Made { name, opener } => match opener() {
+                Ok(reader) => (name.clone(), reader),
+                Err(source) => {
+                    return Some(Err(Error::Read { file: name.clone(), line: 0, source }));
+                }
+            },
             Part::File(path) => match File::open(path) {
                 Ok(file) => (path.display().to_string(), Box::new(file)),
                 Err(source) => return Some(Err(Error::Open { path: path.clone(), source })),

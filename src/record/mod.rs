@@ -27,7 +27,7 @@ pub use entry::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record,
 pub use error::Error;
 pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};
-pub use input::Input;
+pub use input::{Input, Opener};
 pub use lines::each_line;
 pub use native::{Header, VERSION, write_entry as append_line};
 pub use skip::{Skip, SkipKind};

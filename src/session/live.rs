@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::reason::{reason, why_text};
 use crate::classifier::{Basis, Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
@@ -16,12 +17,17 @@ use crate::outcome::{Observed, Operation, seen_leg};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
-    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Step, Why, decide,
+    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
 };
-use crate::units::{Instant, Millis, Names, PerMille};
+use crate::units::{Instant, Millis, ModelId, Names, PerMille};
 
 /// Lines kept for readers that come later.
 const BACKLOG: usize = 10_000;
+/// Models told apart before those that only clients name are counted together: half of what the tables hold, so that a
+/// policy always finds room for its own.
+const MODELS: usize = 2048;
+/// What stands for them.
+const OTHERS: &str = "(others)";
 
 /// What a live session starts from.
 #[derive(Debug)]
@@ -259,7 +265,7 @@ impl Live {
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
         operation.project = inner.names.intern_project(&arriving.project);
-        operation.asked = inner.names.intern_model(&arriving.asked);
+        operation.asked = inner.model(&arriving.asked);
         inner.price_new_models(&self.book);
         operation.at = now.max(inner.last_at);
         inner.last_at = operation.at;
@@ -272,6 +278,12 @@ impl Live {
             _ => decision.rung,
         };
         let route = policy.route(decision.route);
+        let mut send = inner.send(&policy, &decision, rung);
+        if operation.pinned && send.rung.is_none() {
+            // As the client wrote it, also where its name is one of very many.
+            send.model = Arc::clone(&arriving.asked);
+            send.name = Arc::clone(&arriving.asked);
+        }
         let placed = Placed {
             seq,
             at: operation.at,
@@ -282,7 +294,7 @@ impl Live {
             rungs: route.ladder.len(),
             policy_version: policy.version,
             reason: reason(&decision),
-            send: inner.send(&policy, &decision, rung),
+            send,
         };
         let Arriving { id, team, project, user, session, asked, pinned, measures, .. } = arriving;
         inner.pending.insert(
@@ -307,9 +319,8 @@ impl Live {
     pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let model = inner.names.intern_model(&call.model);
-        let billed =
-            call.billed.as_deref().map_or_else(Default::default, |name| inner.names.intern_model(name));
+        let model = inner.model(&call.model);
+        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
         inner.price_new_models(&self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
             return (
@@ -459,16 +470,20 @@ impl Inner {
         }
     }
 
+    /// Gives the id of a model that a client named.
+    fn model(&mut self, name: &str) -> ModelId {
+        let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
+        self.names.intern_model(if is_one_too_many { OTHERS } else { name })
+    }
+
     /// Gives how an operation was decided, and by which policy.
     fn decision(&self, seq: u64, operation: &Operation) -> (Arc<Policy>, Decision) {
-        match self.engine.decision(seq) {
-            Some((policy, decision)) => (Arc::clone(policy), decision.clone()),
-            None => {
-                let policy = Arc::clone(self.engine.policy());
-                let decision = decide(&policy, &operation.signals());
-                (policy, decision)
-            }
+        if let Some((policy, decision)) = self.engine.decision(seq) {
+            return (Arc::clone(policy), decision.clone());
         }
+        let policy = Arc::clone(self.engine.policy());
+        let decision = decide(&policy, &operation.signals());
+        (policy, decision)
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
@@ -548,34 +563,6 @@ impl Pending {
 
 /// What stands in the log where a simulated provider answered.
 pub const SIMULATED: &str = "provider";
-
-/// Says in plain letters why a request starts where it does.
-fn reason(decision: &Decision) -> String {
-    let confidence = decision.trail.iter().find_map(|step| match step {
-        Step::Classified { confidence, .. } => *confidence,
-        _ => None,
-    });
-    let value = confidence.map_or_else(|| "none".to_owned(), |value| value.to_string());
-    let placed = decision.trail.iter().rev().find_map(|step| match step {
-        Step::Placed { threshold, .. } => Some(format!("confidence {value} reaches {threshold}")),
-        Step::Last { missed: Some(missed), .. } => Some(format!("confidence {value} below {missed}")),
-        Step::Last { missed: None, .. } => Some("only rung".to_owned()),
-        Step::NoSignal { .. } => Some("no signal".to_owned()),
-        Step::Pinned { .. } => Some("pinned by the client".to_owned()),
-        _ => None,
-    });
-    placed.unwrap_or_default()
-}
-
-fn why_text(why: Why) -> &'static str {
-    match why {
-        Why::Check => "escalated: check failed",
-        Why::Provider(Status::RateLimited) => "escalated: rate limited",
-        Why::Provider(Status::Timeout) => "escalated: timeout",
-        Why::Provider(Status::Unavailable) => "escalated: unavailable",
-        Why::Provider(_) => "escalated: provider failed",
-    }
-}
 
 fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
     let change = PolicyChange {

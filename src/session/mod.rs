@@ -14,6 +14,7 @@ mod live;
 mod log;
 mod player;
 mod preview;
+mod reason;
 mod rerun;
 mod snapshot;
 mod speed;

@@ -111,7 +111,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     let sender = Arc::new(Sender::new(target, &args.model, key.as_ref())?);
     let address = sender.target().to_string();
     let worst = worst(args)?;
-    let input = Input::paths([&args.log]);
+    let input = crate::app::input(std::slice::from_ref(&args.log));
     let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
     // Standard input can be read only once; its length stays unknown.
     let is_stdin = args.log.as_os_str() == "-";

@@ -1,0 +1,102 @@
+//! What no client can provoke from outside: that a fault of the gateway itself leaves nothing open, and that strangers'
+//! names take bounded memory.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::requests::let_in;
+use super::{Gateway, Parts, operation};
+use crate::access::{Access, Caller};
+use crate::classifier::Classifier;
+use crate::config::gateway::GatewaySettings;
+use crate::config::{policy, prices, providers};
+use crate::ledger::{Ledger, LedgerFile, LedgerOptions, Range};
+use crate::providers::{Providers, from_system};
+use crate::session::{Arriving, Live, LiveSetup};
+use crate::units::{Instant, Names};
+use crate::wire::{Ask, Dialect};
+
+fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
+    let mut names = Names::default();
+    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
+    let spec = providers::parse(&[]).unwrap();
+    let (ledger, _) = Ledger::open(LedgerOptions::new(folder.path().join("ledger.db"))).unwrap();
+    Arc::new(Gateway::new(Parts {
+        live: Arc::new(Live::new(LiveSetup {
+            policy,
+            names,
+            classifier: Arc::new(Classifier::builtin()),
+            book: prices::resolve("list", None).unwrap(),
+            next_seq: 1,
+            at: Instant(0),
+            who: "test".to_owned(),
+        })),
+        providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
+        ledger,
+        access: Access::open(folder.path().join("access.toml")).unwrap(),
+        settings: GatewaySettings::default(),
+        keeps_ledger: true,
+        on_apply: None,
+    }))
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_within_the_gateway_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(&folder);
+    for is_called in [false, true] {
+        let body = r#"{"model":"auto","messages":[{"role":"user","content":"hello"}]}"#;
+        let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
+        let place = let_in(&gateway).unwrap();
+        let mut open = operation::open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
+        if is_called {
+            let send = open.placed.send.clone();
+            open.record_start(&send, &"openai".into());
+        }
+        assert_eq!((gateway.live.open(), gateway.in_flight()), (1, 1));
+        let failed = tokio::spawn(async move {
+            let _held = open;
+            panic!("as a fault within the gateway would");
+        });
+        assert!(failed.await.unwrap_err().is_panic());
+        assert_eq!((gateway.live.open(), gateway.in_flight()), (0, 0));
+    }
+    gateway.ledger.commit().await.unwrap();
+    let file = LedgerFile::open(&folder.path().join("ledger.db")).unwrap();
+    assert!(file.check(|_, _| true).unwrap().is_sound());
+    let mut log = Vec::new();
+    let written =
+        file.export(&Range::default(), crate::ledger::ExportOptions::default(), &mut log, |_, _| true);
+    let written = written.unwrap();
+    assert_eq!((written.requests, written.open), (2, 0));
+    assert_eq!(String::from_utf8(log).unwrap().matches("the gateway itself failed").count(), 2);
+}
+
+#[test]
+fn a_flood_of_models_leaves_room_for_a_policys_own() {
+    let mut names = Names::default();
+    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
+    let live = Live::new(LiveSetup {
+        policy,
+        names,
+        classifier: Arc::new(Classifier::builtin()),
+        book: prices::resolve("list", None).unwrap(),
+        next_seq: 1,
+        at: Instant(0),
+        who: "test".to_owned(),
+    });
+    for n in 0..5000 {
+        let asked: Arc<str> = format!("gpt-{n}").into();
+        let arriving = Arriving { asked: Arc::clone(&asked), pinned: true, ..Arriving::default() };
+        let placed = live.arrive(arriving, Instant(n));
+        assert_eq!(placed.send.model, asked, "the client gets what it asked for");
+        let called = crate::session::Called { model: asked, ..crate::session::Called::default() };
+        live.ended(placed.seq, called, false);
+    }
+    let (_, mut spec) = live.policy_spec();
+    spec.routes[0].ladder[0].model = "a-new-model".into();
+    live.apply(&spec, "test", "a new model", Instant(6000)).unwrap();
+    assert_eq!(live.policy_spec().1.routes[0].ladder[0].model, "a-new-model");
+    assert_eq!(live.open(), 0);
+}
