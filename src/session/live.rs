@@ -488,18 +488,16 @@ impl Inner {
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
         let route = policy.route(decision.route);
-        match route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) {
-            Some(step) => Dispatch {
+        if let Some(step) = route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) {
+            return Dispatch {
                 rung: Some(rung),
                 name: Arc::clone(&step.name),
                 model: self.names.model(step.model).into(),
                 last: usize::from(rung) + 1 >= route.ladder.len(),
-            },
-            None => {
-                let model: Arc<str> = self.names.model(decision.model).into();
-                Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
-            }
+            };
         }
+        let model: Arc<str> = self.names.model(decision.model).into();
+        Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
     }
 
     /// Writes the line of an operation that is over.
