@@ -1,5 +1,6 @@
 //! A server on the loopback that answers by a script, one entry a request; the last entry holds for all that follow.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What is done with a request.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// Sends these bytes and keeps the connection.
     Send(Vec<u8>),
     /// Sends these bytes and closes it.
@@ -24,18 +25,18 @@ pub enum Act {
 }
 
 /// The server.
-pub struct Upstream {
+pub(crate) struct Upstream {
     /// `http://127.0.0.1:PORT`
-    pub url: String,
+    pub(crate) url: String,
     /// The requests as they came, head and body.
-    pub seen: Arc<Mutex<Vec<String>>>,
+    pub(crate) seen: Arc<Mutex<Vec<String>>>,
     /// How many connections there were.
-    pub connections: Arc<AtomicUsize>,
+    pub(crate) connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     /// Starts a server.
-    pub async fn start(script: Vec<Act>) -> Self {
+    pub(crate) async fn start(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +53,7 @@ impl Upstream {
     }
 
     /// Gives the requests so far.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -118,15 +119,15 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<Option<String>> {
 }
 
 /// Writes a whole answer.
-pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
 }
 
 /// Writes the head of an answer that comes in chunks, and its first chunks.
-pub fn chunked(chunks: &[&str]) -> Vec<u8> {
+pub(crate) fn chunked(chunks: &[&str]) -> Vec<u8> {
     let mut text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     for chunk in chunks {
-        text.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+        write!(text, "{:x}\r\n{chunk}\r\n", chunk.len()).unwrap();
     }
     text.into_bytes()
 }
