@@ -38,7 +38,7 @@ fn generated(seed: u64, options: &Options) -> Log {
             log.prices.push(PriceChange { model: change.model.into_owned().into(), ..*change });
         }
         Entry::Policy(change) => {
-            log.notes.push((change.at, "a policy, though the sample has one".to_owned(), false))
+            log.notes.push((change.at, "a policy, though the sample has one".to_owned(), false));
         }
         Entry::Note { at, text, simulated } => log.notes.push((at, text.into_owned(), simulated)),
     })
