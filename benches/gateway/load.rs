@@ -103,10 +103,11 @@ impl Line {
         }
     }
 
-    /// Reads up to the first bytes of the body and leaves.
+    /// Reads up to the first event, or the headers of an answer that is no stream, and leaves.
     pub(crate) async fn ask_and_leave(mut self, request: &[u8]) -> anyhow::Result<()> {
         self.stream.write_all(request).await?;
-        while memchr::memmem::find(&self.buffer, b"data:").is_none() {
+        let has = |buffer: &[u8], what: &[u8]| memchr::memmem::find(buffer, what).is_some();
+        while !has(&self.buffer, b"data:") && !has(&self.buffer, b"content-length:") {
             self.more().await?;
         }
         Ok(())

@@ -67,7 +67,12 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     };
     let stream = has("\"stream\":true") || has("\"stream\": true");
     Ok(match () {
-        () if has("[[429]]") => whole(429, REFUSED),
+        () if has("[[429]]") => {
+            let mut refused = whole(429, REFUSED);
+            // Without it the model would be left alone for a second, and so would everybody else.
+            refused.headers_mut().insert("retry-after", http::HeaderValue::from_static("0"));
+            refused
+        }
         () if has("[[500]]") => whole(500, FAILED),
         () if stream => {
             let cut = has("[[cut]]");

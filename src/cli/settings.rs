@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 
 use super::output;
-use crate::config::{self, console, policy, themes};
+use crate::config::{self, console, gateway, policy, providers, themes};
 use crate::console::keys;
 
 /// Prints built-in settings, and says where your own are looked for.
@@ -28,6 +28,10 @@ pub enum File {
     Policy,
     /// console.toml: theme, glyphs, mouse, pace.
     Console,
+    /// gateway.toml: where and how the gateway serves, limits, ledger.
+    Gateway,
+    /// providers.toml: who serves which model, keys, timeouts, limits.
+    Providers,
     /// keys.toml: every action with its keys.
     Keys,
     /// classifier.toml: lexicon and weights.
@@ -52,6 +56,8 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     match args.print {
         Some(File::Policy) => output::text(policy::BUILTIN),
         Some(File::Console) => output::text(console::DEFAULT_CONSOLE),
+        Some(File::Gateway) => output::text(gateway::DEFAULT_GATEWAY),
+        Some(File::Providers) => output::text(providers::BUILTIN),
         Some(File::Keys) => output::text(&keys::default_file()),
         Some(File::Classifier) => output::text(crate::classifier::BUILTIN),
         None => places(),
@@ -66,6 +72,8 @@ fn places() -> anyhow::Result<()> {
     let files = [
         ("policy.toml", "routes, ladders, thresholds"),
         ("console.toml", "theme, glyphs, mouse, pace"),
+        ("gateway.toml", "how the gateway serves"),
+        ("providers.toml", "who serves which model"),
         ("keys.toml", "keys"),
         ("themes/NAME.toml", "themes of your own"),
         ("prices/NAME.toml", "price books of your own"),

@@ -81,8 +81,15 @@ pub(super) async fn attempt(
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let send = gateway.providers.send(&mut permit, call);
-    let Some(sent) = watched(operation, client, send).await else {
+    let sending = async {
+        // The writer is woken once the request is on its way, not while it waits for a core.
+        let nudging = async {
+            tokio::task::yield_now().await;
+            gateway.ledger.nudge();
+        };
+        tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+    };
+    let Some(sent) = watched(operation, client, sending).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let reply = match sent {

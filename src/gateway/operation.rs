@@ -1,11 +1,14 @@
 //! One operation from arrival to settlement: calls, retries and climbs, whatever becomes of its client.
 //!
-//! Invariants: it runs in a task of its own, so a client that leaves cannot stop it half-way; every call is ended once in
+//! Invariants: a client that leaves cannot stop it half-way; every call is ended once in
 //! the engine and in the ledger; a client hears of an answer or of one error, never both.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -91,8 +94,35 @@ pub(super) async fn run(
 ) -> Result<Response<Reply>, ApiError> {
     let operation = open(gateway, ask, pinned, headers, caller, place);
     let (client, response) = oneshot::channel();
-    tokio::spawn(operation.work(client));
-    response.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+    let work = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind();
+    let carried = Carried { work: Some(Box::pin(work.map(drop))), response };
+    carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+}
+
+/// Runs an operation within its connection's task until the client has its response, and in a task of its own from then on,
+/// or from the moment that the client is gone. So an ordinary request wakes no other thread.
+struct Carried {
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    response: oneshot::Receiver<Response<Reply>>,
+}
+
+impl Future for Carried {
+    type Output = Result<Response<Reply>, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.work.as_mut().is_some_and(|work| work.as_mut().poll(context).is_ready()) {
+            self.work = None;
+        }
+        Pin::new(&mut self.response).poll(context)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 /// Takes a request in: the engine decides, the ledger hears of it.
@@ -130,7 +160,7 @@ pub(super) fn open(
         measures,
     };
     let placed = gateway.live.arrive(arriving, at);
-    gateway.ledger.record(Entry::Opened(Box::new(Opened {
+    gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
         at: placed.at,
@@ -234,11 +264,12 @@ impl Operation {
             }
             let ended = self.ended_entry(&attempted.called);
             let (cost, follow) = self.gateway.live.ended(self.placed.seq, attempted.called, again);
-            self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
             self.underway = None;
             self.n += 1;
             match follow {
                 Follow::Again => {
+                    self.gateway.ledger.nudge();
                     tokio::time::sleep(attempted.retry.unwrap_or_default()).await;
                 }
                 Follow::Climb(next, why) => {
@@ -253,7 +284,10 @@ impl Operation {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,
                     };
+                    let ledger = self.gateway.ledger.clone();
                     self.answer(outcome, &dispatch, cost, client).await;
+                    // In its turn, after the response has been written.
+                    tokio::spawn(async move { ledger.nudge() });
                     return;
                 }
             }
@@ -366,7 +400,7 @@ impl Operation {
     pub(super) fn record_start(&mut self, dispatch: &Dispatch, provider: &Arc<str>) {
         self.underway = Some((dispatch.clone(), Arc::clone(provider)));
         let gateway = &self.gateway;
-        gateway.ledger.record(Entry::AttemptStarted(Box::new(AttemptStarted {
+        gateway.ledger.record_quietly(Entry::AttemptStarted(Box::new(AttemptStarted {
             seq: self.placed.seq,
             n: self.n,
             at: self.now(),
@@ -448,6 +482,7 @@ impl Operation {
         let (cost, _) = self.gateway.live.ended(self.placed.seq, called, false);
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
         self.close(Status::Cut);
+        self.gateway.ledger.nudge();
     }
 }
 

@@ -63,7 +63,7 @@ impl LedgerOptions {
         Self {
             path: path.into(),
             durability: Durability::Normal,
-            batch: Duration::from_millis(20),
+            batch: Duration::from_millis(10),
             queue_limit: 200_000,
             deadline: Duration::from_secs(2),
             run: Run { program: format!("pointsman {}", env!("CARGO_PKG_VERSION")), ..Run::default() },
@@ -195,6 +195,20 @@ impl Ledger {
     /// Records an entry. Never waits on the disk.
     pub fn record(&self, entry: Entry) {
         self.record_all([entry]);
+    }
+
+    /// Records an entry without waking the writer: [`Self::nudge`] has to follow soon.
+    ///
+    /// Waking a thread costs more than recording, and at a moment when somebody waits for an answer.
+    pub fn record_quietly(&self, entry: Entry) {
+        self.shared.lock().take(entry, self.shared.options.queue_limit);
+    }
+
+    /// Wakes the writer, if anything waits for it.
+    pub fn nudge(&self) {
+        if !self.shared.lock().queue.is_empty() {
+            self.shared.wake.notify_one();
+        }
     }
 
     /// Records entries that belong together.

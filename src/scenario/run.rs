@@ -8,7 +8,9 @@ use super::read::{Caching, CallSpec, Scenario, StepSpec};
 use crate::engine::{Arrival, Effect, Engine, Event};
 use crate::outcome::{Leg, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage, charge};
-use crate::routing::{Check, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status};
+use crate::routing::{
+    AUTO, Check, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
+};
 use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, Span};
 
 /// How long a warm prompt lives after its last use.
@@ -125,6 +127,8 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
             at = at + PACE;
         }
     }
+    // Names of routes stand among those of models, for clients that ask by them; nobody called one.
+    found.models.retain(|(name, calls, _)| *calls > 0 || !name.starts_with(AUTO));
     found.cost = engine.totals().all.cost.known;
     Ok(found)
 }

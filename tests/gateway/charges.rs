@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use crate::front::{Desk, Setup};
-use crate::stage::{MODELS, Speaks, all_lawful};
+use crate::stage::{MODELS, Speaks, all_lawful, nothing_held};
 use crate::upstream::upstream_script::Report;
 use crate::upstream::{At, Fault, Framing, Pace, Reply, Upstream};
 
@@ -40,7 +40,7 @@ fn reply() -> impl Strategy<Value = Reply> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_is_what_the_upstream_served(
@@ -61,6 +61,7 @@ proptest! {
             prop_assert!(answer.sound, "the gateway's own answer broke off");
             upstream.wait_idle();
         }
+        nothing_held(&front);
         let rows = front.settle();
         all_lawful(&rows, &upstream.served());
         upstream.wait("every connection is closed", |state| state.open == 0);

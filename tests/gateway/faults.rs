@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::client::Ask;
 use crate::front::{Desk, Setup};
-use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, hold};
+use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, hold, nothing_held};
 use crate::upstream::upstream_script::{Report, RetryAfter};
 use crate::upstream::{At, End, Fault, Framing, Pace, Refusing, Reply, Told, Upstream};
 
@@ -106,6 +106,7 @@ fn run(cases: Vec<Case>) {
             }
         }
     }
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
     upstream.wait("every connection is closed", |state| state.open == 0);
@@ -138,6 +139,7 @@ fn every_report_of_usage_is_charged_for_what_it_is() {
         }
     }
     upstream.wait_idle();
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
     // An explicit zero is not the same as no word.
@@ -160,6 +162,7 @@ fn half_streams_are_no_answers_and_their_tokens_are_estimated() {
         }
     }
     upstream.wait_idle();
+    nothing_held(&front);
     let (rows, served) = (front.settle(), upstream.served());
     all_lawful(&rows, &served);
     assert!(served.iter().all(|served| served.end == Some(End::Half)));
@@ -199,6 +202,7 @@ fn refusals_reach_the_client_in_its_own_shape() {
             }
         }
     }
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
     assert!(rows.iter().all(|row| row.amount == Some(0) && row.kind == "known"), "a refusal costs nothing");
@@ -223,6 +227,7 @@ fn a_refusal_is_obeyed_and_tried_once_more_whatever_form_its_wait_has() {
         let answer = chat("gpt-4.1", false).send(front.address());
         assert_eq!(answer.status(), 200, "{form:?}: {}", answer.text());
     }
+    nothing_held(&front);
     let rows = front.settle();
     assert_eq!(rows.len(), 2 * forms.len(), "each was refused once and served once");
     all_lawful(&rows, &upstream.served());
@@ -239,6 +244,7 @@ fn a_wait_that_is_too_long_is_not_waited_for() {
     let answer = chat("gpt-4.1", false).send(front.address());
     assert_eq!(answer.status(), 429);
     assert!(answer.header("retry-after").is_some() || answer.header("retry-after-ms").is_some());
+    nothing_held(&front);
     let rows = front.settle();
     assert_eq!(upstream.served().len(), 1);
     all_lawful(&rows, &upstream.served());
@@ -266,6 +272,7 @@ fn what_fails_climbs_the_ladder_and_every_attempt_is_charged_at_its_own_model() 
         }
     }
     upstream.wait_idle();
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
     for pair in rows.chunks(2) {
@@ -285,6 +292,7 @@ fn a_provider_that_is_not_there_costs_nothing() {
         assert!(TROUBLE.contains(&answer.status()), "{}", answer.status());
         speaks.error(&answer.json());
     }
+    nothing_held(&front);
     let rows = front.settle();
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| row.kind == "known" && row.amount == Some(0)), "{rows:#?}");
@@ -315,6 +323,7 @@ fn nothing_is_waited_for_for_ever() {
         hold(&what, Speaks::Chat, stream, sees, &answer, &reply.whole_text());
     }
     upstream.wait("the gateway hung up", |state| state.busy() == 0);
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
     assert!(rows.iter().all(|row| matches!(row.status.as_str(), "timeout" | "cut")), "{rows:#?}");
@@ -335,6 +344,7 @@ fn an_answer_without_end_is_cut_off_and_memory_stays_small() {
     }
     upstream.wait("the gateway hung up", |state| state.busy() == 0);
     assert!(front.memory() < before + (160 << 10), "{before} KiB became {} KiB", front.memory());
+    nothing_held(&front);
     all_lawful(&front.settle(), &upstream.served());
 }
 
@@ -352,6 +362,7 @@ fn a_length_that_lies_makes_no_answer() {
         }
     }
     upstream.wait_idle();
+    nothing_held(&front);
     all_lawful(&front.settle(), &upstream.served());
 }
 
@@ -367,6 +378,7 @@ fn long_lines_are_no_fault() {
         assert_eq!(chat("gpt-4.1", stream).send(front.address()).said(), long);
     }
     upstream.wait_idle();
+    nothing_held(&front);
     all_lawful(&front.settle(), &upstream.served());
 }
 
@@ -383,9 +395,12 @@ fn other_endpoints_pass_and_are_charged() {
     let answer =
         Ask::post("/v1/responses", &json!({"model": "gpt-4.1", "input": "hi"})).send(front.address());
     assert_eq!(answer.status(), 200, "{}", answer.text());
+    nothing_held(&front);
     let rows = front.settle();
     let served = upstream.served();
     assert_eq!((rows.len(), served.len()), (2, 2));
     assert_eq!(rows[0].input, Some(served[0].tokens.input));
+    // The built-in book has no price for it: unknown, and neither free nor guessed.
+    assert_eq!((rows[0].kind.as_str(), rows[0].estimated), ("unknown", false));
     all_lawful(&rows[1..], &served[1..]);
 }

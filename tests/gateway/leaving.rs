@@ -3,7 +3,7 @@
 
 use crate::client::Line;
 use crate::front::{Desk, Setup};
-use crate::stage::{MODELS, all_lawful, chat};
+use crate::stage::{MODELS, all_lawful, chat, nothing_held};
 use crate::upstream::{At, End, Fault, Reply, Told, Upstream};
 
 /// Leaves a stream once some of its text has come, or a whole answer before anything has.
@@ -38,6 +38,7 @@ fn a_call_whose_client_left_is_read_to_its_end_and_charged_as_told() {
             upstream.release_until("the answer is whole", |state| state.busy() == 0);
         }
     }
+    nothing_held(&front);
     let rows = front.settle();
     let served = upstream.served();
     assert_eq!(rows.len(), calls);
@@ -59,6 +60,7 @@ fn a_call_whose_client_left_is_dropped_and_estimated_where_policy_says_so() {
             upstream.wait("the gateway hung up", |state| state.busy() == 0);
         }
     }
+    nothing_held(&front);
     let rows = front.settle();
     let served = upstream.served();
     assert!(served.iter().all(|served| served.end == Some(End::PeerLeft)), "{served:#?}");
@@ -78,6 +80,7 @@ fn a_client_that_leaves_never_makes_the_ladder_climb() {
         leave(&upstream, front.address(), "auto", stream);
         upstream.wait("the gateway hung up", |state| state.busy() == 0);
     }
+    nothing_held(&front);
     let rows = front.settle();
     assert_eq!(rows.iter().map(|row| row.model.as_str()).collect::<Vec<_>>(), ["gpt-4.1-nano"; 2]);
     assert_eq!(upstream.served().len(), 2);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::client::{Ask, Line};
 use crate::front::{Desk, Setup};
-use crate::stage::{Speaks, all_lawful, chat};
+use crate::stage::{Speaks, all_lawful, chat, nothing_held};
 use crate::upstream::{At, Fault, PATIENCE, Reply, Upstream};
 
 #[test]
@@ -53,6 +53,7 @@ fn a_client_that_takes_nothing_holds_nothing_up() {
         .wait("the gateway gave up", |state| state.served.first().is_some_and(|served| served.end.is_some()));
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     drop(line);
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
 }
@@ -147,6 +148,7 @@ fn connections_and_requests_beyond_the_limit_are_turned_away_and_later_ones_let_
         assert!(Instant::now() < until, "nobody is let in any more");
         std::thread::yield_now();
     }
+    nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
 }

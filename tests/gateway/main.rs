@@ -21,5 +21,6 @@ mod rehearsal;
 mod replayed;
 mod soak;
 mod stage;
+mod surface;
 #[path = "../support/upstream.rs"]
 mod upstream;

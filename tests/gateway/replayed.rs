@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::client::Ask;
 use crate::front::{Desk, Setup};
-use crate::stage::{MODELS, Speaks};
+use crate::stage::{MODELS, Speaks, metrics, nothing_held};
 use crate::upstream::upstream_script::Report;
 use crate::upstream::{At, Fault, Reply, Upstream};
 
@@ -70,6 +70,8 @@ fn a_live_session_is_its_replay() {
         Ask::post(path, &body).header("pointsman-team", team).send(front.address());
     }
     upstream.wait_idle();
+    nothing_held(&front);
+    let live = metrics(&front, "pointsman_cost_usd_total");
     let rows = front.settle();
     assert!(rows.iter().any(|row| row.kind == "estimated") && rows.iter().any(|row| row.kind == "known"));
     let models: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
@@ -78,6 +80,11 @@ fn a_live_session_is_its_replay() {
     let sum = |kind: &str| -> i128 {
         rows.iter().filter(|row| row.kind == kind).filter_map(|row| row.amount).sum()
     };
+    for kind in ["known", "estimated"] {
+        let of_kind = live.iter().filter(|(what, _)| what.contains(&format!("kind=\"{kind}\"")));
+        let total: i128 = of_kind.map(|(_, value)| pico(&Value::from(value.as_str()))).sum();
+        assert_eq!(total, sum(kind), "live: {kind}");
+    }
     for reading in ["recorded", "routed"] {
         let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();

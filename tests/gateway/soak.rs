@@ -3,7 +3,7 @@
 
 use crate::client::Line;
 use crate::front::{Desk, Front, Setup};
-use crate::stage::Speaks;
+use crate::stage::{Speaks, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
 
 const REQUESTS: usize = 1_200;
@@ -54,6 +54,7 @@ fn neither_memory_nor_files_grow_with_the_number_of_requests() {
     assert!(front.memory() <= memory + GROWTH_KIB, "{memory} KiB became {} KiB", front.memory());
     // Connections to the upstream are kept for the next request; those of clients are gone, or about to be.
     assert!(front.files() <= files + 24, "{files} open files became {}", front.files());
+    nothing_held(&front);
     let rows = front.settle();
     assert!(rows.len() >= 3 * REQUESTS);
 }

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,8 @@ pub(crate) struct Served {
     pub(crate) finished: bool,
     /// Whether something that does not belong there came in between: a reader may have stopped there.
     pub(crate) spliced: bool,
+    /// Whether the connection was reset, which throws away what has not been read yet.
+    pub(crate) reset: bool,
     /// How it ended; none while it is being answered.
     pub(crate) end: Option<End>,
 }
@@ -104,7 +106,7 @@ struct Shared {
 
 impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let done = change(&mut self.state.lock().unwrap());
+        let done = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
         done
     }
@@ -329,6 +331,7 @@ fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
             text: String::new(),
             finished: false,
             spliced: false,
+            reset: false,
             end: None,
         });
         (number, call, reply)
@@ -347,9 +350,11 @@ async fn respond(
     shared.change(|state| {
         state.served[place].tokens = body.tokens;
         state.served[place].spliced = matches!(reply.fault, Some((_, Fault::Splice(_))));
+        state.served[place].reset = matches!(reply.fault, Some((_, Fault::Reset)));
     });
     // A chat stream says why it ended before it tells its usage; elsewhere both come together.
-    let tells = if call.stream && call.dialect == Dialect::Chat { Mark::Text } else { Mark::Usage };
+    let apart = call.stream && call.dialect == Dialect::Chat && !call.is_mistral();
+    let tells = if apart { Mark::Text } else { Mark::Usage };
     let last = body.frames.iter().rposition(|frame| frame.mark == tells);
     for status in &reply.interim {
         peer.stream

@@ -64,6 +64,9 @@ pub(crate) fn body(call: &Call, reply: &Reply) -> Body {
     if call.dialect != Dialect::Anthropic {
         tokens.write_5m = 0;
     }
+    if call.is_mistral() {
+        (tokens.cache_read, tokens.reasoning) = (0, 0);
+    }
     if call.dialect == Dialect::Embeddings {
         tokens = Tokens { input: tokens.input, ..Tokens::default() };
     }
@@ -289,9 +292,14 @@ impl Says<'_> {
             frames.extend(self.pieces().iter().map(|piece| text(json!({"content": piece}), piece)));
             "stop"
         };
-        let last = chunk(choice(json!({}), json!(reason)), None);
-        frames.push(event(&last, Mark::Text, Told::Nothing, ""));
+        // Mistral tells its usage unasked, together with the reason why it ended.
+        let unasked = if self.call.is_mistral() { self.open_ai_usage() } else { None };
+        let told = if unasked.is_some() { self.told() } else { Told::Nothing };
+        let mark = if self.call.is_mistral() { Mark::Usage } else { Mark::Text };
+        let last = chunk(choice(json!({}), json!(reason)), unasked);
+        frames.push(event(&last, mark, told, ""));
         if self.call.wants_usage
+            && !self.call.is_mistral()
             && let Some(usage) = self.open_ai_usage()
         {
             frames.push(event(&chunk(json!([]), Some(usage)), Mark::Usage, self.told(), ""));

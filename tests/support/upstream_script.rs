@@ -43,6 +43,13 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
+impl Call {
+    /// Says whether Mistral is asked, whose chat differs a little from OpenAI's.
+    pub(crate) fn is_mistral(&self) -> bool {
+        self.dialect == Dialect::Chat && self.model.starts_with("mistral")
+    }
+}
+
 /// Tokens in disjoint buckets, as the upstream really counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Tokens {
