@@ -166,7 +166,7 @@ impl Dressing {
 /// # Errors
 /// Where settings cannot be used or the terminal fails.
 pub fn run_console(player: Player, options: &ConsoleOptions) -> anyhow::Result<()> {
-    open(player, options, |player, publish| spawn(player, publish))
+    open(player, options, spawn)
 }
 
 /// Opens the console on live traffic and runs it until the operator leaves.

@@ -234,7 +234,7 @@ impl Log {
                         match ingest.policy(&change) {
                             Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
                             Err(error) => {
-                                skipped.damaged.push(format!("policy version {}: {error}", change.version))
+                                skipped.damaged.push(format!("policy version {}: {error}", change.version));
                             }
                         }
                     }

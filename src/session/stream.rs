@@ -149,7 +149,7 @@ fn parse(
                 }
                 Ok(Entry::Policy(change)) => match ingest.policy(&change) {
                     Ok(policy) => {
-                        batch.policies.extend(policy.map(|policy| (batch.operations.len(), policy)))
+                        batch.policies.extend(policy.map(|policy| (batch.operations.len(), policy)));
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
