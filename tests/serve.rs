@@ -139,7 +139,8 @@ impl Desk {
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let headers = headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
+    let headers =
+        headers.iter().fold(String::new(), |text, (name, value)| text + name + ": " + value + "\r\n");
     format!(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()

@@ -488,16 +488,16 @@ impl Inner {
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
         let route = policy.route(decision.route);
-        let Some(step) = route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) else {
-            let model: Arc<str> = self.names.model(decision.model).into();
-            return Dispatch { rung: None, name: Arc::clone(&model), model, last: true };
-        };
-        Dispatch {
-            rung: Some(rung),
-            name: Arc::clone(&step.name),
-            model: self.names.model(step.model).into(),
-            last: usize::from(rung) + 1 >= route.ladder.len(),
+        if let Some(step) = route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) {
+            return Dispatch {
+                rung: Some(rung),
+                name: Arc::clone(&step.name),
+                model: self.names.model(step.model).into(),
+                last: usize::from(rung) + 1 >= route.ladder.len(),
+            };
         }
+        let model: Arc<str> = self.names.model(decision.model).into();
+        Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
     }
 
     /// Writes the line of an operation that is over.
