@@ -17,7 +17,8 @@ pub struct AttachArgs {
     /// The gateway's address.
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:4141")]
     pub url: String,
-    /// A file that holds the key; else the variable `POINTSMAN_KEY`. A gateway without keys needs none.
+    #[expect(clippy::doc_markdown, reason = "this is the help page")]
+    /// A file that holds the key; else the variable POINTSMAN_KEY. A gateway without keys needs none.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     #[command(flatten)]

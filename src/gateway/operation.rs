@@ -269,6 +269,7 @@ impl Operation {
             self.n += 1;
             match follow {
                 Follow::Again => {
+                    self.gateway.ledger.nudge();
                     tokio::time::sleep(attempted.retry.unwrap_or_default()).await;
                 }
                 Follow::Climb(next, why) => {
@@ -481,6 +482,7 @@ impl Operation {
         let (cost, _) = self.gateway.live.ended(self.placed.seq, called, false);
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
         self.close(Status::Cut);
+        self.gateway.ledger.nudge();
     }
 }
 
