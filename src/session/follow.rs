@@ -45,7 +45,7 @@ pub struct LiveStart {
 pub enum Outgoing {
     /// Bring this policy into force.
     Apply {
-        /// The policy; its version is for the other side to give.
+        /// The policy, under the version that it is to follow.
         policy: Arc<Policy>,
         /// What changes, in one line.
         what: String,
@@ -443,6 +443,7 @@ impl Player {
 
     /// Asks for a policy to come into force; says so, or why not.
     pub(super) fn ask_for(&mut self, policy: &Arc<Policy>, what: String) {
+        let seen = self.policies.last().map_or(policy.version, |span| span.policy.version);
         let Some(live) = &mut self.live else { return };
         if let Some(why) = &live.read_only {
             self.message = Some(format!("not applied: {why}"));
@@ -450,7 +451,9 @@ impl Player {
             self.message = Some("not applied: the gateway is not connected".to_owned());
         } else {
             self.message = Some(format!("asked for: {what}"));
-            live.outgoing.push(Outgoing::Apply { policy: Arc::clone(policy), what });
+            // The other side takes it only over the version that the operator has seen, an undone one included.
+            let policy = Arc::new(Policy { version: seen, ..(**policy).clone() });
+            live.outgoing.push(Outgoing::Apply { policy, what });
         }
     }
 
