@@ -361,7 +361,10 @@ fn changes_hold_when_they_come_back() {
     other.handle(Command::Undo);
     let [Outgoing::Apply { policy, what }] = other.take_outgoing().try_into().unwrap();
     assert_eq!((what.as_str(), policy.routes == base.routes), ("undo: rest · flash 400 → 500", true));
-    assert_eq!(policy.version, 2, "asked for over the version in force, or the gateway takes it for an old one");
+    assert_eq!(
+        policy.version, 2,
+        "asked for over the version in force, or the gateway takes it for an old one"
+    );
     one.policy_came(Policy { version: 3, ..(*policy).clone() }, at(9), "sam", &what);
     assert_eq!((one.snapshot().policy.version, one.snapshot().undoable), (3, 0));
     one.set_read_only(Some("this key may only read".into()));
