@@ -102,6 +102,8 @@ pub(super) struct Inner {
     /// Someone waits until this many are committed.
     pub(super) urgent: u64,
     pub(super) closing: bool,
+    /// The writer waits for the first entry of a batch.
+    pub(super) sleeps: bool,
     /// Why nothing is written any more.
     pub(super) ended: Option<String>,
     pub(super) failing: Option<Failing>,
@@ -206,7 +208,10 @@ impl Ledger {
 
     /// Wakes the writer, if anything waits for it.
     pub fn nudge(&self) {
-        if !self.shared.lock().queue.is_empty() {
+        let mut inner = self.shared.lock();
+        // One that gathers a batch wakes by itself when that is full or its time is up.
+        if !inner.queue.is_empty() && std::mem::take(&mut inner.sleeps) {
+            drop(inner);
             self.shared.wake.notify_one();
         }
     }
@@ -219,9 +224,10 @@ impl Ledger {
             inner.take(entry, self.shared.options.queue_limit);
         }
         let after = inner.queue.len();
-        drop(inner);
         // A writer that waits for more to come is woken again only where the batch is full.
-        if after > before && (before == 0 || (before < FULL && after >= FULL)) {
+        let wakes = after > before && (std::mem::take(&mut inner.sleeps) || (before < FULL && after >= FULL));
+        drop(inner);
+        if wakes {
             self.shared.wake.notify_one();
         }
     }

@@ -80,6 +80,7 @@ impl Writer<'_> {
     fn gather(&mut self) -> bool {
         let mut inner = self.shared.lock();
         while inner.queue.is_empty() && !inner.closing {
+            inner.sleeps = true;
             let Some(due) = self.due else {
                 inner = self.shared.wake.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -89,6 +90,7 @@ impl Writer<'_> {
             let left = Duration::from_micros(left.min(3_600_000_000));
             inner = self.shared.wake.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        inner.sleeps = false;
         let until = Moment::now() + self.shared.options.batch;
         while !inner.in_hurry() {
             let left = until.saturating_duration_since(Moment::now());
