@@ -94,7 +94,7 @@ fn without_waiting_for_the_disk_the_sums_still_add_up_after_a_kill() {
                     }
                 }
             });
-            upstream.wait("the gateway is busy", |state| state.served.len() >= before + 25);
+            upstream.wait("the gateway is busy", |state| state.served.len() >= before + 150);
             // Some of it is on the disk, some is not.
             let until = Instant::now() + PATIENCE;
             while desk.ledger().len() <= kept {
