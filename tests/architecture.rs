@@ -46,24 +46,7 @@ const SHELLS: &[Shell] = &[
     Shell { name: "cli", core: CORE, shells: ABOVE_ALL },
 ];
 
-/// Every shell but `app` and `cli`.
-const BELOW_APP: &[&str] = &[
-    "record",
-    "config",
-    "report",
-    "session",
-    "sample",
-    "scenario",
-    "console",
-    "wire",
-    "providers",
-    "ledger",
-    "access",
-    "gateway",
-    "drive",
-];
-
-/// Every shell but `cli`.
+/// Every shell but `cli`; `app` stands last.
 const ABOVE_ALL: &[&str] = &[
     "record",
     "config",
@@ -80,6 +63,12 @@ const ABOVE_ALL: &[&str] = &[
     "drive",
     "app",
 ];
+
+/// Every shell but `app` and `cli`.
+const BELOW_APP: &[&str] = match ABOVE_ALL.split_last() {
+    Some((_, below)) => below,
+    None => &[],
+};
 
 struct Shell {
     name: &'static str,

@@ -33,7 +33,7 @@ name = "first"
 baseline = "gpt-4.1"
 
 [[route]]
-name = "work"
+name = "daily"
 match.task = ["classification", "extraction"]
 ladder = [
   { rung = "small", model = "gpt-4.1-nano", threshold = 400 },
@@ -237,7 +237,7 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
         "hello",
         "Write a Rust program that balances a red-black tree without unsafe code.",
     ];
-    let models = ["auto", "auto/rest", "auto", "gpt-4.1", "auto/work", "claude-opus-4-6", "auto"];
+    let models = ["auto", "auto/rest", "auto", "gpt-4.1", "auto/daily", "claude-opus-4-6", "auto"];
     let mut decided = BTreeMap::new();
     for at in 0..160 {
         if at == 80 {
@@ -431,8 +431,8 @@ fn what_is_asked_wrongly_is_told_how_to_ask() {
         ("POST", "/v1/models", 405, Some("get, head")),
         ("DELETE", "/operator/v1/policy", 405, Some("get, post")),
         ("GET", "/v1/nothing", 404, None),
-        ("GET", "/v1/models/auto%2Fwork", 200, None),
-        ("GET", "/v1/models/auto/work/", 200, None),
+        ("GET", "/v1/models/auto%2Fdaily", 200, None),
+        ("GET", "/v1/models/auto/daily/", 200, None),
         ("GET", "/healthz", 200, None),
         ("POST", "/v1/chat/completions/", 400, None),
     ] {
