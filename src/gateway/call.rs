@@ -9,9 +9,9 @@ use std::time::Instant as Moment;
 use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
-use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
+use super::{background, estimate};
 use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -112,6 +112,7 @@ pub(super) async fn attempt(
         Ok(bytes) => bytes,
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
+    let bytes = background::settled(operation, dispatch, &target, bytes).await;
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
