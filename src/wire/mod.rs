@@ -20,6 +20,7 @@ mod relay;
 mod reply;
 mod responses;
 mod sse;
+mod tools;
 mod translate;
 mod usage;
 
