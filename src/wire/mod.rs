@@ -24,6 +24,7 @@ mod reply;
 mod responses;
 mod sse;
 mod story;
+mod tools;
 mod translate;
 mod usage;
 
