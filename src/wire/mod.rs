@@ -34,5 +34,5 @@ pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
 pub use faults::{error_body, read_error};
 pub use models::{ModelEntry, model_body, models_body};
-pub use relay::{Relay, StreamEnd};
+pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use reply::Finish;

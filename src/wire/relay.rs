@@ -69,6 +69,28 @@ impl Source {
     }
 }
 
+/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// every reader of events passes over.
+pub const fn ping(to: Dialect) -> &'static [u8] {
+    match to {
+        Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        _ => b": ping\n\n",
+    }
+}
+
+/// Writes an error as an event; `number` counts the events of a stream of responses.
+pub fn error_event(to: Dialect, error: &ApiError, number: u64) -> BytesMut {
+    let body = faults::error_event(to, error, number);
+    let mut out = BytesMut::with_capacity(body.len() + 32);
+    if matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
+        out.extend_from_slice(b"event: error\n");
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&body);
+    out.extend_from_slice(b"\n\n");
+    out
+}
+
 impl Relay {
     /// Starts relaying an answer to `ask` from a provider that speaks `from`.
     pub fn new(from: Dialect, ask: &Ask) -> Self {
@@ -290,13 +312,7 @@ impl Relay {
             return;
         }
         let number = self.translation.as_ref().map_or(0, Translation::sequence);
-        let body = faults::error_event(self.ask.dialect(), error, number);
-        if matches!(self.ask.dialect(), Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&body);
-        out.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
     /// Says whether the client has been shown something of the answer: text, a call, thoughts.
@@ -360,7 +376,7 @@ impl Relay {
     /// Gemini has no such word, and a chat server may leave it out: what is complete is over there when usage has come,
     /// which may stand in the same event or in one behind it.
     pub fn is_over(&self) -> bool {
-        self.story.is_over
+        self.story.failure.is_none() && self.story.is_over
     }
 
     /// Gives why the stream could not be followed further.
