@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod calls;
 mod chat;
 mod dialect;
 mod effort;
@@ -15,11 +16,15 @@ mod gemini;
 mod json;
 mod messages;
 mod models;
+mod order;
+mod plain;
 mod prompt;
 mod relay;
 mod reply;
 mod responses;
 mod sse;
+mod story;
+mod tools;
 mod translate;
 mod usage;
 
@@ -28,6 +33,6 @@ pub use ask::{Accent, Ask, AskMeasures, Sending};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
 pub use faults::{error_body, read_error};
-pub use models::{ModelEntry, model_body, models_body};
-pub use relay::{Relay, StreamEnd};
+pub use models::{ModelEntry, model_body, models_body, read_models};
+pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use reply::Finish;
