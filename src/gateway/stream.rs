@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout};
 
 use super::audience::Audience;
-use super::call::{billed, called, left, lost, report, watched};
+use super::call::{billed, called, left, lost, report, told, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis};
 use crate::pricing::Usage;
@@ -49,7 +49,7 @@ impl Break {
     fn status(&self) -> Status {
         match self {
             Self::Call(error) => error.status(),
-            Self::Wire(WireError::Upstream(told)) => match Status::from_http(told.status) {
+            Self::Wire(WireError::Upstream(error)) => match told(error) {
                 Status::Ok => Status::ServerError,
                 status => status,
             },
