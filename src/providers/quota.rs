@@ -335,7 +335,7 @@ mod tests {
         let mut quota = Quota::default();
         for wait in [1, 2, 4, 8, 16, 32, 32] {
             quota.refused(None, now);
-            assert_eq!(quota.may(1, false, now), Err(Short::Asked(secs(wait))));
+            assert_eq!(quota.may(1, false, now), Err(Short::Unsaid(secs(wait))));
         }
     }
 
