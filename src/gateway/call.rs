@@ -9,9 +9,9 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
-use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
+use super::{background, estimate};
 use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -112,9 +112,11 @@ pub(super) async fn attempt(
         Ok(bytes) => bytes,
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
+    let bytes = background::settled(operation, dispatch, &target, bytes).await;
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
+            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             report(operation, permit, Status::Ok, Some(&usage), None);
@@ -122,6 +124,7 @@ pub(super) async fn attempt(
                 called: Called {
                     usage,
                     write_ttl,
+                    terms,
                     estimated,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: answer.check,
@@ -210,6 +213,7 @@ pub(super) fn left(
     told: Option<(Option<Counted>, u64)>,
 ) -> Attempted {
     let (counted, delivered) = told.unwrap_or((None, 0));
+    let terms = counted.map(|counted| counted.terms).unwrap_or_default();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
@@ -217,6 +221,7 @@ pub(super) fn left(
         called: Called {
             usage,
             write_ttl,
+            terms,
             estimated: true,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),

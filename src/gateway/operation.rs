@@ -424,6 +424,9 @@ impl Operation {
             error: called.error.as_str().into(),
             latency_ms: Some(called.latency_ms),
             ttft_ms: called.ttft_ms,
+            terms: called.terms,
+            left_out: called.left_out.clone(),
+            gap_ms: called.gap_ms,
         }
     }
 }

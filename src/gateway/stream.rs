@@ -263,6 +263,7 @@ impl Stream<'_> {
         Called {
             usage,
             write_ttl,
+            terms: self.relay.usage().map(|counted| counted.terms).unwrap_or_default(),
             estimated,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.ttft,

@@ -6,13 +6,14 @@
 
 mod scan;
 mod splice;
+mod weigh;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::json::{Value, check};
+use super::json::{Value, check, quote};
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
 
@@ -28,7 +29,8 @@ pub struct Ask {
 /// What can be measured of a request without understanding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AskMeasures {
-    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024.
+    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
+    /// 2,000.
     pub estimated_prompt_tokens: u64,
     /// The user's turns before this one, not counting results of tools.
     pub earlier_user_turns: u32,
@@ -91,6 +93,22 @@ impl Ask {
         Ok(Self { dialect, body, scan, received: 0 })
     }
 
+    /// Reads a client's request whose path names a model, as Azure's do; where the body names none, it is that one.
+    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
+        let Some(name) = named else { return Self::read(dialect, body) };
+        let root = check(&body)?;
+        if !root.is_object() || root.members().any(|(key, _)| key == "model") {
+            return Self::read(dialect, body);
+        }
+        let rest = root.raw().get(1..).unwrap_or_default();
+        let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
+        out.extend_from_slice(br#"{"model":"#);
+        quote(&mut out, name);
+        out.extend_from_slice(if root.members().next().is_some() { b"," } else { b"" });
+        out.extend_from_slice(rest.as_bytes());
+        Self::read(dialect, out.into())
+    }
+
     /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
     #[must_use]
     pub fn received_at(mut self, unix_seconds: u64) -> Self {
@@ -121,6 +139,28 @@ impl Ask {
     /// Says whether the client asked for usage at the end of a stream; other dialects than chat always carry it.
     pub fn wants_stream_usage(&self) -> bool {
         self.scan.include_usage || self.dialect != Dialect::OpenAiChat
+    }
+
+    /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
+    /// it is text.
+    pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let root = self.root();
+        if let Some(earlier) = root.get("previous_response_id") {
+            return Some(("previous_response_id", earlier.text()));
+        }
+        if root.get("conversation").is_some() {
+            return Some(("conversation", None));
+        }
+        self.wants_background().then_some(("background", None))
+    }
+
+    /// Says whether the provider is to answer with a ticket, and to work in the background.
+    pub fn wants_background(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("background").and_then(Value::flag) == Some(true)
     }
 
     /// Gives the body as it came.
