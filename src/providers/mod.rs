@@ -240,7 +240,8 @@ impl Providers {
     pub fn retry(&self, target: &Target, tries: u32, failure: &Failure, now: Instant) -> Option<Duration> {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
-        if failure.begun || !wanted || tries >= retries.attempts || failure.status == Status::Cancelled {
+        let vain = matches!(failure.status, Status::Cancelled | Status::Unfit);
+        if failure.begun || !wanted || tries >= retries.attempts || vain {
             return None;
         }
         let state = target.slot.state();
