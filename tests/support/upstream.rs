@@ -319,7 +319,7 @@ fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
         let call = Call { number, path: asked.path.clone(), dialect, model, stream, wants_usage, body };
         let queued = shared.queue.lock().unwrap().pop_front();
         let mut reply = queued.unwrap_or_else(|| (shared.rule)(&call));
-        if dialect == Dialect::Strange {
+        if dialect == Dialect::Strange && reply.body.is_none() {
             reply = Reply::status(404);
         }
         state.served.push(Served {
