@@ -47,10 +47,17 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
-    let sending =
-        Sending { max_output: None, default_max_output: gateway.settings.max_output_default, accent };
+    let sending = Sending {
+        known: target.known(),
+        max_output: None,
+        default_max_output: gateway.settings.max_output_default,
+        accent,
+    };
     let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
-        Ok(body) => body,
+        Ok(sent) => {
+            operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            sent.body
+        }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
     let measures = operation.ask.measures();

@@ -1,12 +1,12 @@
 //! A client's request, read as far as routing needs it.
 //!
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
-//! (`splice`); for another it is translated, and a field without counterpart is refused or stands on the list of what
-//! may be left out (`hub`).
+//! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod scan;
 mod splice;
 mod weigh;
+mod system;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,6 +14,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{Value, check, quote};
+use super::known::Known;
+use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
@@ -49,9 +51,20 @@ pub struct AskMeasures {
     pub wants_json: bool,
 }
 
+/// A request as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The body.
+    pub body: Bytes,
+    /// The names of what was left out of it, as the client calls them.
+    pub left_out: Vec<String>,
+}
+
 /// How a request is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sending {
+pub struct Sending<'k> {
+    /// What is known of the model.
+    pub known: &'k Known,
     /// The most tokens of output that policy allows; a lower limit of the client stays.
     pub max_output: Option<u64>,
     /// The limit for a provider that demands one, where the client names none.
@@ -71,13 +84,14 @@ pub enum Accent {
     Mistral,
 }
 
-impl Default for Sending {
+impl Default for Sending<'_> {
     fn default() -> Self {
-        Self { max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
+        const NOTHING: &Known = &Known::NOTHING;
+        Self { known: NOTHING, max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
     }
 }
 
-impl Sending {
+impl Sending<'_> {
     /// Gives the limit to send, of what the client allows and what policy allows.
     pub(super) fn limit(&self, asked: Option<u64>) -> Option<u64> {
         match (asked, self.max_output) {
@@ -195,24 +209,30 @@ impl Ask {
             .collect()
     }
 
-    /// Gives the body to send to a provider that speaks `to`, for its model `model`.
-    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending) -> Result<Bytes, WireError> {
-        if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
+    /// Gives the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
+    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
+        let notes = Notes::default();
+        let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
+        let body = if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
-            return Ok(chat::mistral::write(self.root(), model, limit).into());
-        }
-        if to == self.dialect {
-            return Ok(splice::splice(&self.body, &self.scan, to, model, sending));
-        }
-        if !self.dialect.reaches(to) {
+            chat::mistral::write(self.root(), model, limit, reader)?.into()
+        } else if to == self.dialect {
+            splice::splice(&self.body, &self.scan, model, sending, reader)
+        } else if self.dialect.reaches(to) {
+            translate::request(self.root(), model, sending, reader)?
+        } else {
             return Err(WireError::Unsupported { from: self.dialect, to });
-        }
-        translate::request(self.dialect, self.root(), to, model, sending)
+        };
+        Ok(Sent { body, left_out: notes.into_names() })
     }
 
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.
     pub(super) fn tool_kinds(&self) -> ToolKinds {
-        if self.scan.has_other_tools { ToolKinds::of(self.dialect, self.root()) } else { ToolKinds::default() }
+        if self.scan.has_other_tools {
+            ToolKinds::of(self.dialect, self.root())
+        } else {
+            ToolKinds::default()
+        }
     }
 
     /// Gives the whole body as a value.
