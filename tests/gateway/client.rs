@@ -254,6 +254,9 @@ impl Line {
     }
 
     fn body(&mut self, head: &Head) -> (Vec<u8>, bool) {
+        if head.status == 204 {
+            return (Vec::new(), true);
+        }
         if head.get("transfer-encoding").is_some() {
             let mut body = Vec::new();
             loop {

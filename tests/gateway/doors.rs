@@ -248,16 +248,17 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
     front.settle();
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+// The beginning of a head that never ends.
+const HEADERS: &[u8] = &[0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
+
 #[test]
 fn http2_that_asks_for_nothing_is_closed() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nheader-seconds = 1");
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // The beginning of a head that never ends.
-    const HEADERS: &[u8] = &[0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
     let beginnings: [&[&[u8]]; 3] = [&[&PREFACE[..18]], &[PREFACE, SETTINGS], &[PREFACE, SETTINGS, HEADERS]];
     std::thread::scope(|scope| {
         for beginning in beginnings {

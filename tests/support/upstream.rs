@@ -4,8 +4,6 @@
 //! usage, break off. What it keeps (requests, tokens told, how each answer ended, open connections) is the truth that a
 //! ledger is compared with. It runs on a thread of its own, so tests wait on it without a runtime.
 
-#![expect(dead_code, reason = "each test target uses its own part of the harness")]
-
 pub(crate) mod upstream_dialect;
 mod upstream_peer;
 pub(crate) mod upstream_script;

@@ -76,6 +76,8 @@ pub(super) fn bytes(value: Value<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -90,7 +92,7 @@ mod tests {
                     escaped.push(c);
                 } else {
                     for unit in c.encode_utf16(&mut [0; 2]) {
-                        escaped.push_str(&format!("\\u{unit:04x}"));
+                        let _ = write!(escaped, "\\u{unit:04x}");
                     }
                 }
             }
