@@ -119,6 +119,10 @@ pub(super) async fn attempt(
             let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            if let Some(fault) = &answer.fault {
+                let used = Some((usage, write_ttl, estimated));
+                return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+            }
             report(operation, permit, Status::Ok, Some(&usage), None);
             Attempted {
                 called: Called {
@@ -136,13 +140,7 @@ pub(super) async fn attempt(
         }
         Err(error) => {
             let mut api = error.to_api();
-            let status = match &error {
-                wire::WireError::Upstream(error) => match told(error) {
-                    Status::Ok => Status::ServerError,
-                    status => status,
-                },
-                _ => Status::ServerError,
-            };
+            let status = unfit(&error);
             if api.status < 400 {
                 api.status = 502;
             }
@@ -160,6 +158,17 @@ pub(super) async fn watched<T>(
     step: impl Future<Output = T>,
 ) -> Option<T> {
     audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
+}
+
+/// Gives the status of a call whose answer under a good HTTP status is none.
+pub(super) fn unfit(error: &wire::WireError) -> Status {
+    match error {
+        wire::WireError::Upstream(error) => match told(error) {
+            Status::Ok => Status::ServerError,
+            status => status,
+        },
+        _ => Status::ServerError,
+    }
 }
 
 /// Starts the account of a call to a target.
