@@ -73,7 +73,8 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     }
 }
 
-fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
+/// Hands those of a client's headers on that a provider understands.
+pub(super) fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
     if from.is_empty() {
         return;
     }

@@ -3,6 +3,8 @@
 //! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod foresee;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::reason::{reason, why_text};
-use crate::classifier::{Basis, Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, seen_leg};
@@ -247,20 +249,7 @@ impl Live {
 
     /// Takes a request in and says where it goes.
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
-        let prompt = (!arriving.prompt.is_empty()).then_some(&*arriving.prompt);
-        let opinion = self.classifier.classify(prompt, &arriving.measures);
-        let mut operation = Operation {
-            turn: arriving.measures.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
-            class: arriving.measures.task.unwrap_or(opinion.class),
-            pinned: arriving.pinned,
-            ..Operation::default()
-        };
-        let source = match opinion.basis {
-            Basis::Text => ConfidenceSource::Text,
-            Basis::Measures => ConfidenceSource::Measures,
-            Basis::NoSignal => ConfidenceSource::None,
-        };
-        operation.set_confidence(opinion.confidence, source);
+        let mut operation = self.judged(&arriving);
         let mut inner = self.lock();
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
