@@ -13,6 +13,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{Value, check, quote};
+use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
 
@@ -183,6 +184,11 @@ impl Ask {
             return Err(WireError::Unsupported { from: self.dialect, to });
         }
         translate::request(self.dialect, self.root(), to, model, sending)
+    }
+
+    /// Gives the functions that stand for tools of other kinds, for answers that were translated.
+    pub(super) fn tool_kinds(&self) -> ToolKinds {
+        if self.scan.has_other_tools { ToolKinds::of(self.dialect, self.root()) } else { ToolKinds::default() }
     }
 
     /// Gives the whole body as a value.

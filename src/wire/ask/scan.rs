@@ -27,6 +27,8 @@ pub(super) struct Scan {
     pub(super) ask: Option<Range<usize>>,
     pub(super) schema: Option<Range<usize>>,
     pub(super) user: Option<String>,
+    /// Whether tools are offered that are no functions.
+    pub(super) has_other_tools: bool,
     pub(super) measures: AskMeasures,
 }
 
@@ -107,7 +109,10 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "system" | "instructions" => prompt.bytes += len(value),
             "tools" | "functions" => {
                 prompt.bytes += len(value);
-                scan.measures.tools += u32::try_from(value.items().count()).unwrap_or(u32::MAX);
+                for tool in value.items() {
+                    scan.measures.tools = scan.measures.tools.saturating_add(1);
+                    scan.has_other_tools |= is_other_tool(tool);
+                }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
                 if let Some(name) = limits_of(dialect).iter().find(|name| **name == key) {
@@ -194,6 +199,7 @@ struct Prompt {
     ask: Option<Range<usize>>,
     before_ask: u64,
     has_images: bool,
+    brings_tools: bool,
 }
 
 impl Prompt {
@@ -230,6 +236,7 @@ impl Prompt {
                     _ => {}
                 }
             }
+            self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
@@ -281,12 +288,19 @@ impl Prompt {
 
     fn into(self, scan: &mut Scan) {
         scan.ask = self.ask;
+        scan.has_other_tools |= self.brings_tools;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
         measures.earlier_bytes = self.before_ask;
         measures.has_images = self.has_images;
     }
+}
+
+/// Says whether a tool is no function; its type stands first as a rule, so little of it is read.
+fn is_other_tool(tool: Value<'_>) -> bool {
+    let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
+    kind.is_some_and(|kind| kind != "function")
 }
 
 /// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.
