@@ -9,21 +9,21 @@ use super::reply::{Delta, Reply};
 use super::{Ask, Dialect, Sending, WireError, chat, gemini, messages, responses};
 use crate::record::usage::Counted;
 
-/// Puts a request into the provider's dialect.
+/// Puts a request into the dialect of the provider that `reader` reads it for.
 pub(super) fn request(
-    from: Dialect,
     root: Value<'_>,
-    to: Dialect,
     model: &str,
-    sending: &Sending,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
 ) -> Result<Bytes, WireError> {
-    let reader = Reader { to, accent: sending.accent };
-    let prompt = match from {
+    let (from, to) = (reader.from, reader.to);
+    let mut prompt = match from {
         Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
         Dialect::OpenAiResponses => responses::read_request::read(root, reader)?,
         Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
         Dialect::OpenAiEmbeddings | Dialect::Gemini => return Err(WireError::Unsupported { from, to }),
     };
+    prompt.obey(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,

@@ -117,6 +117,11 @@ impl Array<'_> {
         quote(self.item(), text);
     }
 
+    /// Writes a value that is JSON already.
+    pub(in crate::wire) fn raw(&mut self, json: &str) {
+        self.item().extend_from_slice(json.as_bytes());
+    }
+
     /// Writes an object.
     pub(in crate::wire) fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
         object(self.item(), fill);
