@@ -4,6 +4,7 @@
 //! (`splice`); for another it is translated, and a field without counterpart is refused or stands on the list of what
 //! may be left out (`hub`).
 
+mod gemini;
 mod scan;
 mod splice;
 

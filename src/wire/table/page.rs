@@ -75,6 +75,8 @@ fn kinds(page: &mut String, title: &str, kinds: &[Kind]) {
 fn is_own(from: Dialect, to: Target) -> bool {
     matches!(
         (from, to),
-        (Dialect::OpenAiChat, Target::Chat) | (Dialect::AnthropicMessages, Target::Messages)
+        (Dialect::OpenAiChat, Target::Chat)
+            | (Dialect::AnthropicMessages, Target::Messages)
+            | (Dialect::Gemini, Target::Gemini)
     )
 }
