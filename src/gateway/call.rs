@@ -47,10 +47,17 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
-    let sending =
-        Sending { max_output: None, default_max_output: gateway.settings.max_output_default, accent };
+    let sending = Sending {
+        known: target.known(),
+        max_output: None,
+        default_max_output: gateway.settings.max_output_default,
+        accent,
+    };
     let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
-        Ok(body) => body,
+        Ok(sent) => {
+            operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            sent.body
+        }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
     let measures = operation.ask.measures();
@@ -114,6 +121,7 @@ pub(super) async fn attempt(
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
+            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             report(operation, permit, Status::Ok, Some(&usage), None);
@@ -121,6 +129,7 @@ pub(super) async fn attempt(
                 called: Called {
                     usage,
                     write_ttl,
+                    terms,
                     estimated,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: answer.check,
@@ -212,6 +221,7 @@ pub(super) fn left(
     told: Option<(Option<Counted>, u64)>,
 ) -> Attempted {
     let (counted, delivered) = told.unwrap_or((None, 0));
+    let terms = counted.map(|counted| counted.terms).unwrap_or_default();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
@@ -219,6 +229,7 @@ pub(super) fn left(
         called: Called {
             usage,
             write_ttl,
+            terms,
             estimated: true,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),

@@ -174,6 +174,7 @@ pub(super) async fn relay(
         called: Called {
             usage,
             write_ttl,
+            terms: relay.usage().map(|counted| counted.terms).unwrap_or_default(),
             estimated,
             billed: billed(operation, leg.dispatch, relay.model()),
             ttft_ms: ttft,
@@ -234,6 +235,7 @@ async fn cut(
         called: Called {
             usage,
             write_ttl,
+            terms: relay.usage().map(|counted| counted.terms).unwrap_or_default(),
             // What was counted before the break may have been revised by what is missing.
             estimated: true,
             billed: billed(operation, leg.dispatch, relay.model()),

@@ -15,8 +15,8 @@ use super::reason::{reason, why_text};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
-use crate::outcome::{Observed, Operation, seen_leg};
-use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::outcome::{Observed, Operation, Seen, seen_leg};
+use crate::pricing::{Cost, PriceBook, PriceTable, Terms, Usage};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
@@ -136,6 +136,12 @@ pub struct Called {
     pub latency_ms: u32,
     /// To the first byte.
     pub ttft_ms: Option<u32>,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Arc<str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
     /// Whether anything about it was made up.
     pub simulated: bool,
 }
@@ -327,7 +333,8 @@ impl Live {
             check: call.check,
             assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
         };
-        let leg = seen_leg(&observed, pending.operation.at, inner.engine.prices());
+        let seen = Seen { call: &observed, terms: &call.terms };
+        let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
         pending.calls.push(call);
         if again {
             inner.engine.apply(Event::Retried { key: seq, leg });
@@ -523,6 +530,9 @@ impl Pending {
             status: call.status,
             error: Cow::Owned(call.error.clone()),
             check: call.check,
+            terms: record::some_terms(&call.terms),
+            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
+            gap_ms: call.gap_ms,
             ..Attempt::default()
         };
         let simulated = self.calls.iter().any(|call| call.simulated);

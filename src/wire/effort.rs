@@ -176,9 +176,15 @@ mod tests {
             assert_eq!(claude(model), want, "{model}");
         }
         assert!(
-            ["o3", "o4-mini", "gpt-5-mini", "openai/o1", "gpt-5.6-sol", "gpt-6.2-sol"].iter().all(|model| thinks_before_answering(model))
+            ["o3", "o4-mini", "gpt-5-mini", "openai/o1", "gpt-5.6-sol", "gpt-6.2-sol"]
+                .iter()
+                .all(|model| thinks_before_answering(model))
         );
-        assert!(!["gpt-4.1", "gpt-4o", "omni", "gpt-5-chat-latest", "gpt-oss-120b"].iter().any(|model| thinks_before_answering(model)));
+        assert!(
+            !["gpt-4.1", "gpt-4o", "omni", "gpt-5-chat-latest", "gpt-oss-120b"]
+                .iter()
+                .any(|model| thinks_before_answering(model))
+        );
         for (model, effort, want) in [
             ("o3", Effort::None, "low"),
             ("gpt-5", Effort::None, "minimal"),

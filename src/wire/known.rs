@@ -83,9 +83,8 @@ impl Known {
 impl Rule {
     fn holds<'a>(&self, to: Dialect, said: &impl Fn(&str) -> Option<Value<'a>>) -> bool {
         let is_there = |name: &String| said(name).is_some_and(|value| !value.is_null());
-        let effort = || {
-            said("reasoning_effort").or_else(|| said("reasoning")?.get("effort")).and_then(Value::text)
-        };
+        let effort =
+            || said("reasoning_effort").or_else(|| said("reasoning")?.get("effort")).and_then(Value::text);
         (self.dialects.is_empty() || self.dialects.contains(&to))
             && (self.with.is_empty() || self.with.iter().any(is_there))
             && match self.effort {
@@ -126,8 +125,12 @@ mod tests {
 
     #[test]
     fn a_rule_leaves_out_what_is_refused_and_nothing_else() {
-        let rule = Rule { members: names(&["temperature", "top_p"]), keep: Some("1".into()), ..Rule::default() };
-        assert_eq!(changed(rule.clone(), r#"{"temperature":0.2,"top_p":1.0}"#), [("temperature".into(), None)]);
+        let rule =
+            Rule { members: names(&["temperature", "top_p"]), keep: Some("1".into()), ..Rule::default() };
+        assert_eq!(
+            changed(rule.clone(), r#"{"temperature":0.2,"top_p":1.0}"#),
+            [("temperature".into(), None)]
+        );
         assert_eq!(changed(rule, r#"{"temperature":null,"seed":1}"#), []);
         let both = Rule { members: names(&["top_p"]), with: names(&["temperature"]), ..Rule::default() };
         assert_eq!(changed(both.clone(), r#"{"top_p":0.5}"#), []);

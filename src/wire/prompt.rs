@@ -67,9 +67,20 @@ pub(super) enum Piece<'a> {
     Text(Text<'a>),
     /// What the system says in the middle of the conversation; stands in a turn of the user's.
     System(Text<'a>),
-    Image { data: Data<'a>, detail: Option<Cow<'a, str>>, cache: Option<Value<'a>> },
-    File { data: Data<'a>, name: Option<Cow<'a, str>>, cache: Option<Value<'a>> },
-    Call { call: Call<'a>, cache: Option<Value<'a>> },
+    Image {
+        data: Data<'a>,
+        detail: Option<Cow<'a, str>>,
+        cache: Option<Value<'a>>,
+    },
+    File {
+        data: Data<'a>,
+        name: Option<Cow<'a, str>>,
+        cache: Option<Value<'a>>,
+    },
+    Call {
+        call: Call<'a>,
+        cache: Option<Value<'a>>,
+    },
     Result(Box<ToolResult<'a>>),
 }
 

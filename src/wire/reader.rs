@@ -79,7 +79,12 @@ impl<'n> Reader<'n> {
     }
 
     /// Says what becomes of a kind of tool or content: whether it is left out (which is noted), or refused.
-    pub(super) fn leaves_out(self, kinds: &[table::Kind], kind: &str, place: &str) -> Result<bool, WireError> {
+    pub(super) fn leaves_out(
+        self,
+        kinds: &[table::Kind],
+        kind: &str,
+        place: &str,
+    ) -> Result<bool, WireError> {
         match kinds.iter().find(|known| known.is(kind)).map(|known| known.fate) {
             Some(Fate::LeftOut) => {
                 let at = place.find('[').and_then(|at| place.get(..at)).unwrap_or(place);
@@ -111,9 +116,8 @@ impl<'n> Reader<'n> {
         place: &str,
     ) -> Result<Call<'a>, WireError> {
         let text = arguments.trim();
-        let is_object = || {
-            text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok()
-        };
+        let is_object =
+            || text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
         if self.to != Dialect::OpenAiChat && !text.is_empty() && !is_object() {
             return Err(WireError::invalid(place, "has to be a JSON object, as text"));
         }
@@ -143,12 +147,12 @@ impl<'n> Reader<'n> {
     }
 
     /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
-    pub(super) fn finish(
+    pub(super) fn finish<'a>(
         self,
-        mut prompt: Prompt<'_>,
+        mut prompt: Prompt<'a>,
         member: &str,
         count: usize,
-    ) -> Result<Prompt<'_>, WireError> {
+    ) -> Result<Prompt<'a>, WireError> {
         match &prompt.choice {
             Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
                 return self.refuse("tool_choice");

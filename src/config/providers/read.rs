@@ -363,7 +363,8 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
     for known in all.iter().filter(|known| known.provider.enabled != Some(false)) {
         providers.push(finish(known, &shared)?);
     }
-    Ok(ProvidersSpec { providers, simulated: simulation(&simulated) })
+    let parameters = crate::config::parameters::builtin()?;
+    Ok(ProvidersSpec { providers, simulated: simulation(&simulated), parameters })
 }
 
 fn lay(over: Provider, below: &Provider) -> Provider {

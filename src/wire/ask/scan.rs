@@ -29,7 +29,19 @@ pub(super) struct Scan {
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
     pub(super) has_other_tools: bool,
+    /// Whether a message of Anthropic's dialect has the role `system`.
+    pub(super) has_system_turns: bool,
+    /// Every top-level member, in its order.
+    pub(super) members: Vec<Member>,
     pub(super) measures: AskMeasures,
+}
+
+/// Where a member stands in the body.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// Its name, quotes included.
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
 }
 
 /// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
@@ -62,9 +74,13 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let mut seen = 0u32;
     let mut has_model = false;
     let mut prompts = 1;
-    for (key, value) in root.members() {
+    scan.members.reserve(16);
+    let mut members = root.members();
+    while let Some((key, value)) = members.next() {
         let key = &*key;
-        scan.end = value.span_in(body).end;
+        let span = value.span_in(body);
+        scan.end = span.end;
+        scan.members.push(Member { key: members.key().span_in(body), value: span });
         if let Some(place) = READ.iter().position(|read| *read == key) {
             if seen & (1 << place) != 0 {
                 return Err(WireError::invalid(key, "given twice; give it once"));
@@ -209,6 +225,7 @@ struct Prompt {
     before_ask: u64,
     has_images: bool,
     brings_tools: bool,
+    has_system: bool,
 }
 
 impl Prompt {
@@ -246,6 +263,7 @@ impl Prompt {
                 }
             }
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            self.has_system |= dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
@@ -298,6 +316,7 @@ impl Prompt {
     fn into(self, scan: &mut Scan) {
         scan.ask = self.ask;
         scan.has_other_tools |= self.brings_tools;
+        scan.has_system_turns = self.has_system;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);

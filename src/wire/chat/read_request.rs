@@ -151,7 +151,11 @@ fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -
     Ok(())
 }
 
-fn pieces<'a>(content: Option<Value<'a>>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>, WireError> {
+fn pieces<'a>(
+    content: Option<Value<'a>>,
+    place: &str,
+    reader: Reader<'_>,
+) -> Result<Vec<Piece<'a>>, WireError> {
     let Some(content) = content else { return Ok(Vec::new()) };
     if content.is_text() {
         let text = content

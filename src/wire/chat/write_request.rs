@@ -210,7 +210,7 @@ fn tool_result<'p, 'a>(
 }
 
 /// Gives an id of a call that the provider takes.
-fn call_id(id: &str, reader: Reader<'_>) -> Cow<'_, str> {
+fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.accent {
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
@@ -249,12 +249,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), 
     Ok(())
 }
 
-fn assistant(
-    a: &mut Array<'_>,
-    turn: &Turn<'_>,
-    is_last: bool,
-    reader: Reader<'_>,
-) -> Result<(), WireError> {
+fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<(), WireError> {
     let mut text = String::new();
     let mut calls = Vec::new();
     for part in &turn.parts {

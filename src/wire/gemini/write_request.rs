@@ -5,9 +5,7 @@
 
 use crate::wire::effort::{Effort, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
-use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, reminder,
-};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, reminder};
 use crate::wire::{Sending, WireError};
 
 /// Stands for the signature of a thought that another model had, as Google's documents ask for it.
@@ -159,13 +157,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
     });
 }
 
-fn settings(
-    o: &mut Object<'_>,
-    prompt: &Prompt<'_>,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) {
+fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Sending<'_>, reader: Reader<'_>) {
     if let Some(limit) = sending.limit(prompt.max_output) {
         o.number("maxOutputTokens", limit);
     }

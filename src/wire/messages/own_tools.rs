@@ -46,10 +46,20 @@ mod tests {
 
     #[test]
     fn a_tool_is_known_whatever_its_date() {
-        assert!(["bash_20241022", "bash_20250124", "memory_20250818"].iter().all(|kind| own_tool(kind).is_some()));
-        assert!(["bash", "bash_", "bash_code_execution", "web_search_20250305"].iter().all(|kind| own_tool(kind).is_none()));
+        assert!(
+            ["bash_20241022", "bash_20250124", "memory_20250818"].iter().all(|kind| own_tool(kind).is_some())
+        );
+        assert!(
+            ["bash", "bash_", "bash_code_execution", "web_search_20250305"]
+                .iter()
+                .all(|kind| own_tool(kind).is_none())
+        );
         for tool in [BASH, EDITOR, MEMORY, COMPUTER] {
-            assert!(serde_json::from_str::<serde_json::Value>(tool.parameters).is_ok(), "{}", tool.description);
+            assert!(
+                serde_json::from_str::<serde_json::Value>(tool.parameters).is_ok(),
+                "{}",
+                tool.description
+            );
         }
     }
 }

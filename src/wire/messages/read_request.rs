@@ -161,8 +161,12 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         Some("search_result") => {
             let title = block.text_of("title").unwrap_or_default();
             let source = block.text_of("source").unwrap_or_default();
-            let texts: Vec<_> =
-                block.get("content").into_iter().flat_map(Value::items).filter_map(|part| part.text_of("text")).collect();
+            let texts: Vec<_> = block
+                .get("content")
+                .into_iter()
+                .flat_map(Value::items)
+                .filter_map(|part| part.text_of("text"))
+                .collect();
             let text = Cow::Owned(format!("{title} ({source})\n{}", texts.join("\n")));
             Piece::Text(Text { text, cache })
         }

@@ -97,7 +97,9 @@ fn split<'p, 'a>(turn: &'p Turn<'a>, takes_system: bool) -> (&'p [Piece<'a>], &'
     let after = turn.parts.iter().rev().take_while(|piece| is_system(piece)).count();
     let at = turn.parts.len() - after;
     match turn.parts.split_at_checked(at) {
-        Some((said, after)) if takes_system && said.iter().any(|piece| is_sent(piece) && !is_system(piece)) => {
+        Some((said, after))
+            if takes_system && said.iter().any(|piece| is_sent(piece) && !is_system(piece)) =>
+        {
             (said, after)
         }
         _ => (turn.parts.as_slice(), &[]),
@@ -270,13 +272,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
-fn thinking_and_format(
-    o: &mut Object<'_>,
-    prompt: &Prompt<'_>,
-    model: &str,
-    most: u64,
-    reader: Reader<'_>,
-) {
+fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, most: u64, reader: Reader<'_>) {
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
     match (effort.filter(|_| may_think(prompt)), claude(model)) {

@@ -207,7 +207,9 @@ fn read_item<'a>(
             prompt.say(false, vec![Piece::Call { call, cache: None }]);
         }
         // One that OpenAI executed brought tools, no result.
-        "tool_search_call" | "tool_search_output" if item.text_of("execution").as_deref() != Some("client") => {
+        "tool_search_call" | "tool_search_output"
+            if item.text_of("execution").as_deref() != Some("client") =>
+        {
             brought(item, place, reader, prompt)?;
         }
         "custom_tool_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "tool_search_call" => {
@@ -216,8 +218,12 @@ fn read_item<'a>(
             let call = reader.call(call_id()?, name.into(), arguments, &format!("{place}.arguments"))?;
             prompt.say(false, vec![Piece::Call { call, cache: None }]);
         }
-        "function_call_output" | "custom_tool_call_output" | "local_shell_call_output"
-        | "shell_call_output" | "apply_patch_call_output" | "tool_search_output" => {
+        "function_call_output"
+        | "custom_tool_call_output"
+        | "local_shell_call_output"
+        | "shell_call_output"
+        | "apply_patch_call_output"
+        | "tool_search_output" => {
             let call = call_id()?;
             reader.answered(prompt, &call, &format!("{place}.call_id"))?;
             brought(item, place, reader, prompt)?;

@@ -117,7 +117,9 @@ impl Kind {
     /// Says whether it is the kind of that name.
     pub(super) fn is(&self, name: &str) -> bool {
         match self.kind.strip_suffix('*') {
-            Some(start) => name.strip_prefix(start).is_some_and(|date| date.starts_with(|c: char| c.is_ascii_digit())),
+            Some(start) => {
+                name.strip_prefix(start).is_some_and(|date| date.starts_with(|c: char| c.is_ascii_digit()))
+            }
             None => self.kind == name,
         }
     }
