@@ -41,7 +41,8 @@ pub(crate) fn ask(data: &[u8]) {
     let Ok(ask) = Ask::read(dialect, Bytes::copy_from_slice(body)) else { return };
     let _ = (ask.measures(), ask.ask_text(), ask.user());
     for to in Dialect::ALL {
-        let Ok(Sent { body: sent, .. }) = ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
+        let Ok(Sent { body: sent, .. }) =
+            ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
         else {
             continue;
         };

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{Ask, Dialect, Finish, WireError, calls, chat, faults, gemini, messages, responses, translate};
+use super::{
+    Ask, Dialect, Finish, WireError, calls, chat, completions, faults, gemini, messages, responses, translate,
+};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -70,6 +72,7 @@ pub(super) fn read<'a>(
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
         Dialect::Gemini => gemini::answer::read(root),
+        Dialect::OpenAiCompletions => completions::answer::read(root),
     };
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));

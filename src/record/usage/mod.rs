@@ -150,10 +150,8 @@ impl Parts {
 
 /// Gives the usage of an attempt that ended so, where the log may have none: a call refused at the door used nothing.
 pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
-    let refused = matches!(
-        status,
-        Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError
-    );
+    let refused =
+        matches!(status, Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError);
     if refused && !counted.usage.is_known() {
         return Counted::NOTHING;
     }

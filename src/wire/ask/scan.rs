@@ -63,10 +63,6 @@ const READ: [&str; 16] = [
 
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
-    if dialect == Dialect::Gemini {
-        let what = "requests in Gemini's form are not taken; use that of OpenAI or Anthropic";
-        return Err(WireError::invalid("the path", what));
-    }
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -74,6 +70,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let mut prompt = Prompt::default();
     let mut seen = 0u32;
     let mut has_model = false;
+    let mut prompts = 1;
     scan.members.reserve(16);
     let mut members = root.members();
     while let Some((key, value)) = members.next() {
@@ -119,6 +116,10 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 }
             }
             "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body),
+            "prompt" if dialect == Dialect::OpenAiCompletions => {
+                prompt.sole(value, body);
+                prompts = prompts_of(value);
+            }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
                 prompt.bytes += weigh::bytes(value);
@@ -137,7 +138,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     scan.measures.max_output = Some(now.min(limit));
                 }
             }
-            "n" if dialect == Dialect::OpenAiChat => {
+            "n" if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) => {
                 let n = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
                 scan.measures.choices =
                     n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
@@ -158,6 +159,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let wanted = match dialect {
         Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("messages"),
         Dialect::OpenAiEmbeddings => Some("input"),
+        Dialect::OpenAiCompletions => Some("prompt"),
         // A response may build on an earlier one and say nothing new.
         Dialect::OpenAiResponses | Dialect::Gemini => None,
     };
@@ -167,7 +169,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::invalid(wanted, "is missing"));
     }
     prompt.into(&mut scan);
+    scan.measures.choices = scan.measures.choices.saturating_mul(prompts);
     Ok(scan)
+}
+
+/// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
+fn prompts_of(value: Value<'_>) -> u32 {
+    let each = value.items().filter(|item| item.is_text() || item.is_array()).count();
+    u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
 /// Gives the keys under which a dialect states the most tokens of output.
@@ -175,7 +184,7 @@ pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
         Dialect::OpenAiResponses => &["max_output_tokens"],
-        Dialect::AnthropicMessages => &["max_tokens"],
+        Dialect::AnthropicMessages | Dialect::OpenAiCompletions => &["max_tokens"],
         Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
     }
 }
@@ -328,7 +337,12 @@ fn is_reminder(part: Value<'_>) -> bool {
 }
 
 fn is_text_part(part: Value<'_>) -> bool {
-    matches!(part.text_of("type").as_deref(), Some("text" | "input_text"))
+    let mut kinds = part.members().filter(|(key, _)| key == "type");
+    match kinds.next() {
+        Some((_, kind)) => matches!(kind.text().as_deref(), Some("text" | "input_text")),
+        // Gemini's parts have no type.
+        None => part.get("text").is_some_and(Value::is_text),
+    }
 }
 
 /// Gives the text of a message's content: a string, or its text parts, one a line.
