@@ -23,7 +23,7 @@ mod sse;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer};
+pub use answer::{Answer, answer, used};
 pub use ask::{Accent, Ask, AskMeasures, Sending};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};

@@ -218,8 +218,9 @@ impl Relay {
         if std::mem::replace(&mut self.story.is_closed, true) {
             return;
         }
+        let usage = self.usage();
         match &mut self.sink {
-            Some(sink) => sink.close(self.source.usage(), out),
+            Some(sink) => sink.close(usage, out),
             None => match self.client {
                 Dialect::OpenAiChat => out.extend_from_slice(b"data: [DONE]\n\n"),
                 Dialect::AnthropicMessages => {
@@ -255,7 +256,7 @@ impl Relay {
     /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
-        self.source.usage()
+        Some(self.source.usage()?.believed(self.story.delivered_bytes))
     }
 
     /// Gives what was delivered so far, arguments of calls included; of a very long answer the first MiB.

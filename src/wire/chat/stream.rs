@@ -32,22 +32,22 @@ impl Source {
             return Ok(Seen::End);
         }
         let root = event.json()?;
-        let (mut id, mut model, mut choices, mut usage) = (None, None, None, None);
+        let (mut id, mut model, mut choices, mut usage, mut groq) = (None, None, None, None, None);
         for (key, value) in root.members() {
             match &*key {
                 "id" => id = value.text(),
                 "model" => model = value.text(),
                 "choices" => choices = Some(value),
                 "usage" if value.is_object() => usage = Some(value),
+                "x_groq" => groq = value.get("usage").filter(|value| value.is_object()),
                 "error" if !value.is_null() => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, &event.data)));
                 }
                 _ => {}
             }
         }
-        if let Some(said) = usage.and_then(block::<OpenAiUsage>) {
-            self.usage.get_or_insert_default().absorb(&said);
-        }
+        self.absorb(usage);
+        self.absorb(groq);
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
         let mut is_empty = true;
         for choice in choices.into_iter().flat_map(Value::items) {
@@ -55,6 +55,13 @@ impl Source {
             self.choice(choice, tell);
         }
         Ok(if is_empty && usage.is_some() { Seen::UsageOnly } else { Seen::Some })
+    }
+
+    /// Takes over a usage block, wherever in an event it stands.
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
     }
 
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
@@ -69,6 +76,7 @@ impl Source {
                 }
             }
         }
+        self.absorb(choice.get("usage"));
         if let Some(word) = choice.text_of("finish_reason") {
             tell(Delta::Finish { finish: finish_from(&word), stop: None });
         }
