@@ -120,7 +120,7 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     let bytes = background::settled(operation, dispatch, &target, bytes).await;
-    match wire::answer(dialect, &operation.ask, bytes) {
+    match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
             let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
@@ -151,7 +151,11 @@ pub(super) async fn attempt(
             if api.status < 400 {
                 api.status = 502;
             }
-            lost(operation, dispatch, &target, permit, status, api, None)
+            // An answer that failed on the way is billed for what it says it took.
+            let prompt = measures.estimated_prompt_tokens;
+            let told =
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+            lost(operation, dispatch, &target, permit, status, api, told)
         }
     }
 }

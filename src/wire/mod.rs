@@ -32,7 +32,7 @@ mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer};
+pub use answer::{Answer, answer, used};
 pub use ask::{Accent, Ask, AskMeasures, Sending, Sent};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
