@@ -523,6 +523,7 @@ fn tier() -> impl Strategy<Value = Tier> {
             write_1h,
             output,
             reasoning,
+            ..Tier::default()
         },
     )
 }
@@ -538,7 +539,13 @@ fn model() -> impl Strategy<Value = ModelPrices> {
     let moment = proptest::option::of((0i64..4_102_444_800_000_000).prop_map(Instant));
     let row = (any_rates(), proptest::option::of(any_rates()), text());
     let rows = proptest::collection::btree_map(moment, row, 0..4).prop_map(|rows| {
-        let row = |(from, (standard, batch, source))| PriceRow { from, standard, batch, source };
+        let row = |(from, (standard, batch, source))| PriceRow {
+            from,
+            standard,
+            batch,
+            source,
+            ..PriceRow::default()
+        };
         rows.into_iter().map(row).collect::<Vec<_>>()
     });
     let number = || proptest::option::of(any::<u64>());

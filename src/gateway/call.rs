@@ -8,10 +8,10 @@ use std::time::Instant as Moment;
 
 use tokio::time::Instant as Clock;
 
+use super::audience::Audience;
 use super::estimate;
-use super::operation::{Attempted, Client, Operation, Outcome, millis, not_made};
+use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
-use crate::config::gateway::OnDisconnect;
 use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -28,7 +28,7 @@ const ERROR_BODY: usize = 256 * 1024;
 pub(super) async fn attempt(
     operation: &mut Operation,
     dispatch: &Dispatch,
-    client: &mut Option<Client>,
+    audience: &mut Audience,
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
@@ -89,7 +89,7 @@ pub(super) async fn attempt(
         };
         tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
     };
-    let Some(sent) = watched(operation, client, sending).await else {
+    let Some(sent) = watched(operation, dispatch, audience, sending).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let reply = match sent {
@@ -100,11 +100,12 @@ pub(super) async fn attempt(
         return declined(operation, dispatch, &target, permit, dialect, reply).await;
     }
     if operation.ask.stream() {
+        audience.provider_began();
         let leg = stream::Leg { dispatch, target: &target, dialect, started };
-        return stream::relay(operation, leg, permit, reply, client).await;
+        return stream::relay(operation, leg, permit, reply, audience).await;
     }
     let limit = gateway.settings.limits.answer;
-    let Some(whole) = watched(operation, client, reply.whole(limit)).await else {
+    let Some(whole) = watched(operation, dispatch, audience, reply.whole(limit)).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
@@ -114,6 +115,7 @@ pub(super) async fn attempt(
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
+            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             report(operation, permit, Status::Ok, Some(&usage), None);
@@ -121,6 +123,7 @@ pub(super) async fn attempt(
                 called: Called {
                     usage,
                     write_ttl,
+                    terms,
                     estimated,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: answer.check,
@@ -144,21 +147,15 @@ pub(super) async fn attempt(
     }
 }
 
-/// Awaits a step of a call; `None` where the client left and policy says that nobody waits for it then.
+/// Awaits a step of a call while the client is kept waiting in good order; `None` where it left and policy says that
+/// nobody waits for the step then.
 pub(super) async fn watched<T>(
     operation: &Operation,
-    client: &mut Option<Client>,
+    dispatch: &Dispatch,
+    audience: &mut Audience,
     step: impl Future<Output = T>,
 ) -> Option<T> {
-    let cancels = operation.gateway.settings.on_disconnect == OnDisconnect::Cancel;
-    match client {
-        Some(client) if cancels => tokio::select! {
-            biased;
-            done = step => Some(done),
-            () = client.closed() => None,
-        },
-        _ => Some(step.await),
-    }
+    audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
 }
 
 /// Starts the account of a call to a target.
@@ -212,6 +209,7 @@ pub(super) fn left(
     told: Option<(Option<Counted>, u64)>,
 ) -> Attempted {
     let (counted, delivered) = told.unwrap_or((None, 0));
+    let terms = counted.map(|counted| counted.terms).unwrap_or_default();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
@@ -219,6 +217,7 @@ pub(super) fn left(
         called: Called {
             usage,
             write_ttl,
+            terms,
             estimated: true,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),
@@ -237,23 +236,10 @@ fn broken(
     permit: Permit,
     error: &CallError,
 ) -> Attempted {
-    let status = error.status();
-    let kind = if status == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
-    let mut api = ApiError::new(kind, error.to_string());
+    let api = ApiError::new(error.kind(), error.to_string());
     // No connection, no bill; anything later may have been worked on.
-    let untouched = matches!(
-        error,
-        CallError::Connect { .. }
-            | CallError::Tls { .. }
-            | CallError::Unsupported { .. }
-            | CallError::Setup { .. }
-    );
-    if untouched {
-        api.kind = ErrorKind::Server;
-        api.status = ErrorKind::Server.status();
-    }
-    let usage = untouched.then_some((Usage::NONE, WriteTtl::Reported, false));
-    lost(operation, dispatch, target, permit, status, api, usage)
+    let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    lost(operation, dispatch, target, permit, error.status(), api, usage)
 }
 
 /// Ends a call that failed before the client had anything.

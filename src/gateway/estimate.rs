@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn what_was_told_stays_and_what_was_not_is_marked() {
         let told = Usage { input: Count::new(12).unwrap(), output: Count::ZERO, ..Usage::NONE };
-        let counted = Counted { usage: told, write_ttl: WriteTtl::Reported };
+        let counted = Counted { usage: told, ..Counted::NOTHING };
         assert_eq!(complete(Some(counted), 99, 99), (told, WriteTtl::Reported, false));
         let half = Counted { usage: Usage { output: Count::UNKNOWN, ..told }, ..counted };
         let (usage, _, estimated) = complete(Some(half), 99, 7);

@@ -35,6 +35,14 @@ pub(super) const LEDGER: HeaderName = HeaderName::from_static("pointsman-ledger"
 /// That the answer is made up.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
 
+/// How tokens were counted that nobody was to answer: by the provider, or as an estimate.
+pub(super) const COUNT: HeaderName = HeaderName::from_static("pointsman-count");
+
+/// The headers of an answer that a web page may read.
+pub(super) const EXPOSED: &str = "pointsman-operation, pointsman-model, pointsman-rung, pointsman-route, \
+     pointsman-reason, pointsman-cost-usd, pointsman-cost-kind, pointsman-policy, pointsman-attempts, pointsman-ledger, \
+     pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
+
 /// Who pays for a request and what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags {
@@ -114,6 +122,16 @@ mod tests {
         let tags = Tags::read(&headers, &caller(""), Some("u\u{1b}[2J1"));
         assert_eq!((&*tags.team, &*tags.user), ("payments", "u[2J1"));
         assert_eq!(tags.task, Some(TaskClass::Code));
+    }
+
+    #[test]
+    fn a_page_may_read_every_header_of_ours() {
+        for name in [
+            OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, SIMULATED,
+            COUNT,
+        ] {
+            assert!(EXPOSED.split(", ").any(|exposed| exposed == name), "{name}");
+        }
     }
 
     #[test]

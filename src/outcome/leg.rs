@@ -1,7 +1,7 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
-use super::{Evidence, Observed, Profiles};
-use crate::pricing::{Cost, PriceTable, Unpriced, Usage, charge};
+use super::{Evidence, Profiles, Seen};
+use crate::pricing::{Cost, PriceTable, Unpriced, Usage, bill, charge};
 use crate::routing::{Check, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
@@ -36,11 +36,12 @@ pub struct Outlook<'a> {
 }
 
 /// Writes an observed call as a leg, billed at its own model.
-pub fn seen_leg(seen: &Observed, at: Instant, prices: &PriceTable) -> Leg {
+pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
+    let Seen { call: seen, terms } = seen;
     let cost = if seen.model.is_some() {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
-        charge(&seen.usage, prices.rates(billed, at))
-    } else if seen.usage == Usage::NONE {
+        bill(&seen.usage, terms, prices.row(billed, at))
+    } else if seen.usage == Usage::NONE && terms.is_none() {
         Cost::Known(Pico::ZERO)
     } else {
         Cost::Unknown(Unpriced::NoModel)

@@ -19,6 +19,74 @@ pub struct Tier {
     pub output: PicoPerMillion,
     /// Reasoning tokens where they have a price of their own.
     pub reasoning: Option<PicoPerMillion>,
+    /// Prompt tokens of sound.
+    pub audio_input: Option<PicoPerMillion>,
+    /// Prompt tokens of sound that were read from cache.
+    pub audio_cached: Option<PicoPerMillion>,
+    /// Answer tokens of sound.
+    pub audio_output: Option<PicoPerMillion>,
+    /// Prompt tokens of pictures; absent means "billed as input".
+    pub image_input: Option<PicoPerMillion>,
+    /// Answer tokens of pictures.
+    pub image_output: Option<PicoPerMillion>,
+}
+
+impl Tier {
+    /// The names of its prices, in the order in which logs and ledgers write them.
+    pub const PRICES: [&'static str; 11] = [
+        "input",
+        "cache_read",
+        "write_5m",
+        "write_1h",
+        "output",
+        "reasoning",
+        "audio_input",
+        "audio_cached",
+        "audio_output",
+        "image_input",
+        "image_output",
+    ];
+
+    /// Gives every price that there is, with its name.
+    pub fn prices(&self) -> impl Iterator<Item = (&'static str, PicoPerMillion)> {
+        let prices = [
+            Some(self.input),
+            self.cache_read,
+            self.write_5m,
+            self.write_1h,
+            Some(self.output),
+            self.reasoning,
+            self.audio_input,
+            self.audio_cached,
+            self.audio_output,
+            self.image_input,
+            self.image_output,
+        ];
+        Self::PRICES.into_iter().zip(prices).filter_map(|(name, price)| Some((name, price?)))
+    }
+
+    /// Puts a tier together from prices by name.
+    ///
+    /// # Errors
+    /// What `price` says, or what `missing` makes of a price that has to be there.
+    pub fn build<E>(
+        price: impl Fn(&'static str) -> Result<Option<PicoPerMillion>, E>,
+        missing: impl Fn(&'static str) -> E,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            input: price("input")?.ok_or_else(|| missing("input"))?,
+            cache_read: price("cache_read")?,
+            write_5m: price("write_5m")?,
+            write_1h: price("write_1h")?,
+            output: price("output")?.ok_or_else(|| missing("output"))?,
+            reasoning: price("reasoning")?,
+            audio_input: price("audio_input")?,
+            audio_cached: price("audio_cached")?,
+            audio_output: price("audio_output")?,
+            image_input: price("image_input")?,
+            image_output: price("image_output")?,
+        })
+    }
 }
 
 /// Prices of one service class: a base tier and dearer (or cheaper) tiers for long prompts.
@@ -48,8 +116,26 @@ pub struct PriceRow {
     pub standard: Rates,
     /// Rates of the batch service, where offered.
     pub batch: Option<Rates>,
+    /// Rates of other service tiers by name: `flex`, `priority`, `fast`.
+    pub tiers: BTreeMap<String, Rates>,
+    /// Prices of meters by name, each for a million: `web_search`.
+    pub meters: BTreeMap<String, PicoPerMillion>,
+    /// What the price of tokens is multiplied by, in thousandths, where a meter of that name is told: `region:us`.
+    pub factors: BTreeMap<String, u32>,
     /// Where the price was read, for people.
     pub source: Option<String>,
+}
+
+/// Reads a factor like `1.1` in thousandths; `None` where it is none that can be held exactly.
+pub fn thousandths(text: &str) -> Option<u32> {
+    let price = PicoPerMillion::from_usd_per_million(text).ok()?.0;
+    const ONE: i64 = 1_000_000_000_000 / 1000;
+    (price > 0 && price % ONE == 0).then(|| u32::try_from(price / ONE).ok()).flatten()
+}
+
+/// Writes a factor held in thousandths.
+pub fn as_factor(thousandths: u32) -> String {
+    PicoPerMillion(i64::from(thousandths) * 1_000_000_000).usd_per_million()
 }
 
 /// All prices of one model over time, and what is known about it besides.

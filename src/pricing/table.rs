@@ -34,14 +34,17 @@ impl PriceTable {
         self.rows.is_empty()
     }
 
-    /// Gives the rates of a model at a moment.
+    /// Gives the ordinary rates of a model at a moment.
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
+        self.row(model, at).map(|row| &row.standard)
+    }
+
+    /// Gives the prices of a model at a moment, those of every service tier and meter.
+    pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         let rows = self.rows.get(model.index()?)?;
         match rows.as_slice() {
-            [only] if only.from.is_none() => Some(&only.standard),
-            rows => {
-                rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)).map(|row| &row.standard)
-            }
+            [only] if only.from.is_none() => Some(only),
+            rows => rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)),
         }
     }
 

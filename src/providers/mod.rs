@@ -4,6 +4,7 @@
 //! each permit is accounted for once, also when it is dropped half-way; nothing here tries a call twice; no key appears
 //! in an error, a `Debug` form or a message. PROVIDERS.md explains the settings.
 
+mod beside;
 mod breaker;
 mod error;
 mod http;
@@ -36,6 +37,7 @@ use breaker::Phase;
 use names::Models;
 use provider::{Provider, Slot};
 
+pub use beside::Told;
 pub use error::{CallError, Cause, ProviderError, Refused};
 pub use permit::{Outcome, Permit};
 pub use reply::Reply;

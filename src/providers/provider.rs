@@ -13,6 +13,7 @@ use reqwest::{Client, Url};
 use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::beside::Catalogue;
 use super::breaker::Breaker;
 use super::error::{CallError, ProviderError};
 use super::limit::Limiter;
@@ -40,7 +41,9 @@ pub(crate) struct Provider {
     pub(crate) openai_headers: HeaderMap,
     /// The key, to keep it out of what the provider says.
     key: Option<SecretString>,
-    base: Option<Url>,
+    pub(crate) base: Option<Url>,
+    /// What it said of its models.
+    pub(super) catalogue: Catalogue,
     limiter: Arc<Limiter>,
     slots: Mutex<Slots>,
 }
@@ -157,6 +160,7 @@ impl Provider {
             to: format!("{}{host}", spec.name),
             limiter: Arc::new(Limiter::new(spec.limits, now)),
             client: OnceLock::new(),
+            catalogue: Catalogue::default(),
             slots: Mutex::default(),
             simulated,
             refusal,

@@ -9,9 +9,9 @@ pub enum Status {
     Ok,
     /// The provider refused for quota (HTTP 429).
     RateLimited,
-    /// The provider was overloaded or failed (5xx, 529).
+    /// The provider was overloaded or failed (5xx, 529), was not there, or hung up.
     ServerError,
-    /// No answer in time, or the connection broke.
+    /// No answer in time.
     Timeout,
     /// The request was refused as wrong (4xx but 429).
     Rejected,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::classifier::{Classifier, Measures, TaskClass};
-use crate::outcome::{Extra, ModelLabel, Observed, Operation};
+use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
 use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
@@ -94,8 +94,12 @@ impl Ingest {
         };
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
-        let plain =
-            earlier.is_empty() && record.labels.is_empty() && record.simulated.is_empty() && error.is_empty();
+        let has_particulars = record.attempts.iter().any(has_particulars);
+        let plain = earlier.is_empty()
+            && record.labels.is_empty()
+            && record.simulated.is_empty()
+            && error.is_empty()
+            && !has_particulars;
         let extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
             labels: record
@@ -109,6 +113,11 @@ impl Ingest {
                 .collect(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
+            particulars: if has_particulars {
+                record.attempts.iter().map(particulars).collect()
+            } else {
+                Vec::new()
+            },
         });
         (operation, extra)
     }
@@ -149,6 +158,18 @@ impl Ingest {
             let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
             *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
         }
+    }
+}
+
+fn has_particulars(attempt: &Attempt<'_>) -> bool {
+    attempt.terms.is_some() || attempt.gap_ms.is_some() || !attempt.left_out.is_empty()
+}
+
+fn particulars(attempt: &Attempt<'_>) -> Particulars {
+    Particulars {
+        terms: attempt.terms.as_deref().copied().unwrap_or_default(),
+        left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
+        gap: Millis::from_option(attempt.gap_ms),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod foresee;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::reason::{reason, why_text};
-use crate::classifier::{Basis, Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
-use crate::outcome::{Observed, Operation, seen_leg};
-use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::outcome::{Observed, Operation, Seen, seen_leg};
+use crate::pricing::{Cost, PriceBook, PriceTable, Terms, Usage};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
@@ -134,6 +136,12 @@ pub struct Called {
     pub latency_ms: u32,
     /// To the first byte.
     pub ttft_ms: Option<u32>,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Arc<str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
     /// Whether anything about it was made up.
     pub simulated: bool,
 }
@@ -247,20 +255,7 @@ impl Live {
 
     /// Takes a request in and says where it goes.
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
-        let prompt = (!arriving.prompt.is_empty()).then_some(&*arriving.prompt);
-        let opinion = self.classifier.classify(prompt, &arriving.measures);
-        let mut operation = Operation {
-            turn: arriving.measures.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
-            class: arriving.measures.task.unwrap_or(opinion.class),
-            pinned: arriving.pinned,
-            ..Operation::default()
-        };
-        let source = match opinion.basis {
-            Basis::Text => ConfidenceSource::Text,
-            Basis::Measures => ConfidenceSource::Measures,
-            Basis::NoSignal => ConfidenceSource::None,
-        };
-        operation.set_confidence(opinion.confidence, source);
+        let mut operation = self.judged(&arriving);
         let mut inner = self.lock();
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
@@ -338,7 +333,8 @@ impl Live {
             check: call.check,
             assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
         };
-        let leg = seen_leg(&observed, pending.operation.at, inner.engine.prices());
+        let seen = Seen { call: &observed, terms: &call.terms };
+        let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
         pending.calls.push(call);
         if again {
             inner.engine.apply(Event::Retried { key: seq, leg });
@@ -534,6 +530,9 @@ impl Pending {
             status: call.status,
             error: Cow::Owned(call.error.clone()),
             check: call.check,
+            terms: record::some_terms(&call.terms),
+            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
+            gap_ms: call.gap_ms,
             ..Attempt::default()
         };
         let simulated = self.calls.iter().any(|call| call.simulated);

@@ -87,6 +87,28 @@ impl Source {
     }
 }
 
+/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// every reader of events passes over.
+pub const fn ping(to: Dialect) -> &'static [u8] {
+    match to {
+        Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        _ => b": ping\n\n",
+    }
+}
+
+/// Writes an error as an event; `number` counts the events of a stream of responses.
+pub fn error_event(to: Dialect, error: &ApiError, number: u64) -> BytesMut {
+    let body = faults::error_event(to, error, number);
+    let mut out = BytesMut::with_capacity(body.len() + 32);
+    if matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
+        out.extend_from_slice(b"event: error\n");
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&body);
+    out.extend_from_slice(b"\n\n");
+    out
+}
+
 impl Story {
     fn note(&mut self, delta: &Delta<'_>) {
         match delta {
@@ -236,13 +258,7 @@ impl Relay {
             return;
         }
         let number = self.sink.as_ref().map_or(0, Sink::sequence);
-        let body = faults::error_event(self.client, error, number);
-        if matches!(self.client, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&body);
-        out.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&error_event(self.client, error, number));
     }
 
     /// Says whether the client has been given content: text, a call, thoughts it can see, or the end of the answer.
@@ -295,6 +311,11 @@ impl Relay {
     /// Gives why the answer ended, once it has.
     pub fn finish_reason(&self) -> Option<Finish> {
         self.story.finish
+    }
+
+    /// Says whether the last event has come, so that nothing need be waited for though the connection stays open.
+    pub fn is_over(&self) -> bool {
+        self.story.failure.is_none() && self.story.is_over
     }
 
     /// Says whether the answer is whole: its last event, or the end of every choice, has come.

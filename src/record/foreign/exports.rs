@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
-use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, Parts, Writes};
@@ -152,7 +151,7 @@ pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         Err(_) => Status::Ok,
     };
     let counted = if row.cache_reference_id.as_str().bytes().any(|byte| !matches!(byte, b'0' | b'-')) {
-        Counted { usage: Usage::NONE, write_ttl: WriteTtl::Reported }
+        Counted::NOTHING
     } else {
         helicone_usage(&row)?
     };

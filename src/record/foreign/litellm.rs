@@ -13,7 +13,7 @@ use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
-use crate::record::{Attempt, Attempts, Record, WriteTtl};
+use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
 
 /// The keys that rows and payloads share, under the names of either.
@@ -113,7 +113,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         && row.prompt_tokens.or_zero() == 0
         && row.completion_tokens.or_zero() == 0;
     let counted = match (cached_answer, silent) {
-        (true, _) => Counted { usage: Usage::NONE, write_ttl: WriteTtl::Reported },
+        (true, _) => Counted::NOTHING,
         (_, true) => Counted::default(),
         _ => usage.counted()?,
     };

@@ -17,6 +17,7 @@ pub(crate) use write::write_header;
 
 use self::event::Special;
 use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
+use super::entry::some_terms;
 use super::json;
 use super::skip::Refusal;
 use super::{Attempt, Attempts, Entry, Label, Record, WriteTtl};
@@ -113,6 +114,8 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         "assumed" => WriteTtl::Assumed,
         other => return Err(Refusal::Bad(format!("write_ttl: `{other}` is neither reported nor assumed"))),
     };
+    let mut terms = keys.meters.0;
+    terms.serve(&keys.tier.0);
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,
@@ -126,6 +129,9 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         status: keys.status.0.unwrap_or_default(),
         error: keys.error.0,
         check: keys.check.0.unwrap_or_default(),
+        terms: some_terms(&terms),
+        left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
+        gap_ms: keys.gap_ms,
     })
 }
 

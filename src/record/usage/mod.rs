@@ -15,7 +15,7 @@ pub use openai::OpenAiUsage;
 
 use super::WriteTtl;
 use super::json::Num;
-use crate::pricing::Usage;
+use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
 
@@ -26,6 +26,13 @@ pub struct Counted {
     pub usage: Usage,
     /// Where the lifetime of cache writes comes from.
     pub write_ttl: WriteTtl,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+}
+
+impl Counted {
+    /// A call that used nothing.
+    pub const NOTHING: Self = Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE };
 }
 
 /// Why a usage block cannot be right.
@@ -137,7 +144,7 @@ impl Parts {
             output: bucket("output", self.output)?,
             reasoning: bucket("reasoning", self.reasoning)?,
         };
-        Ok(Counted { usage, write_ttl })
+        Ok(Counted { usage, write_ttl, terms: Terms::NONE })
     }
 }
 
@@ -145,7 +152,7 @@ impl Parts {
 pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
     let refused = matches!(status, Status::RateLimited | Status::Rejected | Status::ServerError);
     if refused && !counted.usage.is_known() {
-        return Counted { usage: Usage::NONE, write_ttl: WriteTtl::Reported };
+        return Counted::NOTHING;
     }
     counted
 }

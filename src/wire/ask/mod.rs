@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::json::{Value, check};
+use super::json::{Value, check, quote};
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
 
@@ -89,6 +89,22 @@ impl Ask {
     pub fn read(dialect: Dialect, body: Bytes) -> Result<Self, WireError> {
         let scan = scan::scan(dialect, &body, check(&body)?)?;
         Ok(Self { dialect, body, scan, received: 0 })
+    }
+
+    /// Reads a client's request whose path names a model, as Azure's do; where the body names none, it is that one.
+    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
+        let Some(name) = named else { return Self::read(dialect, body) };
+        let root = check(&body)?;
+        if !root.is_object() || root.members().any(|(key, _)| key == "model") {
+            return Self::read(dialect, body);
+        }
+        let rest = root.raw().get(1..).unwrap_or_default();
+        let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
+        out.extend_from_slice(br#"{"model":"#);
+        quote(&mut out, name);
+        out.extend_from_slice(if root.members().next().is_some() { b"," } else { b"" });
+        out.extend_from_slice(rest.as_bytes());
+        Self::read(dialect, out.into())
     }
 
     /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
