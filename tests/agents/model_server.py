@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server on loopback: `model_server.py MODEL.gguf PORT`; says where it listens, ends with its stdin."""
+"""llama.cpp's own HTTP server on loopback: `model_server.py FILE.gguf NAME PORT`; says where it listens, ends with its stdin."""
 
 import sys
 
@@ -6,8 +6,8 @@ import xllamacpp
 
 parameters = xllamacpp.CommonParams()
 parameters.model.path = sys.argv[1]
-parameters.model_alias = {"tiny-made-up"}
-parameters.port = int(sys.argv[2])
+parameters.model_alias = {sys.argv[2]}
+parameters.port = int(sys.argv[3])
 parameters.n_ctx = 4 * 131072
 parameters.n_parallel = 4
 parameters.n_gpu_layers = 0
