@@ -9,9 +9,9 @@ use std::time::Instant as Moment;
 use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
-use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
+use super::{background, estimate};
 use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -112,12 +112,17 @@ pub(super) async fn attempt(
         Ok(bytes) => bytes,
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
+    let bytes = background::settled(operation, dispatch, &target, bytes).await;
     match wire::answer(dialect, &operation.ask, bytes) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
             let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            if let Some(fault) = &answer.fault {
+                let used = Some((usage, write_ttl, estimated));
+                return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+            }
             report(operation, permit, Status::Ok, Some(&usage), None);
             Attempted {
                 called: Called {
@@ -135,10 +140,7 @@ pub(super) async fn attempt(
         }
         Err(error) => {
             let mut api = error.to_api();
-            let status = match &error {
-                wire::WireError::Upstream(told) => Status::from_http(told.status),
-                _ => Status::ServerError,
-            };
+            let status = unfit(&error);
             if api.status < 400 {
                 api.status = 502;
             }
@@ -156,6 +158,17 @@ pub(super) async fn watched<T>(
     step: impl Future<Output = T>,
 ) -> Option<T> {
     audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
+}
+
+/// Gives the status of a call whose answer under a good HTTP status is none.
+pub(super) fn unfit(error: &wire::WireError) -> Status {
+    match error {
+        wire::WireError::Upstream(told) => match Status::from_http(told.status) {
+            Status::Ok => Status::ServerError,
+            status => status,
+        },
+        _ => Status::ServerError,
+    }
 }
 
 /// Starts the account of a call to a target.

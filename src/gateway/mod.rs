@@ -5,6 +5,7 @@
 //! nothing from a client or a model reaches a log or an error unclean.
 
 mod audience;
+mod background;
 mod body;
 mod call;
 mod cors;

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout};
 
 use super::audience::Audience;
-use super::call::{billed, called, left, lost, report, watched};
+use super::call::{billed, called, left, lost, report, unfit, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis};
 use crate::pricing::Usage;
@@ -49,11 +49,8 @@ impl Break {
     fn status(&self) -> Status {
         match self {
             Self::Call(error) => error.status(),
-            Self::Wire(WireError::Upstream(told)) => match Status::from_http(told.status) {
-                Status::Ok => Status::ServerError,
-                status => status,
-            },
-            Self::Wire(_) | Self::Cut => Status::ServerError,
+            Self::Wire(error) => unfit(error),
+            Self::Cut => Status::ServerError,
         }
     }
 
@@ -183,7 +180,10 @@ impl Stream<'_> {
     fn whole(&mut self) -> Ended {
         match self.relay.finish(&mut self.out) {
             StreamEnd::Complete => Ended::Whole,
-            StreamEnd::Cut => Ended::Broke(Break::Cut),
+            StreamEnd::Cut => {
+                let why = self.relay.failure().cloned();
+                Ended::Broke(why.map_or(Break::Cut, Break::Wire))
+            }
         }
     }
 

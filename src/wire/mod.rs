@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod calls;
 mod chat;
 mod dialect;
 mod effort;
@@ -15,11 +16,15 @@ mod gemini;
 mod json;
 mod messages;
 mod models;
+mod order;
+mod plain;
 mod prompt;
 mod relay;
 mod reply;
 mod responses;
 mod sse;
+mod story;
+mod tools;
 mod translate;
 mod usage;
 

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::json::Value;
+use super::order::Order;
 use super::prompt::Reader;
 use super::reply::{Delta, Reply};
 use super::{Ask, Dialect, Sending, WireError, chat, gemini, messages, responses};
@@ -91,6 +92,47 @@ impl Sink {
             Self::Responses(sink) => sink.sequence(),
             Self::Chat(_) | Self::Messages(_) => 0,
         }
+    }
+}
+
+/// A stream on its way from one dialect to another.
+#[derive(Debug)]
+pub(super) struct Translation {
+    order: Order,
+    sink: Sink,
+    fault: Option<WireError>,
+}
+
+impl Translation {
+    /// Starts a stream that answers `ask`.
+    pub(super) fn new(ask: &Ask) -> Self {
+        Self { order: Order::new(ask), sink: Sink::new(ask), fault: None }
+    }
+
+    /// Writes what is added.
+    pub(super) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        let Self { order, sink, fault } = self;
+        if fault.is_none() {
+            *fault = order.take(delta, &mut |delta| sink.write(delta, out)).err();
+        }
+    }
+
+    /// Says what kept the answer from being written, once.
+    pub(super) fn fault(&mut self) -> Option<WireError> {
+        self.fault.take()
+    }
+
+    /// Writes what was held back and the closing events.
+    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<(), WireError> {
+        let Self { order, sink, .. } = self;
+        order.end(&mut |delta| sink.write(delta, out))?;
+        sink.close(usage, out);
+        Ok(())
+    }
+
+    /// Gives the number of the next event, where events are numbered.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sink.sequence()
     }
 }
 

@@ -37,6 +37,12 @@ pub(super) fn messages(o: &mut Object<'_>, counted: &Counted) {
     o.number("output_tokens", usage.output.or_zero());
 }
 
+/// Gives usage of which the prompt alone is known, as an estimate.
+pub(super) fn prompt_alone(tokens: u64) -> Counted {
+    let input = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::UNKNOWN);
+    Counted { usage: crate::pricing::Usage { input, ..crate::pricing::Usage::UNKNOWN }, ..Counted::default() }
+}
+
 fn whole_prompt(counted: &Counted) -> u64 {
     let usage = counted.usage;
     [usage.input, usage.cache_read, usage.write_5m, usage.write_1h].into_iter().map(Count::or_zero).sum()

@@ -6,6 +6,7 @@
 
 mod scan;
 mod splice;
+mod weigh;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{Value, check, quote};
+use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
 
@@ -28,7 +30,8 @@ pub struct Ask {
 /// What can be measured of a request without understanding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AskMeasures {
-    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024.
+    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
+    /// 2,000.
     pub estimated_prompt_tokens: u64,
     /// The user's turns before this one, not counting results of tools.
     pub earlier_user_turns: u32,
@@ -139,6 +142,28 @@ impl Ask {
         self.scan.include_usage || self.dialect != Dialect::OpenAiChat
     }
 
+    /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
+    /// it is text.
+    pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let root = self.root();
+        if let Some(earlier) = root.get("previous_response_id") {
+            return Some(("previous_response_id", earlier.text()));
+        }
+        if root.get("conversation").is_some() {
+            return Some(("conversation", None));
+        }
+        self.wants_background().then_some(("background", None))
+    }
+
+    /// Says whether the provider is to answer with a ticket, and to work in the background.
+    pub fn wants_background(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("background").and_then(Value::flag) == Some(true)
+    }
+
     /// Gives the body as it came.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -183,6 +208,11 @@ impl Ask {
             return Err(WireError::Unsupported { from: self.dialect, to });
         }
         translate::request(self.dialect, self.root(), to, model, sending)
+    }
+
+    /// Gives the functions that stand for tools of other kinds, for answers that were translated.
+    pub(super) fn tool_kinds(&self) -> ToolKinds {
+        if self.scan.has_other_tools { ToolKinds::of(self.dialect, self.root()) } else { ToolKinds::default() }
     }
 
     /// Gives the whole body as a value.
