@@ -75,7 +75,10 @@ pub(super) fn splice(
                     edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
                 }
                 (None, Some(json)) => {
-                    added.extend_from_slice(format!(",\"{}\":{json}", change.member).as_bytes())
+                    added.push(b',');
+                    quote(&mut added, change.member);
+                    added.push(b':');
+                    added.extend_from_slice(json.as_bytes());
                 }
                 (None, None) => {}
             }
