@@ -169,7 +169,7 @@ impl Relay {
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let seen = self.source.event(event, &mut |delta| {
-            story.note(&delta, translation.is_none());
+            story.note(&delta);
             if let Some(translation) = translation {
                 translation.write(delta, out);
             }
@@ -232,9 +232,10 @@ impl Relay {
             return Err(fault);
         }
         let Some(choice) = reply.choices.first() else { return Ok(()) };
-        let (story, translation) = (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
+        let (story, translation) =
+            (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
         let mut tell = |delta: Delta<'_>| {
-            story.note(&delta, false);
+            story.note(&delta);
             translation.write(delta, out);
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
@@ -261,7 +262,8 @@ impl Relay {
     /// Of a stream that was cut [`Self::failure`] may say why.
     pub fn finish(&mut self, out: &mut BytesMut) -> StreamEnd {
         if self.story.failure.is_none() {
-            let ended = self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
+            let ended =
+                self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
             self.story.failure = ended.err();
         }
         if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }

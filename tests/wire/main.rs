@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
 mod answers;
+mod grammar;
 mod requests;
 mod same_dialect;
 mod streams;
+mod wholeness;
 
 use bytes::{Bytes, BytesMut};
 use pointsman::routing::Check;
