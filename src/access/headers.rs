@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use super::KEY_PREFIX;
 
-/// Finds the key that a request presents: `Authorization: Bearer`, `x-api-key` (Anthropic's clients) or
-/// `x-goog-api-key` (Google's).
+/// Finds the key that a request presents: `Authorization: Bearer`, `x-api-key` (Anthropic's clients), `api-key` (Azure's)
+/// or `x-goog-api-key` (Google's).
 ///
 /// Some clients fill two of them, one with a placeholder: the first that looks like a key of ours wins, else the first.
 pub fn presented(headers: &HeaderMap) -> Option<&str> {
@@ -18,7 +18,7 @@ pub fn presented(headers: &HeaderMap) -> Option<&str> {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .filter_map(after_bearer);
-    let plain = ["x-api-key", "x-goog-api-key"]
+    let plain = ["x-api-key", "api-key", "x-goog-api-key"]
         .into_iter()
         .flat_map(|name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim));
     let mut first = None;
@@ -39,12 +39,14 @@ fn after_bearer(value: &str) -> Option<&str> {
 /// Says whether a request comes from a web page of another site: a browser names the page's origin, and a page that had
 /// its own name point at this machine (DNS rebinding) still sends that name as the host.
 ///
-/// A gateway without keys answers whoever reaches it, and a page that somebody merely visits must not be among them.
-pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+/// A gateway without keys answers whoever reaches it, and a page that somebody merely visits must not be among them. One
+/// whose origin the operator named is (`named`), as long as its host is this machine.
+pub fn is_from_elsewhere(headers: &HeaderMap, named: bool) -> bool {
     let origins =
         headers.get_all(ORIGIN).iter().map(|value| uri_host(value).is_some_and(|host| is_here(&host)));
     let hosts =
         headers.get_all(HOST).iter().map(|value| authority_host(value).is_some_and(|host| is_here(&host)));
+    let origins = origins.map(|here| here || named);
     !origins.chain(hosts).all(|here| here)
 }
 
@@ -89,7 +91,7 @@ mod tests {
             &[("host", "localhost:4141"), ("origin", "http://localhost:3000")],
             &[("host", "[::1]:4141")],
         ] {
-            assert!(!is_from_elsewhere(&map(here)), "{here:?}");
+            assert!(!is_from_elsewhere(&map(here), false), "{here:?}");
         }
         for elsewhere in [
             &[("host", "127.0.0.1:4141"), ("origin", "https://evil.example")][..],
@@ -99,8 +101,15 @@ mod tests {
             &[("host", "")],
             &[("host", "127.0.0.1"), ("origin", "http://127.0.0.1"), ("origin", "http://evil.example")],
         ] {
-            assert!(is_from_elsewhere(&map(elsewhere)), "{elsewhere:?}");
+            assert!(is_from_elsewhere(&map(elsewhere), false), "{elsewhere:?}");
         }
+    }
+
+    #[test]
+    fn a_named_origin_is_let_in_but_no_foreign_host() {
+        let page = ("origin", "https://tools.example");
+        assert!(!is_from_elsewhere(&map(&[("host", "127.0.0.1:4141"), page]), true));
+        assert!(is_from_elsewhere(&map(&[("host", "tools.example"), page]), true));
     }
 
     #[test]
@@ -109,6 +118,7 @@ mod tests {
         assert_eq!(find(&[("authorization", "bearer  pm_a ")]).unwrap(), "pm_a");
         assert_eq!(find(&[("x-api-key", "pm_b")]).unwrap(), "pm_b");
         assert_eq!(find(&[("x-goog-api-key", "pm_c")]).unwrap(), "pm_c");
+        assert_eq!(find(&[("api-key", "pm_e"), ("authorization", "Bearer ey.token")]).unwrap(), "pm_e");
         assert_eq!(find(&[("authorization", "Bearer unused"), ("x-api-key", "pm_d")]).unwrap(), "pm_d");
         assert_eq!(find(&[("authorization", "Bearer sk-x"), ("x-api-key", "none")]).unwrap(), "sk-x");
     }

@@ -130,15 +130,15 @@ impl Access {
         self.current().check(presented, now)
     }
 
-    /// Lets a request in by its headers: where there never was a key, whoever comes and is no web page of another site;
-    /// otherwise whoever presents a key. For a gateway on loopback; beyond it a gateway does not start without keys.
+    /// Lets a request in by its headers: where there never was a key, whoever comes and is no web page of another site,
+    /// unless the operator named that page's origin (`named`); otherwise whoever presents a key. For a gateway on loopback; beyond it a gateway does not start without keys.
     ///
     /// # Errors
     /// Why the request is to be turned away.
-    pub fn admit(&self, headers: &HeaderMap, now: Instant) -> Result<Caller, Denied> {
+    pub fn admit(&self, headers: &HeaderMap, named: bool, now: Instant) -> Result<Caller, Denied> {
         let state = self.current();
         if !state.guarded {
-            let elsewhere = super::is_from_elsewhere(headers);
+            let elsewhere = super::is_from_elsewhere(headers, named);
             return if elsewhere { Err(Denied::Elsewhere) } else { Ok(Caller::local()) };
         }
         state.check(super::presented(headers).unwrap_or_default(), now)

@@ -60,21 +60,21 @@ fn without_any_key_everyone_on_this_machine_is_let_in_and_with_one_nobody_else()
     let house = House::new();
     let access = Access::open(&house.path).unwrap();
     let mut headers = http::HeaderMap::new();
-    let stranger = access.admit(&headers, NOW).unwrap();
+    let stranger = access.admit(&headers, false, NOW).unwrap();
     assert_eq!((stranger.scopes, stranger.id.as_ref()), (Scopes::ALL, ""));
     headers.insert("origin", "https://evil.example".parse().unwrap());
     assert_eq!(
-        access.admit(&headers, NOW),
+        access.admit(&headers, false, NOW),
         Err(Denied::Elsewhere),
         "a page that is merely visited spends nothing"
     );
     headers.clear();
     let secret = house.add("ci", None);
-    assert_eq!(access.admit(&headers, NOW), Err(Denied::Missing));
+    assert_eq!(access.admit(&headers, false, NOW), Err(Denied::Missing));
     headers.insert("x-api-key", secret.parse().unwrap());
-    assert_eq!(access.admit(&headers, NOW).unwrap().name.as_ref(), "ci");
+    assert_eq!(access.admit(&headers, false, NOW).unwrap().name.as_ref(), "ci");
     fs::remove_file(&house.path).unwrap();
-    assert_eq!(access.admit(&headers, NOW), Err(Denied::Unknown));
+    assert_eq!(access.admit(&headers, false, NOW), Err(Denied::Unknown));
 }
 
 #[test]

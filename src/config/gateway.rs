@@ -56,6 +56,8 @@ pub struct GatewaySettings {
     pub drain_seconds: u64,
     /// What is too much.
     pub limits: GatewayLimits,
+    /// Which web pages may call it.
+    pub cors: CorsSettings,
     /// When a client that waits for a stream hears something.
     pub streams: StreamSettings,
     /// How the ledger is kept.
@@ -96,6 +98,19 @@ pub struct GatewayLimits {
     pub answer: usize,
 }
 
+/// In the list of origins: every one.
+pub const ANY_ORIGIN: &str = "*";
+
+/// Which web pages may call the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CorsSettings {
+    /// The origins of pages that may, as browsers write them, or `*`; none by default.
+    pub origins: Vec<String>,
+    /// For how many seconds a browser may remember that.
+    pub max_age: u32,
+}
+
 /// How the ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -119,6 +134,7 @@ impl Default for GatewaySettings {
             max_output_default: 8192,
             drain_seconds: 30,
             limits: GatewayLimits::default(),
+            cors: CorsSettings::default(),
             streams: StreamSettings::default(),
             ledger: LedgerSettings::default(),
         }
@@ -137,6 +153,12 @@ impl Default for GatewayLimits {
             write_seconds: 60,
             answer: 64 << 20,
         }
+    }
+}
+
+impl Default for CorsSettings {
+    fn default() -> Self {
+        Self { origins: Vec::new(), max_age: 600 }
     }
 }
 
@@ -199,7 +221,23 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileErro
             return Err(fail(line, format!("{key} must be at least {least}")));
         }
     }
+    if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
+        let line = text.lines().position(|line| line.trim_start().starts_with("origins")).unwrap_or(0) + 1;
+        let what =
+            "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
+        return Err(fail(line, format!("origins: {origin:?} is no origin; {what}")));
+    }
     Ok(settings)
+}
+
+/// Says whether this is how a browser writes an origin: scheme and host, lower case, and nothing behind them.
+fn is_origin(text: &str) -> bool {
+    let is_plain = |text: &str| {
+        let taken = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+        !text.is_empty() && text.bytes().all(taken) && !text.contains(['/', '?', '#', '@', '*', ','])
+    };
+    text == ANY_ORIGIN
+        || text.split_once("://").is_some_and(|(scheme, host)| is_plain(scheme) && is_plain(host))
 }
 
 #[cfg(test)]
@@ -219,10 +257,19 @@ mod tests {
             ("[limits]\nbody = 0", 2),
             ("[limits]\n\nheaders = 100", 3),
             ("on-disconnect = \"shrug\"", 1),
+            ("[cors]\norigins = [\"https://a.example/\"]", 2),
+            ("[cors]\norigins = [\"http://127.0.0.1:3000\", \"a.example\"]", 2),
+            ("[cors]\norigins = [\"https://*.example\"]", 2),
         ];
         for (text, line) in cases {
             let error = read(FILE, text).unwrap_err();
             assert_eq!(error.line, line, "{error}");
         }
+    }
+
+    #[test]
+    fn origins_are_taken_as_browsers_write_them() {
+        let text = "[cors]\norigins = [\"https://a.example\", \"http://localhost:3000\", \"app://obsidian.md\", \"*\"]";
+        assert_eq!(read(FILE, text).unwrap().cors.origins.len(), 4);
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! Invariant: nobody judges what another team paid for.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::body::Reply;
+use super::remembered::Remembered;
 use super::requests::json;
 use super::{Gateway, now};
 use crate::access::Caller;
@@ -18,20 +17,9 @@ use crate::ledger::{Entry, Label, LedgerFile};
 use crate::units::PerMille;
 use crate::wire::{ApiError, ErrorKind};
 
-/// Operations remembered for feedback.
-const REMEMBERED: usize = 32_768;
-
 /// Which operation was served by which model, of the latest ones.
 #[derive(Debug, Default)]
-pub(super) struct Served {
-    inner: Mutex<ServedInner>,
-}
-
-#[derive(Debug, Default)]
-struct ServedInner {
-    order: VecDeque<Arc<str>>,
-    by_id: FxHashMap<Arc<str>, Judged>,
-}
+pub(super) struct Served(Remembered<Judged>);
 
 /// An operation that may be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,21 +32,7 @@ struct Judged {
 impl Served {
     /// Remembers an operation, or by which model it is served now.
     pub(super) fn note(&self, id: &Arc<str>, seq: u64, model: &Arc<str>, team: &Arc<str>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let judged = Judged { seq, model: Arc::clone(model), team: Arc::clone(team) };
-        if inner.by_id.insert(Arc::clone(id), judged).is_some() {
-            return;
-        }
-        if inner.order.len() >= REMEMBERED
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.by_id.remove(&oldest);
-        }
-        inner.order.push_back(Arc::clone(id));
-    }
-
-    fn find(&self, id: &str) -> Option<Judged> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
+        self.0.note(id, Judged { seq, model: Arc::clone(model), team: Arc::clone(team) });
     }
 }
 
@@ -112,7 +86,7 @@ pub(super) async fn take(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     let (read, quality) = read(body)?;
-    let judged = match gateway.served.find(&read.operation) {
+    let judged = match gateway.served.0.find(&read.operation) {
         Some(judged) => Some(judged),
         None => from_ledger(gateway, &read.operation).await,
     };
@@ -157,19 +131,6 @@ async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_latest_operations_are_remembered() {
-        let served = Served::default();
-        let model: Arc<str> = "m".into();
-        for seq in 0..REMEMBERED as u64 + 10 {
-            served.note(&format!("op-{seq}").into(), seq, &model, &"".into());
-            served.note(&format!("op-{seq}").into(), seq, &model, &"".into());
-        }
-        assert_eq!(served.find("op-9"), None);
-        assert_eq!(served.find("op-10").unwrap().seq, 10);
-        assert_eq!(served.inner.lock().unwrap().order.len(), REMEMBERED);
-    }
 
     #[test]
     fn judgements_are_shares_or_verdicts() {

@@ -5,19 +5,27 @@
 //! nothing from a client or a model reaches a log or an error unclean.
 
 mod audience;
+mod background;
 mod body;
 mod call;
+mod cors;
+mod count;
 mod estimate;
 mod feed;
 mod feedback;
 mod headers;
+mod intake;
 mod metrics;
+mod models;
 mod operation;
+mod paths;
 mod prices;
 mod question;
+mod remembered;
 mod requests;
 mod server;
 mod socket;
+mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -77,6 +85,7 @@ pub struct Gateway {
     in_flight: AtomicUsize,
     draining: AtomicBool,
     served: feedback::Served,
+    stored: remembered::Remembered<stored::Kept>,
     turned_away: AtomicU64,
     on_apply: Option<OnApply>,
 }
@@ -131,6 +140,7 @@ impl Gateway {
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             served: feedback::Served::default(),
+            stored: remembered::Remembered::default(),
             turned_away: AtomicU64::new(0),
             on_apply,
         }

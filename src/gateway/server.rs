@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,10 @@ use super::{Gateway, requests};
 
 /// Longer than clients keep connections in their pools, so that it is they who let go.
 const IDLE: Duration = Duration::from_secs(120);
+/// Requests at a time that one connection of HTTP/2 may carry.
+const STREAMS: u32 = 128;
+/// How often a connection of HTTP/2 is asked whether its client is still there, and how long the answer may take.
+const ALIVE: Duration = Duration::from_secs(30);
 /// Connections too many that are told so at a time; beyond, they are closed without a word.
 const FAREWELLS: usize = 64;
 /// How long that may take.
@@ -103,12 +107,7 @@ impl Server {
         let head = Duration::from_secs(limits.header_seconds);
         let write = Duration::from_secs(limits.write_seconds);
         let graceful = GracefulShutdown::new();
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            // This runs while a connection idles; the socket bounds heads that have begun.
-            .header_read_timeout(IDLE)
-            // With pipelined answers flushed together there would be no bound on what waits for a client that takes nothing.
-            .max_buf_size(limits.headers);
+        let http = versions(limits.headers);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -138,16 +137,17 @@ impl Server {
             let _ = socket.set_nodelay(true);
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
-            let socket = Socket::new(socket, phase.clone(), head, write);
-            let service = service_fn(move |request| {
-                phase.serves();
-                let (gateway, phase) = (Arc::clone(&gateway), phase.clone());
+            let socket = Socket::new(socket, phase.clone(), head, write, IDLE);
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let (gateway, serving) = (Arc::clone(&gateway), phase.serves(request.version()));
                 async move {
-                    let response = requests::handle(gateway, request).await;
-                    Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, phase)))
+                    let mut response = requests::handle(gateway, request).await;
+                    let watch = response.extensions_mut().remove();
+                    Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, watch, serving)))
                 }
             });
-            let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), service));
+            let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
+            let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // A connection that breaks is the client's affair; its operation goes on in a task of its own.
                 let _ = connection.await;
@@ -167,6 +167,24 @@ impl Server {
         let _ = tokio::time::timeout(patience, idle).await;
         self.gateway.in_flight()
     }
+}
+
+/// Sets up HTTP/1 and HTTP/2, which a client begins by its preface without asking.
+fn versions(headers: usize) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        // This runs while a connection idles; the socket bounds heads that have begun.
+        .header_read_timeout(IDLE)
+        // With pipelined answers flushed together there would be no bound on what waits for a client that takes nothing.
+        .max_buf_size(headers);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(headers).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(ALIVE))
+        .keep_alive_timeout(ALIVE);
+    http
 }
 
 #[cfg(test)]

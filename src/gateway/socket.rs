@@ -1,12 +1,13 @@
 //! A client's connection with its limits of time: a head that does not come, an answer that is not taken.
 //!
-//! Invariant: no connection stays without progress for longer than the limit of what it is at. How long one may idle is
-//! the server's affair.
+//! Invariant: no connection stays without progress for longer than the limit of what it is at. How long one of HTTP/1 may
+//! idle is the server's affair; one of HTTP/2, where a client may write all day without asking for anything, is closed from
+//! here.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,26 +18,54 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant as Clock, Sleep};
 
 use super::body::{BrokeOff, Reply};
+use super::stored::Watch;
 
 /// A request's head is awaited: it has begun, or the connection is new.
-const HEAD: u8 = 0;
-/// A request is served, which has limits of its own.
-const SERVING: u8 = 1;
+const HEAD: u32 = 0;
 /// Nothing is asked.
-const RESTING: u8 = 2;
+const RESTING: u32 = 1;
+/// From here on so many requests are served, and one; each has limits of its own.
+const SERVING: u32 = 2;
 
 /// What a connection is at.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Phase(Arc<AtomicU8>);
+pub(super) struct Phase(Arc<At>);
+
+#[derive(Debug, Default)]
+struct At {
+    phase: AtomicU32,
+    /// Whether requests come side by side, as in HTTP/2.
+    is_shared: AtomicBool,
+}
 
 impl Phase {
-    /// A request's head has come. Its answer, when it is over, lets the connection rest.
-    pub(super) fn serves(&self) {
-        self.0.store(SERVING, Ordering::Relaxed);
+    /// A request's head has come. When what is given is dropped, it is over, and with the last one the connection rests.
+    pub(super) fn serves(&self, version: http::Version) -> Serving {
+        if version == http::Version::HTTP_2 {
+            self.0.is_shared.store(true, Ordering::Relaxed);
+        }
+        let next = |now: u32| Some(if now < SERVING { SERVING } else { now.saturating_add(1) });
+        let _ = self.0.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        Serving(self.clone())
     }
 
-    fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    fn get(&self) -> u32 {
+        self.0.phase.load(Ordering::Relaxed)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.is_shared.load(Ordering::Relaxed)
+    }
+}
+
+/// A request that is served.
+#[derive(Debug)]
+pub(super) struct Serving(Phase);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let next = |now: u32| Some(now.saturating_sub(1).max(RESTING));
+        let _ = self.0.0.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 }
 
@@ -44,18 +73,13 @@ impl Phase {
 #[derive(Debug)]
 pub(super) struct Sent {
     reply: Reply,
-    phase: Phase,
+    watch: Option<Box<Watch>>,
+    _serving: Serving,
 }
 
 impl Sent {
-    pub(super) fn new(reply: Reply, phase: Phase) -> Self {
-        Self { reply, phase }
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        self.phase.0.store(RESTING, Ordering::Relaxed);
+    pub(super) fn new(reply: Reply, watch: Option<Watch>, serving: Serving) -> Self {
+        Self { reply, watch: watch.map(Box::new), _serving: serving }
     }
 }
 
@@ -67,7 +91,14 @@ impl Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
-        Pin::new(&mut self.reply).poll_frame(context)
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.reply).poll_frame(context));
+        if let (Some(watch), Some(Ok(frame))) = (&mut this.watch, &frame)
+            && !frame.data_ref().is_none_or(|piece| watch.look(piece))
+        {
+            this.watch = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -112,15 +143,36 @@ pub(super) struct Socket {
     began: Clock,
     head: Duration,
     write: Duration,
+    idle: Duration,
     reading: Deadline,
     writing: Deadline,
 }
 
 impl Socket {
-    /// Watches over a connection: how long a head may take, and a client to take something of its answer.
-    pub(super) fn new(inner: TcpStream, phase: Phase, head: Duration, write: Duration) -> Self {
+    /// Watches over a connection: how long a head may take, a client to take something of its answer, and a connection
+    /// that requests share to have none.
+    pub(super) fn new(
+        inner: TcpStream,
+        phase: Phase,
+        head: Duration,
+        write: Duration,
+        idle: Duration,
+    ) -> Self {
         let (reading, writing) = (Deadline::default(), Deadline::default());
-        Self { inner, phase, began: Clock::now(), head, write, reading, writing }
+        Self { inner, phase, began: Clock::now(), head, write, idle, reading, writing }
+    }
+
+    /// Says whether the time for what is awaited is over.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        match self.phase.get() {
+            HEAD => self.reading.is_over(self.began + self.head, context),
+            // What comes in between, pings for example, does not count as being used.
+            RESTING if self.phase.is_shared() => self.reading.is_over(Clock::now() + self.idle, context),
+            _ => {
+                self.reading.unset();
+                false
+            }
+        }
     }
 
     fn patient<T>(&mut self, step: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -144,20 +196,15 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Poll::Ready(done) = Pin::new(&mut this.inner).poll_read(context, into) {
-            if this.phase.get() == RESTING {
-                this.phase.0.store(HEAD, Ordering::Relaxed);
+            if this.phase.get() == RESTING && !this.phase.is_shared() {
+                this.phase.0.phase.store(HEAD, Ordering::Relaxed);
                 this.began = Clock::now();
                 this.reading.unset();
             }
             return Poll::Ready(done);
         }
-        if this.phase.get() != HEAD {
-            this.reading.unset();
-            return Poll::Pending;
-        }
-        let over = this.reading.is_over(this.began + this.head, context);
         // As if the client had gone: the connection is closed without a word.
-        if over { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if this.is_late(context) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

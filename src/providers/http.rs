@@ -133,7 +133,8 @@ impl<T, S: Service<T>> Service<T> for Noting<S> {
     }
 }
 
-fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
+/// Hands those of a client's headers on that a provider understands.
+pub(super) fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
     if from.is_empty() {
         return;
     }

@@ -3,6 +3,8 @@
 //! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod foresee;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::reason::{reason, why_text};
-use crate::classifier::{Basis, Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
-use crate::outcome::{Observed, Operation, seen_leg};
-use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::outcome::{Observed, Operation, Seen, seen_leg};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
@@ -134,6 +136,12 @@ pub struct Called {
     pub latency_ms: u32,
     /// To the first byte.
     pub ttft_ms: Option<u32>,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Arc<str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
     /// Whether anything about it was made up.
     pub simulated: bool,
 }
@@ -198,7 +206,7 @@ struct Pending {
     pinned: bool,
     measures: Measures,
     operation: Operation,
-    calls: Vec<Called>,
+    calls: Vec<(Called, Cost)>,
 }
 
 impl std::fmt::Debug for Live {
@@ -247,20 +255,7 @@ impl Live {
 
     /// Takes a request in and says where it goes.
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
-        let prompt = (!arriving.prompt.is_empty()).then_some(&*arriving.prompt);
-        let opinion = self.classifier.classify(prompt, &arriving.measures);
-        let mut operation = Operation {
-            turn: arriving.measures.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
-            class: arriving.measures.task.unwrap_or(opinion.class),
-            pinned: arriving.pinned,
-            ..Operation::default()
-        };
-        let source = match opinion.basis {
-            Basis::Text => ConfidenceSource::Text,
-            Basis::Measures => ConfidenceSource::Measures,
-            Basis::NoSignal => ConfidenceSource::None,
-        };
-        operation.set_confidence(opinion.confidence, source);
+        let mut operation = self.judged(&arriving);
         let mut inner = self.lock();
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
@@ -328,7 +323,9 @@ impl Live {
                 Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
             );
         };
+        // The charge is made here: there is none yet.
         let observed = Observed {
+            charged: Charged::NONE,
             usage: call.usage,
             latency: Millis::new(u64::from(call.latency_ms)),
             ttft: Millis::from_option(call.ttft_ms),
@@ -338,8 +335,9 @@ impl Live {
             check: call.check,
             assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
         };
-        let leg = seen_leg(&observed, pending.operation.at, inner.engine.prices());
-        pending.calls.push(call);
+        let seen = Seen { call: &observed, terms: &call.terms };
+        let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
+        pending.calls.push((call, leg.cost));
         if again {
             inner.engine.apply(Event::Retried { key: seq, leg });
             return (leg.cost, Follow::Again);
@@ -522,7 +520,7 @@ impl Inner {
 
 impl Pending {
     fn record(&self) -> Record<'_> {
-        let attempt = |call: &'_ Called| Attempt {
+        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
             model: Cow::Owned(call.model.to_string()),
             billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
             provider: Cow::Owned(call.provider.to_string()),
@@ -534,9 +532,13 @@ impl Pending {
             status: call.status,
             error: Cow::Owned(call.error.clone()),
             check: call.check,
+            terms: record::some_terms(&call.terms),
+            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
+            gap_ms: call.gap_ms,
+            charged: Charged::new(*cost),
             ..Attempt::default()
         };
-        let simulated = self.calls.iter().any(|call| call.simulated);
+        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
             id: Cow::Borrowed(&self.id),
             at: self.operation.at,

@@ -1,0 +1,94 @@
+//! How many tokens a request has that is not to be answered: as the provider counts that would get it, else an estimate.
+//!
+//! Invariant: a count is no call: it costs nothing, and neither ledger nor log hears of it.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::Gateway;
+use super::body::Reply;
+use super::headers::{COUNT, Tags};
+use super::requests::{json, let_in, pinned};
+use crate::access::Caller;
+use crate::classifier::Measures;
+use crate::session::Arriving;
+use crate::wire::{ApiError, Ask, Dialect, Sending};
+
+/// A number of tokens, and who counted them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) tokens: u64,
+    /// Whether the provider counted; else it is an estimate.
+    pub(super) by_provider: bool,
+}
+
+/// Answers a client of Anthropic's or Google's.
+pub(super) async fn answer(
+    gateway: &Arc<Gateway>,
+    ask: &Ask,
+    headers: &HeaderMap,
+    caller: &Caller,
+) -> Result<Response<Reply>, ApiError> {
+    let counted = tokens(gateway, ask, headers, caller).await?;
+    let name = if ask.dialect() == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
+    let mut response = json(StatusCode::OK, format!("{{\"{name}\":{}}}", counted.tokens));
+    sign(response.headers_mut(), counted);
+    Ok(response)
+}
+
+/// Says in an answer's headers who counted.
+pub(super) fn sign(into: &mut HeaderMap, counted: Counted) {
+    into.insert(COUNT, HeaderValue::from_static(if counted.by_provider { "provider" } else { "estimate" }));
+}
+
+/// Counts the tokens of a request.
+///
+/// # Errors
+/// Where the gateway takes no requests in.
+pub(super) async fn tokens(
+    gateway: &Arc<Gateway>,
+    ask: &Ask,
+    headers: &HeaderMap,
+    caller: &Caller,
+) -> Result<Counted, ApiError> {
+    let _place = let_in(gateway)?;
+    let by_provider = by_provider(gateway, ask, headers, caller).await;
+    let estimate = || Counted { tokens: ask.measures().estimated_prompt_tokens, by_provider: false };
+    Ok(by_provider.map_or_else(estimate, |tokens| Counted { tokens, by_provider: true }))
+}
+
+async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Option<u64> {
+    let model = match pinned(gateway, ask.model()) {
+        Ok(true) => ask.model().into(),
+        Ok(false) => first_choice(gateway, ask, headers, caller),
+        Err(_) => return None,
+    };
+    let target = gateway.providers.target(&model).filter(|target| !target.simulated())?;
+    let dialect = target.dialect_for(ask.dialect())?;
+    let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
+    let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
+    gateway.providers.count(&target, dialect, &body, headers).await
+}
+
+/// Gives the model that the policy would ask first.
+fn first_choice(gateway: &Gateway, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Arc<str> {
+    let tags = Tags::read(headers, caller, ask.user());
+    let found = ask.measures();
+    let measures = Measures {
+        prompt_tokens: Some(found.estimated_prompt_tokens),
+        turn: Some(found.earlier_user_turns),
+        tools: Some(found.tools),
+        history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
+        task: tags.task,
+    };
+    let arriving = Arriving {
+        team: tags.team,
+        project: tags.project,
+        asked: ask.model().into(),
+        prompt: ask.ask_text(),
+        measures,
+        ..Arriving::default()
+    };
+    gateway.live.would_send(&arriving)
+}

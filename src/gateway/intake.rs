@@ -1,0 +1,235 @@
+//! What a client sends, whole: read within the limits of size and time, and unpacked where it comes compressed.
+//!
+//! Invariant: no more than `limits.body` bytes are held of a body as it comes, nor of what it unpacks to.
+
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::Gateway;
+use crate::wire::{ApiError, ErrorKind};
+
+/// The codings of a body that are read, as `accept-encoding` says them.
+pub(super) const CODINGS: &str = "gzip, deflate, zstd";
+/// The largest window of a body in Zstandard, as a power of two: what the coding's standard lets a sender use.
+const WINDOW: u32 = 23;
+/// From this size on a body is unpacked where that holds nobody else up.
+const LARGE: usize = 16 * 1024;
+
+/// How a body is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Zstd,
+}
+
+/// Why a body cannot be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    TooLarge,
+    Broken,
+}
+
+/// Reads a body whole, within its limits.
+pub(super) async fn collect(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Bytes, ApiError> {
+    let coding = coding(headers)?;
+    let bytes = receive(gateway, headers, body).await?;
+    let Some(coding) = coding else { return Ok(bytes) };
+    let most = gateway.settings.limits.body;
+    let unpacked = if bytes.len() < LARGE {
+        unpack(coding, &bytes, most)
+    } else {
+        let work = tokio::task::spawn_blocking(move || unpack(coding, &bytes, most));
+        work.await.unwrap_or(Err(Trouble::Broken))
+    };
+    unpacked.map(Bytes::from).map_err(|trouble| match trouble {
+        Trouble::TooLarge => too_large(most, "unpacks to more"),
+        Trouble::Broken => ApiError::new(
+            ErrorKind::InvalidRequest,
+            "the body is not whole, or not packed as the header content-encoding says",
+        ),
+    })
+}
+
+fn too_large(most: usize, how: &str) -> ApiError {
+    let message = format!("the body {how} than {most} bytes (limits.body in gateway.toml)");
+    ApiError::new(ErrorKind::TooLarge, message)
+}
+
+/// Reads how a body is packed; an error where it is packed in a way that is not read.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
+    let mut codings = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+    let Some(name) = codings.next() else { return Ok(None) };
+    let known: [(&[u8], Coding); 4] = [
+        (b"gzip", Coding::Gzip),
+        (b"x-gzip", Coding::Gzip),
+        (b"deflate", Coding::Deflate),
+        (b"zstd", Coding::Zstd),
+    ];
+    let found = known.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+    if let (Some((_, coding)), None) = (found, codings.next()) {
+        return Ok(Some(*coding));
+    }
+    let message = format!(
+        "the body's content-encoding is not read here; send it plain or packed once as one of: {CODINGS}"
+    );
+    let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+    error.status = 415;
+    error.code = Some("unsupported_content_encoding".to_owned());
+    Err(error)
+}
+
+fn unpack(coding: Coding, bytes: &[u8], most: usize) -> Result<Vec<u8>, Trouble> {
+    match coding {
+        Coding::Gzip => read(MultiGzDecoder::new(bytes), most),
+        // The standard means zlib; some senders leave its two bytes and its checksum out.
+        Coding::Deflate if is_zlib(bytes) => read(ZlibDecoder::new(bytes), most),
+        Coding::Deflate => read(DeflateDecoder::new(bytes), most),
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(|_| Trouble::Broken)?;
+            decoder.window_log_max(WINDOW).map_err(|_| Trouble::Broken)?;
+            read(decoder, most)
+        }
+    }
+}
+
+fn is_zlib(bytes: &[u8]) -> bool {
+    let [method, flags, ..] = *bytes else { return false };
+    method & 0x0f == 8 && u16::from_be_bytes([method, flags]).is_multiple_of(31)
+}
+
+/// Reads to the end, and no further than it takes to see that there is too much.
+fn read(from: impl Read, most: usize) -> Result<Vec<u8>, Trouble> {
+    let mut out = Vec::new();
+    let bound = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(bound).read_to_end(&mut out).map_err(|_| Trouble::Broken)?;
+    if out.len() > most { Err(Trouble::TooLarge) } else { Ok(out) }
+}
+
+/// Reads the bytes of a body as they come.
+async fn receive(gateway: &Gateway, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, ApiError> {
+    let limits = &gateway.settings.limits;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limits.body) {
+        return Err(too_large(limits.body, "is larger"));
+    }
+    let read = async {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        let mut read = 0usize;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| {
+                ApiError::new(ErrorKind::InvalidRequest, "the body broke off before it was complete")
+            })?;
+            let Ok(piece) = frame.into_data() else { continue };
+            read = read.saturating_add(piece.len());
+            if read > limits.body {
+                return Err(too_large(limits.body, "is larger"));
+            }
+            match &first {
+                None => first = Some(piece),
+                Some(begin) => {
+                    if rest.is_empty() {
+                        rest.reserve(announced.unwrap_or(0).max(begin.len() + piece.len()));
+                        rest.extend_from_slice(begin);
+                    }
+                    rest.extend_from_slice(&piece);
+                }
+            }
+        }
+        Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+    };
+    let patience = Duration::from_secs(limits.body_seconds);
+    tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
+        let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
+        let mut error = ApiError::new(ErrorKind::Timeout, message);
+        error.status = 408;
+        Err(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+        let fast = Compression::fast();
+        let mut gzip = GzEncoder::new(Vec::new(), fast);
+        let mut zlib = ZlibEncoder::new(Vec::new(), fast);
+        let mut raw = DeflateEncoder::new(Vec::new(), fast);
+        gzip.write_all(text).unwrap();
+        zlib.write_all(text).unwrap();
+        raw.write_all(text).unwrap();
+        [
+            ("gzip", gzip.finish().unwrap()),
+            ("deflate", zlib.finish().unwrap()),
+            ("DEFLATE", raw.finish().unwrap()),
+            ("zstd", zstd::encode_all(text, 3).unwrap()),
+        ]
+    }
+
+    fn named(name: &'static str) -> Result<Option<Coding>, ApiError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static(name));
+        coding(&headers)
+    }
+
+    #[test]
+    fn what_is_packed_is_read_up_to_the_limit_and_no_further() {
+        let text = "words that repeat ".repeat(1_000);
+        for (name, bytes) in packed(text.as_bytes()) {
+            let coding = named(name).unwrap().unwrap();
+            assert_eq!(unpack(coding, &bytes, text.len()).unwrap(), text.as_bytes(), "{name}");
+            assert_eq!(unpack(coding, &bytes, text.len() - 1), Err(Trouble::TooLarge), "{name}");
+            for cut in [0, 1, bytes.len() / 2] {
+                let half = unpack(coding, bytes.get(..cut).unwrap(), text.len());
+                assert!(half != Ok(text.clone().into_bytes()), "{name} cut at {cut}");
+            }
+        }
+        let bomb = zstd::encode_all(vec![0; 64 << 20].as_slice(), 3).unwrap();
+        assert!(bomb.len() < 64 << 10);
+        assert_eq!(unpack(Coding::Zstd, &bomb, 1 << 20), Err(Trouble::TooLarge));
+    }
+
+    #[test]
+    fn other_codings_are_refused_in_words() {
+        for plain in ["", "identity", "Identity , "] {
+            assert_eq!(named(plain).unwrap(), None, "{plain}");
+        }
+        for other in ["br", "gzip, gzip", "compress", "gzip, br"] {
+            let error = named(other).unwrap_err();
+            assert_eq!(error.status, 415, "{other}");
+            assert!(error.message.contains(CODINGS));
+        }
+        assert_eq!(named("x-gzip").unwrap(), Some(Coding::Gzip));
+    }
+
+    #[test]
+    fn a_window_beyond_the_standard_is_not_allocated() {
+        let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        wide.window_log(27).unwrap();
+        wide.write_all(&vec![7; 1 << 20]).unwrap();
+        assert_eq!(unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20), Err(Trouble::Broken));
+    }
+}

@@ -1,0 +1,275 @@
+//! Answers that a provider keeps: whose they are, and how they are fetched, cancelled and deleted there.
+//!
+//! Invariants: fetching is no call: it costs nothing, and neither ledger nor log hears of it; nobody gets what another team
+//! paid for; what no provider keeps is refused in words, never invented.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use super::body::Reply;
+use super::headers::{MODEL, Tags};
+use super::paths::decoded;
+use super::requests::{InFlight, json};
+use super::{Gateway, background, operation};
+use crate::access::Caller;
+use crate::providers::Told;
+use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
+
+/// How much of an answer is searched for its id, in bytes.
+const SEARCHED: usize = 16 * 1024;
+/// The longest id that is taken, in bytes.
+const LONGEST: usize = 256;
+/// The parameters of a query that go along; streaming is none of them.
+const PARAMETERS: [&str; 7] = ["include", "include[]", "include%5B%5D", "limit", "order", "after", "before"];
+
+/// Where an answer is kept, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The provider; `None` where none keeps it, as it was translated or made up.
+    provider: Option<Arc<str>>,
+    model: Arc<str>,
+    team: Arc<str>,
+}
+
+/// Watches an answer on its way to the client for its id, which it bears near its beginning.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    gateway: Arc<Gateway>,
+    kept: Kept,
+    seen: Vec<u8>,
+}
+
+impl Watch {
+    /// Begins to watch the answer to a request for OpenAI's responses.
+    pub(super) fn over(gateway: &Arc<Gateway>, answer: &HeaderMap, team: &Arc<str>) -> Option<Self> {
+        let model: Arc<str> = answer.get(MODEL)?.to_str().ok()?.into();
+        let target = gateway.providers.target(&model)?;
+        let keeps = !target.simulated()
+            && target.dialect_for(Dialect::OpenAiResponses) == Some(Dialect::OpenAiResponses);
+        let provider = keeps.then(|| Arc::clone(target.provider()));
+        let kept = Kept { provider, model, team: Arc::clone(team) };
+        Some(Self { gateway: Arc::clone(gateway), kept, seen: Vec::new() })
+    }
+
+    /// Looks at a piece of the answer; says whether to go on.
+    pub(super) fn look(&mut self, piece: &[u8]) -> bool {
+        let room = SEARCHED.saturating_sub(self.seen.len());
+        self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        if let Some(id) = id_in(&self.seen) {
+            self.gateway.stored.note(&id.into(), self.kept.clone());
+            return false;
+        }
+        self.seen.len() < SEARCHED
+    }
+}
+
+/// Runs a request for OpenAI's responses: what it leans on has to be there, and where its answer is kept is remembered.
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Result<Response<Reply>, ApiError> {
+    check(gateway, &ask, pinned, caller)?;
+    let team = Tags::read(&headers, caller, None).team;
+    let waits = ask.wants_background() && !ask.stream();
+    let operation = operation::run(gateway, ask, pinned, headers, caller, place);
+    let mut response = if waits { background::run(operation).await? } else { operation.await? };
+    if response.status() == StatusCode::OK
+        && let Some(watch) = Watch::over(gateway, response.headers(), &team)
+    {
+        response.extensions_mut().insert(watch);
+    }
+    Ok(response)
+}
+
+/// Refuses what nobody could do for this request: to go on from an answer that is kept elsewhere or nowhere, or to keep one
+/// where that is not done.
+fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<(), ApiError> {
+    let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
+    let wrong = |message: String| {
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.param = Some(member.to_owned());
+        Err(error)
+    };
+    let kept = earlier.as_deref().and_then(|id| Some((id, gateway.stored.find(id)?)));
+    if let Some((id, kept)) = &kept {
+        if !is_theirs(kept, caller) {
+            return wrong(format!("{member}: no response {id} of your team is known here"));
+        }
+        if kept.provider.is_none() {
+            return wrong(format!("{member}: {}", nowhere(id, kept)));
+        }
+    }
+    let Some(target) = gateway.providers.target(ask.model()).filter(|_| pinned) else { return Ok(()) };
+    let provider = target.provider();
+    if target.simulated() {
+        return wrong(format!(
+            "{member}: answers of {} are made up for want of a key, and nothing of them is kept; leave it out",
+            ask.model()
+        ));
+    }
+    if target.dialect_for(Dialect::OpenAiResponses) != Some(Dialect::OpenAiResponses) {
+        return wrong(format!(
+            "{member}: {} is served by {provider}, which is asked by translation, answers at once and keeps nothing; \
+             leave it out, or ask for a model of a provider of OpenAI's responses",
+            ask.model()
+        ));
+    }
+    match kept {
+        Some((id, Kept { provider: Some(keeper), .. })) if keeper != *provider => {
+            wrong(format!("{member}: {id} is kept by {keeper}, and {} is served by {provider}", ask.model()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says whether an answer is this caller's to have.
+fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
+    caller.team.is_empty() || caller.team == kept.team
+}
+
+fn nowhere(id: &str, kept: &Kept) -> String {
+    format!(
+        "the response {id} is kept nowhere: {} was asked by translation or made it up, and only a provider of OpenAI's \
+         responses keeps them",
+        kept.model
+    )
+}
+
+/// Finds the id of a response: the first member of that name, whole or in an event.
+fn id_in(bytes: &[u8]) -> Option<&str> {
+    let at = memchr::memmem::find(bytes, b"\"id\"")?;
+    let rest = bytes.get(at + 4..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let rest = rest.strip_prefix(b"\"")?;
+    let id = rest.get(..memchr::memchr(b'"', rest)?)?;
+    std::str::from_utf8(id).ok().filter(|id| is_id(id))
+}
+
+/// Says whether this can be an id: nothing in it leads to another path.
+fn is_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    !text.is_empty() && text.len() <= LONGEST && !text.starts_with('.') && text.bytes().all(plain)
+}
+
+/// Answers a request for something that a provider keeps.
+pub(super) async fn answer(
+    gateway: &Arc<Gateway>,
+    name: &str,
+    method: &Method,
+    query: Option<&str>,
+    caller: &Caller,
+) -> Result<Response<Reply>, ApiError> {
+    let (id, what) = name.split_once('/').unwrap_or((name, ""));
+    let id = decoded(id);
+    if !is_id(&id) {
+        return Err(absent(&format!("`{}` is no id of a response", id.escape_debug())));
+    }
+    if query.is_some_and(|query| query.split('&').any(|pair| pair == "stream=true")) {
+        let message = "stream: what a provider keeps is given whole; leave it out";
+        let error = ApiError::new(ErrorKind::InvalidRequest, message);
+        return Err(ApiError { param: Some("stream".to_owned()), ..error });
+    }
+    let keepers = keepers(gateway, &id, caller)?;
+    let query = passed(query);
+    let mut last = None;
+    for provider in keepers {
+        let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref()).await;
+        match told {
+            Ok(told) if told.status == 404 => last = Some((provider, told)),
+            Ok(told) => return hand_on(gateway, &provider, told),
+            Err(error) => {
+                let message = gateway.providers.redact(&provider, &error.to_string());
+                return Err(ApiError::new(ErrorKind::Server, message));
+            }
+        }
+    }
+    match last {
+        Some((provider, told)) => hand_on(gateway, &provider, told),
+        None => Err(absent("no provider here keeps answers (one with `responses = true` and a key would)")),
+    }
+}
+
+/// Lists the providers that may have it: the one that is known to, else all that keep answers.
+fn keepers(gateway: &Gateway, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>, ApiError> {
+    let Some(kept) = gateway.stored.find(id) else {
+        // Whose it is cannot be told any more.
+        if !caller.team.is_empty() {
+            return Err(absent(&format!(
+                "no response {id} of your team is known here: it is too long ago, or was before the gateway's last start"
+            )));
+        }
+        return Ok(gateway.providers.keepers());
+    };
+    if !is_theirs(&kept, caller) {
+        return Err(absent(&format!("no response {id} of your team is known here")));
+    }
+    match &kept.provider {
+        Some(provider) => Ok(vec![Arc::clone(provider)]),
+        None => Err(absent(&nowhere(id, &kept))),
+    }
+}
+
+fn absent(message: &str) -> ApiError {
+    let mut error = ApiError::new(ErrorKind::NotFound, message);
+    error.code = Some("response_not_found".to_owned());
+    error
+}
+
+/// Gives those parameters of a query that go along.
+fn passed(query: Option<&str>) -> Option<String> {
+    let known = |pair: &&str| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        PARAMETERS.contains(&name)
+    };
+    let kept: Vec<&str> = query?.split('&').filter(known).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+/// Hands on what the provider answered.
+fn hand_on(gateway: &Gateway, provider: &str, told: Told) -> Result<Response<Reply>, ApiError> {
+    if (200..300).contains(&told.status) {
+        let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::OK);
+        return Ok(json(status, told.body));
+    }
+    let mut error = read_error(Dialect::OpenAiResponses, told.status, &told.body);
+    error.message = gateway.providers.redact(provider, &error.message);
+    // What the provider thinks of our key is none of the client's doing.
+    if matches!(told.status, 401..=403) || told.status < 400 {
+        let message = format!("{provider} refused: {}", error.message);
+        return Err(ApiError::new(ErrorKind::Server, message));
+    }
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_found_whole_and_streamed() {
+        for (text, id) in [
+            ("{\n  \"id\": \"resp_1a\",\n  \"object\": \"response\"", Some("resp_1a")),
+            (
+                "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_2\",",
+                Some("resp_2"),
+            ),
+            (": ping\n\n", None),
+            ("{\"id\":\"resp_", None),
+            ("{\"id\":\"../admin\"}", None),
+            ("{\"id\":7}", None),
+        ] {
+            assert_eq!(id_in(text.as_bytes()), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_goes_along_of_a_query() {
+        assert_eq!(passed(Some("limit=2&key=pm_x&after=a%2Fb&x")).as_deref(), Some("limit=2&after=a%2Fb"));
+        assert_eq!(passed(Some("key=pm_x")), None);
+        assert_eq!(passed(None), None);
+    }
+}

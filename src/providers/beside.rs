@@ -1,0 +1,286 @@
+//! Questions to a provider beside the traffic: its list of models, a count of tokens, an answer that it keeps.
+//!
+//! Invariants: what is asked here costs nothing, is asked once, and is bounded in time and size; it neither waits for
+//! breaker, quota and limits nor tells them anything. A provider whose answers are made up, or that may not be called, is
+//! not asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use reqwest::{Request, Url};
+use tokio::time::{Instant as Clock, timeout_at};
+
+use super::breaker::Phase;
+use super::error::CallError;
+use super::provider::Provider;
+use super::{Providers, Target, http as network};
+use crate::config::providers::Speaks;
+use crate::wire::{Dialect, ModelEntry, read_models};
+
+/// How long a provider's list of models holds.
+const FRESH: Duration = Duration::from_secs(300);
+/// After how long a provider whose list could not be had is asked again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// How long a list, or a count, is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The largest list that is read, in bytes.
+const LIST: usize = 4 << 20;
+/// The most names that are taken from a list.
+const MOST: usize = 5_000;
+/// The largest count that is read, in bytes.
+const COUNT: usize = 64 << 10;
+/// How long an answer that a provider keeps is waited for.
+const STORED: Duration = Duration::from_secs(60);
+/// The largest such answer, in bytes.
+const ANSWER: usize = 64 << 20;
+
+/// What a provider said of its models.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue(tokio::sync::Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    models: Arc<[ModelEntry]>,
+    until: Option<Clock>,
+}
+
+/// What a provider answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A question to a provider.
+pub(super) struct Question<'q> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// The client's headers; those that the provider understands go along.
+    pub(super) headers: &'q HeaderMap,
+    pub(super) body: Option<Bytes>,
+    pub(super) patience: Duration,
+    /// The largest answer that is read, in bytes.
+    pub(super) most: usize,
+}
+
+impl Provider {
+    /// Says whether there is a server that may be asked.
+    fn is_there(&self) -> bool {
+        !self.simulated && self.refusal.is_none()
+    }
+
+    /// Gives an address of its API, with the version where the dialect has it in its paths.
+    pub(super) fn beside(&self, parts: &[&str]) -> Option<Url> {
+        let mut url = self.base.clone().filter(|_| self.is_there())?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        let version = match self.spec.speaks {
+            Speaks::Anthropic if !path.ends_with("/v1") => Some("v1"),
+            Speaks::Gemini if path.is_empty() => Some("v1beta"),
+            _ => None,
+        };
+        url.path_segments_mut().ok()?.pop_if_empty().extend(version).extend(parts);
+        Some(url)
+    }
+
+    /// Asks the provider something.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Told, CallError> {
+        let deadline = Clock::now() + question.patience;
+        let mut request = Request::new(question.method, question.url);
+        *request.headers_mut() = self.headers.clone();
+        network::pass(question.headers, self.spec.speaks, request.headers_mut());
+        *request.body_mut() = question.body.map(Into::into);
+        let exchange = async {
+            let broken = |error: reqwest::Error| {
+                CallError::from_reqwest(self.to.clone(), &error, false, self.spec.timeouts.connect)
+            };
+            let mut response = self.client()?.execute(request).await.map_err(broken)?;
+            let mut body = BytesMut::new();
+            while let Some(piece) = response.chunk().await.map_err(broken)? {
+                if body.len().saturating_add(piece.len()) > question.most {
+                    return Err(CallError::TooLarge { to: self.to.clone(), limit: question.most });
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok(Told { status: response.status().as_u16(), body: body.freeze() })
+        };
+        let missed = |_| CallError::TotalTimeout { to: self.to.clone(), after: question.patience };
+        timeout_at(deadline, exchange).await.map_err(missed)?
+    }
+
+    /// Gives the models that the provider lists, as it last said: asked for at most every few minutes, by one at a time. One
+    /// that does not answer is taken to have what it had.
+    async fn catalogue(&self) -> Arc<[ModelEntry]> {
+        let mut seen = self.catalogue.0.lock().await;
+        if seen.until.is_some_and(|until| Clock::now() < until) {
+            return Arc::clone(&seen.models);
+        }
+        let listed = self.ask_for_list().await;
+        seen.until = Some(Clock::now() + if listed.is_some() { FRESH } else { AGAIN });
+        if let Some(models) = listed {
+            seen.models = models.into();
+        }
+        Arc::clone(&seen.models)
+    }
+
+    async fn ask_for_list(&self) -> Option<Vec<ModelEntry>> {
+        let mut url = self.beside(&["models"])?;
+        match self.spec.speaks {
+            Speaks::Anthropic => url.set_query(Some("limit=1000")),
+            Speaks::Gemini => url.set_query(Some("pageSize=1000")),
+            Speaks::OpenAi | Speaks::Mistral | Speaks::Simulated => {}
+        }
+        let question = Question {
+            method: Method::GET,
+            url,
+            headers: &HeaderMap::new(),
+            body: None,
+            patience: PATIENCE,
+            most: LIST,
+        };
+        let listed = match self.ask(question).await {
+            Ok(told) if told.status == 200 => read_models(&told.body, &self.name),
+            _ => None,
+        };
+        if listed.is_none() {
+            tracing::debug!(provider = &*self.name, "its list of models could not be had");
+        }
+        let mut listed = listed?;
+        listed.truncate(MOST);
+        Some(listed)
+    }
+}
+
+impl Providers {
+    /// Lists the models that can be asked for by name: those that the settings name, and of those that patterns serve the
+    /// ones that their provider lists. Where answers are made up those of `known` stand in for a list.
+    pub async fn offered(&self, known: impl Iterator<Item = &str>) -> Vec<ModelEntry> {
+        let exact = self.models.exact().filter_map(|(model, _)| self.entry(model));
+        let mut offered: Vec<ModelEntry> = exact.collect();
+        let made_up = known.filter_map(|model| {
+            let (at, _) = self.models.find(model)?;
+            self.all.get(at).filter(|provider| provider.simulated)?;
+            self.entry(model)
+        });
+        offered.extend(made_up);
+        let by_pattern = |provider: &&Arc<Provider>| {
+            provider.is_there() && provider.spec.models.iter().any(|name| name.contains('*'))
+        };
+        let asked = self.all.iter().filter(by_pattern).map(|provider| provider.catalogue());
+        for entry in futures::future::join_all(asked).await.iter().flat_map(|list| list.iter()) {
+            // Another provider may be nearer to the name than the one that lists it.
+            let served = self.models.find(&entry.id).and_then(|(at, _)| self.all.get(at));
+            if served.is_some_and(|provider| *provider.name == *entry.owner) {
+                offered.push(entry.clone());
+            }
+        }
+        offered.sort_unstable_by(|a, b| a.id.cmp(&b.id).then(b.created.cmp(&a.created)));
+        offered.dedup_by(|a, b| a.id == b.id);
+        offered
+    }
+
+    /// Lists the providers that keep the answers they gave.
+    pub fn keepers(&self) -> Vec<Arc<str>> {
+        let keeps = |provider: &&Arc<Provider>| provider.is_there() && provider.spec.responses;
+        self.all.iter().filter(keeps).map(|provider| Arc::clone(&provider.name)).collect()
+    }
+
+    /// Asks a provider for an answer that it keeps, or for `what` of it: `cancel`, `input_items`.
+    pub async fn stored(
+        &self,
+        provider: &str,
+        method: &Method,
+        id: &str,
+        what: &str,
+        query: Option<&str>,
+    ) -> Result<Told, CallError> {
+        let unsupported =
+            || CallError::Unsupported { to: provider.to_owned(), dialect: Dialect::OpenAiResponses.name() };
+        let provider = self.named(provider).ok_or_else(unsupported)?;
+        let parts = ["responses", id, what];
+        let parts = if what.is_empty() { &parts[..2] } else { &parts[..] };
+        let mut url = provider.beside(parts).ok_or_else(unsupported)?;
+        url.set_query(query);
+        let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+        let headers = &HeaderMap::new();
+        provider.ask(Question { method, url, headers, body: None, patience: STORED, most: ANSWER }).await
+    }
+
+    /// Takes a provider's key out of a text that it sent.
+    pub fn redact(&self, provider: &str, text: &str) -> String {
+        self.named(provider).map_or_else(|| text.to_owned(), |provider| provider.redact(text).into_owned())
+    }
+
+    fn named(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.all.iter().find(|provider| *provider.name == *name)
+    }
+
+    /// Gives what a list says of a model that is served, whoever lists it; what would be made up is marked.
+    pub fn entry(&self, model: &str) -> Option<ModelEntry> {
+        let (at, _) = self.models.find(model)?;
+        let provider = self.all.get(at)?;
+        let mark = |text: &str| format!("{text} (SIMULATED)");
+        let instead = provider.simulated && provider.spec.speaks != Speaks::Simulated;
+        Some(ModelEntry {
+            id: model.to_owned(),
+            owner: if instead { mark(&provider.name) } else { provider.name.to_string() },
+            created: 0,
+            title: instead.then(|| mark(model)),
+        })
+    }
+
+    /// Has the provider itself count the tokens of a request; nothing where it cannot, or is in trouble. The body is one
+    /// that the target would be sent in `dialect`.
+    pub async fn count(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        body: &Bytes,
+        headers: &HeaderMap,
+    ) -> Option<u64> {
+        let (slot, provider) = (&target.slot, &target.slot.provider);
+        let now = std::time::Instant::now();
+        let is_well = {
+            let state = slot.state();
+            state.breaker.phase(now) == Phase::Closed && state.quota.blocked_until.is_none_or(|at| at <= now)
+        };
+        if !is_well {
+            return None;
+        }
+        let (url, body, field) = match dialect {
+            Dialect::AnthropicMessages => {
+                (provider.beside(&["messages", "count_tokens"])?, body.clone(), "input_tokens")
+            }
+            Dialect::Gemini => {
+                let model = slot.upstream.trim_start_matches("models/");
+                let url = provider.beside(&["models", &format!("{model}:countTokens")])?;
+                (url, within_count(model, body)?, "totalTokens")
+            }
+            _ => return None,
+        };
+        let question = Question {
+            method: Method::POST,
+            url,
+            headers,
+            body: Some(body),
+            patience: PATIENCE,
+            most: COUNT,
+        };
+        let told = provider.ask(question).await.ok().filter(|told| told.status == 200)?;
+        serde_json::from_slice::<serde_json::Value>(&told.body).ok()?.get(field)?.as_u64()
+    }
+}
+
+/// Wraps a request of Gemini's into the question how many tokens it has.
+fn within_count(model: &str, body: &Bytes) -> Option<Bytes> {
+    let rest = body.trim_ascii().strip_prefix(b"{")?;
+    let model = serde_json::to_string(&format!("models/{model}")).ok()?;
+    let comma = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
+    let mut out = format!("{{\"generateContentRequest\":{{\"model\":{model}{comma}").into_bytes();
+    out.extend_from_slice(rest);
+    out.push(b'}');
+    Some(out.into())
+}

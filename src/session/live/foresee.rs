@@ -1,0 +1,41 @@
+//! How a request stands before the engine hears of it, and where it would go.
+
+use std::sync::Arc;
+
+use super::{Arriving, Live};
+use crate::classifier::Basis;
+use crate::outcome::Operation;
+use crate::routing::{ConfidenceSource, decide};
+
+impl Live {
+    /// Has the classifier judge a request.
+    pub(super) fn judged(&self, arriving: &Arriving<'_>) -> Operation {
+        let prompt = (!arriving.prompt.is_empty()).then_some(&*arriving.prompt);
+        let opinion = self.classifier.classify(prompt, &arriving.measures);
+        let mut operation = Operation {
+            turn: arriving.measures.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
+            class: arriving.measures.task.unwrap_or(opinion.class),
+            pinned: arriving.pinned,
+            ..Operation::default()
+        };
+        let source = match opinion.basis {
+            Basis::Text => ConfidenceSource::Text,
+            Basis::Measures => ConfidenceSource::Measures,
+            Basis::NoSignal => ConfidenceSource::None,
+        };
+        operation.set_confidence(opinion.confidence, source);
+        operation
+    }
+
+    /// Says which model of the policy a request would be sent to first; nothing of it is kept.
+    pub fn would_send(&self, arriving: &Arriving<'_>) -> Arc<str> {
+        let mut operation = self.judged(arriving);
+        let inner = self.lock();
+        operation.team = inner.names.find_team(&arriving.team).unwrap_or_default();
+        operation.project = inner.names.find_project(&arriving.project).unwrap_or_default();
+        operation.asked = inner.names.find_model(&arriving.asked).unwrap_or_default();
+        let policy = inner.engine.policy();
+        let decision = decide(policy, &operation.signals());
+        inner.send(policy, &decision, decision.rung).model
+    }
+}
