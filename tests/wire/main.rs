@@ -4,12 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
 mod answers;
+mod grammar;
 mod requests;
 mod same_dialect;
 mod streams;
 mod system;
 mod table;
 mod tools;
+mod wholeness;
 
 use bytes::{Bytes, BytesMut};
 use pointsman::routing::Check;

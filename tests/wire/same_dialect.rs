@@ -318,10 +318,10 @@ fn a_streamed_answer_is_checked_once_it_is_whole() {
 #[test]
 fn thoughts_that_a_client_sees_are_content() {
     let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
-    for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {
+    for client in [Dialect::AnthropicMessages, Dialect::OpenAiChat, Dialect::OpenAiResponses] {
         let (_, _, relay) =
             relayed(Dialect::AnthropicMessages, &streaming(client, ""), event.as_bytes(), &[]);
-        assert_eq!((relay.has_content(), relay.delivered()), (is_seen, ""));
+        assert_eq!((relay.has_content(), relay.has_answer(), relay.delivered()), (true, false, ""));
     }
 }
 
