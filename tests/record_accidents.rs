@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use pointsman::classifier::TaskClass;
-use pointsman::pricing::{PriceRow, Rates, Tier, Usage};
+use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
     Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
     Record, Status, TRACE_EPOCH, WriteTtl, Writer, open,
 };
-use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
+use pointsman::units::{Count, Instant, PerMille, Pico, PicoPerMillion};
 use proptest::prelude::*;
 #[path = "support/fixtures.rs"]
 mod fixtures;
@@ -51,23 +51,43 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         0..3usize,
         any::<bool>(),
     );
-    (word(), word(), word(), word(), usage, rest).prop_map(|(model, billed, provider, error, usage, rest)| {
-        let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
-        Attempt {
-            model,
-            assumed_model,
-            estimated: assumed_model ^ assumed,
-            billed,
-            provider,
-            usage,
-            write_ttl: if assumed { WriteTtl::Assumed } else { WriteTtl::Reported },
-            latency_ms,
-            ttft_ms,
-            status: Status::ALL[status],
-            error,
-            check: [Check::None, Check::Passed, Check::Failed][check],
-        }
-    })
+    let terms = (word(), proptest::collection::vec((word(), 0u64..9), 0..7)).prop_map(|(tier, meters)| {
+        let mut terms = Terms::NONE;
+        terms.serve(&tier);
+        meters.iter().for_each(|(name, count)| terms.meter(name, *count));
+        (!terms.is_none()).then(|| Box::new(terms))
+    });
+    let few = (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>());
+    (word(), word(), word(), word(), usage, rest, few).prop_map(
+        |(model, billed, provider, error, usage, rest, few)| {
+            let (terms, left_out, gap_ms) = few;
+            let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
+            let estimated = assumed_model ^ assumed;
+            Attempt {
+                model,
+                assumed_model,
+                estimated,
+                billed,
+                provider,
+                usage,
+                write_ttl: if assumed { WriteTtl::Assumed } else { WriteTtl::Reported },
+                latency_ms,
+                ttft_ms,
+                status: Status::ALL[status],
+                error,
+                check: [Check::None, Check::Passed, Check::Failed][check],
+                terms,
+                left_out,
+                gap_ms,
+                charged: match gap_ms {
+                    None => Charged::NONE,
+                    Some(ms) if estimated => Charged::new(Cost::Estimated(Pico(i128::from(ms)))),
+                    Some(ms) if assumed_model => Charged::new(Cost::Known(Pico(i128::from(ms) << 20))),
+                    Some(ms) => Charged::new(Cost::Unknown(Unpriced::ALL[ms as usize % Unpriced::ALL.len()])),
+                },
+            }
+        },
+    )
 }
 
 /// Moments that RFC 3339 can write: the years 1 to 9999.
@@ -142,6 +162,9 @@ fn rates() -> impl Strategy<Value = Rates> {
                 write_1h,
                 output,
                 reasoning,
+                audio_input: cache_read,
+                image_output: reasoning,
+                ..Tier::default()
             },
         )
     };
@@ -159,7 +182,11 @@ fn event() -> impl Strategy<Value = Entry<'static>> {
         any::<bool>(),
     )
         .prop_map(|(model, from, standard, batch, source, simulated)| {
-            let row = PriceRow { from, standard, batch, source };
+            let tiers = batch.iter().map(|rates: &Rates| ("flex".to_owned(), rates.clone())).collect();
+            let meters =
+                from.iter().map(|_| ("web search".to_owned(), PicoPerMillion(10_000_000_007))).collect();
+            let factors = source.iter().map(|name: &String| (name.clone(), 1_100)).collect();
+            let row = PriceRow { from, standard, batch, tiers, meters, factors, source };
             Entry::Price(Box::new(PriceChange { model: Cow::Owned(model), row, simulated }))
         });
     let note = (moment(), word(), any::<bool>()).prop_map(|(at, text, simulated)| Entry::Note {

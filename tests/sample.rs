@@ -64,6 +64,10 @@ fn owned(record: Record<'_>) -> Record<'static> {
             ttft_ms: attempt.ttft_ms,
             status: attempt.status,
             check: attempt.check,
+            terms: attempt.terms.clone(),
+            left_out: Vec::new(),
+            gap_ms: attempt.gap_ms,
+            charged: attempt.charged,
         })
         .collect();
     let labels = record.labels.iter().map(|label| pointsman::record::Label {

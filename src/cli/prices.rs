@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::config::prices::{self, Import};
 use crate::config::user_dir;
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
 use crate::units::{Instant, PicoPerMillion};
 
 /// Lists, shows and imports prices.
@@ -218,10 +218,7 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
             "\nUSD per 1M tokens from {}",
             row.from.map_or_else(|| "the start".to_owned(), Instant::rfc3339)
         )?;
-        let mut lines = rate_lines("standard", &row.standard);
-        if let Some(batch) = &row.batch {
-            lines.extend(rate_lines("batch", batch));
-        }
+        let lines: Vec<_> = services(row).flat_map(|(name, rates)| rate_lines(name, rates)).collect();
         let header = [
             "service",
             "prompt tokens",
@@ -233,6 +230,19 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
             "reasoning",
         ];
         table(&header, 2, &lines, out)?;
+        for (service, rates) in services(row) {
+            for (name, price) in
+                rates.base.prices().filter(|(name, _)| name.starts_with("audio") || name.starts_with("image"))
+            {
+                writeln!(out, "{} {name} {} per 1M tokens", shown(service), usd(Some(price)))?;
+            }
+        }
+        for (meter, price) in &row.meters {
+            writeln!(out, "{} {} each", shown(meter), price.usd_per_token())?;
+        }
+        for (place, factor) in &row.factors {
+            writeln!(out, "{} tokens cost {} times as much", shown(place), as_factor(*factor))?;
+        }
         if let Some(source) = &row.source {
             writeln!(out, "source {}", shown(source))?;
         }
@@ -244,6 +254,15 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
         table(&["meter", "as written"], 2, &lines, out)?;
     }
     Ok(())
+}
+
+/// Gives every service tier that a row prices, the ordinary one first.
+fn services(row: &PriceRow) -> impl Iterator<Item = (&str, &Rates)> {
+    let tiers = row.tiers.iter().map(|(name, rates)| (name.as_str(), rates));
+    [("standard", &row.standard)]
+        .into_iter()
+        .chain(row.batch.as_ref().map(|rates| ("batch", rates)))
+        .chain(tiers)
 }
 
 fn rate_lines(service: &str, rates: &Rates) -> Vec<Vec<String>> {

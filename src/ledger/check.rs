@@ -9,11 +9,11 @@ use rusqlite::Row;
 
 use super::file::{LedgerFile, STRIDE};
 use super::recover::charged;
-use super::row::{count_at, read_cost, usage_at};
+use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;
 use super::sums::each;
 use super::{LedgerError, Sum, Totals, price};
-use crate::pricing::{Cost, Rates};
+use crate::pricing::{Cost, PriceRow, Terms};
 use crate::units::Instant;
 
 /// Findings that are quoted; more are counted.
@@ -123,7 +123,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    fn prices(&self, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, Rates>> {
+    fn prices(&self, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, PriceRow>> {
         let mut found = BTreeMap::new();
         let mut all =
             self.conn.prepare("SELECT price, id, model, valid_from, rates, hash FROM price_rows")?;
@@ -139,7 +139,7 @@ impl LedgerFile {
                 report.find(format!("price {id}: the row is not what its hash says"));
             }
             match price::read(&text) {
-                Some(rates) => _ = found.insert(number, rates),
+                Some(row) => _ = found.insert(number, row),
                 None => report.find(format!("price {id}: the rates cannot be read")),
             }
         }
@@ -150,20 +150,21 @@ impl LedgerFile {
     fn calls(
         &self,
         report: &mut CheckReport,
-        rates: &BTreeMap<i64, Rates>,
+        rates: &BTreeMap<i64, PriceRow>,
         total: u64,
         tick: &mut impl FnMut(u64, u64) -> bool,
     ) -> Result<(), LedgerError> {
         let fails = |source| self.failed(source);
         let mut all = self
             .conn
-            .prepare(
+            .prepare(&format!(
                 "SELECT a.seq, a.n, a.state, a.model, a.estimated, a.price, c.price, coalesce(o.team, ''), o.run, \
                  o.state, c.kind, c.why, c.amount, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, \
-                 (SELECT max(run) FROM runs) \
+                 (SELECT max(run) FROM runs), {} \
                  FROM attempts a LEFT JOIN operations o ON o.seq = a.seq \
                  LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n ORDER BY a.seq, a.n",
-            )
+                self.particulars()
+            ))
             .map_err(fails)?;
         let mut rows = all.query([]).map_err(fails)?;
         let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
@@ -295,12 +296,15 @@ struct Call {
     kind: Option<String>,
     cost: Option<Cost>,
     usage: crate::pricing::Usage,
+    /// None where the columns cannot be read.
+    terms: Option<Terms>,
 }
 
 impl Call {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
         let amount: Option<String> = row.get(12)?;
+        let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
         let (run, newest): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(19)?);
         let cost = kind.as_deref().and_then(|kind| read_cost(kind, why.as_deref(), amount.as_deref()));
         Ok(Self {
@@ -316,11 +320,12 @@ impl Call {
             kind,
             cost,
             usage: usage_at(row, 13)?,
+            terms: read_terms(tier.as_deref(), meters.as_deref()),
         })
     }
 
     /// Computes the charge again; gives the one that stands there.
-    fn prove(&self, report: &mut CheckReport, rates: &BTreeMap<i64, Rates>) -> Option<Cost> {
+    fn prove(&self, report: &mut CheckReport, rates: &BTreeMap<i64, PriceRow>) -> Option<Cost> {
         let Self { seq, n, .. } = self;
         if self.open {
             match (self.newest, self.done) {
@@ -345,7 +350,11 @@ impl Call {
             report.find(format!("operation {seq}: call {n} and its charge name different prices"));
         }
         let price = self.prices.1.and_then(|price| rates.get(&price));
-        let computed = charged(&self.model, &self.usage, price, self.estimated);
+        let Some(terms) = &self.terms else {
+            report.find(format!("operation {seq}: the meters of call {n} cannot be read"));
+            return Some(cost);
+        };
+        let computed = charged(&self.model, &self.usage, terms, price, self.estimated);
         if computed != cost {
             report.find(format!(
                 "operation {seq}: call {n} to {} is charged {}, its usage and price make {}",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Price;
 use crate::classifier::TaskClass;
-use crate::pricing::{Cost, Usage};
+use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Status};
 use crate::units::{Count, Instant, PerMille};
 
@@ -182,6 +182,12 @@ pub struct AttemptEnded {
     pub latency_ms: Option<u32>,
     /// To the first byte.
     pub ttft_ms: Option<u32>,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Text>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
 }
 
 /// An operation that is over.

@@ -10,12 +10,12 @@ use std::path::Path;
 use rusqlite::{Row, Rows, params};
 
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
-use super::row::{count_at, read_check, read_cost, usage_at};
+use super::row::{count_at, read_check, read_cost, read_terms, usage_at};
 use super::{LedgerError, price};
 use crate::config;
-use crate::pricing::{Cost, PriceRow, Rates};
+use crate::pricing::{Charged, Cost, PriceRow, Terms};
 use crate::record::{
-    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer,
+    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer, some_terms,
 };
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names, PerMille, Pico};
@@ -72,7 +72,10 @@ impl LedgerFile {
             .map_err(fails)?;
         let mut attempts = self
             .conn
-            .prepare(&format!("SELECT {ATTEMPT} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n"))
+            .prepare(&format!(
+                "SELECT {ATTEMPT}, {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
+                self.particulars()
+            ))
             .map_err(fails)?;
         let mut labels = self
             .conn
@@ -190,7 +193,7 @@ impl LedgerFile {
     }
 
     /// Gives the prices charged at, by number.
-    fn rates(&self) -> Result<BTreeMap<i64, StoredPrice>, LedgerError> {
+    fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
         let fails = |source| self.failed(source);
         let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fails)?;
         let found = all.query_map([], |row| {
@@ -199,10 +202,10 @@ impl LedgerFile {
         let mut prices = BTreeMap::new();
         for row in found.map_err(fails)? {
             let (number, id, text, source) = row.map_err(fails)?;
-            let Some(rates) = price::read(&text) else {
+            let Some(row) = price::read(&text) else {
                 return Err(LedgerError::Value { seq: 0, field: "price", found: id });
             };
-            prices.insert(number, StoredPrice { rates, source });
+            prices.insert(number, PriceRow { source, ..row });
         }
         Ok(prices)
     }
@@ -269,19 +272,14 @@ impl StoredPolicy {
     }
 }
 
-struct StoredPrice {
-    rates: Rates,
-    source: Option<String>,
-}
-
 /// Tells each price when it is first charged at, and again whenever it changed.
 struct Prices {
-    known: BTreeMap<i64, StoredPrice>,
+    known: BTreeMap<i64, PriceRow>,
     told: BTreeMap<String, i64>,
 }
 
 impl Prices {
-    fn new(known: BTreeMap<i64, StoredPrice>) -> Self {
+    fn new(known: BTreeMap<i64, PriceRow>) -> Self {
         Self { known, told: BTreeMap::new() }
     }
 
@@ -293,7 +291,7 @@ impl Prices {
     ) -> Result<u64, LedgerError> {
         let mut count = 0;
         for attempt in attempts {
-            let Some((number, price)) =
+            let Some((number, row)) =
                 attempt.price.and_then(|number| Some((number, self.known.get(&number)?)))
             else {
                 continue;
@@ -301,12 +299,7 @@ impl Prices {
             if self.told.get(&attempt.model) == Some(&number) {
                 continue;
             }
-            let row = PriceRow {
-                from: Some(at),
-                standard: price.rates.clone(),
-                batch: None,
-                source: price.source.clone(),
-            };
+            let row = PriceRow { from: Some(at), ..row.clone() };
             let change = PriceChange { model: attempt.model.as_str().into(), row, simulated: false };
             out.write(&Entry::Price(Box::new(change)))?;
             self.told.insert(attempt.model.clone(), number);
@@ -351,8 +344,8 @@ impl<'s, T> Ahead<'s, T> {
 
 const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
                        a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated, \
-                       c.kind, c.why, c.amount \
-                       FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
+                       c.kind, c.why, c.amount";
+const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
 
 struct StoredAttempt {
     asked: String,
@@ -367,12 +360,18 @@ struct StoredAttempt {
     usage: crate::pricing::Usage,
     estimated: bool,
     cost: Option<Cost>,
+    /// None where the columns cannot be read.
+    terms: Option<Terms>,
+    left_out: Vec<String>,
+    gap_ms: Option<u32>,
 }
 
 impl StoredAttempt {
     fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
         let amount: Option<String> = row.get(19)?;
+        let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
+        let left_out: Option<String> = row.get(22)?;
         let attempt = Self {
             asked: row.get(1)?,
             model: row.get(2)?,
@@ -386,6 +385,9 @@ impl StoredAttempt {
             usage: usage_at(row, 10)?,
             estimated: row.get(16)?,
             cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount.as_deref())),
+            terms: read_terms(tier.as_deref(), meters.as_deref()),
+            left_out: left_out.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
+            gap_ms: row.get(23)?,
         };
         Ok((count_at(row, 0)?, attempt))
     }
@@ -398,6 +400,7 @@ impl StoredAttempt {
         };
         let check = read_check(self.checked.as_deref())
             .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
+        let terms = self.terms.as_ref().ok_or_else(|| strange("meters", "something unreadable"))?;
         // The model called; who was billed is told beside it where it is another.
         let model = if self.asked.is_empty() { &self.model } else { &self.asked };
         let billed = if *model == self.model { "" } else { &self.model };
@@ -412,6 +415,10 @@ impl StoredAttempt {
             status,
             error: self.error.as_deref().unwrap_or_default().into(),
             check,
+            terms: some_terms(terms),
+            left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
+            gap_ms: self.gap_ms,
+            charged: self.cost.map(Charged::new).unwrap_or_default(),
             ..Attempt::default()
         })
     }

@@ -41,6 +41,8 @@ impl Range {
 pub struct LedgerFile {
     pub(super) path: PathBuf,
     pub(super) conn: Connection,
+    /// The version of its tables.
+    version: i64,
 }
 
 impl LedgerFile {
@@ -49,7 +51,13 @@ impl LedgerFile {
     /// # Errors
     /// Where there is none, or it is of another version or damaged.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        Ok(Self { path: path.to_owned(), conn: schema::open_to_read(path)? })
+        let (conn, version) = schema::open_to_read(path)?;
+        Ok(Self { path: path.to_owned(), conn, version })
+    }
+
+    /// Gives the columns of attempts that came with version 2, as this ledger has them.
+    pub(super) fn particulars(&self) -> &'static str {
+        if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }
     }
 
     /// Adds up the charges of a stretch, one by one. `tick` hears how many came and may cancel by answering false.

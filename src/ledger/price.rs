@@ -1,8 +1,10 @@
 //! A price as it was charged: rates, start of validity and a hash, so that a later change of the book rewrites nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::pricing::{PriceRow, Rates, Tier};
@@ -17,11 +19,9 @@ pub struct Price {
     pub model: String,
     /// Start of validity; `None` for "always".
     pub from: Option<Instant>,
-    /// The rates.
-    pub rates: Rates,
-    /// Where the price was read.
-    pub source: Option<String>,
-    /// The rates as text, every digit kept.
+    /// The prices of every service tier and meter.
+    pub row: PriceRow,
+    /// The prices as text, every digit kept.
     pub text: String,
     /// The hash over model, start and text.
     pub hash: String,
@@ -30,19 +30,11 @@ pub struct Price {
 impl Price {
     /// Takes a row of a price book under the name that the book lists.
     pub fn new(model: &str, row: &PriceRow) -> Self {
-        let text = write(&row.standard);
+        let text = write(row);
         let hash = hash(model, row.from, &text);
         let from = row.from.map_or_else(|| "always".to_owned(), Instant::rfc3339);
         let id = format!("{model}@{from}#{}", hash.get(..12).unwrap_or(&hash));
-        Self {
-            id,
-            model: model.to_owned(),
-            from: row.from,
-            rates: row.standard.clone(),
-            source: row.source.clone(),
-            text,
-            hash,
-        }
+        Self { id, model: model.to_owned(), from: row.from, row: row.clone(), text, hash }
     }
 }
 
@@ -65,6 +57,21 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// A row as text. What a row does not have is left out, so that plain rows read as they always did.
+#[derive(Serialize, Deserialize)]
+struct RowText {
+    #[serde(flatten)]
+    standard: RatesText,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<RatesText>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tiers: BTreeMap<String, RatesText>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    meters: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    factors: BTreeMap<String, u32>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct RatesText {
     #[serde(flatten)]
@@ -73,63 +80,70 @@ struct RatesText {
     above: Vec<(u64, TierText)>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct TierText {
-    input: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cache_read: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    write_5m: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    write_1h: Option<String>,
-    output: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reasoning: Option<String>,
+/// Prices by name.
+struct TierText(Tier);
+
+impl Serialize for TierText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.prices().map(|(name, price)| (name, price.usd_per_million())))
+    }
 }
 
-impl TierText {
-    fn new(tier: &Tier) -> Self {
-        let digits = |price: PicoPerMillion| price.usd_per_million();
+impl<'de> Deserialize<'de> for TierText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let prices = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+        let price = |name| match prices.get(name).map(serde_json::Value::as_str) {
+            None => Ok(None),
+            Some(text) => text
+                .and_then(|text| PicoPerMillion::from_usd_per_million(text).ok())
+                .map(Some)
+                .ok_or_else(|| D::Error::custom("not a price")),
+        };
+        Tier::build(price, D::Error::missing_field).map(Self)
+    }
+}
+
+impl RatesText {
+    fn new(rates: &Rates) -> Self {
         Self {
-            input: digits(tier.input),
-            cache_read: tier.cache_read.map(digits),
-            write_5m: tier.write_5m.map(digits),
-            write_1h: tier.write_1h.map(digits),
-            output: digits(tier.output),
-            reasoning: tier.reasoning.map(digits),
+            base: TierText(rates.base),
+            above: rates.above.iter().map(|(above, tier)| (*above, TierText(*tier))).collect(),
         }
     }
 
-    fn read(&self) -> Option<Tier> {
-        let price = |text: &str| PicoPerMillion::from_usd_per_million(text).ok();
-        let maybe = |text: &Option<String>| match text {
-            None => Some(None),
-            Some(text) => price(text).map(Some),
-        };
-        Some(Tier {
-            input: price(&self.input)?,
-            cache_read: maybe(&self.cache_read)?,
-            write_5m: maybe(&self.write_5m)?,
-            write_1h: maybe(&self.write_1h)?,
-            output: price(&self.output)?,
-            reasoning: maybe(&self.reasoning)?,
-        })
+    fn read(self) -> Rates {
+        Rates {
+            base: self.base.0,
+            above: self.above.into_iter().map(|(above, tier)| (above, tier.0)).collect(),
+        }
     }
 }
 
-fn write(rates: &Rates) -> String {
-    let text = RatesText {
-        base: TierText::new(&rates.base),
-        above: rates.above.iter().map(|(above, tier)| (*above, TierText::new(tier))).collect(),
+fn write(row: &PriceRow) -> String {
+    let text = RowText {
+        standard: RatesText::new(&row.standard),
+        batch: row.batch.as_ref().map(RatesText::new),
+        tiers: row.tiers.iter().map(|(name, rates)| (name.clone(), RatesText::new(rates))).collect(),
+        meters: row.meters.iter().map(|(name, price)| (name.clone(), price.usd_per_token())).collect(),
+        factors: row.factors.clone(),
     };
     serde_json::to_string(&text).unwrap_or_default()
 }
 
-/// Reads rates back from their text; `None` where the text is none that was written here.
-pub(super) fn read(text: &str) -> Option<Rates> {
-    let read: RatesText = serde_json::from_str(text).ok()?;
-    let above = read.above.iter().map(|(above, tier)| Some((*above, tier.read()?))).collect::<Option<_>>()?;
-    Some(Rates { base: read.base.read()?, above })
+/// Reads a row back from its text, without start and source; `None` where the text is none that was written here.
+pub(super) fn read(text: &str) -> Option<PriceRow> {
+    let read: RowText = serde_json::from_str(text).ok()?;
+    let meter =
+        |(name, price): (String, String)| Some((name, PicoPerMillion::from_usd_per_token(&price).ok()?));
+    Some(PriceRow {
+        from: None,
+        standard: read.standard.read(),
+        batch: read.batch.map(RatesText::read),
+        tiers: read.tiers.into_iter().map(|(name, rates)| (name, rates.read())).collect(),
+        meters: read.meters.into_iter().map(meter).collect::<Option<_>>()?,
+        factors: read.factors,
+        source: None,
+    })
 }
 
 #[cfg(test)]
@@ -149,10 +163,14 @@ mod tests {
         let row = PriceRow {
             from: Some(Instant(1_000)),
             standard: Rates { base, above: vec![(200_000, dear)] },
-            ..PriceRow::default()
+            batch: Some(Rates { base: dear, above: vec![] }),
+            tiers: [("flex".to_owned(), Rates { base, above: vec![(1, dear)] })].into(),
+            meters: [("web_search".to_owned(), usd("10000"))].into(),
+            factors: [("region:us".to_owned(), 1100)].into(),
+            source: None,
         };
         let price = Price::new("openai/m", &row);
-        assert_eq!(read(&price.text).unwrap(), row.standard);
+        assert_eq!(read(&price.text).unwrap(), PriceRow { from: None, ..row.clone() });
         assert_eq!(price.hash, hash("openai/m", row.from, &price.text));
         let dearer = PriceRow { standard: Rates { base: dear, above: vec![] }, ..row.clone() };
         assert_ne!(Price::new("openai/m", &dearer).id, price.id, "a changed price is another price");

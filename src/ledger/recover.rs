@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::row::{count_at, whole};
 use super::store::{Store, charge, policy_hash};
 use super::{Run, Totals, price};
-use crate::pricing::{self, Cost, Rates, Unpriced, Usage};
+use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
 use crate::routing::Status;
 use crate::units::{Count, Instant, Pico};
 
@@ -136,15 +136,21 @@ fn estimate(attempt: &OpenAttempt) -> (Usage, Cost) {
         reasoning: Count::UNKNOWN,
         ..Usage::NONE
     };
-    let rates: Option<Rates> = attempt.rates.as_deref().and_then(price::read);
-    (usage, charged(&attempt.model, &usage, rates.as_ref(), true))
+    let row = attempt.rates.as_deref().and_then(price::read);
+    (usage, charged(&attempt.model, &usage, &Terms::NONE, row.as_ref(), true))
 }
 
 /// Computes what an attempt costs, as everyone does: at its own model, an estimate where the tokens are.
-pub(super) fn charged(model: &str, usage: &Usage, rates: Option<&Rates>, estimated: bool) -> Cost {
+pub(super) fn charged(
+    model: &str,
+    usage: &Usage,
+    terms: &Terms,
+    row: Option<&PriceRow>,
+    estimated: bool,
+) -> Cost {
     let cost = if !model.is_empty() {
-        pricing::charge(usage, rates)
-    } else if *usage == Usage::NONE {
+        pricing::bill(usage, terms, row)
+    } else if *usage == Usage::NONE && terms.is_none() {
         Cost::Known(Pico::ZERO)
     } else {
         Cost::Unknown(Unpriced::NoModel)

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::pricing::{Cost, Unpriced, Usage};
+use crate::pricing::{Cost, Terms, Unpriced, Usage};
 use crate::routing::Check;
 use crate::units::{Count, Pico};
 
@@ -63,17 +63,9 @@ pub(super) fn cost(cost: Cost) -> (&'static str, Option<&'static str>, Option<St
     let (kind, why) = match cost {
         Cost::Known(_) => ("known", None),
         Cost::Estimated(_) => ("estimated", None),
-        Cost::Unknown(why) => ("unknown", Some(why_word(why))),
+        Cost::Unknown(why) => ("unknown", Some(why.name())),
     };
     (kind, why, cost.amount().map(|amount| amount.0.to_string()))
-}
-
-fn why_word(why: Unpriced) -> &'static str {
-    match why {
-        Unpriced::NoModel => "no_model",
-        Unpriced::NoPrice => "no_price",
-        Unpriced::NoUsage => "no_usage",
-    }
 }
 
 /// Reads a cost back; `None` where the columns hold none that was written here.
@@ -82,10 +74,7 @@ pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<&str>) -> 
     match kind {
         "known" => amount().map(Cost::Known),
         "estimated" => amount().map(Cost::Estimated),
-        "unknown" => [Unpriced::NoModel, Unpriced::NoPrice, Unpriced::NoUsage]
-            .into_iter()
-            .find(|known| why == Some(why_word(*known)))
-            .map(Cost::Unknown),
+        "unknown" => Unpriced::from_name(why?).map(Cost::Unknown),
         _ => None,
     }
 }
@@ -107,6 +96,29 @@ pub(super) fn read_check(word: Option<&str>) -> Option<Check> {
         Some("failed") => Some(Check::Failed),
         Some(_) => None,
     }
+}
+
+/// Gives meters as a column, `web_search=3 audio_input=900`; none is NULL.
+pub(super) fn meters(terms: &Terms) -> Option<String> {
+    let all: Vec<String> = terms.meters().map(|(name, count)| format!("{name}={count}")).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// Reads tier and meters from columns; `None` where they hold none that were written here.
+pub(super) fn read_terms(tier: Option<&str>, meters: Option<&str>) -> Option<Terms> {
+    let mut terms = Terms::NONE;
+    terms.serve(tier.unwrap_or_default());
+    for meter in meters.unwrap_or_default().split_ascii_whitespace() {
+        let (name, count) = meter.split_once('=')?;
+        terms.meter(name, count.parse().ok()?);
+    }
+    Some(terms)
+}
+
+/// Gives names as a column, a JSON list; none is NULL.
+pub(super) fn list(names: &[super::Text]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    (!names.is_empty()).then(|| serde_json::to_string(&names).unwrap_or_default())
 }
 
 /// Gives text as a column: empty is NULL.

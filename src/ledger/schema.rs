@@ -15,15 +15,15 @@ use super::{Durability, LedgerError};
 /// Marks a SQLite file as a ledger: "pmld".
 const APPLICATION_ID: i32 = 0x706d_6c64;
 /// How each version is made from the one before; the place in the list is the version it starts from.
-const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+const STEPS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 /// How long one try waits for a lock that another process holds.
 const LOCK_PATIENCE: Duration = Duration::from_millis(250);
 /// How large the write-ahead log may stay on disk once it was written back.
 const KEPT_WAL: i64 = 64 << 20;
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = 1;
-const _: () = assert!(STEPS.len() == 1, "every step raises the version by one");
+pub(super) const VERSION: i64 = 2;
+const _: () = assert!(STEPS.len() == 2, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
 pub fn is_ledger(path: &Path) -> bool {
@@ -99,8 +99,8 @@ pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Conne
     Ok(conn)
 }
 
-/// Opens a ledger for reading; it may be written meanwhile.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+/// Opens a ledger for reading, with its version; it may be written meanwhile, and it may be older than this program.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError> {
     let fails = |source| LedgerError::from_sqlite(path, "opening", source);
     match looks(path) {
         Ok(Looks::Ledger) => {}
@@ -134,7 +134,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
         Err(error) => return Err(fails(error)),
     };
     match version(&conn, path)? {
-        VERSION => Ok(conn),
+        found @ 1..=VERSION => Ok((conn, found)),
         found if found > VERSION => Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION }),
         found => Err(LedgerError::Older { path: path.to_owned(), found, known: VERSION }),
     }

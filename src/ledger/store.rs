@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::batch::{Aside, AttemptDraft, Batch, Draft};
 use super::entry::{AttemptEnded, Closed, Entry, Opened, PolicyVersion};
 use super::price::hex;
-use super::row::{buckets, check_word, cost, count, whole, word};
+use super::row::{buckets, check_word, cost, count, list, meters, whole, word};
 use super::sums::Running;
 use super::{Durability, LedgerError, Price, schema};
 use crate::units::{Instant, Span};
@@ -286,8 +286,8 @@ impl Writing<'_> {
         let mut put = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO attempts (seq, n, asked, model, provider, rung, started, prompt, delivered, price, \
              state, status, checked, error, latency_ms, ttft_ms, input, cache_read, write_5m, write_1h, output, \
-             reasoning, estimated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20, ?21, ?22, ?23)",
+             reasoning, estimated, tier, meters, left_out, gap_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
         )?;
         let done = put.execute(params![
             seq,
@@ -313,6 +313,10 @@ impl Writing<'_> {
             output,
             reasoning,
             ended.is_some_and(|ended| ended.estimated),
+            ended.and_then(|ended| word(ended.terms.tier())),
+            ended.and_then(|ended| meters(&ended.terms)),
+            ended.and_then(|ended| list(&ended.left_out)),
+            ended.and_then(|ended| ended.gap_ms),
         ])?;
         Ok(done > 0)
     }
@@ -324,7 +328,8 @@ impl Writing<'_> {
         let mut put = self.conn.prepare_cached(
             "UPDATE attempts SET state = 'settled', model = CASE ?3 WHEN '' THEN model ELSE ?3 END, price = ?4, \
              status = ?5, checked = ?6, error = ?7, latency_ms = ?8, ttft_ms = ?9, input = ?10, cache_read = ?11, \
-             write_5m = ?12, write_1h = ?13, output = ?14, reasoning = ?15, estimated = ?16 \
+             write_5m = ?12, write_1h = ?13, output = ?14, reasoning = ?15, estimated = ?16, tier = ?17, meters = ?18, \
+             left_out = ?19, gap_ms = ?20 \
              WHERE seq = ?1 AND n = ?2 AND state = 'open' RETURNING model",
         )?;
         put.query_row(
@@ -345,6 +350,10 @@ impl Writing<'_> {
                 output,
                 reasoning,
                 ended.estimated,
+                word(ended.terms.tier()),
+                meters(&ended.terms),
+                list(&ended.left_out),
+                ended.gap_ms,
             ],
             |row| row.get(0),
         )
@@ -383,7 +392,7 @@ impl Writing<'_> {
             "INSERT OR IGNORE INTO price_rows (id, model, valid_from, rates, source, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let from = price.from.map(|from| from.0);
-        put.execute(params![price.id, price.model, from, price.text, price.source, price.hash])?;
+        put.execute(params![price.id, price.model, from, price.text, price.row.source, price.hash])?;
         let mut find = self.conn.prepare_cached("SELECT price FROM price_rows WHERE id = ?1")?;
         let number = find.query_row([&price.id], |row| row.get(0))?;
         self.prices.insert(price.id.clone(), number);

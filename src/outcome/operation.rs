@@ -1,7 +1,7 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
 use crate::classifier::TaskClass;
-use crate::pricing::Usage;
+use crate::pricing::{Charged, Terms, Usage};
 use crate::routing::{Check, ConfidenceSource, Signals, Status};
 use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
 
@@ -24,6 +24,8 @@ pub struct Observed {
     pub check: Check,
     /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
     pub assumed: bool,
+    /// What was charged for it then, where the log tells.
+    pub charged: Charged,
 }
 
 /// One client request and what became of it.
@@ -80,6 +82,28 @@ pub struct Extra {
     pub simulated: Box<str>,
     /// The error text or code of the last attempt, if any.
     pub error: Box<str>,
+    /// What is known of the attempts besides, in their order; empty where that is nothing for all of them.
+    pub particulars: Vec<Particulars>,
+}
+
+/// What few calls have.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Particulars {
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Box<[Box<str>]>,
+    /// The longest silence within a stream after its first byte.
+    pub gap: Millis,
+}
+
+/// A call as it was seen, with what few have.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The call.
+    pub call: &'a Observed,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: &'a Terms,
 }
 
 /// What is known of one model's answer.
@@ -140,11 +164,20 @@ impl<'a> Evidence<'a> {
             .chain(std::iter::once(&self.operation.served))
     }
 
+    /// Gives all attempts in order, with what they are billed by.
+    pub fn seen(&self) -> impl Iterator<Item = Seen<'a>> + use<'a> {
+        let particulars = self.extra.map_or(&[][..], |extra| extra.particulars.as_slice());
+        self.attempts().enumerate().map(move |(at, call)| {
+            let terms = particulars.get(at).map_or(&Terms::NONE, |found| &found.terms);
+            Seen { call, terms }
+        })
+    }
+
     /// Finds what a model did with this request: its attempts in order, the last of which counts. All attempts where the
     /// client pinned its model.
-    pub fn observed(&self, model: ModelId) -> impl Iterator<Item = &'a Observed> + use<'a> {
+    pub fn observed(&self, model: ModelId) -> impl Iterator<Item = Seen<'a>> + use<'a> {
         let pinned = self.operation.pinned;
-        self.attempts().filter(move |attempt| pinned || attempt.model == model)
+        self.seen().filter(move |seen| pinned || seen.call.model == model)
     }
 
     /// Finds what is known of a model's answer.

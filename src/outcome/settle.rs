@@ -105,7 +105,7 @@ pub fn recorded(
     into.begin(route, NO_RUNG);
     let at = evidence.operation.at;
     let first = evidence.attempts().next().map(|attempt| attempt.model);
-    for seen in evidence.attempts() {
+    for seen in evidence.seen() {
         into.push(seen_leg(seen, at, outlook.prices));
     }
     into.escalated = first.is_some_and(|first| first != into.model);

@@ -19,6 +19,74 @@ pub struct Tier {
     pub output: PicoPerMillion,
     /// Reasoning tokens where they have a price of their own.
     pub reasoning: Option<PicoPerMillion>,
+    /// Prompt tokens of sound.
+    pub audio_input: Option<PicoPerMillion>,
+    /// Prompt tokens of sound that were read from cache.
+    pub audio_cached: Option<PicoPerMillion>,
+    /// Answer tokens of sound.
+    pub audio_output: Option<PicoPerMillion>,
+    /// Prompt tokens of pictures; absent means "billed as input".
+    pub image_input: Option<PicoPerMillion>,
+    /// Answer tokens of pictures.
+    pub image_output: Option<PicoPerMillion>,
+}
+
+impl Tier {
+    /// The names of its prices, in the order in which logs and ledgers write them.
+    pub const PRICES: [&'static str; 11] = [
+        "input",
+        "cache_read",
+        "write_5m",
+        "write_1h",
+        "output",
+        "reasoning",
+        "audio_input",
+        "audio_cached",
+        "audio_output",
+        "image_input",
+        "image_output",
+    ];
+
+    /// Gives every price that there is, with its name.
+    pub fn prices(&self) -> impl Iterator<Item = (&'static str, PicoPerMillion)> {
+        let prices = [
+            Some(self.input),
+            self.cache_read,
+            self.write_5m,
+            self.write_1h,
+            Some(self.output),
+            self.reasoning,
+            self.audio_input,
+            self.audio_cached,
+            self.audio_output,
+            self.image_input,
+            self.image_output,
+        ];
+        Self::PRICES.into_iter().zip(prices).filter_map(|(name, price)| Some((name, price?)))
+    }
+
+    /// Puts a tier together from prices by name.
+    ///
+    /// # Errors
+    /// What `price` says, or what `missing` makes of a price that has to be there.
+    pub fn build<E>(
+        price: impl Fn(&'static str) -> Result<Option<PicoPerMillion>, E>,
+        missing: impl Fn(&'static str) -> E,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            input: price("input")?.ok_or_else(|| missing("input"))?,
+            cache_read: price("cache_read")?,
+            write_5m: price("write_5m")?,
+            write_1h: price("write_1h")?,
+            output: price("output")?.ok_or_else(|| missing("output"))?,
+            reasoning: price("reasoning")?,
+            audio_input: price("audio_input")?,
+            audio_cached: price("audio_cached")?,
+            audio_output: price("audio_output")?,
+            image_input: price("image_input")?,
+            image_output: price("image_output")?,
+        })
+    }
 }
 
 /// Prices of one service class: a base tier and dearer (or cheaper) tiers for long prompts.
@@ -48,8 +116,26 @@ pub struct PriceRow {
     pub standard: Rates,
     /// Rates of the batch service, where offered.
     pub batch: Option<Rates>,
+    /// Rates of other service tiers by name: `flex`, `priority`, `fast`.
+    pub tiers: BTreeMap<String, Rates>,
+    /// Prices of meters by name, each for a million: `web_search`.
+    pub meters: BTreeMap<String, PicoPerMillion>,
+    /// What the price of tokens is multiplied by, in thousandths, where a meter of that name is told: `region:us`.
+    pub factors: BTreeMap<String, u32>,
     /// Where the price was read, for people.
     pub source: Option<String>,
+}
+
+/// Reads a factor like `1.1` in thousandths; `None` where it is none that can be held exactly.
+pub fn thousandths(text: &str) -> Option<u32> {
+    let price = PicoPerMillion::from_usd_per_million(text).ok()?.0;
+    const ONE: i64 = 1_000_000_000_000 / 1000;
+    (price > 0 && price % ONE == 0).then(|| u32::try_from(price / ONE).ok()).flatten()
+}
+
+/// Writes a factor held in thousandths.
+pub fn as_factor(thousandths: u32) -> String {
+    PicoPerMillion(i64::from(thousandths) * 1_000_000_000).usd_per_million()
 }
 
 /// All prices of one model over time, and what is known about it besides.
@@ -92,8 +178,9 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// Finds a model's prices: by name, by alias, then without a `provider/` prefix, then without a date suffix
-    /// (`gpt-4.1-2025-04-14`, `claude-x-20251101`).
+    /// Finds a model's prices: by name, by alias, then without the prefix of whoever makes it (`openai/gpt-4.1`), then
+    /// without a date suffix (`gpt-4.1-2025-04-14`, `claude-x-20251101`). A cloud, a region or a host in front
+    /// (`azure/eu/`, `bedrock/`, `ollama/`) has prices of its own, so such a name is only found where the book lists it.
     pub fn find(&self, model: &str) -> Option<&ModelPrices> {
         self.find_named(model).map(|(_, prices)| prices)
     }
@@ -107,8 +194,11 @@ impl PriceBook {
         known(model)
             .or_else(|| known(without_date(model)))
             .or_else(|| {
-                let bare = model.rsplit_once('/')?.1;
-                known(bare).or_else(|| known(without_date(bare)))
+                // OpenRouter passes the makers' own prices on.
+                let named = model.strip_prefix("openrouter/").unwrap_or(model);
+                let (maker, bare) = named.rsplit_once('/')?;
+                let found = known(bare).or_else(|| known(without_date(bare)));
+                found.filter(|(_, prices)| makes(maker, prices.provider.as_deref()))
             })
             .map(|(name, prices)| (name.as_str(), prices))
     }
@@ -126,6 +216,39 @@ impl PriceBook {
         let prices = self.models.entry(target).or_default();
         let at = prices.rows.partition_point(|old| old.from <= row.from);
         prices.rows.insert(at, row);
+    }
+}
+
+/// Makers of models by the names that stand before a model, all for the same prices; the first is how books call them.
+const MAKERS: [&[&str]; 10] = [
+    &["openai"],
+    &["anthropic"],
+    &["google", "gemini"],
+    &["mistral", "mistralai"],
+    &["xai", "x-ai"],
+    &["deepseek"],
+    &["cohere", "cohere_chat"],
+    &["voyage", "voyageai"],
+    &["perplexity"],
+    &["moonshot", "moonshotai"],
+];
+
+/// Says whether a prefix names the maker whose prices these are; where the book does not say whose, any maker.
+fn makes(prefix: &str, provider: Option<&str>) -> bool {
+    // LiteLLM tells Google's services apart in words of its own.
+    let provider = provider.map(|provider| {
+        if provider.starts_with("vertex_ai-") {
+            "google"
+        } else {
+            provider.split('-').next().unwrap_or(provider)
+        }
+    });
+    let named = |maker: &&[&str]| maker.contains(&prefix);
+    match provider {
+        Some(provider) => {
+            prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
+        }
+        None => MAKERS.iter().any(|maker| named(maker)),
     }
 }
 
@@ -174,6 +297,40 @@ mod tests {
             assert!(book.find(name).is_some(), "{name}");
         }
         for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
+            assert!(book.find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cloud_a_region_or_a_host_has_prices_of_its_own() {
+        let mut book = PriceBook::default();
+        for (name, provider) in [("gpt-4.1", "openai"), ("gemini-2.5-pro", "google"), ("grok", "xai")] {
+            let prices = ModelPrices { provider: Some(provider.into()), ..ModelPrices::default() };
+            book.models.insert(name.into(), prices);
+        }
+        book.models.insert("azure/us/gpt-4.1".into(), ModelPrices::default());
+        for name in [
+            "openai/gpt-4.1",
+            "openrouter/openai/gpt-4.1",
+            "gemini/gemini-2.5-pro",
+            "google/gemini-2.5-pro",
+            "x-ai/grok",
+            "azure/us/gpt-4.1-2025-04-14",
+        ] {
+            assert!(book.find(name).is_some(), "{name}");
+        }
+        for name in [
+            "azure/eu/gpt-4.1-2025-04-14",
+            "azure/gpt-4.1",
+            "ollama/gpt-4.1",
+            "github_copilot/gpt-4.1",
+            "vertex_ai/gemini-2.5-pro",
+            "bedrock/eu/gpt-4.1",
+            "anthropic/gpt-4.1",
+            "gpt-4.1@default",
+            "eu.openai.gpt-4.1",
+            "openai/gpt-4.1:free",
+        ] {
             assert!(book.find(name).is_none(), "{name}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::ops::AddAssign;
 
-use super::{Rates, Usage};
 use crate::units::Pico;
 
 /// Why a cost cannot be known.
@@ -14,15 +13,40 @@ pub enum Unpriced {
     NoPrice,
     /// Tokens of a billed bucket were not reported.
     NoUsage,
+    /// The price book has no price for the service tier that served.
+    NoTier,
+    /// The call is billed by a meter that the price book has no price for.
+    NoMeter,
 }
 
 impl Unpriced {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::NoModel, Self::NoPrice, Self::NoUsage, Self::NoTier, Self::NoMeter];
+
+    /// Gives the word for it in logs and ledgers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoModel => "no_model",
+            Self::NoPrice => "no_price",
+            Self::NoUsage => "no_usage",
+            Self::NoTier => "no_tier",
+            Self::NoMeter => "no_meter",
+        }
+    }
+
+    /// Reads that word.
+    pub fn from_name(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == word)
+    }
+
     /// Says it in words.
     pub fn text(self) -> &'static str {
         match self {
             Self::NoModel => "no model named",
             Self::NoPrice => "model not in the price book",
             Self::NoUsage => "tokens not reported",
+            Self::NoTier => "service tier not in the price book",
+            Self::NoMeter => "billed by a meter that is not in the price book",
         }
     }
 }
@@ -32,7 +56,7 @@ impl Unpriced {
 pub enum Cost {
     /// Priced from reported tokens.
     Known(Pico),
-    /// Priced from tokens that were assumed or estimated.
+    /// Priced from tokens that were assumed or estimated, or by a price that stands in for the right one.
     Estimated(Pico),
     /// Not knowable from what was recorded; never to be read as zero.
     Unknown(Unpriced),
@@ -67,36 +91,6 @@ impl Cost {
             }
         }
     }
-}
-
-/// Prices usage at given rates. An empty bucket needs no price; a cached prompt without a cache price is billed as input.
-pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
-    let nothing = usage.is_complete() && usage.prompt() == Some(0) && usage.output.or_zero() == 0;
-    if nothing {
-        return Cost::Known(Pico::ZERO);
-    }
-    let Some(rates) = rates else { return Cost::Unknown(Unpriced::NoPrice) };
-    let (Some(prompt), Some(output)) = (usage.prompt(), usage.output.get()) else {
-        return Cost::Unknown(Unpriced::NoUsage);
-    };
-    let tier = rates.for_prompt(prompt);
-    let mut total = tier.input.charge(usage.input.or_zero());
-    total += tier.cache_read.unwrap_or(tier.input).charge(usage.cache_read.or_zero());
-    total += tier.write_5m.unwrap_or(tier.input).charge(usage.write_5m.or_zero());
-    total += tier.write_1h.or(tier.write_5m).unwrap_or(tier.input).charge(usage.write_1h.or_zero());
-    match (tier.reasoning, usage.reasoning.get()) {
-        (Some(price), Some(reasoning)) if price != tier.output => {
-            let reasoning = reasoning.min(output);
-            total += tier.output.charge(output - reasoning) + price.charge(reasoning);
-        }
-        _ => total += tier.output.charge(output),
-    }
-    // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
-    // amount is a lower bound, not a fact.
-    if usage.write_1h.or_zero() > 0 && tier.write_1h.is_none() && tier.write_5m.is_some() {
-        return Cost::Estimated(total);
-    }
-    Cost::Known(total)
 }
 
 /// A sum of costs with its parts told apart.

@@ -4,11 +4,17 @@
 //! adds a row with a later start; no float touches a price or a charge.
 
 mod book;
+mod charge;
+mod charged;
 mod cost;
 mod table;
+mod terms;
 mod usage;
 
-pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
-pub use cost::{Cost, CostSum, Unpriced, charge};
+pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
+pub use charge::{bill, charge};
+pub use charged::{Charged, Recharge};
+pub use cost::{Cost, CostSum, Unpriced};
 pub use table::PriceTable;
+pub use terms::{ShortName, Terms};
 pub use usage::Usage;

@@ -7,6 +7,8 @@ use crate::units::{Instant, ModelId, Names};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceTable {
     rows: Vec<Vec<PriceRow>>,
+    /// Whether calls are priced anew although the log tells what was charged.
+    reprices: bool,
 }
 
 impl PriceTable {
@@ -15,6 +17,18 @@ impl PriceTable {
         let mut table = Self::default();
         table.extend(book, names);
         table
+    }
+
+    /// Prices every call anew, also where the log tells what was charged.
+    #[must_use]
+    pub fn repricing(mut self, reprices: bool) -> Self {
+        self.reprices = reprices;
+        self
+    }
+
+    /// Says whether calls are priced anew although the log tells what was charged.
+    pub fn reprices(&self) -> bool {
+        self.reprices
     }
 
     /// Looks up the models named since the last call; rows already there stay, changes included.
@@ -34,14 +48,17 @@ impl PriceTable {
         self.rows.is_empty()
     }
 
-    /// Gives the rates of a model at a moment.
+    /// Gives the ordinary rates of a model at a moment.
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
+        self.row(model, at).map(|row| &row.standard)
+    }
+
+    /// Gives the prices of a model at a moment, those of every service tier and meter.
+    pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         let rows = self.rows.get(model.index()?)?;
         match rows.as_slice() {
-            [only] if only.from.is_none() => Some(&only.standard),
-            rows => {
-                rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)).map(|row| &row.standard)
-            }
+            [only] if only.from.is_none() => Some(only),
+            rows => rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)),
         }
     }
 

@@ -94,7 +94,9 @@ impl Provider {
         network::pass(question.headers, self.spec.speaks, request.headers_mut());
         *request.body_mut() = question.body.map(Into::into);
         let exchange = async {
-            let broken = |error: reqwest::Error| CallError::from_reqwest(self.to.clone(), &error);
+            let broken = |error: reqwest::Error| {
+                CallError::from_reqwest(self.to.clone(), &error, false, self.spec.timeouts.connect)
+            };
             let mut response = self.client()?.execute(request).await.map_err(broken)?;
             let mut body = BytesMut::new();
             while let Some(piece) = response.chunk().await.map_err(broken)? {

@@ -8,6 +8,7 @@ mod beside;
 mod breaker;
 mod error;
 mod http;
+mod known;
 mod limit;
 mod names;
 mod permit;
@@ -29,10 +30,11 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use secrecy::SecretString;
 
+use crate::config::parameters::Parameters;
 use crate::config::providers::{KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::routing::Status;
 use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft};
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Known};
 use breaker::Phase;
 use names::Models;
 use provider::{Provider, Slot};
@@ -52,6 +54,7 @@ pub struct Providers {
     all: Vec<Arc<Provider>>,
     models: Models,
     simulated: SimulatedSpec,
+    parameters: Parameters,
     targets: RwLock<FxHashMap<Arc<str>, Target>>,
     warnings: Vec<String>,
     seed: u64,
@@ -63,6 +66,7 @@ pub struct Providers {
 pub struct Target {
     model: Arc<str>,
     slot: Arc<Slot>,
+    known: Arc<Known>,
 }
 
 /// A call to be made.
@@ -109,6 +113,11 @@ impl Target {
         &self.slot.upstream
     }
 
+    /// Gives what its parameters are known to be.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
     /// Says whether answers are made up.
     pub fn simulated(&self) -> bool {
         self.slot.provider.simulated
@@ -152,6 +161,7 @@ impl Providers {
         Ok(Self {
             models: Models::new(&spec.providers),
             simulated: spec.simulated,
+            parameters: spec.parameters.clone(),
             targets: RwLock::default(),
             seed: u64::from_le_bytes(seed),
             draws: AtomicU64::new(0),
@@ -183,7 +193,8 @@ impl Providers {
         }
         let (at, upstream) = self.models.find(model)?;
         let provider = self.all.get(at)?;
-        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()) };
+        let known = Arc::new(known::known(&self.parameters, &upstream));
+        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()), known };
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
             targets.insert(Arc::clone(&target.model), target.clone());
@@ -229,7 +240,8 @@ impl Providers {
     pub fn retry(&self, target: &Target, tries: u32, failure: &Failure, now: Instant) -> Option<Duration> {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
-        if failure.begun || !wanted || tries >= retries.attempts || failure.status == Status::Cancelled {
+        let vain = matches!(failure.status, Status::Cancelled | Status::Unfit);
+        if failure.begun || !wanted || tries >= retries.attempts || vain {
             return None;
         }
         let state = target.slot.state();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Attempts;
 use crate::classifier::TaskClass;
-use crate::pricing::{PriceRow, Usage};
+use crate::pricing::{Charged, PriceRow, Terms, Usage};
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
 
@@ -106,6 +106,19 @@ pub struct Attempt<'a> {
     pub error: Cow<'a, str>,
     /// Whether the answer was checked, and how that went.
     pub check: Check,
+    /// The service tier that served and what is billed besides tokens; none for nearly every call.
+    pub terms: Option<Box<Terms>>,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Cow<'a, str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
+    /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
+    pub charged: Charged,
+}
+
+/// Keeps terms only where there are any.
+pub(crate) fn some_terms(terms: &Terms) -> Option<Box<Terms>> {
+    (!terms.is_none()).then(|| Box::new(*terms))
 }
 
 /// Says where the lifetime of cache writes comes from.

@@ -23,6 +23,7 @@ mod writer;
 pub use attempts::Attempts;
 pub use block::Block;
 pub use cut::MAX_ENTRY;
+pub(crate) use entry::some_terms;
 pub use entry::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
 pub use error::Error;
 pub use foreign::TRACE_EPOCH;

@@ -56,6 +56,7 @@ impl Incidents {
             standard: Rates { base: tier, above: Vec::new() },
             batch: None,
             source: Some("made up for this sample".to_owned()),
+            ..PriceRow::default()
         };
         vec![
             note(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Log, Reading, settle_one};
 use crate::classifier::FeatureId;
-use crate::outcome::{Leg, Settled, routed};
+use crate::outcome::{Leg, Particulars, Settled, routed};
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
 
@@ -79,6 +79,9 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         ),
     ));
     if let Some(extra) = evidence.extra {
+        for particulars in &extra.particulars {
+            facts.extend(told(particulars));
+        }
         if !extra.simulated.is_empty() {
             facts.push(("SIMULATED", extra.simulated.to_string()));
         }
@@ -108,6 +111,22 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         recorded: recorded_outcome,
         routed: routed_outcome,
     })
+}
+
+/// Says what few calls have: tier, meters, parameters left out, the longest silence.
+fn told(particulars: &Particulars) -> impl Iterator<Item = (&'static str, String)> {
+    let Particulars { terms, left_out, gap } = particulars;
+    let tier = terms.tier();
+    let meters: Vec<String> = terms.meters().map(|(name, count)| format!("{name} {count}")).collect();
+    let silence = gap.get().map(|ms| format!("{ms} ms at most within the stream"));
+    [
+        ("tier", (!tier.is_empty()).then(|| tier.to_owned())),
+        ("meters", (!meters.is_empty()).then(|| meters.join(", "))),
+        ("left out", (!left_out.is_empty()).then(|| left_out.join(", "))),
+        ("silence", silence),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some((name, text?)))
 }
 
 /// Writes a cost with what it is worth: `$0.016912`, `~$0.02 estimated`, `unknown: tokens not reported`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::classifier::{Classifier, Measures, TaskClass};
-use crate::outcome::{Extra, ModelLabel, Observed, Operation};
+use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
 use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
@@ -13,6 +13,8 @@ use crate::units::{Millis, Names};
 pub struct IngestOptions {
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
+    /// Charge by the prices at hand even where the log tells what was charged.
+    pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
 }
@@ -24,6 +26,7 @@ pub struct Ingest {
     pub names: Names,
     classifier: Arc<Classifier>,
     reclassify: bool,
+    reprice: bool,
     own_policy: bool,
 }
 
@@ -31,12 +34,18 @@ impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
-        Self { names, classifier, reclassify: options.reclassify, own_policy: options.own_policy }
+        let &IngestOptions { reclassify, reprice, own_policy } = options;
+        Self { names, classifier, reclassify, reprice, own_policy }
     }
 
     /// Gives the classifier.
     pub fn classifier(&self) -> Arc<Classifier> {
         Arc::clone(&self.classifier)
+    }
+
+    /// Says whether calls are charged anew although the log tells what was charged.
+    pub fn reprices(&self) -> bool {
+        self.reprice
     }
 
     /// Names the classifier: its name and the start of its hash.
@@ -65,6 +74,7 @@ impl Ingest {
             status: attempt.status,
             check: attempt.check,
             assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
+            charged: attempt.charged,
         }
     }
 
@@ -94,8 +104,12 @@ impl Ingest {
         };
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
-        let plain =
-            earlier.is_empty() && record.labels.is_empty() && record.simulated.is_empty() && error.is_empty();
+        let has_particulars = record.attempts.iter().any(has_particulars);
+        let plain = earlier.is_empty()
+            && record.labels.is_empty()
+            && record.simulated.is_empty()
+            && error.is_empty()
+            && !has_particulars;
         let extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
             labels: record
@@ -109,6 +123,11 @@ impl Ingest {
                 .collect(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
+            particulars: if has_particulars {
+                record.attempts.iter().map(particulars).collect()
+            } else {
+                Vec::new()
+            },
         });
         (operation, extra)
     }
@@ -149,6 +168,18 @@ impl Ingest {
             let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
             *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
         }
+    }
+}
+
+fn has_particulars(attempt: &Attempt<'_>) -> bool {
+    attempt.terms.is_some() || attempt.gap_ms.is_some() || !attempt.left_out.is_empty()
+}
+
+fn particulars(attempt: &Attempt<'_>) -> Particulars {
+    Particulars {
+        terms: attempt.terms.as_deref().copied().unwrap_or_default(),
+        left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
+        gap: Millis::from_option(attempt.gap_ms),
     }
 }
 

@@ -174,6 +174,18 @@ impl PicoPerMillion {
         Pico(div_half_even(product, 1_000_000))
     }
 
+    /// Writes the price in dollars for one token (or whatever else it is for), exactly.
+    pub fn usd_per_token(self) -> String {
+        let (whole, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        let dollars = Pico(i128::from(whole)).usd();
+        if rest == 0 {
+            return dollars;
+        }
+        // Six more digits than an amount has.
+        let (whole, fraction) = dollars.split_once('.').unwrap_or((&dollars, ""));
+        format!("{whole}.{fraction:0<12}{rest:06}").trim_end_matches('0').to_owned()
+    }
+
     /// Writes the price in dollars per million tokens, exactly.
     pub fn usd_per_million(self) -> String {
         Pico(i128::from(self.0)).usd()

@@ -29,6 +29,12 @@ pub enum WireError {
         /// The provider's dialect.
         to: Dialect,
     },
+    /// A conversation that is to be kept by Anthropic is put to somebody else.
+    #[error("thread: {to} keeps no conversation; send all of it, without `thread`")]
+    Threads {
+        /// The provider's dialect.
+        to: Dialect,
+    },
     /// These two dialects cannot be joined at all.
     #[error("a request in the form of {from} cannot be put to a provider that speaks {to}")]
     Unsupported {
@@ -40,6 +46,12 @@ pub enum WireError {
     /// The provider's answer or event makes no sense.
     #[error("the provider's answer cannot be read: {0}")]
     Malformed(String),
+    /// The provider's answer ended as no whole answer does, or cannot be used.
+    #[error("the provider's answer is no whole one: {0}")]
+    Ended(String),
+    /// More of the provider's stream would have to be held back than is kept.
+    #[error("the provider mixes its calls of tools so that more than {0} bytes would have to be held back")]
+    TooMixed(usize),
     /// An event of the provider's stream does not end.
     #[error("an event of the provider's stream is longer than {0} bytes")]
     TooLong(usize),
@@ -56,7 +68,10 @@ impl WireError {
 
     /// Says whether the client's request is at fault, not the provider.
     pub fn is_clients(&self) -> bool {
-        !matches!(self, Self::Malformed(_) | Self::TooLong(_) | Self::Upstream(_))
+        !matches!(
+            self,
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) | Self::Upstream(_)
+        )
     }
 
     /// Gives the error as it is told to a client.
@@ -67,10 +82,17 @@ impl WireError {
         };
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_) | Self::TooLong(_) => of(ErrorKind::Server, None),
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => {
+                of(ErrorKind::Server, None)
+            }
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }
+            // The word by which Anthropic's libraries send the whole conversation instead.
+            Self::Threads { .. } => ApiError {
+                code: Some("thread_unsupported_request".to_owned()),
+                ..of(ErrorKind::InvalidRequest, Some(&"thread".to_owned()))
+            },
             Self::NotJson(_) | Self::TooDeep | Self::Unsupported { .. } => {
                 of(ErrorKind::InvalidRequest, None)
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use pointsman::classifier::TaskClass;
 use pointsman::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, LedgerOptions, Opened, Price, Totals};
-use pointsman::pricing::{Cost, ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage, charge};
+use pointsman::pricing::{Cost, ModelPrices, PriceBook, PriceRow, Rates, Terms, Tier, Usage, charge};
 use pointsman::routing::{Check, Status};
 use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
 
@@ -112,7 +112,7 @@ pub(crate) fn ended(seq: u64, n: u32) -> AttemptEnded {
         },
     };
     let estimated = dice(seq, 9, 5) == 0;
-    let cost = charge(&usage, begun.price.as_ref().map(|price| &price.rates));
+    let cost = charge(&usage, begun.price.as_ref().map(|price| &price.row.standard));
     AttemptEnded {
         seq,
         n,
@@ -126,6 +126,9 @@ pub(crate) fn ended(seq: u64, n: u32) -> AttemptEnded {
         error: if is_last(seq, n) { "" } else { "503" }.into(),
         latency_ms: Some(800),
         ttft_ms: Some(200),
+        terms: Terms::NONE,
+        left_out: Vec::new(),
+        gap_ms: None,
     }
 }
 
@@ -172,7 +175,7 @@ pub(crate) fn interrupted(seq: u64, delivered: u64) -> (Cost, String, String) {
         reasoning: Count::UNKNOWN,
         ..Usage::NONE
     };
-    let cost = charge(&usage, begun.price.as_ref().map(|price| &price.rates)).as_estimate();
+    let cost = charge(&usage, begun.price.as_ref().map(|price| &price.row.standard)).as_estimate();
     (cost, begun.model.to_string(), opened(seq).team.to_string())
 }
 

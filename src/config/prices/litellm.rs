@@ -1,8 +1,9 @@
 //! Imports LiteLLM's `model_prices_and_context_window.json` (BerriAI/litellm, MIT licence).
 //!
 //! Invariant: every entry is imported exactly as written or refused with its reason; nothing is rounded or guessed. What
-//! is imported are the ordinary and the batch prices of text tokens. Every other meter of an entry (service classes,
-//! audio, images, queries, seconds, regional factors) is kept verbatim beside them and charged by nobody.
+//! is imported are prices of tokens (text, sound, pictures) in every service tier, what a place multiplies them by, and the
+//! price of a web search where it is the same for all of them. Every other meter of an entry (images, seconds, grounding
+//! with a free share) is kept verbatim beside them and charged by nobody.
 //!
 //! The semantics are LiteLLM's own: the whole prompt picks a tier and the tier bills every token; `_above_200k_tokens`
 //! begins strictly above (at xAI: at) 200,000; a range of `tiered_pricing` is `low < n <= high` and the last one has no
@@ -14,7 +15,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Error;
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
 use crate::units::{MoneyError, Pico, PicoPerMillion};
 
 /// The catalogue's own documentation, in the shape of an entry.
@@ -202,6 +203,11 @@ struct Stated {
     write_1h: Option<PicoPerMillion>,
     output: Option<PicoPerMillion>,
     reasoning: Option<PicoPerMillion>,
+    audio_input: Option<PicoPerMillion>,
+    audio_cached: Option<PicoPerMillion>,
+    audio_output: Option<PicoPerMillion>,
+    image_input: Option<PicoPerMillion>,
+    image_output: Option<PicoPerMillion>,
 }
 
 /// One service class of an entry: tiers by the prompt length above which they hold, 0 for the base.
@@ -217,6 +223,11 @@ impl Stated {
             "cache_creation_input_token_cost" => Some(&mut self.write_5m),
             "cache_creation_input_token_cost_above_1hr" => Some(&mut self.write_1h),
             "output_cost_per_reasoning_token" => Some(&mut self.reasoning),
+            "input_cost_per_audio_token" => Some(&mut self.audio_input),
+            "cache_read_input_audio_token_cost" => Some(&mut self.audio_cached),
+            "output_cost_per_audio_token" => Some(&mut self.audio_output),
+            "input_cost_per_image_token" => Some(&mut self.image_input),
+            "output_cost_per_image_token" => Some(&mut self.image_output),
             _ => None,
         }
     }
@@ -234,6 +245,11 @@ impl Stated {
             write_1h: self.write_1h,
             output,
             reasoning: self.reasoning,
+            audio_input: self.audio_input,
+            audio_cached: self.audio_cached,
+            audio_output: self.audio_output,
+            image_input: self.image_input,
+            image_output: self.image_output,
         })
     }
 }
@@ -255,19 +271,20 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     let mode = text("mode").unwrap_or_else(|| "not stated".to_owned());
     // Vectors, scores and verdicts are no tokens; everywhere else a missing output price is unknown, not free.
     let answers = !matches!(mode.as_str(), "embedding" | "rerank" | "moderation");
-    let (mut standard, mut batch) = (Service::new(), Service::new());
+    let mut services = BTreeMap::from([("", Service::new())]);
     let mut other_meters = BTreeMap::new();
     for (field, value) in entry {
-        if let Some((bucket, above, is_batch)) = token_meter(field) {
-            let service = if is_batch { &mut batch } else { &mut standard };
+        if let Some((bucket, above, service)) = token_meter(field) {
             let price = price(field, value)?;
-            if let Some(slot) = service.entry(above).or_default().bucket(bucket) {
+            if let Some(slot) = services.entry(service).or_default().entry(above).or_default().bucket(bucket)
+            {
                 *slot = Some(price);
             }
         } else if is_price(field) {
             other_meters.insert(field.clone(), value.to_string());
         }
     }
+    let mut standard = services.remove("").unwrap_or_default();
     older_cache_price(entry, &mut standard)?;
     if take_ranges(entry, &mut standard)? {
         other_meters.remove("tiered_pricing");
@@ -288,18 +305,29 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     let less = u64::from(provider.as_deref() == Some("xai"));
     let standard_rates = rates(&standard, answers, less)
         .ok_or_else(|| Reason::Tiers("a long-prompt tier has no input or no output price".to_owned()))?;
-    if is_free(&standard_rates.base)
-        && let Some((meter, _)) = other_meters.iter().find(|(_, value)| names_a_fee(value))
-    {
-        return Err(Reason::BilledOtherwise(meter.clone()));
+    if is_free(&standard_rates.base) {
+        let dear = standard_rates.base.prices().find(|(_, price)| *price != PicoPerMillion::default());
+        let meter =
+            other_meters.iter().find(|(_, value)| names_a_fee(value)).map(|(meter, _)| meter.as_str());
+        if let Some(meter) = meter.or(dear.map(|(name, _)| name)) {
+            return Err(Reason::BilledOtherwise(meter.to_owned()));
+        }
     }
-    let batch_rates = if batch.keys().eq(standard.keys()) { rates(&batch, answers, less) } else { None };
-    let batch_left_out = batch_rates.is_none() && !batch.is_empty();
-    if batch_left_out {
-        let left =
-            entry.iter().filter(|(field, _)| token_meter(field).is_some_and(|(_, _, is_batch)| is_batch));
+    let mut tiers = BTreeMap::new();
+    let mut batch_left_out = false;
+    for (name, service) in services {
+        let rates = if service.keys().eq(standard.keys()) { rates(&service, answers, less) } else { None };
+        if let Some(rates) = rates {
+            tiers.insert(name.to_owned(), rates);
+            continue;
+        }
+        batch_left_out |= name == BATCH;
+        let left = entry.iter().filter(|(field, _)| token_meter(field).is_some_and(|(_, _, of)| of == name));
         other_meters.extend(left.map(|(field, value)| (field.clone(), value.to_string())));
     }
+    let batch_rates = tiers.remove(BATCH);
+    let factors = factors(entry, &standard_rates, &mut tiers, &mut other_meters);
+    let meters = search_fee(entry, provider.as_deref(), &mut other_meters);
     Ok(Taken {
         prices: ModelPrices {
             provider,
@@ -311,6 +339,9 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
                 from: None,
                 standard: standard_rates,
                 batch: batch_rates,
+                tiers,
+                meters,
+                factors,
                 source: text("source"),
             }],
         },
@@ -318,15 +349,96 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     })
 }
 
-/// Splits a field like `input_cost_per_token_above_200k_tokens_batches` into bucket, tier and whether it is batch.
-fn token_meter(field: &str) -> Option<(&str, u64, bool)> {
-    let (rest, batch) = field.strip_suffix("_batches").map_or((field, false), |rest| (rest, true));
+/// What the catalogue calls the batch service.
+const BATCH: &str = "batches";
+/// Every service tier that it prices apart.
+const SERVICES: [&str; 6] = [BATCH, "flex", "priority", "ultrafast", "balanced", "decisions"];
+
+/// Splits a field like `input_cost_per_token_above_200k_tokens_batches` into bucket, tier and service; empty for the
+/// ordinary one.
+fn token_meter(field: &str) -> Option<(&str, u64, &'static str)> {
+    let service = SERVICES.into_iter().find_map(|service| {
+        let rest = field.strip_suffix(service)?.strip_suffix('_')?;
+        Some((rest, service))
+    });
+    let (rest, service) = service.unwrap_or((field, ""));
     let tier = rest.strip_suffix("k_tokens").and_then(|head| {
         let (bucket, thousands) = head.rsplit_once("_above_")?;
         Some((bucket, thousands.parse::<u64>().ok()?.checked_mul(1000)?))
     });
     let (bucket, above) = tier.unwrap_or((rest, 0));
-    Stated::default().bucket(bucket).is_some().then_some((bucket, above, batch))
+    Stated::default().bucket(bucket).is_some().then_some((bucket, above, service))
+}
+
+/// Takes over what multiplies the price of tokens: places as factors, fast service as a tier of its own.
+fn factors(
+    entry: &Map<String, Value>,
+    standard: &Rates,
+    tiers: &mut BTreeMap<String, Rates>,
+    other_meters: &mut BTreeMap<String, String>,
+) -> BTreeMap<String, u32> {
+    const OWN: &str = "provider_specific_entry";
+    const PLACE: &str = "regional_processing_uplift_multiplier_";
+    let mut found = BTreeMap::new();
+    let factor = |value: &Value| thousandths(&value.as_number()?.to_string());
+    for (field, value) in entry {
+        if let (Some(place), Some(factor)) = (field.strip_prefix(PLACE), factor(value)) {
+            found.insert(format!("region:{place}"), factor);
+            other_meters.remove(field);
+        }
+    }
+    let Some(own) = entry.get(OWN).and_then(Value::as_object) else { return found };
+    let mut is_all = true;
+    for (name, value) in own {
+        match (name.as_str(), factor(value)) {
+            ("fast", Some(factor)) => match times(standard, factor) {
+                Some(rates) => _ = tiers.insert("fast".to_owned(), rates),
+                None => is_all = false,
+            },
+            ("us" | "eu", Some(factor)) => _ = found.insert(format!("region:{name}"), factor),
+            _ => is_all = false,
+        }
+    }
+    if is_all {
+        other_meters.remove(OWN);
+    }
+    found
+}
+
+/// Multiplies rates; `None` where a price could then not be held exactly.
+fn times(rates: &Rates, thousandths: u32) -> Option<Rates> {
+    let tier = |tier: &Tier| {
+        let price = |name| match tier.prices().find(|(known, _)| *known == name) {
+            None => Ok(None),
+            Some((_, price)) => {
+                let scaled = price.0.checked_mul(i64::from(thousandths)).ok_or(())?;
+                if scaled % 1000 == 0 { Ok(Some(PicoPerMillion(scaled / 1000))) } else { Err(()) }
+            }
+        };
+        Tier::build(price, |_| ()).ok()
+    };
+    let above = rates.above.iter().map(|(above, prices)| Some((*above, tier(prices)?)));
+    Some(Rates { base: tier(&rates.base)?, above: above.collect::<Option<_>>()? })
+}
+
+/// Takes over the price of a web search where each is billed and all cost the same. Google bills grounded prompts beyond
+/// a free share, which no single call can tell.
+fn search_fee(
+    entry: &Map<String, Value>,
+    provider: Option<&str>,
+    other_meters: &mut BTreeMap<String, String>,
+) -> BTreeMap<String, PicoPerMillion> {
+    const FIELD: &str = "search_context_cost_per_query";
+    let sizes = entry.get(FIELD).and_then(Value::as_object).filter(|_| {
+        matches!(provider, Some("openai" | "anthropic")) && !entry.contains_key("search_free_requests")
+    });
+    let mut prices = sizes.into_iter().flat_map(Map::values).map(|value| price(FIELD, value).ok());
+    let Some(Some(first)) = prices.next() else { return BTreeMap::new() };
+    if !prices.all(|price| price == Some(first)) {
+        return BTreeMap::new();
+    }
+    other_meters.remove(FIELD);
+    BTreeMap::from([("web_search".to_owned(), first)])
 }
 
 fn is_price(field: &str) -> bool {

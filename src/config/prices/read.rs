@@ -27,6 +27,9 @@
 //! input = 1
 //! output = 8
 //! batch = { input = 0.5, output = 4 }
+//! tiers = { flex = { input = 0.5, output = 4 } }    # other service tiers, as the provider names them
+//! meters = { web_search = 0.01 }                    # dollars for one of it
+//! factors = { "region:us" = 1.1 }                   # tokens cost that much more there
 //! ```
 
 use std::collections::BTreeMap;
@@ -36,14 +39,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
-use crate::units::{Instant, PicoPerMillion};
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
+use crate::units::{Instant, MoneyError, PicoPerMillion};
 
 const BOOK: [&str; 5] = ["name", "dated", "source", "aliases", "models"];
-const TIER: [&str; 6] = ["input", "output", "cache_read", "write_5m", "write_1h", "reasoning"];
 const RATES_ONLY: [&str; 1] = ["above"];
-const ROW_ONLY: [&str; 3] = ["from", "batch", "source"];
+const ROW_ONLY: [&str; 6] = ["from", "batch", "tiers", "meters", "factors", "source"];
 const MODEL: [&str; 6] = ["provider", "max_input", "max_output", "deprecated", "other_meters", "rows"];
+
+const METER_HINT: &str = "write dollars for one of it, like web_search = 0.01";
+const FACTOR_HINT: &str = "write what the price of tokens is multiplied by, like \"region:us\" = 1.1";
+
+fn factor(digits: &str) -> Result<u32, MoneyError> {
+    thousandths(digits).ok_or_else(|| MoneyError::OutOfRange(digits.to_owned()))
+}
 
 /// Reads a price book; `file` is only for error messages.
 pub fn from_toml(text: &str, file: &str) -> Result<PriceBook, Error> {
@@ -174,16 +183,24 @@ impl<'a> Fields<'a> {
 
     fn price(&self, field: &str) -> Result<Option<PicoPerMillion>, Error> {
         const HINT: &str = "write dollars per million tokens, like 2.00, 0.0375 or \"0.0375\"";
+        self.decimal(field, PicoPerMillion::from_usd_per_million, HINT)
+    }
+
+    /// Reads a number by its digits.
+    fn decimal<T>(
+        &self,
+        field: &str,
+        read: impl Fn(&str) -> Result<T, MoneyError>,
+        hint: &str,
+    ) -> Result<Option<T>, Error> {
         self.table.get(field).map_or(Ok(None), |value| {
             let digits = match value.get_ref() {
                 DeValue::Float(number) => number.as_str(),
                 DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
                 DeValue::String(text) => text,
-                _ => return Err(self.wrong_type(field, value, "a price", HINT)),
+                _ => return Err(self.wrong_type(field, value, "a price", hint)),
             };
-            PicoPerMillion::from_usd_per_million(digits)
-                .map(Some)
-                .map_err(|error| self.error(field, &value.span(), error.to_string(), HINT))
+            read(digits).map(Some).map_err(|error| self.error(field, &value.span(), error.to_string(), hint))
         })
     }
 
@@ -239,12 +256,15 @@ impl<'a> Fields<'a> {
     }
 
     fn model(&self) -> Result<ModelPrices, Error> {
-        self.only(&[&MODEL, &TIER, &RATES_ONLY, &ROW_ONLY])?;
-        let flat =
-            TIER.iter().chain(&RATES_ONLY).chain(&ROW_ONLY).find(|field| self.table.contains_key(**field));
+        self.only(&[&MODEL, &Tier::PRICES, &RATES_ONLY, &ROW_ONLY])?;
+        let flat = Tier::PRICES
+            .iter()
+            .chain(&RATES_ONLY)
+            .chain(&ROW_ONLY)
+            .find(|field| self.table.contains_key(**field));
         let mut rows = Vec::new();
         for row in self.list("rows")? {
-            row.only(&[&TIER, &RATES_ONLY, &ROW_ONLY])?;
+            row.only(&[&Tier::PRICES, &RATES_ONLY, &ROW_ONLY])?;
             rows.push((row.row()?, row.span.clone()));
         }
         if let Some(field) = flat {
@@ -283,24 +303,51 @@ impl<'a> Fields<'a> {
 
     fn row(&self) -> Result<PriceRow, Error> {
         let batch = match self.below("batch")? {
-            Some(batch) => {
-                batch.only(&[&TIER, &RATES_ONLY])?;
-                Some(batch.rates()?)
-            }
+            Some(batch) => Some(batch.only_rates()?),
             None => None,
         };
+        let mut tiers = BTreeMap::new();
+        for tier in self.tables("tiers")? {
+            tiers.insert(tier.name.to_owned(), tier.fields.only_rates()?);
+        }
         Ok(PriceRow {
             from: self.moment("from")?,
             standard: self.rates()?,
             batch,
+            tiers,
+            meters: self.numbers("meters", PicoPerMillion::from_usd_per_token, METER_HINT)?,
+            factors: self.numbers("factors", factor, FACTOR_HINT)?,
             source: self.text("source")?,
         })
+    }
+
+    /// Reads a table of named numbers.
+    fn numbers<T>(
+        &self,
+        field: &str,
+        read: impl Fn(&str) -> Result<T, MoneyError>,
+        hint: &str,
+    ) -> Result<BTreeMap<String, T>, Error> {
+        let Some(table) = self.below(field)? else { return Ok(BTreeMap::new()) };
+        let names = table.table.keys().map(|key| -> &str { key.get_ref() });
+        names
+            .map(|name| {
+                let value = table.required(name, hint, |table, name| table.decimal(name, &read, hint))?;
+                Ok((name.to_owned(), value))
+            })
+            .collect()
+    }
+
+    /// Reads the prices of a service tier and refuses what is none.
+    fn only_rates(&self) -> Result<Rates, Error> {
+        self.only(&[&Tier::PRICES, &RATES_ONLY])?;
+        self.rates()
     }
 
     fn rates(&self) -> Result<Rates, Error> {
         let mut above = Vec::new();
         for tier in self.list("above")? {
-            tier.only(&[&["tokens"], &TIER])?;
+            tier.only(&[&["tokens"], &Tier::PRICES])?;
             let tokens =
                 tier.required("tokens", "say above how many prompt tokens the tier holds", Self::number)?;
             if above.iter().any(|(known, _)| *known == tokens) {
@@ -316,14 +363,7 @@ impl<'a> Fields<'a> {
     fn tier(&self) -> Result<Tier, Error> {
         const HINT: &str =
             "every price needs input and output, in dollars per million tokens; write 0 for what is free";
-        Ok(Tier {
-            input: self.required("input", HINT, Self::price)?,
-            cache_read: self.price("cache_read")?,
-            write_5m: self.price("write_5m")?,
-            write_1h: self.price("write_1h")?,
-            output: self.required("output", HINT, Self::price)?,
-            reasoning: self.price("reasoning")?,
-        })
+        Tier::build(|name| self.price(name), |name| self.error(name, &self.span, "missing", HINT))
     }
 
     fn aliases(&self, models: &BTreeMap<String, ModelPrices>) -> Result<BTreeMap<String, String>, Error> {

@@ -1,8 +1,9 @@
 //! Writes a price book as TOML that [`from_toml`](super::from_toml) reads back as the same book.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier};
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
 use crate::units::PicoPerMillion;
 
 /// Writes a price book as TOML, models and aliases by name.
@@ -71,16 +72,31 @@ fn write_row(out: &mut String, row: &PriceRow) {
         line(out, "above", &inline_tiers(&row.standard));
     }
     if let Some(batch) = &row.batch {
-        let mut fields = inline_prices(&batch.base);
-        if !batch.above.is_empty() {
-            fields.push_str(", above = ");
-            fields.push_str(&inline_tiers(batch));
-        }
-        line(out, "batch", &format!("{{ {fields} }}"));
+        line(out, "batch", &inline_rates(batch));
     }
+    inline_table(out, "tiers", &row.tiers, inline_rates);
+    inline_table(out, "meters", &row.meters, |price| price.usd_per_token());
+    inline_table(out, "factors", &row.factors, |factor| as_factor(*factor));
     if let Some(source) = &row.source {
         line(out, "source", &quote(source));
     }
+}
+
+fn inline_table<T>(out: &mut String, field: &str, table: &BTreeMap<String, T>, write: impl Fn(&T) -> String) {
+    if !table.is_empty() {
+        let fields: Vec<String> =
+            table.iter().map(|(name, value)| format!("{} = {}", quote(name), write(value))).collect();
+        line(out, field, &format!("{{ {} }}", fields.join(", ")));
+    }
+}
+
+fn inline_rates(rates: &Rates) -> String {
+    let mut fields = inline_prices(&rates.base);
+    if !rates.above.is_empty() {
+        fields.push_str(", above = ");
+        fields.push_str(&inline_tiers(rates));
+    }
+    format!("{{ {fields} }}")
 }
 
 fn inline_tiers(rates: &Rates) -> String {
@@ -98,17 +114,10 @@ fn inline_prices(tier: &Tier) -> String {
     fields.join(", ")
 }
 
+/// Gives the prices of a tier, input and output first.
 fn priced(tier: &Tier) -> impl Iterator<Item = (&'static str, PicoPerMillion)> {
-    [
-        ("input", Some(tier.input)),
-        ("output", Some(tier.output)),
-        ("cache_read", tier.cache_read),
-        ("write_5m", tier.write_5m),
-        ("write_1h", tier.write_1h),
-        ("reasoning", tier.reasoning),
-    ]
-    .into_iter()
-    .filter_map(|(field, price)| price.map(|price| (field, price)))
+    let first = [("input", tier.input), ("output", tier.output)];
+    first.into_iter().chain(tier.prices().filter(|(name, _)| !matches!(*name, "input" | "output")))
 }
 
 fn line(out: &mut String, key: &str, value: &str) {

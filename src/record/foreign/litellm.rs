@@ -13,7 +13,7 @@ use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
-use crate::record::{Attempt, Attempts, Record, WriteTtl};
+use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
 
 /// The keys that rows and payloads share, under the names of either.
@@ -28,6 +28,7 @@ struct Row {
     response_cost: Word,
     prompt_tokens: Num,
     completion_tokens: Num,
+    total_tokens: Num,
     #[serde(rename = "startTime")]
     start: Word,
     #[serde(rename = "endTime")]
@@ -104,7 +105,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
     let error = Word::first(errors.iter().flat_map(|e| [&e.code, &e.class]).chain([&row.error_str]));
     let status = if failed { failure(&errors, &error) } else { Status::Ok };
 
-    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens);
+    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
     usage.absorb(&metadata.additional_usage_values);
     usage.absorb(&metadata.usage_object);
     // A failed call's row holds the column defaults of zero: nothing was reported.
@@ -113,7 +114,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         && row.prompt_tokens.or_zero() == 0
         && row.completion_tokens.or_zero() == 0;
     let counted = match (cached_answer, silent) {
-        (true, _) => Counted { usage: Usage::NONE, write_ttl: WriteTtl::Reported },
+        (true, _) => Counted::NOTHING,
         (_, true) => Counted::default(),
         _ => usage.counted()?,
     };

@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 pub(crate) use agents::Place;
 
 use super::csv::Columns;
+use super::entry::some_terms;
 use super::json::Word;
 use super::skip::Refusal;
 use super::usage::{Counted, or_refused};
@@ -144,8 +145,9 @@ fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl } = or_refused(counted, status);
-    Attempt { model: Cow::Owned(model), usage, write_ttl, status, ..Attempt::default() }
+    let Counted { usage, write_ttl, terms } = or_refused(counted, status);
+    let terms = some_terms(&terms);
+    Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
 /// Gives text as an owned word of an entry.

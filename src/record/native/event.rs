@@ -1,5 +1,7 @@
 //! Lines of our format that are no requests: the header, price changes and notes.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{VERSION, or_empty};
@@ -65,6 +67,11 @@ struct EventKeys<'a> {
     base: TierKeys<'a>,
     above: Option<Vec<AboveKeys<'a>>>,
     batch: Option<RatesKeys<'a>>,
+    tiers: Option<BTreeMap<String, RatesKeys<'a>>>,
+    #[serde(borrow)]
+    meters: Option<BTreeMap<String, Text<'a>>>,
+    #[serde(borrow)]
+    factors: Option<BTreeMap<String, Text<'a>>>,
     simulated: Option<bool>,
 }
 
@@ -83,6 +90,36 @@ struct TierKeys<'a> {
     output: Option<Text<'a>>,
     #[serde(borrow)]
     reasoning: Option<Text<'a>>,
+    #[serde(borrow)]
+    audio_input: Option<Text<'a>>,
+    #[serde(borrow)]
+    audio_cached: Option<Text<'a>>,
+    #[serde(borrow)]
+    audio_output: Option<Text<'a>>,
+    #[serde(borrow)]
+    image_input: Option<Text<'a>>,
+    #[serde(borrow)]
+    image_output: Option<Text<'a>>,
+}
+
+impl TierKeys<'_> {
+    fn text(&self, price: &str) -> &str {
+        let text = match price {
+            "input" => &self.input,
+            "cache_read" => &self.cache_read,
+            "write_5m" => &self.write_5m,
+            "write_1h" => &self.write_1h,
+            "output" => &self.output,
+            "reasoning" => &self.reasoning,
+            "audio_input" => &self.audio_input,
+            "audio_cached" => &self.audio_cached,
+            "audio_output" => &self.audio_output,
+            "image_input" => &self.image_input,
+            "image_output" => &self.image_output,
+            _ => return "",
+        };
+        text.as_ref().map_or("", |text| &text.0)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +186,14 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
                 from: at,
                 standard: rates(keys.base, keys.above)?,
                 batch: keys.batch.map(|batch| rates(batch.base, batch.above)).transpose()?,
+                tiers: keys
+                    .tiers
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(name, keys)| Ok((name, rates(keys.base, keys.above)?)))
+                    .collect::<Result<_, Refusal>>()?,
+                meters: meters(keys.meters.unwrap_or_default())?,
+                factors: factors(keys.factors.unwrap_or_default())?,
                 source: keys.source,
             };
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
@@ -232,34 +277,41 @@ fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates,
             .prompt
             .0
             .ok_or_else(|| Refusal::bad("above: a tier needs `prompt`, the tokens it starts above"))?;
-        tiers.push((prompt, tier(keys.tier)?));
+        tiers.push((prompt, tier(&keys.tier)?));
     }
     if !tiers.is_sorted_by_key(|(prompt, _)| *prompt) {
         return Err(Refusal::bad("above: tiers are not in ascending order of `prompt`"));
     }
-    Ok(Rates { base: tier(base)?, above: tiers })
+    Ok(Rates { base: tier(&base)?, above: tiers })
 }
 
-fn tier(keys: TierKeys<'_>) -> Result<Tier, Refusal> {
-    let needed = |field, text: Option<Text<'_>>| {
-        price(field, text)?
-            .ok_or_else(|| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")))
+fn tier(keys: &TierKeys<'_>) -> Result<Tier, Refusal> {
+    Tier::build(
+        |field| price(field, keys.text(field)),
+        |field| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")),
+    )
+}
+
+fn price(field: &str, text: &str) -> Result<Option<PicoPerMillion>, Refusal> {
+    let read = |text| PicoPerMillion::from_usd_per_million(text);
+    let price = (!text.is_empty()).then(|| read(text)).transpose();
+    price.map_err(|error| Refusal::Bad(format!("{field}: {error}")))
+}
+
+/// Reads meters: USD for one of each.
+fn meters(keys: BTreeMap<String, Text<'_>>) -> Result<BTreeMap<String, PicoPerMillion>, Refusal> {
+    let read = |(name, text): (String, Text<'_>)| match PicoPerMillion::from_usd_per_token(&text.0) {
+        Ok(price) => Ok((name, price)),
+        Err(error) => Err(Refusal::Bad(format!("meters: {name}: {error}"))),
     };
-    Ok(Tier {
-        input: needed("input", keys.input)?,
-        cache_read: price("cache_read", keys.cache_read)?,
-        write_5m: price("write_5m", keys.write_5m)?,
-        write_1h: price("write_1h", keys.write_1h)?,
-        output: needed("output", keys.output)?,
-        reasoning: price("reasoning", keys.reasoning)?,
-    })
+    keys.into_iter().map(read).collect()
 }
 
-fn price(field: &str, text: Option<Text<'_>>) -> Result<Option<PicoPerMillion>, Refusal> {
-    match text {
-        Some(text) if !text.0.is_empty() => PicoPerMillion::from_usd_per_million(&text.0)
-            .map(Some)
-            .map_err(|error| Refusal::Bad(format!("{field}: {error}"))),
-        _ => Ok(None),
-    }
+/// Reads factors, like `1.1`.
+fn factors(keys: BTreeMap<String, Text<'_>>) -> Result<BTreeMap<String, u32>, Refusal> {
+    let read = |(name, text): (String, Text<'_>)| match crate::pricing::thousandths(&text.0) {
+        Some(factor) => Ok((name, factor)),
+        None => Err(Refusal::Bad(format!("factors: {name}: `{}` is no factor like 1.1", text.0))),
+    };
+    keys.into_iter().map(read).collect()
 }

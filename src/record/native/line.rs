@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+use crate::pricing::Terms;
 use crate::record::json::Text;
 use crate::routing::{Check, Status};
 
@@ -48,7 +49,7 @@ impl<'de> Deserialize<'de> for StatusWord {
             type Value = StatusWord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed, cut, unavailable or an HTTP code",
+                    "ok, rate_limited, server_error, timeout, rejected, unfit, cancelled, failed, cut, unavailable or an HTTP code",
                 )
             }
             fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
@@ -128,6 +129,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Circumstance<'a> {
     }
 }
 
+/// Meters as written: an object of names and counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MeterKeys(pub(super) Terms);
+
+impl<'de> Deserialize<'de> for MeterKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counts;
+        impl<'de> Visitor<'de> for Counts {
+            type Value = MeterKeys;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of meters and counts")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut terms = Terms::NONE;
+                while let Some((name, count)) = map.next_entry::<Cow<'de, str>, Option<u64>>()? {
+                    terms.meter(&name, count.unwrap_or(0));
+                }
+                Ok(MeterKeys(terms))
+            }
+        }
+        deserializer.deserialize_map(Counts)
+    }
+}
+
 /// The keys of one attempt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AttemptKeys<'a> {
@@ -148,6 +173,12 @@ pub(super) struct AttemptKeys<'a> {
     pub(super) error: Text<'a>,
     pub(super) check: CheckWord,
     pub(super) write_ttl: Text<'a>,
+    pub(super) tier: Text<'a>,
+    pub(super) meters: MeterKeys,
+    pub(super) left_out: Option<Vec<Text<'a>>>,
+    pub(super) gap_ms: Option<u32>,
+    pub(super) charged: Text<'a>,
+    pub(super) charged_as: Text<'a>,
     /// Whether any of these keys stood in the line.
     pub(super) any: bool,
 }
@@ -171,6 +202,12 @@ impl<'a> AttemptKeys<'a> {
             b"error" => self.error = map.next_value()?,
             b"check" => self.check = map.next_value()?,
             b"write_ttl" => self.write_ttl = map.next_value()?,
+            b"tier" => self.tier = map.next_value()?,
+            b"meters" => self.meters = map.next_value::<Option<MeterKeys>>()?.unwrap_or_default(),
+            b"left_out" => self.left_out = map.next_value()?,
+            b"gap_ms" => self.gap_ms = map.next_value()?,
+            b"charged" => self.charged = map.next_value()?,
+            b"charged_as" => self.charged_as = map.next_value()?,
             b"estimated" => self.estimated = map.next_value::<Option<bool>>()?.unwrap_or(false),
             b"assumed_model" => self.assumed_model = map.next_value::<Option<bool>>()?.unwrap_or(false),
             _ => return Ok(false),

@@ -70,6 +70,9 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
         "provider" => only.provider = word,
         "error" => only.error = word,
         "write_ttl" => only.write_ttl = word,
+        "tier" => only.tier = word,
+        "charged" => only.charged = word,
+        "charged_as" => only.charged_as = word,
         "status" => only.status = StatusWord(Some(Status::from_name(value)?)),
         "check" => {
             only.check = CheckWord(match value {
@@ -98,6 +101,7 @@ fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
         "reasoning" => only.reasoning = known,
         "latency_ms" => only.latency_ms = Some(u32::try_from(value).ok()?),
         "ttft_ms" => only.ttft_ms = Some(u32::try_from(value).ok()?),
+        "gap_ms" => only.gap_ms = Some(u32::try_from(value).ok()?),
         "confidence" => {
             line.confidence = Some(u16::try_from(value).ok()?);
             return Some(());

@@ -1,7 +1,9 @@
 //! Writes entries in our own format, leaving out whatever absence already says.
 
+use std::collections::BTreeMap;
+
 use super::{Header, VERSION};
-use crate::pricing::{Rates, Tier, Usage};
+use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
 use crate::routing::RouteSpec;
 use crate::units::Count;
@@ -120,6 +122,28 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     if attempt.write_ttl == WriteTtl::Assumed {
         object.text("write_ttl", "assumed");
     }
+    if let Some(terms) = &attempt.terms {
+        object.word("tier", terms.tier());
+        if terms.meters().next().is_some() {
+            object.key("meters");
+            let mut meters = Object::open(object.out);
+            terms.meters().for_each(|(name, count)| meters.number(name, count));
+            meters.close();
+        }
+    }
+    if !attempt.left_out.is_empty() {
+        object.list("left_out", &attempt.left_out, |out, name| quoted(out, name));
+    }
+    object.maybe("gap_ms", attempt.gap_ms.map(u64::from));
+    match attempt.charged.cost() {
+        None => {}
+        Some(Cost::Known(amount)) => object.text("charged", &amount.usd()),
+        Some(Cost::Estimated(amount)) => {
+            object.text("charged", &amount.usd());
+            object.text("charged_as", "estimated");
+        }
+        Some(Cost::Unknown(why)) => object.text("charged_as", why.name()),
+    }
 }
 
 fn label(out: &mut Vec<u8>, label: &Label<'_>) {
@@ -185,6 +209,14 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
         rates(&mut inner, batch);
         inner.close();
     }
+    let PriceRow { tiers, meters, factors, .. } = &change.row;
+    object.table("tiers", tiers, |out, prices| {
+        let mut inner = Object::open(out);
+        rates(&mut inner, prices);
+        inner.close();
+    });
+    object.table("meters", meters, |out, price| quoted(out, &price.usd_per_token()));
+    object.table("factors", factors, |out, factor| quoted(out, &as_factor(*factor)));
     if let Some(source) = &change.row.source {
         object.text("source", source);
     }
@@ -207,18 +239,8 @@ fn rates(object: &mut Object<'_>, rates: &Rates) {
 }
 
 fn tier(object: &mut Object<'_>, tier: &Tier) {
-    let rows = [
-        ("input", Some(tier.input)),
-        ("cache_read", tier.cache_read),
-        ("write_5m", tier.write_5m),
-        ("write_1h", tier.write_1h),
-        ("output", Some(tier.output)),
-        ("reasoning", tier.reasoning),
-    ];
-    for (key, price) in rows {
-        if let Some(price) = price {
-            object.text(key, &price.usd_per_million());
-        }
+    for (key, price) in tier.prices() {
+        object.text(key, &price.usd_per_million());
     }
 }
 
@@ -282,6 +304,24 @@ impl<'o> Object<'o> {
             Some(tokens) => self.number(key, tokens),
             None => self.raw(key, b"null"),
         }
+    }
+
+    /// Writes an object of named things; an empty one is left out.
+    fn table<T>(&mut self, key: &str, table: &BTreeMap<String, T>, mut write: impl FnMut(&mut Vec<u8>, &T)) {
+        if table.is_empty() {
+            return;
+        }
+        self.key(key);
+        self.out.push(b'{');
+        for (place, (name, item)) in table.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            quoted(self.out, name);
+            self.out.push(b':');
+            write(self.out, item);
+        }
+        self.out.push(b'}');
     }
 
     fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {

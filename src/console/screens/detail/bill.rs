@@ -73,7 +73,7 @@ mod tests {
             let price = |at: usize| prices[at].map(PicoPerMillion);
             let tier = Tier {
                 input: price(0).unwrap_or_default(), cache_read: price(1), write_5m: price(2), write_1h: price(3),
-                output: price(4).unwrap_or_default(), reasoning: price(5),
+                output: price(4).unwrap_or_default(), reasoning: price(5), ..Tier::default()
             };
             let rates = Rates { base: tier, above: vec![(long, Tier { input: PicoPerMillion(7), ..tier })] };
             let lines = bill(&usage, Some(&rates)).unwrap();

@@ -293,7 +293,9 @@ impl Page<'_> {
                 .with(basis, basis_role),
         ];
         let figure = cost_role(leg.cost);
-        let billed = bill(&leg.usage, log.prices.rates(leg.model, self.operation.at));
+        // Another service tier, a meter, another model billed, a charge of the past: the lines would not add up.
+        let billed = bill(&leg.usage, log.prices.rates(leg.model, self.operation.at))
+            .filter(|lines| Some(lines.iter().map(|line| line.amount).sum()) == leg.cost.amount());
         match (leg.cost, billed) {
             (Cost::Unknown(why), _) => {
                 let words = format!("cost unknown: {}", why.text());
@@ -323,6 +325,7 @@ impl Page<'_> {
                 }
             }
             (cost, None) => {
+                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(leg), Role::Muted));
                 lines.push(Line::default().with("  ", Role::Text).with(&cost_text(cost), figure));
             }
         }

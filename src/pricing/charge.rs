@@ -1,0 +1,137 @@
+//! Usage turned into cost: plain tokens at given rates, and a whole call with its service tier and its meters.
+//!
+//! Invariant: a tier, a meter or a region that the price row does not price never gives a known cost.
+
+use super::{Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
+use crate::units::{Pico, PicoPerMillion};
+
+/// Tiers that no provider bills dearer than the ordinary service: its price is an upper bound.
+const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];
+
+/// Prices usage at given rates. An empty bucket needs no price; a cached prompt without a cache price is billed as input.
+pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
+    if is_nothing(usage) {
+        return Cost::Known(Pico::ZERO);
+    }
+    let Some(rates) = rates else { return Cost::Unknown(Unpriced::NoPrice) };
+    tokens(usage, &Terms::NONE, rates)
+}
+
+/// Prices a call at a row of the book: its tokens at the rates of the tier that served, and its meters.
+pub fn bill(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
+    if terms.is_none() {
+        return charge(usage, row.map(|row| &row.standard));
+    }
+    if is_nothing(usage) && terms.meters().next().is_none() {
+        return Cost::Known(Pico::ZERO);
+    }
+    let Some(row) = row else { return Cost::Unknown(Unpriced::NoPrice) };
+    let listed = match terms.tier() {
+        "" => Some(&row.standard),
+        "batch" => row.batch.as_ref(),
+        tier => row.tiers.get(tier),
+    };
+    let mut cost = match listed {
+        Some(rates) if terms.tier().is_empty() => tokens(usage, terms, rates),
+        Some(rates) => {
+            let cost = tokens(usage, terms, rates);
+            if lacks_cache_price(usage, rates, &row.standard) { cost.as_estimate() } else { cost }
+        }
+        None if CHEAPER.contains(&terms.tier()) => tokens(usage, terms, &row.standard).as_estimate(),
+        None => return Cost::Unknown(Unpriced::NoTier),
+    };
+    // The place multiplies the price of tokens; fees come on top of that.
+    for (name, _) in terms.meters().filter(|(name, _)| is_place(name)) {
+        cost = match row.factors.get(name) {
+            Some(thousandths) => times(cost, *thousandths),
+            None => cost.as_estimate(),
+        };
+    }
+    for (name, count) in terms.meters().filter(|(name, _)| !is_place(name) && !is_part(name)) {
+        cost = cost.plus(match row.meters.get(name) {
+            Some(price) => Cost::Known(price.charge(count)),
+            None => Cost::Unknown(Unpriced::NoMeter),
+        });
+    }
+    cost
+}
+
+/// Says whether a meter tells where a call was served.
+fn is_place(name: &str) -> bool {
+    name.starts_with("region:")
+}
+
+/// Says whether a meter counts tokens that are in a bucket already.
+fn is_part(name: &str) -> bool {
+    matches!(name, "audio_input" | "audio_cached" | "audio_output" | "image_input" | "image_output")
+}
+
+fn is_nothing(usage: &Usage) -> bool {
+    usage.is_complete() && usage.prompt() == Some(0) && usage.output.or_zero() == 0
+}
+
+fn times(cost: Cost, thousandths: u32) -> Cost {
+    let scaled = |amount: Pico| amount.ratio(i128::from(thousandths), 1000);
+    match cost {
+        Cost::Known(amount) => Cost::Known(scaled(amount)),
+        Cost::Estimated(amount) => Cost::Estimated(scaled(amount)),
+        unknown @ Cost::Unknown(_) => unknown,
+    }
+}
+
+/// Says whether a tier is silent on cached tokens that the ordinary service prices apart: it may or may not do so.
+fn lacks_cache_price(usage: &Usage, rates: &Rates, standard: &Rates) -> bool {
+    let prompt = usage.prompt().unwrap_or(0);
+    let (tier, ordinary) = (rates.for_prompt(prompt), standard.for_prompt(prompt));
+    let reads = usage.cache_read.or_zero() > 0 && tier.cache_read.is_none() && ordinary.cache_read.is_some();
+    let written = usage.write_5m.or_zero() + usage.write_1h.or_zero() > 0;
+    reads || (written && tier.write_5m.is_none() && ordinary.write_5m.is_some())
+}
+
+/// Prices the tokens of a call, its parts of sound and pictures apart.
+fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
+    let (Some(prompt), Some(output)) = (usage.prompt(), usage.output.get()) else {
+        return Cost::Unknown(Unpriced::NoUsage);
+    };
+    let tier = rates.for_prompt(prompt);
+    let mut total = tier.input.charge(usage.input.or_zero());
+    total += tier.cache_read.unwrap_or(tier.input).charge(usage.cache_read.or_zero());
+    total += tier.write_5m.unwrap_or(tier.input).charge(usage.write_5m.or_zero());
+    total += tier.write_1h.or(tier.write_5m).unwrap_or(tier.input).charge(usage.write_1h.or_zero());
+    match (tier.reasoning, usage.reasoning.get()) {
+        (Some(price), Some(reasoning)) if price != tier.output => {
+            let reasoning = reasoning.min(output);
+            total += tier.output.charge(output - reasoning) + price.charge(reasoning);
+        }
+        _ => total += tier.output.charge(output),
+    }
+    // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
+    // amount is a lower bound, not a fact.
+    let mut is_fact = usage.write_1h.or_zero() == 0 || tier.write_1h.is_some() || tier.write_5m.is_none();
+    let mut left = [usage.input.or_zero(), usage.cache_read.or_zero(), output];
+    for (name, count) in terms.meters() {
+        let Some((bucket, plain, own)) = part(name, tier) else { continue };
+        let Some(own) = own else { return Cost::Unknown(Unpriced::NoMeter) };
+        let Some(room) = left.get_mut(bucket) else { continue };
+        // Parts may overlap, and what is cached may be counted in both: no token is billed twice.
+        let billed = count.min(*room);
+        is_fact &= billed == count;
+        *room -= billed;
+        total += own.charge(billed);
+        total -= plain.charge(billed);
+    }
+    if is_fact { Cost::Known(total) } else { Cost::Estimated(total) }
+}
+
+/// Gives the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
+fn part(name: &str, tier: &Tier) -> Option<(usize, PicoPerMillion, Option<PicoPerMillion>)> {
+    let cached = tier.cache_read.unwrap_or(tier.input);
+    match name {
+        "audio_input" => Some((0, tier.input, tier.audio_input)),
+        "audio_cached" => Some((1, cached, tier.audio_cached)),
+        "audio_output" => Some((2, tier.output, tier.audio_output)),
+        "image_input" => Some((0, tier.input, Some(tier.image_input.unwrap_or(tier.input)))),
+        "image_output" => Some((2, tier.output, tier.image_output)),
+        _ => None,
+    }
+}
