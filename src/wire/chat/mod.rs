@@ -13,7 +13,7 @@ use super::json::Value;
 use super::reply::{Finish, content_text};
 
 /// Reads why an answer ended. An empty word says nothing, and a server that never says another has not ended.
-pub(super) pub(super) fn finish_from(word: &str) -> Finish {
+pub(super) fn finish_from(word: &str) -> Finish {
     // Gemini's compatible server adds its own reason: `content_filter: SAFETY`.
     let word = word.split([':', ' ']).next().unwrap_or_default();
     match word.to_ascii_lowercase().as_str() {

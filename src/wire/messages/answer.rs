@@ -71,8 +71,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
                         o.text("type", "tool_use");
                         o.text("id", &safe_id(&call.id));
                         o.text("name", &call.name);
-                        // An object is all that can stand here; arguments that are none failed the check already.
-                        o.raw("input", arguments(call));
+                        o.raw("input", call.arguments.trim());
                     }
                 });
             }
