@@ -75,6 +75,11 @@ impl Line {
         self.pieces.closed().await;
     }
 
+    /// Says whether the client is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.pieces.is_closed()
+    }
+
     /// Ends the answer as a whole one.
     pub(super) fn end(self) {
         self.is_whole.store(true, Ordering::Release);

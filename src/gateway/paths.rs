@@ -75,7 +75,12 @@ pub(super) fn place(path: &str) -> Place<'_> {
     }
     if let Some((name, endpoint, streams)) = call.strip_prefix("models/").and_then(of_gemini) {
         let fits = deployment.is_empty();
-        return Place { endpoint: if fits { endpoint } else { Endpoint::Unknown }, name, gemini: true, streams };
+        return Place {
+            endpoint: if fits { endpoint } else { Endpoint::Unknown },
+            name,
+            gemini: true,
+            streams,
+        };
     }
     match call.split_once('/') {
         Some(("models", name)) if deployment.is_empty() && !name.is_empty() => of(Endpoint::Models, name),

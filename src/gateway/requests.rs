@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 
 use super::body::Reply;
 use super::cors::{self, Visit};
-use super::headers::Tags;
 use super::intake::{CODINGS, collect};
 use super::paths::{self, Endpoint, Place};
 use super::{Gateway, count, feed, feedback, metrics, models, now, operation, stored};
@@ -270,17 +269,10 @@ async fn generate(
         error.param = Some("model".to_owned());
         return Err(error);
     }
-    if dialect != Dialect::OpenAiResponses {
-        return operation::run(gateway, ask, pinned, headers, caller, place).await;
+    if dialect == Dialect::OpenAiResponses {
+        return stored::run(gateway, ask, pinned, headers, caller, place).await;
     }
-    let team = Tags::read(&headers, caller, None).team;
-    let mut response = operation::run(gateway, ask, pinned, headers, caller, place).await?;
-    if response.status() == StatusCode::OK
-        && let Some(watch) = stored::Watch::over(gateway, response.headers(), &team)
-    {
-        response.extensions_mut().insert(watch);
-    }
-    Ok(response)
+    operation::run(gateway, ask, pinned, headers, caller, place).await
 }
 
 /// Says whether the client chose its model; an error where nobody serves it.

@@ -32,7 +32,7 @@ mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer};
+pub use answer::{Answer, answer, used};
 pub use ask::{Accent, Ask, AskMeasures, Sending, Sent};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
@@ -40,6 +40,6 @@ pub use faults::{error_body, read_error};
 pub use gemini::listed::Listed;
 pub use known::{Known, Rule, WithEffort};
 pub use models::{ModelEntry, model_body, models_body, read_models};
-pub use relay::{Relay, StreamEnd};
+pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use reply::Finish;
 pub use table::{Fate, Kind, Row, TABLES, Table, Target, translation_page};

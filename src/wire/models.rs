@@ -84,7 +84,8 @@ fn gemini(o: &mut Object<'_>, model: &ModelEntry) {
     o.text("name", &format!("models/{}", model.id));
     o.text("displayName", model.title.as_deref().unwrap_or(&model.id));
     o.array("supportedGenerationMethods", |a| {
-        ["generateContent", "countTokens"].iter().for_each(|name| a.text(name));
+        a.text("generateContent");
+        a.text("countTokens");
     });
 }
 

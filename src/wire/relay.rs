@@ -12,7 +12,9 @@ use super::reply::{Delta, Part, Seen, ended_empty};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
-use super::{ApiError, Ask, Dialect, Finish, WireError, answer, chat, completions, faults, gemini, messages, responses};
+use super::{
+    ApiError, Ask, Dialect, Finish, WireError, answer, chat, completions, faults, gemini, messages, responses,
+};
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -70,6 +72,28 @@ impl Source {
             Self::Completions(source) => source.usage(),
         }
     }
+}
+
+/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// every reader of events passes over.
+pub const fn ping(to: Dialect) -> &'static [u8] {
+    match to {
+        Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        _ => b": ping\n\n",
+    }
+}
+
+/// Writes an error as an event; `number` counts the events of a stream of responses.
+pub fn error_event(to: Dialect, error: &ApiError, number: u64) -> BytesMut {
+    let body = faults::error_event(to, error, number);
+    let mut out = BytesMut::with_capacity(body.len() + 32);
+    if matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
+        out.extend_from_slice(b"event: error\n");
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&body);
+    out.extend_from_slice(b"\n\n");
+    out
 }
 
 impl Relay {
@@ -214,7 +238,8 @@ impl Relay {
             return Err(fault);
         }
         let Some(choice) = reply.choices.first() else { return Ok(()) };
-        let (story, translation) = (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
+        let (story, translation) =
+            (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta, false);
             translation.write(delta, out);
@@ -243,7 +268,8 @@ impl Relay {
     /// Of a stream that was cut [`Self::failure`] may say why.
     pub fn finish(&mut self, out: &mut BytesMut) -> StreamEnd {
         if self.story.failure.is_none() {
-            let ended = self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
+            let ended =
+                self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
             self.story.failure = ended.err();
         }
         if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }
@@ -296,13 +322,7 @@ impl Relay {
             return;
         }
         let number = self.translation.as_ref().map_or(0, Translation::sequence);
-        let body = faults::error_event(self.ask.dialect(), error, number);
-        if matches!(self.ask.dialect(), Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&body);
-        out.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
     /// Says whether the client has been shown something of the answer: text, a call, thoughts.
@@ -321,7 +341,7 @@ impl Relay {
     /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
-        self.usage.or_else(|| self.source.usage())
+        self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
     }
 
     /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
@@ -366,7 +386,7 @@ impl Relay {
     /// Gemini has no such word, and a chat server may leave it out: what is complete is over there when usage has come,
     /// which may stand in the same event or in one behind it.
     pub fn is_over(&self) -> bool {
-        self.story.is_over
+        self.story.failure.is_none() && self.story.is_over
     }
 
     /// Gives why the stream could not be followed further.

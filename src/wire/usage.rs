@@ -31,7 +31,8 @@ pub(super) fn responses(o: &mut Object<'_>, counted: &Counted) {
 /// Writes the members of Gemini's usage block: cached tokens lie within the prompt's, thoughts beside the answer's.
 pub(super) fn gemini(o: &mut Object<'_>, counted: &Counted) {
     let usage = counted.usage;
-    let (prompt, output, thoughts) = (whole_prompt(counted), usage.output.or_zero(), usage.reasoning.or_zero());
+    let (prompt, output, thoughts) =
+        (whole_prompt(counted), usage.output.or_zero(), usage.reasoning.or_zero());
     o.number("promptTokenCount", prompt);
     o.number("candidatesTokenCount", output.saturating_sub(thoughts));
     o.number("totalTokenCount", prompt.saturating_add(output));

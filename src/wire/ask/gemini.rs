@@ -1,10 +1,10 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
-use super::AskMeasures;
-use super::scan::{PICTURE, Scan};
+use super::scan::Scan;
+use super::{AskMeasures, weigh};
+use crate::wire::WireError;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;
-use crate::wire::WireError;
 
 /// The top-level members that are read here, and the one within. Given twice, readers would disagree on which counts.
 const READ: [&str; 5] = ["contents", "systemInstruction", "tools", "generationConfig", "toolConfig"];
@@ -15,7 +15,10 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
     if model.is_empty() {
-        return Err(WireError::invalid("model", "stands in the address: /v1beta/models/MODEL:generateContent"));
+        return Err(WireError::invalid(
+            "model",
+            "stands in the address: /v1beta/models/MODEL:generateContent",
+        ));
     }
     let mut scan = Scan {
         model: model.to_owned(),
@@ -37,9 +40,9 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
                 has_contents = true;
                 bytes += contents(value, body, &mut scan)?;
             }
-            "systemInstruction" => bytes += len(value),
+            "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
-                bytes += len(value);
+                bytes += weigh::bytes(value);
                 let declared = value.items().filter_map(|tool| member(tool, "functionDeclarations"));
                 let count = declared.flat_map(Value::items).count();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
@@ -55,10 +58,6 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
     Ok(scan)
 }
 
-fn len(value: Value<'_>) -> u64 {
-    value.raw().len() as u64
-}
-
 /// Reads the turns; gives their bytes, a picture counted as what it stands for.
 fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireError> {
     if !value.is_array() && !value.is_object() {
@@ -71,14 +70,15 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireE
             return Err(WireError::invalid(format!("contents[{at}]"), "has to be an object"));
         }
         let before = bytes;
-        bytes += len(turn);
+        bytes += weigh::bytes(turn);
         let parts = member(turn, "parts");
         for part in parts.into_iter().flat_map(Value::items) {
-            let data = member(part, "inlineData");
-            let kind = data.or_else(|| member(part, "fileData")).and_then(|data| text_of(data, "mimeType"));
-            if kind.is_some_and(|kind| kind.starts_with("image/")) {
-                scan.measures.has_images = true;
-                bytes = bytes.saturating_sub(len(part)).saturating_add(PICTURE);
+            let inline = member(part, "inlineData");
+            let Some(data) = inline.or_else(|| member(part, "fileData")) else { continue };
+            let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
+            if let Some(weight) = text_of(data, "mimeType").and_then(|kind| weigh::of_media(&kind, size)) {
+                scan.measures.has_images |= weight.is_picture;
+                bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
             }
         }
         let is_users = member(turn, "role").and_then(Value::text).is_none_or(|role| role == "user");
@@ -107,8 +107,10 @@ fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<(), WireE
                 scan.limits.push(("maxOutputTokens", value.span_in(body)));
             }
             "candidateCount" => {
-                let count = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
-                let wrong = || WireError::invalid("generationConfig.candidateCount", "has to be from 1 to 128");
+                let count =
+                    value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
+                let wrong =
+                    || WireError::invalid("generationConfig.candidateCount", "has to be from 1 to 128");
                 scan.measures.choices = count.ok_or_else(wrong)?;
             }
             "responseMimeType" => {

@@ -7,6 +7,7 @@ mod gemini;
 mod scan;
 mod splice;
 mod system;
+mod weigh;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -32,7 +33,8 @@ pub struct Ask {
 /// What can be measured of a request without understanding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AskMeasures {
-    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024.
+    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
+    /// 2,000.
     pub estimated_prompt_tokens: u64,
     /// The user's turns before this one, not counting results of tools.
     pub earlier_user_turns: u32,
@@ -176,8 +178,29 @@ impl Ask {
     /// Says whether the client asked for usage at the end of a stream; other dialects than chat and completions always
     /// carry it.
     pub fn wants_stream_usage(&self) -> bool {
-        self.scan.include_usage
-            || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
+        self.scan.include_usage || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
+    }
+
+    /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
+    /// it is text.
+    pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let root = self.root();
+        if let Some(earlier) = root.get("previous_response_id") {
+            return Some(("previous_response_id", earlier.text()));
+        }
+        if root.get("conversation").is_some() {
+            return Some(("conversation", None));
+        }
+        self.wants_background().then_some(("background", None))
+    }
+
+    /// Says whether the provider is to answer with a ticket, and to work in the background.
+    pub fn wants_background(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("background").and_then(Value::flag) == Some(true)
     }
 
     /// Gives the body as it came.

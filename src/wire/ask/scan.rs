@@ -3,12 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::AskMeasures;
+use super::{AskMeasures, weigh};
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
-
-/// The bytes that a picture stands for in the estimate of the prompt.
-pub(super) const PICTURE: u64 = 4 * 1024;
 
 /// What the pass found. Spans are byte ranges of the body.
 #[derive(Clone, Default)]
@@ -123,9 +120,9 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 prompt.sole(value, body);
                 prompts = prompts_of(value);
             }
-            "system" | "instructions" => prompt.bytes += len(value),
+            "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
-                prompt.bytes += len(value);
+                prompt.bytes += weigh::bytes(value);
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);
@@ -210,10 +207,6 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     }
 }
 
-fn len(value: Value<'_>) -> u64 {
-    value.raw().len() as u64
-}
-
 /// What is known of the prompt so far.
 #[derive(Default)]
 struct Prompt {
@@ -232,7 +225,7 @@ impl Prompt {
     /// Takes the whole input as what the user asks.
     fn sole(&mut self, value: Value<'_>, body: &[u8]) {
         self.is_there = true;
-        self.bytes += len(value);
+        self.bytes += weigh::bytes(value);
         self.user_turns = 1;
         self.ask = Some(value.span_in(body));
     }
@@ -253,11 +246,12 @@ impl Prompt {
                 return Err(WireError::invalid(format!("{field}[{at}]"), "has to be an object"));
             }
             let before = self.turns;
-            let (mut role, mut content, mut kind) = (None, None, None);
+            let (mut role, mut content, mut output, mut kind) = (None, None, None, None);
             for (key, value) in turn.members() {
                 match &*key {
                     "role" => role = value.text(),
                     "content" => content = Some(value),
+                    "output" => output = Some(value),
                     "type" => kind = value.text(),
                     _ => {}
                 }
@@ -267,8 +261,8 @@ impl Prompt {
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
-            let pictures = content.map_or(0, |content| self.pictures(content));
-            self.turns += len(turn).saturating_sub(pictures);
+            let excess = content.or(output).map_or(0, |content| self.others(content));
+            self.turns += weigh::bytes(turn).saturating_sub(excess);
             let is_message = kind.is_none_or(|kind| kind == "message");
             if is_message
                 && role.as_deref() == Some("user")
@@ -282,33 +276,30 @@ impl Prompt {
         Ok(())
     }
 
-    /// Notes the pictures of a content list; gives the bytes by which they are larger than what they stand for.
-    fn pictures(&mut self, content: Value<'_>) -> u64 {
+    /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.
+    fn others(&mut self, content: Value<'_>) -> u64 {
         let mut excess = 0;
         for part in content.items() {
-            let kind = part.text_of("type");
-            match kind.as_deref() {
-                Some("image" | "image_url" | "input_image") => {
-                    self.has_images = true;
-                    excess += len(part).saturating_sub(PICTURE);
-                    self.turns += PICTURE.saturating_sub(len(part));
-                }
-                Some("tool_result") => {
-                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner));
-                }
-                _ => {}
+            if let Some(weight) = weigh::of_part(part) {
+                let size = weigh::bytes(part);
+                self.has_images |= weight.is_picture;
+                self.turns += weight.bytes.saturating_sub(size);
+                excess += size.saturating_sub(weight.bytes);
+            } else if part.text_of("type").as_deref() == Some("tool_result") {
+                excess += part.get("content").map_or(0, |inner| self.others_within(inner));
             }
         }
         excess
     }
 
     /// The same for the content of a tool's result, which holds no further results.
-    fn pictures_within(&mut self, content: Value<'_>) -> u64 {
-        let is_picture = |part: &Value<'_>| part.text_of("type").as_deref() == Some("image");
+    fn others_within(&mut self, content: Value<'_>) -> u64 {
         let mut excess = 0;
-        for part in content.items().filter(is_picture) {
-            self.has_images = true;
-            excess += len(part).saturating_sub(PICTURE);
+        for (part, weight) in content.items().filter_map(|part| Some((part, weigh::of_part(part)?))) {
+            let size = weigh::bytes(part);
+            self.has_images |= weight.is_picture;
+            self.turns += weight.bytes.saturating_sub(size);
+            excess += size.saturating_sub(weight.bytes);
         }
         excess
     }

@@ -36,22 +36,22 @@ impl Source {
             return if self.has_empty_finish { Err(ended("finish_reason", "")) } else { Ok(Seen::End) };
         }
         let root = event.json()?;
-        let (mut id, mut model, mut choices, mut usage) = (None, None, None, None);
+        let (mut id, mut model, mut choices, mut usage, mut groq) = (None, None, None, None, None);
         for (key, value) in root.members() {
             match &*key {
                 "id" => id = value.text(),
                 "model" => model = value.text(),
                 "choices" => choices = Some(value),
                 "usage" if value.is_object() => usage = Some(value),
+                "x_groq" => groq = value.get("usage").filter(|value| value.is_object()),
                 "error" if is_error(value) => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, &event.data)));
                 }
                 _ => {}
             }
         }
-        if let Some(said) = usage.and_then(block::<OpenAiUsage>) {
-            self.usage.get_or_insert_default().absorb(&said);
-        }
+        self.absorb(usage);
+        self.absorb(groq);
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
         let mut is_empty = true;
         for choice in choices.into_iter().flat_map(Value::items) {
@@ -61,12 +61,20 @@ impl Source {
         Ok(if is_empty && usage.is_some() { Seen::UsageOnly } else { Seen::Some })
     }
 
+    /// Takes over a usage block, wherever in an event it stands.
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
         let (mut nth, mut word, mut delta) = (0, None, None);
         for (key, value) in choice.members() {
             match &*key {
                 "index" => nth = value.number().unwrap_or(0),
                 "delta" => delta = Some(value),
+                "usage" => self.absorb(Some(value)),
                 "finish_reason" => word = value.text(),
                 "error" if is_error(value) => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, choice.raw())));

@@ -5,9 +5,9 @@ pub(super) mod read_request;
 pub(super) mod sink;
 pub(super) mod stream;
 
+use super::Ask;
 use super::json::Value;
 use super::reply::Finish;
-use super::Ask;
 
 /// What ids of completions begin with.
 const PREFIX: &str = "cmpl-";

@@ -41,7 +41,9 @@ pub(in crate::wire) fn read<'a>(
             _ => {}
         }
     }
-    if let Some(config) = member(root, "toolConfig").and_then(|config| member(config, "functionCallingConfig")) {
+    if let Some(config) =
+        member(root, "toolConfig").and_then(|config| member(config, "functionCallingConfig"))
+    {
         prompt.choice = choice(config, reader, &mut prompt)?;
     }
     reader.finish(prompt, "contents", count)
@@ -115,28 +117,37 @@ fn piece<'a>(
         return Ok(Some(match &*key {
             "text" => {
                 let text = value.text();
-                let text = text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
+                let text =
+                    text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
                 Piece::Text(Text { text, cache: None })
             }
             "inlineData" => {
                 let kind = text_of(value, "mimeType").unwrap_or_default();
                 let bytes = text_of(value, "data").unwrap_or_default();
                 let name = text_of(value, "displayName");
-                bytes_of(Data::Base64 { kind: kind.clone(), bytes }, &kind, name, reader, &format!("{place}.inlineData"))?
+                bytes_of(
+                    Data::Base64 { kind: kind.clone(), bytes },
+                    &kind,
+                    name,
+                    reader,
+                    &format!("{place}.inlineData"),
+                )?
             }
             "fileData" => {
                 let kind = text_of(value, "mimeType").unwrap_or_default();
                 let url = text_of(value, "fileUri").unwrap_or_default();
                 // What was given to Google's file store can be had nowhere else.
-                if !url.starts_with("https://") || url.starts_with("https://generativelanguage.googleapis.com/") {
+                if !url.starts_with("https://")
+                    || url.starts_with("https://generativelanguage.googleapis.com/")
+                {
                     return reader.refuse(format!("{place}.fileData.fileUri"));
                 }
                 bytes_of(Data::Url(url), &kind, None, reader, &format!("{place}.fileData"))?
             }
             "functionCall" => {
                 let name = text_of(value, "name").filter(|name| !name.is_empty());
-                let name =
-                    name.ok_or_else(|| WireError::invalid(format!("{place}.functionCall.name"), "is missing"))?;
+                let name = name
+                    .ok_or_else(|| WireError::invalid(format!("{place}.functionCall.name"), "is missing"))?;
                 let arguments = member(value, "args").map_or("{}", Value::raw);
                 calls.made += 1;
                 let given = text_of(value, "id").filter(|id| !id.is_empty());

@@ -56,7 +56,8 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
             }
             "format" if value.text().as_deref() == Some("enum") => {}
             "enum" if is_nullable && value.is_array() => {
-                let inner = value.raw().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+                let inner =
+                    value.raw().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
                 o.raw("enum", &format!("[{inner}{}null]", if inner.trim().is_empty() { "" } else { "," }));
             }
             "properties" | "defs" | "$defs" => {
@@ -70,7 +71,8 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
             name @ ("anyOf" | "oneOf" | "allOf" | "prefixItems") => {
                 o.array(name, |a| value.items().for_each(|schema| listed(a, schema)));
             }
-            name @ ("minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties") => {
+            name @ ("minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties"
+            | "maxProperties") => {
                 let text = value.text();
                 let number = text.as_deref().unwrap_or(value.raw());
                 if number.parse::<u64>().is_ok() {

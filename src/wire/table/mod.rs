@@ -159,7 +159,9 @@ pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
     let is_empty = || value.members().next().is_none() && value.items().next().is_none();
     match field {
         "n" | "best_of" | "generationConfig.candidateCount" => value.number() == Some(1),
-        "logprobs" | "store" | "background" | "echo" | "generationConfig.responseLogprobs" => value.flag() == Some(false),
+        "logprobs" | "store" | "background" | "echo" | "generationConfig.responseLogprobs" => {
+            value.flag() == Some(false)
+        }
         "top_logprobs" | "presence_penalty" | "frequency_penalty" => value.measure() == Some(0.0),
         "logit_bias" | "metadata" | "include" | "tools" | "functions" | "mcp_servers" | "fallbacks" => {
             !value.is_text() && value.measure().is_none() && is_empty()
@@ -173,7 +175,9 @@ pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
         "inference_geo" => is(&["global", "not_available"]),
         "stream_options" | "generationConfig" => true,
         "suffix" => is(&[""]),
-        "generationConfig.presencePenalty" | "generationConfig.frequencyPenalty" => value.measure() == Some(0.0),
+        "generationConfig.presencePenalty" | "generationConfig.frequencyPenalty" => {
+            value.measure() == Some(0.0)
+        }
         "generationConfig.responseModalities" => {
             value.items().all(|item| item.text().is_some_and(|word| word.eq_ignore_ascii_case("text")))
         }
