@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
 mod answers;
+mod inbound;
 mod requests;
 mod same_dialect;
 mod streams;
