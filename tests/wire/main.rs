@@ -5,6 +5,7 @@
 
 mod answers;
 mod grammar;
+mod inbound;
 mod requests;
 mod same_dialect;
 mod streams;
