@@ -64,11 +64,7 @@ impl WireError {
     pub fn is_clients(&self) -> bool {
         !matches!(
             self,
-            Self::Malformed(_)
-                | Self::Ended(_)
-                | Self::TooMixed(_)
-                | Self::TooLong(_)
-                | Self::Upstream(_)
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) | Self::Upstream(_)
         )
     }
 
@@ -80,7 +76,9 @@ impl WireError {
         };
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => of(ErrorKind::Server, None),
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => {
+                of(ErrorKind::Server, None)
+            }
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }

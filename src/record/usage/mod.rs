@@ -6,12 +6,14 @@
 
 mod anthropic;
 mod gemini;
+mod meters;
 mod ollama;
 mod openai;
 mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
+pub(crate) use meters::Said;
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
@@ -40,6 +42,13 @@ impl Counted {
 }
 
 impl Counted {
+    /// Adds what it is billed by.
+    #[must_use]
+    pub(crate) fn on(mut self, terms: Terms) -> Self {
+        self.terms = terms;
+        self
+    }
+
     /// Takes zeros that the answer itself contradicts as not said: no tokens for what was delivered, or none of a prompt
     /// that was answered.
     #[must_use]

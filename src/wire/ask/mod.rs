@@ -212,7 +212,11 @@ impl Ask {
 
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.
     pub(super) fn tool_kinds(&self) -> ToolKinds {
-        if self.scan.has_other_tools { ToolKinds::of(self.dialect, self.root()) } else { ToolKinds::default() }
+        if self.scan.has_other_tools {
+            ToolKinds::of(self.dialect, self.root())
+        } else {
+            ToolKinds::default()
+        }
     }
 
     /// Gives the whole body as a value.
