@@ -29,6 +29,12 @@ pub enum WireError {
         /// The provider's dialect.
         to: Dialect,
     },
+    /// A conversation that is to be kept by Anthropic is put to somebody else.
+    #[error("thread: {to} keeps no conversation; send all of it, without `thread`")]
+    Threads {
+        /// The provider's dialect.
+        to: Dialect,
+    },
     /// These two dialects cannot be joined at all.
     #[error("a request in the form of {from} cannot be put to a provider that speaks {to}")]
     Unsupported {
@@ -82,6 +88,11 @@ impl WireError {
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }
+            // The word by which Anthropic's libraries send the whole conversation instead.
+            Self::Threads { .. } => ApiError {
+                code: Some("thread_unsupported_request".to_owned()),
+                ..of(ErrorKind::InvalidRequest, Some(&"thread".to_owned()))
+            },
             Self::NotJson(_) | Self::TooDeep | Self::Unsupported { .. } => {
                 of(ErrorKind::InvalidRequest, None)
             }

@@ -17,7 +17,10 @@ const READ: usize = 64 * 1024;
 pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
     let mut out = Vec::with_capacity(160 + error.message.len());
     match to {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::OpenAiCompletions => {
             object(&mut out, |o| o.object("error", |o| openai_error(o, error)));
         }
         Dialect::AnthropicMessages => object(&mut out, |o| {

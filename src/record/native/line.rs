@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for StatusWord {
             type Value = StatusWord;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "ok, rate_limited, server_error, timeout, rejected, cancelled, failed, cut, unavailable or an HTTP code",
+                    "ok, rate_limited, server_error, timeout, rejected, unfit, cancelled, failed, cut, unavailable or an HTTP code",
                 )
             }
             fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {

@@ -106,7 +106,7 @@ impl AnthropicUsage {
             total: self.total_tokens.0,
             ..Parts::default()
         };
-        Ok(parts.counted(Claim::FRESH)?.on(self.terms()))
+        Ok(parts.counted(Claim::FRESH)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 

@@ -151,7 +151,7 @@ impl GeminiUsage {
             total: self.total_token_count.0,
             ..Parts::default()
         };
-        Ok(parts.counted(Claim::SPOKEN)?.on(self.terms()))
+        Ok(parts.counted(Claim::SPOKEN)?.on(self.terms(), &[self.service_tier, self.traffic_type]))
     }
 }
 

@@ -99,6 +99,18 @@ impl ServerTools {
     }
 }
 
+/// Names the meter of an item of a response that is a call of a tool which the provider ran and bills by the call; what
+/// such a search did besides searching is free.
+pub(crate) fn billed_item(kind: &str, action: &str) -> Option<&'static str> {
+    match kind {
+        "web_search_call" => matches!(action, "" | "search").then_some("web_search"),
+        "file_search_call" => Some("file_search"),
+        "code_interpreter_call" => Some("code_interpreter"),
+        "image_generation_call" => Some("image_generation"),
+        _ => None,
+    }
+}
+
 /// Adds where an answer was made to its terms, in the words of the provider.
 pub(crate) fn place(said: Said, terms: &mut Terms) {
     let word = said.as_str().to_ascii_lowercase();

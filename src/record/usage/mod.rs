@@ -13,7 +13,7 @@ mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::Said;
+pub(crate) use meters::{Said, billed_item};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
@@ -34,18 +34,26 @@ pub struct Counted {
     pub write_ttl: WriteTtl,
     /// The service tier that served, and what is billed besides tokens.
     pub terms: Terms,
+    /// Whether the answer says which service tier served, the ordinary one included.
+    pub is_tier_told: bool,
 }
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self = Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE };
+    pub const NOTHING: Self = Self {
+        usage: Usage::NONE,
+        write_ttl: WriteTtl::Reported,
+        terms: Terms::NONE,
+        is_tier_told: false,
+    };
 }
 
 impl Counted {
-    /// Adds what it is billed by.
+    /// Adds what it is billed by, and what the provider said of its tier.
     #[must_use]
-    pub(crate) fn on(mut self, terms: Terms) -> Self {
+    pub(crate) fn on(mut self, terms: Terms, tiers: &[Said]) -> Self {
         self.terms = terms;
+        self.is_tier_told = tiers.iter().any(|said| !said.as_str().is_empty());
         self
     }
 
@@ -163,13 +171,14 @@ impl Parts {
             output: bucket("output", self.output)?,
             reasoning: bucket("reasoning", self.reasoning)?,
         };
-        Ok(Counted { usage, write_ttl, terms: Terms::NONE })
+        Ok(Counted { usage, write_ttl, ..Counted::NOTHING })
     }
 }
 
 /// Gives the usage of an attempt that ended so, where the log may have none: a call refused at the door used nothing.
 pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
-    let refused = matches!(status, Status::RateLimited | Status::Rejected | Status::ServerError);
+    let refused =
+        matches!(status, Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError);
     if refused && !counted.usage.is_known() {
         return Counted::NOTHING;
     }

@@ -212,6 +212,13 @@ impl OpenAiUsage {
         self.service_tier.absorb(Said::new(tier));
     }
 
+    /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
+    pub(crate) fn cite(&mut self) {
+        if self.shown.meters().all(|(name, _)| name != "web_search") {
+            self.shown.meter("web_search", 1);
+        }
+    }
+
     /// Counts something that the answer itself shows and that is billed, like a search among its items.
     pub(crate) fn show(&mut self, meter: &str, count: u64) {
         self.shown.meter(meter, count);
@@ -295,7 +302,7 @@ impl OpenAiUsage {
             total: self.total_tokens.0,
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
-        Ok(parts.counted(Claim::WHOLE)?.on(self.terms()))
+        Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 

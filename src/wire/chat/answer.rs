@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{finish_from, finish_word, thought};
-use crate::record::usage::OpenAiUsage;
+use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
@@ -16,8 +16,32 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
         choices: root.get("choices").into_iter().flat_map(Value::items).map(choice).collect(),
-        usage: root.get("usage").and_then(block::<OpenAiUsage>).and_then(|usage| buckets(usage.counted())),
+        usage: counted(root),
     }
+}
+
+/// Reads the usage of an answer, wherever in it servers put it: at the top, in a choice, under `x_groq`.
+fn counted(root: Value<'_>) -> Option<Counted> {
+    let in_choices = root.get("choices").into_iter().flat_map(Value::items).map(|choice| choice.get("usage"));
+    let places = [root.get("usage"), root.get("x_groq").and_then(|groq| groq.get("usage"))];
+    let blocks = places.into_iter().chain(in_choices).flatten().filter(|place| place.is_object());
+    let mut all: Option<OpenAiUsage> = None;
+    for said in blocks.filter_map(block::<OpenAiUsage>) {
+        all.get_or_insert_default().absorb(&said);
+    }
+    let mut all = all?;
+    all.serve(&root.text_of("service_tier").unwrap_or_default());
+    let mut choices = root.get("choices").into_iter().flat_map(Value::items);
+    if choices.any(|choice| choice.get("message").is_some_and(cites)) {
+        all.cite();
+    }
+    buckets(all.counted())
+}
+
+/// Says whether a message quotes sources of the web, which shows that the provider searched it.
+pub(super) fn cites(message: Value<'_>) -> bool {
+    let mut notes = message.get("annotations").into_iter().flat_map(Value::items);
+    notes.any(|note| note.text_of("type").as_deref() == Some("url_citation"))
 }
 
 fn choice(value: Value<'_>) -> Choice<'_> {

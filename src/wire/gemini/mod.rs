@@ -1,7 +1,13 @@
 //! Google's generateContent.
 
 pub(super) mod answer;
+pub(super) mod listed;
+pub(super) mod names;
+pub(super) mod read_request;
+pub(super) mod read_schema;
+pub(super) mod sink;
 pub(super) mod stream;
+pub(super) mod write_answer;
 pub(super) mod write_request;
 
 use std::borrow::Cow;

@@ -1,8 +1,10 @@
 //! A response in events, read.
 
+use super::answer::said;
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
+use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -32,6 +34,7 @@ impl Source {
         let said = |key: &str| root.text_of(key).filter(|text| !text.is_empty());
         match &*kind {
             "error" | "response.failed" | "response.cancelled" => {
+                self.absorb(root.get("response"));
                 return Err(WireError::Upstream(read_event(Dialect::OpenAiResponses, &event.data)));
             }
             "response.created" | "response.in_progress" => {
@@ -77,9 +80,7 @@ impl Source {
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = root.get("response") {
-                    if let Some(said) = response.get("usage").and_then(block::<OpenAiUsage>) {
-                        self.usage.get_or_insert_default().absorb(&said);
-                    }
+                    self.absorb(Some(response));
                     let (id, model) = (response.text_of("id"), response.text_of("model"));
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
                     match finish_of(response) {
@@ -95,6 +96,12 @@ impl Source {
             _ => {}
         }
         Ok(Seen::Some)
+    }
+
+    fn absorb(&mut self, response: Option<Value<'_>>) {
+        if let Some(said) = response.and_then(said) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
     }
 
     /// Gives the usage said so far.
