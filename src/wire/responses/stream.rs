@@ -1,5 +1,6 @@
 //! A response in events, read.
 
+use super::answer::said;
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
@@ -108,8 +109,7 @@ impl Source {
     }
 
     fn absorb(&mut self, response: Option<Value<'_>>) {
-        if let Some(said) = response.and_then(|response| response.get("usage")).and_then(block::<OpenAiUsage>)
-        {
+        if let Some(said) = response.and_then(said) {
             self.usage.get_or_insert_default().absorb(&said);
         }
     }
