@@ -40,12 +40,8 @@ pub struct Counted {
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self = Self {
-        usage: Usage::NONE,
-        write_ttl: WriteTtl::Reported,
-        terms: Terms::NONE,
-        is_tier_told: false,
-    };
+    pub const NOTHING: Self =
+        Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE, is_tier_told: false };
 }
 
 impl Counted {

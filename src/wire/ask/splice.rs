@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Sending, returned};
 use super::scan::{Member, Scan};
 use super::system;
+use super::{Sending, returned};
 use crate::wire::Dialect;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quote};

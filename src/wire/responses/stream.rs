@@ -5,7 +5,7 @@ use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
+use crate::wire::reply::{Delta, Finish, Seen, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
