@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout};
 
 use super::audience::Audience;
-use super::call::{billed, called, left, lost, report, unfit, watched, terms};
+use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis};
 use crate::pricing::Usage;

@@ -9,6 +9,7 @@ mod exports;
 mod gateways;
 mod litellm;
 mod otel;
+mod terms;
 mod traces;
 
 use std::borrow::Cow;
@@ -68,7 +69,10 @@ pub(crate) fn parse<'b>(
         F::BurstGpt => traces::burstgpt(&columns.row(text)),
         F::Mooncake => traces::mooncake(text),
     };
-    sink(one)
+    sink(one.map(|mut record| {
+        terms::complete(format, text, &mut record);
+        record
+    }))
 }
 
 /// Reads a moment: a date, or a number of seconds since 1970 (or milli-, micro-, nanoseconds, told by its size).

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use serde::Deserialize;
 
-use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, status_of};
+use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts, Writes};
@@ -231,6 +231,7 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let mut only = attempt(Word::first([&served, &asked]), counted, status);
     only.provider = Cow::Owned(of.get(PROVIDER).0);
+    only.terms = some_terms(&terms::of_span(|names| of.get(names)));
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);
     only.ttft_ms = Measure(seconds.as_str().parse().ok()).scaled(1000.0);

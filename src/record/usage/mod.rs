@@ -13,7 +13,7 @@ mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::{Said, billed_item};
+pub(crate) use meters::{Said, billed_item, unlisted_key};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
@@ -40,12 +40,8 @@ pub struct Counted {
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self = Self {
-        usage: Usage::NONE,
-        write_ttl: WriteTtl::Reported,
-        terms: Terms::NONE,
-        is_tier_told: false,
-    };
+    pub const NOTHING: Self =
+        Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE, is_tier_told: false };
 }
 
 impl Counted {

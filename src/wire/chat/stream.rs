@@ -37,7 +37,8 @@ impl Source {
             return if self.has_empty_finish { Err(ended("finish_reason", "")) } else { Ok(Seen::End) };
         }
         let root = event.json()?;
-        let (mut id, mut model, mut choices, mut usage, mut groq, mut tier) = (None, None, None, None, None, None);
+        let (mut id, mut model, mut choices, mut usage, mut groq, mut tier) =
+            (None, None, None, None, None, None);
         for (key, value) in root.members() {
             match &*key {
                 "id" => id = value.text(),
