@@ -14,6 +14,7 @@
 
 #[path = "support/front.rs"]
 mod front;
+#[expect(dead_code, reason = "each test target uses its own part of the harness")]
 #[path = "support/upstream.rs"]
 mod upstream;
 

@@ -58,8 +58,22 @@ pub struct GatewaySettings {
     pub limits: GatewayLimits,
     /// Which web pages may call it.
     pub cors: CorsSettings,
+    /// When a client that waits for a stream hears something.
+    pub streams: StreamSettings,
     /// How the ledger is kept.
     pub ledger: LedgerSettings,
+}
+
+/// When a client that waits for a stream hears something, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StreamSettings {
+    /// For how long the head is held back once a provider has begun to answer, but without content.
+    pub grace_ms: u64,
+    /// For how long it is held back at most.
+    pub patience_ms: u64,
+    /// After what silence there is a sign of life.
+    pub ping_ms: u64,
 }
 
 /// What is too much.
@@ -121,6 +135,7 @@ impl Default for GatewaySettings {
             drain_seconds: 30,
             limits: GatewayLimits::default(),
             cors: CorsSettings::default(),
+            streams: StreamSettings::default(),
             ledger: LedgerSettings::default(),
         }
     }
@@ -144,6 +159,12 @@ impl Default for GatewayLimits {
 impl Default for CorsSettings {
     fn default() -> Self {
         Self { origins: Vec::new(), max_age: 600 }
+    }
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self { grace_ms: 300, patience_ms: 8_000, ping_ms: 8_000 }
     }
 }
 
@@ -190,6 +211,8 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileErro
         ("body-seconds", limits.body_seconds),
         ("write-seconds", limits.write_seconds),
         ("answer", limits.answer as u64),
+        ("patience-ms", settings.streams.patience_ms),
+        ("ping-ms", settings.streams.ping_ms),
     ];
     for (key, value) in needed {
         if value == 0 {

@@ -4,14 +4,14 @@
 //! refused at the door, an estimate where an answer was lost.
 
 use std::sync::Arc;
-use std::time::Instant as Moment;
+use std::time::{Duration, Instant as Moment};
 
 use tokio::time::Instant as Clock;
 
-use super::estimate;
-use super::operation::{Attempted, Client, Operation, Outcome, millis, not_made};
+use super::audience::Audience;
+use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
-use crate::config::gateway::OnDisconnect;
+use super::{background, estimate};
 use crate::config::providers::Speaks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -28,7 +28,7 @@ const ERROR_BODY: usize = 256 * 1024;
 pub(super) async fn attempt(
     operation: &mut Operation,
     dispatch: &Dispatch,
-    client: &mut Option<Client>,
+    audience: &mut Audience,
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
@@ -96,7 +96,7 @@ pub(super) async fn attempt(
         };
         tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
     };
-    let Some(sent) = watched(operation, client, sending).await else {
+    let Some(sent) = watched(operation, dispatch, audience, sending).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let reply = match sent {
@@ -107,23 +107,29 @@ pub(super) async fn attempt(
         return declined(operation, dispatch, &target, permit, dialect, reply).await;
     }
     if operation.ask.stream() {
+        audience.provider_began();
         let leg = stream::Leg { dispatch, target: &target, dialect, started };
-        return stream::relay(operation, leg, permit, reply, client).await;
+        return stream::relay(operation, leg, permit, reply, audience).await;
     }
     let limit = gateway.settings.limits.answer;
-    let Some(whole) = watched(operation, client, reply.whole(limit)).await else {
+    let Some(whole) = watched(operation, dispatch, audience, reply.whole(limit)).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => bytes,
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
-    match wire::answer(dialect, &operation.ask, bytes) {
+    let bytes = background::settled(operation, dispatch, &target, bytes).await;
+    match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
             let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            if let Some(fault) = &answer.fault {
+                let used = Some((usage, write_ttl, estimated));
+                return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+            }
             report(operation, permit, Status::Ok, Some(&usage), None);
             Attempted {
                 called: Called {
@@ -141,32 +147,38 @@ pub(super) async fn attempt(
         }
         Err(error) => {
             let mut api = error.to_api();
-            let status = match &error {
-                wire::WireError::Upstream(told) => Status::from_http(told.status),
-                _ => Status::ServerError,
-            };
+            let status = unfit(&error);
             if api.status < 400 {
                 api.status = 502;
             }
-            lost(operation, dispatch, &target, permit, status, api, None)
+            // An answer that failed on the way is billed for what it says it took.
+            let prompt = measures.estimated_prompt_tokens;
+            let told =
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+            lost(operation, dispatch, &target, permit, status, api, told)
         }
     }
 }
 
-/// Awaits a step of a call; `None` where the client left and policy says that nobody waits for it then.
+/// Awaits a step of a call while the client is kept waiting in good order; `None` where it left and policy says that
+/// nobody waits for the step then.
 pub(super) async fn watched<T>(
     operation: &Operation,
-    client: &mut Option<Client>,
+    dispatch: &Dispatch,
+    audience: &mut Audience,
     step: impl Future<Output = T>,
 ) -> Option<T> {
-    let cancels = operation.gateway.settings.on_disconnect == OnDisconnect::Cancel;
-    match client {
-        Some(client) if cancels => tokio::select! {
-            biased;
-            done = step => Some(done),
-            () = client.closed() => None,
+    audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
+}
+
+/// Gives the status of a call whose answer under a good HTTP status is none.
+pub(super) fn unfit(error: &wire::WireError) -> Status {
+    match error {
+        wire::WireError::Upstream(error) => match told(error) {
+            Status::Ok => Status::ServerError,
+            status => status,
         },
-        _ => Some(step.await),
+        _ => Status::ServerError,
     }
 }
 
@@ -248,23 +260,10 @@ fn broken(
     permit: Permit,
     error: &CallError,
 ) -> Attempted {
-    let status = error.status();
-    let kind = if status == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
-    let mut api = ApiError::new(kind, error.to_string());
+    let api = ApiError::new(error.kind(), error.to_string());
     // No connection, no bill; anything later may have been worked on.
-    let untouched = matches!(
-        error,
-        CallError::Connect { .. }
-            | CallError::Tls { .. }
-            | CallError::Unsupported { .. }
-            | CallError::Setup { .. }
-    );
-    if untouched {
-        api.kind = ErrorKind::Server;
-        api.status = ErrorKind::Server.status();
-    }
-    let usage = untouched.then_some((Usage::NONE, WriteTtl::Reported, false));
-    lost(operation, dispatch, target, permit, status, api, usage)
+    let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    lost(operation, dispatch, target, permit, error.status(), api, usage)
 }
 
 /// Ends a call that failed before the client had anything.
@@ -297,50 +296,81 @@ pub(super) fn lost(
     }
 }
 
+/// Says how an error that a provider told sees to routing. What this model does not take, another may.
+pub(super) fn told(error: &ApiError) -> Status {
+    /// What a provider calls a request that it will not serve for what it says: not for others to serve instead.
+    const CONTENT: [&str; 6] = [
+        "content_policy",
+        "content policy",
+        "content_filter",
+        "content management policy",
+        "safety system",
+        "moderation",
+    ];
+    if !matches!(error.status, 400 | 413 | 422) {
+        return Status::from_http(error.status);
+    }
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        CONTENT.iter().any(|word| text.contains(word))
+    };
+    let content = says(&error.message) || error.code.as_deref().is_some_and(says);
+    if content { Status::Rejected } else { Status::Unfit }
+}
+
 /// Ends a call that the provider answered with an error.
 async fn declined(
     operation: &Operation,
     dispatch: &Dispatch,
     target: &Target,
-    permit: Permit,
+    mut permit: Permit,
     dialect: Dialect,
     reply: Reply,
 ) -> Attempted {
-    let (http, retry_after, said) = (reply.status, reply.retry_after, reply.should_retry);
+    let (http, said) = (reply.status, reply.should_retry);
+    let mut retry_after = reply.retry_after;
     let body = reply.whole(ERROR_BODY).await.unwrap_or_default();
     let mut error = wire::read_error(dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
+    let not_ours = |message: String| ApiError::new(ErrorKind::Server, message);
     let (status, should_retry) = match http {
         300..=399 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} answered with a redirect, which is not followed"),
-            );
+            error = not_ours(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
         401..=403 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} refused the gateway's own key: {}", error.message),
-            );
+            error = not_ours(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
         404 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} does not know {}: {}", target.upstream(), error.message),
-            );
+            let upstream = target.upstream();
+            error = not_ours(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))
         }
         ..=299 => {
-            error = ApiError::new(ErrorKind::Server, format!("{provider} answered with status {http}"));
+            error = not_ours(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
         }
-        _ => (Status::from_http(http), said),
+        429 => {
+            retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
+            let alone = permit.refused(retry_after, Moment::now());
+            if retry_after.is_none() {
+                let upstream = target.upstream();
+                error.message.push_str(&format!(
+                    " ({provider} sent no Retry-After; no call goes to {upstream} for {} ms)",
+                    alone.as_millis()
+                ));
+                error.retry_after_ms = Some(u64::from(millis(alone)));
+            }
+            (Status::RateLimited, said)
+        }
+        _ => (told(&error), said),
     };
-    error.retry_after_ms = retry_after.map(|wait| u64::from(millis(wait)));
+    if let Some(wait) = retry_after {
+        error.retry_after_ms = Some(u64::from(millis(wait)));
+    }
     let failure = Failure { status, begun: false, retry_after, should_retry };
     let message = format!("{http}: {}", error.message);
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));

@@ -4,6 +4,8 @@
 //! Invariants: every way in passes the same gate; an operation that was let in is settled once, whatever its client does;
 //! nothing from a client or a model reaches a log or an error unclean.
 
+mod audience;
+mod background;
 mod body;
 mod call;
 mod cors;

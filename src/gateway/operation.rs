@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
-use super::body::{Line, Reply};
+use super::audience::{Audience, Client};
+use super::body::Reply;
 use super::headers::{self, Tags};
 use super::requests::{InFlight, refuse};
 use super::{Gateway, call, now};
@@ -69,8 +70,8 @@ pub(super) enum Outcome {
     Answer(bytes::Bytes),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
-    /// A stream that the client has had already; the end of the line to it, where it is still there.
-    Streamed(Option<Line>),
+    /// A stream that the client has had already, but for its end.
+    Streamed,
 }
 
 /// An attempt that is over.
@@ -81,9 +82,6 @@ pub(super) struct Attempted {
     /// After what wait the same model may be asked once more.
     pub(super) retry: Option<Duration>,
 }
-
-/// The client's end: where its response goes.
-pub(super) type Client = oneshot::Sender<Response<Reply>>;
 
 /// Runs an operation and gives what its client gets.
 pub(super) async fn run(
@@ -243,24 +241,26 @@ impl Operation {
     }
 
     async fn work(mut self, client: Client) {
-        let mut client = Some(client);
+        let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
+        let mut audience = Audience::new(client, dialect, streams, &self.gateway.settings);
         let mut dispatch = self.placed.send.clone();
         let mut told = Told::default();
         loop {
             let started = Clock::now();
+            audience.call_begins();
             self.left_out.clear();
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
-            let mut attempted = if self.n > 0 && is_gone(client.as_ref()) {
+            let mut attempted = if self.n > 0 && audience.is_gone() {
                 self.left_before(&dispatch)
             } else {
-                call::attempt(&mut self, &dispatch, &mut client).await
+                call::attempt(&mut self, &dispatch, &mut audience).await
             };
             self.simulated |= attempted.called.simulated;
             attempted.called.latency_ms = millis(started.elapsed());
             attempted.called.left_out.clone_from(&self.left_out);
             let left = self.calls < self.gateway.settings.attempts;
-            let again = attempted.retry.is_some() && left && !is_gone(client.as_ref());
-            if !again && !dispatch.last && is_gone(client.as_ref()) {
+            let again = attempted.retry.is_some() && left && !audience.is_gone();
+            if !again && !dispatch.last && audience.is_gone() {
                 nobody_waits(&mut attempted.called);
             }
             let status = attempted.called.status;
@@ -275,7 +275,8 @@ impl Operation {
             match follow {
                 Follow::Again => {
                     self.gateway.ledger.nudge();
-                    tokio::time::sleep(attempted.retry.unwrap_or_default()).await;
+                    let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
+                    call::watched(&self, &dispatch, &mut audience, wait).await;
                 }
                 Follow::Climb(next, why) => {
                     self.climbed = Some(why);
@@ -290,7 +291,7 @@ impl Operation {
                         outcome => outcome,
                     };
                     let ledger = self.gateway.ledger.clone();
-                    self.answer(outcome, &dispatch, cost, client).await;
+                    self.answer(outcome, &dispatch, cost, &mut audience).await;
                     // In its turn, after the response has been written.
                     tokio::spawn(async move { ledger.nudge() });
                     return;
@@ -323,40 +324,27 @@ impl Operation {
     }
 
     /// Hands the client what became of its request.
-    async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, client: Option<Client>) {
+    async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, audience: &mut Audience) {
         let durable = self.committed().await;
+        let signed = |mut response: Response<Reply>| {
+            self.sign(response.headers_mut(), dispatch);
+            price(response.headers_mut(), cost);
+            response
+        };
         match outcome {
-            Outcome::Streamed(line) => {
-                let Some(mut line) = line else { return };
-                // A comment is no event: clients pass over it, and whoever wants the cost finds it.
-                if let Some(amount) = cost.amount() {
-                    line.try_hand(format!(": pointsman-cost-usd {}\n\n", amount.usd()).into());
-                }
-                line.end();
+            Outcome::Failed(error) if !audience.is_listening() => {
+                return audience.respond(signed(refuse(self.ask.dialect(), &error)));
             }
             Outcome::Answer(body) => {
-                let response = match durable {
-                    Ok(()) => {
-                        let mut response = super::requests::json(StatusCode::OK, body);
-                        self.sign(response.headers_mut(), dispatch);
-                        price(response.headers_mut(), cost);
-                        response
-                    }
+                return audience.respond(match durable {
+                    Ok(()) => signed(super::requests::json(StatusCode::OK, body)),
                     Err(error) => refuse(self.ask.dialect(), &error),
-                };
-                if let Some(client) = client {
-                    let _ = client.send(response);
-                }
+                });
             }
-            Outcome::Failed(error) => {
-                let mut response = refuse(self.ask.dialect(), &error);
-                self.sign(response.headers_mut(), dispatch);
-                price(response.headers_mut(), cost);
-                if let Some(client) = client {
-                    let _ = client.send(response);
-                }
-            }
+            Outcome::Failed(error) => audience.fail(&error),
+            Outcome::Streamed => {}
         }
+        audience.end(cost.amount().map(|amount| amount.usd()), &dispatch.model);
     }
 
     /// Writes into headers what an answer says of itself.
@@ -495,11 +483,6 @@ impl Operation {
         self.close(Status::Cut);
         self.gateway.ledger.nudge();
     }
-}
-
-/// Says whether a client that has had nothing yet is gone. One that has had a part of a stream is not waiting here.
-fn is_gone(client: Option<&Client>) -> bool {
-    client.is_none_or(Client::is_closed)
 }
 
 /// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.

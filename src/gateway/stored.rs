@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use super::Gateway;
 use super::body::Reply;
-use super::headers::MODEL;
+use super::headers::{MODEL, Tags};
 use super::paths::decoded;
-use super::requests::json;
+use super::requests::{InFlight, json};
+use super::{Gateway, background, operation};
 use crate::access::Caller;
 use crate::providers::Told;
-use crate::wire::{ApiError, Dialect, ErrorKind, read_error};
+use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
 /// How much of an answer is searched for its id, in bytes.
 const SEARCHED: usize = 16 * 1024;
@@ -62,6 +62,82 @@ impl Watch {
         }
         self.seen.len() < SEARCHED
     }
+}
+
+/// Runs a request for OpenAI's responses: what it leans on has to be there, and where its answer is kept is remembered.
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Result<Response<Reply>, ApiError> {
+    check(gateway, &ask, pinned, caller)?;
+    let team = Tags::read(&headers, caller, None).team;
+    let waits = ask.wants_background() && !ask.stream();
+    let operation = operation::run(gateway, ask, pinned, headers, caller, place);
+    let mut response = if waits { background::run(operation).await? } else { operation.await? };
+    if response.status() == StatusCode::OK
+        && let Some(watch) = Watch::over(gateway, response.headers(), &team)
+    {
+        response.extensions_mut().insert(watch);
+    }
+    Ok(response)
+}
+
+/// Refuses what nobody could do for this request: to go on from an answer that is kept elsewhere or nowhere, or to keep one
+/// where that is not done.
+fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<(), ApiError> {
+    let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
+    let wrong = |message: String| {
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.param = Some(member.to_owned());
+        Err(error)
+    };
+    let kept = earlier.as_deref().and_then(|id| Some((id, gateway.stored.find(id)?)));
+    if let Some((id, kept)) = &kept {
+        if !is_theirs(kept, caller) {
+            return wrong(format!("{member}: no response {id} of your team is known here"));
+        }
+        if kept.provider.is_none() {
+            return wrong(format!("{member}: {}", nowhere(id, kept)));
+        }
+    }
+    let Some(target) = gateway.providers.target(ask.model()).filter(|_| pinned) else { return Ok(()) };
+    let provider = target.provider();
+    if target.simulated() {
+        return wrong(format!(
+            "{member}: answers of {} are made up for want of a key, and nothing of them is kept; leave it out",
+            ask.model()
+        ));
+    }
+    if target.dialect_for(Dialect::OpenAiResponses) != Some(Dialect::OpenAiResponses) {
+        return wrong(format!(
+            "{member}: {} is served by {provider}, which is asked by translation, answers at once and keeps nothing; \
+             leave it out, or ask for a model of a provider of OpenAI's responses",
+            ask.model()
+        ));
+    }
+    match kept {
+        Some((id, Kept { provider: Some(keeper), .. })) if keeper != *provider => {
+            wrong(format!("{member}: {id} is kept by {keeper}, and {} is served by {provider}", ask.model()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says whether an answer is this caller's to have.
+fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
+    caller.team.is_empty() || caller.team == kept.team
+}
+
+fn nowhere(id: &str, kept: &Kept) -> String {
+    format!(
+        "the response {id} is kept nowhere: {} was asked by translation or made it up, and only a provider of OpenAI's \
+         responses keeps them",
+        kept.model
+    )
 }
 
 /// Finds the id of a response: the first member of that name, whole or in an event.
@@ -128,16 +204,12 @@ fn keepers(gateway: &Gateway, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>
         }
         return Ok(gateway.providers.keepers());
     };
-    if !caller.team.is_empty() && caller.team != kept.team {
+    if !is_theirs(&kept, caller) {
         return Err(absent(&format!("no response {id} of your team is known here")));
     }
-    match kept.provider {
-        Some(provider) => Ok(vec![provider]),
-        None => Err(absent(&format!(
-            "the response {id} is kept nowhere: {} was asked in another form than this, and only a provider of OpenAI's \
-             responses keeps them",
-            kept.model
-        ))),
+    match &kept.provider {
+        Some(provider) => Ok(vec![Arc::clone(provider)]),
+        None => Err(absent(&nowhere(id, &kept))),
     }
 }
 

@@ -1,33 +1,36 @@
 //! A stream from provider to client.
 //!
-//! Invariants: until there is content nothing is sent, so another model may still be asked; from then on the client gets
-//! this answer or an error event; the stream is read to its end or dropped by policy, and gives one account.
+//! Invariants: until there is content nothing of it is handed on, so another model may still be asked; from then on the
+//! client gets this answer or an error event; it is over when its dialect says so, is read to its end or dropped by
+//! policy, and gives one account.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response};
-use tokio::time::Instant as Clock;
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant as Clock, timeout};
 
-use super::body::{self, Line};
-use super::call::{billed, called, left, lost, report, watched};
+use super::audience::Audience;
+use super::call::{billed, called, left, lost, report, unfit, watched};
 use super::estimate;
-use super::operation::{Attempted, Client, Operation, Outcome, millis};
-use crate::config::gateway::OnDisconnect;
+use super::operation::{Attempted, Operation, Outcome, millis};
+use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
+use crate::record::WriteTtl;
 use crate::record::usage::Counted;
-use crate::routing::Status;
+use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
 use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError};
 
-/// Pieces that may wait for a slow client before the provider is no longer read.
-const WAITING: usize = 32;
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
+/// How long a whole answer waits for its last event, which may tell the usage.
+const LINGER: Duration = Duration::from_secs(2);
+/// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
+const HELD: usize = 1024 * 1024;
 
 /// Which call this is.
+#[derive(Clone, Copy)]
 pub(super) struct Leg<'a> {
     pub(super) dispatch: &'a Dispatch,
     pub(super) target: &'a Target,
@@ -46,25 +49,39 @@ impl Break {
     fn status(&self) -> Status {
         match self {
             Self::Call(error) => error.status(),
-            Self::Wire(WireError::Upstream(told)) => match Status::from_http(told.status) {
-                Status::Ok => Status::ServerError,
-                status => status,
-            },
-            Self::Wire(_) | Self::Cut => Status::ServerError,
+            Self::Wire(error) => unfit(error),
+            Self::Cut => Status::ServerError,
         }
     }
 
     fn error(&self) -> ApiError {
         match self {
-            Self::Call(error) => {
-                let kind =
-                    if error.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server };
-                ApiError::new(kind, error.to_string())
-            }
+            Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
     }
+}
+
+/// A stream on its way.
+struct Stream<'a> {
+    leg: Leg<'a>,
+    relay: Relay,
+    /// What the client has not been handed yet.
+    out: BytesMut,
+    /// Whether the client is handed what comes.
+    told: bool,
+    ttft: Option<u32>,
+    /// When the ledger last heard of it.
+    noted: Clock,
+}
+
+/// How reading a stream ended.
+enum Ended {
+    Whole,
+    Broke(Break),
+    /// The client left, and policy says that nobody waits then.
+    Left,
 }
 
 /// Relays a stream to its end.
@@ -73,188 +90,192 @@ pub(super) async fn relay(
     leg: Leg<'_>,
     permit: Permit,
     mut upstream: Upstream,
-    client: &mut Option<Client>,
+    audience: &mut Audience,
 ) -> Attempted {
-    let mut relay = Relay::new(leg.dialect, &operation.ask);
-    let mut out = BytesMut::new();
-    let mut ttft = None;
-    // Before there is content.
+    let relay = Relay::new(leg.dialect, &operation.ask);
+    let mut stream =
+        Stream { leg, relay, out: BytesMut::new(), told: false, ttft: None, noted: Clock::now() };
     let ended = loop {
-        let Some(piece) = watched(operation, client, upstream.chunk()).await else {
-            let told = Some((relay.usage(), 0));
-            return left(operation, leg.dispatch, leg.target, permit, told);
-        };
-        match piece {
+        match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
-                ttft.get_or_insert_with(|| millis(leg.started.elapsed()));
-                if let Err(error) = relay.push(&piece, &mut out) {
-                    break Err(Break::Wire(error));
-                }
-                if relay.has_content() {
-                    break Ok(None);
+                if let Some(ended) = stream.take(operation, &piece, audience).await {
+                    break ended;
                 }
             }
-            Ok(None) => match relay.finish(&mut out) {
-                StreamEnd::Complete => break Ok(Some(StreamEnd::Complete)),
-                StreamEnd::Cut => break Err(Break::Cut),
-            },
-            Err(error) => break Err(Break::Call(error)),
+            Ok(None) => break stream.whole(),
+            Err(ended) => break ended,
         }
     };
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(why) if !relay.has_content() => {
-            let usage = relay.usage().map(|counted| {
+    match ended {
+        // Nothing more is needed of the provider, but the connection may serve again once it is empty.
+        Ended::Whole => upstream.let_go(),
+        _ => drop(upstream),
+    }
+    match ended {
+        Ended::Whole if stream.is_hollow() => stream.hollow(operation, permit).await,
+        Ended::Whole => stream.done(operation, permit, audience).await,
+        Ended::Left => {
+            let delivered = if stream.told { delivered(stream.leg.dispatch, &stream.relay).await } else { 0 };
+            let told = Some((stream.relay.usage(), delivered));
+            left(operation, stream.leg.dispatch, stream.leg.target, permit, told)
+        }
+        Ended::Broke(why) if !stream.told && !stream.relay.has_content() => {
+            let usage = stream.relay.usage().map(|counted| {
                 let prompt = operation.ask.measures().estimated_prompt_tokens;
                 estimate::complete(Some(counted), prompt, 0)
             });
-            return lost(operation, leg.dispatch, leg.target, permit, why.status(), why.error(), usage);
+            lost(operation, stream.leg.dispatch, stream.leg.target, permit, why.status(), why.error(), usage)
         }
-        // Content and trouble in one piece: the client gets both.
-        Err(why) => {
-            let line = commit(operation, leg.dispatch, client);
-            return cut(operation, leg, permit, relay, out, line, ttft, &why).await;
-        }
-    };
-    let mut line = commit(operation, leg.dispatch, client);
-    hand(operation, &mut line, &mut out).await;
-    if ended.is_none() {
-        let mut told = Clock::now();
-        let drains = operation.gateway.settings.on_disconnect == OnDisconnect::Drain;
-        let broke = loop {
-            if line.is_none() && !drains {
-                drop(upstream);
-                let delivered = delivered(leg.dispatch, &relay).await;
-                return left(operation, leg.dispatch, leg.target, permit, Some((relay.usage(), delivered)));
-            }
-            let piece = match &line {
-                Some(open) if !drains => tokio::select! {
-                    biased;
-                    piece = upstream.chunk() => piece,
-                    () = open.closed() => {
-                        line = None;
-                        continue;
-                    }
-                },
-                _ => upstream.chunk().await,
-            };
-            match piece {
-                Ok(Some(piece)) => {
-                    let pushed = relay.push(&piece, &mut out);
-                    if let Err(error) = pushed {
-                        break Some(Break::Wire(error));
-                    }
-                    hand(operation, &mut line, &mut out).await;
-                    operation.delivered = relay.delivered_bytes().div_ceil(4);
-                    if told.elapsed() >= PROGRESS {
-                        told = Clock::now();
-                        operation.record_progress();
-                    }
-                }
-                Ok(None) => match relay.finish(&mut out) {
-                    StreamEnd::Complete => break None,
-                    StreamEnd::Cut => break Some(Break::Cut),
-                },
-                // A stream that is whole has lost nothing when its connection breaks.
-                Err(_) if relay.is_complete() => {
-                    relay.finish(&mut out);
-                    break None;
-                }
-                Err(error) => break Some(Break::Call(error)),
+        // Content and trouble may have come in one piece: the client gets both.
+        Ended::Broke(why) => stream.cut(operation, permit, audience, &why).await,
+    }
+}
+
+impl Stream<'_> {
+    /// Gives the next piece; none at the end of the stream.
+    async fn read(
+        &mut self,
+        operation: &Operation,
+        upstream: &mut Upstream,
+        audience: &mut Audience,
+    ) -> Result<Option<Bytes>, Ended> {
+        let is_complete = self.relay.is_complete();
+        let read = async {
+            if is_complete {
+                timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))
+            } else {
+                upstream.chunk().await
             }
         };
-        if let Some(why) = broke {
-            return cut(operation, leg, permit, relay, out, line, ttft, &why).await;
+        match watched(operation, self.leg.dispatch, audience, read).await {
+            None => Err(Ended::Left),
+            Some(Ok(piece)) => Ok(piece),
+            // A stream that is whole has lost nothing when its connection breaks.
+            Some(Err(_)) if is_complete => Ok(None),
+            Some(Err(error)) => Err(Ended::Broke(Break::Call(error))),
         }
-        hand(operation, &mut line, &mut out).await;
     }
-    let (usage, write_ttl, estimated) = account(operation, &leg, &relay).await;
-    report(operation, permit, Status::Ok, Some(&usage), None);
-    Attempted {
-        called: Called {
+
+    /// Takes a piece, and hands on what it brings. Gives the end where that is it.
+    async fn take(
+        &mut self,
+        operation: &mut Operation,
+        piece: &[u8],
+        audience: &mut Audience,
+    ) -> Option<Ended> {
+        self.ttft.get_or_insert_with(|| millis(self.leg.started.elapsed()));
+        if let Err(error) = self.relay.push(piece, &mut self.out) {
+            return Some(Ended::Broke(Break::Wire(error)));
+        }
+        if self.told || self.relay.has_content() || self.out.len() > HELD {
+            self.tell(operation, audience).await;
+            operation.delivered = self.relay.delivered_bytes().div_ceil(4);
+            if self.noted.elapsed() >= PROGRESS {
+                self.noted = Clock::now();
+                operation.record_progress();
+            }
+        }
+        self.relay.is_over().then_some(Ended::Whole)
+    }
+
+    /// Takes note that nothing more comes.
+    fn whole(&mut self) -> Ended {
+        match self.relay.finish(&mut self.out) {
+            StreamEnd::Complete => Ended::Whole,
+            StreamEnd::Cut => {
+                let why = self.relay.failure().cloned();
+                Ended::Broke(why.map_or(Break::Cut, Break::Wire))
+            }
+        }
+    }
+
+    /// Hands the client what is there: from the first time on it gets this stream and no other.
+    async fn tell(&mut self, operation: &Operation, audience: &mut Audience) {
+        if !std::mem::replace(&mut self.told, true) {
+            let dispatch = self.leg.dispatch;
+            audience.open(|headers| operation.sign(headers, dispatch));
+            // The client knows the id from here on, and may judge what it reads.
+            operation.gateway.served.note(
+                &operation.id,
+                operation.placed.seq,
+                &dispatch.model,
+                &operation.team,
+            );
+        }
+        audience.hand(&mut self.out).await;
+    }
+
+    /// Says whether it is whole, but an answer to nothing, and somebody else can be asked.
+    fn is_hollow(&self) -> bool {
+        !self.told && !self.leg.dispatch.last && self.relay.check() == Check::Failed
+    }
+
+    /// Ends a stream that holds no answer, and of which the client has had nothing.
+    async fn hollow(self, operation: &Operation, permit: Permit) -> Attempted {
+        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
+        report(operation, permit, Status::Ok, Some(&usage), None);
+        let error = ApiError::new(ErrorKind::Server, "the provider's answer was empty");
+        Attempted {
+            called: Called {
+                check: Check::Failed,
+                error: error.message.clone(),
+                ..self.called(operation, usage, write_ttl, estimated)
+            },
+            outcome: Outcome::Failed(error),
+            retry: None,
+        }
+    }
+
+    async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
+        self.tell(operation, audience).await;
+        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
+        report(operation, permit, Status::Ok, Some(&usage), None);
+        let called = self.called(operation, usage, write_ttl, estimated);
+        Attempted { called, outcome: Outcome::Streamed, retry: None }
+    }
+
+    /// Ends a stream that broke after the client had a part of it.
+    async fn cut(
+        mut self,
+        operation: &Operation,
+        permit: Permit,
+        audience: &mut Audience,
+        why: &Break,
+    ) -> Attempted {
+        let mut error = why.error();
+        error.message = self.leg.target.redact(&error.message).into_owned();
+        self.relay.fail(&error, &mut self.out);
+        self.tell(operation, audience).await;
+        let (usage, write_ttl, _) = account(operation, &self.leg, &self.relay).await;
+        report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
+        Attempted {
+            called: Called {
+                status: Status::Cut,
+                error: error.message,
+                // What was counted before the break may have been revised by what is missing.
+                ..self.called(operation, usage, write_ttl, true)
+            },
+            outcome: Outcome::Streamed,
+            retry: None,
+        }
+    }
+
+    fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
+        let Leg { dispatch, target, .. } = self.leg;
+        Called {
             usage,
             write_ttl,
-            terms: relay.usage().map(|counted| counted.terms).unwrap_or_default(),
+            terms: self.relay.usage().map(|counted| counted.terms).unwrap_or_default(),
             estimated,
-            billed: billed(operation, leg.dispatch, relay.model()),
-            ttft_ms: ttft,
-            ..called(leg.dispatch, leg.target)
-        },
-        outcome: Outcome::Streamed(line),
-        retry: None,
-    }
-}
-
-/// Answers the client: from here on it gets this stream. Gives the line to it, if it is still there.
-fn commit(operation: &Operation, dispatch: &Dispatch, client: &mut Option<Client>) -> Option<Line> {
-    let (line, reply) = body::line(WAITING);
-    let mut response = Response::new(reply);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    operation.sign(headers, dispatch);
-    client.take()?.send(response).ok()?;
-    // The client knows the id from here on, and may judge what it reads.
-    operation.gateway.served.note(&operation.id, operation.placed.seq, &dispatch.model, &operation.team);
-    Some(line)
-}
-
-/// Hands the client what is there; a client that is gone, or takes nothing for too long, loses its line.
-async fn hand(operation: &Operation, line: &mut Option<Line>, out: &mut BytesMut) {
-    if out.is_empty() {
-        return;
-    }
-    let piece = out.split().freeze();
-    let patience = Duration::from_secs(operation.gateway.settings.limits.write_seconds);
-    if let Some(open) = line
-        && !open.hand(piece, patience).await
-    {
-        *line = None;
-    }
-}
-
-/// Ends a stream that broke after the client had a part of it.
-#[expect(clippy::too_many_arguments, reason = "all that is known of the stream ends here")]
-async fn cut(
-    operation: &Operation,
-    leg: Leg<'_>,
-    permit: Permit,
-    mut relay: Relay,
-    mut out: BytesMut,
-    mut line: Option<Line>,
-    ttft: Option<u32>,
-    why: &Break,
-) -> Attempted {
-    let mut error = why.error();
-    error.message = leg.target.redact(&error.message).into_owned();
-    relay.fail(&error, &mut out);
-    hand(operation, &mut line, &mut out).await;
-    let (usage, write_ttl, _) = account(operation, &leg, &relay).await;
-    report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
-    Attempted {
-        called: Called {
-            usage,
-            write_ttl,
-            terms: relay.usage().map(|counted| counted.terms).unwrap_or_default(),
-            // What was counted before the break may have been revised by what is missing.
-            estimated: true,
-            billed: billed(operation, leg.dispatch, relay.model()),
-            status: Status::Cut,
-            error: error.message,
-            ttft_ms: ttft,
-            ..called(leg.dispatch, leg.target)
-        },
-        outcome: Outcome::Streamed(line),
-        retry: None,
+            billed: billed(operation, dispatch, self.relay.model()),
+            ttft_ms: self.ttft,
+            ..called(dispatch, target)
+        }
     }
 }
 
 /// Gives the tokens of a stream: as reported, else as estimated.
-async fn account(
-    operation: &Operation,
-    leg: &Leg<'_>,
-    relay: &Relay,
-) -> (crate::pricing::Usage, crate::record::WriteTtl, bool) {
+async fn account(operation: &Operation, leg: &Leg<'_>, relay: &Relay) -> (Usage, WriteTtl, bool) {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
     let tokens = if told { 0 } else { delivered(leg.dispatch, relay).await };

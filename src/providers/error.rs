@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::routing::Status;
+use crate::wire::ErrorKind;
 
 /// Why the providers cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,22 @@ pub enum CallError {
         /// What is wrong.
         why: String,
     },
+    /// There was no connection in time.
+    #[error("no connection to {to} within {} ms (timeouts.connect)", .after.as_millis())]
+    ConnectTimeout {
+        /// Provider and host.
+        to: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The connection ended, or the call was turned back, before the provider can have worked on it.
+    #[error("{to} did not take the request: {why}")]
+    NotTaken {
+        /// Provider and host.
+        to: String,
+        /// What the system says.
+        why: String,
+    },
     /// The answer did not begin in time.
     #[error("{to} did not begin to answer within {} ms (timeouts.first_byte)", .after.as_millis())]
     FirstByteTimeout {
@@ -126,38 +143,83 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Gives the error as routing sees it.
+    /// Gives the error as routing sees it. Who hangs up, or is not there, has failed; only a wait that ended is a timeout.
     pub fn status(&self) -> Status {
         match self {
-            Self::FirstByteTimeout { .. } | Self::IdleTimeout { .. } | Self::TotalTimeout { .. } => {
-                Status::Timeout
-            }
-            Self::Connect { .. } | Self::Tls { .. } | Self::Broken { .. } => Status::Timeout,
-            Self::TooLarge { .. } => Status::ServerError,
+            Self::ConnectTimeout { .. }
+            | Self::FirstByteTimeout { .. }
+            | Self::IdleTimeout { .. }
+            | Self::TotalTimeout { .. } => Status::Timeout,
+            Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::NotTaken { .. }
+            | Self::Broken { .. }
+            | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
         }
     }
 
-    /// Tells apart what reqwest reports, by its kind and by the causes below it; the address is left out.
-    pub(super) fn from_reqwest(to: String, error: &reqwest::Error) -> Self {
+    /// Gives the error as a client is told.
+    pub fn kind(&self) -> ErrorKind {
+        if self.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server }
+    }
+
+    /// Says whether the provider cannot have worked on the call, which then costs nothing.
+    pub fn is_untouched(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Tls { .. }
+                | Self::NotTaken { .. }
+                | Self::Unsupported { .. }
+                | Self::Setup { .. }
+        )
+    }
+
+    /// Tells apart what reqwest reports, by its kind and by the causes below it; the address is left out. `pooled` says
+    /// that the call went out on a connection that had served before, and failed at once.
+    pub(super) fn from_reqwest(to: String, error: &reqwest::Error, pooled: bool, connect: Duration) -> Self {
         let why = innermost(error);
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        let mut tls = false;
+        let (mut tls, mut hung_up, mut turned_back, mut over_http2) = (false, false, false, false);
         // An io::Error hides what it wraps from `source`, also another io::Error.
         while let Some(error) = cause {
             tls |= error.is::<rustls::Error>();
-            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            if let Some(error) = error.downcast_ref::<hyper::Error>() {
+                hung_up |= error.is_incomplete_message();
+                turned_back |= error.is_canceled();
+            }
+            if let Some(error) = error.downcast_ref::<h2::Error>() {
+                over_http2 = true;
+                turned_back |= is_turned_back(error);
+            }
+            let io = error.downcast_ref::<std::io::Error>();
+            hung_up |= io.is_some_and(|io| is_hanging_up(io.kind()));
+            let inner = io.and_then(std::io::Error::get_ref);
             cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
         }
         match () {
             () if tls => Self::Tls { to, why },
-            () if error.is_connect() && error.is_timeout() => {
-                Self::Connect { to, why: "no answer in time (timeouts.connect)".to_owned() }
-            }
+            () if error.is_connect() && error.is_timeout() => Self::ConnectTimeout { to, after: connect },
             () if error.is_connect() => Self::Connect { to, why },
+            // Of a shared connection's end nothing follows for one of its streams; there the protocol has to say it.
+            () if turned_back || (pooled && hung_up && !over_http2) => Self::NotTaken { to, why },
             () => Self::Broken { to, why },
         }
     }
+}
+
+/// Says whether HTTP/2 itself tells that a stream was not worked on: refused, or above the last one of a connection that
+/// is being closed (only such streams are told of that).
+fn is_turned_back(error: &h2::Error) -> bool {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (refused || error.is_go_away())
+}
+
+fn is_hanging_up(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Gives the lowest cause in words that are safe to show.

@@ -1,13 +1,17 @@
 //! Calls over the network.
 //!
 //! Invariants: a call goes to its provider's own address and nowhere else (redirects are not followed, so a key never
-//! reaches another host); nothing is tried twice here; of a client's headers only those on a list go along.
+//! reaches another host); nothing that a provider may have worked on is sent twice here; of a client's headers only those
+//! on a list go along.
 
+use std::cell::Cell;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use reqwest::{Client, Method, Request, redirect, retry};
 use tokio::time::{Instant as Clock, timeout_at};
+use tower_service::Service;
 
 use super::Call;
 use super::error::{CallError, safe};
@@ -23,6 +27,17 @@ const TO_ANTHROPIC: [HeaderName; 2] =
 const TO_OPENAI: [HeaderName; 2] =
     [HeaderName::from_static("openai-beta"), HeaderName::from_static("x-client-request-id")];
 
+/// How often a call that was not taken is sent again. Each may meet another connection of the pool that is no more.
+const RESENDS: u32 = 3;
+/// A server that closed an idle connection answers what comes then with a reset, a round trip later. What breaks off after
+/// that may have been worked on.
+const STALE: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    /// Whether the call under way has begun a connection of its own.
+    static DIALS: Cell<bool>;
+}
+
 /// Makes a provider's client. It is made at the first call: reading the system's certificates takes a while.
 pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
     // A second installation is refused, and the first one is as good.
@@ -30,7 +45,9 @@ pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
     let mut builder = Client::builder()
         .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        // See `call`, which has to know of it.
         .retry(retry::never())
+        .connector_layer(tower_layer::layer_fn(Noting))
         .referer(false)
         .connect_timeout(spec.timeouts.connect)
         .pool_max_idle_per_host(256)
@@ -58,18 +75,61 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
         return Err(CallError::Unsupported { to: to(), dialect: call.dialect.name() });
     };
     let client = provider.client()?;
-    let mut request = Request::new(Method::POST, url.clone());
     let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;
     let headers = if openai { &provider.openai_headers } else { &provider.headers };
-    *request.headers_mut() = headers.clone();
-    pass(&call.headers, provider.spec.speaks, request.headers_mut());
-    *request.body_mut() = Some(call.body.into());
+    let timeouts = provider.spec.timeouts;
+    let deadlines = Deadlines::new(timeouts, call.stream, Clock::now());
+    let mut sent = 0;
+    loop {
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = headers.clone();
+        pass(&call.headers, provider.spec.speaks, request.headers_mut());
+        *request.body_mut() = Some(call.body.clone().into());
+        sent += 1;
+        let began = Clock::now();
+        let sending = async {
+            let done = client.execute(request).await;
+            (done, DIALS.with(Cell::get))
+        };
+        let error = match timeout_at(deadlines.head(), DIALS.scope(Cell::new(false), sending)).await {
+            Ok((Ok(response), _)) => return Ok(Reply::network(response, to(), deadlines)),
+            Ok((Err(error), dials)) => {
+                let pooled = !dials && began.elapsed() < STALE;
+                CallError::from_reqwest(to(), &error, pooled, timeouts.connect)
+            }
+            Err(_) => return Err(deadlines.missed_head(to())),
+        };
+        // No call was made yet: it is sent again at once, and nobody need hear of it.
+        let again = match error {
+            CallError::NotTaken { .. } => sent <= RESENDS,
+            CallError::Connect { .. } => sent <= 1,
+            _ => false,
+        };
+        if !again {
+            return Err(error);
+        }
+        tracing::debug!(%error, "not taken; sent again");
+    }
+}
 
-    let deadlines = Deadlines::new(provider.spec.timeouts, call.stream, Clock::now());
-    match timeout_at(deadlines.head(), client.execute(request)).await {
-        Ok(Ok(response)) => Ok(Reply::network(response, to(), deadlines)),
-        Ok(Err(error)) => Err(CallError::from_reqwest(to(), &error)),
-        Err(_) => Err(deadlines.missed_head(to())),
+/// Notes that a connection is made, for the call in whose task that happens. The pool asks for one only where it has none
+/// at hand, so a call that notes none went out on a connection that had served before.
+#[derive(Clone)]
+struct Noting<S>(S);
+
+impl<T, S: Service<T>> Service<T> for Noting<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, target: T) -> S::Future {
+        // Made ahead of any call, it is nobody's.
+        let _ = DIALS.try_with(|dials| dials.set(true));
+        self.0.call(target)
     }
 }
 

@@ -97,17 +97,6 @@ pub struct Failure {
     pub should_retry: Option<bool>,
 }
 
-/// A model that can be listed by name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// The model's name.
-    pub model: String,
-    /// Its provider.
-    pub provider: Arc<str>,
-    /// Whether answers are made up.
-    pub simulated: bool,
-}
-
 impl Target {
     /// Gives the provider's name.
     pub fn provider(&self) -> &Arc<str> {
@@ -251,7 +240,8 @@ impl Providers {
     pub fn retry(&self, target: &Target, tries: u32, failure: &Failure, now: Instant) -> Option<Duration> {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
-        if failure.begun || !wanted || tries >= retries.attempts || failure.status == Status::Cancelled {
+        let vain = matches!(failure.status, Status::Cancelled | Status::Unfit);
+        if failure.begun || !wanted || tries >= retries.attempts || vain {
             return None;
         }
         let state = target.slot.state();
@@ -274,18 +264,6 @@ impl Providers {
             self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
         health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
-    }
-
-    /// Lists the models that the settings name exactly; patterns name no model.
-    pub fn listed(&self) -> Vec<Listed> {
-        let of = |(model, at): (&str, usize)| {
-            let provider = self.all.get(at)?;
-            let (name, simulated) = (Arc::clone(&provider.name), provider.simulated);
-            Some(Listed { model: model.to_owned(), provider: name, simulated })
-        };
-        let mut listed: Vec<Listed> = self.models.exact().filter_map(of).collect();
-        listed.sort_unstable();
-        listed
     }
 
     /// Makes the clients of every provider that has a key, so that the first call need not.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant as Clock, timeout_at};
 
@@ -14,6 +15,10 @@ use super::wait;
 use crate::config::providers::Timeouts;
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// For how long, and how far, an answer that is over is read on.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+const AFTERMATH: usize = 64 * 1024;
 
 /// An answer whose head has come.
 #[derive(Debug)]
@@ -117,7 +122,12 @@ impl Reply {
             Source::Over => return Ok(None),
             Source::Network(response) => match timeout_at(deadline, response.chunk()).await {
                 Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(error)) => Err(CallError::from_reqwest(self.to.clone(), &error)),
+                Ok(Err(error)) => Err(CallError::from_reqwest(
+                    self.to.clone(),
+                    &error,
+                    false,
+                    self.deadlines.timeouts.connect,
+                )),
                 Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
             },
             Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
@@ -132,6 +142,25 @@ impl Reply {
             self.source = Source::Over;
         }
         piece
+    }
+
+    /// Lets go of an answer that is over. What still ends it (an empty chunk, mostly) is read by the way, for a short while,
+    /// so that its connection can serve again.
+    pub fn let_go(mut self) {
+        let Source::Network(_) = &self.source else { return };
+        let rest = async move {
+            let mut read = 0;
+            while let Ok(Some(piece)) = self.chunk().await {
+                read += piece.len();
+                if read > AFTERMATH {
+                    return;
+                }
+            }
+        };
+        let mut rest = Box::pin(tokio::time::timeout(AFTERWARDS, rest));
+        if rest.as_mut().now_or_never().is_none() {
+            tokio::spawn(rest);
+        }
     }
 
     /// Gives the whole body, if it is no longer than `limit`.

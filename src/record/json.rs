@@ -112,6 +112,10 @@ impl Num {
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
+    /// Gives the larger of two counts of the same thing; one that is not said is the smallest.
+    pub(crate) fn most(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
     /// Gives the count, taking "not said" as zero.
     pub(crate) fn or_zero(self) -> u64 {
         self.0.unwrap_or(0)

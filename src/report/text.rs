@@ -1,6 +1,6 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
-use super::replay::{Latency, ReplayReport, Row};
+use super::replay::{Latency, RecordedCharges, ReplayReport, Row};
 use super::sheet::{Format, Sheet, render};
 
 /// Writes the report as table, CSV or Markdown.
@@ -105,6 +105,9 @@ fn summary(report: &ReplayReport) -> Sheet {
     }
     notes.push(format!("prices {}", report.scope.prices));
     line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
+    if let Some(RecordedCharges { remark: Some(remark), differing_requests, .. }) = &report.recorded_charges {
+        line("charged otherwise", count(*differing_requests), remark.clone());
+    }
     line(
         "baseline",
         usd(&report.baseline_usd),

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{Ask, Dialect, Finish, WireError, chat, faults, gemini, messages, responses, translate};
+use super::{
+    Ask, Dialect, Finish, WireError, calls, chat, completions, faults, gemini, messages, responses, translate,
+};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -24,6 +26,9 @@ pub struct Answer {
     pub finish: Finish,
     /// The bytes that the model wrote: text and arguments of calls.
     pub output_bytes: u64,
+    /// Why it is no answer at all: the model went wrong, or what it wrote cannot be put into the client's dialect. The
+    /// body is then not to be given to a client; what was used is used all the same.
+    pub fault: Option<WireError>,
 }
 
 /// Reads a provider's answer to `ask` and puts it into the client's dialect.
@@ -33,37 +38,69 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     }
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
+    if from == Dialect::OpenAiEmbeddings {
+        let read = embeddings(root)?;
+        return Ok(Answer { body, ..read });
+    }
+    let (reply, fault) = read(from, ask, root)?;
+    let translated = (from != ask.dialect() && fault.is_none()).then(|| translate::answer(ask, &reply));
+    let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
+    Ok(Answer {
+        usage: reply.usage.map(|counted| counted.believed(output_bytes)),
+        model: reply.model.as_deref().map(str::to_owned),
+        check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
+        finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
+        output_bytes,
+        body: translated.unwrap_or(body),
+        fault,
+    })
+}
+
+/// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
+pub(super) fn read<'a>(
+    from: Dialect,
+    ask: &Ask,
+    root: Value<'a>,
+) -> Result<(Reply<'a>, Option<WireError>), WireError> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
-    if from == Dialect::OpenAiEmbeddings {
-        let read = embeddings(root);
-        return Ok(Answer { body, ..read });
-    }
-    if root.get("error").is_some_and(Value::is_object) && !has_answer(root) {
+    if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let mut reply = match from {
+    let mut reply = parse(from, root);
+    if reply.choices.is_empty() {
+        return Err(WireError::Malformed("it holds no answer".to_owned()));
+    }
+    let is_translated = from != ask.dialect();
+    let mut fault = None;
+    for choice in &mut reply.choices {
+        let has_calls = choice.calls().next().is_some();
+        choice.finish = choice.finish.beside(has_calls);
+        fault = fault.or_else(|| choice.fault.take());
+        if is_translated {
+            fault = fault.or(calls::settle(ask, choice).err());
+            if ask.measures().wants_json {
+                unfence(choice);
+            }
+        }
+    }
+    Ok((reply, fault))
+}
+
+fn parse(from: Dialect, root: Value<'_>) -> Reply<'_> {
+    match from {
         Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
         Dialect::Gemini => gemini::answer::read(root),
-    };
-    if reply.choices.is_empty() {
-        return Err(WireError::Malformed("it holds no answer".to_owned()));
+        Dialect::OpenAiCompletions => completions::answer::read(root),
     }
-    if from != ask.dialect() && ask.measures().wants_json {
-        reply.choices.iter_mut().for_each(unfence);
-    }
-    let translated = (from != ask.dialect()).then(|| translate::answer(ask, &reply));
-    Ok(Answer {
-        usage: reply.usage,
-        model: reply.model.as_deref().map(str::to_owned),
-        check: checked(ask, &reply),
-        finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
-        output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
-        body: translated.unwrap_or(body),
-    })
+}
+
+/// Gives what an answer that failed says it used all the same.
+pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
+    parse(from, check(body).ok()?).usage
 }
 
 /// Says whether a body with an error in it holds an answer all the same.
@@ -75,7 +112,8 @@ fn has_answer(root: Value<'_>) -> bool {
 
 /// Takes JSON out of the fence of Markdown that models put around it where their provider has no JSON mode.
 fn unfence(choice: &mut Choice<'_>) {
-    let [Part::Text(text)] = choice.parts.as_mut_slice() else { return };
+    let mut spoken = choice.parts.iter_mut().filter(|part| !matches!(part, Part::Thought(_)));
+    let (Some(Part::Text(text)), None) = (spoken.next(), spoken.next()) else { return };
     let fenced = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     let inner = fenced.and_then(|rest| rest.split_once('\n')).map(|(_, inner)| inner.trim().to_owned());
     if let Some(inner) = inner.filter(|inner| is_json(inner)) {
@@ -84,17 +122,24 @@ fn unfence(choice: &mut Choice<'_>) {
 }
 
 /// Reads an answer to embeddings, but for its body.
-fn embeddings(root: Value<'_>) -> Answer {
+fn embeddings(root: Value<'_>) -> Result<Answer, WireError> {
+    if !root.is_object() {
+        return Err(WireError::Malformed("it is not an object".to_owned()));
+    }
+    if root.get("data").is_none() && faults::reports_error(root) {
+        return Err(WireError::Upstream(faults::read_event(Dialect::OpenAiEmbeddings, root.raw())));
+    }
     let usage = root.get("usage").and_then(super::reply::block::<OpenAiUsage>);
     let is_empty = root.get("data").is_none_or(|data| data.items().next().is_none());
-    Answer {
+    Ok(Answer {
         usage: usage.and_then(|usage| super::reply::buckets(usage.counted())),
         model: root.text_of("model").map(std::borrow::Cow::into_owned),
         check: if is_empty { Check::Failed } else { Check::None },
         finish: Finish::Stop,
         output_bytes: 0,
         body: Bytes::new(),
-    }
+        fault: None,
+    })
 }
 
 /// Says whether an answer is fit for use: every choice has to be.
@@ -113,12 +158,8 @@ fn checked(ask: &Ask, reply: &Reply<'_>) -> Check {
 
 fn checked_choice(wants_json: bool, required: &[String], choice: &Choice<'_>) -> Check {
     let text = choice.text();
-    let has_refusal = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let has_calls = choice.calls().next().is_some();
-    if text.trim().is_empty() && !has_calls && !has_refusal {
-        return Check::Failed;
-    }
-    if choice.calls().any(|call| !call.arguments.trim().is_empty() && !is_json(&call.arguments)) {
+    if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {
         return Check::Failed;
     }
     if !wants_json {

@@ -152,6 +152,11 @@ pub(super) fn gemini_thinks(model: &str) -> bool {
     !["gemini-1", "gemini-2.0", "gemma"].iter().any(|old| model.contains(old))
 }
 
+/// Says whether a model may think before it answers without being told to, so that a small limit would leave no answer.
+pub(super) fn may_think(model: &str) -> bool {
+    thinks_before_answering(model) || (model.contains("gemini") && gemini_thinks(model))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

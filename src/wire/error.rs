@@ -46,6 +46,12 @@ pub enum WireError {
     /// The provider's answer or event makes no sense.
     #[error("the provider's answer cannot be read: {0}")]
     Malformed(String),
+    /// The provider's answer ended as no whole answer does, or cannot be used.
+    #[error("the provider's answer is no whole one: {0}")]
+    Ended(String),
+    /// More of the provider's stream would have to be held back than is kept.
+    #[error("the provider mixes its calls of tools so that more than {0} bytes would have to be held back")]
+    TooMixed(usize),
     /// An event of the provider's stream does not end.
     #[error("an event of the provider's stream is longer than {0} bytes")]
     TooLong(usize),
@@ -62,7 +68,10 @@ impl WireError {
 
     /// Says whether the client's request is at fault, not the provider.
     pub fn is_clients(&self) -> bool {
-        !matches!(self, Self::Malformed(_) | Self::TooLong(_) | Self::Upstream(_))
+        !matches!(
+            self,
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) | Self::Upstream(_)
+        )
     }
 
     /// Gives the error as it is told to a client.
@@ -73,7 +82,9 @@ impl WireError {
         };
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_) | Self::TooLong(_) => of(ErrorKind::Server, None),
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => {
+                of(ErrorKind::Server, None)
+            }
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }

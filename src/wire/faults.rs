@@ -17,7 +17,10 @@ const READ: usize = 64 * 1024;
 pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
     let mut out = Vec::with_capacity(160 + error.message.len());
     match to {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::OpenAiCompletions => {
             object(&mut out, |o| o.object("error", |o| openai_error(o, error)));
         }
         Dialect::AnthropicMessages => object(&mut out, |o| {
@@ -142,12 +145,33 @@ pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
 /// Reads an error event of a stream, which comes without a status of its own.
 pub(super) fn read_event(from: Dialect, data: &str) -> ApiError {
     let status = check(data.as_bytes()).ok().and_then(|root| {
-        let error = root.get("error").or_else(|| root.get("response")?.get("error")).unwrap_or(root);
+        // Gemini wraps its errors into a list where it would have streamed one.
+        let root = root.items().next().unwrap_or(root);
+        let nested = root.get("error").or_else(|| root.get("response")?.get("error"));
+        let error = nested.filter(|error| error.is_object()).unwrap_or(root);
         let code = ["code", "status", "status_code"].iter().find_map(|key| error.get(key)?.number());
         let by_code = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
         by_code.or_else(|| Some(status_of(&error.text_of("type").or_else(|| error.text_of("code"))?)))
     });
     read_error(from, status.unwrap_or(502), data.as_bytes())
+}
+
+/// Says whether a value under the key `error` reports one; some servers always have the key.
+pub(super) fn is_error(value: Value<'_>) -> bool {
+    match value.text() {
+        Some(text) => !text.trim().is_empty(),
+        None if value.is_object() => value.members().next().is_some(),
+        None => value.flag() == Some(true) || value.items().next().is_some(),
+    }
+}
+
+/// Says whether an object is the report of an error, in any of the shapes that servers have for it.
+pub(super) fn reports_error(root: Value<'_>) -> bool {
+    let says = |key: &str, word: &str| root.text_of(key).as_deref() == Some(word);
+    root.get("error").is_some_and(is_error)
+        || says("type", "error")
+        || says("object", "error")
+        || root.get("detail").is_some()
 }
 
 fn status_of(kind: &str) -> u16 {

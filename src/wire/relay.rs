@@ -6,16 +6,17 @@
 
 use bytes::BytesMut;
 
-use super::answer::fits;
-use super::reply::{Delta, Seen};
+use super::json::{Value, check};
+use super::plain::{Form, is_event};
+use super::reply::{Delta, Part, Seen, ended_empty};
 use super::sse::{self, Event, Splitter};
-use super::translate::Sink;
-use super::{ApiError, Ask, Dialect, Finish, WireError, chat, faults, gemini, messages, responses};
+use super::story::Story;
+use super::translate::Translation;
+use super::{
+    ApiError, Ask, Dialect, Finish, WireError, answer, chat, completions, faults, gemini, messages, responses,
+};
 use crate::record::usage::Counted;
 use crate::routing::Check;
-
-/// The most bytes of delivered text that are kept.
-const KEPT: usize = 1024 * 1024;
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,34 +30,17 @@ pub enum StreamEnd {
 /// Relays one stream.
 #[derive(Debug)]
 pub struct Relay {
+    from: Dialect,
+    ask: Ask,
+    form: Form,
     splitter: Splitter,
     source: Source,
     /// Puts the answer into the client's dialect; none where that is the provider's.
-    sink: Option<Sink>,
-    client: Dialect,
+    translation: Option<Translation>,
     hides_usage: bool,
-    choices: u32,
-    /// The keys that a JSON answer must have; none where the answer need not be JSON.
-    required: Option<Vec<String>>,
     story: Story,
-}
-
-/// What has happened so far.
-#[derive(Debug, Default)]
-struct Story {
-    has_content: bool,
-    delivered: String,
-    delivered_bytes: u64,
-    calls: u32,
-    model: Option<String>,
-    finish: Option<Finish>,
-    finished: u32,
-    /// The last event has come.
-    is_over: bool,
-    /// The closing events, or an error, have been written.
-    is_closed: bool,
-    /// The stream could not be followed further.
-    failure: Option<WireError>,
+    /// What an answer used that did not come as a stream.
+    usage: Option<Counted>,
 }
 
 #[derive(Debug)]
@@ -65,6 +49,7 @@ enum Source {
     Responses(responses::stream::Source),
     Messages(messages::stream::Source),
     Gemini(gemini::stream::Source),
+    Completions(completions::stream::Source),
 }
 
 impl Source {
@@ -74,6 +59,7 @@ impl Source {
             Self::Responses(source) => source.event(event, tell),
             Self::Messages(source) => source.event(event, tell),
             Self::Gemini(source) => source.event(event, tell),
+            Self::Completions(source) => source.event(event, tell),
         }
     }
 
@@ -83,41 +69,31 @@ impl Source {
             Self::Responses(source) => source.usage(),
             Self::Messages(source) => source.usage(),
             Self::Gemini(source) => source.usage(),
+            Self::Completions(source) => source.usage(),
         }
     }
 }
 
-impl Story {
-    fn note(&mut self, delta: &Delta<'_>) {
-        match delta {
-            Delta::Start { model, .. } => {
-                if !model.is_empty() && self.model.as_deref() != Some(*model) {
-                    self.model = Some((*model).to_owned());
-                }
-            }
-            Delta::Text(text) | Delta::Refusal(text) | Delta::CallArguments { text, .. } => self.keep(text),
-            Delta::CallStart { name, .. } => {
-                self.calls = self.calls.saturating_add(1);
-                self.keep(name);
-            }
-            Delta::Thought(_) => {}
-            Delta::Finish { finish, .. } => {
-                self.has_content = true;
-                self.finish = Some(*finish);
-                self.finished = self.finished.saturating_add(1);
-            }
-        }
+/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// every reader of events passes over.
+pub const fn ping(to: Dialect) -> &'static [u8] {
+    match to {
+        Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        _ => b": ping\n\n",
     }
+}
 
-    fn keep(&mut self, text: &str) {
-        self.has_content = true;
-        self.delivered_bytes = self.delivered_bytes.saturating_add(text.len() as u64);
-        let mut room = KEPT.saturating_sub(self.delivered.len()).min(text.len());
-        while !text.is_char_boundary(room) {
-            room -= 1;
-        }
-        self.delivered.push_str(text.get(..room).unwrap_or_default());
+/// Writes an error as an event; `number` counts the events of a stream of responses.
+pub fn error_event(to: Dialect, error: &ApiError, number: u64) -> BytesMut {
+    let body = faults::error_event(to, error, number);
+    let mut out = BytesMut::with_capacity(body.len() + 32);
+    if matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
+        out.extend_from_slice(b"event: error\n");
     }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&body);
+    out.extend_from_slice(b"\n\n");
+    out
 }
 
 impl Relay {
@@ -128,16 +104,18 @@ impl Relay {
             Dialect::OpenAiResponses => Source::Responses(responses::stream::Source::default()),
             Dialect::AnthropicMessages => Source::Messages(messages::stream::Source::default()),
             Dialect::Gemini => Source::Gemini(gemini::stream::Source::default()),
+            Dialect::OpenAiCompletions => Source::Completions(completions::stream::Source::default()),
         };
         Self {
+            from,
+            ask: ask.clone(),
+            form: Form::Unknown,
             splitter: Splitter::default(),
             source,
-            sink: (from != ask.dialect()).then(|| Sink::new(ask)),
-            client: ask.dialect(),
-            hides_usage: from == Dialect::OpenAiChat && !ask.wants_stream_usage(),
-            choices: ask.measures().choices,
-            required: ask.measures().wants_json.then(|| ask.required_keys()),
-            story: Story::default(),
+            translation: (from != ask.dialect()).then(|| Translation::new(ask)),
+            hides_usage: !ask.wants_stream_usage(),
+            story: Story::new(ask),
+            usage: None,
         }
     }
 
@@ -149,64 +127,163 @@ impl Relay {
         if let Some(failure) = &self.story.failure {
             return Err(failure.clone());
         }
-        self.splitter.push(chunk);
-        let outcome = self.drain(out);
+        let outcome = self.read(chunk, out);
         if let Err(failure) = &outcome {
             self.story.failure = Some(failure.clone());
         }
         outcome
     }
 
-    fn drain(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
-        while let Some(raw) = self.splitter.next()? {
-            self.event(&raw, out)?;
+    fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+        if let Form::Unknown = self.form {
+            self.form = Form::of(chunk);
+        }
+        match &mut self.form {
+            Form::Unknown => self.splitter.push(chunk),
+            Form::Events => {
+                self.splitter.push(chunk);
+                while let Some(raw) = self.splitter.next()? {
+                    self.event(&raw, out)?;
+                }
+            }
+            Form::Plain(plain) => {
+                plain.push(chunk)?;
+                while let Form::Plain(plain) = &mut self.form
+                    && let Some(line) = plain.line()
+                {
+                    self.plain(&line, out)?;
+                }
+            }
         }
         Ok(())
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
         let event = sse::parse(raw)?;
-        let (story, sink) = (&mut self.story, &mut self.sink);
-        let seen = self.source.event(&event, &mut |delta| {
-            story.note(&delta);
-            match sink {
-                Some(sink) => sink.write(delta, out),
-                // Thoughts are passed on within a dialect alone.
-                None => story.has_content |= matches!(delta, Delta::Thought(_)),
-            }
-        })?;
-        story.is_over |= seen == Seen::End;
-        if sink.is_none() {
-            if !(seen == Seen::UsageOnly && self.hides_usage) {
-                out.extend_from_slice(raw);
-            }
-            story.is_closed |= seen == Seen::End;
-        } else if seen == Seen::End {
-            self.close(out);
+        if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
+            return self.plain(raw, out);
+        }
+        let seen = self.tell(&event, out)?;
+        if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
+            out.extend_from_slice(raw);
+            self.story.is_closed |= seen == Seen::End;
         }
         Ok(())
     }
 
-    /// Takes note that the provider's stream has ended, and writes the closing events where the answer is whole.
-    pub fn finish(&mut self, out: &mut BytesMut) -> StreamEnd {
-        // The last event may lack its empty line; half an event says nothing.
-        if self.story.failure.is_none()
-            && let Some(raw) = self.splitter.rest()
-            && let Err(failure) = self.last(&raw, out)
-        {
-            self.story.failure = Some(failure);
+    /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
+    fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
+        let (story, translation) = (&mut self.story, &mut self.translation);
+        let seen = self.source.event(event, &mut |delta| {
+            story.note(&delta, translation.is_none());
+            if let Some(translation) = translation {
+                translation.write(delta, out);
+            }
+        })?;
+        if let Some(fault) = translation.as_mut().and_then(Translation::fault) {
+            return Err(fault);
         }
-        if !self.is_complete() {
-            return StreamEnd::Cut;
+        if seen == Seen::End {
+            if story.finish.is_none() && !story.has_answer {
+                return Err(ended_empty());
+            }
+            story.is_over = true;
+            if self.translation.is_some() {
+                self.close(out)?;
+            }
         }
-        self.close(out);
-        StreamEnd::Complete
+        Ok(seen)
     }
 
-    fn last(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    /// Reads JSON that came without the frame of an event: an event, a whole answer, or an error.
+    fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+        let text = text.trim_ascii();
+        if text == b"[DONE]" {
+            self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
+            return self.close(out);
+        }
+        let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
+        let root = check(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).map_err(neither)?;
+        if root.is_array() {
+            return root.items().try_for_each(|item| self.value(item, out));
+        }
+        self.value(root, out)
+    }
+
+    fn value(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+        if !is_event(self.from, root) {
+            return self.whole(root, out);
+        }
+        let name = root.text_of("type").unwrap_or_default();
+        let seen = self.tell(&Event { name: &name, data: root.raw().into() }, out)?;
+        if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
+            if !name.is_empty() {
+                out.extend_from_slice(format!("event: {name}\n").as_bytes());
+            }
+            out.extend_from_slice(b"data: ");
+            // A line's end within would end the data.
+            out.extend(root.raw().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+            out.extend_from_slice(b"\n\n");
+            self.story.is_closed |= seen == Seen::End;
+        }
+        Ok(())
+    }
+
+    /// Tells a whole answer as a stream, also to a client of the provider's dialect.
+    fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+        let ask = &self.ask;
+        let (reply, fault) = answer::read(self.from, ask, root)?;
+        self.usage = reply.usage;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let Some(choice) = reply.choices.first() else { return Ok(()) };
+        let (story, translation) =
+            (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
+        let mut tell = |delta: Delta<'_>| {
+            story.note(&delta, false);
+            translation.write(delta, out);
+        };
+        tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
+        let mut calls = 0;
+        for part in &choice.parts {
+            match part {
+                Part::Thought(text) => tell(Delta::Thought(text)),
+                Part::Text(text) => tell(Delta::Text(text)),
+                Part::Refusal(text) => tell(Delta::Refusal(text)),
+                Part::Call(call) => {
+                    tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
+                    tell(Delta::CallArguments { call: calls, text: &call.arguments });
+                    calls += 1;
+                }
+            }
+        }
+        tell(Delta::Finish { finish: choice.finish, stop: choice.stop.as_deref() });
+        story.is_over = true;
+        self.close(out)
+    }
+
+    /// Takes note that the provider's stream has ended, and writes the closing events where the answer is whole.
+    ///
+    /// Of a stream that was cut [`Self::failure`] may say why.
+    pub fn finish(&mut self, out: &mut BytesMut) -> StreamEnd {
+        if self.story.failure.is_none() {
+            let ended =
+                self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
+            self.story.failure = ended.err();
+        }
+        if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }
+    }
+
+    /// Reads what is left: the last event may lack its empty line; half an event says nothing.
+    fn last(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+        if let Form::Plain(plain) = &mut self.form {
+            return plain.rest().map_or(Ok(()), |rest| self.plain(&rest, out));
+        }
+        let Some(raw) = self.splitter.rest() else { return Ok(()) };
         let before = out.len();
-        self.event(raw, out)?;
-        if self.sink.is_none() && out.len() > before {
+        self.event(&raw, out)?;
+        if self.translation.is_none() && out.len() > before {
             let end: &[u8] = if raw.ends_with(b"\n") { b"\n" } else { b"\n\n" };
             out.extend_from_slice(end);
         }
@@ -214,20 +291,29 @@ impl Relay {
     }
 
     /// Writes the closing events that are still missing.
-    fn close(&mut self, out: &mut BytesMut) {
+    fn close(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
         if std::mem::replace(&mut self.story.is_closed, true) {
-            return;
+            return Ok(());
         }
-        match &mut self.sink {
-            Some(sink) => sink.close(self.source.usage(), out),
-            None => match self.client {
-                Dialect::OpenAiChat => out.extend_from_slice(b"data: [DONE]\n\n"),
-                Dialect::AnthropicMessages => {
-                    out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        let usage = self.usage();
+        let closed = match &mut self.translation {
+            Some(translation) => translation.close(usage, out),
+            None => {
+                match self.ask.dialect() {
+                    Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
+                        out.extend_from_slice(b"data: [DONE]\n\n");
+                    }
+                    Dialect::AnthropicMessages => {
+                        out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+                    }
+                    _ => {}
                 }
-                _ => {}
-            },
-        }
+                Ok(())
+            }
+        };
+        // The client is still to be told.
+        self.story.is_closed = closed.is_ok();
+        closed
     }
 
     /// Writes an error event, for a stream that broke after the client had its first bytes; the stream is over then.
@@ -235,32 +321,37 @@ impl Relay {
         if std::mem::replace(&mut self.story.is_closed, true) {
             return;
         }
-        let number = self.sink.as_ref().map_or(0, Sink::sequence);
-        let body = faults::error_event(self.client, error, number);
-        if matches!(self.client, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&body);
-        out.extend_from_slice(b"\n\n");
+        let number = self.translation.as_ref().map_or(0, Translation::sequence);
+        out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
-    /// Says whether the client has been given content: text, a call, thoughts it can see, or the end of the answer.
+    /// Says whether the client has been shown something of the answer: text, a call, thoughts.
     ///
     /// Until then what was written is preamble alone; it may be held back, and thrown away when another model is asked.
+    /// An answer may also end without any: it is whole then, and [`Self::check`] says that it is not fit for use.
     pub fn has_content(&self) -> bool {
         self.story.has_content
     }
 
-    /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
-    /// provider's last running total went; [`Self::delivered`] serves for an estimate.
-    pub fn usage(&self) -> Option<Counted> {
-        self.source.usage()
+    /// Says whether there was an answer: text that is not blank, a refusal, a call. Thoughts alone are none.
+    pub fn has_answer(&self) -> bool {
+        self.story.has_answer
     }
 
-    /// Gives what was delivered so far, arguments of calls included; of a very long answer the first MiB.
+    /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
+    /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
+    pub fn usage(&self) -> Option<Counted> {
+        self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
+    }
+
+    /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
     pub fn delivered(&self) -> &str {
         &self.story.delivered
+    }
+
+    /// Takes what was delivered since it was last taken, so that it need not be kept here.
+    pub fn take_delivered(&mut self) -> String {
+        std::mem::take(&mut self.story.delivered)
     }
 
     /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
@@ -268,23 +359,10 @@ impl Relay {
         self.story.delivered_bytes
     }
 
-    /// Says whether a whole answer is fit for use: not empty, and JSON where that was asked for. Calls of tools and answers
-    /// longer than [`Self::delivered`] keeps are not looked into.
+    /// Says whether a whole answer is fit for use: not empty, calls with arguments that can be read, and JSON where that was
+    /// asked for; JSON of more than a MiB is not looked into.
     pub fn check(&self) -> Check {
-        if !self.is_complete() {
-            return Check::None;
-        }
-        if self.story.delivered.trim().is_empty() {
-            return Check::Failed;
-        }
-        let is_kept = self.story.delivered.len() as u64 == self.story.delivered_bytes;
-        match &self.required {
-            Some(required) if is_kept && self.story.calls == 0 && self.choices == 1 => {
-                let is_cut = self.story.finish == Some(Finish::Length);
-                if !is_cut && fits(&self.story.delivered, required) { Check::Passed } else { Check::Failed }
-            }
-            _ => Check::None,
-        }
+        self.story.check(&self.ask.required_keys())
     }
 
     /// Gives the model that the provider says it used.
@@ -299,6 +377,20 @@ impl Relay {
 
     /// Says whether the answer is whole: its last event, or the end of every choice, has come.
     pub fn is_complete(&self) -> bool {
-        self.story.failure.is_none() && (self.story.is_over || self.story.finished >= self.choices.max(1))
+        self.story.is_complete()
+    }
+
+    /// Says whether the provider has said its last word (`[DONE]`, `message_stop`, `response.completed`, or a whole answer in
+    /// place of a stream): nothing that follows counts, and the connection need not be read further.
+    ///
+    /// Gemini has no such word, and a chat server may leave it out: what is complete is over there when usage has come,
+    /// which may stand in the same event or in one behind it.
+    pub fn is_over(&self) -> bool {
+        self.story.failure.is_none() && self.story.is_over
+    }
+
+    /// Gives why the stream could not be followed further.
+    pub fn failure(&self) -> Option<&WireError> {
+        self.story.failure.as_ref()
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::WireError;
+use super::faults::clean;
 use super::json::Value;
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
@@ -19,9 +21,22 @@ pub enum Finish {
     ToolCalls,
     /// The provider held the answer back, or the model refused.
     Filtered,
-    /// For a reason that the provider did not say or that is not known here.
+    /// The provider did not say.
     #[default]
     Other,
+    /// As no whole answer ends: the provider says that it went wrong, or a word that nobody knows.
+    Failed,
+}
+
+impl Finish {
+    /// Gives why an answer ended that has calls of tools, or none, whatever word its provider has for it.
+    pub(super) fn beside(self, has_calls: bool) -> Self {
+        match self {
+            Self::Stop | Self::Other if has_calls => Self::ToolCalls,
+            Self::ToolCalls if !has_calls => Self::Stop,
+            finish => finish,
+        }
+    }
 }
 
 /// A finished answer.
@@ -40,11 +55,15 @@ pub(super) struct Choice<'a> {
     pub(super) finish: Finish,
     /// The stop sequence that was met.
     pub(super) stop: Option<Cow<'a, str>>,
+    /// What the provider says went wrong with it.
+    pub(super) fault: Option<WireError>,
 }
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
+    /// What the model thought before it spoke, as far as the provider shows it.
+    Thought(Cow<'a, str>),
     Text(Cow<'a, str>),
     Refusal(Cow<'a, str>),
     Call(Call<'a>),
@@ -53,6 +72,7 @@ pub(super) enum Part<'a> {
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call<'a> {
+    /// Empty where the provider gives none.
     pub(super) id: Cow<'a, str>,
     pub(super) name: Cow<'a, str>,
     /// The arguments as JSON text, exactly as the model wrote them.
@@ -73,9 +93,26 @@ impl<'a> Choice<'a> {
         })
     }
 
+    /// Says whether there is anything for the one who asked; thoughts alone are nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Thought(_) => true,
+            Part::Text(text) => text.trim().is_empty(),
+            Part::Refusal(_) | Part::Call(_) => false,
+        })
+    }
+
     /// Gives the calls of tools.
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call<'a>> {
         self.parts.iter().filter_map(|part| match part {
+            Part::Call(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Gives the calls of tools, to be completed.
+    pub(super) fn calls_mut(&mut self) -> impl Iterator<Item = &mut Call<'a>> {
+        self.parts.iter_mut().filter_map(|part| match part {
             Part::Call(call) => Some(call),
             _ => None,
         })
@@ -85,6 +122,7 @@ impl<'a> Choice<'a> {
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part<'_>| match part {
             Part::Text(text) | Part::Refusal(text) => text.len(),
+            Part::Thought(_) => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
         };
         self.parts.iter().map(|part| of(part) as u64).sum()
@@ -101,9 +139,9 @@ pub(super) enum Delta<'a> {
     },
     Text(&'a str),
     Refusal(&'a str),
-    /// The model thinks aloud; clients of other dialects are not shown it.
+    /// The model thinks aloud.
     Thought(&'a str),
-    /// A call of a tool begins; `call` numbers the calls of this answer.
+    /// A call of a tool begins; `call` numbers the calls of this answer. The id is empty where the provider gives none.
     CallStart {
         call: usize,
         id: &'a str,
@@ -112,6 +150,10 @@ pub(super) enum Delta<'a> {
     CallArguments {
         call: usize,
         text: &'a str,
+    },
+    /// A call has all its arguments. No reader says this: [`super::order`] does, for writers.
+    CallEnd {
+        call: usize,
     },
     Finish {
         finish: Finish,
@@ -128,6 +170,20 @@ pub(super) enum Seen {
     UsageOnly,
     /// The last one.
     End,
+}
+
+/// The most characters of a provider's word that are told on.
+const WORD: usize = 80;
+
+/// Makes the error of an answer that ended as no whole one does: `field` said `word`.
+pub(super) fn ended(field: &str, word: &str) -> WireError {
+    let word: String = clean(word).chars().take(WORD).collect();
+    WireError::Ended(format!("it ended with {field} \"{word}\""))
+}
+
+/// Makes the error of an answer that ends well and says nothing.
+pub(super) fn ended_empty() -> WireError {
+    WireError::Ended("it ended without a word".to_owned())
 }
 
 /// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.

@@ -55,6 +55,8 @@ pub struct ProviderSpec {
     pub headers: Vec<(String, SecretString)>,
     /// Whether its server has OpenAI's `/responses`.
     pub responses: bool,
+    /// Whether its server has OpenAI's older `/completions`.
+    pub completions: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
     /// When to ask the same model again.

@@ -15,7 +15,7 @@ use crate::classifier::TaskClass;
 use crate::record::csv::{Row, micros_of};
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
-use crate::record::usage::Parts;
+use crate::record::usage::{Claim, Parts};
 use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
@@ -59,7 +59,7 @@ pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Re
     };
     let millis =
         |name| row.micros(name).map(|micros| micros.and_then(|micros| u32::try_from(micros / 1000).ok()));
-    let mut only = attempt(row.get("model").to_owned(), parts.inclusive()?, Status::Ok);
+    let mut only = attempt(row.get("model").to_owned(), parts.counted(Claim::WHOLE)?, Status::Ok);
     only.latency_ms = millis("api_time")?;
     only.ttft_ms = millis("ttft")?;
     let turn = row.count("seq")?.and_then(|turn| u32::try_from(turn).ok());
@@ -164,7 +164,7 @@ fn raw_call<'b>(
         output: call.output.0,
         ..Parts::default()
     };
-    let mut only = attempt(call.model.0.clone(), parts.inclusive()?, Status::Ok);
+    let mut only = attempt(call.model.0.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
     only.latency_ms = call.api_time.scaled(1000.0);
     only.ttft_ms = call.ttft.scaled(1000.0);
     let at = place.at(session.id.as_str(), t);

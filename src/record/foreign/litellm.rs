@@ -28,6 +28,7 @@ struct Row {
     response_cost: Word,
     prompt_tokens: Num,
     completion_tokens: Num,
+    total_tokens: Num,
     #[serde(rename = "startTime")]
     start: Word,
     #[serde(rename = "endTime")]
@@ -104,7 +105,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
     let error = Word::first(errors.iter().flat_map(|e| [&e.code, &e.class]).chain([&row.error_str]));
     let status = if failed { failure(&errors, &error) } else { Status::Ok };
 
-    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens);
+    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
     usage.absorb(&metadata.additional_usage_values);
     usage.absorb(&metadata.usage_object);
     // A failed call's row holds the column defaults of zero: nothing was reported.

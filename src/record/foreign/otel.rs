@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, status_of};
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
-use crate::record::usage::{Parts, Writes};
+use crate::record::usage::{Claim, Parts, Writes};
 use crate::record::{Attempts, Record};
 use crate::routing::Status;
 
@@ -224,8 +224,9 @@ fn call<'b>(span: &Span, resource: &Attributes) -> Result<Record<'b>, Refusal> {
         writes: Writes { total: of.count(WRITE)?.0, ..Writes::default() },
         output: of.count(OUTPUT)?.0,
         reasoning: of.count(REASONING)?.0,
+        ..Parts::default()
     }
-    .inclusive_unless_impossible()?;
+    .counted(Claim::WHOLE)?;
 
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let mut only = attempt(Word::first([&served, &asked]), counted, status);

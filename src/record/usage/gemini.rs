@@ -1,8 +1,9 @@
-//! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates.
+//! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates unless the total
+//! proves otherwise.
 
 use serde::Deserialize;
 
-use super::{Counted, Parts, UsageError, Writes, later};
+use super::{Claim, Counted, Parts, UsageError, grow};
 use crate::record::json::Num;
 
 /// Usage as Gemini reports it.
@@ -25,14 +26,14 @@ pub struct GeminiUsage {
 }
 
 impl GeminiUsage {
-    /// Takes over what a later chunk of the same stream says; its counts are running totals, so they replace.
+    /// Takes over what another chunk of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
-        later(&mut self.prompt_token_count, then.prompt_token_count);
-        later(&mut self.candidates_token_count, then.candidates_token_count);
-        later(&mut self.total_token_count, then.total_token_count);
-        later(&mut self.cached_content_token_count, then.cached_content_token_count);
-        later(&mut self.thoughts_token_count, then.thoughts_token_count);
-        later(&mut self.tool_use_prompt_token_count, then.tool_use_prompt_token_count);
+        grow(&mut self.prompt_token_count, then.prompt_token_count);
+        grow(&mut self.candidates_token_count, then.candidates_token_count);
+        grow(&mut self.total_token_count, then.total_token_count);
+        grow(&mut self.cached_content_token_count, then.cached_content_token_count);
+        grow(&mut self.thoughts_token_count, then.thoughts_token_count);
+        grow(&mut self.tool_use_prompt_token_count, then.tool_use_prompt_token_count);
     }
 
     /// Turns the block into disjoint buckets.
@@ -48,11 +49,12 @@ impl GeminiUsage {
         Parts {
             input: prompt,
             read: self.cached_content_token_count.or_zero(),
-            writes: Writes::default(),
-            output: candidates.map(|tokens| tokens.saturating_add(thoughts)),
+            output: candidates,
             reasoning: self.thoughts_token_count.0,
+            total: self.total_token_count.0,
+            ..Parts::default()
         }
-        .inclusive()
+        .counted(Claim::SPOKEN)
     }
 }
 
@@ -73,6 +75,15 @@ mod tests {
             [u.input, u.cache_read, u.output, u.reasoning].map(Count::get),
             [Some(2152), Some(2048), Some(850), Some(540)]
         );
+    }
+
+    #[test]
+    fn thoughts_within_the_candidates_are_not_billed_twice() {
+        let block: GeminiUsage = read(
+            r#"{"promptTokenCount":100,"candidatesTokenCount":600,"totalTokenCount":700,"thoughtsTokenCount":540}"#,
+        )
+        .unwrap();
+        assert_eq!(block.counted().unwrap().usage.output.get(), Some(600));
     }
 
     #[test]

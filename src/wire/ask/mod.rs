@@ -3,9 +3,11 @@
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
+mod gemini;
 mod scan;
 mod splice;
 mod system;
+mod weigh;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -31,7 +33,8 @@ pub struct Ask {
 /// What can be measured of a request without understanding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AskMeasures {
-    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024.
+    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
+    /// 2,000.
     pub estimated_prompt_tokens: u64,
     /// The user's turns before this one, not counting results of tools.
     pub earlier_user_turns: u32,
@@ -102,17 +105,22 @@ impl Sending<'_> {
 impl Ask {
     /// Reads a client's request.
     pub fn read(dialect: Dialect, body: Bytes) -> Result<Self, WireError> {
-        let scan = scan::scan(dialect, &body, check(&body)?)?;
-        Ok(Self { dialect, body, scan, received: 0 })
+        Self::read_for(dialect, body, None)
     }
 
-    /// Reads a client's request whose path names a model, as Azure's do; where the body names none, it is that one.
+    /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
+    /// it is that one.
     pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
-        let Some(name) = named else { return Self::read(dialect, body) };
-        let root = check(&body)?;
-        if !root.is_object() || root.members().any(|(key, _)| key == "model") {
-            return Self::read(dialect, body);
+        if dialect == Dialect::Gemini {
+            let scan = gemini::scan(&body, check(&body)?, named.unwrap_or_default())?;
+            return Ok(Self { dialect, body, scan, received: 0 });
         }
+        let root = check(&body)?;
+        let lacks_name = || root.is_object() && !root.members().any(|(key, _)| key == "model");
+        let Some(name) = named.filter(|_| lacks_name()) else {
+            let scan = scan::scan(dialect, &body, root)?;
+            return Ok(Self { dialect, body, scan, received: 0 });
+        };
         let rest = root.raw().get(1..).unwrap_or_default();
         let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
         out.extend_from_slice(br#"{"model":"#);
@@ -120,6 +128,24 @@ impl Ask {
         out.extend_from_slice(if root.members().next().is_some() { b"," } else { b"" });
         out.extend_from_slice(rest.as_bytes());
         Self::read(dialect, out.into())
+    }
+
+    /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
+    pub fn read_to_count(dialect: Dialect, body: Bytes, named: &str) -> Result<Self, WireError> {
+        let within = match dialect {
+            Dialect::Gemini => super::gemini::names::member(check(&body)?, "generateContentRequest"),
+            _ => None,
+        };
+        let span = within.map(|within| within.span_in(&body));
+        let body = span.map_or_else(|| body.clone(), |span| body.slice(span));
+        Self::read_for(dialect, body, Some(named).filter(|name| !name.is_empty()))
+    }
+
+    /// Notes that the path asks for a stream.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.scan.stream = true;
+        self
     }
 
     /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
@@ -149,9 +175,32 @@ impl Ask {
         self.scan.stream
     }
 
-    /// Says whether the client asked for usage at the end of a stream; other dialects than chat always carry it.
+    /// Says whether the client asked for usage at the end of a stream; other dialects than chat and completions always
+    /// carry it.
     pub fn wants_stream_usage(&self) -> bool {
-        self.scan.include_usage || self.dialect != Dialect::OpenAiChat
+        self.scan.include_usage || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
+    }
+
+    /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
+    /// it is text.
+    pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let root = self.root();
+        if let Some(earlier) = root.get("previous_response_id") {
+            return Some(("previous_response_id", earlier.text()));
+        }
+        if root.get("conversation").is_some() {
+            return Some(("conversation", None));
+        }
+        self.wants_background().then_some(("background", None))
+    }
+
+    /// Says whether the provider is to answer with a ticket, and to work in the background.
+    pub fn wants_background(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("background").and_then(Value::flag) == Some(true)
     }
 
     /// Gives the body as it came.
@@ -195,7 +244,7 @@ impl Ask {
         } else if to == self.dialect {
             splice::splice(&self.body, &self.scan, model, sending, reader)
         } else if self.dialect.reaches(to) {
-            translate::request(self.root(), model, sending, reader)?
+            translate::request(self.root(), self.scan.stream, model, sending, reader)?
         } else {
             return Err(WireError::Unsupported { from: self.dialect, to });
         };

@@ -3,12 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::AskMeasures;
+use super::{AskMeasures, weigh};
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
-
-/// The bytes that a picture stands for in the estimate of the prompt.
-const PICTURE: u64 = 4 * 1024;
 
 /// What the pass found. Spans are byte ranges of the body.
 #[derive(Clone, Default)]
@@ -66,10 +63,6 @@ const READ: [&str; 16] = [
 
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
-    if dialect == Dialect::Gemini {
-        let what = "requests in Gemini's form are not taken; use that of OpenAI or Anthropic";
-        return Err(WireError::invalid("the path", what));
-    }
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -77,6 +70,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let mut prompt = Prompt::default();
     let mut seen = 0u32;
     let mut has_model = false;
+    let mut prompts = 1;
     scan.members.reserve(16);
     let mut members = root.members();
     while let Some((key, value)) = members.next() {
@@ -122,9 +116,13 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 }
             }
             "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body),
-            "system" | "instructions" => prompt.bytes += len(value),
+            "prompt" if dialect == Dialect::OpenAiCompletions => {
+                prompt.sole(value, body);
+                prompts = prompts_of(value);
+            }
+            "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
-                prompt.bytes += len(value);
+                prompt.bytes += weigh::bytes(value);
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);
@@ -140,7 +138,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     scan.measures.max_output = Some(now.min(limit));
                 }
             }
-            "n" if dialect == Dialect::OpenAiChat => {
+            "n" if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) => {
                 let n = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
                 scan.measures.choices =
                     n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
@@ -161,6 +159,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let wanted = match dialect {
         Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("messages"),
         Dialect::OpenAiEmbeddings => Some("input"),
+        Dialect::OpenAiCompletions => Some("prompt"),
         // A response may build on an earlier one and say nothing new.
         Dialect::OpenAiResponses | Dialect::Gemini => None,
     };
@@ -170,7 +169,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::invalid(wanted, "is missing"));
     }
     prompt.into(&mut scan);
+    scan.measures.choices = scan.measures.choices.saturating_mul(prompts);
     Ok(scan)
+}
+
+/// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
+fn prompts_of(value: Value<'_>) -> u32 {
+    let each = value.items().filter(|item| item.is_text() || item.is_array()).count();
+    u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
 /// Gives the keys under which a dialect states the most tokens of output.
@@ -178,7 +184,7 @@ pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
         Dialect::OpenAiResponses => &["max_output_tokens"],
-        Dialect::AnthropicMessages => &["max_tokens"],
+        Dialect::AnthropicMessages | Dialect::OpenAiCompletions => &["max_tokens"],
         Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
     }
 }
@@ -201,10 +207,6 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     }
 }
 
-fn len(value: Value<'_>) -> u64 {
-    value.raw().len() as u64
-}
-
 /// What is known of the prompt so far.
 #[derive(Default)]
 struct Prompt {
@@ -223,7 +225,7 @@ impl Prompt {
     /// Takes the whole input as what the user asks.
     fn sole(&mut self, value: Value<'_>, body: &[u8]) {
         self.is_there = true;
-        self.bytes += len(value);
+        self.bytes += weigh::bytes(value);
         self.user_turns = 1;
         self.ask = Some(value.span_in(body));
     }
@@ -244,11 +246,12 @@ impl Prompt {
                 return Err(WireError::invalid(format!("{field}[{at}]"), "has to be an object"));
             }
             let before = self.turns;
-            let (mut role, mut content, mut kind) = (None, None, None);
+            let (mut role, mut content, mut output, mut kind) = (None, None, None, None);
             for (key, value) in turn.members() {
                 match &*key {
                     "role" => role = value.text(),
                     "content" => content = Some(value),
+                    "output" => output = Some(value),
                     "type" => kind = value.text(),
                     _ => {}
                 }
@@ -258,8 +261,8 @@ impl Prompt {
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
-            let pictures = content.map_or(0, |content| self.pictures(content));
-            self.turns += len(turn).saturating_sub(pictures);
+            let excess = content.or(output).map_or(0, |content| self.others(content));
+            self.turns += weigh::bytes(turn).saturating_sub(excess);
             let is_message = kind.is_none_or(|kind| kind == "message");
             if is_message
                 && role.as_deref() == Some("user")
@@ -273,33 +276,30 @@ impl Prompt {
         Ok(())
     }
 
-    /// Notes the pictures of a content list; gives the bytes by which they are larger than what they stand for.
-    fn pictures(&mut self, content: Value<'_>) -> u64 {
+    /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.
+    fn others(&mut self, content: Value<'_>) -> u64 {
         let mut excess = 0;
         for part in content.items() {
-            let kind = part.text_of("type");
-            match kind.as_deref() {
-                Some("image" | "image_url" | "input_image") => {
-                    self.has_images = true;
-                    excess += len(part).saturating_sub(PICTURE);
-                    self.turns += PICTURE.saturating_sub(len(part));
-                }
-                Some("tool_result") => {
-                    excess += part.get("content").map_or(0, |inner| self.pictures_within(inner));
-                }
-                _ => {}
+            if let Some(weight) = weigh::of_part(part) {
+                let size = weigh::bytes(part);
+                self.has_images |= weight.is_picture;
+                self.turns += weight.bytes.saturating_sub(size);
+                excess += size.saturating_sub(weight.bytes);
+            } else if part.text_of("type").as_deref() == Some("tool_result") {
+                excess += part.get("content").map_or(0, |inner| self.others_within(inner));
             }
         }
         excess
     }
 
     /// The same for the content of a tool's result, which holds no further results.
-    fn pictures_within(&mut self, content: Value<'_>) -> u64 {
-        let is_picture = |part: &Value<'_>| part.text_of("type").as_deref() == Some("image");
+    fn others_within(&mut self, content: Value<'_>) -> u64 {
         let mut excess = 0;
-        for part in content.items().filter(is_picture) {
-            self.has_images = true;
-            excess += len(part).saturating_sub(PICTURE);
+        for (part, weight) in content.items().filter_map(|part| Some((part, weigh::of_part(part)?))) {
+            let size = weigh::bytes(part);
+            self.has_images |= weight.is_picture;
+            self.turns += weight.bytes.saturating_sub(size);
+            excess += size.saturating_sub(weight.bytes);
         }
         excess
     }
@@ -337,7 +337,12 @@ fn is_reminder(part: Value<'_>) -> bool {
 }
 
 fn is_text_part(part: Value<'_>) -> bool {
-    matches!(part.text_of("type").as_deref(), Some("text" | "input_text"))
+    let mut kinds = part.members().filter(|(key, _)| key == "type");
+    match kinds.next() {
+        Some((_, kind)) => matches!(kind.text().as_deref(), Some("text" | "input_text")),
+        // Gemini's parts have no type.
+        None => part.get("text").is_some_and(Value::is_text),
+    }
 }
 
 /// Gives the text of a message's content: a string, or its text parts, one a line.

@@ -32,12 +32,14 @@ pub(super) fn splice(
     let mut edits: Vec<Edit> = Vec::new();
     let mut added = Vec::new();
     let mut removed: Vec<usize> = Vec::new();
-    if model != scan.model {
+    // Gemini's addresses name the model.
+    if model != scan.model && to != Dialect::Gemini {
         let mut name = Vec::with_capacity(model.len() + 2);
         quote(&mut name, model);
         edits.push((scan.model_span.clone(), name));
     }
-    if to == Dialect::OpenAiChat && scan.stream && !scan.include_usage {
+    let is_told_usage = !matches!(to, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
+    if !is_told_usage && scan.stream && !scan.include_usage {
         match &scan.stream_options {
             Some(span) => edits.push((span.clone(), with_usage(body, span))),
             None => added.extend_from_slice(br#","stream_options":{"include_usage":true}"#),
@@ -64,7 +66,7 @@ pub(super) fn splice(
     {
         rename_limit(body, scan, &mut edits, &mut removed);
     }
-    if !sending.known.rules.is_empty() {
+    if !sending.known.rules.is_empty() && to != Dialect::Gemini {
         for change in sending.known.changes(to, &|name| value_of(body, scan, name)) {
             let at = find(body, scan, change.member);
             match (at, change.instead) {
@@ -154,7 +156,7 @@ fn remove(body: &[u8], members: &[Member], mut removed: Vec<usize>, edits: &mut 
 fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
     match to {
         Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
-        Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("max_tokens"),
+        Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::OpenAiCompletions => Some("max_tokens"),
         Dialect::OpenAiResponses => Some("max_output_tokens"),
         Dialect::OpenAiEmbeddings | Dialect::Gemini => None,
     }

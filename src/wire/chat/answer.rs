@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{finish_from, finish_word};
-use crate::record::usage::OpenAiUsage;
+use super::{finish_from, finish_word, thought};
+use crate::record::usage::{Counted, OpenAiUsage};
+use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value, object};
-use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, content_text};
+use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
 use crate::wire::translate::own_id;
-use crate::wire::{Ask, usage};
+use crate::wire::{Ask, Dialect, WireError, usage};
 
 /// Reads a chat completion.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -15,13 +16,26 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
         choices: root.get("choices").into_iter().flat_map(Value::items).map(choice).collect(),
-        usage: root.get("usage").and_then(block::<OpenAiUsage>).and_then(|usage| buckets(usage.counted())),
+        usage: counted(root),
     }
+}
+
+/// Reads the usage of an answer, wherever in it servers put it: at the top, in a choice, under `x_groq`.
+fn counted(root: Value<'_>) -> Option<Counted> {
+    let in_choices = root.get("choices").into_iter().flat_map(Value::items).map(|choice| choice.get("usage"));
+    let places = [root.get("usage"), root.get("x_groq").and_then(|groq| groq.get("usage"))];
+    let blocks = places.into_iter().chain(in_choices).flatten().filter(|place| place.is_object());
+    let mut all: Option<OpenAiUsage> = None;
+    for said in blocks.filter_map(block::<OpenAiUsage>) {
+        all.get_or_insert_default().absorb(&said);
+    }
+    buckets(all?.counted())
 }
 
 fn choice(value: Value<'_>) -> Choice<'_> {
     let mut parts = Vec::new();
     if let Some(message) = value.get("message") {
+        parts.extend(thought(message).map(Part::Thought));
         let text = message.get("content").and_then(content_text);
         parts.extend(text.filter(|text| !text.is_empty()).map(Part::Text));
         parts.extend(message.text_of("refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
@@ -29,8 +43,15 @@ fn choice(value: Value<'_>) -> Choice<'_> {
         parts.extend(calls.filter_map(|value| call(value.text_of("id"), value.get("function")?)));
         parts.extend(message.get("function_call").and_then(|value| call(None, value)));
     }
-    let finish = value.text_of("finish_reason").map(|word| finish_from(&word)).unwrap_or_default();
-    Choice { parts, finish, stop: None }
+    let word = value.text_of("finish_reason");
+    let finish = word.as_deref().map(finish_from).unwrap_or_default();
+    let fault = if value.get("error").is_some_and(is_error) {
+        Some(WireError::Upstream(read_event(Dialect::OpenAiChat, value.raw())))
+    } else {
+        let word = word.filter(|word| word.is_empty() || finish == Finish::Failed);
+        word.map(|word| ended("finish_reason", &word))
+    };
+    Choice { parts, finish, stop: None, fault }
 }
 
 fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
@@ -69,12 +90,19 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
         _ => None,
     });
     let has_calls = choice.calls().next().is_some();
+    let thought = choice.parts.iter().find_map(|part| match part {
+        Part::Thought(text) => Some(&**text),
+        _ => None,
+    });
     o.number("index", at as u64);
     o.object("message", |o| {
         o.text("role", "assistant");
         let is_said = !text.is_empty() || (!has_calls && refusal.is_none());
         o.text_or_null("content", Some(&*text).filter(|_| is_said));
         o.text_or_null("refusal", refusal);
+        if let Some(thought) = thought {
+            o.text("reasoning_content", thought);
+        }
         if has_calls {
             o.array("tool_calls", |a| {
                 for call in choice.calls() {

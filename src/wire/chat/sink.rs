@@ -20,7 +20,6 @@ pub(in crate::wire) struct Sink {
     created: u64,
     wants_usage: bool,
     has_started: bool,
-    has_calls: bool,
     finish: Finish,
 }
 
@@ -33,7 +32,6 @@ impl Sink {
             created: ask.received(),
             wants_usage: ask.wants_stream_usage(),
             has_started: false,
-            has_calls: false,
             finish: Finish::Other,
         }
     }
@@ -55,9 +53,8 @@ impl Sink {
             }
             Delta::Text(text) => self.delta(out, |o| o.text("content", text)),
             Delta::Refusal(text) => self.delta(out, |o| o.text("refusal", text)),
-            Delta::Thought(_) => {}
+            Delta::Thought(text) => self.delta(out, |o| o.text("reasoning_content", text)),
             Delta::CallStart { call, id, name } => {
-                self.has_calls = true;
                 self.call(out, call, |o| {
                     o.text("id", id);
                     o.text("type", "function");
@@ -70,6 +67,7 @@ impl Sink {
             Delta::CallArguments { call, text } => {
                 self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
             }
+            Delta::CallEnd { .. } => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }
@@ -129,15 +127,13 @@ impl Sink {
         if !self.has_started {
             self.start(out);
         }
-        let finish =
-            if self.has_calls && self.finish == Finish::Stop { Finish::ToolCalls } else { self.finish };
         self.chunk(out, |o| {
             o.array("choices", |a| {
                 a.object(|o| {
                     o.number("index", 0);
                     o.object("delta", |_| {});
                     o.raw("logprobs", "null");
-                    o.text("finish_reason", finish_word(finish));
+                    o.text("finish_reason", finish_word(self.finish));
                 });
             });
         });

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::finish_from;
+use super::{finish_from, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
-use crate::wire::faults::read_event;
+use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Seen, block, buckets, content_text};
+use crate::wire::reply::{Delta, Finish, Seen, block, buckets, content_text, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -14,8 +14,12 @@ use crate::wire::{Dialect, WireError};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<OpenAiUsage>,
-    /// The provider's numbers of the calls that have begun, in the order of their beginning.
-    calls: Vec<u64>,
+    /// The calls that have begun, in the order of their beginning: of which choice, and the provider's number.
+    calls: Vec<(u64, u64)>,
+    /// The choices that have ended.
+    ends: Vec<u64>,
+    /// Whether a choice ends with an empty word, so far.
+    has_empty_finish: bool,
 }
 
 impl Source {
@@ -29,68 +33,112 @@ impl Source {
             return Ok(Seen::Some);
         }
         if event.data.trim() == "[DONE]" {
-            return Ok(Seen::End);
+            return if self.has_empty_finish { Err(ended("finish_reason", "")) } else { Ok(Seen::End) };
         }
         let root = event.json()?;
-        let (mut id, mut model, mut choices, mut usage) = (None, None, None, None);
+        let (mut id, mut model, mut choices, mut usage, mut groq) = (None, None, None, None, None);
         for (key, value) in root.members() {
             match &*key {
                 "id" => id = value.text(),
                 "model" => model = value.text(),
                 "choices" => choices = Some(value),
                 "usage" if value.is_object() => usage = Some(value),
-                "error" if !value.is_null() => {
+                "x_groq" => groq = value.get("usage").filter(|value| value.is_object()),
+                "error" if is_error(value) => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, &event.data)));
                 }
                 _ => {}
             }
         }
-        if let Some(said) = usage.and_then(block::<OpenAiUsage>) {
-            self.usage.get_or_insert_default().absorb(&said);
-        }
+        self.absorb(usage);
+        self.absorb(groq);
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
         let mut is_empty = true;
         for choice in choices.into_iter().flat_map(Value::items) {
             is_empty = false;
-            self.choice(choice, tell);
+            self.choice(choice, tell)?;
         }
         Ok(if is_empty && usage.is_some() { Seen::UsageOnly } else { Seen::Some })
     }
 
-    fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
-        if let Some(delta) = choice.get("delta") {
+    /// Takes over a usage block, wherever in an event it stands.
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
+    fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
+        let (mut nth, mut word, mut delta) = (0, None, None);
+        for (key, value) in choice.members() {
+            match &*key {
+                "index" => nth = value.number().unwrap_or(0),
+                "delta" => delta = Some(value),
+                "usage" => self.absorb(Some(value)),
+                "finish_reason" => word = value.text(),
+                "error" if is_error(value) => {
+                    return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, choice.raw())));
+                }
+                _ => {}
+            }
+        }
+        if let Some(delta) = delta {
+            say(thought(delta), |text| tell(Delta::Thought(text)));
             for (key, value) in delta.members() {
                 match &*key {
                     "content" => say(content_text(value), |text| tell(Delta::Text(text))),
                     "refusal" => say(value.text(), |text| tell(Delta::Refusal(text))),
-                    "reasoning_content" | "reasoning" => say(value.text(), |text| tell(Delta::Thought(text))),
-                    "tool_calls" => value.items().for_each(|call| self.call(call, tell)),
+                    "tool_calls" => value.items().for_each(|call| self.call(nth, call, tell)),
+                    "function_call" if value.is_object() => self.function(nth, value, tell),
                     _ => {}
                 }
             }
         }
-        if let Some(word) = choice.text_of("finish_reason") {
-            tell(Delta::Finish { finish: finish_from(&word), stop: None });
+        let Some(word) = word else { return Ok(()) };
+        match finish_from(&word) {
+            Finish::Failed => return Err(ended("finish_reason", &word)),
+            // Some servers say so with every chunk, and say the true word at the end.
+            Finish::Other => self.has_empty_finish |= !self.ends.contains(&nth),
+            finish if !self.ends.contains(&nth) => {
+                self.has_empty_finish = false;
+                self.ends.push(nth);
+                tell(Delta::Finish { finish, stop: None });
+            }
+            _ => {}
         }
+        Ok(())
     }
 
-    fn call(&mut self, value: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
-        let function = value.get("function");
-        let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
+    /// Reads a call in the form that came before `tool_calls`: one at most, and without an id.
+    fn function(&mut self, choice: u64, value: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
+        self.fragment((choice, u64::MAX), None, Some(value), tell);
+    }
+
+    fn call(&mut self, choice: u64, value: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
         let id = value.text_of("id").filter(|id| !id.is_empty());
         // Servers that give no number send each call whole.
         let number = value.get("index").and_then(Value::number).unwrap_or_else(|| {
-            let last = self.calls.last().copied();
+            let last = self.calls.iter().rev().find(|(of, _)| *of == choice).map(|(_, number)| *number);
             if id.is_some() { last.map_or(0, |last| last.saturating_add(1)) } else { last.unwrap_or(0) }
         });
+        self.fragment((choice, number), id, value.get("function"), tell);
+    }
+
+    fn fragment(
+        &mut self,
+        number: (u64, u64),
+        id: Option<Cow<'_, str>>,
+        function: Option<Value<'_>>,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) {
+        let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
         let call = self.calls.iter().position(|known| *known == number);
         let call = match (call, &name) {
             (Some(call), _) => call,
             (None, Some(name)) => {
                 let call = self.calls.len();
                 self.calls.push(number);
-                let made_up = || Cow::Owned(format!("call_{call}"));
-                tell(Delta::CallStart { call, id: &id.unwrap_or_else(made_up), name });
+                tell(Delta::CallStart { call, id: &id.unwrap_or_default(), name });
                 call
             }
             (None, None) => return,

@@ -3,7 +3,7 @@
 use super::{finish_from, part};
 use crate::record::usage::GeminiUsage;
 use crate::wire::json::Value;
-use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets};
+use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended, ended_empty};
 
 /// Reads an answer.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -38,7 +38,13 @@ fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {
         calls += usize::from(matches!(part, Part::Call(_)));
         parts.push(part);
     }
-    let finish = value.text_of("finishReason").map(|word| finish_from(&word)).unwrap_or_default();
-    let finish = if calls > 0 && finish == Finish::Stop { Finish::ToolCalls } else { finish };
-    Choice { parts, finish, stop: None }
+    let word = value.text_of("finishReason");
+    let finish = word.as_deref().map(finish_from).unwrap_or_default();
+    let mut choice = Choice { parts, finish, ..Choice::default() };
+    if let Some(word) = word.filter(|_| finish == Finish::Failed) {
+        choice.fault = Some(ended("finishReason", &word));
+    } else if finish == Finish::Stop && choice.is_empty() {
+        choice.fault = Some(ended_empty());
+    }
+    choice
 }

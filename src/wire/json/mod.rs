@@ -3,8 +3,10 @@
 //! Invariant: a [`Value`] comes from text that was checked as a whole (valid, at most 128 levels deep), and its parts
 //! are slices of that text; on anything else its methods give nothing, and never panic.
 
+mod progress;
 mod value;
 mod write;
 
+pub(super) use progress::{Kind, Progress};
 pub(super) use value::{Value, check};
 pub(super) use write::{Array, Object, object, quote};

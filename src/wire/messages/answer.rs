@@ -2,24 +2,31 @@
 
 use std::borrow::Cow;
 
-use super::{finish_from, finish_word};
+use super::{SIGNATURE, finish_from, finish_word};
 use crate::record::usage::AnthropicUsage;
 use crate::wire::json::{Value, object};
-use crate::wire::prompt::{arguments, safe_id};
-use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets};
+use crate::wire::prompt::safe_id;
+use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, usage};
 
 /// Reads a message.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
-    let finish = root.text_of("stop_reason").map(|word| finish_from(&word)).unwrap_or_default();
+    let word = root.text_of("stop_reason");
+    let finish = word.as_deref().map(finish_from).unwrap_or_default();
+    let fault = word.filter(|word| word.is_empty() || finish == Finish::Failed);
     let parts = root.get("content").into_iter().flat_map(Value::items).filter_map(part).collect();
     let has_content = root.get("content").is_some();
     Reply {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
         choices: has_content
-            .then(|| Choice { parts, finish, stop: root.text_of("stop_sequence") })
+            .then(|| Choice {
+                parts,
+                finish,
+                stop: root.text_of("stop_sequence"),
+                fault: fault.map(|word| ended("stop_reason", &word)),
+            })
             .into_iter()
             .collect(),
         usage: root.get("usage").and_then(block::<AnthropicUsage>).and_then(|usage| buckets(usage.counted())),
@@ -28,6 +35,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
 
 fn part(value: Value<'_>) -> Option<Part<'_>> {
     match &*value.text_of("type")? {
+        "thinking" => value.text_of("thinking").filter(|text| !text.is_empty()).map(Part::Thought),
         "text" => value.text_of("text").filter(|text| !text.is_empty()).map(Part::Text),
         "tool_use" => Some(Part::Call(Call {
             id: value.text_of("id").unwrap_or_default(),
@@ -50,6 +58,11 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         o.array("content", |a| {
             for part in choice.into_iter().flat_map(|choice| &choice.parts) {
                 a.object(|o| match part {
+                    Part::Thought(text) => {
+                        o.text("type", "thinking");
+                        o.text("thinking", text);
+                        o.text("signature", SIGNATURE);
+                    }
                     Part::Text(text) | Part::Refusal(text) => {
                         o.text("type", "text");
                         o.text("text", text);
@@ -58,8 +71,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
                         o.text("type", "tool_use");
                         o.text("id", &safe_id(&call.id));
                         o.text("name", &call.name);
-                        // An object is all that can stand here; arguments that are none failed the check already.
-                        o.raw("input", arguments(call));
+                        o.raw("input", call.arguments.trim());
                     }
                 });
             }
@@ -67,7 +79,8 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         let stop = choice.and_then(|choice| choice.stop.as_deref());
         o.text("stop_reason", finish_word(choice.map(|choice| choice.finish).unwrap_or_default(), stop));
         o.text_or_null("stop_sequence", stop);
-        let counted = reply.usage.unwrap_or_default();
+        let estimate = || usage::prompt_alone(ask.measures().estimated_prompt_tokens);
+        let counted = reply.usage.unwrap_or_else(estimate);
         o.object("usage", |o| usage::messages(o, &counted));
     });
     out

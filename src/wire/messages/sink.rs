@@ -1,11 +1,12 @@
 //! An answer of another dialect, written as the events of a message.
 //!
-//! Blocks come one after the other: a new one closes the last. The prompt's tokens are known at the end only, so they
-//! stand in `message_delta`, where clients take the last value said.
+//! Blocks come one after the other: a new one closes the last. The prompt's tokens are known at the end only: they stand in
+//! `message_delta`, where clients take the last value said, and `message_start` carries an estimate, as clients read from it
+//! how full their context is.
 
 use bytes::BytesMut;
 
-use super::finish_word;
+use super::{SIGNATURE, finish_word};
 use crate::record::usage::Counted;
 use crate::wire::json::{Object, object};
 use crate::wire::prompt::safe_id;
@@ -26,14 +27,15 @@ pub(in crate::wire) struct Sink {
     open: Option<Open>,
     /// How many blocks have begun.
     blocks: u64,
-    /// The blocks of the calls, in the order of the calls.
-    calls: Vec<u64>,
+    /// What the prompt comes to until the provider has counted it.
+    prompt: Counted,
     finish: Finish,
     stop: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
+    Thought(u64),
     Text(u64),
     Call(u64),
 }
@@ -47,7 +49,7 @@ impl Sink {
             has_started: false,
             open: None,
             blocks: 0,
-            calls: Vec::new(),
+            prompt: usage::prompt_alone(ask.measures().estimated_prompt_tokens),
             finish: Finish::Other,
             stop: None,
         }
@@ -69,13 +71,19 @@ impl Sink {
                 self.start(out);
             }
             Delta::Text(text) | Delta::Refusal(text) => {
-                let index = self.text_block(out);
+                let index = self.block(false, out);
                 block_delta(out, index, |o| {
                     o.text("type", "text_delta");
                     o.text("text", text);
                 });
             }
-            Delta::Thought(_) => {}
+            Delta::Thought(text) => {
+                let index = self.block(true, out);
+                block_delta(out, index, |o| {
+                    o.text("type", "thinking_delta");
+                    o.text("thinking", text);
+                });
+            }
             Delta::CallStart { id, name, .. } => {
                 self.close_block(out);
                 let index = self.begin(out, |o| {
@@ -84,17 +92,17 @@ impl Sink {
                     o.text("name", name);
                     o.object("input", |_| {});
                 });
-                self.calls.push(index);
                 self.open = Some(Open::Call(index));
             }
-            Delta::CallArguments { call, text } => {
-                if let Some(index) = self.calls.get(call) {
-                    block_delta(out, *index, |o| {
+            Delta::CallArguments { text, .. } => {
+                if let Some(Open::Call(index)) = self.open {
+                    block_delta(out, index, |o| {
                         o.text("type", "input_json_delta");
                         o.text("partial_json", text);
                     });
                 }
             }
+            Delta::CallEnd { .. } => self.close_block(out),
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);
@@ -115,21 +123,27 @@ impl Sink {
                 o.array("content", |_| {});
                 o.raw("stop_reason", "null");
                 o.raw("stop_sequence", "null");
-                o.object("usage", |o| usage::messages(o, &Counted::default()));
+                o.object("usage", |o| usage::messages(o, &self.prompt));
             });
         });
     }
 
-    fn text_block(&mut self, out: &mut BytesMut) -> u64 {
-        if let Some(Open::Text(index)) = self.open {
-            return index;
+    /// Gives the block of thoughts or of text that is being written, which may begin now.
+    fn block(&mut self, is_thought: bool, out: &mut BytesMut) -> u64 {
+        match self.open {
+            Some(Open::Thought(index)) if is_thought => return index,
+            Some(Open::Text(index)) if !is_thought => return index,
+            _ => self.close_block(out),
         }
-        self.close_block(out);
         let index = self.begin(out, |o| {
-            o.text("type", "text");
-            o.text("text", "");
+            let kind = if is_thought { "thinking" } else { "text" };
+            o.text("type", kind);
+            o.text(kind, "");
+            if is_thought {
+                o.text("signature", "");
+            }
         });
-        self.open = Some(Open::Text(index));
+        self.open = Some(if is_thought { Open::Thought(index) } else { Open::Text(index) });
         index
     }
 
@@ -145,7 +159,14 @@ impl Sink {
     }
 
     fn close_block(&mut self, out: &mut BytesMut) {
-        let Some(Open::Text(index) | Open::Call(index)) = self.open.take() else { return };
+        let Some(open) = self.open.take() else { return };
+        let (Open::Thought(index) | Open::Text(index) | Open::Call(index)) = open;
+        if let Open::Thought(_) = open {
+            block_delta(out, index, |o| {
+                o.text("type", "signature_delta");
+                o.text("signature", SIGNATURE);
+            });
+        }
         event(out, "content_block_stop", |o| o.number("index", index));
     }
 
@@ -153,14 +174,12 @@ impl Sink {
     pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         self.start(out);
         self.close_block(out);
-        let has_calls = !self.calls.is_empty() && self.finish == Finish::Stop;
-        let finish = if has_calls { Finish::ToolCalls } else { self.finish };
         event(out, "message_delta", |o| {
             o.object("delta", |o| {
-                o.text("stop_reason", finish_word(finish, self.stop.as_deref()));
+                o.text("stop_reason", finish_word(self.finish, self.stop.as_deref()));
                 o.text_or_null("stop_sequence", self.stop.as_deref());
             });
-            o.object("usage", |o| usage::messages(o, &counted.unwrap_or_default()));
+            o.object("usage", |o| usage::messages(o, &counted.unwrap_or(self.prompt)));
         });
         event(out, "message_stop", |_| {});
     }

@@ -5,7 +5,7 @@ use crate::record::usage::{AnthropicUsage, Counted};
 use crate::units::Count;
 use crate::wire::faults::read_event;
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Seen, block, buckets};
+use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -15,6 +15,8 @@ pub(in crate::wire) struct Source {
     usage: Option<AnthropicUsage>,
     /// Whether the output has been counted; what stands at the start of a message is a placeholder.
     is_counted: bool,
+    /// Whether the word for the end was empty.
+    has_empty_finish: bool,
     /// The blocks that are calls of tools: their index, and whether their arguments have begun.
     calls: Vec<(u64, bool)>,
 }
@@ -60,9 +62,14 @@ impl Source {
                     && let Some(word) = delta.text_of("stop_reason")
                 {
                     let stop = delta.text_of("stop_sequence");
-                    tell(Delta::Finish { finish: finish_from(&word), stop: stop.as_deref() });
+                    match finish_from(&word) {
+                        Finish::Failed => return Err(ended("stop_reason", &word)),
+                        Finish::Other => self.has_empty_finish = true,
+                        finish => tell(Delta::Finish { finish, stop: stop.as_deref() }),
+                    }
                 }
             }
+            "message_stop" if self.has_empty_finish => return Err(ended("stop_reason", "")),
             "message_stop" => return Ok(Seen::End),
             _ => {}
         }

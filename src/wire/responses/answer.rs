@@ -3,7 +3,7 @@
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::json::{Array, Object, Value, object};
-use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets};
+use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, usage};
 
@@ -30,11 +30,13 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
             _ => {}
         }
     }
-    let has_calls = parts.iter().any(|part| matches!(part, Part::Call(_)));
+    let finish = finish_of(root);
+    let status = root.text_of("status").filter(|_| finish == Finish::Failed);
+    let fault = status.map(|status| ended("status", &status));
     Reply {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
-        choices: vec![Choice { parts, finish: finish_of(root, has_calls), stop: None }],
+        choices: vec![Choice { parts, finish, stop: None, fault }],
         usage: root.get("usage").and_then(block::<OpenAiUsage>).and_then(|usage| buckets(usage.counted())),
     }
 }
@@ -110,7 +112,7 @@ pub(in crate::wire) fn status(finish: Option<Finish>) -> &'static str {
     match finish {
         None => "in_progress",
         Some(Finish::Length | Finish::Filtered) => "incomplete",
-        Some(Finish::Stop | Finish::ToolCalls | Finish::Other) => "completed",
+        Some(Finish::Stop | Finish::ToolCalls | Finish::Other | Finish::Failed) => "completed",
     }
 }
 
@@ -165,6 +167,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         frame.write(o, Some(finish), reply.usage.as_ref(), |a| {
             for (at, part) in choice.into_iter().flat_map(|choice| &choice.parts).enumerate() {
                 a.object(|o| match part {
+                    Part::Thought(_) => {}
                     Part::Text(text) => {
                         message(
                             o,

@@ -123,6 +123,7 @@ impl Sink {
                     o.text("delta", text);
                 });
             }
+            Delta::CallEnd { .. } => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }

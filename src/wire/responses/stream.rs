@@ -3,7 +3,8 @@
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
-use crate::wire::reply::{Delta, Seen, block, buckets};
+use crate::wire::json::Value;
+use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -31,7 +32,8 @@ impl Source {
         let kind = root.text_of("type").unwrap_or_default();
         let said = |key: &str| root.text_of(key).filter(|text| !text.is_empty());
         match &*kind {
-            "error" | "response.failed" => {
+            "error" | "response.failed" | "response.cancelled" => {
+                self.absorb(root.get("response"));
                 return Err(WireError::Upstream(read_event(Dialect::OpenAiResponses, &event.data)));
             }
             "response.created" | "response.in_progress" => {
@@ -77,18 +79,29 @@ impl Source {
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = root.get("response") {
-                    if let Some(said) = response.get("usage").and_then(block::<OpenAiUsage>) {
-                        self.usage.get_or_insert_default().absorb(&said);
-                    }
+                    self.absorb(Some(response));
                     let (id, model) = (response.text_of("id"), response.text_of("model"));
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
-                    tell(Delta::Finish { finish: finish_of(response, self.calls > 0), stop: None });
+                    match finish_of(response) {
+                        Finish::Failed => {
+                            let status = response.text_of("status").unwrap_or_default();
+                            return Err(ended("status", &status));
+                        }
+                        finish => tell(Delta::Finish { finish, stop: None }),
+                    }
                 }
                 return Ok(Seen::End);
             }
             _ => {}
         }
         Ok(Seen::Some)
+    }
+
+    fn absorb(&mut self, response: Option<Value<'_>>) {
+        if let Some(said) = response.and_then(|response| response.get("usage")).and_then(block::<OpenAiUsage>)
+        {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
     }
 
     /// Gives the usage said so far.

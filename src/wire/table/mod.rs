@@ -5,6 +5,8 @@
 //! row knows is left out and told.
 
 mod chat;
+mod completions;
+mod gemini;
 mod messages;
 mod page;
 mod responses;
@@ -82,7 +84,8 @@ pub struct Table {
 }
 
 /// Every table.
-pub const TABLES: [Table; 3] = [chat::TABLE, responses::TABLE, messages::TABLE];
+pub const TABLES: [Table; 5] =
+    [chat::TABLE, responses::TABLE, messages::TABLE, gemini::TABLE, completions::TABLE];
 
 impl Target {
     /// Every target.
@@ -95,7 +98,7 @@ impl Target {
             (Dialect::OpenAiChat, Accent::Mistral) => Some(Self::Mistral),
             (Dialect::AnthropicMessages, _) => Some(Self::Messages),
             (Dialect::Gemini, _) => Some(Self::Gemini),
-            (Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings, _) => None,
+            (Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions, _) => None,
         }
     }
 
@@ -153,9 +156,15 @@ pub(super) fn find(from: Dialect, field: &str) -> Option<&'static Row> {
 /// Says whether a member is switched off or zero, so that it need not be said to anybody.
 pub(super) fn is_zero(field: &str, value: Value<'_>) -> bool {
     match field {
-        "n" => value.number() == Some(1),
-        "logprobs" | "store" | "background" => value.flag() == Some(false),
-        "top_logprobs" | "presence_penalty" | "frequency_penalty" => value.measure() == Some(0.0),
+        "n" | "best_of" | "generationConfig.candidateCount" => value.number() == Some(1),
+        "logprobs" | "store" | "background" | "echo" | "generationConfig.responseLogprobs" => {
+            value.flag() == Some(false)
+        }
+        "top_logprobs"
+        | "presence_penalty"
+        | "frequency_penalty"
+        | "generationConfig.presencePenalty"
+        | "generationConfig.frequencyPenalty" => value.measure() == Some(0.0),
         "logit_bias" => value.is_object() && value.members().next().is_none(),
         "modalities" => value.items().all(|item| item.text().as_deref() == Some("text")),
         _ => false,
@@ -178,6 +187,12 @@ pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
         "verbosity" | "text.verbosity" => is(&["medium"]),
         "parallel_tool_calls" => value.flag() == Some(true),
         "inference_geo" => is(&["global", "not_available"]),
+        "stream_options" | "generationConfig" => true,
+        "suffix" => is(&[""]),
+        "generationConfig.responseModalities" => {
+            value.items().all(|item| item.text().is_some_and(|word| word.eq_ignore_ascii_case("text")))
+        }
+        "serviceTier" => is(&["unspecified", "standard"]),
         _ => is_zero(field, value),
     }
 }

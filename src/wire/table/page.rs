@@ -73,5 +73,10 @@ fn kinds(page: &mut String, title: &str, kinds: &[Kind]) {
 
 /// Says whether a target speaks the client's own dialect, so that nothing is translated.
 fn is_own(from: Dialect, to: Target) -> bool {
-    matches!((from, to), (Dialect::OpenAiChat, Target::Chat) | (Dialect::AnthropicMessages, Target::Messages))
+    matches!(
+        (from, to),
+        (Dialect::OpenAiChat, Target::Chat)
+            | (Dialect::AnthropicMessages, Target::Messages)
+            | (Dialect::Gemini, Target::Gemini)
+    )
 }

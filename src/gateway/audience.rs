@@ -1,0 +1,258 @@
+//! Whoever waits for an answer: the head of the response, the line to it, and the signs of life while a model thinks.
+//!
+//! Invariants: the head goes out once; until an attempt has content a client hears nothing of it but that the gateway is
+//! at work, so it is told one answer however many models were asked; what is handed on are whole events.
+
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response};
+use tokio::sync::oneshot;
+use tokio::time::{Instant as Clock, Sleep, sleep_until};
+
+use super::body::{self, Line, Reply};
+use crate::config::gateway::{GatewaySettings, OnDisconnect, StreamSettings};
+use crate::wire::{self, ApiError, Dialect};
+
+/// Pieces that may wait for a slow client before the provider is no longer read.
+const WAITING: usize = 32;
+
+/// Where a response goes.
+pub(super) type Client = oneshot::Sender<Response<Reply>>;
+
+/// The client's end of an operation.
+#[derive(Debug)]
+pub(super) struct Audience {
+    end: End,
+    alarm: Alarm,
+    dialect: Dialect,
+    settings: StreamSettings,
+    /// For how long it may take nothing before it counts as gone.
+    patience: Duration,
+    /// Whether its leaving ends a call.
+    cancels: bool,
+    /// When the head goes out though there is no content; none where no stream was asked for.
+    head_by: Option<Clock>,
+    /// The latest that may be.
+    latest: Option<Clock>,
+    /// When it was last handed anything.
+    quiet_since: Clock,
+    /// The model that the head named, where it went out before there was content.
+    named: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+enum End {
+    /// It has had nothing yet.
+    Waiting(Client),
+    /// It has the head of a stream.
+    Listening(Line),
+    /// It has its answer, or it left.
+    Gone,
+}
+
+impl End {
+    /// Waits until the client is gone.
+    async fn left(&mut self) {
+        match self {
+            Self::Waiting(client) => client.closed().await,
+            Self::Listening(line) => line.closed().await,
+            Self::Gone => {}
+        }
+    }
+}
+
+impl Audience {
+    /// Takes the place of a client that asked for a stream or for an answer in one piece.
+    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, settings: &GatewaySettings) -> Self {
+        let now = Clock::now();
+        let latest = streams.then(|| now + Duration::from_millis(settings.streams.patience_ms));
+        Self {
+            end: End::Waiting(client),
+            alarm: Alarm::default(),
+            dialect,
+            settings: settings.streams,
+            patience: Duration::from_secs(settings.limits.write_seconds),
+            cancels: settings.on_disconnect == OnDisconnect::Cancel,
+            head_by: latest,
+            latest,
+            quiet_since: now,
+            named: None,
+        }
+    }
+
+    /// Says whether nobody is there any more.
+    pub(super) fn is_gone(&self) -> bool {
+        match &self.end {
+            End::Waiting(client) => client.is_closed(),
+            End::Listening(line) => line.is_closed(),
+            End::Gone => true,
+        }
+    }
+
+    /// Says whether it has had the head of a stream, so that no other status can follow.
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.end, End::Listening(_))
+    }
+
+    /// Hears that a call is about to be made.
+    pub(super) fn call_begins(&mut self) {
+        self.head_by = self.latest;
+    }
+
+    /// Hears that a provider has begun to answer; one that fails does so mostly at once, and is waited for a little.
+    pub(super) fn provider_began(&mut self) {
+        let soon = Clock::now() + Duration::from_millis(self.settings.grace_ms);
+        self.head_by = self.head_by.map(|by| by.min(soon));
+    }
+
+    /// Awaits a step and meanwhile does what is due; `None` where the client left and policy says that nobody waits for
+    /// the step then. `sign` writes the headers of a stream.
+    pub(super) async fn during<T>(
+        &mut self,
+        model: &Arc<str>,
+        sign: impl Fn(&mut HeaderMap),
+        step: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut step = std::pin::pin!(step);
+        loop {
+            let (cancels, due) = (self.cancels, self.due());
+            let Self { end, alarm, .. } = self;
+            tokio::select! {
+                biased;
+                done = &mut step => return Some(done),
+                () = end.left(), if cancels => {
+                    self.end = End::Gone;
+                    return None;
+                }
+                () = alarm.at(due) => {}
+            }
+            if self.open(&sign) {
+                self.named = Some(Arc::clone(model));
+            }
+            self.ping();
+        }
+    }
+
+    /// Gives when the client has to hear something.
+    fn due(&self) -> Option<Clock> {
+        match &self.end {
+            End::Waiting(_) => self.head_by,
+            End::Listening(_) => Some(self.quiet_since + Duration::from_millis(self.settings.ping_ms)),
+            End::Gone => None,
+        }
+    }
+
+    /// Sends the head of a stream, where it has not gone out. Says whether that was now.
+    pub(super) fn open(&mut self, sign: impl Fn(&mut HeaderMap)) -> bool {
+        let client = match std::mem::replace(&mut self.end, End::Gone) {
+            End::Waiting(client) => client,
+            other => {
+                self.end = other;
+                return false;
+            }
+        };
+        let (line, reply) = body::line(WAITING);
+        let mut response = Response::new(reply);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        sign(headers);
+        let sent = client.send(response).is_ok();
+        if sent {
+            self.end = End::Listening(line);
+        }
+        sent
+    }
+
+    /// Tells it that the gateway is at work.
+    fn ping(&mut self) {
+        self.quiet_since = Clock::now();
+        if let End::Listening(line) = &mut self.end {
+            // Where there is no room it has enough to read.
+            line.try_hand(Bytes::from_static(wire::ping(self.dialect)));
+        }
+    }
+
+    /// Hands on what is there; a client that is gone, or takes nothing for too long, loses its line.
+    pub(super) async fn hand(&mut self, out: &mut BytesMut) {
+        if out.is_empty() {
+            return;
+        }
+        let piece = out.split().freeze();
+        if let End::Listening(line) = &mut self.end {
+            if line.hand(piece, self.patience).await {
+                self.quiet_since = Clock::now();
+            } else {
+                self.end = End::Gone;
+            }
+        }
+    }
+
+    /// Ends a stream, with what is to be said at its end.
+    pub(super) fn end(&mut self, cost: Option<String>, served: &Arc<str>) {
+        let End::Listening(mut line) = std::mem::replace(&mut self.end, End::Gone) else { return };
+        // A comment is no event: clients pass over it, and whoever wants it finds it.
+        let mut last = String::new();
+        if self.named.as_ref().is_some_and(|named| named != served) {
+            last = format!(": pointsman-model {served}\n");
+        }
+        if let Some(cost) = cost {
+            last.push_str(": pointsman-cost-usd ");
+            last.push_str(&cost);
+            last.push('\n');
+        }
+        if !last.is_empty() {
+            last.push('\n');
+            line.try_hand(last.into());
+        }
+        line.end();
+    }
+
+    /// Tells a client that has had the head of a stream alone that nobody could answer.
+    pub(super) fn fail(&mut self, error: &ApiError) {
+        if let End::Listening(line) = &mut self.end {
+            line.try_hand(wire::error_event(self.dialect, error, 0).freeze());
+        }
+    }
+
+    /// Answers in one piece.
+    pub(super) fn respond(&mut self, response: Response<Reply>) {
+        if let End::Waiting(client) = std::mem::replace(&mut self.end, End::Gone) {
+            let _ = client.send(response);
+        }
+    }
+}
+
+/// One timer for all that is due, set anew only where it would ring too late: what is handed on puts the next sign of life
+/// off, and costs nothing.
+#[derive(Debug, Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    async fn at(&mut self, due: Option<Clock>) {
+        match due {
+            Some(at) => poll_fn(|context| self.poll(at, context)).await,
+            None => pending().await,
+        }
+    }
+
+    fn poll(&mut self, at: Clock, context: &mut Context<'_>) -> Poll<()> {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= at {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}

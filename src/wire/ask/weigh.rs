@@ -1,0 +1,135 @@
+//! What the parts of a prompt weigh in the estimate of its tokens, in bytes of text: most of them their own size, but
+//! pictures, documents, sound and escaped text something else.
+
+use memchr::memmem;
+
+use crate::wire::json::Value;
+
+/// What a picture weighs.
+const PICTURE: u64 = 4 * 1024;
+/// What a page of a document weighs: its text, and the picture that models are given of it.
+const PAGE: u64 = 8 * 1000;
+/// So many characters of base64 are taken to be a page: documents of text are about that, scanned ones larger.
+const PAGE_SIZE: u64 = 50 * 1024;
+/// Longer documents are not taken by anybody.
+const MOST_PAGES: u64 = 600;
+/// So many characters of base64 of sound are taken to be a token: between what is packed and what is not.
+const SOUND: u64 = 1024;
+
+/// A part that weighs something else than its bytes.
+pub(super) struct Weight {
+    pub(super) bytes: u64,
+    pub(super) is_picture: bool,
+}
+
+/// Gives what a part of a message weighs; nothing where its bytes are right.
+pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
+    let other = |bytes| Some(Weight { bytes, is_picture: false });
+    let data = |holder: Option<Value<'_>>, name: &str| {
+        holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
+    };
+    match &*part.text_of("type")? {
+        "image" | "image_url" | "input_image" => Some(Weight { bytes: PICTURE, is_picture: true }),
+        "document" => {
+            let source = part.get("source")?;
+            match &*source.text_of("type")? {
+                "base64" => other(pages(data(Some(source), "data")?)),
+                "url" | "file" => other(pages(0)),
+                // Plain text, or parts of its own.
+                _ => None,
+            }
+        }
+        "file" => other(pages(data(part.get("file"), "file_data").unwrap_or(0))),
+        "input_file" => other(pages(data(Some(part), "file_data").unwrap_or(0))),
+        "input_audio" => other(data(part.get("input_audio"), "data")? / SOUND * 4),
+        _ => None,
+    }
+}
+
+/// Gives what inline data of a media type weighs that comes as so many characters of base64; nothing where its bytes are
+/// right.
+pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
+    match kind.split('/').next()? {
+        "image" => Some(Weight { bytes: PICTURE, is_picture: true }),
+        "audio" | "video" => Some(Weight { bytes: size / SOUND * 4, is_picture: false }),
+        _ if kind == "application/pdf" => Some(Weight { bytes: pages(size), is_picture: false }),
+        _ => None,
+    }
+}
+
+/// Gives what a document weighs that comes as so many characters of base64; one that does not come along is a page at
+/// least.
+fn pages(size: u64) -> u64 {
+    size.div_ceil(PAGE_SIZE).clamp(1, MOST_PAGES) * PAGE
+}
+
+/// Gives the bytes of a value, with characters that are written as `\uXXXX` counted as what they stand for.
+pub(super) fn bytes(value: Value<'_>) -> u64 {
+    let raw = value.raw().as_bytes();
+    let saved: u64 = memmem::find_iter(raw, b"\\u")
+        .filter(|&at| {
+            // One backslash that another one escapes begins no code.
+            let before = raw.get(..at).unwrap_or_default();
+            before.iter().rev().take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
+        })
+        .map(|at| {
+            let code = raw.get(at + 2..at + 6).and_then(|digits| std::str::from_utf8(digits).ok());
+            match code.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
+                Some(0..0x80) => 5,
+                // Half of a pair stands for half of four bytes.
+                Some(0x80..0x800 | 0xd800..0xe000) => 4,
+                _ => 3,
+            }
+        })
+        .sum();
+    (raw.len() as u64).saturating_sub(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn escaped_text_weighs_what_it_stands_for() {
+        for text in
+            ["plain", "Grüße aus Zürich", "東京に行きたい", "👍🏽 ok", "a\\u4e00 is no code", "\u{1}\u{7f}"]
+        {
+            let plain = serde_json::to_string(text).unwrap();
+            let mut escaped = String::new();
+            for c in plain.chars() {
+                if c.is_ascii() {
+                    escaped.push(c);
+                } else {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(escaped, "\\u{unit:04x}");
+                    }
+                }
+            }
+            assert_eq!(bytes(Value::of(&escaped)), bytes(Value::of(&plain)), "{escaped}");
+        }
+        assert_eq!(bytes(Value::of(r#""\\\u0041""#)), 5);
+        assert_eq!(bytes(Value::of(r#""\\u0041""#)), 9);
+    }
+
+    #[test]
+    fn documents_weigh_by_the_page_in_every_dialect() {
+        let data = "A".repeat(200_000);
+        for part in [
+            format!(
+                r#"{{"type":"document","source":{{"type":"base64","media_type":"application/pdf","data":"{data}"}}}}"#
+            ),
+            format!(
+                r#"{{"type":"file","file":{{"filename":"a.pdf","file_data":"data:application/pdf;base64,{data}"}}}}"#
+            ),
+            format!(r#"{{"type":"input_file","filename":"a.pdf","file_data":"{data}"}}"#),
+        ] {
+            assert_eq!(of_part(Value::of(&part)).unwrap().bytes, 4 * PAGE, "{}", &part[..40]);
+        }
+        let text = format!(r#"{{"type":"document","source":{{"type":"text","data":"{data}"}}}}"#);
+        assert!(of_part(Value::of(&text)).is_none());
+        let sound = format!(r#"{{"type":"input_audio","input_audio":{{"data":"{data}","format":"mp3"}}}}"#);
+        assert_eq!(of_part(Value::of(&sound)).unwrap().bytes, 195 * 4);
+    }
+}

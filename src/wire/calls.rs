@@ -1,0 +1,94 @@
+//! What calls of tools need to be of use in another dialect: an id of their own, and arguments that are an object.
+//!
+//! Invariant: an id that is made up is the same whenever the same answer is read, and differs from every other of the
+//! answer and of the conversation it belongs to.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::json::Progress;
+use super::reply::Choice;
+use super::{Ask, WireError, faults};
+
+/// Gives the calls of one answer their ids.
+#[derive(Clone)]
+pub(super) struct CallIds {
+    /// The request, which grows with its conversation.
+    asked: Bytes,
+    received: u64,
+    used: BTreeSet<String>,
+}
+
+impl CallIds {
+    /// Starts the answer to `ask`.
+    pub(super) fn new(ask: &Ask) -> Self {
+        Self { asked: ask.body().clone(), received: ask.received(), used: BTreeSet::new() }
+    }
+
+    /// Gives the id of call `nth`: the provider's, or one made up where it gives none, or one that is used already.
+    pub(super) fn own(&mut self, id: &str, nth: usize, name: &str) -> String {
+        if !id.is_empty() && self.used.insert(id.to_owned()) {
+            return id.to_owned();
+        }
+        let mut digest = Sha256::new();
+        digest.update(&self.asked);
+        digest.update(format!("\n{}\n{nth}\n{name}", self.received));
+        let made = call_id(&digest.finalize());
+        self.used.insert(made.clone());
+        made
+    }
+}
+
+impl std::fmt::Debug for CallIds {
+    /// Says nothing of the request: prompts do not belong into logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallIds").field("used", &self.used.len()).finish_non_exhaustive()
+    }
+}
+
+/// Writes an id that every dialect takes, of at most 40 characters.
+pub(super) fn call_id(digest: &[u8]) -> String {
+    digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))
+}
+
+/// Gives the calls of a whole answer ids of their own, and `{}` where they have no arguments.
+///
+/// Says which of them has arguments that are no object.
+pub(super) fn settle(ask: &Ask, choice: &mut Choice<'_>) -> Result<(), WireError> {
+    let mut ids: Option<CallIds> = None;
+    let mut verdict = Ok(());
+    for (nth, call) in choice.calls_mut().enumerate() {
+        let ids = ids.get_or_insert_with(|| CallIds::new(ask));
+        let id = ids.own(&call.id, nth, &call.name);
+        if id != call.id {
+            call.id = Cow::Owned(id);
+        }
+        if progress(&call.arguments).is_nothing() {
+            call.arguments = Cow::Borrowed("{}");
+        } else if verdict.is_ok() && !is_fit(&call.arguments) {
+            verdict = Err(unfit(&call.name));
+        }
+    }
+    verdict
+}
+
+/// Says whether arguments are an object, or none at all.
+pub(super) fn is_fit(arguments: &str) -> bool {
+    let progress = progress(arguments);
+    progress.is_object() || progress.is_nothing()
+}
+
+fn progress(arguments: &str) -> Progress {
+    let mut progress = Progress::default();
+    progress.push(arguments);
+    progress
+}
+
+/// Makes the error of a call whose arguments are no JSON object. They are not quoted, as they are part of the answer.
+pub(super) fn unfit(name: &str) -> WireError {
+    let name = faults::clean(name);
+    WireError::Ended(format!("the arguments of its call of {name} are not a JSON object"))
+}

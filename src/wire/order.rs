@@ -1,0 +1,243 @@
+//! Brings what a provider adds into the order that block by block dialects need, and gives calls what they lack.
+//!
+//! Invariants: between a call's start and its end comes nothing but its arguments; they make up one JSON object, or the
+//! answer is told as failed; every call has an id of its own; what is held back is never more than [`HELD`] bytes.
+//!
+//! Providers may let fragments of parallel calls alternate, and speak on before a call is whole. What comes too early is
+//! held back until the call at hand is whole, which its JSON tells. A chat client takes fragments in any order, so for it
+//! nothing is held.
+
+use std::collections::VecDeque;
+
+use super::calls::{CallIds, unfit};
+use super::json::{Kind, Progress};
+use super::reply::{Delta, Finish};
+use super::{Ask, Dialect, WireError};
+
+/// The most bytes that are held back.
+const HELD: usize = 4 * 1024 * 1024;
+
+/// Brings deltas into order.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// Whether fragments of calls may alternate.
+    is_free: bool,
+    ids: CallIds,
+    calls: Vec<Call>,
+    /// The call that is being told.
+    current: Option<usize>,
+    /// What has to wait for it.
+    waiting: VecDeque<Piece>,
+    held: usize,
+    finish: Finish,
+    stop: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    name: String,
+    arguments: Progress,
+    has_begun: bool,
+}
+
+/// Something that waits.
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Refusal(String),
+    Thought(String),
+    Call { call: usize, id: String, arguments: String },
+}
+
+impl Piece {
+    /// Gives the text to which more of the same kind may be added.
+    fn same(&mut self, delta: &Delta<'_>) -> Option<&mut String> {
+        match (self, delta) {
+            (Self::Text(text), Delta::Text(_))
+            | (Self::Refusal(text), Delta::Refusal(_))
+            | (Self::Thought(text), Delta::Thought(_)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Order {
+    /// Starts the answer to `ask`.
+    pub(super) fn new(ask: &Ask) -> Self {
+        Self {
+            is_free: ask.dialect() == Dialect::OpenAiChat,
+            ids: CallIds::new(ask),
+            calls: Vec::new(),
+            current: None,
+            waiting: VecDeque::new(),
+            held: 0,
+            finish: Finish::Other,
+            stop: None,
+        }
+    }
+
+    /// Takes what is added and tells what the client gets of it.
+    pub(super) fn take(
+        &mut self,
+        delta: Delta<'_>,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<(), WireError> {
+        match delta {
+            Delta::Start { .. } => tell(delta),
+            Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) => {
+                if self.is_at_rest() {
+                    self.end_call(tell);
+                    tell(delta);
+                } else {
+                    self.hold(text.len())?;
+                    if let Some(last) = self.waiting.back_mut().and_then(|last| last.same(&delta)) {
+                        last.push_str(text);
+                    } else {
+                        let text = text.to_owned();
+                        self.waiting.push_back(match delta {
+                            Delta::Refusal(_) => Piece::Refusal(text),
+                            Delta::Thought(_) => Piece::Thought(text),
+                            _ => Piece::Text(text),
+                        });
+                    }
+                }
+            }
+            Delta::CallStart { id, name, .. } => {
+                let call = self.calls.len();
+                let id = self.ids.own(id, call, name);
+                self.calls.push(Call { name: name.to_owned(), ..Call::default() });
+                if self.is_at_rest() {
+                    self.end_call(tell);
+                    self.current = Some(call);
+                    tell(Delta::CallStart { call, id: &id, name });
+                } else {
+                    self.hold(id.len() + name.len())?;
+                    self.waiting.push_back(Piece::Call { call, id, arguments: String::new() });
+                }
+            }
+            Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
+            Delta::CallEnd { .. } => {}
+            Delta::Finish { finish, stop } => {
+                self.finish = finish;
+                self.stop = stop.map(str::to_owned);
+            }
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &mut self,
+        nth: usize,
+        text: &str,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<(), WireError> {
+        let Some(call) = self.calls.get_mut(nth) else { return Ok(()) };
+        call.arguments.push(text);
+        // Blanks and `null` before any object are no arguments.
+        if call.arguments.kind() != Kind::Object {
+            return Ok(());
+        }
+        let text = if std::mem::replace(&mut call.has_begun, true) { text } else { text.trim_start() };
+        if self.is_free || self.current == Some(nth) {
+            tell(Delta::CallArguments { call: nth, text });
+            if !self.waiting.is_empty() {
+                self.advance(tell);
+            }
+            return Ok(());
+        }
+        self.hold(text.len())?;
+        let waits = |piece: &mut Piece| match piece {
+            Piece::Call { call, arguments, .. } if *call == nth => {
+                arguments.push_str(text);
+                true
+            }
+            _ => false,
+        };
+        // What comes for a call that was told already is blank, or the call is not valid any more and fails at the end.
+        self.waiting.iter_mut().any(waits);
+        Ok(())
+    }
+
+    /// Says whether something new may be told now.
+    fn is_at_rest(&self) -> bool {
+        self.is_free || (self.waiting.is_empty() && self.is_current_whole())
+    }
+
+    fn is_current_whole(&self) -> bool {
+        self.current.and_then(|call| self.calls.get(call)).is_none_or(|call| call.arguments.is_object())
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), WireError> {
+        // An entry takes memory besides its bytes.
+        self.held = self.held.saturating_add(bytes).saturating_add(32);
+        if self.held > HELD { Err(WireError::TooMixed(HELD)) } else { Ok(()) }
+    }
+
+    /// Tells what waited, as far as calls are whole.
+    fn advance(&mut self, tell: &mut dyn FnMut(Delta<'_>)) {
+        while self.is_current_whole()
+            && let Some(piece) = self.waiting.pop_front()
+        {
+            self.end_call(tell);
+            self.tell(&piece, tell);
+        }
+        if self.waiting.is_empty() {
+            self.held = 0;
+        }
+    }
+
+    fn tell(&mut self, piece: &Piece, tell: &mut dyn FnMut(Delta<'_>)) {
+        match piece {
+            Piece::Text(text) => tell(Delta::Text(text)),
+            Piece::Refusal(text) => tell(Delta::Refusal(text)),
+            Piece::Thought(text) => tell(Delta::Thought(text)),
+            Piece::Call { call, id, arguments } => {
+                let name = self.calls.get(*call).map(|call| call.name.as_str()).unwrap_or_default();
+                tell(Delta::CallStart { call: *call, id, name });
+                if !arguments.is_empty() {
+                    tell(Delta::CallArguments { call: *call, text: arguments });
+                }
+                self.current = Some(*call);
+            }
+        }
+    }
+
+    /// Ends the call that is being told.
+    fn end_call(&mut self, tell: &mut dyn FnMut(Delta<'_>)) {
+        if self.is_free {
+            return;
+        }
+        if let Some(call) = self.current.take() {
+            self.ended(call, tell);
+        }
+    }
+
+    fn ended(&self, nth: usize, tell: &mut dyn FnMut(Delta<'_>)) {
+        if self.calls.get(nth).is_some_and(|call| call.arguments.is_nothing()) {
+            tell(Delta::CallArguments { call: nth, text: "{}" });
+        }
+        tell(Delta::CallEnd { call: nth });
+    }
+
+    /// Tells all that waited and how the answer ended.
+    ///
+    /// Arguments that are cut by the limit of output stand as they are, as the client is told of the limit.
+    pub(super) fn end(&mut self, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
+        let is_cut = self.finish == Finish::Length;
+        let is_fit = |call: &Call| call.arguments.is_object() || call.arguments.is_nothing();
+        if let Some(call) = self.calls.iter().find(|call| !is_cut && !is_fit(call)) {
+            return Err(unfit(&call.name));
+        }
+        self.end_call(tell);
+        while let Some(piece) = self.waiting.pop_front() {
+            self.tell(&piece, tell);
+            self.end_call(tell);
+        }
+        if self.is_free {
+            (0..self.calls.len()).for_each(|call| self.ended(call, tell));
+        }
+        let finish = self.finish.beside(!self.calls.is_empty());
+        tell(Delta::Finish { finish, stop: self.stop.as_deref() });
+        Ok(())
+    }
+}
