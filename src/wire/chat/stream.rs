@@ -89,6 +89,7 @@ impl Source {
                     "content" => say(content_text(value), |text| tell(Delta::Text(text))),
                     "refusal" => say(value.text(), |text| tell(Delta::Refusal(text))),
                     "tool_calls" => value.items().for_each(|call| self.call(nth, call, tell)),
+                    "audio" | "images" if !value.is_null() => tell(Delta::Other),
                     "function_call" if value.is_object() => self.function(nth, value, tell),
                     _ => {}
                 }
