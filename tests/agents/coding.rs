@@ -121,7 +121,9 @@ fn claude_code(kit: &Kit, front: &Front<'_>, model: &str) {
 fn claude_code_runs_a_tool_loop_on_the_simulator() {
     const MODELS: [&str; 5] = ["default", "opus", "sonnet", "auto", "gpt-4.1"];
     let name = "coding::claude_code_runs_a_tool_loop_on_the_simulator";
-    loops(&MODELS, || on_simulator(name, |kit, front| MODELS.iter().for_each(|model| claude_code(kit, front, model))));
+    loops(&MODELS, || {
+        on_simulator(name, |kit, front| MODELS.iter().for_each(|model| claude_code(kit, front, model)))
+    });
 }
 
 #[test]
@@ -151,8 +153,10 @@ fn codex(kit: &Kit, front: &Front<'_>, model: &str) {
     assert!(events.iter().any(|event| event["type"] == "turn.completed"), "the turn failed: {events:#?}");
     let items: Vec<_> =
         events.iter().filter(|event| event["type"] == "item.completed").map(|event| &event["item"]).collect();
-    let executed = items.iter().filter(|item| item["type"] == "command_execution" && item["exit_code"] == 0).count();
-    let text = items.iter().rfind(|item| item["type"] == "agent_message").and_then(|item| item["text"].as_str());
+    let executed =
+        items.iter().filter(|item| item["type"] == "command_execution" && item["exit_code"] == 0).count();
+    let text =
+        items.iter().rfind(|item| item["type"] == "agent_message").and_then(|item| item["text"].as_str());
     check("Codex", model, &Told { executed, text: text.unwrap_or_default().to_owned() }, &events);
 }
 
@@ -160,7 +164,9 @@ fn codex(kit: &Kit, front: &Front<'_>, model: &str) {
 fn codex_runs_a_tool_loop_on_the_simulator() {
     const MODELS: [&str; 5] = ["default", "gpt-5.5", "gpt-4.1", "claude-opus-4-6", "auto"];
     let name = "coding::codex_runs_a_tool_loop_on_the_simulator";
-    loops(&MODELS, || on_simulator(name, |kit, front| MODELS.iter().for_each(|model| codex(kit, front, model))));
+    loops(&MODELS, || {
+        on_simulator(name, |kit, front| MODELS.iter().for_each(|model| codex(kit, front, model)))
+    });
 }
 
 #[test]
@@ -181,7 +187,8 @@ fn opencode(kit: &Kit, front: &Front<'_>, package: &str, model: &str) {
         "models": { model: { "tool_call": true, "limit": { "context": 100_000, "output": 4_000 } } },
     });
     let model = format!("gateway/{model}");
-    let settings = serde_json::json!({ "model": model, "small_model": model, "provider": { "gateway": provider } });
+    let settings =
+        serde_json::json!({ "model": model, "small_model": model, "provider": { "gateway": provider } });
     home.write("opencode.json", &settings.to_string());
     let program = kit.program(&[
         "node_modules/opencode-linux-x64/bin/opencode",
@@ -193,7 +200,8 @@ fn opencode(kit: &Kit, front: &Front<'_>, package: &str, model: &str) {
         .env("OPENCODE_DISABLE_AUTOUPDATE", "1")
         .env("OPENCODE_DISABLE_MODELS_FETCH", "1");
     let events = run(&mut command, front);
-    let part = |kind: &str| events.iter().filter(move |event| event["type"] == kind).map(|event| &event["part"]);
+    let part =
+        |kind: &str| events.iter().filter(move |event| event["type"] == kind).map(|event| &event["part"]);
     let executed = part("tool_use").filter(|part| part["state"]["status"] == "completed").count();
     let text = part("text").last().and_then(|part| part["text"].as_str()).unwrap_or_default().to_owned();
     check("opencode", &model, &Told { executed, text }, &events);
@@ -205,7 +213,9 @@ const PACKAGES: [&str; 3] = ["@ai-sdk/openai-compatible", "@ai-sdk/openai", "@ai
 fn opencode_runs_a_tool_loop_on_the_simulator() {
     let name = "coding::opencode_runs_a_tool_loop_on_the_simulator";
     loops(&PACKAGES, || {
-        on_simulator(name, |kit, front| PACKAGES.iter().for_each(|package| opencode(kit, front, package, "auto")))
+        on_simulator(name, |kit, front| {
+            PACKAGES.iter().for_each(|package| opencode(kit, front, package, "auto"))
+        })
     });
 }
 
@@ -213,7 +223,9 @@ fn opencode_runs_a_tool_loop_on_the_simulator() {
 fn opencode_runs_a_tool_loop_on_a_model_server() {
     let name = "coding::opencode_runs_a_tool_loop_on_a_model_server";
     loops(&PACKAGES, || {
-        on_model_server(name, |kit, front| PACKAGES.iter().for_each(|package| opencode(kit, front, package, MODEL)))
+        on_model_server(name, |kit, front| {
+            PACKAGES.iter().for_each(|package| opencode(kit, front, package, MODEL))
+        })
     });
 }
 

@@ -224,6 +224,21 @@ impl Ask {
         self.scan.user.as_deref()
     }
 
+    /// Gives the service tier that the client asks for by name; none where it leaves that to the provider.
+    pub fn tier(&self) -> Option<Cow<'_, str>> {
+        let named = |member: &&scan::Member| {
+            matches!(
+                self.body.get(member.key.clone()),
+                Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
+            )
+        };
+        let words =
+            self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text());
+        words
+            .into_iter()
+            .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
     /// Gives the keys that a JSON answer must have, from the schema that came with the request.
     pub(super) fn required_keys(&self) -> Vec<String> {
         let schema = self.scan.schema.as_ref().and_then(|span| self.value(span));

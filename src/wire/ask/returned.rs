@@ -68,9 +68,16 @@ mod tests {
     fn thoughts_of_others_do_not_go_back_and_all_else_does() {
         let ours = format!(r#"{{"type":"thinking","thinking":"t","signature":"{SIGNATURE}"}}"#);
         let theirs = r#"{"type":"thinking","thinking":"t","signature":"EqQB"}"#;
-        let body = |content: &str| format!(r#"{{"messages":[{{"role":"user","content":"x"}}, {{"role":"assistant","content":{content}}}],"n": 1.0}}"#);
+        let body = |content: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":"x"}}, {{"role":"assistant","content":{content}}}],"n": 1.0}}"#
+            )
+        };
         for (content, want) in [
-            (format!("[{ours}, {{\"type\":\"text\",\"text\":\"a\"}}]"), "[{\"type\":\"text\",\"text\":\"a\"}]".to_owned()),
+            (
+                format!("[{ours}, {{\"type\":\"text\",\"text\":\"a\"}}]"),
+                "[{\"type\":\"text\",\"text\":\"a\"}]".to_owned(),
+            ),
             (format!("[{theirs}, {ours}]"), format!("[{theirs}]")),
             (format!("[{ours}]"), r#"[{"type":"text","text":"..."}]"#.to_owned()),
             (format!("[ {theirs} ]"), format!("[ {theirs} ]")),
@@ -78,7 +85,8 @@ mod tests {
             assert_eq!(sent(Dialect::AnthropicMessages, &body(&content)), body(&want));
         }
         let item = r#"{"type":"message","id":"msg_1_resp_c1","role":"assistant","content":[]}"#;
-        let body = format!(r#"{{"input":[{{"type":"reasoning","id":"rs_0_resp_c1","summary":[]}}, {item}]}}"#);
+        let body =
+            format!(r#"{{"input":[{{"type":"reasoning","id":"rs_0_resp_c1","summary":[]}}, {item}]}}"#);
         assert_eq!(sent(Dialect::OpenAiResponses, &body), format!(r#"{{"input":[{item}]}}"#));
         let native = r#"{"input":[{"type":"reasoning","id":"rs_68af","summary":[]}],"previous_response_id":"x_resp_y"}"#;
         assert_eq!(sent(Dialect::OpenAiResponses, native), native.replace(", ", ", "));

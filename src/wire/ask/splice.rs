@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Sending, returned};
 use super::scan::{Member, Scan};
 use super::system;
+use super::{Sending, returned};
 use crate::wire::Dialect;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quote};
@@ -76,7 +76,10 @@ pub(super) fn splice(
                     edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
                 }
                 (None, Some(json)) => {
-                    added.extend_from_slice(format!(",\"{}\":{json}", change.member).as_bytes())
+                    added.push(b',');
+                    quote(&mut added, change.member);
+                    added.push(b':');
+                    added.extend_from_slice(json.as_bytes());
                 }
                 (None, None) => {}
             }

@@ -30,7 +30,19 @@ fn counted(root: Value<'_>) -> Option<Counted> {
     for said in blocks.filter_map(block::<OpenAiUsage>) {
         all.get_or_insert_default().absorb(&said);
     }
-    buckets(all?.counted())
+    let mut all = all?;
+    all.serve(&root.text_of("service_tier").unwrap_or_default());
+    let mut choices = root.get("choices").into_iter().flat_map(Value::items);
+    if choices.any(|choice| choice.get("message").is_some_and(cites)) {
+        all.cite();
+    }
+    buckets(all.counted())
+}
+
+/// Says whether a message quotes sources of the web, which shows that the provider searched it.
+pub(super) fn cites(message: Value<'_>) -> bool {
+    let mut notes = message.get("annotations").into_iter().flat_map(Value::items);
+    notes.any(|note| note.text_of("type").as_deref() == Some("url_citation"))
 }
 
 fn choice(value: Value<'_>) -> Choice<'_> {

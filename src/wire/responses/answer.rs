@@ -3,7 +3,7 @@
 use super::finish_of;
 use super::item::Item;
 use super::object::{Frame, repeated, status};
-use crate::record::usage::OpenAiUsage;
+use crate::record::usage::{OpenAiUsage, billed_item};
 use crate::wire::Ask;
 use crate::wire::json::{Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
@@ -43,8 +43,22 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
         choices: vec![Choice { parts, finish, stop: None, fault }],
-        usage: root.get("usage").and_then(block::<OpenAiUsage>).and_then(|usage| buckets(usage.counted())),
+        usage: said(root).and_then(|usage| buckets(usage.counted())),
     }
+}
+
+/// Reads the usage of a response, with the tier that served and the tools that the provider ran.
+pub(super) fn said(response: Value<'_>) -> Option<OpenAiUsage> {
+    let mut usage = response.get("usage").and_then(block::<OpenAiUsage>)?;
+    usage.serve(&response.text_of("service_tier").unwrap_or_default());
+    for item in response.get("output").into_iter().flat_map(Value::items) {
+        let kind = item.text_of("type").unwrap_or_default();
+        let action = item.get("action").and_then(|action| action.text_of("type")).unwrap_or_default();
+        if let Some(meter) = billed_item(&kind, &action) {
+            usage.show(meter, 1);
+        }
+    }
+    Some(usage)
 }
 
 /// Writes a response.

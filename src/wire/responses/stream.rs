@@ -1,10 +1,11 @@
 //! A response in events, read.
 
+use super::answer::said;
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
+use crate::wire::reply::{Delta, Finish, Seen, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -112,8 +113,7 @@ impl Source {
     }
 
     fn absorb(&mut self, response: Option<Value<'_>>) {
-        if let Some(said) = response.and_then(|response| response.get("usage")).and_then(block::<OpenAiUsage>)
-        {
+        if let Some(said) = response.and_then(said) {
             self.usage.get_or_insert_default().absorb(&said);
         }
     }
