@@ -160,7 +160,7 @@ fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, .. } = or_refused(counted, status);
     let terms = some_terms(&terms);
     Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
 }
