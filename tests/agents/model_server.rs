@@ -24,8 +24,12 @@ impl ModelServer {
         let model = folder.path().join("tiny.gguf");
         let root = env!("CARGO_MANIFEST_DIR");
         let corpus = ["README.md", "ARCHITECTURE.md"].map(|name| format!("{root}/{name}"));
-        let made =
-            Command::new(kit.python()).arg(beside("tiny_model.py")).arg(&model).args(corpus).output().unwrap();
+        let made = Command::new(kit.python())
+            .arg(beside("tiny_model.py"))
+            .arg(&model)
+            .args(corpus)
+            .output()
+            .unwrap();
         must(&made);
         // The namespace is this test's alone, so nobody takes the port in between.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -23,7 +23,10 @@ fn provider_check(kit: &Kit, front: &Front<'_>, model: &str, open: &[&str]) {
     assert!(checks.len() >= 20, "{report:#}");
     for check in checks {
         let id = check["id"].as_str().unwrap();
-        assert!(check["status"] == "pass" || (check["status"] != "fail" && open.contains(&id)), "{model}: {check:#}");
+        assert!(
+            check["status"] == "pass" || (check["status"] != "fail" && open.contains(&id)),
+            "{model}: {check:#}"
+        );
     }
 }
 
@@ -114,10 +117,14 @@ fn ai_sdk(kit: &Kit, front: &Front<'_>, models: &str) {
 
 #[test]
 fn the_ai_sdk_is_at_home_on_the_simulator() {
-    on_simulator("suites::the_ai_sdk_is_at_home_on_the_simulator", |kit, front| ai_sdk(kit, front, ONE_OF_EACH));
+    on_simulator("suites::the_ai_sdk_is_at_home_on_the_simulator", |kit, front| {
+        ai_sdk(kit, front, ONE_OF_EACH)
+    });
 }
 
 #[test]
 fn the_ai_sdk_is_at_home_on_a_model_server() {
-    on_model_server("suites::the_ai_sdk_is_at_home_on_a_model_server", |kit, front| ai_sdk(kit, front, MODEL));
+    on_model_server("suites::the_ai_sdk_is_at_home_on_a_model_server", |kit, front| {
+        ai_sdk(kit, front, MODEL)
+    });
 }

@@ -26,6 +26,7 @@ NEXT = {
     CLOSE: [STOP],
     "PONG": [STOP],
     "ls": ['"', '",', '"}', '"}}'],
+    "2": ["}", "}}", ",", "]"],
 }
 """What is said after these, the likeliest first; after anything else the general order holds."""
 
