@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pointsman::providers::retry_after;
 use pointsman::record::{Input, InputFormat, ReadOptions, open};
 use pointsman::units::Instant;
-use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
+use pointsman::wire::{Ask, Dialect, Relay, Sending, Sent, StreamEnd, answer};
 
 /// The dialects that clients speak.
 const CLIENTS: [Dialect; 4] =
@@ -41,13 +41,17 @@ pub(crate) fn ask(data: &[u8]) {
     let Ok(ask) = Ask::read(dialect, Bytes::copy_from_slice(body)) else { return };
     let _ = (ask.measures(), ask.ask_text(), ask.user());
     for to in Dialect::ALL {
-        let Ok(sent) = ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
+        let Ok(Sent { body: sent, .. }) =
+            ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
         else {
             continue;
         };
-        assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&sent).is_ok(), "what is sent on is no JSON");
+        assert!(
+            serde_json::from_slice::<serde::de::IgnoredAny>(&sent.body).is_ok(),
+            "what is sent on is no JSON"
+        );
         if to == dialect {
-            let again = Ask::read(dialect, sent).map(|ask| ask.model().to_owned());
+            let again = Ask::read(dialect, sent.body).map(|ask| ask.model().to_owned());
             assert!(again.is_ok_and(|model| model == "served"), "the model is not the one that was chosen");
         }
     }

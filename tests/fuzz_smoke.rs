@@ -7,6 +7,7 @@
 mod entry;
 #[path = "support/fixtures.rs"]
 mod fixtures;
+#[expect(dead_code, reason = "each test target uses its own part of the harness")]
 #[path = "support/upstream.rs"]
 mod upstream;
 

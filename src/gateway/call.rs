@@ -4,7 +4,7 @@
 //! refused at the door, an estimate where an answer was lost.
 
 use std::sync::Arc;
-use std::time::Instant as Moment;
+use std::time::{Duration, Instant as Moment};
 
 use tokio::time::Instant as Clock;
 
@@ -13,7 +13,7 @@ use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
 use super::{background, estimate};
 use crate::config::providers::Speaks;
-use crate::pricing::Usage;
+use crate::pricing::{Terms, Usage};
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -47,10 +47,17 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
-    let sending =
-        Sending { max_output: None, default_max_output: gateway.settings.max_output_default, accent };
+    let sending = Sending {
+        known: target.known(),
+        max_output: None,
+        default_max_output: gateway.settings.max_output_default,
+        accent,
+    };
     let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
-        Ok(body) => body,
+        Ok(sent) => {
+            operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            sent.body
+        }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
     let measures = operation.ask.measures();
@@ -113,10 +120,10 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     let bytes = background::settled(operation, dispatch, &target, bytes).await;
-    match wire::answer(dialect, &operation.ask, bytes) {
+    match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
+            let terms = terms(operation, dialect, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             if let Some(fault) = &answer.fault {
@@ -144,7 +151,11 @@ pub(super) async fn attempt(
             if api.status < 400 {
                 api.status = 502;
             }
-            lost(operation, dispatch, &target, permit, status, api, None)
+            // An answer that failed on the way is billed for what it says it took.
+            let prompt = measures.estimated_prompt_tokens;
+            let told =
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+            lost(operation, dispatch, &target, permit, status, api, told)
         }
     }
 }
@@ -163,12 +174,23 @@ pub(super) async fn watched<T>(
 /// Gives the status of a call whose answer under a good HTTP status is none.
 pub(super) fn unfit(error: &wire::WireError) -> Status {
     match error {
-        wire::WireError::Upstream(told) => match Status::from_http(told.status) {
+        wire::WireError::Upstream(error) => match told(error) {
             Status::Ok => Status::ServerError,
             status => status,
         },
         _ => Status::ServerError,
     }
+}
+
+/// Gives what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
+pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
+    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let is_told = counted.is_some_and(|counted| counted.is_tier_told);
+    // What was translated was not asked for in these words.
+    if !is_told && from == operation.ask.dialect() {
+        terms.serve(&operation.ask.tier().unwrap_or_default());
+    }
+    terms
 }
 
 /// Starts the account of a call to a target.
@@ -285,50 +307,81 @@ pub(super) fn lost(
     }
 }
 
+/// Says how an error that a provider told sees to routing. What this model does not take, another may.
+pub(super) fn told(error: &ApiError) -> Status {
+    /// What a provider calls a request that it will not serve for what it says: not for others to serve instead.
+    const CONTENT: [&str; 6] = [
+        "content_policy",
+        "content policy",
+        "content_filter",
+        "content management policy",
+        "safety system",
+        "moderation",
+    ];
+    if !matches!(error.status, 400 | 413 | 422) {
+        return Status::from_http(error.status);
+    }
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        CONTENT.iter().any(|word| text.contains(word))
+    };
+    let content = says(&error.message) || error.code.as_deref().is_some_and(says);
+    if content { Status::Rejected } else { Status::Unfit }
+}
+
 /// Ends a call that the provider answered with an error.
 async fn declined(
     operation: &Operation,
     dispatch: &Dispatch,
     target: &Target,
-    permit: Permit,
+    mut permit: Permit,
     dialect: Dialect,
     reply: Reply,
 ) -> Attempted {
-    let (http, retry_after, said) = (reply.status, reply.retry_after, reply.should_retry);
+    let (http, said) = (reply.status, reply.should_retry);
+    let mut retry_after = reply.retry_after;
     let body = reply.whole(ERROR_BODY).await.unwrap_or_default();
     let mut error = wire::read_error(dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
+    let not_ours = |message: String| ApiError::new(ErrorKind::Server, message);
     let (status, should_retry) = match http {
         300..=399 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} answered with a redirect, which is not followed"),
-            );
+            error = not_ours(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
         401..=403 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} refused the gateway's own key: {}", error.message),
-            );
+            error = not_ours(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
         404 => {
-            error = ApiError::new(
-                ErrorKind::Server,
-                format!("{provider} does not know {}: {}", target.upstream(), error.message),
-            );
+            let upstream = target.upstream();
+            error = not_ours(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))
         }
         ..=299 => {
-            error = ApiError::new(ErrorKind::Server, format!("{provider} answered with status {http}"));
+            error = not_ours(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
         }
-        _ => (Status::from_http(http), said),
+        429 => {
+            retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
+            let alone = permit.refused(retry_after, Moment::now());
+            if retry_after.is_none() {
+                let upstream = target.upstream();
+                error.message.push_str(&format!(
+                    " ({provider} sent no Retry-After; no call goes to {upstream} for {} ms)",
+                    alone.as_millis()
+                ));
+                error.retry_after_ms = Some(u64::from(millis(alone)));
+            }
+            (Status::RateLimited, said)
+        }
+        _ => (told(&error), said),
     };
-    error.retry_after_ms = retry_after.map(|wait| u64::from(millis(wait)));
+    if let Some(wait) = retry_after {
+        error.retry_after_ms = Some(u64::from(millis(wait)));
+    }
     let failure = Failure { status, begun: false, retry_after, should_retry };
     let message = format!("{http}: {}", error.message);
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));

@@ -18,7 +18,47 @@ pub(super) fn tokens(model: &str, text: &str) -> u64 {
         || model == "gpt-4";
     let tokenizer =
         if older { tiktoken_rs::cl100k_base_singleton() } else { tiktoken_rs::o200k_base_singleton() };
-    tokenizer.encode_ordinary(text).len() as u64
+    pieces(text).map(|piece| tokenizer.encode_ordinary(piece).len() as u64).sum()
+}
+
+/// The longest text given to the tokenizer at once, and the longest without a space in it. Its work grows with the square
+/// of what it cannot cut, and it fails where it has to look back too far.
+const PIECE: usize = 4096;
+const WORD: usize = 256;
+
+/// Cuts a text before spaces, where the tokenizer cuts it too; where there is none for very long, anywhere between
+/// characters. A long run of spaces is as unbroken as a long word.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, after) = rest.split_at_checked(cut(rest)).unwrap_or((rest, ""));
+        rest = after;
+        Some(piece)
+    })
+}
+
+/// Gives how long the next piece is.
+fn cut(text: &str) -> usize {
+    let (mut last, mut word) = (0, 0);
+    let mut before = b' ';
+    for (at, &byte) in text.as_bytes().iter().enumerate() {
+        if at > 0 && byte == b' ' && before != b' ' {
+            last = at;
+            word = at;
+        }
+        before = byte;
+        if at >= PIECE || at - word >= WORD {
+            let mut end = if last > 0 { last } else { at };
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            return end;
+        }
+    }
+    text.len()
 }
 
 /// Fills what a provider left untold: prompt by its estimate, answer by what was delivered. Says whether anything was.
@@ -57,6 +97,26 @@ mod tests {
         let (usage, _, estimated) = complete(None, 99, 0);
         assert!(estimated && usage.is_complete());
         assert_eq!(usage.prompt(), Some(99));
+    }
+
+    #[test]
+    fn no_text_brings_the_tokenizer_down_or_holds_it_up() {
+        let spaces = " ".repeat(1_000_000);
+        assert!((1..=1_000_000).contains(&tokens("gpt-4.1", &spaces)));
+        for unbroken in ["a", "\n", "東", "👍🏽", "é"] {
+            assert!(tokens("gpt-4.1", &unbroken.repeat(200_000)) > 0, "{unbroken}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_the_text_and_cost_no_token_more_where_it_has_spaces() {
+        let prose = "The quick brown fox, as they say, jumps over 12 lazy dogs; 東京 too.\n".repeat(500);
+        assert_eq!(pieces(&prose).collect::<String>(), prose);
+        assert!(pieces(&prose).all(|piece| piece.len() <= PIECE + 4));
+        let whole = tiktoken_rs::o200k_base_singleton().encode_ordinary(&prose).len() as u64;
+        assert_eq!(tokens("gpt-4.1", &prose), whole);
+        let unbroken = "x東".repeat(10_000);
+        assert_eq!(pieces(&unbroken).collect::<String>(), unbroken);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) const POLICY: HeaderName = HeaderName::from_static("pointsman-policy"
 pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("pointsman-attempts");
 /// That the ledger cannot be written.
 pub(super) const LEDGER: HeaderName = HeaderName::from_static("pointsman-ledger");
+/// What was left out of the request, as the model does not take it.
+pub(super) const LEFT_OUT: HeaderName = HeaderName::from_static("pointsman-left-out");
 /// That the answer is made up.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
 

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout};
 
 use super::audience::Audience;
-use super::call::{billed, called, left, lost, report, unfit, watched};
+use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome, millis};
 use crate::pricing::Usage;
@@ -56,9 +56,7 @@ impl Break {
 
     fn error(&self) -> ApiError {
         match self {
-            Self::Call(error) => {
-                ApiError::new(error.kind(), error.to_string())
-            }
+            Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
@@ -143,7 +141,11 @@ impl Stream<'_> {
     ) -> Result<Option<Bytes>, Ended> {
         let is_complete = self.relay.is_complete();
         let read = async {
-            if is_complete { timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None)) } else { upstream.chunk().await }
+            if is_complete {
+                timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))
+            } else {
+                upstream.chunk().await
+            }
         };
         match watched(operation, self.leg.dispatch, audience, read).await {
             None => Err(Ended::Left),
@@ -263,7 +265,7 @@ impl Stream<'_> {
         Called {
             usage,
             write_ttl,
-            terms: self.relay.usage().map(|counted| counted.terms).unwrap_or_default(),
+            terms: terms(operation, self.leg.dialect, self.relay.usage()),
             estimated,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.ttft,
@@ -273,11 +275,7 @@ impl Stream<'_> {
 }
 
 /// Gives the tokens of a stream: as reported, else as estimated.
-async fn account(
-    operation: &Operation,
-    leg: &Leg<'_>,
-    relay: &Relay,
-) -> (Usage, WriteTtl, bool) {
+async fn account(operation: &Operation, leg: &Leg<'_>, relay: &Relay) -> (Usage, WriteTtl, bool) {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
     let tokens = if told { 0 } else { delivered(leg.dispatch, relay).await };

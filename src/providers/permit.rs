@@ -66,6 +66,9 @@ impl Permit {
         if let Err(wanting) = state.quota.may(tokens, last_resort, now) {
             let (what, wait) = match wanting {
                 Short::Asked(wait) => ("asked to wait", wait),
+                Short::Unsaid(wait) => {
+                    ("refused a call for quota without a Retry-After and is left alone", wait)
+                }
                 Short::Requests(wait) => ("has no requests left of its quota", wait),
                 Short::Tokens(wait) => ("has too few tokens left of its quota", wait),
             };
@@ -114,13 +117,23 @@ impl Permit {
         }
     }
 
+    /// Hears from the body of a refusal for quota how long to wait, where the head did not say so. Gives how long no call
+    /// goes to this model.
+    pub fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
+        let mut state = self.slot.state();
+        if let Some(wait) = wait {
+            state.quota.asked(wait, now);
+        }
+        state.quota.blocked_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {
         let (http, wait) = self.answer.unwrap_or((0, None));
         let verdict = match (outcome.status, http) {
             // A key that is refused serves nobody.
             (Status::Rejected, 401 | 403) => Verdict::Ill(None),
             // The provider answers, even if with a no.
-            (Status::Ok | Status::Rejected, _) => Verdict::Well,
+            (Status::Ok | Status::Rejected | Status::Unfit, _) => Verdict::Well,
             (Status::ServerError | Status::Timeout | Status::Failed, _) => Verdict::Ill(wait),
             // A refusal for quota is the quota's affair; a client that went away says nothing.
             _ => Verdict::Unknown,

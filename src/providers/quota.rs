@@ -59,6 +59,8 @@ impl Left {
 pub(crate) enum Short {
     /// The provider asked to wait.
     Asked(Duration),
+    /// The provider refused and did not say for how long.
+    Unsaid(Duration),
     /// Too few requests are left.
     Requests(Duration),
     /// Too few tokens are left.
@@ -71,6 +73,8 @@ pub(crate) struct Quota {
     pub(crate) requests: Option<Left>,
     pub(crate) tokens: Option<Left>,
     pub(crate) blocked_until: Option<Instant>,
+    /// Whether the provider set that time, or nobody did.
+    unsaid: bool,
     refusals: u32,
 }
 
@@ -118,7 +122,8 @@ impl Quota {
     /// Says whether a call of that many tokens has room. As a last resort estimates do not count, a provider's word does.
     pub(crate) fn may(&self, tokens: u64, last_resort: bool, now: Instant) -> Result<(), Short> {
         if let Some(until) = self.blocked_until.filter(|&until| until > now) {
-            return Err(Short::Asked(until - now));
+            let wait = until - now;
+            return Err(if self.unsaid { Short::Unsaid(wait) } else { Short::Asked(wait) });
         }
         if last_resort {
             return Ok(());
@@ -175,8 +180,20 @@ impl Quota {
     pub(crate) fn refused(&mut self, wait: Option<Duration>, now: Instant) {
         let unsaid = UNSAID.saturating_mul(1 << self.refusals.min(5));
         self.refusals = self.refusals.saturating_add(1);
-        let until = now + wait.unwrap_or(unsaid).min(LONGEST);
-        self.blocked_until = Some(self.blocked_until.map_or(until, |known| known.max(until)));
+        self.block(wait.unwrap_or(unsaid), wait.is_none(), now);
+    }
+
+    /// Hears later than that for how long.
+    pub(crate) fn asked(&mut self, wait: Duration, now: Instant) {
+        self.block(wait, false, now);
+    }
+
+    fn block(&mut self, wait: Duration, unsaid: bool, now: Instant) {
+        let until = now + wait.min(LONGEST);
+        if self.blocked_until.is_none_or(|known| known <= until) {
+            self.blocked_until = Some(until);
+            self.unsaid = unsaid;
+        }
     }
 
     /// Hears that the provider did not refuse.
@@ -318,7 +335,7 @@ mod tests {
         let mut quota = Quota::default();
         for wait in [1, 2, 4, 8, 16, 32, 32] {
             quota.refused(None, now);
-            assert_eq!(quota.may(1, false, now), Err(Short::Asked(secs(wait))));
+            assert_eq!(quota.may(1, false, now), Err(Short::Unsaid(secs(wait))));
         }
     }
 

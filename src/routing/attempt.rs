@@ -15,6 +15,8 @@ pub enum Status {
     Timeout,
     /// The request was refused as wrong (4xx but 429).
     Rejected,
+    /// The model cannot take this request (a parameter, its length, something it does not do); another one may.
+    Unfit,
     /// The client went away.
     Cancelled,
     /// Failed, the log does not say how.
@@ -31,11 +33,16 @@ impl Status {
         self == Self::Ok
     }
 
-    /// Says whether another model may still answer: trouble at the provider, not with the request or the client.
+    /// Says whether another model may still answer: trouble at the provider or with the model, not with the client.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::RateLimited | Self::ServerError | Self::Timeout | Self::Failed | Self::Unavailable
+            Self::RateLimited
+                | Self::ServerError
+                | Self::Timeout
+                | Self::Unfit
+                | Self::Failed
+                | Self::Unavailable
         )
     }
 
@@ -47,6 +54,7 @@ impl Status {
             Self::ServerError => "server_error",
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
+            Self::Unfit => "unfit",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
             Self::Cut => "cut",
@@ -55,12 +63,13 @@ impl Status {
     }
 
     /// Every status.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::RateLimited,
         Self::ServerError,
         Self::Timeout,
         Self::Rejected,
+        Self::Unfit,
         Self::Cancelled,
         Self::Failed,
         Self::Cut,

@@ -13,6 +13,8 @@ use crate::units::{Millis, Names};
 pub struct IngestOptions {
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
+    /// Charge by the prices at hand even where the log tells what was charged.
+    pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
 }
@@ -24,6 +26,7 @@ pub struct Ingest {
     pub names: Names,
     classifier: Arc<Classifier>,
     reclassify: bool,
+    reprice: bool,
     own_policy: bool,
 }
 
@@ -31,12 +34,18 @@ impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
-        Self { names, classifier, reclassify: options.reclassify, own_policy: options.own_policy }
+        let &IngestOptions { reclassify, reprice, own_policy } = options;
+        Self { names, classifier, reclassify, reprice, own_policy }
     }
 
     /// Gives the classifier.
     pub fn classifier(&self) -> Arc<Classifier> {
         Arc::clone(&self.classifier)
+    }
+
+    /// Says whether calls are charged anew although the log tells what was charged.
+    pub fn reprices(&self) -> bool {
+        self.reprice
     }
 
     /// Names the classifier: its name and the start of its hash.
@@ -65,6 +74,7 @@ impl Ingest {
             status: attempt.status,
             check: attempt.check,
             assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
+            charged: attempt.charged,
         }
     }
 

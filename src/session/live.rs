@@ -16,7 +16,7 @@ use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
-use crate::pricing::{Cost, PriceBook, PriceTable, Terms, Usage};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
@@ -206,7 +206,7 @@ struct Pending {
     pinned: bool,
     measures: Measures,
     operation: Operation,
-    calls: Vec<Called>,
+    calls: Vec<(Called, Cost)>,
 }
 
 impl std::fmt::Debug for Live {
@@ -323,7 +323,9 @@ impl Live {
                 Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
             );
         };
+        // The charge is made here: there is none yet.
         let observed = Observed {
+            charged: Charged::NONE,
             usage: call.usage,
             latency: Millis::new(u64::from(call.latency_ms)),
             ttft: Millis::from_option(call.ttft_ms),
@@ -335,7 +337,7 @@ impl Live {
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
-        pending.calls.push(call);
+        pending.calls.push((call, leg.cost));
         if again {
             inner.engine.apply(Event::Retried { key: seq, leg });
             return (leg.cost, Follow::Again);
@@ -518,7 +520,7 @@ impl Inner {
 
 impl Pending {
     fn record(&self) -> Record<'_> {
-        let attempt = |call: &'_ Called| Attempt {
+        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
             model: Cow::Owned(call.model.to_string()),
             billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
             provider: Cow::Owned(call.provider.to_string()),
@@ -533,9 +535,10 @@ impl Pending {
             terms: record::some_terms(&call.terms),
             left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
             gap_ms: call.gap_ms,
+            charged: Charged::new(*cost),
             ..Attempt::default()
         };
-        let simulated = self.calls.iter().any(|call| call.simulated);
+        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
             id: Cow::Borrowed(&self.id),
             at: self.operation.at,

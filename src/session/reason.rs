@@ -27,6 +27,7 @@ pub(super) fn why_text(why: Why) -> &'static str {
         Why::Provider(Status::RateLimited) => "escalated: rate limited",
         Why::Provider(Status::Timeout) => "escalated: timeout",
         Why::Provider(Status::Unavailable) => "escalated: unavailable",
+        Why::Provider(Status::Unfit) => "escalated: unfit for the model",
         Why::Provider(_) => "escalated: provider failed",
     }
 }

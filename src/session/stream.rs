@@ -8,8 +8,10 @@ use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recorded, visit};
-use crate::pricing::{PriceBook, PriceRow, PriceTable};
+use crate::outcome::{
+    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
+};
+use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
@@ -46,6 +48,8 @@ pub struct StreamResult {
     pub simulated: u64,
     /// Operations that the classifier judged because the log carries no confidence.
     pub classified: u64,
+    /// What the log's own charges come to.
+    pub recharge: Recharge,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
 }
@@ -73,10 +77,10 @@ pub fn stream(
 ) -> Result<StreamResult, LoadError> {
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
-    let names = ingest.names.clone();
+    let (names, reprices) = (ingest.names.clone(), ingest.reprices());
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options.reading).run(&receive, &give_back)
+            Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
         });
         let parsed = parse(source, ingest, options, &send, &spare, &mut tick);
         drop(send);
@@ -91,6 +95,7 @@ pub fn stream(
             last_at,
             simulated,
             classified,
+            recharge: fold.recharge,
             profiles: fold.profiles,
         })
     })
@@ -123,7 +128,7 @@ fn parse(
         let file: Arc<str> = block.file().into();
         let mut gone = false;
         let mut stop = None;
-        let _ = block.for_each(|_, entry| {
+        let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
                     if options.from.is_some_and(|from| record.at < from)
@@ -193,12 +198,13 @@ struct Fold<'a> {
     reading: Reading,
     profiles: Profiles,
     settled: Settled,
+    recharge: Recharge,
     key: u64,
 }
 
 impl<'a> Fold<'a> {
-    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading) -> Self {
-        let prices = Arc::new(PriceTable::new(book, &names));
+    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading, reprices: bool) -> Self {
+        let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(policy, prices),
             names,
@@ -206,6 +212,7 @@ impl<'a> Fold<'a> {
             reading,
             profiles: Profiles::default(),
             settled: Settled::default(),
+            recharge: Recharge::default(),
             key: 0,
         }
     }
@@ -280,6 +287,7 @@ impl<'a> Fold<'a> {
     }
 
     fn one(&mut self, evidence: &Evidence<'_>) {
+        recharge(evidence, self.engine.prices(), &mut self.recharge);
         settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
         self.key += 1;
     }

@@ -125,7 +125,12 @@ impl Order {
         Ok(())
     }
 
-    fn arguments(&mut self, nth: usize, text: &str, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
+    fn arguments(
+        &mut self,
+        nth: usize,
+        text: &str,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<(), WireError> {
         let Some(call) = self.calls.get_mut(nth) else { return Ok(()) };
         call.arguments.push(text);
         // Blanks and `null` before any object are no arguments.

@@ -151,6 +151,7 @@ pub fn status_word(status: Status) -> &'static str {
         Status::ServerError => "server",
         Status::Timeout => "timeout",
         Status::Rejected => "rejected",
+        Status::Unfit => "unfit",
         Status::Cancelled => "cancelled",
         Status::Failed => "failed",
         Status::Cut => "cut",
@@ -163,7 +164,7 @@ pub fn status_role(status: Status, observed: bool) -> Role {
     match status {
         Status::Ok if observed => Role::Ok,
         Status::Ok => Role::Estimated,
-        Status::Cancelled | Status::Rejected => Role::Warn,
+        Status::Cancelled | Status::Rejected | Status::Unfit => Role::Warn,
         _ => Role::Error,
     }
 }
