@@ -13,7 +13,7 @@ use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::stream;
 use super::{background, estimate};
 use crate::config::providers::Speaks;
-use crate::pricing::Usage;
+use crate::pricing::{Terms, Usage};
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -123,7 +123,7 @@ pub(super) async fn attempt(
     match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
+            let terms = terms(operation, dialect, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             if let Some(fault) = &answer.fault {
@@ -180,6 +180,17 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
         },
         _ => Status::ServerError,
     }
+}
+
+/// Gives what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
+pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
+    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let is_told = counted.is_some_and(|counted| counted.is_tier_told);
+    // What was translated was not asked for in these words.
+    if !is_told && from == operation.ask.dialect() {
+        terms.serve(&operation.ask.tier().unwrap_or_default());
+    }
+    terms
 }
 
 /// Starts the account of a call to a target.

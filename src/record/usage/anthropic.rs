@@ -3,7 +3,9 @@
 
 use serde::Deserialize;
 
+use super::meters::{Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
 /// Usage as Anthropic reports it.
@@ -19,6 +21,13 @@ pub struct AnthropicUsage {
     total_tokens: Num,
     #[serde(deserialize_with = "nullable")]
     output_tokens_details: Details,
+    service_tier: Said,
+    speed: Said,
+    inference_geo: Said,
+    #[serde(deserialize_with = "nullable")]
+    server_tool_use: ServerTools,
+    #[serde(flatten)]
+    unlisted: Unlisted,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -56,6 +65,22 @@ impl AnthropicUsage {
         );
         grow(&mut self.output_tokens, then.output_tokens);
         grow(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
+        self.service_tier.absorb(then.service_tier);
+        self.speed.absorb(then.speed);
+        self.inference_geo.absorb(then.inference_geo);
+        self.server_tool_use.absorb(then.server_tool_use);
+        self.unlisted.absorb(then.unlisted);
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    fn terms(&self) -> Terms {
+        let mut terms = Terms::NONE;
+        terms.serve(self.service_tier.as_str());
+        terms.serve(self.speed.as_str());
+        place(self.inference_geo, &mut terms);
+        self.server_tool_use.tell(&mut terms);
+        self.unlisted.tell(&mut terms);
+        terms
     }
 
     fn writes(&self) -> Writes {
@@ -72,7 +97,7 @@ impl AnthropicUsage {
 
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
-        Parts {
+        let parts = Parts {
             input: self.input_tokens.0,
             read: self.cache_read_input_tokens.or_zero(),
             writes: self.writes(),
@@ -80,8 +105,8 @@ impl AnthropicUsage {
             reasoning: self.output_tokens_details.thinking_tokens.0,
             total: self.total_tokens.0,
             ..Parts::default()
-        }
-        .counted(Claim::FRESH)
+        };
+        Ok(parts.counted(Claim::FRESH)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 

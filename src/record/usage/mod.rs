@@ -6,12 +6,14 @@
 
 mod anthropic;
 mod gemini;
+mod meters;
 mod ollama;
 mod openai;
 mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
+pub(crate) use meters::{Said, billed_item};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
@@ -32,14 +34,25 @@ pub struct Counted {
     pub write_ttl: WriteTtl,
     /// The service tier that served, and what is billed besides tokens.
     pub terms: Terms,
+    /// Whether the answer says which service tier served, the ordinary one included.
+    pub is_tier_told: bool,
 }
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self = Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE };
+    pub const NOTHING: Self =
+        Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE, is_tier_told: false };
 }
 
 impl Counted {
+    /// Adds what it is billed by, and what the provider said of its tier.
+    #[must_use]
+    pub(crate) fn on(mut self, terms: Terms, tiers: &[Said]) -> Self {
+        self.terms = terms;
+        self.is_tier_told = tiers.iter().any(|said| !said.as_str().is_empty());
+        self
+    }
+
     /// Takes zeros that the answer itself contradicts as not said: no tokens for what was delivered, or none of a prompt
     /// that was answered.
     #[must_use]
@@ -154,7 +167,7 @@ impl Parts {
             output: bucket("output", self.output)?,
             reasoning: bucket("reasoning", self.reasoning)?,
         };
-        Ok(Counted { usage, write_ttl, terms: Terms::NONE })
+        Ok(Counted { usage, write_ttl, ..Counted::NOTHING })
     }
 }
 

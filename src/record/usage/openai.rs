@@ -7,7 +7,9 @@
 
 use serde::Deserialize;
 
+use super::meters::{Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
 /// Usage as OpenAI and compatible servers report it.
@@ -44,6 +46,16 @@ pub struct OpenAiUsage {
     cache_creation: Lifetimes,
     #[serde(deserialize_with = "nullable")]
     billed_units: Billed,
+    service_tier: Said,
+    speed: Said,
+    inference_geo: Said,
+    #[serde(deserialize_with = "nullable")]
+    server_tool_use: ServerTools,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+    /// What the answer itself shows besides its usage.
+    #[serde(skip)]
+    shown: Terms,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -58,6 +70,21 @@ struct PromptDetails {
     ephemeral_1h_input_tokens: Num,
     #[serde(deserialize_with = "nullable")]
     cache_creation_token_details: Lifetimes,
+    #[serde(alias = "audio")]
+    audio_tokens: Num,
+    #[serde(alias = "image")]
+    image_tokens: Num,
+    #[serde(deserialize_with = "nullable")]
+    cached_tokens_details: Sound,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+}
+
+/// Cached tokens by kind, as the realtime API has them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sound {
+    audio_tokens: Num,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -73,6 +100,12 @@ struct AnswerDetails {
     reasoning_tokens: Num,
     thinking_tokens: Num,
     reasoning: Num,
+    #[serde(alias = "audio")]
+    audio_tokens: Num,
+    #[serde(alias = "image")]
+    image_tokens: Num,
+    #[serde(flatten)]
+    unlisted: Unlisted,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -80,6 +113,8 @@ struct AnswerDetails {
 struct Billed {
     input_tokens: Num,
     output_tokens: Num,
+    #[serde(flatten)]
+    unlisted: Unlisted,
 }
 
 impl Lifetimes {
@@ -99,12 +134,19 @@ impl PromptDetails {
         grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
         grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
         self.cache_creation_token_details.absorb(then.cache_creation_token_details);
+        grow(&mut self.audio_tokens, then.audio_tokens);
+        grow(&mut self.image_tokens, then.image_tokens);
+        grow(&mut self.cached_tokens_details.audio_tokens, then.cached_tokens_details.audio_tokens);
+        self.unlisted.absorb(then.unlisted);
     }
 }
 
 impl AnswerDetails {
     fn absorb(&mut self, then: Self) {
         grow(&mut self.reasoning_tokens, then.all());
+        grow(&mut self.audio_tokens, then.audio_tokens);
+        grow(&mut self.image_tokens, then.image_tokens);
+        self.unlisted.absorb(then.unlisted);
     }
 
     fn all(self) -> Num {
@@ -154,6 +196,59 @@ impl OpenAiUsage {
         self.completion_tokens_details.absorb(then.completion_tokens_details);
         self.output_tokens_details.absorb(then.output_tokens_details);
         self.output_token_details.absorb(then.output_token_details);
+        self.billed_units.unlisted.absorb(then.billed_units.unlisted);
+        self.service_tier.absorb(then.service_tier);
+        self.speed.absorb(then.speed);
+        self.inference_geo.absorb(then.inference_geo);
+        self.server_tool_use.absorb(then.server_tool_use);
+        self.unlisted.absorb(then.unlisted);
+        if self.shown.is_none() {
+            self.shown = then.shown;
+        }
+    }
+
+    /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
+    pub(crate) fn serve(&mut self, tier: &str) {
+        self.service_tier.absorb(Said::new(tier));
+    }
+
+    /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
+    pub(crate) fn cite(&mut self) {
+        if self.shown.meters().all(|(name, _)| name != "web_search") {
+            self.shown.meter("web_search", 1);
+        }
+    }
+
+    /// Counts something that the answer itself shows and that is billed, like a search among its items.
+    pub(crate) fn show(&mut self, meter: &str, count: u64) {
+        self.shown.meter(meter, count);
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    fn terms(&self) -> Terms {
+        let mut terms = Terms::NONE;
+        terms.serve(self.service_tier.as_str());
+        terms.serve(self.speed.as_str());
+        place(self.inference_geo, &mut terms);
+        let prompt = self.prompt_details();
+        let mut answer = self.completion_tokens_details;
+        answer.absorb(self.output_tokens_details);
+        answer.absorb(self.output_token_details);
+        let cached = prompt.cached_tokens_details.audio_tokens.or_zero();
+        terms.meter("audio_input", prompt.audio_tokens.or_zero().saturating_sub(cached));
+        terms.meter("audio_cached", cached);
+        terms.meter("audio_output", answer.audio_tokens.or_zero());
+        terms.meter("image_input", prompt.image_tokens.or_zero());
+        terms.meter("image_output", answer.image_tokens.or_zero());
+        self.server_tool_use.tell(&mut terms);
+        // What usage tells of searches, its answer shows once more.
+        let told = terms;
+        let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));
+        shown.for_each(|(name, count)| terms.meter(name, count));
+        for unlisted in [self.unlisted, prompt.unlisted, answer.unlisted, self.billed_units.unlisted] {
+            unlisted.tell(&mut terms);
+        }
+        terms
     }
 
     /// Gives the details of the prompt under whichever name they stand.
@@ -198,7 +293,7 @@ impl OpenAiUsage {
         let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
         // Embeddings have no answer and name no count for it; the total says the same.
         let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
-        Parts {
+        let parts = Parts {
             input: prompt,
             read: read.or_zero(),
             writes,
@@ -206,8 +301,8 @@ impl OpenAiUsage {
             reasoning: reasoning.0,
             total: self.total_tokens.0,
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
-        }
-        .counted(Claim::WHOLE)
+        };
+        Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod gemini;
+mod returned;
 mod scan;
 mod splice;
 mod system;
@@ -221,6 +222,21 @@ impl Ask {
     /// Gives the end user whom the client names.
     pub fn user(&self) -> Option<&str> {
         self.scan.user.as_deref()
+    }
+
+    /// Gives the service tier that the client asks for by name; none where it leaves that to the provider.
+    pub fn tier(&self) -> Option<Cow<'_, str>> {
+        let named = |member: &&scan::Member| {
+            matches!(
+                self.body.get(member.key.clone()),
+                Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
+            )
+        };
+        let words =
+            self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text());
+        words
+            .into_iter()
+            .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
     }
 
     /// Gives the keys that a JSON answer must have, from the schema that came with the request.
