@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pointsman::providers::retry_after;
 use pointsman::record::{Input, InputFormat, ReadOptions, open};
 use pointsman::units::Instant;
-use pointsman::wire::{Ask, Dialect, Relay, Sending, Sent, StreamEnd, answer};
+use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
 
 /// The dialects that clients speak.
 const CLIENTS: [Dialect; 6] = [
@@ -55,8 +55,7 @@ pub(crate) fn ask(data: &[u8]) {
     let Some(ask) = read(dialect, Bytes::copy_from_slice(body)) else { return };
     let _ = (ask.measures(), ask.ask_text(), ask.user());
     for to in Dialect::ALL {
-        let Ok(Sent { body: sent, .. }) =
-            ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
+        let Ok(sent) = ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
         else {
             continue;
         };
