@@ -148,6 +148,8 @@ fn provider_answers_give_the_right_buckets() {
     let got: Vec<_> = requests.iter().map(|request| request.buckets).collect();
     assert_eq!(got, [A, D, D, with_reasoning(B_UNDATED, 300), [None; 6]]);
     assert_eq!(skips.len(), 1);
+    let (claude, skips) = file("claude_code.jsonl");
+    assert_eq!((claude.len(), claude[0].buckets, claude[0].ttl), (1, B, WriteTtl::Reported), "{skips:?}");
     // A stream kept as a list is one answer, not three.
     let (requests, skips) = file("gemini_stream.json");
     assert_eq!((requests.len(), requests[0].buckets, skips.len()), (1, C, 2));

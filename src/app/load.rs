@@ -201,7 +201,7 @@ pub fn stream_report(
             Some(first) => {
                 format!("line {}: {}; name the format with --input-format", first.line, first.reason)
             }
-            None => "the log is empty".to_owned(),
+            None => found.skipped.all_passed_over().unwrap_or_else(|| "the log is empty".to_owned()),
         };
         return Err(LoadError::Empty(shown, hint).into());
     }

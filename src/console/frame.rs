@@ -164,6 +164,10 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if skipped > 0 {
         put_right(&format!("{} lines skipped", format::count_short(skipped)), Role::Warn, buf);
     }
+    let passed_over: u64 = snapshot.log.skipped.passed_over.values().sum();
+    if passed_over > 0 {
+        put_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
+    }
     if let Some(live) = &snapshot.live {
         for (words, role) in live_words(live) {
             put_right(&words, role, buf);

@@ -19,8 +19,6 @@ pub(crate) struct Shared {
     pub(crate) columns: Columns,
     pub(crate) assume_model: Option<String>,
     pub(crate) strict: bool,
-    /// Whether further files are read beside this one, so that requests of our own format may stand in several.
-    pub(crate) has_others: bool,
 }
 
 /// A stretch of a log of about 1 MiB, cut between entries.
@@ -51,14 +49,7 @@ pub(crate) enum Body {
 impl Block {
     /// Makes a block that tells something of a file.
     pub(crate) fn remark(file: String, format: InputFormat, refusal: Refusal) -> Self {
-        let shared = Shared {
-            file,
-            format,
-            columns: Columns::default(),
-            assume_model: None,
-            strict: false,
-            has_others: true,
-        };
+        let shared = Shared { file, format, columns: Columns::default(), assume_model: None, strict: false };
         let body = Body::Remark(refusal);
         Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
     }
@@ -186,7 +177,7 @@ impl Block {
         if self.shared.format == InputFormat::Native {
             return match native::parse(text) {
                 Ok(None) => ControlFlow::Continue(()),
-                Ok(Some(Entry::Request(record))) if self.shared.has_others && !known.is_new(&record) => {
+                Ok(Some(Entry::Request(record))) if !known.is_new(&record) => {
                     f(line, Err(known::REPEATED.at_line(line)))
                 }
                 Ok(Some(entry)) => f(line, Ok(self.finish(entry))),

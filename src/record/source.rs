@@ -232,7 +232,7 @@ impl Source {
             self.opened.push(file);
         }
         let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
-        let (open, header) = Open::new(stream?, &self.options, self.input.len() > 1)?;
+        let (open, header) = Open::new(stream?, &self.options)?;
         self.format = open.shared.format;
         if let Some(header) = header {
             self.header = header;
@@ -243,11 +243,7 @@ impl Source {
 }
 
 impl Open {
-    fn new(
-        mut stream: Stream,
-        options: &ReadOptions,
-        has_others: bool,
-    ) -> Result<(Self, Option<Header>), Error> {
+    fn new(mut stream: Stream, options: &ReadOptions) -> Result<(Self, Option<Header>), Error> {
         let mut carry = Vec::new();
         let (mut ended, mut failed) = (false, None);
         let mut format = None;
@@ -299,7 +295,6 @@ impl Open {
             columns,
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
-            has_others,
         });
         Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
     }

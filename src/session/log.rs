@@ -60,6 +60,13 @@ pub struct Skipped {
 }
 
 impl Skipped {
+    /// Says what was passed over, where anything was.
+    pub fn all_passed_over(&self) -> Option<String> {
+        let reasons: Vec<_> =
+            self.passed_over.iter().map(|(why, entries)| format!("{entries}: {why}")).collect();
+        (!reasons.is_empty()).then(|| format!("what is in it was passed over ({})", reasons.join("; ")))
+    }
+
     /// Counts a line.
     pub fn add(&mut self, source: &Arc<str>, skip: Skip) {
         if skip.kind != SkipKind::Bad {
@@ -267,6 +274,9 @@ impl Log {
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
+                    if let Some(passed_over) = skipped.all_passed_over() {
+                        return passed_over;
+                    }
                     "the file is empty; give a request log (see `pointsman import --help` for the formats)"
                         .to_owned()
                 },

@@ -114,7 +114,7 @@ fn the_same_answer_told_again_counts_once_and_is_told() {
         )
     };
     let (requests, _) =
-        text(format!("{}\n{}\n{}\n", answer(1777629600), answer(1777629601), answer(1777629600)));
+        text(format!("{}\n{}\n{}\n", answer(1_777_629_600), answer(1_777_629_601), answer(1_777_629_600)));
     assert_eq!(requests.len(), 2);
 }
 
@@ -138,6 +138,8 @@ fn a_file_named_twice_is_read_once_and_logs_that_overlap_count_each_request_once
         (requests.len(), summary.repeats)
     };
     assert_eq!(sum(&["monday.jsonl"]), (20, 0));
+    std::fs::write(path("joined.jsonl"), lines(0..20) + &lines(10..30)).unwrap();
+    assert_eq!(sum(&["joined.jsonl"]), (30, 10));
     assert_eq!(sum(&["monday.jsonl", "monday.jsonl"]), (20, 1));
     assert_eq!(sum(&["monday.jsonl", "link.jsonl"]), (20, 1));
     assert_eq!(sum(&["monday.jsonl", "tuesday.jsonl", "monday.jsonl"]), (30, 11));

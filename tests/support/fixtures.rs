@@ -25,6 +25,7 @@ pub(crate) const FIXTURES: &[(&str, InputFormat)] = &[
     ("gemini.json", InputFormat::Gemini),
     ("gemini_stream.json", InputFormat::Gemini),
     ("ollama.json", InputFormat::Ollama),
+    ("claude_code.jsonl", InputFormat::ClaudeCode),
     ("langfuse.jsonl", InputFormat::Langfuse),
     ("helicone.jsonl", InputFormat::Helicone),
     ("portkey.jsonl", InputFormat::Portkey),

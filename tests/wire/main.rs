@@ -12,6 +12,7 @@ mod streams;
 mod system;
 mod table;
 mod tools;
+mod usage;
 mod wholeness;
 
 use bytes::{Bytes, BytesMut};

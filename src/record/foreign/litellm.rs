@@ -50,10 +50,31 @@ struct Row {
     cache_hit: Word,
     status: Word,
     metadata: Embedded<Metadata>,
-    request_tags: Embedded<Vec<Word>>,
+    request_tags: Tags,
     #[serde(deserialize_with = "nullable")]
     error_information: ErrorInformation,
     error_str: Word,
+}
+
+/// Tags as a list, or as a list within text as database dumps have it; anything else is "not said".
+#[derive(Debug, Default)]
+struct Tags(Vec<Word>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            List(Vec<Word>),
+            Text(String),
+            Other(serde::de::IgnoredAny),
+        }
+        Ok(Self(match Either::deserialize(deserializer)? {
+            Either::List(tags) => tags,
+            Either::Text(text) => json::read(&text).unwrap_or_default(),
+            Either::Other(_) => Vec::new(),
+        }))
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,10 +1,11 @@
 //! How much a model wrote, in whatever shape an answer holds it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::record::json::Text;
 
 /// The bytes of the texts within a value: of itself, of a list's items, of what stands under the keys of contents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +49,8 @@ impl<'de> Deserialize<'de> for Written {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
                 let mut sum = 0u64;
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    if KEYS.contains(&&*key) {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if KEYS.contains(&&*key.0) {
                         sum = sum.saturating_add(map.next_value::<Written>()?.0);
                     } else {
                         map.next_value::<IgnoredAny>()?;

@@ -8,12 +8,14 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
+use crate::units::Instant;
+
 /// How many ids a generation holds: what fits two million places of a hash table.
-const KEPT: usize = 1_835_008;
+pub(super) const KEPT: usize = 1_835_008;
 
 type Set = std::collections::HashSet<u64, BuildHasherDefault<FxHasher>>;
 
-/// Ids in two generations: when the younger is full, the older is forgotten. At most about 38 MB.
+/// Ids in two generations: when the younger is full, the older is forgotten. 38 MB at most.
 #[derive(Debug)]
 pub(super) struct Ids {
     young: Set,
@@ -56,10 +58,10 @@ pub(crate) fn id_of(parts: &[&str]) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// Makes an id of a name and a moment.
-pub(super) fn id_at(name: &str, micros: i64) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (name, micros).hash(&mut hasher);
+/// Makes an id of a name and a moment, faster: it is made for every line of our own format.
+pub(super) fn id_at(name: &str, at: Instant) -> u64 {
+    let mut hasher = FxHasher::default();
+    (name, at.0).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -10,12 +10,13 @@ mod nest;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use ids::Ids;
 pub(crate) use ids::id_of;
+use ids::{Ids, KEPT};
 pub(crate) use nest::{Nest, Told as SpanTold};
 
 use super::Record;
 use super::skip::Refusal;
+use crate::units::Instant;
 
 /// How many requests are held back, so that a later telling of one of them may still add to it.
 const WINDOW: usize = 64;
@@ -47,6 +48,9 @@ impl From<Record<'static>> for Told {
 #[derive(Debug, Default)]
 pub struct Known {
     ids: Ids,
+    /// The latest moment of our own format, and what came in ascending order without being looked up.
+    latest: Option<Instant>,
+    ascending: VecDeque<u64>,
     held: VecDeque<(u64, Told)>,
     pub(crate) nest: Nest,
 }
@@ -99,7 +103,23 @@ impl Known {
 
     /// Says whether a request of our own format is new: by its id and its moment, as ids of other programs may be short.
     pub(crate) fn is_new(&mut self, record: &Record<'_>) -> bool {
-        record.id.is_empty() || self.ids.insert(ids::id_at(&record.id, record.at.0))
+        if record.id.is_empty() {
+            return true;
+        }
+        let id = ids::id_at(&record.id, record.at);
+        // Nothing of a moment that was never reached was told before, which makes this cheap for a log in order.
+        if Some(record.at) > self.latest {
+            self.latest = Some(record.at);
+            if self.ascending.len() >= KEPT {
+                self.ascending.pop_front();
+            }
+            self.ascending.push_back(id);
+            return true;
+        }
+        for id in self.ascending.drain(..) {
+            self.ids.insert(id);
+        }
+        self.ids.insert(id)
     }
 }
 
@@ -156,6 +176,17 @@ mod tests {
         ]);
         let want = [(1, "a", 23), (2, "b", 5), (4, "", 7), (5, "", 7)];
         assert_eq!(got, (want.map(|(line, id, out)| (line, id.to_owned(), out)).to_vec(), 2));
+    }
+
+    #[test]
+    fn a_log_in_order_is_taken_as_it_comes_and_its_repeats_are_found() {
+        let mut known = Known::default();
+        let at = |id: &str, at| Record { id: id.to_owned().into(), at: Instant(at), ..Record::default() };
+        assert!((0..500).all(|n| known.is_new(&at("a", n))), "one id at many moments");
+        assert!(known.ids.insert(1), "nothing was looked up");
+        assert!((0..500).all(|n| !known.is_new(&at("a", n))));
+        assert!(known.is_new(&at("b", 3)) && known.is_new(&at("", 3)) && known.is_new(&at("", 3)));
+        assert!(known.is_new(&at("c", 900)) && !known.is_new(&at("c", 900)));
     }
 
     #[test]

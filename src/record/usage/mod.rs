@@ -185,3 +185,120 @@ pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
 pub(crate) fn grow(now: &mut Num, then: Num) {
     *now = now.most(then);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::json::read;
+    use proptest::prelude::*;
+    use std::fmt::Write as _;
+
+    /// The counts of one event: the running totals so far, or what servers put where they have nothing to say.
+    #[derive(Clone, Debug)]
+    enum Said {
+        Totals(Vec<u32>),
+        Zeros,
+        Nulls,
+        Nothing,
+        Ones,
+    }
+
+    fn said() -> impl Strategy<Value = Said> {
+        prop_oneof![
+            3 => proptest::collection::vec(1u32..1_000_000, 4).prop_map(Said::Totals),
+            1 => Just(Said::Zeros),
+            1 => Just(Said::Nulls),
+            1 => Just(Said::Nothing),
+            1 => Just(Said::Ones),
+        ]
+    }
+
+    fn event(keys: &[&str], said: &Said) -> String {
+        let mut text = String::from("{");
+        for (at, key) in keys.iter().enumerate() {
+            let value = match said {
+                Said::Totals(counts) => counts.get(at).copied().unwrap_or(0).to_string(),
+                Said::Zeros => "0".to_owned(),
+                Said::Nulls => "null".to_owned(),
+                Said::Ones => "1".to_owned(),
+                Said::Nothing => continue,
+            };
+            let comma = if text.len() > 1 { "," } else { "" };
+            match key.split_once('.') {
+                Some((outer, inner)) => {
+                    let _ = write!(text, "{comma}\"{outer}\":{{\"{inner}\":{value}}}");
+                }
+                None => {
+                    let _ = write!(text, "{comma}\"{key}\":{value}");
+                }
+            }
+        }
+        text + "}"
+    }
+
+    /// Puts events together; gives what a single event with the largest of every count says, too.
+    fn both<T: for<'de> serde::Deserialize<'de> + Default>(
+        keys: &[&str],
+        events: &[Said],
+        absorb: impl Fn(&mut T, &T),
+        counted: impl Fn(&T) -> Result<Counted, UsageError>,
+    ) -> (Usage, Usage) {
+        let mut block = T::default();
+        let mut most: Vec<u32> = vec![0; keys.len()];
+        let mut totals: Vec<Vec<u32>> = events
+            .iter()
+            .filter_map(|said| if let Said::Totals(c) = said { Some(c.clone()) } else { None })
+            .collect();
+        // Running totals grow.
+        for at in 0..keys.len() {
+            let mut column: Vec<u32> = totals.iter().filter_map(|counts| counts.get(at).copied()).collect();
+            column.sort_unstable();
+            for (counts, value) in totals.iter_mut().zip(column) {
+                if let Some(count) = counts.get_mut(at) {
+                    *count = value;
+                }
+            }
+        }
+        let mut totals = totals.into_iter();
+        for said in events {
+            let said =
+                if let Said::Totals(_) = said { Said::Totals(totals.next().unwrap()) } else { said.clone() };
+            if let Said::Totals(counts) = &said {
+                most.clone_from(counts);
+            }
+            absorb(&mut block, &read(&event(keys, &said)).unwrap());
+        }
+        let whole = read::<T>(&event(keys, &Said::Totals(most))).unwrap();
+        (counted(&block).unwrap().usage, counted(&whole).unwrap().usage)
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_comes_to_the_largest_counts_it_tells(mut events in proptest::collection::vec(said(), 1..12)) {
+            events.insert(0, Said::Totals(vec![2; 4]));
+            let chat = ["prompt_tokens", "completion_tokens", "prompt_tokens_details.cached_tokens", "completion_tokens_details.reasoning_tokens"];
+            let (got, want) = both::<OpenAiUsage>(&chat, &events, OpenAiUsage::absorb, OpenAiUsage::counted);
+            prop_assert_eq!(got, want);
+            let responses = ["input_tokens", "output_tokens", "input_tokens_details.cached_tokens", "output_tokens_details.reasoning_tokens"];
+            let (got, want) = both::<OpenAiUsage>(&responses, &events, OpenAiUsage::absorb, OpenAiUsage::counted);
+            prop_assert_eq!(got, want);
+            let messages = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
+            let (got, want) = both::<AnthropicUsage>(&messages, &events, AnthropicUsage::absorb, AnthropicUsage::counted);
+            prop_assert_eq!(got, want);
+            let gemini = ["promptTokenCount", "candidatesTokenCount", "cachedContentTokenCount", "thoughtsTokenCount"];
+            let (got, want) = both::<GeminiUsage>(&gemini, &events, GeminiUsage::absorb, GeminiUsage::counted);
+            prop_assert_eq!(got, want);
+            let (got, want) = both::<OllamaUsage>(&["prompt_eval_count", "eval_count"], &events, OllamaUsage::absorb, OllamaUsage::counted);
+            prop_assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn zeros_that_an_answer_contradicts_say_nothing() {
+        let zeros = Counted { usage: Usage::plain(0, 0).unwrap(), ..Counted::default() };
+        assert_eq!(zeros.believed(0), zeros);
+        assert!(!zeros.believed(5).usage.is_known());
+        let half = Counted { usage: Usage::plain(0, 7).unwrap(), ..Counted::default() };
+        assert_eq!((half.believed(0).usage.prompt(), half.believed(0).usage.output.get()), (None, Some(7)));
+    }
+}

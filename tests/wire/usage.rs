@@ -1,0 +1,131 @@
+//! What a call is billed for is what its provider said at most, wherever in the answer it said so.
+
+use std::fmt::Write as _;
+
+use pointsman::units::Count;
+use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{answer, used};
+use serde_json::{Value, json};
+
+use super::{asked, relayed};
+
+/// Relays events to a client of chat; gives fresh input, cached input and output as they are billed.
+fn billed(from: Dialect, to: Dialect, events: &[Value]) -> [Option<u64>; 3] {
+    let mut stream = String::new();
+    for event in events {
+        let name = event.get("type").and_then(Value::as_str).map(|name| format!("event: {name}\n"));
+        let _ = write!(stream, "{}data: {event}\n\n", name.unwrap_or_default());
+    }
+    if from == OpenAiChat {
+        stream.push_str("data: [DONE]\n\n");
+    }
+    let (_, _, relay) = relayed(from, &asked(to, true), stream.as_bytes(), &[]);
+    relay.usage().map_or([None; 3], |counted| {
+        [counted.usage.input, counted.usage.cache_read, counted.usage.output].map(Count::get)
+    })
+}
+
+fn chunk(choices: &Value, more: Value) -> Value {
+    let mut chunk = json!({"id":"c1","object":"chat.completion.chunk","created":1_777_629_600,"model":"m","choices":choices});
+    if let (Some(chunk), Value::Object(more)) = (chunk.as_object_mut(), more) {
+        chunk.extend(more);
+    }
+    chunk
+}
+
+fn chat(last: &[Value]) -> Vec<Value> {
+    let text = chunk(&json!([{"index":0,"delta":{"role":"assistant","content":"hi"}}]), json!({}));
+    [text].into_iter().chain(last.iter().cloned()).collect()
+}
+
+fn message(start: &Value, end: &Value) -> Vec<Value> {
+    vec![
+        json!({"type":"message_start","message":{"id":"m1","type":"message","role":"assistant","model":"m","content":[],"usage":start}}),
+        json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}),
+        json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}),
+        json!({"type":"content_block_stop","index":0}),
+        json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":end}),
+        json!({"type":"message_stop"}),
+    ]
+}
+
+/// A provider's last event once wiped out a prompt of 15,000 tokens: 339 times too cheap, and called known.
+#[test]
+fn zeros_at_the_end_of_a_stream_erase_nothing() {
+    let start = json!({"input_tokens":15_000,"cache_read_input_tokens":2000,"output_tokens":1});
+    for end in [
+        json!({"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":9}),
+        json!({"input_tokens":null,"output_tokens":9}),
+        json!({"output_tokens":9}),
+    ] {
+        for to in [AnthropicMessages, OpenAiChat] {
+            assert_eq!(
+                billed(AnthropicMessages, to, &message(&start, &end)),
+                [Some(15_000), Some(2000), Some(9)],
+                "{end}"
+            );
+        }
+    }
+    let late = message(
+        &json!({"input_tokens":0,"output_tokens":0}),
+        &json!({"input_tokens":15_000,"output_tokens":9}),
+    );
+    assert_eq!(billed(AnthropicMessages, OpenAiChat, &late), [Some(15_000), Some(0), Some(9)]);
+
+    let stop = json!([{"index":0,"delta":{},"finish_reason":"stop"}]);
+    let told = json!({"usage":{"prompt_tokens":15_000,"completion_tokens":200,"total_tokens":15_200,"prompt_tokens_details":{"cached_tokens":5000}}});
+    let zeros = json!({"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}});
+    let events = chat(&[chunk(&stop, told), chunk(&json!([]), zeros.clone())]);
+    assert_eq!(billed(OpenAiChat, OpenAiChat, &events), [Some(10_000), Some(5000), Some(200)]);
+    // Nothing but zeros beside words that were delivered is no bill of zero.
+    assert_eq!(billed(OpenAiChat, OpenAiChat, &chat(&[chunk(&stop, zeros)])), [None; 3]);
+
+    let gemini = |text: &str, usage: Value| json!({"candidates":[{"content":{"role":"model","parts":[{"text":text}]},"index":0,"finishReason":if text == "!" { json!("STOP") } else { Value::Null }}],"modelVersion":"m","responseId":"g1","usageMetadata":usage});
+    let events = [
+        gemini("hi", json!({"promptTokenCount":15_000,"candidatesTokenCount":9,"totalTokenCount":15_009})),
+        gemini("!", json!({"promptTokenCount":0,"totalTokenCount":0})),
+    ];
+    assert_eq!(billed(Gemini, OpenAiChat, &events), [Some(15_000), Some(0), Some(9)]);
+}
+
+#[test]
+fn usage_is_found_in_a_choice_and_under_x_groq() {
+    let usage = json!({"prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200,"cached_tokens":512});
+    let plain = json!([{"index":0,"delta":{},"finish_reason":"stop"}]);
+    let inside = json!([{"index":0,"delta":{},"finish_reason":"stop","usage":usage}]);
+    for last in [
+        chunk(&inside, json!({})),
+        chunk(&inside, json!({"usage":null})),
+        chunk(&plain, json!({"x_groq":{"id":"r","usage":usage}})),
+        chunk(&plain, json!({"usage":usage})),
+    ] {
+        assert_eq!(billed(OpenAiChat, AnthropicMessages, &chat(&[last])), [Some(488), Some(512), Some(200)]);
+    }
+    for body in [
+        json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop","usage":usage}]}),
+        json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"x_groq":{"usage":usage}}),
+    ] {
+        let read = answer(OpenAiChat, &asked(OpenAiChat, false), body.to_string().into()).unwrap();
+        assert_eq!(read.usage.unwrap().usage.cache_read.get(), Some(512));
+    }
+}
+
+#[test]
+fn what_failed_on_the_way_is_billed_for_what_it_says() {
+    let response = |status: &str| {
+        json!({"id":"resp_1","object":"response","model":"m","status":status,"error":{"code":"server_error","message":"x"},"incomplete_details":{"reason":"max_output_tokens"},"output":[],
+        "usage":{"input_tokens":1000,"output_tokens":200,"total_tokens":1200,"input_tokens_details":{"cached_tokens":512}}})
+    };
+    let want = [Some(488), Some(512), Some(200)];
+    for kind in ["failed", "incomplete"] {
+        let events = [
+            json!({"type":"response.created","response":{"id":"resp_1","model":"m"}}),
+            json!({"type":format!("response.{kind}"),"response":response(kind)}),
+        ];
+        assert_eq!(billed(OpenAiResponses, OpenAiResponses, &events), want, "{kind}");
+    }
+    let counted = used(OpenAiResponses, response("failed").to_string().as_bytes()).unwrap();
+    assert_eq!([counted.usage.input, counted.usage.cache_read, counted.usage.output].map(Count::get), want);
+    assert!(used(OpenAiChat, br#"{"error":{"message":"no"}}"#).is_none());
+    assert!(used(OpenAiChat, b"not json").is_none());
+}
