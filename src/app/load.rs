@@ -10,7 +10,7 @@ use crate::classifier::Classifier;
 use crate::config::{self, policy};
 use crate::pricing::PriceBook;
 use crate::record::{self, Input, ReadOptions};
-use crate::report::{ReplayReport, Scope};
+use crate::report::{ReplayReport, Scope, StreamLimitRow};
 use crate::routing::Policy;
 use crate::session::{Ingest, IngestOptions, LoadError, Log, StreamOptions, stream};
 use crate::units::Names;
@@ -217,6 +217,18 @@ pub fn stream_report(
         .collect();
     report.damaged = found.skipped.damaged;
     report.simulated_requests = found.simulated;
+    report.stream_limits = found
+        .slow
+        .rows()
+        .map(|(route, limit, value, tally)| StreamLimitRow {
+            route: route.to_owned(),
+            limit: limit.name(),
+            value,
+            streams: tally.streams,
+            cut: tally.cut,
+            unknown: tally.unknown,
+        })
+        .collect();
     report.classified_requests = found.classified;
     Ok(report)
 }

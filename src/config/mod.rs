@@ -7,6 +7,7 @@ pub mod keys;
 pub mod policy;
 pub mod prices;
 pub mod providers;
+mod span;
 pub mod themes;
 
 use std::env;

@@ -66,7 +66,9 @@ impl Permit {
         if let Err(wanting) = state.quota.may(tokens, last_resort, now) {
             let (what, wait) = match wanting {
                 Short::Asked(wait) => ("asked to wait", wait),
-                Short::Unsaid(wait) => ("refused a call for quota without a Retry-After and is left alone", wait),
+                Short::Unsaid(wait) => {
+                    ("refused a call for quota without a Retry-After and is left alone", wait)
+                }
                 Short::Requests(wait) => ("has no requests left of its quota", wait),
                 Short::Tokens(wait) => ("has too few tokens left of its quota", wait),
             };

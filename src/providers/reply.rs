@@ -122,7 +122,12 @@ impl Reply {
             Source::Over => return Ok(None),
             Source::Network(response) => match timeout_at(deadline, response.chunk()).await {
                 Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(error)) => Err(CallError::from_reqwest(self.to.clone(), &error, false, self.deadlines.timeouts.connect)),
+                Ok(Err(error)) => Err(CallError::from_reqwest(
+                    self.to.clone(),
+                    &error,
+                    false,
+                    self.deadlines.timeouts.connect,
+                )),
                 Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
             },
             Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
+use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recorded, visit};
@@ -46,6 +47,8 @@ pub struct StreamResult {
     pub simulated: u64,
     /// Operations that the classifier judged because the log carries no confidence.
     pub classified: u64,
+    /// What the policy's limits on streams would have done.
+    pub slow: SlowStreams,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
 }
@@ -92,6 +95,7 @@ pub fn stream(
             simulated,
             classified,
             profiles: fold.profiles,
+            slow: fold.slow,
         })
     })
 }
@@ -193,6 +197,7 @@ struct Fold<'a> {
     reading: Reading,
     profiles: Profiles,
     settled: Settled,
+    slow: SlowStreams,
     key: u64,
 }
 
@@ -206,6 +211,7 @@ impl<'a> Fold<'a> {
             reading,
             profiles: Profiles::default(),
             settled: Settled::default(),
+            slow: SlowStreams::default(),
             key: 0,
         }
     }
@@ -280,6 +286,7 @@ impl<'a> Fold<'a> {
     }
 
     fn one(&mut self, evidence: &Evidence<'_>) {
+        self.slow.add(self.engine.policy(), evidence);
         settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
         self.key += 1;
     }

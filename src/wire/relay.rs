@@ -232,7 +232,8 @@ impl Relay {
             return Err(fault);
         }
         let Some(choice) = reply.choices.first() else { return Ok(()) };
-        let (story, translation) = (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
+        let (story, translation) =
+            (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta, false);
             translation.write(delta, out);
@@ -261,7 +262,8 @@ impl Relay {
     /// Of a stream that was cut [`Self::failure`] may say why.
     pub fn finish(&mut self, out: &mut BytesMut) -> StreamEnd {
         if self.story.failure.is_none() {
-            let ended = self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
+            let ended =
+                self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
             self.story.failure = ended.err();
         }
         if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }
@@ -347,6 +349,11 @@ impl Relay {
     /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
     pub fn delivered_bytes(&self) -> u64 {
         self.story.delivered_bytes
+    }
+
+    /// Gives the bytes that the model has written so far: what was delivered, and its thoughts.
+    pub fn written_bytes(&self) -> u64 {
+        self.story.delivered_bytes.saturating_add(self.story.thought_bytes)
     }
 
     /// Says whether a whole answer is fit for use: not empty, calls with arguments that can be read, and JSON where that was

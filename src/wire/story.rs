@@ -20,6 +20,7 @@ pub(super) struct Story {
     pub(super) has_answer: bool,
     pub(super) delivered: String,
     pub(super) delivered_bytes: u64,
+    pub(super) thought_bytes: u64,
     /// The text, where it has to be JSON, as far as it is kept.
     json: Option<String>,
     text_bytes: u64,
@@ -81,7 +82,10 @@ impl Story {
                 }
                 self.deliver(text);
             }
-            Delta::Thought(_) => self.has_content = true,
+            Delta::Thought(text) => {
+                self.has_content = true;
+                self.thought_bytes = self.thought_bytes.saturating_add(text.len() as u64);
+            }
             Delta::CallEnd { .. } => {}
             Delta::Finish { finish, .. } => {
                 self.finish = Some(finish.beside(self.has_calls));

@@ -21,6 +21,7 @@ mod rehearsal;
 mod replayed;
 mod soak;
 mod stage;
+mod streams;
 mod surface;
 #[path = "../support/upstream.rs"]
 mod upstream;
