@@ -18,6 +18,9 @@ use pointsman::units::{Count, Instant, Pico, PicoPerMillion};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
+#[path = "prices/tiers.rs"]
+mod tiers;
+
 fn shared(file: &str) -> Option<PathBuf> {
     let root = std::env::var_os("POINTSMAN_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
@@ -186,6 +189,7 @@ fn every_listed_price_is_the_catalogues() {
             Some("google") => format!("gemini/{name}"),
             Some("deepseek") if !import.book.models.contains_key(name) => format!("deepseek/{name}"),
             Some("mistral") if name != "mistral-small-2503" => format!("mistral/{name}"),
+            Some("voyage") => format!("voyage/{name}"),
             _ => (*elsewhere.get(name.as_str()).unwrap_or(&name.as_str())).to_owned(),
         };
         let source =
@@ -200,7 +204,13 @@ fn every_listed_price_is_the_catalogues() {
             }
         }
         assert_eq!(prices.rows[0].standard, expected, "{name}");
-        assert_eq!(prices.rows[0].batch, source.rows[0].batch, "{name}");
+        let (row, theirs) = (&prices.rows[0], &source.rows[0]);
+        assert_eq!(row.batch, theirs.batch, "{name}");
+        assert_eq!(
+            (&row.tiers, &row.meters, &row.factors),
+            (&theirs.tiers, &theirs.meters, &theirs.factors),
+            "{name}"
+        );
         assert_eq!((prices.max_input, prices.max_output), (source.max_input, source.max_output), "{name}");
         assert!(prices.rows[0].source.is_some(), "{name} names no source");
     }

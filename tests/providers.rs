@@ -468,7 +468,7 @@ async fn without_a_key_answers_are_made_up_and_say_so() {
         assert!(String::from_utf8_lossy(&body).contains("SIMULATED"));
     }
     assert!(providers.health(Instant::now()).iter().all(|health| health.simulated));
-    assert!(providers.listed().iter().any(|listed| listed.model == "simulated" && listed.simulated));
+    assert!(providers.offered(std::iter::empty()).await.iter().any(|entry| entry.id == "simulated"));
     let strict = build(&spec("[simulated]\nwithout_key = false\n"));
     let target = strict.target("gpt-4.1").unwrap();
     assert!(!target.simulated());
@@ -495,7 +495,7 @@ async fn a_key_appears_nowhere_but_in_its_header() {
     providers.report(permit, &outcome, Instant::now());
     write!(shown, "{:?}", providers.health(Instant::now())).unwrap();
     let error = once(&providers, &target, call(false)).await.unwrap_err();
-    let (health, listed) = (providers.health(Instant::now()), providers.listed());
+    let (health, listed) = (providers.health(Instant::now()), providers.offered(std::iter::empty()).await);
     let found = FoundKey { key: SecretString::from(SECRET), warning: None };
     let warnings = providers.warnings();
     write!(shown, "{error:?} {error} {health:?} {listed:?} {warnings:?} {found:?}").unwrap();

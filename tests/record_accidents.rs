@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use pointsman::classifier::TaskClass;
-use pointsman::pricing::{PriceRow, Rates, Terms, Tier, Usage};
+use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
     Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
     Record, Status, TRACE_EPOCH, WriteTtl, Writer, open,
 };
-use pointsman::units::{Count, Instant, PerMille, PicoPerMillion};
+use pointsman::units::{Count, Instant, PerMille, Pico, PicoPerMillion};
 use proptest::prelude::*;
 #[path = "support/fixtures.rs"]
 mod fixtures;
@@ -62,10 +62,11 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         |(model, billed, provider, error, usage, rest, few)| {
             let (terms, left_out, gap_ms) = few;
             let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
+            let estimated = assumed_model ^ assumed;
             Attempt {
                 model,
                 assumed_model,
-                estimated: assumed_model ^ assumed,
+                estimated,
                 billed,
                 provider,
                 usage,
@@ -78,6 +79,12 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 terms,
                 left_out,
                 gap_ms,
+                charged: match gap_ms {
+                    None => Charged::NONE,
+                    Some(ms) if estimated => Charged::new(Cost::Estimated(Pico(i128::from(ms)))),
+                    Some(ms) if assumed_model => Charged::new(Cost::Known(Pico(i128::from(ms) << 20))),
+                    Some(ms) => Charged::new(Cost::Unknown(Unpriced::ALL[ms as usize % Unpriced::ALL.len()])),
+                },
             }
         },
     )

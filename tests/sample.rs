@@ -67,6 +67,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
             terms: attempt.terms.clone(),
             left_out: Vec::new(),
             gap_ms: attempt.gap_ms,
+            charged: attempt.charged,
         })
         .collect();
     let labels = record.labels.iter().map(|label| pointsman::record::Label {

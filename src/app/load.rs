@@ -8,11 +8,13 @@ use anyhow::Context as _;
 use super::{Cancel, Progress};
 use crate::classifier::Classifier;
 use crate::config::{self, policy};
-use crate::pricing::PriceBook;
+use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
-use crate::report::{ReplayReport, Scope, StreamLimitRow};
+use crate::report::{RecordedCharges, ReplayReport, Scope, StreamLimitRow, UnknownMeter};
 use crate::routing::Policy;
-use crate::session::{Ingest, IngestOptions, LoadError, Log, StreamOptions, stream};
+use crate::session::{
+    Ingest, IngestOptions, LoadError, Log, StreamOptions, meter_text, recharge_text, stream,
+};
 use crate::units::Names;
 
 /// What a run rests on, as asked for.
@@ -28,6 +30,8 @@ pub struct SetupOptions {
     pub classifier: Option<PathBuf>,
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
+    /// Charge by the price book even where the log tells what was charged.
+    pub reprice: bool,
     /// How to read logs.
     pub read: ReadOptions,
 }
@@ -58,7 +62,7 @@ impl Setup {
             Some(path) => policy::load(path, &mut names)?,
             None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
         };
-        let book = config::prices::resolve(
+        let book = config::prices::layered(
             options.prices.as_deref().unwrap_or("list"),
             config::user_dir().as_deref(),
         )?;
@@ -81,7 +85,11 @@ impl Setup {
         let ingest = Ingest::new(
             names,
             classifier,
-            &IngestOptions { reclassify: options.reclassify, own_policy: options.policy.is_some() },
+            &IngestOptions {
+                reclassify: options.reclassify,
+                reprice: options.reprice,
+                own_policy: options.policy.is_some(),
+            },
         );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
     }
@@ -171,7 +179,7 @@ pub fn stream_report(
     let watch = source.progress();
     let mut progress = Progress::new("replaying", watch.total);
     let cancel = Cancel::on_interrupt();
-    let classifier = setup.ingest.classifier_tag();
+    let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
     let found = stream(source, setup.ingest, &setup.policy, &setup.book, options, |requests| {
         progress.update(watch.read(), requests);
@@ -208,6 +216,7 @@ pub fn stream_report(
         found.first_at.zip(found.last_at),
     );
     report.skipped_lines = found.skipped.count;
+    report.passed_over = found.skipped.passed_over;
     report.skipped = found
         .skipped
         .first
@@ -216,6 +225,21 @@ pub fn stream_report(
         .map(|line| format!("{}:{}: {}", line.source, line.line, line.reason))
         .collect();
     report.damaged = found.skipped.damaged;
+    let Recharge { requests, differing, charged, priced } = found.recharge;
+    report.recorded_charges = (requests > 0).then(|| RecordedCharges {
+        requests,
+        differing_requests: differing,
+        charged_usd: charged.total().usd(),
+        charged_unknown_requests: charged.unknown,
+        book_usd: priced.total().usd(),
+        book_unknown_requests: priced.unknown,
+        repriced,
+        remark: recharge_text(&found.recharge, &report.scope.prices, repriced),
+    });
+    for (meter, calls) in found.unknown_meters {
+        tracing::warn!("{}", meter_text(&meter, calls));
+        report.unknown_meters.push(UnknownMeter { meter, calls });
+    }
     report.simulated_requests = found.simulated;
     report.stream_limits = found
         .slow

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use super::{Internal, Setup};
 use crate::access::{self, Access};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
-use crate::config::{self, policy, providers};
+use crate::config::providers::ProvidersSpec;
+use crate::config::{self, parameters, policy, providers};
 use crate::gateway::{Gateway, Parts, Server, now};
 use crate::ledger::{self, Durability, Ledger, LedgerError, LedgerOptions, Run};
 use crate::pricing::PriceBook;
@@ -134,7 +135,10 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let mut gateway_settings = read_settings()?;
     let mut remarks = Vec::new();
     let spec = match &options.providers {
-        Some(path) => providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?,
+        Some(path) => ProvidersSpec {
+            parameters: parameters::load(config::user_dir().as_deref())?,
+            ..providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?
+        },
         None => providers::load(config::user_dir().as_deref())?,
     };
     let keys = config::data_dir()

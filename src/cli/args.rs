@@ -15,7 +15,7 @@ pub struct EngineArgs {
     /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Price book: a name (`pointsman prices list`), a .toml book or a LiteLLM .json catalogue.
+    /// Price book: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` takes it alone.
     #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
     pub prices: String,
     /// Measure savings against this model instead of the policy's baseline.
@@ -33,6 +33,9 @@ pub struct EngineArgs {
     /// Ask the classifier even where the log carries a confidence.
     #[arg(long)]
     pub reclassify: bool,
+    /// Charge by the price book even where the log tells what was charged.
+    #[arg(long)]
+    pub reprice: bool,
     /// Classifier file (TOML) instead of the built-in one.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl EngineArgs {
             baseline: self.baseline.clone(),
             classifier: self.classifier.clone(),
             reclassify: self.reclassify,
+            reprice: self.reprice,
             read: self.read(),
         }
     }

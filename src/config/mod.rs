@@ -4,6 +4,7 @@
 pub mod console;
 pub mod gateway;
 pub mod keys;
+pub mod parameters;
 pub mod policy;
 pub mod prices;
 pub mod providers;

@@ -6,12 +6,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
+
+use crate::wire::Listed;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) enum Reply {
 pub(super) struct Pieces {
     pieces: mpsc::Receiver<Bytes>,
     is_whole: Arc<AtomicBool>,
+    /// Makes one JSON list of the events, for clients that read no events.
+    listed: Option<Listed>,
 }
 
 /// The gateway's end of a line to a client.
@@ -46,7 +50,7 @@ pub(super) fn line(waiting: usize) -> (Line, Reply) {
     let (send, pieces) = mpsc::channel(waiting);
     let is_whole = Arc::new(AtomicBool::new(false));
     let line = Line { pieces: send, is_whole: Arc::clone(&is_whole) };
-    (line, Reply::Pieces(Pieces { pieces, is_whole }))
+    (line, Reply::Pieces(Pieces { pieces, is_whole, listed: None }))
 }
 
 impl Line {
@@ -87,6 +91,45 @@ impl Reply {
     pub(super) fn of(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()))
     }
+
+    /// Makes one JSON list of a stream of events; says whether it is one.
+    pub(super) fn list(&mut self) -> bool {
+        if let Self::Pieces(line) = self {
+            line.listed = Some(Listed::default());
+        }
+        matches!(self, Self::Pieces(_))
+    }
+}
+
+impl Pieces {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
+        loop {
+            let piece = ready!(self.pieces.poll_recv(context));
+            let Some(listed) = &mut self.listed else {
+                return Poll::Ready(match piece {
+                    Some(piece) => Some(Ok(Frame::data(piece))),
+                    None if self.is_whole.load(Ordering::Acquire) => None,
+                    None => Some(Err(BrokeOff)),
+                });
+            };
+            let mut out = BytesMut::new();
+            match piece {
+                Some(piece) => {
+                    if listed.push(&piece, &mut out).is_err() {
+                        return Poll::Ready(Some(Err(BrokeOff)));
+                    }
+                }
+                None if !self.is_whole.load(Ordering::Acquire) => return Poll::Ready(Some(Err(BrokeOff))),
+                None => {
+                    listed.end(&mut out);
+                    self.listed = None;
+                }
+            }
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+            }
+        }
+    }
 }
 
 impl Body for Reply {
@@ -101,11 +144,7 @@ impl Body for Reply {
             Self::Whole(bytes) => Poll::Ready(
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
-            Self::Pieces(line) => line.pieces.poll_recv(context).map(|piece| match piece {
-                Some(piece) => Some(Ok(Frame::data(piece))),
-                None if line.is_whole.load(Ordering::Acquire) => None,
-                None => Some(Err(BrokeOff)),
-            }),
+            Self::Pieces(line) => line.poll(context),
         }
     }
 

@@ -13,7 +13,7 @@ use super::operation::{Attempted, Operation, Outcome, millis, not_made};
 use super::{background, estimate};
 use super::{pace, stream};
 use crate::config::providers::Speaks;
-use crate::pricing::Usage;
+use crate::pricing::{Terms, Usage};
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -47,10 +47,17 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
-    let sending =
-        Sending { max_output: None, default_max_output: gateway.settings.max_output_default, accent };
+    let sending = Sending {
+        known: target.known(),
+        max_output: None,
+        default_max_output: gateway.settings.max_output_default,
+        accent,
+    };
     let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
-        Ok(body) => body,
+        Ok(sent) => {
+            operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            sent.body
+        }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
     let measures = operation.ask.measures();
@@ -127,10 +134,10 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     let bytes = background::settled(operation, dispatch, &target, bytes).await;
-    match wire::answer(dialect, &operation.ask, bytes) {
+    match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
+            let terms = terms(operation, dialect, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             if let Some(fault) = &answer.fault {
@@ -158,7 +165,11 @@ pub(super) async fn attempt(
             if api.status < 400 {
                 api.status = 502;
             }
-            lost(operation, dispatch, &target, permit, status, api, None)
+            // An answer that failed on the way is billed for what it says it took.
+            let prompt = measures.estimated_prompt_tokens;
+            let told =
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+            lost(operation, dispatch, &target, permit, status, api, told)
         }
     }
 }
@@ -183,6 +194,17 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
         },
         _ => Status::ServerError,
     }
+}
+
+/// Gives what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
+pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
+    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let is_told = counted.is_some_and(|counted| counted.is_tier_told);
+    // What was translated was not asked for in these words.
+    if !is_told && from == operation.ask.dialect() {
+        terms.serve(&operation.ask.tier().unwrap_or_default());
+    }
+    terms
 }
 
 /// Starts the account of a call to a target.

@@ -13,7 +13,7 @@ use super::requests::{json, let_in, pinned};
 use crate::access::Caller;
 use crate::classifier::Measures;
 use crate::session::Arriving;
-use crate::wire::{ApiError, Ask, Sending};
+use crate::wire::{ApiError, Ask, Dialect, Sending};
 
 /// A number of tokens, and who counted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Counted {
     pub(super) by_provider: bool,
 }
 
-/// Answers a client of Anthropic's.
+/// Answers a client of Anthropic's or Google's.
 pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     ask: &Ask,
@@ -31,7 +31,8 @@ pub(super) async fn answer(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     let counted = tokens(gateway, ask, headers, caller).await?;
-    let mut response = json(StatusCode::OK, format!("{{\"input_tokens\":{}}}", counted.tokens));
+    let name = if ask.dialect() == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
+    let mut response = json(StatusCode::OK, format!("{{\"{name}\":{}}}", counted.tokens));
     sign(response.headers_mut(), counted);
     Ok(response)
 }
@@ -66,7 +67,7 @@ async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, cal
     let target = gateway.providers.target(&model).filter(|target| !target.simulated())?;
     let dialect = target.dialect_for(ask.dialect())?;
     let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
-    let body = ask.body_for(dialect, target.upstream(), &sending).ok()?;
+    let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
     gateway.providers.count(&target, dialect, &body, headers).await
 }
 

@@ -32,6 +32,8 @@ pub(super) const POLICY: HeaderName = HeaderName::from_static("pointsman-policy"
 pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("pointsman-attempts");
 /// That the ledger cannot be written.
 pub(super) const LEDGER: HeaderName = HeaderName::from_static("pointsman-ledger");
+/// What was left out of the request, as the model does not take it.
+pub(super) const LEFT_OUT: HeaderName = HeaderName::from_static("pointsman-left-out");
 /// That the answer is made up.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
 
@@ -41,7 +43,7 @@ pub(super) const COUNT: HeaderName = HeaderName::from_static("pointsman-count");
 /// The headers of an answer that a web page may read.
 pub(super) const EXPOSED: &str = "pointsman-operation, pointsman-model, pointsman-rung, pointsman-route, \
      pointsman-reason, pointsman-cost-usd, pointsman-cost-kind, pointsman-policy, pointsman-attempts, pointsman-ledger, \
-     pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
+     pointsman-left-out, pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
 
 /// Who pays for a request and what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,12 +33,8 @@ pub(super) async fn answer(
         let (page, more) = page(&listed, form, query)?;
         return Ok(json(StatusCode::OK, models_body(form, page, more)));
     }
-    let unlisted = || {
-        let owner = gateway.providers.target(&wanted).map(|target| target.provider().to_string());
-        let owner = owner.unwrap_or_else(|| OURS.to_owned());
-        ModelEntry { id: wanted.clone(), owner, created: since(gateway), title: None }
-    };
-    let entry = listed.iter().find(|entry| entry.id == wanted).cloned().unwrap_or_else(unlisted);
+    let entry = listed.into_iter().find(|entry| entry.id == wanted).or_else(|| of_model(gateway, &wanted));
+    let entry = entry.unwrap_or_else(|| of_route(gateway, wanted));
     Ok(json(StatusCode::OK, model_body(form, &entry)))
 }
 
@@ -50,6 +46,14 @@ fn since(gateway: &Gateway) -> u64 {
     u64::try_from(gateway.started.0 / 1_000_000).unwrap_or(0)
 }
 
+fn of_route(gateway: &Gateway, id: String) -> ModelEntry {
+    ModelEntry { id, owner: OURS.to_owned(), created: since(gateway), title: None }
+}
+
+fn of_model(gateway: &Gateway, model: &str) -> Option<ModelEntry> {
+    Some(ModelEntry { created: since(gateway), ..gateway.providers.entry(model)? })
+}
+
 /// Lists `auto` and the routes, the models of the policy, then what providers offer besides, each once.
 async fn list(gateway: &Gateway) -> Vec<ModelEntry> {
     let (models, names) = gateway.live.offered();
@@ -57,14 +61,12 @@ async fn list(gateway: &Gateway) -> Vec<ModelEntry> {
     let known = book.models.keys().chain(book.aliases.keys()).map(String::as_str);
     let mut offered = gateway.providers.offered(known).await;
     offered.iter_mut().filter(|entry| entry.created == 0).for_each(|entry| entry.created = since(gateway));
-    let of = |id: String, owner: String| ModelEntry { id, owner, created: since(gateway), title: None };
-    let mut listed: Vec<ModelEntry> = names.into_iter().map(|name| of(name, OURS.to_owned())).collect();
+    let mut listed: Vec<ModelEntry> = names.into_iter().map(|name| of_route(gateway, name)).collect();
     for model in models {
         let known = offered.iter().find(|entry| entry.id == model).cloned();
-        listed.push(known.unwrap_or_else(|| {
-            let owner = gateway.providers.target(&model).map(|target| target.provider().to_string());
-            of(model, owner.unwrap_or_default())
-        }));
+        // One that nobody serves is listed all the same: its route climbs past it.
+        let known = known.or_else(|| of_model(gateway, &model));
+        listed.push(known.unwrap_or_else(|| ModelEntry { owner: String::new(), ..of_route(gateway, model) }));
     }
     listed.extend(offered);
     let mut seen = FxHashSet::default();

@@ -49,6 +49,8 @@ pub(super) struct Operation {
     simulated: bool,
     /// Why it left its first rung.
     climbed: Option<&'static str>,
+    /// What was left out of the request for the present model.
+    pub(super) left_out: Vec<Arc<str>>,
     /// The attempt under way, for the account of it should this task fail.
     underway: Option<(Dispatch, Arc<str>)>,
     /// Tokens of the stream under way that came so far.
@@ -210,6 +212,7 @@ pub(super) fn open(
         n: 0,
         simulated: false,
         climbed: None,
+        left_out: Vec::new(),
         underway: None,
         delivered: 0,
         began: Clock::now(),
@@ -245,6 +248,7 @@ impl Operation {
         loop {
             let started = Clock::now();
             audience.call_begins();
+            self.left_out.clear();
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
             let mut attempted = if self.n > 0 && audience.is_gone() {
                 self.left_before(&dispatch)
@@ -253,6 +257,7 @@ impl Operation {
             };
             self.simulated |= attempted.called.simulated;
             attempted.called.latency_ms = millis(started.elapsed());
+            attempted.called.left_out.clone_from(&self.left_out);
             let left = self.calls < self.gateway.settings.attempts;
             let again = attempted.retry.is_some() && left && !audience.is_gone();
             if !again && !dispatch.last && audience.is_gone() {
@@ -354,6 +359,9 @@ impl Operation {
         into.insert(headers::REASON, headers::value(self.climbed.unwrap_or(&self.placed.reason)));
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
         into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
+        if !self.left_out.is_empty() {
+            into.insert(headers::LEFT_OUT, headers::value(&self.left_out.join(", ")));
+        }
         if self.simulated {
             into.insert(headers::SIMULATED, HeaderValue::from_static("true"));
         }

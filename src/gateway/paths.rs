@@ -24,8 +24,9 @@ pub(super) enum Endpoint {
 }
 
 /// The calls of the API with what each is for, without what clients put before them.
-const CALLS: [(&str, Endpoint); 7] = [
+const CALLS: [(&str, Endpoint); 8] = [
     ("chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
+    ("completions", Endpoint::Generate(Dialect::OpenAiCompletions)),
     ("responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("embeddings", Endpoint::Generate(Dialect::OpenAiEmbeddings)),
     ("messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -35,8 +36,9 @@ const CALLS: [(&str, Endpoint); 7] = [
 ];
 
 /// What is said of a path that is not served.
-pub(super) const SERVED: &str = "POST /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, \
+pub(super) const SERVED: &str = "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, \
      /v1/messages/count_tokens, /v1/feedback; GET /v1/models, /v1/models/NAME, /v1/responses/ID; \
+     Gemini's /v1beta/models/MODEL:generateContent, :streamGenerateContent, :countTokens; \
      Azure's /openai/v1/... and /openai/deployments/NAME/...; /healthz, /readyz, /metrics";
 
 /// A path, understood.
@@ -47,6 +49,8 @@ pub(super) struct Place<'p> {
     pub(super) name: &'p str,
     /// Whether the path is one of Gemini's.
     pub(super) gemini: bool,
+    /// Whether it is one on which answers come as a stream.
+    pub(super) streams: bool,
 }
 
 /// Finds what a path is for.
@@ -61,13 +65,22 @@ pub(super) fn place(path: &str) -> Place<'_> {
         _ => None,
     };
     if let Some(endpoint) = own {
-        return Place { endpoint, name: "", gemini: false };
+        return Place { endpoint, name: "", gemini: false, streams: false };
     }
     let Before { call, deployment, gemini } = before(path);
-    let of = |endpoint, name| Place { endpoint, name, gemini };
+    let of = |endpoint, name| Place { endpoint, name, gemini, streams: false };
     if let Some((_, endpoint)) = CALLS.iter().find(|(known, _)| *known == call) {
         let fits = deployment.is_empty() || matches!(endpoint, Endpoint::Generate(_));
         return of(if fits { *endpoint } else { Endpoint::Unknown }, deployment);
+    }
+    if let Some((name, endpoint, streams)) = call.strip_prefix("models/").and_then(of_gemini) {
+        let fits = deployment.is_empty();
+        return Place {
+            endpoint: if fits { endpoint } else { Endpoint::Unknown },
+            name,
+            gemini: true,
+            streams,
+        };
     }
     match call.split_once('/') {
         Some(("models", name)) if deployment.is_empty() && !name.is_empty() => of(Endpoint::Models, name),
@@ -76,10 +89,24 @@ pub(super) fn place(path: &str) -> Place<'_> {
     }
 }
 
+/// Reads `MODEL:generateContent` and its like: the model, what is asked of it, and whether as a stream.
+fn of_gemini(path: &str) -> Option<(&str, Endpoint, bool)> {
+    let (model, method) = path.rsplit_once(':').or_else(|| path.rsplit_once("%3A"))?;
+    let (endpoint, streams) = match method {
+        "generateContent" => (Endpoint::Generate(Dialect::Gemini), false),
+        "streamGenerateContent" => (Endpoint::Generate(Dialect::Gemini), true),
+        "countTokens" => (Endpoint::CountTokens, false),
+        _ => return None,
+    };
+    (!model.is_empty()).then_some((model, endpoint, streams))
+}
+
 /// Says whether this is the id of a response, or one of the two things that may be asked of it.
 fn is_stored(name: &str) -> bool {
     let (id, what) = name.split_once('/').unwrap_or((name, ""));
-    !id.is_empty() && matches!(what, "" | "cancel" | "input_items")
+    // Calls of their own, which are not served.
+    let is_other = matches!(id, "compact" | "input_tokens");
+    !id.is_empty() && !is_other && matches!(what, "" | "cancel" | "input_items")
 }
 
 /// A path with what stands before its call taken off.
@@ -102,7 +129,7 @@ fn before(path: &str) -> Before<'_> {
     if let Some(call) = path.strip_prefix("v1beta/openai/") {
         return of(call, false);
     }
-    if let Some(call) = path.strip_prefix("v1beta/") {
+    if let Some(call) = path.strip_prefix("v1beta/").or_else(|| path.strip_prefix("v1alpha/")) {
         return of(call, true);
     }
     let path = path.strip_prefix("openai/").unwrap_or(path);
@@ -128,6 +155,7 @@ impl Place<'_> {
     pub(super) fn form(&self, headers: &HeaderMap) -> Dialect {
         match self.endpoint {
             Endpoint::Generate(dialect) => dialect,
+            Endpoint::CountTokens if self.gemini => Dialect::Gemini,
             Endpoint::CountTokens => Dialect::AnthropicMessages,
             Endpoint::Stored => Dialect::OpenAiResponses,
             _ if self.gemini => Dialect::Gemini,
@@ -204,6 +232,7 @@ mod tests {
     fn clients_with_every_kind_of_base_url_arrive() {
         let chat = Endpoint::Generate(Dialect::OpenAiChat);
         let messages = Endpoint::Generate(Dialect::AnthropicMessages);
+        let gemini = Endpoint::Generate(Dialect::Gemini);
         for (path, endpoint, name) in [
             ("/v1/chat/completions", chat, ""),
             ("/chat/completions/", chat, ""),
@@ -212,6 +241,12 @@ mod tests {
             ("/v1beta/openai/chat/completions", chat, ""),
             ("/openai/deployments/my%2Dgpt/chat/completions", chat, "my%2Dgpt"),
             ("/messages", messages, ""),
+            ("/v1/completions", Endpoint::Generate(Dialect::OpenAiCompletions), ""),
+            ("/v1beta/models/gemini-x:generateContent", gemini, "gemini-x"),
+            ("/v1/models/auto/code:streamGenerateContent", gemini, "auto/code"),
+            ("/v1alpha/models/a%2Fb%3AgenerateContent", gemini, "a%2Fb"),
+            ("/v1beta/models/auto:countTokens", Endpoint::CountTokens, "auto"),
+            ("/v1/models/llama3:8b", Endpoint::Models, "llama3:8b"),
             ("/v1/v1/messages", messages, ""),
             ("/messages/count_tokens", Endpoint::CountTokens, ""),
             ("/models", Endpoint::Models, ""),
@@ -240,6 +275,7 @@ mod tests {
             "/v1/modelsx",
             "/v1/v1/v1/models",
             "/v1/responses/a/b",
+            "/v1/responses/compact",
             "/v1/responses//cancel",
             "/openai/deployments/x/models",
             "/openai/deployments/x",

@@ -149,12 +149,20 @@ async fn serve(
     match place.endpoint {
         Endpoint::Generate(dialect) => {
             let named = (!place.name.is_empty()).then(|| paths::decoded(place.name));
-            generate(gateway, dialect, named, headers, body, &caller).await
+            let named = Named { model: named, streams: place.streams };
+            let mut response = generate(gateway, dialect, named, headers, body, &caller).await?;
+            // Gemini's clients get events only where they ask for them.
+            let events = !place.streams || paths::parameter(uri.query(), "alt").as_deref() == Some("sse");
+            if !events && response.body_mut().list() {
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            Ok(response)
         }
         Endpoint::CountTokens => {
             let body = collect(gateway, &headers, body).await?;
-            let ask = Ask::read(Dialect::AnthropicMessages, body).map_err(|error| error.to_api())?;
-            count::answer(gateway, &ask, &headers, &caller).await
+            let form = place.form(&headers);
+            let ask = Ask::read_to_count(form, body, &paths::decoded(place.name));
+            count::answer(gateway, &ask.map_err(|error| error.to_api())?, &headers, &caller).await
         }
         Endpoint::Models => models::answer(gateway, &place, place.form(&headers), uri.query()).await,
         Endpoint::Stored => stored::answer(gateway, place.name, &method, uri.query(), &caller).await,
@@ -233,17 +241,27 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
     Ok(place)
 }
 
+/// What a path says of a request that others say in the body.
+struct Named {
+    model: Option<String>,
+    streams: bool,
+}
+
 async fn generate(
     gateway: &Arc<Gateway>,
     dialect: Dialect,
-    named: Option<String>,
+    named: Named,
     headers: HeaderMap,
     body: Incoming,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     let place = let_in(gateway)?;
     let body = collect(gateway, &headers, body).await?;
-    let ask = Ask::read_for(dialect, body, named.as_deref()).map_err(|error: WireError| error.to_api())?;
+    let ask = Ask::read_for(dialect, body, named.model.as_deref());
+    let mut ask = ask.map_err(|error: WireError| error.to_api())?;
+    if named.streams {
+        ask = ask.streamed();
+    }
     let pinned = pinned(gateway, ask.model())?;
     if dialect == Dialect::OpenAiEmbeddings && ask.model() == AUTO {
         let message = "embeddings of different models do not compare: name a model, or a route made for them (auto/ROUTE)";

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
-use super::call::{billed, called, left, lost, report, unfit, watched};
+use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
@@ -280,7 +280,7 @@ impl Stream<'_> {
         Called {
             usage,
             write_ttl,
-            terms: self.relay.usage().map(|counted| counted.terms).unwrap_or_default(),
+            terms: terms(operation, self.leg.dialect, self.relay.usage()),
             estimated,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.pace.ttft(),

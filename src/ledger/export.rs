@@ -13,7 +13,7 @@ use super::file::{LedgerFile, Range, STRIDE, WITHIN};
 use super::row::{count_at, read_check, read_cost, read_terms, usage_at};
 use super::{LedgerError, price};
 use crate::config;
-use crate::pricing::{Cost, PriceRow, Terms};
+use crate::pricing::{Charged, Cost, PriceRow, Terms};
 use crate::record::{
     Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer, some_terms,
 };
@@ -418,6 +418,7 @@ impl StoredAttempt {
             terms: some_terms(terms),
             left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
             gap_ms: self.gap_ms,
+            charged: self.cost.map(Charged::new).unwrap_or_default(),
             ..Attempt::default()
         })
     }

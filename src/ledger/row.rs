@@ -63,19 +63,9 @@ pub(super) fn cost(cost: Cost) -> (&'static str, Option<&'static str>, Option<St
     let (kind, why) = match cost {
         Cost::Known(_) => ("known", None),
         Cost::Estimated(_) => ("estimated", None),
-        Cost::Unknown(why) => ("unknown", Some(why_word(why))),
+        Cost::Unknown(why) => ("unknown", Some(why.name())),
     };
     (kind, why, cost.amount().map(|amount| amount.0.to_string()))
-}
-
-fn why_word(why: Unpriced) -> &'static str {
-    match why {
-        Unpriced::NoModel => "no_model",
-        Unpriced::NoPrice => "no_price",
-        Unpriced::NoUsage => "no_usage",
-        Unpriced::NoTier => "no_tier",
-        Unpriced::NoMeter => "no_meter",
-    }
 }
 
 /// Reads a cost back; `None` where the columns hold none that was written here.
@@ -84,7 +74,7 @@ pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<&str>) -> 
     match kind {
         "known" => amount().map(Cost::Known),
         "estimated" => amount().map(Cost::Estimated),
-        "unknown" => Unpriced::ALL.into_iter().find(|known| why == Some(why_word(*known))).map(Cost::Unknown),
+        "unknown" => Unpriced::from_name(why?).map(Cost::Unknown),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
 use super::{Evidence, Profiles, Seen};
-use crate::pricing::{Cost, PriceTable, Unpriced, Usage, bill, charge};
+use crate::pricing::{Charged, Cost, PriceTable, Recharge, Unpriced, Usage, bill, charge};
 use crate::routing::{Check, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
@@ -35,8 +35,25 @@ pub struct Outlook<'a> {
     pub profiles: &'a Profiles,
 }
 
-/// Writes an observed call as a leg, billed at its own model.
+/// Writes an observed call as a leg, billed at its own model: as it was charged, where the log tells.
 pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
+    let charged = if prices.reprices() { None } else { seen.call.charged.cost() };
+    let cost = charged.unwrap_or_else(|| priced(seen, at, prices));
+    let seen = seen.call;
+    Leg {
+        model: seen.model,
+        usage: seen.usage,
+        cost,
+        latency: seen.latency,
+        status: seen.status,
+        check: seen.check,
+        observed: true,
+        variance: 0,
+    }
+}
+
+/// Says what the prices at hand make of a call, whatever was charged for it.
+fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
     let cost = if seen.model.is_some() {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
@@ -46,16 +63,19 @@ pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
     } else {
         Cost::Unknown(Unpriced::NoModel)
     };
-    Leg {
-        model: seen.model,
-        usage: seen.usage,
-        cost: if seen.assumed { cost.as_estimate() } else { cost },
-        latency: seen.latency,
-        status: seen.status,
-        check: seen.check,
-        observed: true,
-        variance: 0,
+    if seen.assumed { cost.as_estimate() } else { cost }
+}
+
+/// Adds what an operation was charged to the account of such charges.
+pub fn recharge(evidence: &Evidence<'_>, prices: &PriceTable, into: &mut Recharge) {
+    // Most logs tell no charges, and their operations are many.
+    if evidence.operation.served.charged == Charged::NONE && evidence.extra.is_none() {
+        return;
     }
+    let at = evidence.operation.at;
+    into.add(|| {
+        evidence.seen().filter_map(|seen| Some((seen.call.charged.cost()?, priced(seen, at, prices))))
+    });
 }
 
 /// Says what calling `model` did with this request: every attempt that was made (retries included), or one estimate.

@@ -1,7 +1,7 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
 use crate::classifier::TaskClass;
-use crate::pricing::{Terms, Usage};
+use crate::pricing::{Charged, Terms, Usage};
 use crate::routing::{Check, ConfidenceSource, Signals, Status};
 use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
 
@@ -24,6 +24,8 @@ pub struct Observed {
     pub check: Check,
     /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
     pub assumed: bool,
+    /// What was charged for it then, where the log tells.
+    pub charged: Charged,
 }
 
 /// One client request and what became of it.

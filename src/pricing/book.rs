@@ -178,8 +178,9 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// Finds a model's prices: by name, by alias, then without a `provider/` prefix, then without a date suffix
-    /// (`gpt-4.1-2025-04-14`, `claude-x-20251101`).
+    /// Finds a model's prices: by name, by alias, then without the prefix of whoever makes it (`openai/gpt-4.1`), then
+    /// without a date suffix (`gpt-4.1-2025-04-14`, `claude-x-20251101`). A cloud, a region or a host in front
+    /// (`azure/eu/`, `bedrock/`, `ollama/`) has prices of its own, so such a name is only found where the book lists it.
     pub fn find(&self, model: &str) -> Option<&ModelPrices> {
         self.find_named(model).map(|(_, prices)| prices)
     }
@@ -193,8 +194,11 @@ impl PriceBook {
         known(model)
             .or_else(|| known(without_date(model)))
             .or_else(|| {
-                let bare = model.rsplit_once('/')?.1;
-                known(bare).or_else(|| known(without_date(bare)))
+                // OpenRouter passes the makers' own prices on.
+                let named = model.strip_prefix("openrouter/").unwrap_or(model);
+                let (maker, bare) = named.rsplit_once('/')?;
+                let found = known(bare).or_else(|| known(without_date(bare)));
+                found.filter(|(_, prices)| makes(maker, prices.provider.as_deref()))
             })
             .map(|(name, prices)| (name.as_str(), prices))
     }
@@ -206,12 +210,50 @@ impl PriceBook {
         self.models.keys().map(String::as_str).filter(|name| bare_name(name) == wanted).collect()
     }
 
+    /// Says whether any row prices a meter of that name.
+    pub fn prices_meter(&self, meter: &str) -> bool {
+        self.models.values().flat_map(|prices| &prices.rows).any(|row| row.meters.contains_key(meter))
+    }
+
     /// Adds a dated row for a model, keeping rows in order; the rows already there stay as they are.
     pub fn add_row(&mut self, model: &str, row: PriceRow) {
         let target = self.aliases.get(model).cloned().unwrap_or_else(|| model.to_owned());
         let prices = self.models.entry(target).or_default();
         let at = prices.rows.partition_point(|old| old.from <= row.from);
         prices.rows.insert(at, row);
+    }
+}
+
+/// Makers of models by the names that stand before a model, all for the same prices; the first is how books call them.
+const MAKERS: [&[&str]; 10] = [
+    &["openai"],
+    &["anthropic"],
+    &["google", "gemini"],
+    &["mistral", "mistralai"],
+    &["xai", "x-ai"],
+    &["deepseek"],
+    &["cohere", "cohere_chat"],
+    &["voyage", "voyageai"],
+    &["perplexity"],
+    &["moonshot", "moonshotai"],
+];
+
+/// Says whether a prefix names the maker whose prices these are; where the book does not say whose, any maker.
+fn makes(prefix: &str, provider: Option<&str>) -> bool {
+    // LiteLLM tells Google's services apart in words of its own.
+    let provider = provider.map(|provider| {
+        if provider.starts_with("vertex_ai-") {
+            "google"
+        } else {
+            provider.split('-').next().unwrap_or(provider)
+        }
+    });
+    let named = |maker: &&[&str]| maker.contains(&prefix);
+    match provider {
+        Some(provider) => {
+            prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
+        }
+        None => MAKERS.iter().any(|maker| named(maker)),
     }
 }
 
@@ -260,6 +302,40 @@ mod tests {
             assert!(book.find(name).is_some(), "{name}");
         }
         for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
+            assert!(book.find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cloud_a_region_or_a_host_has_prices_of_its_own() {
+        let mut book = PriceBook::default();
+        for (name, provider) in [("gpt-4.1", "openai"), ("gemini-2.5-pro", "google"), ("grok", "xai")] {
+            let prices = ModelPrices { provider: Some(provider.into()), ..ModelPrices::default() };
+            book.models.insert(name.into(), prices);
+        }
+        book.models.insert("azure/us/gpt-4.1".into(), ModelPrices::default());
+        for name in [
+            "openai/gpt-4.1",
+            "openrouter/openai/gpt-4.1",
+            "gemini/gemini-2.5-pro",
+            "google/gemini-2.5-pro",
+            "x-ai/grok",
+            "azure/us/gpt-4.1-2025-04-14",
+        ] {
+            assert!(book.find(name).is_some(), "{name}");
+        }
+        for name in [
+            "azure/eu/gpt-4.1-2025-04-14",
+            "azure/gpt-4.1",
+            "ollama/gpt-4.1",
+            "github_copilot/gpt-4.1",
+            "vertex_ai/gemini-2.5-pro",
+            "bedrock/eu/gpt-4.1",
+            "anthropic/gpt-4.1",
+            "gpt-4.1@default",
+            "eu.openai.gpt-4.1",
+            "openai/gpt-4.1:free",
+        ] {
             assert!(book.find(name).is_none(), "{name}");
         }
     }

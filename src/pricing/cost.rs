@@ -23,6 +23,22 @@ impl Unpriced {
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::NoModel, Self::NoPrice, Self::NoUsage, Self::NoTier, Self::NoMeter];
 
+    /// Gives the word for it in logs and ledgers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoModel => "no_model",
+            Self::NoPrice => "no_price",
+            Self::NoUsage => "no_usage",
+            Self::NoTier => "no_tier",
+            Self::NoMeter => "no_meter",
+        }
+    }
+
+    /// Reads that word.
+    pub fn from_name(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == word)
+    }
+
     /// Says it in words.
     pub fn text(self) -> &'static str {
         match self {

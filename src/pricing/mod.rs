@@ -5,6 +5,7 @@
 
 mod book;
 mod charge;
+mod charged;
 mod cost;
 mod table;
 mod terms;
@@ -12,7 +13,8 @@ mod usage;
 
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
 pub use charge::{bill, charge};
+pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
 pub use table::PriceTable;
-pub use terms::{ShortName, Terms};
+pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;

@@ -7,6 +7,8 @@ use crate::units::{Instant, ModelId, Names};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceTable {
     rows: Vec<Vec<PriceRow>>,
+    /// Whether calls are priced anew although the log tells what was charged.
+    reprices: bool,
 }
 
 impl PriceTable {
@@ -15,6 +17,18 @@ impl PriceTable {
         let mut table = Self::default();
         table.extend(book, names);
         table
+    }
+
+    /// Prices every call anew, also where the log tells what was charged.
+    #[must_use]
+    pub fn repricing(mut self, reprices: bool) -> Self {
+        self.reprices = reprices;
+        self
+    }
+
+    /// Says whether calls are priced anew although the log tells what was charged.
+    pub fn reprices(&self) -> bool {
+        self.reprices
     }
 
     /// Looks up the models named since the last call; rows already there stay, changes included.

@@ -158,12 +158,12 @@ impl Providers {
     /// Lists the models that can be asked for by name: those that the settings name, and of those that patterns serve the
     /// ones that their provider lists. Where answers are made up those of `known` stand in for a list.
     pub async fn offered(&self, known: impl Iterator<Item = &str>) -> Vec<ModelEntry> {
-        let exact = self.models.exact().filter_map(|(model, at)| self.entry(model, at));
+        let exact = self.models.exact().filter_map(|(model, _)| self.entry(model));
         let mut offered: Vec<ModelEntry> = exact.collect();
         let made_up = known.filter_map(|model| {
             let (at, _) = self.models.find(model)?;
             self.all.get(at).filter(|provider| provider.simulated)?;
-            self.entry(model, at)
+            self.entry(model)
         });
         offered.extend(made_up);
         let by_pattern = |provider: &&Arc<Provider>| {
@@ -218,9 +218,18 @@ impl Providers {
         self.all.iter().find(|provider| *provider.name == *name)
     }
 
-    fn entry(&self, model: &str, at: usize) -> Option<ModelEntry> {
-        let owner = self.all.get(at)?.name.to_string();
-        Some(ModelEntry { id: model.to_owned(), owner, created: 0, title: None })
+    /// Gives what a list says of a model that is served, whoever lists it; what would be made up is marked.
+    pub fn entry(&self, model: &str) -> Option<ModelEntry> {
+        let (at, _) = self.models.find(model)?;
+        let provider = self.all.get(at)?;
+        let mark = |text: &str| format!("{text} (SIMULATED)");
+        let instead = provider.simulated && provider.spec.speaks != Speaks::Simulated;
+        Some(ModelEntry {
+            id: model.to_owned(),
+            owner: if instead { mark(&provider.name) } else { provider.name.to_string() },
+            created: 0,
+            title: instead.then(|| mark(model)),
+        })
     }
 
     /// Has the provider itself count the tokens of a request; nothing where it cannot, or is in trouble. The body is one

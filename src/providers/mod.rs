@@ -8,6 +8,7 @@ mod beside;
 mod breaker;
 mod error;
 mod http;
+mod known;
 mod limit;
 mod names;
 mod permit;
@@ -29,10 +30,11 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use secrecy::SecretString;
 
+use crate::config::parameters::Parameters;
 use crate::config::providers::{KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::routing::Status;
 use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft};
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Known};
 use breaker::Phase;
 use names::Models;
 use provider::{Provider, Slot};
@@ -52,6 +54,7 @@ pub struct Providers {
     all: Vec<Arc<Provider>>,
     models: Models,
     simulated: SimulatedSpec,
+    parameters: Parameters,
     targets: RwLock<FxHashMap<Arc<str>, Target>>,
     warnings: Vec<String>,
     seed: u64,
@@ -63,6 +66,7 @@ pub struct Providers {
 pub struct Target {
     model: Arc<str>,
     slot: Arc<Slot>,
+    known: Arc<Known>,
 }
 
 /// A call to be made.
@@ -93,17 +97,6 @@ pub struct Failure {
     pub should_retry: Option<bool>,
 }
 
-/// A model that can be listed by name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// The model's name.
-    pub model: String,
-    /// Its provider.
-    pub provider: Arc<str>,
-    /// Whether answers are made up.
-    pub simulated: bool,
-}
-
 impl Target {
     /// Gives the provider's name.
     pub fn provider(&self) -> &Arc<str> {
@@ -118,6 +111,11 @@ impl Target {
     /// Gives the model's name as the provider knows it.
     pub fn upstream(&self) -> &Arc<str> {
         &self.slot.upstream
+    }
+
+    /// Gives what its parameters are known to be.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Says whether answers are made up.
@@ -163,6 +161,7 @@ impl Providers {
         Ok(Self {
             models: Models::new(&spec.providers),
             simulated: spec.simulated,
+            parameters: spec.parameters.clone(),
             targets: RwLock::default(),
             seed: u64::from_le_bytes(seed),
             draws: AtomicU64::new(0),
@@ -194,7 +193,8 @@ impl Providers {
         }
         let (at, upstream) = self.models.find(model)?;
         let provider = self.all.get(at)?;
-        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()) };
+        let known = Arc::new(known::known(&self.parameters, &upstream));
+        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()), known };
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
             targets.insert(Arc::clone(&target.model), target.clone());
@@ -264,18 +264,6 @@ impl Providers {
             self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
         health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
-    }
-
-    /// Lists the models that the settings name exactly; patterns name no model.
-    pub fn listed(&self) -> Vec<Listed> {
-        let of = |(model, at): (&str, usize)| {
-            let provider = self.all.get(at)?;
-            let (name, simulated) = (Arc::clone(&provider.name), provider.simulated);
-            Some(Listed { model: model.to_owned(), provider: name, simulated })
-        };
-        let mut listed: Vec<Listed> = self.models.exact().filter_map(of).collect();
-        listed.sort_unstable();
-        listed
     }
 
     /// Makes the clients of every provider that has a key, so that the first call need not.

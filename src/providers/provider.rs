@@ -70,6 +70,7 @@ struct Addresses {
     chat_stream: Option<Url>,
     responses: Option<Url>,
     embeddings: Option<Url>,
+    completions: Option<Url>,
 }
 
 /// What is known of a model's health.
@@ -103,6 +104,7 @@ impl Slot {
         match dialect {
             Dialect::OpenAiResponses => addresses.responses.as_ref(),
             Dialect::OpenAiEmbeddings => addresses.embeddings.as_ref(),
+            Dialect::OpenAiCompletions => addresses.completions.as_ref(),
             _ if stream => addresses.chat_stream.as_ref().or(addresses.chat.as_ref()),
             _ => addresses.chat.as_ref(),
         }
@@ -184,9 +186,12 @@ impl Provider {
             // A Gemini server has embeddings in OpenAI's manner beside its own.
             Dialect::OpenAiEmbeddings => (chat != Dialect::AnthropicMessages).then_some(dialect),
             Dialect::OpenAiResponses if self.spec.responses && !self.simulated => Some(dialect),
-            Dialect::OpenAiResponses | Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::Gemini => {
-                Some(chat)
-            }
+            Dialect::OpenAiCompletions if self.spec.completions && !self.simulated => Some(dialect),
+            Dialect::OpenAiResponses
+            | Dialect::OpenAiChat
+            | Dialect::AnthropicMessages
+            | Dialect::Gemini
+            | Dialect::OpenAiCompletions => Some(chat),
         }
     }
 
@@ -260,6 +265,7 @@ impl Provider {
                 chat_stream: None,
                 responses: at(&["responses"]),
                 embeddings: at(&["embeddings"]),
+                completions: at(&["completions"]),
             },
             Speaks::Anthropic => Addresses {
                 chat: if ends("/v1") { at(&["messages"]) } else { at(&["v1", "messages"]) },
@@ -280,6 +286,7 @@ impl Provider {
                     chat: call("generateContent"),
                     chat_stream: stream,
                     responses: None,
+                    completions: None,
                     embeddings: at(&[version.as_slice(), &["openai", "embeddings"]].concat()),
                 }
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Attempts;
 use crate::classifier::TaskClass;
-use crate::pricing::{PriceRow, Terms, Usage};
+use crate::pricing::{Charged, PriceRow, Terms, Usage};
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
 
@@ -112,6 +112,8 @@ pub struct Attempt<'a> {
     pub left_out: Vec<Cow<'a, str>>,
     /// The longest silence within a stream after its first byte.
     pub gap_ms: Option<u32>,
+    /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
+    pub charged: Charged,
 }
 
 /// Keeps terms only where there are any.

@@ -1,5 +1,7 @@
 //! The replay report: one documented object, the same for every output format.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::classifier::TaskClass;
@@ -105,6 +107,36 @@ fn named<S: serde::Serializer>(
     map.end()
 }
 
+/// What a log's own charges come to beside the prices at hand.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordedCharges {
+    /// Operations whose log tells what was charged.
+    pub requests: u64,
+    /// Those of them that the price book would charge otherwise.
+    pub differing_requests: u64,
+    /// Known and estimated charges in dollars, as recorded.
+    pub charged_usd: String,
+    /// Operations whose recorded cost is unknown.
+    pub charged_unknown_requests: u64,
+    /// What the price book makes of the same calls, in dollars.
+    pub book_usd: String,
+    /// Operations whose cost the price book does not tell.
+    pub book_unknown_requests: u64,
+    /// Whether the figures of this report are the book's instead of what was charged.
+    pub repriced: bool,
+    /// The same in one line, where charges and book disagree.
+    pub remark: Option<String>,
+}
+
+/// Something billed that neither the program nor the price book knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnknownMeter {
+    /// Its name in the usage block.
+    pub meter: String,
+    /// Calls that tell it.
+    pub calls: u64,
+}
+
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayReport {
@@ -120,6 +152,8 @@ pub struct ReplayReport {
     pub skipped_lines: u64,
     /// The first of them, with reasons.
     pub skipped: Vec<String>,
+    /// Why sound entries were passed over (no model calls, answers told again), and how many for each reason.
+    pub passed_over: BTreeMap<String, u64>,
     /// The first request's moment.
     pub first_at: Option<String>,
     /// The last request's moment.
@@ -137,6 +171,10 @@ pub struct ReplayReport {
     pub cost_error_usd: Option<String>,
     /// Operations whose cost is unknown and not in `cost_usd`.
     pub cost_unknown_requests: u64,
+    /// What the log's own charges come to; null where it tells none.
+    pub recorded_charges: Option<RecordedCharges>,
+    /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
+    pub unknown_meters: Vec<UnknownMeter>,
     /// What the baseline model would have cost, over operations where both costs are known or estimated.
     pub baseline_usd: String,
     /// `baseline_usd` less the cost of those operations.
@@ -246,6 +284,7 @@ impl ReplayReport {
             requests: all.requests,
             attempts: all.attempts,
             skipped_lines: 0,
+            passed_over: BTreeMap::new(),
             skipped: Vec::new(),
             damaged: Vec::new(),
             first_at: bounds.map(|(first, _)| first.rfc3339()),
@@ -255,6 +294,8 @@ impl ReplayReport {
             cost_estimated_usd: all.cost.estimated.usd(),
             cost_error_usd: error_text(all.cost.estimated, all.cost_error()),
             cost_unknown_requests: all.cost.unknown,
+            recorded_charges: None,
+            unknown_meters: Vec::new(),
             baseline_usd: all.baseline.total().usd(),
             saved_usd: all.saved().usd(),
             escalated: all.escalated,

@@ -1,6 +1,6 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
-use super::replay::{Latency, ReplayReport, Row, StreamLimitRow};
+use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
 
 /// Writes the report as table, CSV or Markdown.
@@ -20,6 +20,11 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
     }
     if !report.stream_limits.is_empty() {
         sheets.push(stream_limits(&report.stream_limits));
+    }
+    if !report.passed_over.is_empty() {
+        let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
+        sheet.rows.extend(report.passed_over.iter().map(|(why, entries)| vec![count(*entries), why.clone()]));
+        sheets.push(sheet);
     }
     if !report.skipped.is_empty() {
         let mut sheet = Sheet::new(format!("Skipped lines ({})", report.skipped_lines), &[""]);
@@ -121,6 +126,13 @@ fn summary(report: &ReplayReport) -> Sheet {
     }
     notes.push(format!("prices {}", report.scope.prices));
     line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
+    if let Some(RecordedCharges { remark: Some(remark), differing_requests, .. }) = &report.recorded_charges {
+        line("charged otherwise", count(*differing_requests), remark.clone());
+    }
+    for UnknownMeter { meter, calls } in &report.unknown_meters {
+        let note = format!("calls are billed by `{meter}`, which nobody here knows: their cost is not known");
+        line("unknown meter", count(*calls), note);
+    }
     line(
         "baseline",
         usd(&report.baseline_usd),
@@ -146,6 +158,10 @@ fn summary(report: &ReplayReport) -> Sheet {
             count(report.classified_requests),
             format!("no confidence in the log: {}", report.scope.classifier),
         );
+    }
+    let passed_over: u64 = report.passed_over.values().sum();
+    if passed_over > 0 {
+        line("passed over", count(passed_over), "no model calls, or told again: see below".into());
     }
     if report.skipped_lines > 0 {
         line("skipped lines", count(report.skipped_lines), "see below".into());

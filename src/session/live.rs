@@ -6,17 +6,18 @@
 mod foresee;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::ingest::METERS;
 use super::reason::{reason, why_text};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
-use crate::pricing::{Cost, PriceBook, PriceTable, Terms, Usage};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
@@ -195,6 +196,8 @@ struct Inner {
     readers: Vec<Reader>,
     backlog: VecDeque<Arc<str>>,
     policy_line: Arc<str>,
+    /// Meters that nobody here knows, of which readers have been told; the first few kinds.
+    meters: BTreeSet<String>,
     buffer: Vec<u8>,
 }
 
@@ -209,7 +212,7 @@ struct Pending {
     pinned: bool,
     measures: Measures,
     operation: Operation,
-    calls: Vec<Called>,
+    calls: Vec<(Called, Cost)>,
 }
 
 impl std::fmt::Debug for Live {
@@ -236,6 +239,7 @@ impl Live {
                 readers: Vec::new(),
                 backlog: VecDeque::new(),
                 policy_line,
+                meters: BTreeSet::new(),
                 buffer: Vec::new(),
             }),
         }
@@ -320,13 +324,16 @@ impl Live {
         let model = inner.model(&call.model);
         let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
         inner.price_new_models(&self.book);
+        inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
             return (
                 Cost::Known(crate::units::Pico::ZERO),
                 Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
             );
         };
+        // The charge is made here: there is none yet.
         let observed = Observed {
+            charged: Charged::NONE,
             usage: call.usage,
             latency: Millis::new(u64::from(call.latency_ms)),
             ttft: Millis::from_option(call.ttft_ms),
@@ -338,7 +345,7 @@ impl Live {
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
-        pending.calls.push(call);
+        pending.calls.push((call, leg.cost));
         if again {
             inner.engine.apply(Event::Retried { key: seq, leg });
             return (leg.cost, Follow::Again);
@@ -500,6 +507,26 @@ impl Inner {
         Dispatch { rung: None, name: Arc::clone(&model), model, last: true, limits: route.limits(rung) }
     }
 
+    /// Tells of a meter that nobody here knows, once for each kind.
+    fn tell_meters(&mut self, call: &Called, book: &PriceBook) {
+        for (meter, _) in call.terms.meters().filter(|(meter, _)| is_unlisted(meter)) {
+            if self.meters.contains(meter) || self.meters.len() >= METERS || book.prices_meter(meter) {
+                continue;
+            }
+            self.meters.insert(meter.to_owned());
+            let text = format!(
+                "{} bills {} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known",
+                call.provider, call.model
+            );
+            tracing::warn!("{text}");
+            let mut line = Vec::new();
+            let note = Entry::Note { at: self.last_at, text: text.into(), simulated: call.simulated };
+            record::append_line(&mut line, &note);
+            let line: Arc<str> = String::from_utf8_lossy(&line).into();
+            self.publish(&line);
+        }
+    }
+
     /// Writes the line of an operation that is over.
     fn write_line(&mut self, seq: u64) {
         let Some(pending) = self.pending.remove(&seq) else { return };
@@ -522,7 +549,7 @@ impl Inner {
 
 impl Pending {
     fn record(&self) -> Record<'_> {
-        let attempt = |call: &'_ Called| Attempt {
+        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
             model: Cow::Owned(call.model.to_string()),
             billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
             provider: Cow::Owned(call.provider.to_string()),
@@ -537,9 +564,10 @@ impl Pending {
             terms: record::some_terms(&call.terms),
             left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
             gap_ms: call.gap_ms,
+            charged: Charged::new(*cost),
             ..Attempt::default()
         };
-        let simulated = self.calls.iter().any(|call| call.simulated);
+        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
             id: Cow::Borrowed(&self.id),
             at: self.operation.at,

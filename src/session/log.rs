@@ -1,5 +1,6 @@
 //! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
 use crate::classifier::Classifier;
-use crate::outcome::{History, Outlook, ProfileFit, Profiles};
-use crate::pricing::{PriceBook, PriceTable};
+use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
+use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind};
 use crate::routing::{ConfidenceSource, Policy};
 use crate::units::{Instant, Names, Span};
@@ -52,6 +53,8 @@ pub struct Skipped {
     pub count: u64,
     /// The first of them.
     pub first: Vec<SkippedLine>,
+    /// Why sound things were passed over (no model calls, answers told again), and how many for each reason.
+    pub passed_over: BTreeMap<String, u64>,
     /// Files that broke off; what came before in them was read.
     pub damaged: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Skipped {
     /// Counts a line.
     pub fn add(&mut self, source: &Arc<str>, skip: Skip) {
         if skip.kind != SkipKind::Bad {
+            *self.passed_over.entry(skip.reason).or_default() += 1;
             return;
         }
         self.count += 1;
@@ -156,6 +160,8 @@ pub struct Log {
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
     pub errors: Vec<u32>,
+    /// What the log's own charges come to; for a growing log, those it started with.
+    pub recharge: Recharge,
     /// Where a growing log took operations in between others.
     pub inserts: Inserts,
 }
@@ -204,7 +210,7 @@ impl Log {
             let Some(block) = skipped.keep_going(block)? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
-            let _ = block.for_each(|line, entry| {
+            let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
@@ -277,9 +283,11 @@ impl Log {
         }
         let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
+        let reprices = ingest.reprices();
+        let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let names = ingest.names;
-        let mut prices = PriceTable::new(book, &names);
+        let mut prices = PriceTable::new(book, &names).repricing(reprices);
         for (model, row) in changes {
             prices.change(model, row);
         }
@@ -296,16 +304,14 @@ impl Log {
             _ => policy,
         };
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
-        Ok(Self {
-            policies: spans,
-            book: format!("{} {}", book.name, book.dated),
-            classifier,
-            judge,
-            notes,
-            reordered,
-            classified,
-            ..log
-        })
+        let shown_book = format!("{} {}", book.name, book.dated);
+        let at = log.bounds().unwrap_or_default().0;
+        let place = notes.partition_point(|note| note.at <= at);
+        let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
+        let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
+        let remark = |text| LogNote { at, kind: NoteKind::Price, text, simulated: false };
+        notes.splice(place..place, remarks.map(remark));
+        Ok(Self { policies: spans, book: shown_book, classifier, judge, notes, reordered, classified, ..log })
     }
 
     /// Puts a log together from operations in order of time.
@@ -336,6 +342,7 @@ impl Log {
             classified: 0,
             strip: Vec::new(),
             errors: Vec::new(),
+            recharge: Recharge::default(),
             inserts: Inserts::default(),
         };
         log.survey();
@@ -359,6 +366,7 @@ impl Log {
                 errors.extend(u32::try_from(index));
             }
             self.simulated += usize::from(evidence.operation.simulated);
+            recharge(&evidence, &self.prices, &mut self.recharge);
         }
         self.strip = strip;
         self.errors = errors;
@@ -368,6 +376,36 @@ impl Log {
     pub fn span(&self) -> Span {
         self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
     }
+}
+
+/// Says that the prices at hand make something else of the log's charges; `None` where they do not.
+pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<String> {
+    let Recharge { requests, differing, charged, priced } = recharge;
+    let what = if reprices {
+        "costs are those of the book, not as charged"
+    } else {
+        "costs are as charged (--reprice takes the book's)"
+    };
+    let unknown = |sum: &CostSum| match sum.unknown {
+        0 => String::new(),
+        unknown => format!(" and {unknown} unknown"),
+    };
+    (*differing > 0).then(|| {
+        format!(
+            "prices {book} disagree with what was charged for {differing} of {requests} requests: ${}{} charged, ${}{} by the book; {what}",
+            charged.total().usd(),
+            unknown(charged),
+            priced.total().usd(),
+            unknown(priced)
+        )
+    })
+}
+
+/// Says that calls are billed by a meter that nobody here knows.
+pub fn meter_text(meter: &str, calls: u64) -> String {
+    format!(
+        "{calls} calls are billed by `{meter}`, a meter that neither this program nor the price book knows: their cost is not known"
+    )
 }
 
 fn policy_text(change: &record::PolicyChange<'_>) -> String {

@@ -9,8 +9,10 @@ use super::log::{LoadError, PROFILED, Skipped};
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recorded, visit};
-use crate::pricing::{PriceBook, PriceRow, PriceTable};
+use crate::outcome::{
+    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
+};
+use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
@@ -49,6 +51,10 @@ pub struct StreamResult {
     pub classified: u64,
     /// What the policy's limits on streams would have done.
     pub slow: SlowStreams,
+    /// What the log's own charges come to.
+    pub recharge: Recharge,
+    /// Meters that nobody here knows, with how many calls told them.
+    pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
 }
@@ -76,15 +82,15 @@ pub fn stream(
 ) -> Result<StreamResult, LoadError> {
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
-    let names = ingest.names.clone();
+    let (names, reprices) = (ingest.names.clone(), ingest.reprices());
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options.reading).run(&receive, &give_back)
+            Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
         });
-        let parsed = parse(source, ingest, options, &send, &spare, &mut tick);
+        let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified } = parsed?;
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
             totals,
@@ -94,6 +100,8 @@ pub fn stream(
             last_at,
             simulated,
             classified,
+            recharge: fold.recharge,
+            unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
         })
@@ -107,11 +115,12 @@ struct Parsed {
     last_at: Option<Instant>,
     simulated: u64,
     classified: u64,
+    unknown_meters: Vec<(String, u64)>,
 }
 
 fn parse(
     mut source: record::Source,
-    mut ingest: Ingest,
+    (mut ingest, book): (Ingest, &PriceBook),
     options: &StreamOptions,
     send: &std::sync::mpsc::SyncSender<Batch>,
     spare: &Receiver<Batch>,
@@ -127,7 +136,7 @@ fn parse(
         let file: Arc<str> = block.file().into();
         let mut gone = false;
         let mut stop = None;
-        let _ = block.for_each(|_, entry| {
+        let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
                     if options.from.is_some_and(|from| record.at < from)
@@ -186,7 +195,8 @@ fn parse(
     }
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
     let _ = send.send(batch);
-    Ok(Parsed { names: ingest.names, skipped, first_at, last_at, simulated, classified })
+    let unknown_meters = ingest.unknown_meters(book);
+    Ok(Parsed { names: ingest.names, skipped, first_at, last_at, simulated, classified, unknown_meters })
 }
 
 /// The deciding and accounting side.
@@ -198,12 +208,13 @@ struct Fold<'a> {
     profiles: Profiles,
     settled: Settled,
     slow: SlowStreams,
+    recharge: Recharge,
     key: u64,
 }
 
 impl<'a> Fold<'a> {
-    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading) -> Self {
-        let prices = Arc::new(PriceTable::new(book, &names));
+    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading, reprices: bool) -> Self {
+        let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(policy, prices),
             names,
@@ -212,6 +223,7 @@ impl<'a> Fold<'a> {
             profiles: Profiles::default(),
             settled: Settled::default(),
             slow: SlowStreams::default(),
+            recharge: Recharge::default(),
             key: 0,
         }
     }
@@ -287,6 +299,7 @@ impl<'a> Fold<'a> {
 
     fn one(&mut self, evidence: &Evidence<'_>) {
         self.slow.add(self.engine.policy(), evidence);
+        recharge(evidence, self.engine.prices(), &mut self.recharge);
         settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
         self.key += 1;
     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{Ask, Dialect, Finish, WireError, calls, chat, faults, gemini, messages, responses, translate};
+use super::{
+    Ask, Dialect, Finish, WireError, calls, chat, completions, faults, gemini, messages, responses, translate,
+};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -42,12 +44,13 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     }
     let (reply, fault) = read(from, ask, root)?;
     let translated = (from != ask.dialect() && fault.is_none()).then(|| translate::answer(ask, &reply));
+    let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     Ok(Answer {
-        usage: reply.usage,
+        usage: reply.usage.map(|counted| counted.believed(output_bytes)),
         model: reply.model.as_deref().map(str::to_owned),
         check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
-        output_bytes: reply.choices.iter().map(Choice::bytes).sum(),
+        output_bytes,
         body: translated.unwrap_or(body),
         fault,
     })
@@ -65,12 +68,7 @@ pub(super) fn read<'a>(
     if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let mut reply = match from {
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
-        Dialect::OpenAiResponses => responses::answer::read(root),
-        Dialect::AnthropicMessages => messages::answer::read(root),
-        Dialect::Gemini => gemini::answer::read(root),
-    };
+    let mut reply = parse(from, root);
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
@@ -81,6 +79,7 @@ pub(super) fn read<'a>(
         choice.finish = choice.finish.beside(has_calls);
         fault = fault.or_else(|| choice.fault.take());
         if is_translated {
+            choice.parts.retain(|part| *part != Part::Other);
             fault = fault.or(calls::settle(ask, choice).err());
             if ask.measures().wants_json {
                 unfence(choice);
@@ -88,6 +87,21 @@ pub(super) fn read<'a>(
         }
     }
     Ok((reply, fault))
+}
+
+fn parse(from: Dialect, root: Value<'_>) -> Reply<'_> {
+    match from {
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
+        Dialect::OpenAiResponses => responses::answer::read(root),
+        Dialect::AnthropicMessages => messages::answer::read(root),
+        Dialect::Gemini => gemini::answer::read(root),
+        Dialect::OpenAiCompletions => completions::answer::read(root),
+    }
+}
+
+/// Gives what an answer that failed says it used all the same.
+pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
+    parse(from, check(body).ok()?).usage
 }
 
 /// Says whether a body with an error in it holds an answer all the same.

@@ -15,16 +15,19 @@ pub enum Dialect {
     AnthropicMessages,
     /// `models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
     Gemini,
+    /// `POST /v1/completions`: OpenAI's older form, which servers of open models still have.
+    OpenAiCompletions,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::OpenAiCompletions,
     ];
 
     /// Gives the words used in messages to people.
@@ -35,6 +38,7 @@ impl Dialect {
             Self::OpenAiEmbeddings => "OpenAI embeddings",
             Self::AnthropicMessages => "Anthropic messages",
             Self::Gemini => "Gemini generateContent",
+            Self::OpenAiCompletions => "OpenAI completions",
         }
     }
 
@@ -43,11 +47,10 @@ impl Dialect {
     /// A particular request may still hold a field that cannot be carried.
     pub const fn reaches(self, to: Self) -> bool {
         match (self, to) {
-            (Self::OpenAiChat, Self::OpenAiChat)
-            | (Self::OpenAiResponses, Self::OpenAiResponses)
+            (Self::OpenAiResponses, Self::OpenAiResponses)
             | (Self::OpenAiEmbeddings, Self::OpenAiEmbeddings)
-            | (Self::AnthropicMessages, Self::AnthropicMessages) => true,
-            (Self::Gemini | Self::OpenAiEmbeddings, _) => false,
+            | (Self::OpenAiCompletions, Self::OpenAiCompletions) => true,
+            (Self::OpenAiEmbeddings, _) => false,
             (_, to) => matches!(to, Self::OpenAiChat | Self::AnthropicMessages | Self::Gemini),
         }
     }

@@ -41,6 +41,17 @@ impl Effort {
         }
     }
 
+    /// Gives OpenAI's word as JSON.
+    pub(super) fn quoted(self) -> &'static str {
+        match self {
+            Self::None => "\"none\"",
+            Self::Minimal => "\"minimal\"",
+            Self::Low => "\"low\"",
+            Self::Medium => "\"medium\"",
+            Self::High => "\"high\"",
+        }
+    }
+
     /// Reads a budget in tokens.
     pub(super) fn from_budget(tokens: u64) -> Self {
         match tokens {
@@ -66,7 +77,28 @@ impl Effort {
 pub(super) fn thinks_before_answering(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let is_o = name.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    is_o || (name.starts_with("gpt-5") && !name.contains("chat"))
+    is_o || (gpt(name).is_some_and(|version| version >= (5, 0)) && !name.contains("chat"))
+}
+
+/// Reads the version of a GPT model, and of no other.
+fn gpt(name: &str) -> Option<(u32, u32)> {
+    let mut numbers = name.strip_prefix("gpt-")?.split(['-', '.']);
+    // `gpt-4o` is none.
+    let major = numbers.next()?.parse().ok()?;
+    let minor = name.split_once('.').and_then(|(_, rest)| rest.split('-').next()?.parse().ok()).unwrap_or(0);
+    Some((major, minor))
+}
+
+/// Gives OpenAI's word for an effort as a model takes it: those before GPT-5.1 cannot be told not to think at all, the
+/// o-series not even to think least, and those from 5.1 know no least.
+pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    match (effort, gpt(name)) {
+        (Effort::None | Effort::Minimal, None) => "low",
+        (Effort::None, Some(version)) if version < (5, 1) => "minimal",
+        (Effort::Minimal, Some(version)) if version >= (5, 1) => "low",
+        _ => effort.name(),
+    }
 }
 
 /// How a Claude model is told to think.
@@ -85,23 +117,44 @@ pub(super) fn claude(model: &str) -> Claude {
     if model.contains("claude-3-7") {
         return Claude::Budget;
     }
-    let version = ["opus-", "sonnet-", "haiku-"].iter().find_map(|family| {
+    match claude_version(model) {
+        Some(version) if version >= (4, 6) => Claude::Adaptive,
+        Some((4, _)) => Claude::Budget,
+        _ => Claude::Not,
+    }
+}
+
+/// Says whether a Claude model keeps its thoughts to itself unless it is asked for them.
+pub(super) fn claude_keeps_thoughts(model: &str) -> bool {
+    claude_version(model).is_some_and(|version| version >= (4, 7))
+}
+
+/// Says whether a Claude model is known to have no structured outputs, which came with Opus 4.1 and Sonnet 4.5.
+pub(super) fn claude_lacks_schemas(model: &str) -> bool {
+    model.contains("claude-3") || model.contains("claude-2") || claude_version(model) == Some((4, 0))
+}
+
+/// Reads the version in the name of a Claude model.
+fn claude_version(model: &str) -> Option<(u32, u32)> {
+    let families = ["opus-", "sonnet-", "haiku-", "fable-", "mythos-"];
+    let version = families.iter().find_map(|family| {
         let mut numbers = model.split_once(family)?.1.split(['-', '.', '@', ':']).map(str::parse::<u32>);
         let major = numbers.next()?.ok()?;
         // What follows may be a date.
         let minor = numbers.next().and_then(Result::ok).filter(|minor| *minor < 100).unwrap_or(0);
         Some((major, minor))
     });
-    match version {
-        Some(version) if version >= (4, 6) && version.0 < 1_000 => Claude::Adaptive,
-        Some((4, _)) => Claude::Budget,
-        _ => Claude::Not,
-    }
+    version.filter(|version| version.0 < 1_000)
 }
 
 /// Says whether a Gemini model takes `thinkingConfig`.
 pub(super) fn gemini_thinks(model: &str) -> bool {
     !["gemini-1", "gemini-2.0", "gemma"].iter().any(|old| model.contains(old))
+}
+
+/// Says whether a model may think before it answers without being told to, so that a small limit would leave no answer.
+pub(super) fn may_think(model: &str) -> bool {
+    thinks_before_answering(model) || (model.contains("gemini") && gemini_thinks(model))
 }
 
 #[cfg(test)]
@@ -123,9 +176,25 @@ mod tests {
             assert_eq!(claude(model), want, "{model}");
         }
         assert!(
-            ["o3", "o4-mini", "gpt-5-mini", "openai/o1"].iter().all(|model| thinks_before_answering(model))
+            ["o3", "o4-mini", "gpt-5-mini", "openai/o1", "gpt-5.6-sol", "gpt-6.2-sol"]
+                .iter()
+                .all(|model| thinks_before_answering(model))
         );
-        assert!(!["gpt-4.1", "omni", "gpt-5-chat-latest"].iter().any(|model| thinks_before_answering(model)));
+        assert!(
+            !["gpt-4.1", "gpt-4o", "omni", "gpt-5-chat-latest", "gpt-oss-120b"]
+                .iter()
+                .any(|model| thinks_before_answering(model))
+        );
+        for (model, effort, want) in [
+            ("o3", Effort::None, "low"),
+            ("gpt-5", Effort::None, "minimal"),
+            ("gpt-5.2", Effort::None, "none"),
+            ("gpt-6-sol", Effort::Minimal, "low"),
+            ("gpt-5-mini", Effort::Minimal, "minimal"),
+        ] {
+            assert_eq!(openai_word(model, effort), want, "{model}");
+        }
+        assert!(claude_lacks_schemas("claude-sonnet-4-20250514") && !claude_lacks_schemas("claude-opus-4-1"));
         assert!(gemini_thinks("gemini-2.5-flash") && !gemini_thinks("gemini-2.0-flash"));
     }
 }

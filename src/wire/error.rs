@@ -29,6 +29,12 @@ pub enum WireError {
         /// The provider's dialect.
         to: Dialect,
     },
+    /// A conversation that is to be kept by Anthropic is put to somebody else.
+    #[error("thread: {to} keeps no conversation; send all of it, without `thread`")]
+    Threads {
+        /// The provider's dialect.
+        to: Dialect,
+    },
     /// These two dialects cannot be joined at all.
     #[error("a request in the form of {from} cannot be put to a provider that speaks {to}")]
     Unsupported {
@@ -64,11 +70,7 @@ impl WireError {
     pub fn is_clients(&self) -> bool {
         !matches!(
             self,
-            Self::Malformed(_)
-                | Self::Ended(_)
-                | Self::TooMixed(_)
-                | Self::TooLong(_)
-                | Self::Upstream(_)
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) | Self::Upstream(_)
         )
     }
 
@@ -80,10 +82,17 @@ impl WireError {
         };
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => of(ErrorKind::Server, None),
+            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => {
+                of(ErrorKind::Server, None)
+            }
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }
+            // The word by which Anthropic's libraries send the whole conversation instead.
+            Self::Threads { .. } => ApiError {
+                code: Some("thread_unsupported_request".to_owned()),
+                ..of(ErrorKind::InvalidRequest, Some(&"thread".to_owned()))
+            },
             Self::NotJson(_) | Self::TooDeep | Self::Unsupported { .. } => {
                 of(ErrorKind::InvalidRequest, None)
             }

@@ -1,38 +1,45 @@
 //! What clients and providers say to each other, and the translation between them: pure, no I/O.
 //!
 //! Invariants: between two that speak the same dialect bytes pass unharmed, unknown fields included, but for the
-//! documented splices; a field that cannot be translated is refused or left out by a documented list, and never changes
-//! its meaning in silence; no input panics, and none is followed deeper than 128 levels.
+//! documented splices; a field that cannot be translated is refused or left out and told, as one table says, and never
+//! changes its meaning in silence; no input panics, and none is followed deeper than 128 levels.
 
 mod answer;
 mod ask;
 mod calls;
 mod chat;
+mod completions;
 mod dialect;
 mod effort;
 mod error;
 mod faults;
 mod gemini;
 mod json;
+mod known;
 mod messages;
 mod models;
 mod order;
 mod plain;
 mod prompt;
+mod reader;
 mod relay;
 mod reply;
 mod responses;
 mod sse;
 mod story;
+mod table;
 mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer};
-pub use ask::{Accent, Ask, AskMeasures, Sending};
+pub use answer::{Answer, answer, used};
+pub use ask::{Accent, Ask, AskMeasures, Sending, Sent};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
 pub use faults::{error_body, read_error};
+pub use gemini::listed::Listed;
+pub use known::{Known, Rule, WithEffort};
 pub use models::{ModelEntry, model_body, models_body, read_models};
 pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use reply::Finish;
+pub use table::{Fate, Kind, Row, TABLES, Table, Target, translation_page};

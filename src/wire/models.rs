@@ -39,7 +39,10 @@ pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
                 o.text("nextPageToken", last);
             }
         }
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::OpenAiCompletions => {
             o.text("object", "list");
             o.array("data", |a| models.iter().for_each(|model| a.object(|o| openai(o, model))));
         }
@@ -53,7 +56,10 @@ pub fn model_body(to: Dialect, model: &ModelEntry) -> Bytes {
     object(&mut out, |o| match to {
         Dialect::AnthropicMessages => anthropic(o, model),
         Dialect::Gemini => gemini(o, model),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => openai(o, model),
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::OpenAiCompletions => openai(o, model),
     });
     out.into()
 }
@@ -78,7 +84,8 @@ fn gemini(o: &mut Object<'_>, model: &ModelEntry) {
     o.text("name", &format!("models/{}", model.id));
     o.text("displayName", model.title.as_deref().unwrap_or(&model.id));
     o.array("supportedGenerationMethods", |a| {
-        ["generateContent", "countTokens"].iter().for_each(|name| a.text(name));
+        a.text("generateContent");
+        a.text("countTokens");
     });
 }
 

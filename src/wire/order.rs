@@ -116,7 +116,7 @@ impl Order {
                 }
             }
             Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { .. } | Delta::Other => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);
@@ -125,7 +125,12 @@ impl Order {
         Ok(())
     }
 
-    fn arguments(&mut self, nth: usize, text: &str, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
+    fn arguments(
+        &mut self,
+        nth: usize,
+        text: &str,
+        tell: &mut dyn FnMut(Delta<'_>),
+    ) -> Result<(), WireError> {
         let Some(call) = self.calls.get_mut(nth) else { return Ok(()) };
         call.arguments.push(text);
         // Blanks and `null` before any object are no arguments.

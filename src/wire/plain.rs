@@ -92,11 +92,16 @@ pub(super) fn is_event(from: Dialect, root: Value<'_>) -> bool {
     match from {
         Dialect::OpenAiChat => {
             root.text_of("object").as_deref() == Some("chat.completion.chunk")
-                || root.get("choices").and_then(|all| all.items().next()).is_some_and(|c| c.get("delta").is_some())
+                || root
+                    .get("choices")
+                    .and_then(|all| all.items().next())
+                    .is_some_and(|c| c.get("delta").is_some())
         }
         Dialect::AnthropicMessages => kind.is_some_and(|kind| kind != "message"),
         Dialect::OpenAiResponses => kind.is_some(),
         Dialect::Gemini => true,
+        // A whole completion has the form of a chunk; it says which it is by being alone.
+        Dialect::OpenAiCompletions => true,
         Dialect::OpenAiEmbeddings => false,
     }
 }

@@ -1,15 +1,18 @@
 //! A request as every dialect has it, on its way from one to another. Requests that stay in their dialect never take
 //! this form.
 //!
-//! Invariant: reading a request into this form accounts for every member: it is carried, it stands on the reader's
-//! `LEFT_OUT` list (hints, bookkeeping, storage: what does not change the answer's meaning), or it is refused.
+//! Invariants: reading a request into this form accounts for every member, as the table says (`table`): it is carried, it
+//! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
 use std::borrow::Cow;
 
+use super::Dialect;
 use super::effort::Effort;
 use super::json::Value;
+use super::known::{Change, Known};
 use super::reply::Call;
-use super::{Accent, Dialect, WireError};
+
+pub(super) use super::reader::Reader;
 
 /// A request.
 #[derive(Debug, Default)]
@@ -30,7 +33,17 @@ pub(super) struct Prompt<'a> {
     pub(super) frequency_penalty: Option<Value<'a>>,
     pub(super) format: Format<'a>,
     pub(super) effort: Option<Effort>,
+    /// The member in which the client states the effort.
+    pub(super) effort_member: &'static str,
+    /// The most tokens of thought, where the client states it so.
+    pub(super) budget: Option<u64>,
+    /// Whether the client asks to be told the thoughts.
+    pub(super) wants_thoughts: bool,
     pub(super) user: Option<Cow<'a, str>>,
+    /// The service tier, in the target's words.
+    pub(super) tier: Option<Cow<'a, str>>,
+    /// Members that go along under their own names, as they were written.
+    pub(super) passed: Vec<(&'static str, Value<'a>)>,
     pub(super) stream: bool,
 }
 
@@ -52,9 +65,22 @@ pub(super) struct Turn<'a> {
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     Text(Text<'a>),
-    Image { data: Data<'a>, detail: Option<Cow<'a, str>>, cache: Option<Value<'a>> },
-    File { data: Data<'a>, name: Option<Cow<'a, str>>, cache: Option<Value<'a>> },
-    Call { call: Call<'a>, cache: Option<Value<'a>> },
+    /// What the system says in the middle of the conversation; stands in a turn of the user's.
+    System(Text<'a>),
+    Image {
+        data: Data<'a>,
+        detail: Option<Cow<'a, str>>,
+        cache: Option<Value<'a>>,
+    },
+    File {
+        data: Data<'a>,
+        name: Option<Cow<'a, str>>,
+        cache: Option<Value<'a>>,
+    },
+    Call {
+        call: Call<'a>,
+        cache: Option<Value<'a>>,
+    },
     Result(Box<ToolResult<'a>>),
 }
 
@@ -141,28 +167,81 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// Adds what the system says: before the first turn to the system prompt, later in its place.
+    pub(super) fn say_system(&mut self, text: Text<'a>) {
+        if self.turns.is_empty() {
+            self.system.push(text);
+        } else {
+            self.say(true, vec![Piece::System(text)]);
+        }
+    }
+
+    /// Leaves out what the model is known to refuse.
+    pub(super) fn obey(&mut self, known: &Known, reader: Reader<'_>) {
+        if known.rules.is_empty() {
+            return;
+        }
+        for change in known.changes(reader.to, &|name| self.said(name)) {
+            if let Some(told) = self.change(change, reader) {
+                reader.leave_out(told);
+            }
+        }
+    }
+
+    /// Gives a value that stands for a member of the provider's, by the name that rules use.
+    fn said(&self, name: &str) -> Option<Value<'a>> {
+        let there = |is_there: bool| is_there.then(|| Value::of("true"));
+        match name {
+            "temperature" => self.temperature,
+            "top_p" => self.top_p,
+            "top_k" => self.top_k,
+            "seed" => self.seed,
+            "presence_penalty" => self.presence_penalty,
+            "frequency_penalty" => self.frequency_penalty,
+            "stop" | "stop_sequences" => there(!self.stop.is_empty()),
+            "tools" => there(!self.tools.is_empty()),
+            "reasoning_effort" => self.effort.map(|effort| Value::of(effort.quoted())),
+            name => self.passed.iter().find(|(field, _)| *field == name).map(|(_, value)| *value),
+        }
+    }
+
+    /// Changes a member and gives the client's own name for it; nothing where nothing was there.
+    fn change<'k>(&mut self, change: Change<'k>, reader: Reader<'_>) -> Option<&'k str>
+    where
+        'a: 'k,
+    {
+        let member = change.member;
+        match member {
+            "temperature" => self.temperature.take().map(|_| member),
+            "top_p" => self.top_p.take().map(|_| member),
+            "top_k" => self.top_k.take().map(|_| member),
+            "seed" => self.seed.take().map(|_| member),
+            "presence_penalty" => self.presence_penalty.take().map(|_| member),
+            "frequency_penalty" => self.frequency_penalty.take().map(|_| member),
+            "stop" | "stop_sequences" => {
+                let is_there = !std::mem::take(&mut self.stop).is_empty();
+                let name = if reader.from == Dialect::AnthropicMessages { "stop_sequences" } else { "stop" };
+                is_there.then_some(name)
+            }
+            "reasoning_effort" => {
+                let told = self.effort.is_some_and(|effort| effort != Effort::None);
+                self.effort = change.instead.and_then(|word| Effort::from_name(word.trim_matches('"')));
+                told.then_some(self.effort_member)
+            }
+            _ => {
+                let before = self.passed.len();
+                self.passed.retain(|(field, _)| *field != member);
+                (self.passed.len() < before).then_some(member)
+            }
+        }
+    }
+
     /// Gives the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.id == id => Some(&*call.name),
             _ => None,
         })
-    }
-}
-
-/// Where a reader is, and for whom it reads: what it needs to refuse something by name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reader {
-    /// The dialect that the request is going to.
-    pub(super) to: Dialect,
-    /// How the provider has it.
-    pub(super) accent: Accent,
-}
-
-impl Reader {
-    /// Refuses a field that the target has no counterpart for.
-    pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T, WireError> {
-        Err(WireError::Untranslatable { field: field.into(), to: self.to })
     }
 }
 
@@ -175,26 +254,15 @@ pub(super) fn texts(value: Value<'_>) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// Says whether a penalty or bias is so that it does nothing.
-pub(super) fn is_zero(value: Value<'_>) -> bool {
-    value.measure() == Some(0.0)
+/// Gives the arguments of a call as a JSON object; none at all count as an empty one.
+pub(super) fn arguments<'c>(call: &'c Call<'_>) -> &'c str {
+    let text = call.arguments.trim();
+    if text.is_empty() { "{}" } else { text }
 }
 
-/// Says whether arguments of a call are a JSON object; none at all count as an empty one.
-pub(super) fn arguments<'c>(call: &'c Call<'_>) -> Result<&'c str, WireError> {
-    let text = call.arguments.trim();
-    if text.is_empty() {
-        return Ok("{}");
-    }
-    let is_object = text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
-    if is_object {
-        Ok(text)
-    } else {
-        Err(WireError::invalid(
-            format!("the arguments of call {} in an earlier turn", super::faults::clean(&call.id)),
-            "have to be a JSON object",
-        ))
-    }
+/// Gives what the system says as text of the user's, for whoever takes no system message in the middle.
+pub(super) fn reminder(text: &str) -> String {
+    format!("<system-reminder>\n{text}\n</system-reminder>")
 }
 
 /// Makes an id that every provider takes: letters, digits, `_` and `-`.

@@ -12,7 +12,9 @@ use super::reply::{Delta, Part, Seen, ended_empty};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
-use super::{ApiError, Ask, Dialect, Finish, WireError, answer, chat, faults, gemini, messages, responses};
+use super::{
+    ApiError, Ask, Dialect, Finish, WireError, answer, chat, completions, faults, gemini, messages, responses,
+};
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -47,6 +49,7 @@ enum Source {
     Responses(responses::stream::Source),
     Messages(messages::stream::Source),
     Gemini(gemini::stream::Source),
+    Completions(completions::stream::Source),
 }
 
 impl Source {
@@ -56,6 +59,7 @@ impl Source {
             Self::Responses(source) => source.event(event, tell),
             Self::Messages(source) => source.event(event, tell),
             Self::Gemini(source) => source.event(event, tell),
+            Self::Completions(source) => source.event(event, tell),
         }
     }
 
@@ -65,6 +69,7 @@ impl Source {
             Self::Responses(source) => source.usage(),
             Self::Messages(source) => source.usage(),
             Self::Gemini(source) => source.usage(),
+            Self::Completions(source) => source.usage(),
         }
     }
 }
@@ -99,6 +104,7 @@ impl Relay {
             Dialect::OpenAiResponses => Source::Responses(responses::stream::Source::default()),
             Dialect::AnthropicMessages => Source::Messages(messages::stream::Source::default()),
             Dialect::Gemini => Source::Gemini(gemini::stream::Source::default()),
+            Dialect::OpenAiCompletions => Source::Completions(completions::stream::Source::default()),
         };
         Self {
             from,
@@ -107,7 +113,7 @@ impl Relay {
             splitter: Splitter::default(),
             source,
             translation: (from != ask.dialect()).then(|| Translation::new(ask)),
-            hides_usage: from == Dialect::OpenAiChat && !ask.wants_stream_usage(),
+            hides_usage: !ask.wants_stream_usage(),
             story: Story::new(ask),
             usage: None,
         }
@@ -169,7 +175,7 @@ impl Relay {
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let seen = self.source.event(event, &mut |delta| {
-            story.note(&delta, translation.is_none());
+            story.note(&delta);
             if let Some(translation) = translation {
                 translation.write(delta, out);
             }
@@ -235,7 +241,7 @@ impl Relay {
         let (story, translation) =
             (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
         let mut tell = |delta: Delta<'_>| {
-            story.note(&delta, false);
+            story.note(&delta);
             translation.write(delta, out);
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
@@ -245,6 +251,7 @@ impl Relay {
                 Part::Thought(text) => tell(Delta::Thought(text)),
                 Part::Text(text) => tell(Delta::Text(text)),
                 Part::Refusal(text) => tell(Delta::Refusal(text)),
+                Part::Other => tell(Delta::Other),
                 Part::Call(call) => {
                     tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
                     tell(Delta::CallArguments { call: calls, text: &call.arguments });
@@ -294,7 +301,9 @@ impl Relay {
             Some(translation) => translation.close(usage, out),
             None => {
                 match self.ask.dialect() {
-                    Dialect::OpenAiChat => out.extend_from_slice(b"data: [DONE]\n\n"),
+                    Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
+                        out.extend_from_slice(b"data: [DONE]\n\n");
+                    }
                     Dialect::AnthropicMessages => {
                         out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
                     }
@@ -333,7 +342,7 @@ impl Relay {
     /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
-        self.usage.or_else(|| self.source.usage())
+        self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
     }
 
     /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.

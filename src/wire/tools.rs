@@ -84,7 +84,10 @@ impl ToolKinds {
                 }
             }
             Dialect::OpenAiChat => tools.filter_map(custom_of_chat).for_each(note),
-            Dialect::AnthropicMessages | Dialect::Gemini | Dialect::OpenAiEmbeddings => {}
+            Dialect::AnthropicMessages
+            | Dialect::Gemini
+            | Dialect::OpenAiEmbeddings
+            | Dialect::OpenAiCompletions => {}
         }
         kinds
     }

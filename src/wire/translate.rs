@@ -2,33 +2,42 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::gemini::read_schema::Schemas;
 use super::json::Value;
 use super::order::Order;
 use super::prompt::Reader;
 use super::reply::{Delta, Reply};
-use super::{Ask, Dialect, Sending, WireError, chat, gemini, messages, responses};
+use super::{Ask, Dialect, Sending, WireError, chat, completions, effort, gemini, messages, responses};
 use crate::record::usage::Counted;
 
-/// Puts a request into the provider's dialect.
+/// Puts a request into the dialect of the provider that `reader` reads it for.
 pub(super) fn request(
-    from: Dialect,
     root: Value<'_>,
-    to: Dialect,
+    stream: bool,
     model: &str,
-    sending: &Sending,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
 ) -> Result<Bytes, WireError> {
-    let reader = Reader { to, accent: sending.accent };
-    let prompt = match from {
+    let (from, to) = (reader.from, reader.to);
+    let schemas = if from == Dialect::Gemini { Schemas::of(root) } else { Schemas::default() };
+    let mut prompt = match from {
         Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
         Dialect::OpenAiResponses => responses::read_request::read(root, reader)?,
         Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
-        Dialect::OpenAiEmbeddings | Dialect::Gemini => return Err(WireError::Unsupported { from, to }),
+        Dialect::Gemini => gemini::read_request::read(root, &schemas, reader)?,
+        Dialect::OpenAiCompletions => completions::read_request::read(root, reader)?,
+        Dialect::OpenAiEmbeddings => return Err(WireError::Unsupported { from, to }),
     };
+    prompt.stream = stream;
+    if from == Dialect::OpenAiCompletions && !effort::may_think(model) {
+        prompt.max_output = prompt.max_output.or(Some(completions::USUAL_LIMIT));
+    }
+    prompt.obey(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,
         Dialect::Gemini => gemini::write_request::write(&prompt, model, sending, reader)?,
-        Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
+        Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions => {
             return Err(WireError::Unsupported { from, to });
         }
     };
@@ -40,7 +49,9 @@ pub(super) fn answer(ask: &Ask, reply: &Reply<'_>) -> Bytes {
     let body = match ask.dialect() {
         Dialect::OpenAiResponses => responses::answer::write(ask, reply),
         Dialect::AnthropicMessages => messages::answer::write(ask, reply),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::Gemini => chat::answer::write(ask, reply),
+        Dialect::Gemini => gemini::write_answer::write(ask, reply),
+        Dialect::OpenAiCompletions => completions::answer::write(ask, reply),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::write(ask, reply),
     };
     body.into()
 }
@@ -54,6 +65,10 @@ pub(super) enum Sink {
     Responses(Box<responses::sink::Sink>),
     /// For a client that speaks messages.
     Messages(messages::sink::Sink),
+    /// For a client that speaks Gemini's dialect.
+    Gemini(gemini::sink::Sink),
+    /// For a client that asks for completions.
+    Completions(completions::sink::Sink),
 }
 
 impl Sink {
@@ -62,9 +77,9 @@ impl Sink {
         match ask.dialect() {
             Dialect::OpenAiResponses => Self::Responses(Box::new(responses::sink::Sink::new(ask))),
             Dialect::AnthropicMessages => Self::Messages(messages::sink::Sink::new(ask)),
-            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::Gemini => {
-                Self::Chat(chat::sink::Sink::new(ask))
-            }
+            Dialect::Gemini => Self::Gemini(gemini::sink::Sink::new(ask)),
+            Dialect::OpenAiCompletions => Self::Completions(completions::sink::Sink::new(ask)),
+            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => Self::Chat(chat::sink::Sink::new(ask)),
         }
     }
 
@@ -74,6 +89,8 @@ impl Sink {
             Self::Chat(sink) => sink.write(delta, out),
             Self::Responses(sink) => sink.write(delta, out),
             Self::Messages(sink) => sink.write(delta, out),
+            Self::Gemini(sink) => sink.write(delta, out),
+            Self::Completions(sink) => sink.write(delta, out),
         }
     }
 
@@ -83,6 +100,8 @@ impl Sink {
             Self::Chat(sink) => sink.close(usage, out),
             Self::Responses(sink) => sink.close(usage, out),
             Self::Messages(sink) => sink.close(usage, out),
+            Self::Gemini(sink) => sink.close(usage, out),
+            Self::Completions(sink) => sink.close(usage, out),
         }
     }
 
@@ -90,7 +109,7 @@ impl Sink {
     pub(super) fn sequence(&self) -> u64 {
         match self {
             Self::Responses(sink) => sink.sequence(),
-            Self::Chat(_) | Self::Messages(_) => 0,
+            Self::Chat(_) | Self::Messages(_) | Self::Gemini(_) | Self::Completions(_) => 0,
         }
     }
 }

@@ -28,6 +28,22 @@ pub(super) fn responses(o: &mut Object<'_>, counted: &Counted) {
     o.number("total_tokens", prompt + output);
 }
 
+/// Writes the members of Gemini's usage block: cached tokens lie within the prompt's, thoughts beside the answer's.
+pub(super) fn gemini(o: &mut Object<'_>, counted: &Counted) {
+    let usage = counted.usage;
+    let (prompt, output, thoughts) =
+        (whole_prompt(counted), usage.output.or_zero(), usage.reasoning.or_zero());
+    o.number("promptTokenCount", prompt);
+    o.number("candidatesTokenCount", output.saturating_sub(thoughts));
+    o.number("totalTokenCount", prompt.saturating_add(output));
+    if usage.cache_read.or_zero() > 0 {
+        o.number("cachedContentTokenCount", usage.cache_read.or_zero());
+    }
+    if thoughts > 0 {
+        o.number("thoughtsTokenCount", thoughts);
+    }
+}
+
 /// Writes the members of Anthropic's usage block.
 pub(super) fn messages(o: &mut Object<'_>, counted: &Counted) {
     let usage = counted.usage;

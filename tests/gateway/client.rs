@@ -35,6 +35,11 @@ impl Ask {
         }
     }
 
+    pub(crate) fn method(mut self, method: &'static str) -> Self {
+        self.method = method;
+        self
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -249,6 +254,9 @@ impl Line {
     }
 
     fn body(&mut self, head: &Head) -> (Vec<u8>, bool) {
+        if head.status == 204 {
+            return (Vec::new(), true);
+        }
         if head.get("transfer-encoding").is_some() {
             let mut body = Vec::new();
             loop {

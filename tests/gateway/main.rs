@@ -11,12 +11,17 @@
 mod charges;
 mod client;
 mod crash;
+mod doors;
 mod faults;
 #[path = "../support/front.rs"]
 mod front;
+mod inbound;
+mod kept;
 mod keys;
 mod leaving;
 mod limits;
+mod lists;
+mod pages;
 mod rehearsal;
 mod replayed;
 mod soak;

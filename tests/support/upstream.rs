@@ -4,8 +4,6 @@
 //! usage, break off. What it keeps (requests, tokens told, how each answer ended, open connections) is the truth that a
 //! ledger is compared with. It runs on a thread of its own, so tests wait on it without a runtime.
 
-#![expect(dead_code, reason = "each test target uses its own part of the harness")]
-
 pub(crate) mod upstream_dialect;
 mod upstream_peer;
 pub(crate) mod upstream_script;
@@ -319,7 +317,7 @@ fn enter(shared: &Shared, asked: Asked) -> (usize, Call, Reply) {
         let call = Call { number, path: asked.path.clone(), dialect, model, stream, wants_usage, body };
         let queued = shared.queue.lock().unwrap().pop_front();
         let mut reply = queued.unwrap_or_else(|| (shared.rule)(&call));
-        if dialect == Dialect::Strange {
+        if dialect == Dialect::Strange && reply.body.is_none() {
             reply = Reply::status(404);
         }
         state.served.push(Served {

@@ -20,7 +20,7 @@ pub(crate) enum Dialect {
     Anthropic,
     /// `POST …/models/M:generateContent` and `:streamGenerateContent`
     Gemini,
-    /// Anything else, answered with 404.
+    /// Anything else, answered with 404 unless the reply has a body of its own.
     Strange,
 }
 
@@ -259,6 +259,11 @@ impl Reply {
     /// Gives a refusal.
     pub(crate) fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
+    }
+
+    /// Gives a sound answer of this body.
+    pub(crate) fn json(body: &Value) -> Self {
+        Self { body: Some(body.to_string().into_bytes()), ..Self::default() }
     }
 
     /// Gives an answer that goes wrong on the way.

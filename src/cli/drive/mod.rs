@@ -157,7 +157,7 @@ fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
         Some(path) => policy::load(&path, &mut names)?,
         None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
     };
-    let book = config::prices::resolve(&args.prices, user_dir.as_deref())?;
+    let book = config::prices::layered(&args.prices, user_dir.as_deref())?;
     Ok(Worst::by_price(&args.model, &policy, &names, &book, now())?)
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: a price travels from the text of a file into [`PicoPerMillion`](crate::units::PicoPerMillion) as decimal
 //! digits; it is exact or it is refused, never rounded.
 
+mod layer;
 mod litellm;
 mod read;
 mod write;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::pricing::PriceBook;
 
+pub use layer::{layered, over};
 pub use litellm::{Import, Reason, Refusal, import_litellm};
 pub use read::from_toml;
 pub use write::to_toml;
@@ -64,6 +66,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// There is no such file.
+    #[error("{}: no such price book\nhint: known books are {}; a path to a .toml or .json file works too", path.display(), known.join(", "))]
+    NoFile {
+        /// The file asked for.
+        path: PathBuf,
+        /// The names that would have worked.
+        known: Vec<String>,
+    },
     /// No book has this name.
     #[error("no price book `{name}`\nhint: known books are {}; a path to a .toml or .json file works too", known.join(", "))]
     UnknownBook {
@@ -73,6 +83,9 @@ pub enum Error {
         known: Vec<String>,
     },
 }
+
+/// The book that all others are laid over.
+const BASE: &str = "list";
 
 /// The books that ship inside the program: name and text.
 const BUILTIN: [(&str, &str); 2] = [
@@ -118,7 +131,13 @@ pub fn resolve(name_or_path: &str, user_dir: Option<&Path>) -> Result<PriceBook,
             .extension()
             .is_some_and(|ext| ext.eq_ignore_ascii_case("toml") || ext.eq_ignore_ascii_case("json"));
     if written_as_path {
-        return load(path);
+        // Also a file of the configuration folder, named as it is called there.
+        let own = user_dir.map(|dir| dir.join("prices").join(path)).filter(|own| own.is_file());
+        return match own.filter(|_| !path.exists()) {
+            Some(own) => load(&own),
+            None if path.exists() => load(path),
+            None => Err(Error::NoFile { path: path.to_owned(), known: known_names(user_dir) }),
+        };
     }
     if let Some(own) = user_dir.map(|dir| book_path(dir, name_or_path)).filter(|own| own.is_file()) {
         return load(&own);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::parameters::{self, Parameters, ParametersError};
 use crate::units::PerMille;
 
 pub use address::is_loopback;
@@ -29,6 +30,8 @@ pub struct ProvidersSpec {
     pub providers: Vec<ProviderSpec>,
     /// How the simulated provider behaves.
     pub simulated: SimulatedSpec,
+    /// What their models are known to refuse.
+    pub parameters: Parameters,
 }
 
 /// One provider.
@@ -52,6 +55,8 @@ pub struct ProviderSpec {
     pub headers: Vec<(String, SecretString)>,
     /// Whether its server has OpenAI's `/responses`.
     pub responses: bool,
+    /// Whether its server has OpenAI's older `/completions`.
+    pub completions: bool,
     /// How long to wait.
     pub timeouts: Timeouts,
     /// When to ask the same model again.
@@ -261,6 +266,9 @@ pub enum Error {
         /// How to mend it.
         hint: String,
     },
+    /// The file of what models refuse, which is read beside it.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
 }
 
 /// Reads files of providers, each laid over the one before it; the first is that of the program.
@@ -272,12 +280,13 @@ pub fn parse(user: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
 
 /// Reads `providers.toml` from the operator's folder, if there is one, over the program's own.
 pub fn load(user_dir: Option<&Path>) -> Result<ProvidersSpec, Error> {
+    let parameters = parameters::load(user_dir)?;
     let Some(path) = user_dir.map(|dir| dir.join(FILE)).filter(|path| path.exists()) else {
-        return parse(&[]);
+        return Ok(ProvidersSpec { parameters, ..parse(&[])? });
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path: name.clone(), source })?;
-    parse(&[(&name, &text)])
+    Ok(ProvidersSpec { parameters, ..parse(&[(&name, &text)])? })
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ struct Provider {
     rename: Option<Spanned<Pairs>>,
     headers: Option<Spanned<Pairs>>,
     responses: Option<bool>,
+    completions: Option<bool>,
     insecure: Option<bool>,
     #[serde(default)]
     timeouts: TimeoutsFile,
@@ -326,7 +327,8 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
     for known in all.iter().filter(|known| known.provider.enabled != Some(false)) {
         providers.push(finish(known, &shared)?);
     }
-    Ok(ProvidersSpec { providers, simulated: simulation(&simulated) })
+    let parameters = crate::config::parameters::builtin()?;
+    Ok(ProvidersSpec { providers, simulated: simulation(&simulated), parameters })
 }
 
 fn lay(over: Provider, below: &Provider) -> Provider {
@@ -342,6 +344,7 @@ fn lay(over: Provider, below: &Provider) -> Provider {
         rename: over.rename.or(below.rename),
         headers: over.headers.or(below.headers),
         responses: over.responses.or(below.responses),
+        completions: over.completions.or(below.completions),
         insecure: over.insecure.or(below.insecure),
         timeouts: over.timeouts.over(&below.timeouts),
         retries: over.retries.over(&below.retries),
@@ -454,6 +457,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         rename,
         headers: headers.map(|(name, value)| (name, SecretString::from(value))).collect(),
         responses: provider.responses.unwrap_or(false),
+        completions: provider.completions.unwrap_or(false),
         timeouts: waits,
         retries: retries(&provider.retries.clone().over(&shared.retries)),
         limits: limits(&provider.limits.clone().over(&shared.limits)),

@@ -25,7 +25,17 @@ fn the_file_that_comes_with_the_program_says_the_defaults() {
     assert_eq!(one(&spec, "openai").key, Some(KeySource::Env("OPENAI_API_KEY".into())));
     assert!(one(&spec, "openai").responses);
     // Every setting is explained to the user.
-    for setting in ["enabled", "key_header", "rename", "insecure", "responses", "concurrent", "per", "slow"] {
+    for setting in [
+        "enabled",
+        "key_header",
+        "rename",
+        "insecure",
+        "responses",
+        "completions",
+        "concurrent",
+        "per",
+        "slow",
+    ] {
         assert!(BUILTIN.contains(setting), "{setting} should be in the file");
     }
 }

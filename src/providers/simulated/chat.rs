@@ -8,8 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::draws::{CUT, CUT_AT};
-use super::{Draws, Piece, Simulation, headers, schema};
+use super::schema::Fill;
+use super::tools::{Call, Tool};
+use super::{Draws, Piece, Simulation, headers, schema, tools};
 use crate::config::providers::SimulatedSpec;
 
 /// What every made-up text begins with.
@@ -31,12 +34,18 @@ const WORDS: [&str; 48] = [
     "that",
 ];
 
-/// What is said, in units of one token each.
-struct Said {
+/// What is said, in units of one token each: a text, or calls of tools.
+struct Said<'r> {
     units: Vec<String>,
-    /// The tool that is called with them.
-    tool: Option<String>,
+    /// The calls, each with its arguments in units.
+    calls: Vec<(Tool<'r>, Vec<String>)>,
     finish: &'static str,
+}
+
+impl Said<'_> {
+    fn tokens(&self) -> u64 {
+        self.units.len() as u64 + self.calls.iter().map(|(_, units)| units.len() as u64).sum::<u64>()
+    }
 }
 
 pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: &Value) -> Simulation {
@@ -45,10 +54,16 @@ pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: 
         return Simulation::error(400, "invalid_request_error", "invalid_messages", "messages are missing");
     };
     let choices = request.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, MOST_CHOICES);
-    let said: Vec<Said> = (0..choices).map(|choice| say(spec, draws, request, choice)).collect();
+    let asked = Asked::read(messages);
+    let calls = match tools::calls(request, &asked, draws) {
+        Ok(calls) => calls,
+        Err(why) => return Simulation::error(400, "invalid_request_error", "invalid_tool_choice", why),
+    };
+    let said: Vec<Said<'_>> =
+        (0..choices).map(|choice| say(spec, draws, request, &asked, &calls, choice)).collect();
     let prompt: u64 = messages.iter().map(|message| 3 + tokens(message, 0)).sum::<u64>()
         + request.get("tools").map_or(0, |tools| tokens(tools, 0));
-    let completion: u64 = said.iter().map(|said| said.units.len() as u64).sum();
+    let completion: u64 = said.iter().map(Said::tokens).sum();
     let usage = json!({
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -86,22 +101,74 @@ fn broken(wait: Duration) -> Piece {
     Piece { wait, bytes: Err("SIMULATED break of the connection") }
 }
 
-fn say(spec: &SimulatedSpec, draws: &Draws, request: &Value, choice: u64) -> Said {
+fn say<'r>(
+    spec: &SimulatedSpec,
+    draws: &Draws,
+    request: &Value,
+    asked: &Asked,
+    calls: &[Call<'r>],
+    choice: u64,
+) -> Said<'r> {
     let most = ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| request.get(key)?.as_u64());
     let most = usize::try_from(most.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).max(1);
-    let mut said = if let Some((name, parameters)) = tool(request) {
-        Said { units: slices(&schema::fit(parameters).to_string()), tool: Some(name), finish: "tool_calls" }
-    } else if let Some(json) = json_answer(request) {
-        Said { units: slices(&json.to_string()), tool: None, finish: "stop" }
-    } else {
-        let length = draws.length(u64::from(spec.words)).min(MOST_WORDS);
-        Said { units: words(draws, choice, length), tool: None, finish: "stop" }
-    };
-    if said.units.len() > most {
-        said.units.truncate(most);
-        said.finish = "length";
+    if !calls.is_empty() {
+        let calls = calls.iter().map(|call| (call.tool, slices(&call.arguments))).collect();
+        return shortened(Said { units: Vec::new(), calls, finish: "tool_calls" }, most);
     }
+    let units = if let Some(json) = json_answer(request, asked) {
+        slices(&json)
+    } else if let Some(text) = asked.exactly() {
+        text.split_inclusive(' ').map(str::to_owned).collect()
+    } else if asked.results.is_empty() {
+        words(draws, choice, draws.length(u64::from(spec.words)).min(MOST_WORDS))
+    } else {
+        mention(&asked.results)
+    };
+    let mut said = Said { units, calls: Vec::new(), finish: "stop" };
+    stop_early(&mut said.units, request.get("stop"));
+    shortened(said, most)
+}
+
+/// Cuts to the most tokens that are allowed; calls beyond them are not begun.
+fn shortened(mut said: Said<'_>, most: usize) -> Said<'_> {
+    let mut left = most;
+    for units in std::iter::once(&mut said.units).chain(said.calls.iter_mut().map(|(_, units)| units)) {
+        if units.len() > left {
+            units.truncate(left);
+            said.finish = "length";
+        }
+        left -= units.len();
+    }
+    said.calls.retain(|(_, units)| !units.is_empty());
     said
+}
+
+/// Ends a text where the first stop sequence stands.
+fn stop_early(units: &mut Vec<String>, stop: Option<&Value>) {
+    let stops = match stop {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(one)) => vec![one.as_str()],
+        _ => Vec::new(),
+    };
+    let text = units.concat();
+    let found = stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop)).min();
+    let Some(mut left) = found else { return };
+    units.retain_mut(|unit| {
+        let kept = unit.len().min(left);
+        left -= kept;
+        unit.truncate(kept);
+        kept > 0
+    });
+}
+
+/// Puts what tools gave into words.
+fn mention(results: &[(String, String)]) -> Vec<String> {
+    let mut text = NOTICE.to_owned();
+    for (name, result) in results {
+        let said = if result.is_empty() { "nothing" } else { result };
+        text.push_str(&format!(" {name} gave {said}"));
+    }
+    text.split_inclusive(' ').map(str::to_owned).collect()
 }
 
 fn words(draws: &Draws, choice: u64, length: u64) -> Vec<String> {
@@ -114,27 +181,19 @@ fn words(draws: &Draws, choice: u64, length: u64) -> Vec<String> {
     units
 }
 
-/// Gives the tool that the request says must be called: the one it names, else the first.
-fn tool(request: &Value) -> Option<(String, &Value)> {
-    let tools = request.get("tools")?.as_array()?;
-    let choice = request.get("tool_choice")?;
-    let named = choice.pointer("/function/name").and_then(Value::as_str);
-    if named.is_none() && choice.as_str() != Some("required") {
-        return None;
-    }
-    let name_of = |tool: &Value| tool.pointer("/function/name").and_then(Value::as_str).map(str::to_owned);
-    let tool = match named {
-        Some(named) => tools.iter().find(|tool| name_of(tool).as_deref() == Some(named))?,
-        None => tools.first()?,
-    };
-    Some((name_of(tool)?, tool.pointer("/function/parameters").unwrap_or(&Value::Null)))
-}
-
-fn json_answer(request: &Value) -> Option<Value> {
+fn json_answer(request: &Value, asked: &Asked) -> Option<String> {
     let format = request.get("response_format")?;
     match format.get("type")?.as_str()? {
-        "json_schema" => Some(schema::fit(format.pointer("/json_schema/schema").unwrap_or(&Value::Null))),
-        "json_object" => Some(json!({ "simulated": true, "answer": NOTICE })),
+        "json_schema" => {
+            let schema = format.pointer("/json_schema/schema").unwrap_or(&Value::Null);
+            Some(schema::fit(schema, Fill::Answer).to_string())
+        }
+        "json_object" => {
+            let exact = asked
+                .exactly()
+                .filter(|text| serde_json::from_str::<Value>(text).is_ok_and(|v| v.is_object()));
+            Some(exact.unwrap_or_else(|| json!({ "simulated": true, "answer": NOTICE }).to_string()))
+        }
         _ => None,
     }
 }
@@ -169,21 +228,30 @@ fn tokens(value: &Value, depth: u32) -> u64 {
     }
 }
 
-fn call_id(draws: &Draws, choice: usize) -> String {
-    format!("call_sim_{}_{choice}", draws.id())
+fn call_id(draws: &Draws, choice: usize, nth: usize) -> String {
+    let again = if nth == 0 { String::new() } else { format!("_{nth}") };
+    format!("call_sim_{}_{choice}{again}", draws.id())
 }
 
-fn whole(model: &str, draws: &Draws, said: &[Said], usage: &Value) -> Value {
-    let choice = |(index, said): (usize, &Said)| {
-        let text = said.units.concat();
-        let message = match &said.tool {
-            None => json!({ "role": "assistant", "content": text, "refusal": null }),
-            Some(name) => {
-                let function = json!({ "name": name, "arguments": text });
-                let call = json!({ "id": call_id(draws, index), "type": "function", "function": function });
-                json!({ "role": "assistant", "content": null, "refusal": null, "tool_calls": [call] })
-            }
-        };
+/// Writes a call, or its beginning.
+fn call(draws: &Draws, choice: usize, nth: usize, tool: Tool<'_>, arguments: &str) -> Value {
+    let id = call_id(draws, choice, nth);
+    if tool.is_custom {
+        json!({ "id": id, "type": "custom", "custom": { "name": tool.name, "input": arguments } })
+    } else {
+        json!({ "id": id, "type": "function", "function": { "name": tool.name, "arguments": arguments } })
+    }
+}
+
+fn whole(model: &str, draws: &Draws, said: &[Said<'_>], usage: &Value) -> Value {
+    let choice = |(index, said): (usize, &Said<'_>)| {
+        let mut message = json!({ "role": "assistant", "content": said.units.concat(), "refusal": null });
+        if !said.calls.is_empty() {
+            let calls = said.calls.iter().enumerate();
+            message["content"] = Value::Null;
+            message["tool_calls"] =
+                calls.map(|(nth, (tool, units))| call(draws, index, nth, *tool, &units.concat())).collect();
+        }
         json!({ "index": index, "message": message, "logprobs": null, "finish_reason": said.finish })
     };
     json!({
@@ -200,7 +268,7 @@ fn whole(model: &str, draws: &Draws, said: &[Said], usage: &Value) -> Value {
 fn stream(
     model: &str,
     draws: &Draws,
-    said: &[Said],
+    said: &[Said<'_>],
     usage: Option<&Value>,
     per_word: Duration,
     cut: Option<u64>,
@@ -224,36 +292,35 @@ fn stream(
             &Value::Null,
         )
     };
-    let mut pieces = VecDeque::new();
-    let mut push = |wait, bytes| pieces.push_back(Piece { wait, bytes: Ok(bytes) });
-    let mut sent = 0;
+    // What begins, and what follows word by word.
+    let mut chunks: Vec<(bool, Bytes)> = Vec::new();
     for (index, said) in said.iter().enumerate() {
-        let start = match &said.tool {
-            None => json!({ "role": "assistant", "content": "" }),
-            Some(name) => {
-                let function = json!({ "name": name, "arguments": "" });
-                let call = json!({ "index": 0, "id": call_id(draws, index), "type": "function", "function": function });
-                json!({ "role": "assistant", "content": null, "tool_calls": [call] })
-            }
-        };
-        push(Duration::ZERO, delta(index, start, None));
-        for unit in &said.units {
-            if cut == Some(sent) {
-                pieces.push_back(broken(per_word));
-                return pieces;
-            }
-            sent += 1;
-            let part = match &said.tool {
-                None => json!({ "content": unit }),
-                Some(_) => json!({ "tool_calls": [{ "index": 0, "function": { "arguments": unit } }] }),
-            };
-            push(per_word, delta(index, part, None));
+        let content = if said.calls.is_empty() { json!("") } else { Value::Null };
+        chunks.push((false, delta(index, json!({ "role": "assistant", "content": content }), None)));
+        chunks.extend(said.units.iter().map(|unit| (true, delta(index, json!({ "content": unit }), None))));
+        for (nth, (tool, units)) in said.calls.iter().enumerate() {
+            let mut begun = call(draws, index, nth, *tool, "");
+            begun["index"] = nth.into();
+            chunks.push((false, delta(index, json!({ "tool_calls": [begun] }), None)));
+            let (kind, field) = if tool.is_custom { ("custom", "input") } else { ("function", "arguments") };
+            chunks.extend(units.iter().map(|unit| {
+                let part = json!({ "index": nth, kind: { field: unit } });
+                (true, delta(index, json!({ "tool_calls": [part] }), None))
+            }));
         }
-        push(Duration::ZERO, delta(index, json!({}), Some(said.finish)));
+        chunks.push((false, delta(index, json!({}), Some(said.finish))));
     }
-    if let Some(usage) = usage {
-        push(Duration::ZERO, event(json!([]), usage));
+    chunks.extend(usage.map(|usage| (false, event(json!([]), usage))));
+    let mut pieces = VecDeque::with_capacity(chunks.len() + 1);
+    let mut sent = 0;
+    for (is_unit, bytes) in chunks {
+        if is_unit && cut == Some(sent) {
+            pieces.push_back(broken(per_word));
+            return pieces;
+        }
+        sent += u64::from(is_unit);
+        pieces.push_back(Piece { wait: if is_unit { per_word } else { Duration::ZERO }, bytes: Ok(bytes) });
     }
-    push(Duration::ZERO, Bytes::from_static(b"data: [DONE]\n\n"));
+    pieces.push_back(Piece { wait: Duration::ZERO, bytes: Ok(Bytes::from_static(b"data: [DONE]\n\n")) });
     pieces
 }

@@ -17,6 +17,8 @@ pub(super) const CUT_AT: u64 = 6;
 pub(super) const SLOW: u64 = 7;
 pub(super) const FIRST_BYTE: u64 = 8;
 pub(super) const LENGTH: u64 = 9;
+/// A place of the text that no text reaches.
+pub(super) const TOOL: u64 = 1 << 31;
 pub(super) const TEXT: u64 = 1 << 32;
 
 /// Sixteen equally likely values of a log-normal distribution (sigma 0.6), in thousandths of its median.

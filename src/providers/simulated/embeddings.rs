@@ -7,9 +7,8 @@ use super::{Draws, Simulation};
 use crate::config::providers::SimulatedSpec;
 use crate::providers::wait;
 
-/// The usual length of a vector, and the longest.
-const DIMENSIONS: u64 = 256;
-const MOST_DIMENSIONS: u64 = 4096;
+/// The longest vector.
+const MOST_DIMENSIONS: u64 = 8192;
 /// The most inputs of one request, as with OpenAI.
 const MOST_INPUTS: usize = 2048;
 
@@ -32,8 +31,13 @@ pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: 
     let Some(counts) = inputs.iter().map(|&input| tokens(input)).collect::<Option<Vec<u64>>>() else {
         return wrong("input is neither text nor tokens");
     };
-    let dimensions = request.get("dimensions").and_then(Value::as_u64).unwrap_or(DIMENSIONS);
-    let dimensions = dimensions.clamp(1, MOST_DIMENSIONS);
+    let dimensions = match request.get("dimensions").filter(|asked| !asked.is_null()) {
+        None => usual(model),
+        Some(asked) => match asked.as_u64().filter(|n| (1..=MOST_DIMENSIONS).contains(n)) {
+            Some(asked) => asked,
+            None => return wrong("dimensions has to be a number from 1 to 8192"),
+        },
+    };
     let base64 = request.get("encoding_format").and_then(Value::as_str) == Some("base64");
     let data: Vec<Value> = inputs
         .iter()
@@ -54,6 +58,16 @@ pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: 
     let usage = json!({ "prompt_tokens": sum, "total_tokens": sum });
     let body = json!({ "object": "list", "data": data, "model": model, "usage": usage, "simulated": true });
     Simulation::whole(200, draws.first_byte(spec, model) / 4, &body)
+}
+
+/// Gives how long the vectors of a model are where nothing is said of it.
+fn usual(model: &str) -> u64 {
+    match () {
+        () if model.contains("text-embedding-3-large") => 3072,
+        () if model.contains("text-embedding-") => 1536,
+        () if model.contains("embed") => 1024,
+        () => 256,
+    }
 }
 
 /// Makes a vector of length one.

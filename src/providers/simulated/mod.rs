@@ -3,10 +3,12 @@
 //! Speaks OpenAI's chat and embeddings without a network. Invariant: length, delay, fault and text of an answer follow
 //! from the seed, the request's bytes and the number of the try alone.
 
+mod asked;
 mod chat;
 mod draws;
 mod embeddings;
 mod schema;
+mod tools;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -118,8 +118,111 @@ fn a_tool_is_called_when_it_must_be() {
             .collect();
         assert_eq!(streamed, json!({ "city": "SIMULATED" }).to_string());
     }
-    let free = whole(&with(question(), tools));
-    assert!(free["choices"][0]["message"]["content"].is_string(), "with auto it answers in words");
+    let absent = json!({ "tool_choice": { "type": "function", "function": { "name": "third" } } });
+    let (status, said, _) = pieces(&quiet(), &ask(&with(with(question(), tools.clone()), absent)));
+    assert_eq!(status, 400, "{said:?}");
+    let never = whole(&with(with(question(), tools), json!({ "tool_choice": "none" })));
+    assert!(never["choices"][0]["message"]["content"].is_string());
+}
+
+fn offered(names: &[&str]) -> Value {
+    let parameters = json!({ "type": "object", "properties": { "command": { "type": "string" } }, "required": ["command"] });
+    let one =
+        |name: &&str| json!({ "type": "function", "function": { "name": name, "parameters": parameters } });
+    names.iter().map(one).collect()
+}
+
+fn asking(text: &str, tools: &[&str]) -> Value {
+    json!({ "messages": [{ "role": "user", "content": text }], "tools": offered(tools) })
+}
+
+fn called(body: &Value) -> Vec<String> {
+    let answer = whole(body);
+    let calls = answer["choices"][0]["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
+    calls.iter().map(|call| call["function"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_offered_tool_is_called_now_and_then_and_where_it_is_asked_for() {
+    let some =
+        (0..60).filter(|n| !called(&asking(&format!("Tell me about {n}"), &["get_weather"])).is_empty());
+    let some = some.count();
+    assert!((8..40).contains(&some), "{some} of 60");
+    for (text, tools, want) in [
+        ("What is the weather in Rome?", &["get_time", "get_weather"][..], &["get_weather"][..]),
+        ("Use the get_time tool", &["get_weather", "get_time"], &["get_time"]),
+        ("Call two tools", &["get_weather", "get_time"], &["get_weather", "get_time"]),
+        ("Weather in Paris and Rome?", &["get_weather", "get_time"], &["get_weather", "get_time"]),
+        ("Weather in Paris and Rome?", &["get_weather"], &["get_weather", "get_weather"]),
+        ("List the files here", &["Task", "Edit", "Read", "Bash", "Write"], &["Bash"]),
+        ("Run ls", &["apply_patch", "exec_command"], &["exec_command"]),
+        ("Write a file", &["write_file"], &["write_file"]),
+        ("Write a poem", &["Write", "Edit"], &[]),
+        ("Reply exactly OK", &["get_weather"], &[]),
+    ] {
+        assert_eq!(called(&asking(text, tools)), want, "{text}");
+    }
+    let alone = with(asking("Call two tools", &["a_b", "c_d"]), json!({ "parallel_tool_calls": false }));
+    assert_eq!(called(&alone).len(), 1);
+}
+
+#[test]
+fn a_tool_loop_comes_to_an_end_with_words_about_the_result() {
+    let mut body = asking("List the files here, then reply exactly DONE", &["Bash"]);
+    let answer = whole(&body);
+    let message = &answer["choices"][0]["message"];
+    assert_eq!(message["tool_calls"][0]["function"]["arguments"], r#"{"command":"ls"}"#);
+    let result =
+        json!({ "role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "Cargo.toml" });
+    body["messages"].as_array_mut().unwrap().extend([message.clone(), result]);
+    assert_eq!(whole(&body)["choices"][0]["message"]["content"], "DONE");
+    body["messages"][0]["content"] = json!("List the files here");
+    let text = whole(&body)["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("SIMULATED") && text.contains("Bash gave Cargo.toml"), "{text}");
+}
+
+#[test]
+fn two_calls_in_a_stream_are_told_apart() {
+    let body = with(asking("Call two tools", &["get_a", "get_b"]), json!({ "stream": true }));
+    let mut calls = vec![(String::new(), String::new()); 2];
+    for event in events(&body) {
+        for call in event["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten() {
+            let at = usize::try_from(call["index"].as_u64().unwrap()).unwrap();
+            calls[at].0 += call["function"]["name"].as_str().unwrap_or_default();
+            calls[at].1 += call["function"]["arguments"].as_str().unwrap_or_default();
+        }
+    }
+    let ls = r#"{"command":"ls"}"#.to_owned();
+    assert_eq!(calls, [("get_a".to_owned(), ls.clone()), ("get_b".to_owned(), ls)]);
+}
+
+#[test]
+fn a_custom_tool_gets_a_text() {
+    let tool = json!({ "type": "custom", "custom": { "name": "grammar" } });
+    let body = with(question(), json!({ "tools": [tool], "tool_choice": "required" }));
+    let call = &whole(&body)["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(
+        (&call["type"], &call["custom"]),
+        (&json!("custom"), &json!({ "name": "grammar", "input": "SIMULATED" }))
+    );
+    let streamed: String = events(&with(body, json!({ "stream": true })))
+        .iter()
+        .filter_map(|event| event["choices"][0]["delta"]["tool_calls"][0]["custom"]["input"].as_str())
+        .collect();
+    assert_eq!(streamed, "SIMULATED");
+}
+
+#[test]
+fn a_text_to_repeat_is_repeated_and_a_stop_sequence_stops() {
+    let say = |more: Value| {
+        let body =
+            json!({ "messages": [{ "role": "user", "content": "Reply with exactly: one two  three" }] });
+        let answer = whole(&with(body, more));
+        answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(say(json!({})), "one two  three");
+    assert_eq!(say(json!({ "stop": ["zero", "o  t"] })), "one tw");
+    assert_eq!(say(json!({ "max_tokens": 1 })), "one ");
 }
 
 #[test]
@@ -148,7 +251,21 @@ fn embeddings_come_as_numbers_and_as_base64() {
     let (_, packed) = ask(json!({ "encoding_format": "base64" }));
     assert_eq!(packed["data"][0]["embedding"].as_str().unwrap().len(), (8usize * 4).div_ceil(3) * 4);
     assert_eq!(ask(json!({ "input": [1, 2, 3] })).1["usage"]["prompt_tokens"], 3);
-    for wrong in [json!({ "input": [] }), json!({ "input": {} }), json!({ "input": [null] })] {
+    let square = |value: &Value| value.as_f64().unwrap().powi(2);
+    let length: f64 = plain["data"][0]["embedding"].as_array().unwrap().iter().map(square).sum();
+    assert!((length - 1.0).abs() < 1e-4, "{length}");
+    let usual = |model: &str| {
+        let answer = ask(json!({ "dimensions": null, "model": model })).1;
+        answer["data"][0]["embedding"].as_array().unwrap().len()
+    };
+    // The model is the one that was routed to, not the one in the body.
+    assert_eq!(usual("text-embedding-3-large"), 256);
+    for wrong in [
+        json!({ "input": [] }),
+        json!({ "input": {} }),
+        json!({ "input": [null] }),
+        json!({ "dimensions": 0 }),
+    ] {
         assert_eq!(ask(wrong).0, 400);
     }
 }

@@ -14,8 +14,9 @@ use super::{Sink, TRACE_EPOCH, attempt};
 use crate::classifier::TaskClass;
 use crate::record::csv::{Row, micros_of};
 use crate::record::json::{self, Measure, Num, Word, nullable};
+use crate::record::known::Told;
 use crate::record::skip::Refusal;
-use crate::record::usage::Parts;
+use crate::record::usage::{Claim, Parts};
 use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
@@ -59,7 +60,7 @@ pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Re
     };
     let millis =
         |name| row.micros(name).map(|micros| micros.and_then(|micros| u32::try_from(micros / 1000).ok()));
-    let mut only = attempt(row.get("model").to_owned(), parts.inclusive()?, Status::Ok);
+    let mut only = attempt(row.get("model").to_owned(), parts.counted(Claim::WHOLE)?, Status::Ok);
     only.latency_ms = millis("api_time")?;
     only.ttft_ms = millis("ttft")?;
     let turn = row.count("seq")?.and_then(|turn| u32::try_from(turn).ok());
@@ -114,7 +115,7 @@ struct Call {
 const DEEPEST: u32 = 16;
 
 /// Reads a raw session. What was cached is the longest run of leading blocks that the session has seen before.
-pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
+pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_>) -> ControlFlow<()> {
     let session: Session = match json::read(text) {
         Ok(session) => session,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
@@ -126,7 +127,8 @@ pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) ->
     let salt = if session.hash_id_scope.as_str() == "local" { salt(session.id.as_str()) } else { 0 };
     let mut seen = FxHashSet::default();
     for (agent, call, turn) in calls {
-        sink(raw_call(&session, &agent, call, turn, salt, &mut seen, place))?;
+        let one = raw_call(&session, &agent, call, turn, salt, &mut seen, place);
+        sink(one.map(|record| Told { record, keys: [None, None] }))?;
     }
     ControlFlow::Continue(())
 }
@@ -164,7 +166,7 @@ fn raw_call<'b>(
         output: call.output.0,
         ..Parts::default()
     };
-    let mut only = attempt(call.model.0.clone(), parts.inclusive()?, Status::Ok);
+    let mut only = attempt(call.model.0.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
     only.latency_ms = call.api_time.scaled(1000.0);
     only.ttft_ms = call.ttft.scaled(1000.0);
     let at = place.at(session.id.as_str(), t);

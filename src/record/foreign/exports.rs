@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::record::json::{self, Embedded, Measure, Num, Word};
+use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::{Counted, Parts, Writes};
+use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 use crate::units::Pico;
@@ -19,6 +20,8 @@ struct Observation {
     id: Word,
     #[serde(alias = "traceId")]
     trace_id: Word,
+    #[serde(alias = "parentObservationId")]
+    parent_observation_id: Word,
     #[serde(alias = "projectId")]
     project_id: Word,
     #[serde(alias = "sessionId")]
@@ -45,9 +48,15 @@ struct Observation {
     latency: Measure,
 }
 
-/// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output.
-pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+/// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
+/// shows that the numbers came in whole.
+pub(super) fn langfuse(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
     let row: Observation = json::read(text).map_err(Refusal::Bad)?;
+    let span = |id: &Word| id_of(&[id.as_str(), row.trace_id.as_str(), row.project_id.as_str()]);
+    let key = span(&row.id);
+    if let Some(key) = key {
+        nest.place(key, span(&row.parent_observation_id));
+    }
     if !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "") {
         return Err(Refusal::NotACall("an observation that is no generation"));
     }
@@ -56,13 +65,28 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let status =
         if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
     let counted = langfuse_usage(&row.usage_details.0)?;
+    if let Some(key) = key {
+        let told = SpanTold {
+            model: row.provided_model_name.0.clone(),
+            tokens: counted
+                .usage
+                .prompt()
+                .zip(counted.usage.output.get())
+                .map(|(prompt, answer)| prompt + answer),
+            is_embedding: row.kind.as_str() == "EMBEDDING",
+            is_wrapper: false,
+        };
+        if !nest.counts(key, told) {
+            return Err(AROUND);
+        }
+    }
     let mut only = attempt(row.provided_model_name.0, counted, status);
     only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1000.0);
     if !status.is_ok() {
         only.error = owned(row.status_message);
     }
-    Ok(Record {
+    let record = Record {
         id: owned(row.id),
         at,
         project: owned(row.project_id),
@@ -71,51 +95,82 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         attempts: Attempts::one(only),
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys: [key, None] })
 }
 
-fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
-    const READ: &[&str] =
-        &["input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens"];
-    const WRITE: &[&str] = &[
-        "input_cache_creation",
-        "cache_creation_input_tokens",
-        "input_cache_creation_tokens",
-        "input_cache_write",
-    ];
-    const SHORT: &str = "input_cache_creation_5m";
-    const LONG: &str = "input_cache_creation_1h";
-    let first = |names: &[&str]| names.iter().find_map(|name| details.get(*name)?.0);
+/// Names under which Langfuse's keys tell cached, written and reasoning tokens.
+const READ: &[&str] = &[
+    "input_cached_tokens",
+    "input_cache_read",
+    "input_cache_read_tokens",
+    "input_cached",
+    "cache_read_input_tokens",
+    "cached_input_tokens",
+    "cached_tokens",
+    "cache_read",
+];
+const WRITE: &[&str] = &[
+    "input_cache_creation",
+    "input_cache_creation_tokens",
+    "input_cache_write",
+    "input_cache_write_tokens",
+    "cache_creation_input_tokens",
+    "cache_write_input_tokens",
+    "cache_creation",
+    "cache_write",
+];
+const SHORT: &[&str] = &["input_cache_creation_5m", "cache_creation_5m", "ephemeral_5m_input_tokens"];
+const LONG: &[&str] = &["input_cache_creation_1h", "cache_creation_1h", "ephemeral_1h_input_tokens"];
+const REASONING: &[&str] = &[
+    "output_reasoning_tokens",
+    "output_reasoning",
+    "reasoning_tokens",
+    "reasoning",
+    "output_thinking_tokens",
+    "thinking_tokens",
+];
+
+/// Makes buckets of Langfuse's keys.
+pub(super) fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
+    let said = |name: &str| details.get(name).and_then(|count| count.0);
+    let most = |names: &[&str]| names.iter().filter_map(|name| said(name)).max();
     // Every other key that starts so is a kind of its own (audio, image), taken out of the plain one.
     let sum = |prefix: &str| {
-        let fits = |key: &str| {
-            key.starts_with(prefix)
-                && !READ.contains(&key)
-                && !WRITE.contains(&key)
-                && key != SHORT
-                && key != LONG
-        };
+        let named = [READ, WRITE, SHORT, LONG, REASONING];
+        let fits = |key: &str| key.starts_with(prefix) && !named.iter().any(|names| names.contains(&key));
         let counts = details.iter().filter(|(key, _)| fits(key)).filter_map(|(_, count)| count.0);
         counts.fold(None, |sum: Option<u64>, count| Some(sum.unwrap_or(0).saturating_add(count)))
     };
-    let (short, long) = (first(&[SHORT]), first(&[LONG]));
+    let total = said("total").or(said("total_tokens")).filter(|total| *total > 0);
+    // Whoever sends OpenAI's numbers as they are has input and output alone add up to the total.
+    let plain = said("input").zip(said("output"));
+    let whole = plain.filter(|(input, output)| Some(input.saturating_add(*output)) == total);
+    let (short, long) = (most(SHORT), most(LONG));
     let split = short.unwrap_or(0).saturating_add(long.unwrap_or(0));
     // The total of writes may stand beside its split; as keys are disjoint, anything but that sum comes on top.
-    let total = first(WRITE).map(|total| if total == split { total } else { total.saturating_add(split) });
+    let written = most(WRITE).map(|total| if total == split { total } else { total.saturating_add(split) });
+    let reasoning = most(REASONING);
     let parts = Parts {
-        input: sum("input"),
-        read: first(READ).unwrap_or(0),
-        writes: Writes { total, short, long },
-        output: sum("output"),
-        reasoning: first(&["output_reasoning_tokens", "output_reasoning"]),
+        input: whole.map(|(input, _)| input).or_else(|| sum("input")),
+        read: most(READ).unwrap_or(0),
+        writes: Writes { total: written, short, long },
+        // Where nothing but reasoning is told, that is the output.
+        output: whole.map(|(_, output)| output).or_else(|| sum("output")).or(reasoning.map(|_| 0)),
+        reasoning,
+        total,
+        ..Parts::default()
     };
-    Ok(parts.exclusive()?)
+    Ok(parts.counted(Claim::DISJOINT)?)
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HeliconeRow {
     request_id: Word,
+    request_path: Word,
+    #[serde(alias = "method")]
+    request_method: Word,
     request_created_at: Word,
     response_created_at: Word,
     response_status: Word,
@@ -143,6 +198,9 @@ struct HeliconeRow {
 /// and where it has none the provider's rule holds.
 pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let row: HeliconeRow = json::read(text).map_err(Refusal::Bad)?;
+    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_path.as_str()) {
+        return Err(Refusal::NotACall(reason));
+    }
     let at = moment("request_created_at", &row.request_created_at)?;
     let end = maybe_moment("response_created_at", &row.response_created_at)?;
     let status = match row.response_status.as_str().parse::<i32>() {
@@ -191,16 +249,12 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
         read: row.prompt_cache_read_tokens.or_zero(),
         writes: Writes { total: row.prompt_cache_write_tokens.0, ..Writes::default() },
         output: row.completion_tokens.0,
-        reasoning: None,
+        total: row.total_tokens.0,
+        ..Parts::default()
     };
-    let cached = parts.read.saturating_add(row.prompt_cache_write_tokens.or_zero());
-    let plain = row.prompt_tokens.or_zero().saturating_add(row.completion_tokens.or_zero());
-    let exclusive = match row.total_tokens.0 {
-        Some(total) if total == plain.saturating_add(cached) => true,
-        Some(total) if total == plain => false,
-        _ => matches!(row.provider.as_str().to_ascii_uppercase().as_str(), "ANTHROPIC" | "BEDROCK" | "AWS"),
-    };
-    Ok(if exclusive { parts.exclusive()? } else { parts.inclusive_unless_impossible()? })
+    let provider = row.provider.as_str().to_ascii_uppercase();
+    let leaves_out = matches!(provider.as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
+    Ok(parts.counted(if leaves_out { Claim::FRESH } else { Claim::WHOLE })?)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -209,6 +263,9 @@ struct PortkeyRow {
     id: Word,
     trace_id: Word,
     created_at: Word,
+    request_url: Word,
+    #[serde(alias = "method")]
+    request_method: Word,
     ai_org: Word,
     ai_provider: Word,
     ai_model: Word,
@@ -226,6 +283,9 @@ struct PortkeyRow {
 /// Reads a Portkey log; its cost is in cents, and it tells nothing of cached tokens.
 pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let row: PortkeyRow = json::read(text).map_err(Refusal::Bad)?;
+    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_url.as_str()) {
+        return Err(Refusal::NotACall(reason));
+    }
     let at = moment("created_at", &row.created_at)?;
     let code = Word(Word::first([&row.response_status_code, &row.status_code]));
     let status = match code.as_str().parse::<u16>() {
@@ -237,7 +297,7 @@ pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         output: row.res_units.or(row.response_tokens).0,
         ..Parts::default()
     };
-    let mut only = attempt(row.ai_model.0, tokens.exclusive()?, status);
+    let mut only = attempt(row.ai_model.0, tokens.counted(Claim::WHOLE)?, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
     only.write_ttl = WriteTtl::Assumed;
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));

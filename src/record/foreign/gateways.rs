@@ -8,7 +8,7 @@ use super::{attempt, claimed, moment, owned};
 use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
-use crate::record::usage::{Parts, Writes};
+use crate::record::usage::{Claim, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 
@@ -39,9 +39,9 @@ pub(super) fn tensorzero<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         read: row.provider_cache_read_input_tokens.or_zero(),
         writes: Writes { total: row.provider_cache_write_input_tokens.0, ..Writes::default() },
         output: row.output_tokens.0,
-        reasoning: None,
+        ..Parts::default()
     }
-    .inclusive()?;
+    .counted(Claim::WHOLE)?;
     let mut only = attempt(row.model_name.0, counted, Status::Ok);
     only.provider = owned(row.model_provider_name);
     only.latency_ms = row.response_time_ms.scaled(1.0);
@@ -103,11 +103,11 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let counted = Parts {
         input: row.native_tokens_prompt.0,
         read: row.native_tokens_cached.or_zero(),
-        writes: Writes::default(),
         output: row.native_tokens_completion.0,
         reasoning: row.native_tokens_reasoning.0,
+        ..Parts::default()
     }
-    .inclusive()?;
+    .counted(Claim::WHOLE)?;
     let http = |status: Num| u16::try_from(status.or_zero()).map_or(Status::Failed, Status::from_http);
     let mut attempts = Attempts::default();
     let (last, earlier) = match row.provider_responses.split_last() {

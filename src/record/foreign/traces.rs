@@ -10,7 +10,7 @@ use super::{TRACE_EPOCH, attempt};
 use crate::record::csv::Row;
 use crate::record::json::{self, Measure, Num};
 use crate::record::skip::Refusal;
-use crate::record::usage::Parts;
+use crate::record::usage::{Claim, Parts};
 use crate::record::{Attempts, Record};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
@@ -21,7 +21,11 @@ pub(super) fn azure<'b>(row: &Row<'_>) -> Result<Record<'b>, Refusal> {
     let at =
         Instant::parse(row.get("timestamp")).map_err(|error| Refusal::Bad(format!("TIMESTAMP: {error}")))?;
     let (input, output) = (row.count("contexttokens")?, row.count("generatedtokens")?);
-    let only = attempt(String::new(), Parts { input, output, ..Parts::default() }.exclusive()?, Status::Ok);
+    let only = attempt(
+        String::new(),
+        Parts { input, output, ..Parts::default() }.counted(Claim::WHOLE)?,
+        Status::Ok,
+    );
     Ok(Record { at, attempts: Attempts::one(only), ..Record::default() })
 }
 
@@ -31,7 +35,7 @@ pub(super) fn burstgpt<'b>(row: &Row<'_>) -> Result<Record<'b>, Refusal> {
     let seconds = row.micros("timestamp")?.ok_or_else(|| Refusal::bad("Timestamp: missing"))?;
     let (input, output) = (row.count("request tokens")?, row.count("response tokens")?);
     let status = if output == Some(0) { Status::Failed } else { Status::Ok };
-    let counted = Parts { input, output, ..Parts::default() }.exclusive()?;
+    let counted = Parts { input, output, ..Parts::default() }.counted(Claim::WHOLE)?;
     let mut only = attempt(row.get("model").to_owned(), counted, status);
     only.latency_ms = row.micros("elapsed time")?.and_then(|micros| u32::try_from(micros / 1000).ok());
     if !status.is_ok() {
@@ -62,7 +66,7 @@ pub(super) fn mooncake<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let seconds = line.timestamp.and_then(|measure| measure.0).ok_or_else(missing)? / 1000.0;
     let micros = crate::record::csv::micros_of(seconds).ok_or_else(missing)?;
     let parts = Parts { input: line.input_length.0, output: line.output_length.0, ..Parts::default() };
-    let only = attempt(String::new(), parts.exclusive()?, Status::Ok);
+    let only = attempt(String::new(), parts.counted(Claim::WHOLE)?, Status::Ok);
     Ok(Record {
         at: TRACE_EPOCH + Span(micros),
         prefix: line.hash_ids.unwrap_or_default(),

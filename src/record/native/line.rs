@@ -177,6 +177,8 @@ pub(super) struct AttemptKeys<'a> {
     pub(super) meters: MeterKeys,
     pub(super) left_out: Option<Vec<Text<'a>>>,
     pub(super) gap_ms: Option<u32>,
+    pub(super) charged: Text<'a>,
+    pub(super) charged_as: Text<'a>,
     /// Whether any of these keys stood in the line.
     pub(super) any: bool,
 }
@@ -204,6 +206,8 @@ impl<'a> AttemptKeys<'a> {
             b"meters" => self.meters = map.next_value::<Option<MeterKeys>>()?.unwrap_or_default(),
             b"left_out" => self.left_out = map.next_value()?,
             b"gap_ms" => self.gap_ms = map.next_value()?,
+            b"charged" => self.charged = map.next_value()?,
+            b"charged_as" => self.charged_as = map.next_value()?,
             b"estimated" => self.estimated = map.next_value::<Option<bool>>()?.unwrap_or(false),
             b"assumed_model" => self.assumed_model = map.next_value::<Option<bool>>()?.unwrap_or(false),
             _ => return Ok(false),

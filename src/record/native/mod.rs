@@ -22,8 +22,8 @@ use super::json;
 use super::skip::Refusal;
 use super::{Attempt, Attempts, Entry, Label, Record, WriteTtl};
 use crate::classifier::TaskClass;
-use crate::pricing::Usage;
-use crate::units::{Count, Instant, PerMille};
+use crate::pricing::{Charged, Cost, Unpriced, Usage};
+use crate::units::{Count, Instant, PerMille, Pico};
 
 /// The version of the format that is written, and the newest that is read.
 pub const VERSION: u64 = 1;
@@ -116,6 +116,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     };
     let mut terms = keys.meters.0;
     terms.serve(&keys.tier.0);
+    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,
@@ -132,7 +133,26 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         terms: some_terms(&terms),
         left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
         gap_ms: keys.gap_ms,
+        charged,
     })
+}
+
+/// Reads a charge: an amount, and where it is not known for sure the word for what it is.
+fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
+    if amount.is_empty() && word.is_empty() {
+        return Ok(Charged::NONE);
+    }
+    if let Some(why) = Unpriced::from_name(word) {
+        return Ok(Charged::new(Cost::Unknown(why)));
+    }
+    let amount = Pico::from_usd(amount).map_err(|error| Refusal::Bad(format!("charged: {error}")))?;
+    match word {
+        "" | "known" => Ok(Charged::new(Cost::Known(amount))),
+        "estimated" => Ok(Charged::new(Cost::Estimated(amount))),
+        other => Err(Refusal::Bad(format!(
+            "charged_as: `{other}` is neither known, estimated nor why a cost is unknown"
+        ))),
+    }
 }
 
 fn count(field: &str, tokens: Tokens, absent: Count) -> Result<Count, Refusal> {

@@ -71,6 +71,8 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
         "error" => only.error = word,
         "write_ttl" => only.write_ttl = word,
         "tier" => only.tier = word,
+        "charged" => only.charged = word,
+        "charged_as" => only.charged_as = word,
         "status" => only.status = StatusWord(Some(Status::from_name(value)?)),
         "check" => {
             only.check = CheckWord(match value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Header, VERSION};
-use crate::pricing::{PriceRow, Rates, Tier, Usage, as_factor};
+use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
 use crate::routing::{RouteSpec, StreamLimits};
 use crate::units::Count;
@@ -135,6 +135,15 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
         object.list("left_out", &attempt.left_out, |out, name| quoted(out, name));
     }
     object.maybe("gap_ms", attempt.gap_ms.map(u64::from));
+    match attempt.charged.cost() {
+        None => {}
+        Some(Cost::Known(amount)) => object.text("charged", &amount.usd()),
+        Some(Cost::Estimated(amount)) => {
+            object.text("charged", &amount.usd());
+            object.text("charged_as", "estimated");
+        }
+        Some(Cost::Unknown(why)) => object.text("charged_as", why.name()),
+    }
 }
 
 fn label(out: &mut Vec<u8>, label: &Label<'_>) {

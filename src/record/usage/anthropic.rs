@@ -1,8 +1,11 @@
 //! The usage block of Anthropic messages: input leaves cached tokens out, thinking is a part of the output.
+//! Servers that speak the dialect may add a total, which tells whether they do the same.
 
 use serde::Deserialize;
 
-use super::{Counted, Parts, UsageError, Writes, later};
+use super::meters::{Said, ServerTools, Unlisted, place};
+use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
 /// Usage as Anthropic reports it.
@@ -15,8 +18,16 @@ pub struct AnthropicUsage {
     #[serde(deserialize_with = "nullable")]
     cache_creation: Lifetimes,
     output_tokens: Num,
+    total_tokens: Num,
     #[serde(deserialize_with = "nullable")]
     output_tokens_details: Details,
+    service_tier: Said,
+    speed: Said,
+    inference_geo: Said,
+    #[serde(deserialize_with = "nullable")]
+    server_tool_use: ServerTools,
+    #[serde(flatten)]
+    unlisted: Unlisted,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -33,38 +44,69 @@ struct Details {
 }
 
 impl AnthropicUsage {
-    /// Takes over what a later event of the same stream says; its counts are running totals, so they replace.
+    /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
-        later(&mut self.input_tokens, then.input_tokens);
-        later(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
-        later(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        later(
+        // Gateways start a stream with the whole prompt as an estimate, and tell its cached part apart at the end.
+        let is_split = then.input_tokens.or_zero() > 0 && then.cached() > self.cached();
+        if is_split && then.input_tokens.0 < self.input_tokens.0 {
+            self.input_tokens = then.input_tokens;
+        }
+        grow(&mut self.input_tokens, then.input_tokens);
+        grow(&mut self.total_tokens, then.total_tokens);
+        grow(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
+        grow(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
+        grow(
             &mut self.cache_creation.ephemeral_5m_input_tokens,
             then.cache_creation.ephemeral_5m_input_tokens,
         );
-        later(
+        grow(
             &mut self.cache_creation.ephemeral_1h_input_tokens,
             then.cache_creation.ephemeral_1h_input_tokens,
         );
-        later(&mut self.output_tokens, then.output_tokens);
-        later(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
+        grow(&mut self.output_tokens, then.output_tokens);
+        grow(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
+        self.service_tier.absorb(then.service_tier);
+        self.speed.absorb(then.speed);
+        self.inference_geo.absorb(then.inference_geo);
+        self.server_tool_use.absorb(then.server_tool_use);
+        self.unlisted.absorb(then.unlisted);
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    fn terms(&self) -> Terms {
+        let mut terms = Terms::NONE;
+        terms.serve(self.service_tier.as_str());
+        terms.serve(self.speed.as_str());
+        place(self.inference_geo, &mut terms);
+        self.server_tool_use.tell(&mut terms);
+        self.unlisted.tell(&mut terms);
+        terms
+    }
+
+    fn writes(&self) -> Writes {
+        Writes {
+            total: self.cache_creation_input_tokens.0,
+            short: self.cache_creation.ephemeral_5m_input_tokens.0,
+            long: self.cache_creation.ephemeral_1h_input_tokens.0,
+        }
+    }
+
+    fn cached(&self) -> u64 {
+        self.cache_read_input_tokens.or_zero().saturating_add(self.writes().all())
     }
 
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
-        let writes = Writes {
-            total: self.cache_creation_input_tokens.0,
-            short: self.cache_creation.ephemeral_5m_input_tokens.0,
-            long: self.cache_creation.ephemeral_1h_input_tokens.0,
-        };
-        Parts {
+        let parts = Parts {
             input: self.input_tokens.0,
             read: self.cache_read_input_tokens.or_zero(),
-            writes,
+            writes: self.writes(),
             output: self.output_tokens.0,
             reasoning: self.output_tokens_details.thinking_tokens.0,
-        }
-        .exclusive()
+            total: self.total_tokens.0,
+            ..Parts::default()
+        };
+        Ok(parts.counted(Claim::FRESH)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 
@@ -91,6 +133,38 @@ mod tests {
             [Some(1204), Some(18432), Some(2048), Some(1024), Some(812)]
         );
         assert_eq!(counted.write_ttl, WriteTtl::Reported);
+    }
+
+    #[test]
+    fn what_comes_later_erases_nothing_and_a_split_of_the_prompt_is_believed() {
+        let after = |first: &str, then: &str| {
+            let mut block: AnthropicUsage = read(first).unwrap();
+            block.absorb(&read(then).unwrap());
+            let u = block.counted().unwrap().usage;
+            [u.input, u.cache_read, u.output].map(crate::units::Count::get)
+        };
+        let start = r#"{"input_tokens":15000,"cache_read_input_tokens":2000,"output_tokens":1}"#;
+        for then in [
+            r#"{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":9}"#,
+            r#"{"input_tokens":null,"output_tokens":9}"#,
+            r#"{"input_tokens":1,"cache_read_input_tokens":2000,"output_tokens":9}"#,
+        ] {
+            assert_eq!(after(start, then), [Some(15000), Some(2000), Some(9)], "{then}");
+        }
+        let told = r#"{"input_tokens":4,"cache_read_input_tokens":2455,"output_tokens":23}"#;
+        assert_eq!(
+            after(r#"{"input_tokens":2600,"output_tokens":1}"#, told),
+            [Some(4), Some(2455), Some(23)]
+        );
+    }
+
+    #[test]
+    fn a_total_tells_that_a_gateway_counts_otherwise() {
+        let block: AnthropicUsage = read(
+            r#"{"input_tokens":2459,"cache_read_input_tokens":2455,"output_tokens":23,"total_tokens":2482}"#,
+        )
+        .unwrap();
+        assert_eq!(block.counted().unwrap().usage.input.get(), Some(4));
     }
 
     #[test]

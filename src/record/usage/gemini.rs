@@ -1,9 +1,12 @@
-//! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates.
+//! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates unless the total
+//! proves otherwise.
 
 use serde::Deserialize;
 
-use super::{Counted, Parts, UsageError, Writes, later};
-use crate::record::json::Num;
+use super::meters::{Said, Unlisted};
+use super::{Claim, Counted, Parts, UsageError, grow};
+use crate::pricing::Terms;
+use crate::record::json::{Num, nullable};
 
 /// Usage as Gemini reports it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -22,17 +25,112 @@ pub struct GeminiUsage {
     thoughts_token_count: Num,
     #[serde(alias = "tool_use_prompt_token_count")]
     tool_use_prompt_token_count: Num,
+    #[serde(alias = "prompt_tokens_details", deserialize_with = "nullable")]
+    prompt_tokens_details: Kinds,
+    #[serde(alias = "tool_use_prompt_tokens_details", deserialize_with = "nullable")]
+    tool_use_prompt_tokens_details: Kinds,
+    #[serde(alias = "cache_tokens_details", deserialize_with = "nullable")]
+    cache_tokens_details: Kinds,
+    #[serde(alias = "candidates_tokens_details", deserialize_with = "nullable")]
+    candidates_tokens_details: Kinds,
+    #[serde(alias = "traffic_type")]
+    traffic_type: Said,
+    #[serde(alias = "service_tier")]
+    service_tier: Said,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+    /// Searches that the answer rests on.
+    #[serde(skip)]
+    searches: Num,
+}
+
+/// Tokens by kind, of which sound and pictures may have a price of their own.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    audio: Num,
+    image: Num,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Kind {
+    modality: Said,
+    #[serde(alias = "token_count")]
+    token_count: Num,
+}
+
+impl<'de> Deserialize<'de> for Kinds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut kinds = Self::default();
+        for kind in Vec::<Kind>::deserialize(deserializer)? {
+            match kind.modality.as_str() {
+                "AUDIO" => grow(&mut kinds.audio, kind.token_count),
+                "IMAGE" => grow(&mut kinds.image, kind.token_count),
+                _ => {}
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+impl Kinds {
+    fn absorb(&mut self, then: Self) {
+        grow(&mut self.audio, then.audio);
+        grow(&mut self.image, then.image);
+    }
+}
+
+/// Gives the service tier that a kind of traffic is.
+fn tier_of(traffic: &str) -> &str {
+    match traffic {
+        "" | "ON_DEMAND" | "TRAFFIC_TYPE_UNSPECIFIED" => "",
+        "ON_DEMAND_PRIORITY" => "priority",
+        "ON_DEMAND_FLEX" => "flex",
+        other => other,
+    }
 }
 
 impl GeminiUsage {
-    /// Takes over what a later chunk of the same stream says; its counts are running totals, so they replace.
+    /// Takes over what another chunk of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
-        later(&mut self.prompt_token_count, then.prompt_token_count);
-        later(&mut self.candidates_token_count, then.candidates_token_count);
-        later(&mut self.total_token_count, then.total_token_count);
-        later(&mut self.cached_content_token_count, then.cached_content_token_count);
-        later(&mut self.thoughts_token_count, then.thoughts_token_count);
-        later(&mut self.tool_use_prompt_token_count, then.tool_use_prompt_token_count);
+        grow(&mut self.prompt_token_count, then.prompt_token_count);
+        grow(&mut self.candidates_token_count, then.candidates_token_count);
+        grow(&mut self.total_token_count, then.total_token_count);
+        grow(&mut self.cached_content_token_count, then.cached_content_token_count);
+        grow(&mut self.thoughts_token_count, then.thoughts_token_count);
+        grow(&mut self.tool_use_prompt_token_count, then.tool_use_prompt_token_count);
+        self.prompt_tokens_details.absorb(then.prompt_tokens_details);
+        self.tool_use_prompt_tokens_details.absorb(then.tool_use_prompt_tokens_details);
+        self.cache_tokens_details.absorb(then.cache_tokens_details);
+        self.candidates_tokens_details.absorb(then.candidates_tokens_details);
+        self.traffic_type.absorb(then.traffic_type);
+        self.service_tier.absorb(then.service_tier);
+        self.unlisted.absorb(then.unlisted);
+        grow(&mut self.searches, then.searches);
+    }
+
+    /// Counts the searches that the answer says it rests on.
+    pub(crate) fn searched(&mut self, queries: u64) {
+        grow(&mut self.searches, Num(Some(queries)));
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    fn terms(&self) -> Terms {
+        let mut terms = Terms::NONE;
+        terms.serve(self.service_tier.as_str());
+        terms.serve(tier_of(self.traffic_type.as_str()));
+        let cached = self.cache_tokens_details;
+        let tools = self.tool_use_prompt_tokens_details;
+        let audio = self.prompt_tokens_details.audio.or_zero().saturating_add(tools.audio.or_zero());
+        let image = self.prompt_tokens_details.image.or_zero().saturating_add(tools.image.or_zero());
+        terms.meter("audio_input", audio.saturating_sub(cached.audio.or_zero()));
+        terms.meter("audio_cached", cached.audio.or_zero());
+        terms.meter("audio_output", self.candidates_tokens_details.audio.or_zero());
+        terms.meter("image_input", image.saturating_sub(cached.image.or_zero()));
+        terms.meter("image_output", self.candidates_tokens_details.image.or_zero());
+        terms.meter("web_search", self.searches.or_zero());
+        self.unlisted.tell(&mut terms);
+        terms
     }
 
     /// Turns the block into disjoint buckets.
@@ -45,14 +143,15 @@ impl GeminiUsage {
             .candidates_token_count
             .0
             .or_else(|| self.total_token_count.0?.checked_sub(prompt?)?.checked_sub(thoughts));
-        Parts {
+        let parts = Parts {
             input: prompt,
             read: self.cached_content_token_count.or_zero(),
-            writes: Writes::default(),
-            output: candidates.map(|tokens| tokens.saturating_add(thoughts)),
+            output: candidates,
             reasoning: self.thoughts_token_count.0,
-        }
-        .inclusive()
+            total: self.total_token_count.0,
+            ..Parts::default()
+        };
+        Ok(parts.counted(Claim::SPOKEN)?.on(self.terms(), &[self.service_tier, self.traffic_type]))
     }
 }
 
@@ -73,6 +172,15 @@ mod tests {
             [u.input, u.cache_read, u.output, u.reasoning].map(Count::get),
             [Some(2152), Some(2048), Some(850), Some(540)]
         );
+    }
+
+    #[test]
+    fn thoughts_within_the_candidates_are_not_billed_twice() {
+        let block: GeminiUsage = read(
+            r#"{"promptTokenCount":100,"candidatesTokenCount":600,"totalTokenCount":700,"thoughtsTokenCount":540}"#,
+        )
+        .unwrap();
+        assert_eq!(block.counted().unwrap().usage.output.get(), Some(600));
     }
 
     #[test]

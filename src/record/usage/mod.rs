@@ -1,17 +1,23 @@
 //! Provider usage blocks turned into disjoint token buckets.
 //!
-//! Invariants: whether "input" includes cached tokens is decided by the format, never guessed; an explicit zero is zero
-//! and a missing count is unknown; every block can absorb a later one of the same stream (last value said wins, no sums).
+//! Invariants: whether a count includes cached or reasoning tokens is proven by the row or claimed by its format, never
+//! guessed (`proof`); an explicit zero is zero, but hides no sibling that says more; a missing count is unknown; every
+//! block can absorb another one of the same stream: counts are running totals, so the largest said holds, and none is summed.
 
 mod anthropic;
 mod gemini;
+mod meters;
 mod ollama;
 mod openai;
+mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
+pub(crate) use meters::{Said, billed_item, unlisted_key};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
+pub(crate) use proof::Claim;
+use proof::{Cached, layout};
 
 use super::WriteTtl;
 use super::json::Num;
@@ -28,11 +34,38 @@ pub struct Counted {
     pub write_ttl: WriteTtl,
     /// The service tier that served, and what is billed besides tokens.
     pub terms: Terms,
+    /// Whether the answer says which service tier served, the ordinary one included.
+    pub is_tier_told: bool,
 }
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self = Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE };
+    pub const NOTHING: Self =
+        Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE, is_tier_told: false };
+}
+
+impl Counted {
+    /// Adds what it is billed by, and what the provider said of its tier.
+    #[must_use]
+    pub(crate) fn on(mut self, terms: Terms, tiers: &[Said]) -> Self {
+        self.terms = terms;
+        self.is_tier_told = tiers.iter().any(|said| !said.as_str().is_empty());
+        self
+    }
+
+    /// Takes zeros that the answer itself contradicts as not said: no tokens for what was delivered, or none of a prompt
+    /// that was answered.
+    #[must_use]
+    pub(crate) fn believed(mut self, delivered_bytes: u64) -> Self {
+        let usage = &mut self.usage;
+        if delivered_bytes > 0 && usage.output == Count::ZERO {
+            (usage.output, usage.reasoning) = (Count::UNKNOWN, Count::UNKNOWN);
+        }
+        if usage.prompt() == Some(0) && (delivered_bytes > 0 || usage.output.or_zero() > 0) {
+            *usage = Usage { output: usage.output, reasoning: usage.reasoning, ..Usage::UNKNOWN };
+        }
+        self
+    }
 }
 
 /// Why a usage block cannot be right.
@@ -45,14 +78,6 @@ pub enum UsageError {
         field: &'static str,
         /// What was reported.
         tokens: u64,
-    },
-    /// More tokens read from cache than the prompt has, in a format whose prompt count includes them.
-    #[error("{cached} cached tokens are more than the {prompt} of the whole prompt they are part of")]
-    CacheExceedsPrompt {
-        /// The cached tokens.
-        cached: u64,
-        /// The prompt.
-        prompt: u64,
     },
 }
 
@@ -73,6 +98,12 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
+    /// Gives all writes, however they were told.
+    pub(crate) fn all(self) -> u64 {
+        let (short, long, _) = self.split();
+        short.saturating_add(long)
+    }
+
     /// Splits by lifetime; whatever the split leaves out goes under 5 minutes, as an assumption.
     pub(crate) fn split(self) -> (u64, u64, WriteTtl) {
         let (short, long) = (self.short.unwrap_or(0), self.long.unwrap_or(0));
@@ -91,76 +122,66 @@ pub(crate) struct Parts {
     pub(crate) read: u64,
     /// Prompt tokens written to cache.
     pub(crate) writes: Writes,
-    /// Answer tokens with reasoning.
+    /// Answer tokens as reported.
     pub(crate) output: Option<u64>,
     /// Reasoning tokens.
     pub(crate) reasoning: Option<u64>,
+    /// The row's own total, where it adds up what the others say.
+    pub(crate) total: Option<u64>,
+    /// Whether writes are "unadjusted", as OpenAI calls its own: they may be more than the prompt has left for them.
+    pub(crate) are_writes_cut: bool,
 }
 
 impl Parts {
-    /// Makes buckets where the reported input leaves cached tokens out.
-    pub(crate) fn exclusive(self) -> Result<Counted, UsageError> {
-        let (short, long, write_ttl) = self.writes.split();
-        self.build(self.input, short, long, write_ttl)
+    /// Makes disjoint buckets: by what the row proves, else by what its format claims.
+    pub(crate) fn counted(self, claim: Claim) -> Result<Counted, UsageError> {
+        let (mut short, mut long, write_ttl) = self.writes.split();
+        let way = layout(&self, claim);
+        let mut input = self.input;
+        if let Some(prompt) = self.input {
+            let fresh = match way.cached {
+                Cached::Beside => prompt,
+                Cached::Within | Cached::ReadsWithin => prompt.saturating_sub(self.read),
+            };
+            if way.cached == Cached::Within {
+                long = long.min(fresh);
+                short = short.min(fresh - long);
+                input = Some(fresh - long - short);
+            } else {
+                input = Some(fresh);
+            }
+        }
+        let thought = if way.is_reasoning_within { 0 } else { self.reasoning.unwrap_or(0) };
+        let output = self.output.map(|answer| answer.saturating_add(thought));
+        Self { input, output, ..self }.build(short, long, write_ttl)
     }
 
-    /// Makes buckets where the reported input is the whole prompt.
-    ///
-    /// Providers call the number of written tokens "unadjusted", so writes are cut to what the prompt has left;
-    /// reads beyond the prompt are a fault.
-    pub(crate) fn inclusive(self) -> Result<Counted, UsageError> {
-        let (short, long, write_ttl) = self.writes.split();
-        let Some(prompt) = self.input else { return self.build(None, short, long, write_ttl) };
-        let Some(fresh) = prompt.checked_sub(self.read) else {
-            return Err(UsageError::CacheExceedsPrompt { cached: self.read, prompt });
-        };
-        let long = long.min(fresh);
-        let short = short.min(fresh - long);
-        self.build(Some(fresh - long - short), short, long, write_ttl)
-    }
-
-    /// Makes buckets where the format says inclusive but writers are known to send exclusive numbers: more cached than
-    /// prompt proves the latter.
-    pub(crate) fn inclusive_unless_impossible(self) -> Result<Counted, UsageError> {
-        let (short, long, _) = self.writes.split();
-        let cached = self.read.saturating_add(short).saturating_add(long);
-        if self.input.is_some_and(|prompt| cached > prompt) { self.exclusive() } else { self.inclusive() }
-    }
-
-    fn build(
-        self,
-        input: Option<u64>,
-        short: u64,
-        long: u64,
-        write_ttl: WriteTtl,
-    ) -> Result<Counted, UsageError> {
+    fn build(self, short: u64, long: u64, write_ttl: WriteTtl) -> Result<Counted, UsageError> {
         // Nothing said of the prompt means nothing known of its cached part either, unless a part is named.
-        let said = |tokens: u64| (input.is_some() || tokens > 0).then_some(tokens);
+        let said = |tokens: u64| (self.input.is_some() || tokens > 0).then_some(tokens);
         let usage = Usage {
-            input: bucket("input", input)?,
+            input: bucket("input", self.input)?,
             cache_read: bucket("cache_read", said(self.read))?,
             write_5m: bucket("write_5m", said(short))?,
             write_1h: bucket("write_1h", said(long))?,
             output: bucket("output", self.output)?,
             reasoning: bucket("reasoning", self.reasoning)?,
         };
-        Ok(Counted { usage, write_ttl, terms: Terms::NONE })
+        Ok(Counted { usage, write_ttl, ..Counted::NOTHING })
     }
 }
 
 /// Gives the usage of an attempt that ended so, where the log may have none: a call refused at the door used nothing.
 pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
-    let refused = matches!(
-        status,
-        Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError
-    );
+    let refused =
+        matches!(status, Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError);
     if refused && !counted.usage.is_known() {
         return Counted::NOTHING;
     }
     counted
 }
 
-/// Takes the later of two counts of a stream where the later says something.
-pub(crate) fn later(now: &mut Num, then: Num) {
-    *now = then.or(*now);
+/// Takes over what another block of the same stream says of a count: it is a running total, which never shrinks.
+pub(crate) fn grow(now: &mut Num, then: Num) {
+    *now = now.most(then);
 }

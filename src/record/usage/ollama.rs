@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Counted, Parts, UsageError, later};
+use super::{Claim, Counted, Parts, UsageError, grow};
 use crate::record::json::Num;
 
 /// Usage as Ollama reports it, flat beside the answer.
@@ -14,14 +14,15 @@ pub struct OllamaUsage {
 }
 
 impl OllamaUsage {
-    /// Takes over what a later chunk of the same stream says.
+    /// Takes over what another chunk of the same stream says.
     pub fn absorb(&mut self, then: &Self) {
-        later(&mut self.prompt_eval_count, then.prompt_eval_count);
-        later(&mut self.eval_count, then.eval_count);
+        grow(&mut self.prompt_eval_count, then.prompt_eval_count);
+        grow(&mut self.eval_count, then.eval_count);
     }
 
     /// Turns the counts into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
-        Parts { input: self.prompt_eval_count.0, output: self.eval_count.0, ..Parts::default() }.inclusive()
+        Parts { input: self.prompt_eval_count.0, output: self.eval_count.0, ..Parts::default() }
+            .counted(Claim::WHOLE)
     }
 }

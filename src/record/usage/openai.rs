@@ -1,11 +1,15 @@
 //! The usage block of OpenAI (chat and responses) and of the many servers that speak its dialect.
 //!
-//! The prompt count includes cached tokens. Besides OpenAI's own keys: Mistral's `num_cached_tokens` and misspelt
-//! `prompt_token_details`, hit and miss counts (`prompt_cache_hit_tokens`), and the Anthropic keys that LiteLLM passes through.
+//! The prompt count includes cached tokens unless the row proves otherwise. Besides OpenAI's own keys: Mistral's
+//! `num_cached_tokens` and misspelt `prompt_token_details`, hit and miss counts (`prompt_cache_hit_tokens`), the Anthropic
+//! keys that LiteLLM passes through, LangChain's `input_token_details`, Cohere's `billed_units`. Where several keys tell
+//! the same count, the largest holds: gateways fill keys that they do not know with zeros.
 
 use serde::Deserialize;
 
-use super::{Counted, Parts, UsageError, Writes, later};
+use super::meters::{Said, ServerTools, Unlisted, place};
+use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
 /// Usage as OpenAI and compatible servers report it.
@@ -24,25 +28,65 @@ pub struct OpenAiUsage {
     #[serde(deserialize_with = "nullable")]
     input_tokens_details: PromptDetails,
     #[serde(deserialize_with = "nullable")]
+    input_token_details: PromptDetails,
+    #[serde(deserialize_with = "nullable")]
     completion_tokens_details: AnswerDetails,
     #[serde(deserialize_with = "nullable")]
     output_tokens_details: AnswerDetails,
+    #[serde(deserialize_with = "nullable")]
+    output_token_details: AnswerDetails,
+    reasoning_tokens: Num,
     num_cached_tokens: Num,
     cached_tokens: Num,
     prompt_cache_hit_tokens: Num,
     prompt_cache_miss_tokens: Num,
     cache_read_input_tokens: Num,
     cache_creation_input_tokens: Num,
+    #[serde(deserialize_with = "nullable")]
+    cache_creation: Lifetimes,
+    #[serde(deserialize_with = "nullable")]
+    billed_units: Billed,
+    service_tier: Said,
+    speed: Said,
+    inference_geo: Said,
+    #[serde(deserialize_with = "nullable")]
+    server_tool_use: ServerTools,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+    /// What the answer itself shows besides its usage.
+    #[serde(skip)]
+    shown: Terms,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct PromptDetails {
     cached_tokens: Num,
+    cache_read: Num,
     cache_write_tokens: Num,
     cache_creation_tokens: Num,
+    cache_creation: Num,
+    ephemeral_5m_input_tokens: Num,
+    ephemeral_1h_input_tokens: Num,
     #[serde(deserialize_with = "nullable")]
     cache_creation_token_details: Lifetimes,
+    #[serde(alias = "audio")]
+    audio_tokens: Num,
+    #[serde(alias = "image")]
+    image_tokens: Num,
+    /// As LiteLLM has it.
+    web_search_requests: Num,
+    #[serde(deserialize_with = "nullable")]
+    cached_tokens_details: Sound,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+}
+
+/// Cached tokens by kind, as the realtime API has them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sound {
+    audio_tokens: Num,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -56,30 +100,67 @@ struct Lifetimes {
 #[serde(default)]
 struct AnswerDetails {
     reasoning_tokens: Num,
+    thinking_tokens: Num,
+    reasoning: Num,
+    #[serde(alias = "audio")]
+    audio_tokens: Num,
+    #[serde(alias = "image")]
+    image_tokens: Num,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Billed {
+    input_tokens: Num,
+    output_tokens: Num,
+    #[serde(flatten)]
+    unlisted: Unlisted,
+}
+
+impl Lifetimes {
+    fn absorb(&mut self, then: Self) {
+        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
+        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
+    }
 }
 
 impl PromptDetails {
     fn absorb(&mut self, then: Self) {
-        later(&mut self.cached_tokens, then.cached_tokens);
-        later(&mut self.cache_write_tokens, then.cache_write_tokens);
-        later(&mut self.cache_creation_tokens, then.cache_creation_tokens);
-        let (now, then) = (&mut self.cache_creation_token_details, then.cache_creation_token_details);
-        later(&mut now.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
-        later(&mut now.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
+        grow(&mut self.cached_tokens, then.cached_tokens);
+        grow(&mut self.cache_read, then.cache_read);
+        grow(&mut self.cache_write_tokens, then.cache_write_tokens);
+        grow(&mut self.cache_creation_tokens, then.cache_creation_tokens);
+        grow(&mut self.cache_creation, then.cache_creation);
+        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
+        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
+        self.cache_creation_token_details.absorb(then.cache_creation_token_details);
+        grow(&mut self.audio_tokens, then.audio_tokens);
+        grow(&mut self.image_tokens, then.image_tokens);
+        grow(&mut self.web_search_requests, then.web_search_requests);
+        grow(&mut self.cached_tokens_details.audio_tokens, then.cached_tokens_details.audio_tokens);
+        self.unlisted.absorb(then.unlisted);
+    }
+}
+
+impl AnswerDetails {
+    fn absorb(&mut self, then: Self) {
+        grow(&mut self.reasoning_tokens, then.all());
+        grow(&mut self.audio_tokens, then.audio_tokens);
+        grow(&mut self.image_tokens, then.image_tokens);
+        self.unlisted.absorb(then.unlisted);
     }
 
-    fn or(mut self, other: Self) -> Self {
-        let mine = self;
-        self = other;
-        self.absorb(mine);
-        self
+    fn all(self) -> Num {
+        self.reasoning_tokens.most(self.thinking_tokens).most(self.reasoning)
     }
 }
 
 impl OpenAiUsage {
-    /// Builds a block from bare prompt and answer counts.
-    pub(crate) fn bare(prompt: Num, completion: Num) -> Self {
-        Self { prompt_tokens: prompt, completion_tokens: completion, ..Self::default() }
+    /// Builds a block from bare counts.
+    pub(crate) fn bare(prompt: Num, completion: Num, total: Num) -> Self {
+        Self { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total, ..Self::default() }
     }
 
     /// Says whether the block carries any count at all.
@@ -94,67 +175,139 @@ impl OpenAiUsage {
         counts.iter().any(|count| count.0.is_some())
     }
 
-    /// Takes over what a later block of the same stream says.
+    /// Takes over what another block of the same answer says.
     pub fn absorb(&mut self, then: &Self) {
-        later(&mut self.prompt_tokens, then.prompt_tokens);
-        later(&mut self.input_tokens, then.input_tokens);
-        later(&mut self.completion_tokens, then.completion_tokens);
-        later(&mut self.output_tokens, then.output_tokens);
-        later(&mut self.total_tokens, then.total_tokens);
-        later(&mut self.num_cached_tokens, then.num_cached_tokens);
-        later(&mut self.cached_tokens, then.cached_tokens);
-        later(&mut self.prompt_cache_hit_tokens, then.prompt_cache_hit_tokens);
-        later(&mut self.prompt_cache_miss_tokens, then.prompt_cache_miss_tokens);
-        later(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        later(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
+        grow(&mut self.prompt_tokens, then.prompt_tokens);
+        grow(&mut self.input_tokens, then.input_tokens);
+        grow(&mut self.completion_tokens, then.completion_tokens);
+        grow(&mut self.output_tokens, then.output_tokens);
+        grow(&mut self.total_tokens, then.total_tokens);
+        grow(&mut self.reasoning_tokens, then.reasoning_tokens);
+        grow(&mut self.num_cached_tokens, then.num_cached_tokens);
+        grow(&mut self.cached_tokens, then.cached_tokens);
+        grow(&mut self.prompt_cache_hit_tokens, then.prompt_cache_hit_tokens);
+        grow(&mut self.prompt_cache_miss_tokens, then.prompt_cache_miss_tokens);
+        grow(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
+        grow(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
+        grow(&mut self.billed_units.input_tokens, then.billed_units.input_tokens);
+        grow(&mut self.billed_units.output_tokens, then.billed_units.output_tokens);
+        self.cache_creation.absorb(then.cache_creation);
         self.prompt_tokens_details.absorb(then.prompt_tokens_details);
         self.prompt_token_details.absorb(then.prompt_token_details);
         self.input_tokens_details.absorb(then.input_tokens_details);
-        later(
-            &mut self.completion_tokens_details.reasoning_tokens,
-            then.completion_tokens_details.reasoning_tokens,
-        );
-        later(&mut self.output_tokens_details.reasoning_tokens, then.output_tokens_details.reasoning_tokens);
+        self.input_token_details.absorb(then.input_token_details);
+        self.completion_tokens_details.absorb(then.completion_tokens_details);
+        self.output_tokens_details.absorb(then.output_tokens_details);
+        self.output_token_details.absorb(then.output_token_details);
+        self.billed_units.unlisted.absorb(then.billed_units.unlisted);
+        self.service_tier.absorb(then.service_tier);
+        self.speed.absorb(then.speed);
+        self.inference_geo.absorb(then.inference_geo);
+        self.server_tool_use.absorb(then.server_tool_use);
+        self.unlisted.absorb(then.unlisted);
+        if self.shown.is_none() {
+            self.shown = then.shown;
+        }
+    }
+
+    /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
+    pub(crate) fn serve(&mut self, tier: &str) {
+        self.service_tier.absorb(Said::new(tier));
+    }
+
+    /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
+    pub(crate) fn cite(&mut self) {
+        if self.shown.meters().all(|(name, _)| name != "web_search") {
+            self.shown.meter("web_search", 1);
+        }
+    }
+
+    /// Counts something that the answer itself shows and that is billed, like a search among its items.
+    pub(crate) fn show(&mut self, meter: &str, count: u64) {
+        self.shown.meter(meter, count);
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    fn terms(&self) -> Terms {
+        let mut terms = Terms::NONE;
+        terms.serve(self.service_tier.as_str());
+        terms.serve(self.speed.as_str());
+        place(self.inference_geo, &mut terms);
+        let prompt = self.prompt_details();
+        let mut answer = self.completion_tokens_details;
+        answer.absorb(self.output_tokens_details);
+        answer.absorb(self.output_token_details);
+        let cached = prompt.cached_tokens_details.audio_tokens.or_zero();
+        terms.meter("audio_input", prompt.audio_tokens.or_zero().saturating_sub(cached));
+        terms.meter("audio_cached", cached);
+        terms.meter("audio_output", answer.audio_tokens.or_zero());
+        terms.meter("image_input", prompt.image_tokens.or_zero());
+        terms.meter("image_output", answer.image_tokens.or_zero());
+        let mut tools = self.server_tool_use;
+        tools.searched(prompt.web_search_requests);
+        tools.tell(&mut terms);
+        // What usage tells of searches, its answer shows once more.
+        let told = terms;
+        let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));
+        shown.for_each(|(name, count)| terms.meter(name, count));
+        for unlisted in [self.unlisted, prompt.unlisted, answer.unlisted, self.billed_units.unlisted] {
+            unlisted.tell(&mut terms);
+        }
+        terms
+    }
+
+    /// Gives the details of the prompt under whichever name they stand.
+    fn prompt_details(&self) -> PromptDetails {
+        let mut all = self.prompt_tokens_details;
+        all.absorb(self.prompt_token_details);
+        all.absorb(self.input_tokens_details);
+        all.absorb(self.input_token_details);
+        all
     }
 
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
-        let details = self.prompt_tokens_details.or(self.prompt_token_details).or(self.input_tokens_details);
+        let details = self.prompt_details();
         let hit_and_miss = match (self.prompt_cache_hit_tokens.0, self.prompt_cache_miss_tokens.0) {
             (Some(hit), Some(miss)) => Num(Some(hit.saturating_add(miss))),
             _ => Num(None),
         };
-        let prompt = self.prompt_tokens.or(self.input_tokens).or(hit_and_miss).0;
+        let prompt = self.prompt_tokens.most(self.input_tokens).or(hit_and_miss);
+        let prompt = prompt.or(self.billed_units.input_tokens).0;
         let read = details
             .cached_tokens
-            .or(self.cache_read_input_tokens)
-            .or(self.num_cached_tokens)
-            .or(self.prompt_cache_hit_tokens)
-            .or(self.cached_tokens);
-        let lifetimes = details.cache_creation_token_details;
+            .most(details.cache_read)
+            .most(self.cache_read_input_tokens)
+            .most(self.num_cached_tokens)
+            .most(self.prompt_cache_hit_tokens)
+            .most(self.cached_tokens);
+        let mut lifetimes = details.cache_creation_token_details;
+        lifetimes.absorb(self.cache_creation);
+        let told =
+            details.cache_creation_tokens.most(details.cache_creation).most(self.cache_creation_input_tokens);
         let writes = Writes {
-            total: details
-                .cache_creation_tokens
-                .or(self.cache_creation_input_tokens)
-                .or(details.cache_write_tokens)
-                .0,
-            short: lifetimes.ephemeral_5m_input_tokens.0,
-            long: lifetimes.ephemeral_1h_input_tokens.0,
+            total: told.most(details.cache_write_tokens).0,
+            short: lifetimes.ephemeral_5m_input_tokens.most(details.ephemeral_5m_input_tokens).0,
+            long: lifetimes.ephemeral_1h_input_tokens.most(details.ephemeral_1h_input_tokens).0,
         };
-        let reasoning =
-            self.completion_tokens_details.reasoning_tokens.or(self.output_tokens_details.reasoning_tokens).0;
-        let mut output = self.completion_tokens.or(self.output_tokens).0;
+        let reasoning = self
+            .reasoning_tokens
+            .most(self.completion_tokens_details.all())
+            .most(self.output_tokens_details.all())
+            .most(self.output_token_details.all());
+        let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
         // Embeddings have no answer and name no count for it; the total says the same.
-        output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
-        // Some servers leave reasoning out of the answer; their own total proves it.
-        if let (Some(prompt), Some(answer), Some(hidden), Some(total)) =
-            (prompt, output, reasoning, self.total_tokens.0)
-            && hidden > 0
-            && prompt.checked_add(answer).and_then(|sum| sum.checked_add(hidden)) == Some(total)
-        {
-            output = answer.checked_add(hidden);
-        }
-        Parts { input: prompt, read: read.or_zero(), writes, output, reasoning }.inclusive()
+        let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
+        let parts = Parts {
+            input: prompt,
+            read: read.or_zero(),
+            writes,
+            output,
+            reasoning: reasoning.0,
+            total: self.total_tokens.0,
+            are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
+        };
+        Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))
     }
 }
 
@@ -215,29 +368,59 @@ mod tests {
     fn reasoning_outside_the_answer_is_added_where_the_total_proves_it() {
         let outside = r#"{"prompt_tokens":100,"completion_tokens":10,"total_tokens":150,"completion_tokens_details":{"reasoning_tokens":40}}"#;
         assert_eq!(counted(outside).usage.output.get(), Some(50));
+        let more = r#"{"prompt_tokens":12,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":386}}"#;
+        assert_eq!(counted(more).usage.output.get(), Some(387), "more reasoning than answer proves it, too");
         let inside = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"completion_tokens_details":{"reasoning_tokens":40}}"#;
         assert_eq!(counted(inside).usage.output.get(), Some(50));
     }
 
     #[test]
-    fn more_cached_than_prompt_is_refused() {
-        let block: OpenAiUsage = read(
-            r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":11}}"#,
-        )
-        .unwrap();
-        assert_eq!(block.counted(), Err(UsageError::CacheExceedsPrompt { cached: 11, prompt: 10 }));
+    fn more_cached_than_prompt_proves_that_the_prompt_leaves_it_out() {
+        let text =
+            r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":11}}"#;
+        assert_eq!(buckets(text)[..2], [Some(10), Some(11)]);
+    }
+
+    #[test]
+    fn counts_beyond_any_request_are_refused() {
         let block: OpenAiUsage =
             read(r#"{"prompt_tokens":18446744073709551615,"completion_tokens":1}"#).unwrap();
         assert!(matches!(block.counted(), Err(UsageError::TooLarge { field: "input", .. })));
     }
 
     #[test]
-    fn a_stream_keeps_the_last_value_said() {
+    fn a_zero_hides_no_sibling_that_says_more() {
+        let want = [Some(4), Some(2455), Some(0), Some(0), Some(23), None];
+        for cached in [
+            r#""prompt_tokens_details":{"cached_tokens":0},"cache_read_input_tokens":2455"#,
+            r#""prompt_tokens_details":{"cached_tokens":2455},"cache_read_input_tokens":0"#,
+            r#""prompt_tokens_details":{"cached_tokens":0},"prompt_cache_hit_tokens":2455,"prompt_cache_miss_tokens":4"#,
+            r#""prompt_tokens_details":{"cached_tokens":0},"input_tokens_details":{"cached_tokens":2455}"#,
+            r#""prompt_tokens_details":{"cached_tokens":0},"input_token_details":{"cache_read":2455}"#,
+            r#""num_cached_tokens":0,"cached_tokens":2455,"input_tokens":0"#,
+        ] {
+            let text =
+                format!(r#"{{"prompt_tokens":2459,"completion_tokens":23,"total_tokens":2482,{cached}}}"#);
+            assert_eq!(buckets(&text), want, "{text}");
+        }
+        let written = counted(
+            r#"{"total_tokens":12857,"prompt_tokens":12307,"completion_tokens":550,"prompt_tokens_details":
+            {"cached_tokens":0,"cache_creation_tokens":0},"cache_read_input_tokens":0,"cache_creation_input_tokens":12304}"#,
+        );
+        assert_eq!((written.usage.input.get(), written.usage.write_5m.get()), (Some(3), Some(12_304)));
+    }
+
+    #[test]
+    fn a_stream_keeps_the_largest_value_said() {
         let mut block: OpenAiUsage = read(r#"{"prompt_tokens":12000}"#).unwrap();
         block.absorb(
             &read(r#"{"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8192}}"#).unwrap(),
         );
         block.absorb(&read(r#"{"completion_tokens":650,"prompt_tokens_details":null}"#).unwrap());
+        block.absorb(
+            &read(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}"#)
+                .unwrap(),
+        );
         let usage = block.counted().unwrap().usage;
         assert_eq!(
             (usage.input.get(), usage.cache_read.get(), usage.output.get()),

@@ -1,11 +1,13 @@
 //! A client's request, read as far as routing needs it.
 //!
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
-//! (`splice`); for another it is translated, and a field without counterpart is refused or stands on the list of what
-//! may be left out (`hub`).
+//! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
+mod gemini;
+mod returned;
 mod scan;
 mod splice;
+mod system;
 mod weigh;
 
 use std::borrow::Cow;
@@ -14,6 +16,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{Value, check, quote};
+use super::known::Known;
+use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, translate};
 use scan::Scan;
@@ -49,9 +53,20 @@ pub struct AskMeasures {
     pub wants_json: bool,
 }
 
+/// A request as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The body.
+    pub body: Bytes,
+    /// The names of what was left out of it, as the client calls them.
+    pub left_out: Vec<String>,
+}
+
 /// How a request is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sending {
+pub struct Sending<'k> {
+    /// What is known of the model.
+    pub known: &'k Known,
     /// The most tokens of output that policy allows; a lower limit of the client stays.
     pub max_output: Option<u64>,
     /// The limit for a provider that demands one, where the client names none.
@@ -71,13 +86,14 @@ pub enum Accent {
     Mistral,
 }
 
-impl Default for Sending {
+impl Default for Sending<'_> {
     fn default() -> Self {
-        Self { max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
+        const NOTHING: &Known = &Known::NOTHING;
+        Self { known: NOTHING, max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
     }
 }
 
-impl Sending {
+impl Sending<'_> {
     /// Gives the limit to send, of what the client allows and what policy allows.
     pub(super) fn limit(&self, asked: Option<u64>) -> Option<u64> {
         match (asked, self.max_output) {
@@ -90,17 +106,22 @@ impl Sending {
 impl Ask {
     /// Reads a client's request.
     pub fn read(dialect: Dialect, body: Bytes) -> Result<Self, WireError> {
-        let scan = scan::scan(dialect, &body, check(&body)?)?;
-        Ok(Self { dialect, body, scan, received: 0 })
+        Self::read_for(dialect, body, None)
     }
 
-    /// Reads a client's request whose path names a model, as Azure's do; where the body names none, it is that one.
+    /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
+    /// it is that one.
     pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
-        let Some(name) = named else { return Self::read(dialect, body) };
-        let root = check(&body)?;
-        if !root.is_object() || root.members().any(|(key, _)| key == "model") {
-            return Self::read(dialect, body);
+        if dialect == Dialect::Gemini {
+            let scan = gemini::scan(&body, check(&body)?, named.unwrap_or_default())?;
+            return Ok(Self { dialect, body, scan, received: 0 });
         }
+        let root = check(&body)?;
+        let lacks_name = || root.is_object() && !root.members().any(|(key, _)| key == "model");
+        let Some(name) = named.filter(|_| lacks_name()) else {
+            let scan = scan::scan(dialect, &body, root)?;
+            return Ok(Self { dialect, body, scan, received: 0 });
+        };
         let rest = root.raw().get(1..).unwrap_or_default();
         let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
         out.extend_from_slice(br#"{"model":"#);
@@ -108,6 +129,24 @@ impl Ask {
         out.extend_from_slice(if root.members().next().is_some() { b"," } else { b"" });
         out.extend_from_slice(rest.as_bytes());
         Self::read(dialect, out.into())
+    }
+
+    /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
+    pub fn read_to_count(dialect: Dialect, body: Bytes, named: &str) -> Result<Self, WireError> {
+        let within = match dialect {
+            Dialect::Gemini => super::gemini::names::member(check(&body)?, "generateContentRequest"),
+            _ => None,
+        };
+        let span = within.map(|within| within.span_in(&body));
+        let body = span.map_or_else(|| body.clone(), |span| body.slice(span));
+        Self::read_for(dialect, body, Some(named).filter(|name| !name.is_empty()))
+    }
+
+    /// Notes that the path asks for a stream.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.scan.stream = true;
+        self
     }
 
     /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
@@ -137,9 +176,10 @@ impl Ask {
         self.scan.stream
     }
 
-    /// Says whether the client asked for usage at the end of a stream; other dialects than chat always carry it.
+    /// Says whether the client asked for usage at the end of a stream; other dialects than chat and completions always
+    /// carry it.
     pub fn wants_stream_usage(&self) -> bool {
-        self.scan.include_usage || self.dialect != Dialect::OpenAiChat
+        self.scan.include_usage || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
     }
 
     /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
@@ -184,6 +224,21 @@ impl Ask {
         self.scan.user.as_deref()
     }
 
+    /// Gives the service tier that the client asks for by name; none where it leaves that to the provider.
+    pub fn tier(&self) -> Option<Cow<'_, str>> {
+        let named = |member: &&scan::Member| {
+            matches!(
+                self.body.get(member.key.clone()),
+                Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
+            )
+        };
+        let words =
+            self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text());
+        words
+            .into_iter()
+            .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
     /// Gives the keys that a JSON answer must have, from the schema that came with the request.
     pub(super) fn required_keys(&self) -> Vec<String> {
         let schema = self.scan.schema.as_ref().and_then(|span| self.value(span));
@@ -195,24 +250,30 @@ impl Ask {
             .collect()
     }
 
-    /// Gives the body to send to a provider that speaks `to`, for its model `model`.
-    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending) -> Result<Bytes, WireError> {
-        if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
+    /// Gives the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
+    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
+        let notes = Notes::default();
+        let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
+        let body = if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
-            return Ok(chat::mistral::write(self.root(), model, limit).into());
-        }
-        if to == self.dialect {
-            return Ok(splice::splice(&self.body, &self.scan, to, model, sending));
-        }
-        if !self.dialect.reaches(to) {
+            chat::mistral::write(self.root(), model, limit, reader)?.into()
+        } else if to == self.dialect {
+            splice::splice(&self.body, &self.scan, model, sending, reader)
+        } else if self.dialect.reaches(to) {
+            translate::request(self.root(), self.scan.stream, model, sending, reader)?
+        } else {
             return Err(WireError::Unsupported { from: self.dialect, to });
-        }
-        translate::request(self.dialect, self.root(), to, model, sending)
+        };
+        Ok(Sent { body, left_out: notes.into_names() })
     }
 
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.
     pub(super) fn tool_kinds(&self) -> ToolKinds {
-        if self.scan.has_other_tools { ToolKinds::of(self.dialect, self.root()) } else { ToolKinds::default() }
+        if self.scan.has_other_tools {
+            ToolKinds::of(self.dialect, self.root())
+        } else {
+            ToolKinds::default()
+        }
     }
 
     /// Gives the whole body as a value.

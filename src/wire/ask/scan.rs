@@ -26,7 +26,19 @@ pub(super) struct Scan {
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
     pub(super) has_other_tools: bool,
+    /// Whether a message of Anthropic's dialect has the role `system`.
+    pub(super) has_system_turns: bool,
+    /// Every top-level member, in its order.
+    pub(super) members: Vec<Member>,
     pub(super) measures: AskMeasures,
+}
+
+/// Where a member stands in the body.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// Its name, quotes included.
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
 }
 
 /// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
@@ -51,10 +63,6 @@ const READ: [&str; 16] = [
 
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
-    if dialect == Dialect::Gemini {
-        let what = "requests in Gemini's form are not taken; use that of OpenAI or Anthropic";
-        return Err(WireError::invalid("the path", what));
-    }
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -62,9 +70,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let mut prompt = Prompt::default();
     let mut seen = 0u32;
     let mut has_model = false;
-    for (key, value) in root.members() {
+    let mut prompts = 1;
+    scan.members.reserve(16);
+    let mut members = root.members();
+    while let Some((key, value)) = members.next() {
         let key = &*key;
-        scan.end = value.span_in(body).end;
+        let span = value.span_in(body);
+        scan.end = span.end;
+        scan.members.push(Member { key: members.key().span_in(body), value: span });
         if let Some(place) = READ.iter().position(|read| *read == key) {
             if seen & (1 << place) != 0 {
                 return Err(WireError::invalid(key, "given twice; give it once"));
@@ -103,6 +116,10 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 }
             }
             "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body),
+            "prompt" if dialect == Dialect::OpenAiCompletions => {
+                prompt.sole(value, body);
+                prompts = prompts_of(value);
+            }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
                 prompt.bytes += weigh::bytes(value);
@@ -121,7 +138,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     scan.measures.max_output = Some(now.min(limit));
                 }
             }
-            "n" if dialect == Dialect::OpenAiChat => {
+            "n" if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) => {
                 let n = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
                 scan.measures.choices =
                     n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
@@ -142,6 +159,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let wanted = match dialect {
         Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("messages"),
         Dialect::OpenAiEmbeddings => Some("input"),
+        Dialect::OpenAiCompletions => Some("prompt"),
         // A response may build on an earlier one and say nothing new.
         Dialect::OpenAiResponses | Dialect::Gemini => None,
     };
@@ -151,7 +169,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::invalid(wanted, "is missing"));
     }
     prompt.into(&mut scan);
+    scan.measures.choices = scan.measures.choices.saturating_mul(prompts);
     Ok(scan)
+}
+
+/// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
+fn prompts_of(value: Value<'_>) -> u32 {
+    let each = value.items().filter(|item| item.is_text() || item.is_array()).count();
+    u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
 /// Gives the keys under which a dialect states the most tokens of output.
@@ -159,7 +184,7 @@ pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
         Dialect::OpenAiResponses => &["max_output_tokens"],
-        Dialect::AnthropicMessages => &["max_tokens"],
+        Dialect::AnthropicMessages | Dialect::OpenAiCompletions => &["max_tokens"],
         Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
     }
 }
@@ -193,6 +218,7 @@ struct Prompt {
     before_ask: u64,
     has_images: bool,
     brings_tools: bool,
+    has_system: bool,
 }
 
 impl Prompt {
@@ -231,6 +257,7 @@ impl Prompt {
                 }
             }
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            self.has_system |= dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
@@ -280,6 +307,7 @@ impl Prompt {
     fn into(self, scan: &mut Scan) {
         scan.ask = self.ask;
         scan.has_other_tools |= self.brings_tools;
+        scan.has_system_turns = self.has_system;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
@@ -309,7 +337,12 @@ fn is_reminder(part: Value<'_>) -> bool {
 }
 
 fn is_text_part(part: Value<'_>) -> bool {
-    matches!(part.text_of("type").as_deref(), Some("text" | "input_text"))
+    let mut kinds = part.members().filter(|(key, _)| key == "type");
+    match kinds.next() {
+        Some((_, kind)) => matches!(kind.text().as_deref(), Some("text" | "input_text")),
+        // Gemini's parts have no type.
+        None => part.get("text").is_some_and(Value::is_text),
+    }
 }
 
 /// Gives the text of a message's content: a string, or its text parts, one a line.

@@ -2,28 +2,45 @@
 //!
 //! - the value of `model`;
 //! - `stream_options.include_usage: true` in a chat stream, without which a provider would not say what it used;
-//! - the limit of output, where policy sets a lower one than the client.
+//! - the limit of output, where policy sets a lower one than the client, and its name, where the model knows only the newer;
+//! - what the model is known to refuse (`known`), and messages of the system that it does not take (`system`);
+//! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Sending;
-use super::scan::Scan;
+use super::scan::{Member, Scan};
+use super::system;
+use super::{Sending, returned};
 use crate::wire::Dialect;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quote};
+use crate::wire::prompt::Reader;
+
+/// Text in place of a stretch of the body.
+pub(super) type Edit = (Range<usize>, Vec<u8>);
 
 /// Gives the body with the splices that are needed; where none is, the same bytes.
-pub(super) fn splice(body: &Bytes, scan: &Scan, to: Dialect, model: &str, sending: &Sending) -> Bytes {
-    let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-    if model != scan.model {
+pub(super) fn splice(
+    body: &Bytes,
+    scan: &Scan,
+    model: &str,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
+) -> Bytes {
+    let to = reader.to;
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut added = Vec::new();
+    let mut removed: Vec<usize> = Vec::new();
+    // Gemini's addresses name the model.
+    if model != scan.model && to != Dialect::Gemini {
         let mut name = Vec::with_capacity(model.len() + 2);
         quote(&mut name, model);
         edits.push((scan.model_span.clone(), name));
     }
-    let mut added = Vec::new();
-    if to == Dialect::OpenAiChat && scan.stream && !scan.include_usage {
+    let is_told_usage = !matches!(to, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
+    if !is_told_usage && scan.stream && !scan.include_usage {
         match &scan.stream_options {
             Some(span) => edits.push((span.clone(), with_usage(body, span))),
             None => added.extend_from_slice(br#","stream_options":{"include_usage":true}"#),
@@ -44,17 +61,103 @@ pub(super) fn splice(body: &Bytes, scan: &Scan, to: Dialect, model: &str, sendin
             }
         }
     }
+    if to == Dialect::OpenAiChat
+        && scan.limits.iter().any(|(name, _)| *name == "max_tokens")
+        && thinks_before_answering(model)
+    {
+        rename_limit(body, scan, &mut edits, &mut removed);
+    }
+    if !sending.known.rules.is_empty() && to != Dialect::Gemini {
+        for change in sending.known.changes(to, &|name| value_of(body, scan, name)) {
+            let at = find(body, scan, change.member);
+            match (at, change.instead) {
+                (Some(at), None) => removed.push(at),
+                (Some(at), Some(json)) => {
+                    edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
+                }
+                (None, Some(json)) => {
+                    added.push(b',');
+                    quote(&mut added, change.member);
+                    added.push(b':');
+                    added.extend_from_slice(json.as_bytes());
+                }
+                (None, None) => {}
+            }
+            if at.is_some() {
+                reader.leave_out(change.member);
+            }
+        }
+    }
+    if scan.has_system_turns {
+        system::settle(body, scan, sending.known.takes_system, reader, &mut edits, &mut added);
+    }
+    remove(body, &scan.members, removed, &mut edits);
     if !added.is_empty() {
         edits.push((scan.end..scan.end, added));
     }
-    apply(body, edits)
+    returned::without_thoughts(to, apply(body, edits))
+}
+
+/// Finds a top-level member by its name.
+pub(super) fn find(body: &[u8], scan: &Scan, name: &str) -> Option<usize> {
+    let is_it = |member: &Member| {
+        let key = body.get(member.key.clone()).unwrap_or_default();
+        key.len() == name.len() + 2 && key.get(1..=name.len()) == Some(name.as_bytes())
+    };
+    scan.members.iter().position(is_it)
+}
+
+/// Gives the value of a top-level member.
+pub(super) fn value_of<'b>(body: &'b [u8], scan: &Scan, name: &str) -> Option<Value<'b>> {
+    let member = scan.members.get(find(body, scan, name)?)?;
+    std::str::from_utf8(body.get(member.value.clone())?).ok().map(Value::of)
+}
+
+/// Gives the limit of output the name that reasoning models know; where both stand there, the older one goes.
+fn rename_limit(body: &[u8], scan: &Scan, edits: &mut Vec<Edit>, removed: &mut Vec<usize>) {
+    let Some(at) = find(body, scan, "max_tokens") else { return };
+    let newer = value_of(body, scan, "max_completion_tokens");
+    if newer.is_some_and(|value| !value.is_null()) {
+        removed.push(at);
+        return;
+    }
+    removed.extend(find(body, scan, "max_completion_tokens"));
+    edits.extend(
+        scan.members.get(at).map(|member| (member.key.clone(), b"\"max_completion_tokens\"".to_vec())),
+    );
+}
+
+/// Takes members out, each with the comma before it; the first ones with the comma after them.
+fn remove(body: &[u8], members: &[Member], mut removed: Vec<usize>, edits: &mut Vec<Edit>) {
+    removed.sort_unstable();
+    removed.dedup();
+    let is_removed = |at: usize| removed.binary_search(&at).is_ok();
+    for &at in &removed {
+        let Some(member) = members.get(at) else { continue };
+        let stays_before = (0..at).rev().find(|&before| !is_removed(before));
+        let from = match (stays_before, at.checked_sub(1).and_then(|before| members.get(before))) {
+            (_, Some(before)) => before.value.end,
+            (_, None) => member.key.start,
+        };
+        // Where nothing stays before it, the comma after it goes instead of the one before.
+        let to = if stays_before.is_none() {
+            let rest = body.get(member.value.end..).unwrap_or_default();
+            let comma = members.get(at + 1).and_then(|_| rest.iter().position(|byte| *byte == b','));
+            member.value.end + comma.map_or(0, |comma| comma + 1)
+        } else {
+            member.value.end
+        };
+        let from = if stays_before.is_none() { member.key.start } else { from };
+        edits.retain(|(span, _)| span.start < from || span.end > to);
+        edits.push((from..to, Vec::new()));
+    }
 }
 
 /// Gives the key under which a limit is added where the client gives none.
 fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
     match to {
         Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
-        Dialect::OpenAiChat | Dialect::AnthropicMessages => Some("max_tokens"),
+        Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::OpenAiCompletions => Some("max_tokens"),
         Dialect::OpenAiResponses => Some("max_output_tokens"),
         Dialect::OpenAiEmbeddings | Dialect::Gemini => None,
     }

@@ -46,6 +46,17 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     }
 }
 
+/// Gives what inline data of a media type weighs that comes as so many characters of base64; nothing where its bytes are
+/// right.
+pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
+    match kind.split('/').next()? {
+        "image" => Some(Weight { bytes: PICTURE, is_picture: true }),
+        "audio" | "video" => Some(Weight { bytes: size / SOUND * 4, is_picture: false }),
+        _ if kind == "application/pdf" => Some(Weight { bytes: pages(size), is_picture: false }),
+        _ => None,
+    }
+}
+
 /// Gives what a document weighs that comes as so many characters of base64; one that does not come along is a page at
 /// least.
 fn pages(size: u64) -> u64 {
@@ -76,6 +87,8 @@ pub(super) fn bytes(value: Value<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -90,7 +103,7 @@ mod tests {
                     escaped.push(c);
                 } else {
                     for unit in c.encode_utf16(&mut [0; 2]) {
-                        escaped.push_str(&format!("\\u{unit:04x}"));
+                        let _ = write!(escaped, "\\u{unit:04x}");
                     }
                 }
             }

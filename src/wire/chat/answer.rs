@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::{finish_from, finish_word, thought};
-use crate::record::usage::OpenAiUsage;
+use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
+use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, Dialect, WireError, usage};
 
@@ -16,8 +17,32 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
         choices: root.get("choices").into_iter().flat_map(Value::items).map(choice).collect(),
-        usage: root.get("usage").and_then(block::<OpenAiUsage>).and_then(|usage| buckets(usage.counted())),
+        usage: counted(root),
     }
+}
+
+/// Reads the usage of an answer, wherever in it servers put it: at the top, in a choice, under `x_groq`.
+fn counted(root: Value<'_>) -> Option<Counted> {
+    let in_choices = root.get("choices").into_iter().flat_map(Value::items).map(|choice| choice.get("usage"));
+    let places = [root.get("usage"), root.get("x_groq").and_then(|groq| groq.get("usage"))];
+    let blocks = places.into_iter().chain(in_choices).flatten().filter(|place| place.is_object());
+    let mut all: Option<OpenAiUsage> = None;
+    for said in blocks.filter_map(block::<OpenAiUsage>) {
+        all.get_or_insert_default().absorb(&said);
+    }
+    let mut all = all?;
+    all.serve(&root.text_of("service_tier").unwrap_or_default());
+    let mut choices = root.get("choices").into_iter().flat_map(Value::items);
+    if choices.any(|choice| choice.get("message").is_some_and(cites)) {
+        all.cite();
+    }
+    buckets(all.counted())
+}
+
+/// Says whether a message quotes sources of the web, which shows that the provider searched it.
+pub(super) fn cites(message: Value<'_>) -> bool {
+    let mut notes = message.get("annotations").into_iter().flat_map(Value::items);
+    notes.any(|note| note.text_of("type").as_deref() == Some("url_citation"))
 }
 
 fn choice(value: Value<'_>) -> Choice<'_> {
@@ -27,6 +52,7 @@ fn choice(value: Value<'_>) -> Choice<'_> {
         let text = message.get("content").and_then(content_text);
         parts.extend(text.filter(|text| !text.is_empty()).map(Part::Text));
         parts.extend(message.text_of("refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
+        parts.extend(["audio", "images"].iter().filter_map(|key| message.get(key)).map(|_| Part::Other));
         let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
         parts.extend(calls.filter_map(|value| call(value.text_of("id"), value.get("function")?)));
         parts.extend(message.get("function_call").and_then(|value| call(None, value)));
@@ -54,6 +80,7 @@ fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
 /// Writes a chat completion.
 pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
+    let tools = ask.tool_kinds();
     object(&mut out, |o| {
         o.text("id", &own_id("chatcmpl-", &reply.id, ask));
         o.text("object", "chat.completion");
@@ -61,7 +88,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
         o.array("choices", |a| {
             for (at, choice) in reply.choices.iter().enumerate() {
-                a.object(|o| write_choice(o, at, choice));
+                a.object(|o| write_choice(o, at, choice, &tools));
             }
         });
         if let Some(counted) = &reply.usage {
@@ -71,7 +98,20 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
     out
 }
 
-fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
+/// Writes what is called, and with what: a function's arguments, or the input of a custom tool.
+pub(super) fn called(o: &mut Object<'_>, function: &str, custom: Option<&str>, with: &str) {
+    let (kind, name, what) = match custom {
+        Some(name) => ("custom", name, "input"),
+        None => ("function", function, "arguments"),
+    };
+    o.text("type", kind);
+    o.object(kind, |o| {
+        o.text("name", name);
+        o.text(what, with);
+    });
+}
+
+fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &ToolKinds) {
     let text = choice.text();
     let refusal = choice.parts.iter().find_map(|part| match part {
         Part::Refusal(text) => Some(&**text),
@@ -96,11 +136,12 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
                 for call in choice.calls() {
                     a.object(|o| {
                         o.text("id", &call.id);
-                        o.text("type", "function");
-                        o.object("function", |o| {
-                            o.text("name", &call.name);
-                            o.text("arguments", &call.arguments);
-                        });
+                        match tools.origin(&call.name) {
+                            Some(origin) => {
+                                called(o, &call.name, Some(&origin.name), &custom_input(&call.arguments));
+                            }
+                            None => called(o, &call.name, None, &call.arguments),
+                        }
                     });
                 }
             });

@@ -2,49 +2,80 @@
 //! and ids of calls that are not nine letters or digits.
 //!
 //! So a chat request is put together anew: values stay as they were written; members whose absence changes nothing are
-//! left out, two have another name, and ids become a digest of themselves. What Mistral cannot do stays in, and Mistral
-//! says so.
+//! left out, two have another name, ids become a digest of themselves, and what Mistral has no place for is left out and told.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::read_request::{LEFT_OUT, is_inert};
+use crate::wire::WireError;
 use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::prompt::Reader;
+use crate::wire::tools::{self, Offered};
 
 /// The members of a message that Mistral knows.
 const MESSAGE: [&str; 5] = ["content", "name", "prefix", "role", "tool_call_id"];
 
-/// Writes a client's chat request for Mistral.
-pub(in crate::wire) fn write(root: Value<'_>, model: &str, limit: Option<u64>) -> Vec<u8> {
+/// Writes a client's chat request for Mistral; the table says what of it Mistral takes.
+pub(in crate::wire) fn write(
+    root: Value<'_>,
+    model: &str,
+    limit: Option<u64>,
+    reader: Reader<'_>,
+) -> Result<Vec<u8>, WireError> {
     let mut out = Vec::with_capacity(root.raw().len() + 64);
+    let mut outcome = Ok(());
     object(&mut out, |o| {
         o.text("model", model);
         for (key, value) in root.members() {
-            let is_limit = matches!(&*key, "max_tokens" | "max_completion_tokens");
-            if value.is_null()
-                || is_limit
-                || key == "user"
-                || LEFT_OUT.contains(&&*key)
-                || is_inert(&key, value)
-            {
-                continue;
-            }
-            match &*key {
+            let row = match reader.takes(&key, value) {
+                Ok(Some(row)) => row,
+                Ok(None) => continue,
+                Err(error) => {
+                    outcome = Err(error);
+                    return;
+                }
+            };
+            match row.field {
+                "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {
                     for said in value.items() {
                         a.object(|o| message(o, said));
                     }
                 }),
+                "tools" => o.array("tools", |a| {
+                    value.items().for_each(|tool| write_tool(a, tool, reader));
+                }),
                 "seed" => o.raw("random_seed", value.raw()),
-                key => o.raw(key, value.raw()),
+                field => o.raw(field, value.raw()),
             }
         }
         if let Some(limit) = limit {
             o.number("max_tokens", limit);
         }
     });
-    out
+    outcome.map(|()| out)
+}
+
+/// Writes a tool; one that is no function becomes one.
+fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
+    match tools::custom_of_chat(tool) {
+        None if tool.text_of("type").is_none_or(|kind| kind == "function") => a.raw(tool.raw()),
+        Some(Offered::Function { tool, .. }) => a.object(|o| {
+            o.text("type", "function");
+            o.object("function", |o| {
+                o.text("name", &tool.name);
+                if let Some(description) = &tool.description {
+                    o.text("description", description);
+                }
+                o.raw("parameters", tool.parameters.map_or("{}", Value::raw));
+            });
+        }),
+        _ => {
+            let kind = tool.text_of("type").unwrap_or_default();
+            reader.leave_out(&format!("tools ({kind})"));
+        }
+    }
 }
 
 fn message(o: &mut Object<'_>, message: Value<'_>) {

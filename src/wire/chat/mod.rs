@@ -21,7 +21,12 @@ pub(super) fn finish_from(word: &str) -> Finish {
         "stop" | "eos" | "eos_token" | "end_turn" | "end" | "stop_sequence" | "complete" | "completed"
         | "done" | "finished" | "normal" | "pause_turn" => Finish::Stop,
         // Mistral says `model_length` where the window is full.
-        "length" | "max_tokens" | "max_length" | "max_output_tokens" | "max_output" | "model_length"
+        "length"
+        | "max_tokens"
+        | "max_length"
+        | "max_output_tokens"
+        | "max_output"
+        | "model_length"
         | "model_context_window_exceeded" => Finish::Length,
         "tool_calls" | "tool_call" | "tool_use" | "function_call" => Finish::ToolCalls,
         "content_filter" | "refusal" | "safety" | "recitation" | "sensitive" => Finish::Filtered,

@@ -5,74 +5,99 @@ use std::borrow::Cow;
 use crate::wire::WireError;
 use crate::wire::effort::Effort;
 use crate::wire::json::Value;
-use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, is_zero, texts,
-};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
 use crate::wire::reply::Call;
-
-/// Members that may be left out: bookkeeping, storage and hints of OpenAI's, none of which changes what is asked.
-pub(super) const LEFT_OUT: [&str; 9] = [
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "stream_options",
-    "verbosity",
-    "model",
-];
+use crate::wire::tools::{self, Offered};
 
 /// Reads a request.
-pub(in crate::wire) fn read(root: Value<'_>, reader: Reader) -> Result<Prompt<'_>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
     let mut prompt = Prompt::default();
+    let mut identifier = None;
     for (key, value) in root.members() {
-        if value.is_null() || LEFT_OUT.contains(&&*key) || is_inert(&key, value) {
-            continue;
-        }
+        let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
+            "model" | "tool_choice" => {}
             "messages" => messages(value, reader, &mut prompt)?,
             "stream" => prompt.stream = value.flag() == Some(true),
             "max_tokens" | "max_completion_tokens" => {
                 let limit = value.number();
                 prompt.max_output = prompt.max_output.into_iter().chain(limit).min();
             }
-            "temperature" => prompt.temperature = Some(value),
-            "top_p" => prompt.top_p = Some(value),
-            "top_k" => prompt.top_k = Some(value),
             "stop" => prompt.stop = texts(value),
-            "seed" => prompt.seed = Some(value),
-            "presence_penalty" => prompt.presence_penalty = Some(value),
-            "frequency_penalty" => prompt.frequency_penalty = Some(value),
             "user" => prompt.user = value.text(),
-            "reasoning_effort" => prompt.effort = value.text().and_then(|word| Effort::from_name(&word)),
-            "tools" => {
-                for (at, tool) in value.items().enumerate() {
-                    prompt.tools.push(read_tool(tool, at, reader)?);
+            "safety_identifier" => identifier = value.text(),
+            "reasoning_effort" => set_effort(&mut prompt, "reasoning_effort", value.text().as_deref()),
+            "reasoning" => {
+                set_effort(&mut prompt, "reasoning", value.text_of("effort").as_deref());
+                if let Some(budget) = value.get("max_tokens").and_then(Value::number) {
+                    set_budget(&mut prompt, "reasoning", budget);
                 }
             }
-            "tool_choice" => prompt.choice = Some(choice(value, reader)?),
+            "thinking" => set_thinking(&mut prompt, value),
+            "service_tier" => prompt.tier = value.text(),
+            "tools" => {
+                for (at, tool) in value.items().enumerate() {
+                    prompt.tools.extend(read_tool(tool, at, reader)?);
+                }
+            }
             "parallel_tool_calls" => prompt.parallel = value.flag(),
             "response_format" => prompt.format = format(value, reader)?,
-            key => return reader.refuse(key),
+            _ => sampling(&mut prompt, row.field, value),
         }
     }
-    Ok(prompt)
+    prompt.user = prompt.user.or(identifier);
+    if let Some(value) = root.get("tool_choice") {
+        prompt.choice = Some(choice(value, &mut prompt, reader)?);
+    }
+    let count = root.get("messages").map_or(0, |messages| messages.items().count());
+    reader.finish(prompt, "messages", count)
 }
 
-/// Says whether a member says what holds anyway.
-pub(super) fn is_inert(key: &str, value: Value<'_>) -> bool {
-    match key {
-        "n" => value.number() == Some(1),
-        "logprobs" => value.flag() == Some(false),
-        "top_logprobs" | "presence_penalty" | "frequency_penalty" => is_zero(value),
-        "logit_bias" => value.members().next().is_none(),
-        "modalities" => value.items().all(|item| item.text().as_deref() == Some("text")),
-        _ => false,
+/// Takes a setting of sampling, or a member that goes along as it is.
+pub(in crate::wire) fn sampling<'a>(prompt: &mut Prompt<'a>, field: &'static str, value: Value<'a>) {
+    match field {
+        "temperature" => prompt.temperature = Some(value),
+        "top_p" => prompt.top_p = Some(value),
+        "top_k" => prompt.top_k = Some(value),
+        "seed" => prompt.seed = Some(value),
+        "presence_penalty" => prompt.presence_penalty = Some(value),
+        "frequency_penalty" => prompt.frequency_penalty = Some(value),
+        _ => prompt.passed.push((field, value)),
     }
 }
 
-fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
+/// Takes an effort by its word.
+pub(in crate::wire) fn set_effort(prompt: &mut Prompt<'_>, member: &'static str, word: Option<&str>) {
+    if let Some(effort) = word.and_then(Effort::from_name) {
+        prompt.effort = Some(effort);
+        prompt.effort_member = member;
+    }
+}
+
+/// Takes an effort stated in tokens.
+pub(in crate::wire) fn set_budget(prompt: &mut Prompt<'_>, member: &'static str, budget: u64) {
+    prompt.effort = Some(Effort::from_budget(budget));
+    prompt.effort_member = member;
+    prompt.budget = Some(budget);
+}
+
+/// Takes what `thinking` says in the manner of Anthropic.
+pub(in crate::wire) fn set_thinking(prompt: &mut Prompt<'_>, value: Value<'_>) {
+    let budget = value.get("budget_tokens").and_then(Value::number);
+    match (value.text_of("type").as_deref(), budget) {
+        (Some("enabled"), Some(budget)) => set_budget(prompt, "thinking", budget),
+        (Some("disabled"), _) => set_effort(prompt, "thinking", Some("none")),
+        // As the model sees fit; an effort that is stated beside it stays.
+        (Some("enabled" | "adaptive"), _) if prompt.effort.is_none() => {
+            set_effort(prompt, "thinking", Some("medium"));
+        }
+        _ => {}
+    }
+    prompt.wants_thoughts = matches!(value.text_of("type").as_deref(), Some("enabled" | "adaptive"))
+        && value.text_of("display").as_deref() != Some("omitted");
+}
+
+fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
     for (at, message) in value.items().enumerate() {
         let place = format!("messages[{at}]");
         let role = message.text_of("role").unwrap_or_default();
@@ -81,7 +106,7 @@ fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Re
             "system" | "developer" => {
                 for piece in pieces(content, &place, reader)? {
                     match piece {
-                        Piece::Text(text) => prompt.system.push(text),
+                        Piece::Text(text) => prompt.say_system(text),
                         _ => return reader.refuse(format!("{place}.content")),
                     }
                 }
@@ -94,8 +119,8 @@ fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Re
                 let mut parts = pieces(content, &place, reader)?;
                 let refusal = message.text_of("refusal").filter(|text| !text.is_empty());
                 parts.extend(refusal.map(|text| Piece::Text(Text { text, cache: None })));
-                for call in message.get("tool_calls").into_iter().flat_map(Value::items) {
-                    parts.push(read_call(call, &place, reader)?);
+                for (nth, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
+                    parts.push(read_call(call, &format!("{place}.tool_calls[{nth}]"), reader)?);
                 }
                 if message.get("function_call").is_some() {
                     return reader.refuse(format!("{place}.function_call"));
@@ -106,6 +131,7 @@ fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Re
                 let call = message.text_of("tool_call_id");
                 let call =
                     call.ok_or_else(|| WireError::invalid(format!("{place}.tool_call_id"), "is missing"))?;
+                reader.answered(prompt, &call, &format!("{place}.tool_call_id"))?;
                 let parts = pieces(content, &place, reader)?;
                 let cache = message.get("cache_control");
                 prompt.say(
@@ -113,7 +139,7 @@ fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Re
                     vec![Piece::Result(Box::new(ToolResult { call, parts, is_error: false, cache }))],
                 );
             }
-            "function" => return reader.refuse(format!("{place}.role \"function\"")),
+            "function" => return reader.refuse(format!("{place}.role")),
             _ => {
                 return Err(WireError::invalid(
                     format!("{place}.role"),
@@ -125,7 +151,11 @@ fn messages<'a>(value: Value<'a>, reader: Reader, prompt: &mut Prompt<'a>) -> Re
     Ok(())
 }
 
-fn pieces<'a>(content: Option<Value<'a>>, place: &str, reader: Reader) -> Result<Vec<Piece<'a>>, WireError> {
+fn pieces<'a>(
+    content: Option<Value<'a>>,
+    place: &str,
+    reader: Reader<'_>,
+) -> Result<Vec<Piece<'a>>, WireError> {
     let Some(content) = content else { return Ok(Vec::new()) };
     if content.is_text() {
         let text = content
@@ -144,7 +174,7 @@ fn pieces<'a>(content: Option<Value<'a>>, place: &str, reader: Reader) -> Result
         .collect()
 }
 
-fn piece<'a>(part: Value<'a>, place: &str, reader: Reader) -> Result<Piece<'a>, WireError> {
+fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
     let missing = |what: &str| WireError::invalid(format!("{place}.{what}"), "is missing");
     let cache = part.get("cache_control");
     if part.is_text() {
@@ -161,6 +191,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader) -> Result<Piece<'a>, 
             let image = part.get("image_url").ok_or_else(|| missing("image_url"))?;
             let url = if image.is_text() { image.text() } else { image.text_of("url") };
             let data = Data::of_url(url.ok_or_else(|| missing("image_url.url"))?);
+            let data = reader.data(data, false, &format!("{place}.image_url.url"))?;
             Ok(Piece::Image { data, detail: image.text_of("detail"), cache })
         }
         Some("input_audio") => {
@@ -168,6 +199,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader) -> Result<Piece<'a>, 
             let kind = audio.text_of("format").ok_or_else(|| missing("input_audio.format"))?;
             let bytes = audio.text_of("data").ok_or_else(|| missing("input_audio.data"))?;
             let data = Data::Base64 { kind: Cow::Owned(format!("audio/{kind}")), bytes };
+            let data = reader.data(data, true, &format!("{place}.input_audio"))?;
             Ok(Piece::File { data, name: None, cache })
         }
         Some("file") => {
@@ -176,51 +208,83 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader) -> Result<Piece<'a>, 
             let Some(data) = file.text_of("file_data") else {
                 return reader.refuse(format!("{place}.file.file_id"));
             };
-            Ok(Piece::File { data: Data::of_url(data), name: file.text_of("filename"), cache })
+            let data = reader.data(Data::of_url(data), true, &format!("{place}.file.file_data"))?;
+            Ok(Piece::File { data, name: file.text_of("filename"), cache })
         }
         _ => reader.refuse(format!("{place}.type")),
     }
 }
 
-fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader) -> Result<Piece<'a>, WireError> {
-    let Some(function) = call.get("function") else { return reader.refuse(format!("{place}.tool_calls")) };
+fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+    let id = call.text_of("id").unwrap_or_default();
+    let cache = call.get("cache_control");
+    if let Some(custom) = call.get("custom") {
+        let name = custom.text_of("name");
+        let name = name.ok_or_else(|| WireError::invalid(format!("{place}.custom.name"), "is missing"))?;
+        let arguments = tools::custom_arguments(&custom.text_of("input").unwrap_or_default());
+        let name = Cow::Owned(tools::sent_name(None, &name));
+        return Ok(Piece::Call { call: Call { id, name, arguments: arguments.into() }, cache });
+    }
+    let Some(function) = call.get("function") else { return reader.refuse(format!("{place}.type")) };
     let name = function.text_of("name");
-    Ok(Piece::Call {
-        call: Call {
-            id: call.text_of("id").unwrap_or_default(),
-            name: name
-                .ok_or_else(|| WireError::invalid(format!("{place}.tool_calls"), "a call has no name"))?,
-            arguments: function.text_of("arguments").unwrap_or_default(),
-        },
-        cache: call.get("cache_control"),
-    })
+    let name = name.ok_or_else(|| WireError::invalid(format!("{place}.function.name"), "is missing"))?;
+    let arguments = function.text_of("arguments").unwrap_or_default();
+    let call = reader.call(id, name, arguments, &format!("{place}.function.arguments"))?;
+    Ok(Piece::Call { call, cache })
 }
 
-fn read_tool(tool: Value<'_>, at: usize, reader: Reader) -> Result<Tool<'_>, WireError> {
+fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Option<Tool<'a>>, WireError> {
+    let place = format!("tools[{at}]");
+    match tools::custom_of_chat(tool) {
+        Some(Offered::Function { tool, .. }) => return Ok(Some(tool)),
+        Some(Offered::Incomplete { what }) => {
+            return Err(WireError::invalid(format!("{place}.{what}"), "is missing"));
+        }
+        Some(Offered::Nowhere { .. }) | None => {}
+    }
     let Some(function) =
         tool.get("function").filter(|_| tool.text_of("type").is_none_or(|kind| kind == "function"))
     else {
-        return reader.refuse(format!("tools[{at}].type"));
+        // No other kind is known to chat, so nobody counts on what it would do.
+        let kind = tool.text_of("type").unwrap_or(Cow::Borrowed("no type"));
+        reader.leave_out(&format!("tools ({kind})"));
+        return Ok(None);
     };
     let name = function.text_of("name");
-    Ok(Tool {
-        name: name.ok_or_else(|| WireError::invalid(format!("tools[{at}].function.name"), "is missing"))?,
+    Ok(Some(Tool {
+        name: name.ok_or_else(|| WireError::invalid(format!("{place}.function.name"), "is missing"))?,
         description: function.text_of("description"),
         parameters: function.get("parameters"),
         strict: function.get("strict").and_then(Value::flag),
         cache: tool.get("cache_control").or_else(|| function.get("cache_control")),
-    })
+    }))
 }
 
-fn choice(value: Value<'_>, reader: Reader) -> Result<ToolChoice<'_>, WireError> {
+fn choice<'a>(
+    value: Value<'a>,
+    prompt: &mut Prompt<'a>,
+    reader: Reader<'_>,
+) -> Result<ToolChoice<'a>, WireError> {
     if let Some(name) = value.get("function").and_then(|function| function.text_of("name")) {
         return Ok(ToolChoice::Named(name));
+    }
+    if let Some(name) = value.get("custom").and_then(|custom| custom.text_of("name")) {
+        return Ok(ToolChoice::Named(tools::sent_name(None, &name).into()));
+    }
+    if let Some(allowed) = value.get("allowed_tools") {
+        let named = |tool: Value<'_>| {
+            let function = tool.get("function").or_else(|| tool.get("custom"))?;
+            function.text_of("name").map(|name| name.into_owned())
+        };
+        let names: Vec<String> =
+            allowed.get("tools").into_iter().flat_map(Value::items).filter_map(named).collect();
+        return reader.allow(prompt, allowed.text_of("mode").as_deref(), &names);
     }
     word(value.text().as_deref(), reader)
 }
 
 /// Reads OpenAI's word for which tools are to be called.
-pub(in crate::wire) fn word<'a>(word: Option<&str>, reader: Reader) -> Result<ToolChoice<'a>, WireError> {
+pub(in crate::wire) fn word<'a>(word: Option<&str>, reader: Reader<'_>) -> Result<ToolChoice<'a>, WireError> {
     match word {
         Some("auto") => Ok(ToolChoice::Auto),
         Some("none") => Ok(ToolChoice::None),
@@ -229,7 +293,7 @@ pub(in crate::wire) fn word<'a>(word: Option<&str>, reader: Reader) -> Result<To
     }
 }
 
-fn format(value: Value<'_>, reader: Reader) -> Result<Format<'_>, WireError> {
+fn format<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<Format<'a>, WireError> {
     match value.text_of("type").as_deref() {
         Some("text") => Ok(Format::Text),
         Some("json_object") => Ok(Format::Json),

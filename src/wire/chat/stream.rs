@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::answer::cites;
 use super::{finish_from, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
@@ -36,21 +37,26 @@ impl Source {
             return if self.has_empty_finish { Err(ended("finish_reason", "")) } else { Ok(Seen::End) };
         }
         let root = event.json()?;
-        let (mut id, mut model, mut choices, mut usage) = (None, None, None, None);
+        let (mut id, mut model, mut choices, mut usage, mut groq, mut tier) =
+            (None, None, None, None, None, None);
         for (key, value) in root.members() {
             match &*key {
                 "id" => id = value.text(),
                 "model" => model = value.text(),
                 "choices" => choices = Some(value),
                 "usage" if value.is_object() => usage = Some(value),
+                "service_tier" => tier = value.text().filter(|tier| !tier.is_empty()),
+                "x_groq" => groq = value.get("usage").filter(|value| value.is_object()),
                 "error" if is_error(value) => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, &event.data)));
                 }
                 _ => {}
             }
         }
-        if let Some(said) = usage.and_then(block::<OpenAiUsage>) {
-            self.usage.get_or_insert_default().absorb(&said);
+        self.absorb(usage);
+        self.absorb(groq);
+        if let Some(tier) = tier {
+            self.usage.get_or_insert_default().serve(&tier);
         }
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
         let mut is_empty = true;
@@ -61,12 +67,20 @@ impl Source {
         Ok(if is_empty && usage.is_some() { Seen::UsageOnly } else { Seen::Some })
     }
 
+    /// Takes over a usage block, wherever in an event it stands.
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
         let (mut nth, mut word, mut delta) = (0, None, None);
         for (key, value) in choice.members() {
             match &*key {
                 "index" => nth = value.number().unwrap_or(0),
                 "delta" => delta = Some(value),
+                "usage" => self.absorb(Some(value)),
                 "finish_reason" => word = value.text(),
                 "error" if is_error(value) => {
                     return Err(WireError::Upstream(read_event(Dialect::OpenAiChat, choice.raw())));
@@ -81,6 +95,8 @@ impl Source {
                     "content" => say(content_text(value), |text| tell(Delta::Text(text))),
                     "refusal" => say(value.text(), |text| tell(Delta::Refusal(text))),
                     "tool_calls" => value.items().for_each(|call| self.call(nth, call, tell)),
+                    "audio" | "images" if !value.is_null() => tell(Delta::Other),
+                    "annotations" if cites(delta) => self.usage.get_or_insert_default().cite(),
                     "function_call" if value.is_object() => self.function(nth, value, tell),
                     _ => {}
                 }

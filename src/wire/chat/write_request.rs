@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::mistral::short_id;
-use crate::wire::effort::thinks_before_answering;
+use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::json::{Array, Object, object};
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, safe_id};
+use crate::wire::prompt::{
+    Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, reminder, safe_id,
+};
 use crate::wire::{Accent, Sending, WireError};
 
 /// Writes a request.
 pub(in crate::wire) fn write(
     prompt: &Prompt<'_>,
     model: &str,
-    sending: &Sending,
-    reader: Reader,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
 ) -> Result<Vec<u8>, WireError> {
-    refusals(prompt, reader)?;
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
@@ -28,8 +31,9 @@ pub(in crate::wire) fn write(
                     o.text("content", &texts.join("\n\n"));
                 });
             }
-            outcome = prompt.turns.iter().try_for_each(|turn| {
-                if turn.is_user { user(a, turn, reader) } else { assistant(a, turn, reader) }
+            let last = prompt.turns.len().saturating_sub(1);
+            outcome = prompt.turns.iter().enumerate().try_for_each(|(at, turn)| {
+                if turn.is_user { user(a, turn, reader) } else { assistant(a, turn, at == last, reader) }
             });
         });
         tools(o, prompt);
@@ -38,12 +42,15 @@ pub(in crate::wire) fn write(
         if let Some(limit) = sending.limit(prompt.max_output) {
             o.number(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
         }
-        if let Some(effort) = prompt.effort.filter(|_| is_thinker) {
-            o.text("reasoning_effort", effort.name());
+        match prompt.effort {
+            Some(effort) if is_thinker => o.text("reasoning_effort", openai_word(model, effort)),
+            Some(_) => reader.leave_out(prompt.effort_member),
+            None => {}
         }
         let numbers = [
             ("temperature", prompt.temperature),
             ("top_p", prompt.top_p),
+            ("top_k", prompt.top_k),
             (if is_mistral { "random_seed" } else { "seed" }, prompt.seed),
             ("presence_penalty", prompt.presence_penalty),
             ("frequency_penalty", prompt.frequency_penalty),
@@ -57,6 +64,15 @@ pub(in crate::wire) fn write(
             o.array("stop", |a| prompt.stop.iter().for_each(|stop| a.text(stop)));
         }
         format(o, &prompt.format);
+        if let Some(user) = prompt.user.as_deref().filter(|_| !is_mistral) {
+            o.text("user", &short_user(user));
+        }
+        if let Some(tier) = &prompt.tier {
+            o.text("service_tier", tier);
+        }
+        for (key, value) in &prompt.passed {
+            o.raw(key, value.raw());
+        }
         if prompt.stream {
             o.flag("stream", true);
             if !is_mistral {
@@ -67,16 +83,13 @@ pub(in crate::wire) fn write(
     outcome.map(|()| out)
 }
 
-/// Refuses what chat has no counterpart for.
-fn refusals(prompt: &Prompt<'_>, reader: Reader) -> Result<(), WireError> {
-    if prompt.top_k.is_some() {
-        return reader.refuse("top_k");
+/// Gives the name of an end user in at most the 64 characters that OpenAI takes; a longer one as its digest.
+fn short_user(user: &str) -> Cow<'_, str> {
+    if user.chars().count() <= 64 {
+        return Cow::Borrowed(user);
     }
-    // Elsewhere a last turn of the model's is the beginning of its answer; here it would be an answer already given.
-    if prompt.turns.last().is_some_and(|turn| !turn.is_user) {
-        return reader.refuse("a last turn by the assistant (prefill)");
-    }
-    Ok(())
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    Cow::Owned(Sha256::digest(user.as_bytes()).iter().fold(String::with_capacity(64), hex))
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
@@ -133,16 +146,29 @@ fn format(o: &mut Object<'_>, format: &Format<'_>) {
     }
 }
 
-/// Writes a user's turn: results of tools first, each a message of its own, then what the user says.
-fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireError> {
+/// Writes a user's turn: results of tools first, each a message of its own, then what the user says; what the system
+/// says in between stays there, as a message of its own where the server takes one.
+fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     let mut said: Vec<&Piece<'_>> = Vec::new();
     for part in &turn.parts {
         match part {
             Piece::Result(result) => tool_result(a, result, reader, &mut said),
+            Piece::System(text) if reader.accent == Accent::OpenAi => {
+                said_by_user(a, &said, reader)?;
+                said.clear();
+                a.object(|o| {
+                    o.text("role", "system");
+                    o.text("content", &text.text);
+                });
+            }
             part => said.push(part),
         }
     }
-    match said.as_slice() {
+    said_by_user(a, &said, reader)
+}
+
+fn said_by_user(a: &mut Array<'_>, said: &[&Piece<'_>], reader: Reader<'_>) -> Result<(), WireError> {
+    match said {
         [] => return Ok(()),
         [Piece::Text(text)] => a.object(|o| {
             o.text("role", "user");
@@ -164,7 +190,7 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireEr
 fn tool_result<'p, 'a>(
     a: &mut Array<'_>,
     result: &'p ToolResult<'a>,
-    reader: Reader,
+    reader: Reader<'_>,
     said: &mut Vec<&'p Piece<'a>>,
 ) {
     let texts: Vec<&str> = result
@@ -184,18 +210,22 @@ fn tool_result<'p, 'a>(
 }
 
 /// Gives an id of a call that the provider takes.
-fn call_id(id: &str, reader: Reader) -> Cow<'_, str> {
+fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.accent {
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }
 }
 
-fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), WireError> {
+fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     match piece {
         Piece::Text(Text { text, .. }) => a.object(|o| {
             o.text("type", "text");
             o.text("text", text);
+        }),
+        Piece::System(Text { text, .. }) => a.object(|o| {
+            o.text("type", "text");
+            o.text("text", &reminder(text));
         }),
         Piece::Image { data, detail, .. } => a.object(|o| {
             o.text("type", "image_url");
@@ -219,7 +249,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), Wire
     Ok(())
 }
 
-fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), WireError> {
+fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<(), WireError> {
     let mut text = String::new();
     let mut calls = Vec::new();
     for part in &turn.parts {
@@ -232,6 +262,9 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader) -> Result<(), W
     a.object(|o| {
         o.text("role", "assistant");
         o.text_or_null("content", Some(text.as_str()).filter(|text| !text.is_empty() || calls.is_empty()));
+        if is_last && reader.accent == Accent::Mistral {
+            o.flag("prefix", true);
+        }
         if calls.is_empty() {
             return;
         }

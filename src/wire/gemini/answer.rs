@@ -23,10 +23,18 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
         usage: root
             .get("usageMetadata")
             .and_then(block::<GeminiUsage>)
-            .and_then(|usage| buckets(usage.counted())),
+            .and_then(|usage| buckets(searched(usage, root).counted())),
         choices,
         id,
     }
+}
+
+/// Counts the searches that an answer rests on.
+pub(super) fn searched(mut usage: GeminiUsage, root: Value<'_>) -> GeminiUsage {
+    let candidates = root.get("candidates").into_iter().flat_map(Value::items);
+    let queries = candidates.filter_map(|one| one.get("groundingMetadata")?.get("webSearchQueries"));
+    usage.searched(queries.map(|queries| queries.items().count() as u64).sum());
+    usage
 }
 
 fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {

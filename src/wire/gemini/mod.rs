@@ -1,7 +1,13 @@
 //! Google's generateContent.
 
 pub(super) mod answer;
+pub(super) mod listed;
+pub(super) mod names;
+pub(super) mod read_request;
+pub(super) mod read_schema;
+pub(super) mod sink;
 pub(super) mod stream;
+pub(super) mod write_answer;
 pub(super) mod write_request;
 
 use std::borrow::Cow;
@@ -17,10 +23,16 @@ fn finish_from(word: &str) -> Finish {
     match word {
         "STOP" => Finish::Stop,
         "MAX_TOKENS" => Finish::Length,
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "MODEL_ARMOR" | "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => {
-            Finish::Filtered
-        }
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Finish::Filtered,
         "" => Finish::Other,
         // `MALFORMED_FUNCTION_CALL`, `UNEXPECTED_TOOL_CALL`, `TOO_MANY_TOOL_CALLS`, `MISSING_THOUGHT_SIGNATURE`, `OTHER`:
         // the model went wrong, and what it wrote is nothing to go on with.
@@ -38,6 +50,10 @@ fn part<'a>(value: Value<'a>, id: &str, nth: usize) -> Option<Part<'a>> {
         return Some(Part::Call(Call { id: call, name, arguments: Cow::Borrowed(arguments) }));
     }
     let is_thought = value.get("thought").and_then(Value::flag) == Some(true);
+    let other = ["inlineData", "fileData", "executableCode", "codeExecutionResult"];
+    if !is_thought && other.iter().any(|key| value.get(key).is_some()) {
+        return Some(Part::Other);
+    }
     let text = value.text_of("text").filter(|text| !text.is_empty())?;
     Some(if is_thought { Part::Thought(text) } else { Part::Text(text) })
 }

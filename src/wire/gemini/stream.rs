@@ -1,5 +1,6 @@
 //! An answer of Gemini in chunks (`alt=sse`), read. Every chunk carries running totals of usage, early ones not all of them.
 
+use super::answer::searched;
 use super::{finish_from, part};
 use crate::record::usage::{Counted, GeminiUsage};
 use crate::wire::faults::{is_error, read_event};
@@ -32,7 +33,7 @@ impl Source {
             return Err(WireError::Upstream(read_event(Dialect::Gemini, &event.data)));
         }
         if let Some(said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
-            self.usage.get_or_insert_default().absorb(&said);
+            self.usage.get_or_insert_default().absorb(&searched(said, root));
         }
         let id = root.text_of("responseId").unwrap_or_default();
         tell(Delta::Start { id: &id, model: &root.text_of("modelVersion").unwrap_or_default() });
@@ -64,6 +65,10 @@ impl Source {
                     tell(Delta::CallArguments { call: nth, text: &call.arguments });
                 }
                 Some(Part::Thought(text)) => tell(Delta::Thought(&text)),
+                Some(Part::Other) => {
+                    self.has_said = true;
+                    tell(Delta::Other);
+                }
                 Some(Part::Refusal(_)) | None => {}
             }
         }

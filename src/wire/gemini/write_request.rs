@@ -3,9 +3,9 @@
 //! Schemas go as `responseJsonSchema` and `parametersJsonSchema`, which take JSON Schema as clients write it; the older
 //! `responseSchema` takes a subset, and narrowing a schema would change what it means.
 
-use crate::wire::effort::gemini_thinks;
+use crate::wire::effort::{Effort, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, reminder};
 use crate::wire::{Sending, WireError};
 
 /// Stands for the signature of a thought that another model had, as Google's documents ask for it.
@@ -15,10 +15,9 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 pub(in crate::wire) fn write(
     prompt: &Prompt<'_>,
     model: &str,
-    sending: &Sending,
-    reader: Reader,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
 ) -> Result<Vec<u8>, WireError> {
-    refusals(prompt, reader)?;
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
@@ -45,25 +44,20 @@ pub(in crate::wire) fn write(
             }
         });
         tools(o, prompt);
-        o.object("generationConfig", |o| settings(o, prompt, model, sending));
+        match prompt.tier.as_deref() {
+            Some(tier @ ("flex" | "priority")) => o.text("serviceTier", tier),
+            Some("fast") => o.text("serviceTier", "priority"),
+            None | Some("auto" | "default") => {}
+            Some(_) => reader.leave_out("service_tier"),
+        }
+        o.object("generationConfig", |o| settings(o, prompt, model, sending, reader));
     });
     outcome.map(|()| out)
 }
 
-/// Refuses what Gemini has no counterpart for.
-fn refusals(prompt: &Prompt<'_>, reader: Reader) -> Result<(), WireError> {
-    if prompt.parallel == Some(false) && !prompt.tools.is_empty() {
-        return reader.refuse("parallel_tool_calls");
-    }
-    if prompt.turns.last().is_some_and(|turn| !turn.is_user) {
-        return reader.refuse("a last turn by the assistant (prefill)");
-    }
-    Ok(())
-}
-
 struct Writer<'p, 'a> {
     prompt: &'p Prompt<'a>,
-    reader: Reader,
+    reader: Reader<'p>,
     wants_signature: bool,
 }
 
@@ -71,6 +65,7 @@ impl Writer<'_, '_> {
     fn part(&mut self, a: &mut Array<'_>, piece: &Piece<'_>) -> Result<(), WireError> {
         match piece {
             Piece::Text(said) => a.object(|o| o.text("text", &said.text)),
+            Piece::System(said) => a.object(|o| o.text("text", &reminder(&said.text))),
             Piece::Image { data, .. } | Piece::File { data, .. } => match data {
                 Data::Base64 { kind, bytes } => a.object(|o| {
                     o.object("inlineData", |o| {
@@ -81,7 +76,7 @@ impl Writer<'_, '_> {
                 Data::Url(_) => return self.reader.refuse("a picture or document by its address"),
             },
             Piece::Call { call, .. } => {
-                let args = arguments(call)?;
+                let args = arguments(call);
                 // The first call of a turn carries the signature of the thought before it.
                 let is_first = std::mem::take(&mut self.wants_signature);
                 a.object(|o| {
@@ -162,7 +157,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
     });
 }
 
-fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Sending) {
+fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Sending<'_>, reader: Reader<'_>) {
     if let Some(limit) = sending.limit(prompt.max_output) {
         o.number("maxOutputTokens", limit);
     }
@@ -190,9 +185,23 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Send
             o.raw("responseJsonSchema", Value::raw(*schema));
         }
     }
-    if let Some(effort) = prompt.effort.filter(|_| gemini_thinks(model)) {
-        // Thoughts count against the limit of output; half of it is left for the answer.
-        let room = sending.limit(prompt.max_output).map_or(u64::MAX, |limit| limit / 2);
-        o.object("thinkingConfig", |o| o.number("thinkingBudget", effort.budget().min(room)));
+    if !gemini_thinks(model) {
+        if prompt.effort.is_some_and(|effort| effort != Effort::None) {
+            reader.leave_out(prompt.effort_member);
+        }
+        return;
     }
+    if prompt.effort.is_none() && !prompt.wants_thoughts {
+        return;
+    }
+    o.object("thinkingConfig", |o| {
+        if let Some(effort) = prompt.effort {
+            // Thoughts count against the limit of output; half of it is left for the answer.
+            let room = sending.limit(prompt.max_output).map_or(u64::MAX, |limit| limit / 2);
+            o.number("thinkingBudget", prompt.budget.unwrap_or(effort.budget()).min(room));
+        }
+        if prompt.wants_thoughts {
+            o.flag("includeThoughts", true);
+        }
+    });
 }

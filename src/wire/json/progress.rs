@@ -28,15 +28,26 @@ pub(in crate::wire) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before a value; a list that has just been opened may end instead.
-    Value { may_end: bool },
+    Value {
+        may_end: bool,
+    },
     /// Before a name; an object that has just been opened may end instead.
-    Name { may_end: bool },
+    Name {
+        may_end: bool,
+    },
     Colon,
     /// Behind a value within something open.
     Behind,
-    Text { is_name: bool },
-    Escape { is_name: bool },
-    Hex { is_name: bool, left: u8 },
+    Text {
+        is_name: bool,
+    },
+    Escape {
+        is_name: bool,
+    },
+    Hex {
+        is_name: bool,
+        left: u8,
+    },
     /// Within `true`, `false` or `null`: what is still missing.
     Word(&'static [u8]),
     Number(Digits),

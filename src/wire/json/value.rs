@@ -98,7 +98,7 @@ impl<'a> Value<'a> {
 
     /// Walks the members of an object; of anything else there are none.
     pub(in crate::wire) fn members(self) -> Members<'a> {
-        Members { text: self.0, at: if self.is_object() { 1 } else { self.0.len() } }
+        Members { text: self.0, at: if self.is_object() { 1 } else { self.0.len() }, key: Value("") }
     }
 
     /// Walks the items of a list; of anything else there are none.
@@ -155,6 +155,14 @@ fn unescape(text: &str) -> String {
 pub(in crate::wire) struct Members<'a> {
     text: &'a str,
     at: usize,
+    key: Value<'a>,
+}
+
+impl<'a> Members<'a> {
+    /// Gives the name of the last member, as it was written.
+    pub(in crate::wire) fn key(&self) -> Value<'a> {
+        self.key
+    }
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -163,7 +171,8 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = next_start(self.text, self.at)?;
         let key_end = skip(self.text, start)?;
-        let key = Value(self.text.get(start..key_end)?).text()?;
+        self.key = Value(self.text.get(start..key_end)?);
+        let key = self.key.text()?;
         let colon = next_start(self.text, key_end)?;
         let end = skip(self.text, colon)?;
         self.at = end;

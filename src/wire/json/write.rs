@@ -79,6 +79,13 @@ impl Object<'_> {
         self.key(key).extend_from_slice(json.as_bytes());
     }
 
+    /// Writes the members of an object that is JSON already, and is not empty.
+    pub(in crate::wire) fn within(&mut self, json: &str) {
+        let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+        comma(self.out, &mut self.is_first);
+        self.out.extend_from_slice(inner.as_bytes());
+    }
+
     /// Writes a whole number.
     pub(in crate::wire) fn number(&mut self, key: &str, number: u64) {
         self.raw(key, &number.to_string());
@@ -106,7 +113,18 @@ pub(in crate::wire) struct Array<'o> {
     is_first: bool,
 }
 
-impl Array<'_> {
+impl<'o> Array<'o> {
+    /// Starts a list that is ended by [`Self::end`].
+    pub(in crate::wire) fn start(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'[');
+        Self { out, is_first: true }
+    }
+
+    /// Ends a list that was started by [`Self::start`].
+    pub(in crate::wire) fn end(self) {
+        self.out.push(b']');
+    }
+
     fn item(&mut self) -> &mut Vec<u8> {
         comma(self.out, &mut self.is_first);
         self.out
@@ -115,6 +133,11 @@ impl Array<'_> {
     /// Writes text.
     pub(in crate::wire) fn text(&mut self, text: &str) {
         quote(self.item(), text);
+    }
+
+    /// Writes a value that is JSON already.
+    pub(in crate::wire) fn raw(&mut self, json: &str) {
+        self.item().extend_from_slice(json.as_bytes());
     }
 
     /// Writes an object.

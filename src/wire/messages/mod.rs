@@ -1,6 +1,7 @@
 //! Anthropic's messages.
 
 pub(super) mod answer;
+mod own_tools;
 pub(super) mod read_request;
 pub(super) mod sink;
 pub(super) mod stream;

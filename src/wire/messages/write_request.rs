@@ -1,12 +1,14 @@
 //! A request of another dialect, written for Anthropic's messages.
 //!
-//! Left out, besides what the reader leaves out: `seed` (best effort where it exists at all) and the mode
-//! `json_object`, which asks for what the prompt has to ask for anyway; the answer is checked to be JSON in any case.
+//! Where a model has no mode for JSON or for a schema, an instruction at the end of the system prompt asks for it; the
+//! answer is checked to be JSON in any case.
 
-use crate::wire::effort::{Claude, Effort, claude};
+use std::borrow::Cow;
+
+use crate::wire::effort::{Claude, Effort, claude, claude_keeps_thoughts, claude_lacks_schemas};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, arguments, safe_id,
+    Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
 };
 use crate::wire::{Sending, WireError};
 
@@ -17,41 +19,57 @@ const LEAST_BUDGET: u64 = 1_024;
 pub(in crate::wire) fn write(
     prompt: &Prompt<'_>,
     model: &str,
-    sending: &Sending,
-    reader: Reader,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
 ) -> Result<Vec<u8>, WireError> {
-    refusals(prompt, reader)?;
     let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
         o.text("model", model);
         o.number("max_tokens", most);
-        if prompt.system.iter().any(is_said) {
+        let asked = instruction(&prompt.format, model);
+        if asked.is_some() || prompt.system.iter().any(is_said) {
             o.array("system", |a| {
                 for said in prompt.system.iter().filter(|text| is_said(text)) {
                     text(a, said);
+                }
+                if let Some(asked) = asked {
+                    text(a, &Text { text: asked, cache: None });
                 }
             });
         }
         o.array("messages", |a| {
             for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
+                let (said, after) = split(turn, sending.known.takes_system);
                 a.object(|o| {
                     o.text("role", if turn.is_user { "user" } else { "assistant" });
                     o.array("content", |a| {
-                        let written = turn.parts.iter().try_for_each(|piece| block(a, piece, reader));
+                        let written = said.iter().try_for_each(|piece| block(a, piece, reader));
                         if outcome.is_ok() {
                             outcome = written;
                         }
                     });
                 });
+                if !after.is_empty() {
+                    a.object(|o| {
+                        o.text("role", "system");
+                        o.array("content", |a| after.iter().for_each(|piece| system(a, piece)));
+                    });
+                }
             }
         });
         tools(o, prompt);
-        thinking_and_format(o, prompt, model, most);
-        for (key, value) in
-            [("temperature", prompt.temperature), ("top_p", prompt.top_p), ("top_k", prompt.top_k)]
-        {
+        thinking_and_format(o, prompt, model, most, reader);
+        let temperature = prompt.temperature.filter(|value| {
+            // Anthropic's range ends at 1, which is also what holds where nothing is said.
+            let is_taken = value.measure().is_none_or(|temperature| temperature <= 1.0);
+            if !is_taken {
+                reader.leave_out("temperature");
+            }
+            is_taken
+        });
+        for (key, value) in [("temperature", temperature), ("top_p", prompt.top_p), ("top_k", prompt.top_k)] {
             if let Some(value) = value {
                 o.raw(key, value.raw());
             }
@@ -62,6 +80,9 @@ pub(in crate::wire) fn write(
         if let Some(user) = &prompt.user {
             o.object("metadata", |o| o.text("user_id", user));
         }
+        for (key, value) in &prompt.passed {
+            o.raw(key, value.raw());
+        }
         if prompt.stream {
             o.flag("stream", true);
         }
@@ -69,22 +90,41 @@ pub(in crate::wire) fn write(
     outcome.map(|()| out)
 }
 
-/// Refuses what messages have no counterpart for.
-fn refusals(prompt: &Prompt<'_>, reader: Reader) -> Result<(), WireError> {
-    if prompt.temperature.and_then(Value::measure).is_some_and(|temperature| temperature > 1.0) {
-        return reader.refuse("temperature above 1");
+/// Gives the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
+/// takes one right after what the user says, as the last or before the assistant.
+fn split<'p, 'a>(turn: &'p Turn<'a>, takes_system: bool) -> (&'p [Piece<'a>], &'p [Piece<'a>]) {
+    let is_system = |piece: &Piece<'_>| matches!(piece, Piece::System(_));
+    let after = turn.parts.iter().rev().take_while(|piece| is_system(piece)).count();
+    let at = turn.parts.len() - after;
+    match turn.parts.split_at_checked(at) {
+        Some((said, after))
+            if takes_system && said.iter().any(|piece| is_sent(piece) && !is_system(piece)) =>
+        {
+            (said, after)
+        }
+        _ => (turn.parts.as_slice(), &[]),
     }
-    // Anthropic would go on with a last turn of the model's; elsewhere that is an answer already given.
-    if prompt.turns.last().is_some_and(|turn| !turn.is_user) {
-        return reader.refuse("a last turn by the assistant");
+}
+
+fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
+    if let Piece::System(said) = piece
+        && is_said(said)
+    {
+        text(a, said);
     }
-    if prompt.presence_penalty.is_some() {
-        return reader.refuse("presence_penalty");
+}
+
+/// Gives the words that ask for JSON, where the model has no mode for it.
+fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
+    const ALONE: &str = "and nothing else: no words around it and no code fence.";
+    match format {
+        Format::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
+        Format::Schema { schema, .. } if claude_lacks_schemas(model) => {
+            let schema = schema.raw();
+            Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
+        }
+        Format::Schema { .. } | Format::Text => None,
     }
-    if prompt.frequency_penalty.is_some() {
-        return reader.refuse("frequency_penalty");
-    }
-    Ok(())
 }
 
 /// Says whether a text says anything; Anthropic refuses blocks that do not.
@@ -93,7 +133,7 @@ fn is_said(text: &Text<'_>) -> bool {
 }
 
 fn is_sent(piece: &Piece<'_>) -> bool {
-    !matches!(piece, Piece::Text(text) if !is_said(text))
+    !matches!(piece, Piece::Text(text) | Piece::System(text) if !is_said(text))
 }
 
 fn cache(o: &mut Object<'_>, cache: Option<Value<'_>>) {
@@ -110,11 +150,16 @@ fn text(a: &mut Array<'_>, said: &Text<'_>) {
     });
 }
 
-fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), WireError> {
+fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     match piece {
         Piece::Text(said) => {
             if is_said(said) {
                 text(a, said);
+            }
+        }
+        Piece::System(said) => {
+            if is_said(said) {
+                text(a, &Text { text: reminder(&said.text).into(), cache: said.cache });
             }
         }
         Piece::Image { data, cache: mark, .. } => a.object(|o| {
@@ -138,7 +183,7 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), Wir
             });
         }
         Piece::Call { call, cache: mark } => {
-            let input = arguments(call)?;
+            let input = arguments(call);
             a.object(|o| {
                 o.text("type", "tool_use");
                 o.text("id", &safe_id(&call.id));
@@ -152,7 +197,7 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader) -> Result<(), Wir
     Ok(())
 }
 
-fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader) -> Result<(), WireError> {
+fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     let mut outcome = Ok(());
     a.object(|o| {
         o.text("type", "tool_result");
@@ -227,23 +272,30 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
-fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, most: u64) {
-    let effort = prompt.effort.filter(|effort| *effort != Effort::None && may_think(prompt));
+fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, most: u64, reader: Reader<'_>) {
+    let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
-    match (effort, claude(model)) {
+    match (effort.filter(|_| may_think(prompt)), claude(model)) {
         (Some(effort), Claude::Budget) if most / 2 >= LEAST_BUDGET => o.object("thinking", |o| {
             o.text("type", "enabled");
-            o.number("budget_tokens", effort.budget().clamp(LEAST_BUDGET, most / 2));
+            let budget = prompt.budget.unwrap_or(effort.budget());
+            o.number("budget_tokens", budget.clamp(LEAST_BUDGET, most / 2));
         }),
         (Some(effort), Claude::Adaptive) => {
-            o.object("thinking", |o| o.text("type", "adaptive"));
+            o.object("thinking", |o| {
+                o.text("type", "adaptive");
+                if claude_keeps_thoughts(model) {
+                    o.text("display", "summarized");
+                }
+            });
             word = Some(if effort == Effort::Minimal { "low" } else { effort.name() });
         }
+        _ if effort.is_some() => reader.leave_out(prompt.effort_member),
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } => Some(schema),
-        Format::Text | Format::Json => None,
+        Format::Schema { schema, .. } if !claude_lacks_schemas(model) => Some(schema),
+        Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {
         return;
@@ -255,8 +307,48 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, mos
         if let Some(schema) = schema {
             o.object("format", |o| {
                 o.text("type", "json_schema");
-                o.raw("schema", schema.raw());
+                let mut closed = Vec::new();
+                close(*schema, &mut closed);
+                o.raw("schema", std::str::from_utf8(&closed).unwrap_or(schema.raw()));
             });
+        }
+    });
+}
+
+/// Writes a schema in which objects take no further members where it does not say: Anthropic wants that said, and whatever
+/// fits the narrower schema fits the one given.
+fn close(schema: Value<'_>, out: &mut Vec<u8>) {
+    if schema.is_array() {
+        let mut comma: &[u8] = b"[";
+        for item in schema.items() {
+            out.extend_from_slice(comma);
+            comma = b",";
+            close(item, out);
+        }
+        out.extend_from_slice(if comma == b"[" { b"[]" } else { b"]" });
+        return;
+    }
+    let is_open = schema.is_object()
+        && schema.text_of("type").as_deref() == Some("object")
+        && schema.get("additionalProperties").is_none();
+    let is_closed = |schema: Value<'_>| !schema.is_object() || !schema.raw().contains("\"object\"");
+    if !is_open && is_closed(schema) {
+        out.extend_from_slice(schema.raw().as_bytes());
+        return;
+    }
+    object(out, |o| {
+        for (key, value) in schema.members() {
+            // Examples and the like are data, no schemas.
+            if matches!(&*key, "const" | "enum" | "default" | "examples") {
+                o.raw(&key, value.raw());
+                continue;
+            }
+            let mut inner = Vec::new();
+            close(value, &mut inner);
+            o.raw(&key, std::str::from_utf8(&inner).unwrap_or(value.raw()));
+        }
+        if is_open {
+            o.flag("additionalProperties", false);
         }
     });
 }

@@ -1,6 +1,8 @@
 //! OpenAI's responses.
 
 pub(super) mod answer;
+mod item;
+mod object;
 pub(super) mod read_request;
 pub(super) mod sink;
 pub(super) mod stream;
@@ -33,7 +35,10 @@ mod tests {
     fn every_status_of_a_response_is_known_and_no_other() {
         for (response, finish) in [
             (r#"{"status":"completed"}"#, Finish::Stop),
-            (r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#, Finish::Length),
+            (
+                r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#,
+                Finish::Length,
+            ),
             (r#"{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}"#, Finish::Filtered),
             (r#"{"status":"incomplete"}"#, Finish::Length),
             (r#"{"status":"in_progress"}"#, Finish::Other),

@@ -1,9 +1,11 @@
 //! A response in events, read.
 
+use super::answer::said;
 use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
-use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
+use crate::wire::json::Value;
+use crate::wire::reply::{Delta, Finish, Seen, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -11,7 +13,8 @@ use crate::wire::{Dialect, WireError};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<OpenAiUsage>,
-    calls: usize,
+    /// Where the calls stand in the output.
+    calls: Vec<u64>,
 }
 
 impl Source {
@@ -32,6 +35,7 @@ impl Source {
         let said = |key: &str| root.text_of(key).filter(|text| !text.is_empty());
         match &*kind {
             "error" | "response.failed" | "response.cancelled" => {
+                self.absorb(root.get("response"));
                 return Err(WireError::Upstream(read_event(Dialect::OpenAiResponses, &event.data)));
             }
             "response.created" | "response.in_progress" => {
@@ -51,22 +55,35 @@ impl Source {
                 }
             }
             "response.output_item.added" => {
-                if let Some(item) =
-                    root.get("item").filter(|item| item.text_of("type").as_deref() == Some("function_call"))
-                {
-                    let call = self.calls;
-                    self.calls += 1;
-                    let (id, name) = (item.text_of("call_id"), item.text_of("name"));
-                    tell(Delta::CallStart {
-                        call,
-                        id: &id.unwrap_or_default(),
-                        name: &name.unwrap_or_default(),
-                    });
+                let Some(item) = root.get("item") else { return Ok(Seen::Some) };
+                match item.text_of("type").as_deref() {
+                    Some("function_call") => {
+                        let call = self.calls.len();
+                        self.calls.push(root.get("output_index").and_then(Value::number).unwrap_or(0));
+                        let (id, name) = (item.text_of("call_id"), item.text_of("name"));
+                        tell(Delta::CallStart {
+                            call,
+                            id: &id.unwrap_or_default(),
+                            name: &name.unwrap_or_default(),
+                        });
+                    }
+                    // Calls of custom tools, and of tools that OpenAI runs.
+                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                    _ => {}
                 }
             }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+            "response.function_call_arguments.delta" => {
+                let index = root.get("output_index").and_then(Value::number);
+                let call = self.calls.iter().rposition(|at| Some(*at) == index);
                 if let Some(text) = said("delta") {
-                    tell(Delta::CallArguments { call: self.calls.saturating_sub(1), text: &text });
+                    let call = call.unwrap_or(self.calls.len().saturating_sub(1));
+                    tell(Delta::CallArguments { call, text: &text });
+                }
+            }
+            // What a custom tool is given is content, and no JSON.
+            "response.custom_tool_call_input.delta" => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::Text(&text));
                 }
             }
             // Thoughts, and whatever hosted tools write.
@@ -77,9 +94,7 @@ impl Source {
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = root.get("response") {
-                    if let Some(said) = response.get("usage").and_then(block::<OpenAiUsage>) {
-                        self.usage.get_or_insert_default().absorb(&said);
-                    }
+                    self.absorb(Some(response));
                     let (id, model) = (response.text_of("id"), response.text_of("model"));
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
                     match finish_of(response) {
@@ -95,6 +110,12 @@ impl Source {
             _ => {}
         }
         Ok(Seen::Some)
+    }
+
+    fn absorb(&mut self, response: Option<Value<'_>>) {
+        if let Some(said) = response.and_then(said) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
     }
 
     /// Gives the usage said so far.

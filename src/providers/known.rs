@@ -1,0 +1,75 @@
+//! What the rules of `parameters.toml` come to for one model.
+
+use std::sync::Arc;
+
+use super::names::matches;
+use crate::config::parameters::{EffortSpec, Parameters, RuleSpec, Speech, plain};
+use crate::wire::{Dialect, Known, Rule, WithEffort};
+
+/// Gives what is known of a model, by the name that its provider has for it.
+pub(super) fn known(parameters: &Parameters, model: &str) -> Known {
+    let model = plain(model);
+    let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches(&plain(pattern), &model));
+    let holds = |rule: &&RuleSpec| fits(&rule.models) && !fits(&rule.except);
+    Known {
+        rules: parameters.rules.iter().filter(holds).map(|rule| Arc::new(compiled(rule))).collect(),
+        takes_system: fits(&parameters.takes_system),
+    }
+}
+
+fn compiled(rule: &RuleSpec) -> Rule {
+    let dialect = |speech: &Speech| match speech {
+        Speech::Chat => Dialect::OpenAiChat,
+        Speech::Responses => Dialect::OpenAiResponses,
+        Speech::Messages => Dialect::AnthropicMessages,
+        Speech::Gemini => Dialect::Gemini,
+    };
+    Rule {
+        members: rule.leave_out.clone(),
+        dialects: rule.speaks.iter().map(dialect).collect(),
+        with: rule.with.clone(),
+        effort: match rule.effort {
+            EffortSpec::Any => WithEffort::Any,
+            EffortSpec::UnlessNone => WithEffort::UnlessNone,
+            EffortSpec::Stated => WithEffort::Stated,
+        },
+        kind: rule.kind.clone(),
+        keep: rule.keep.clone(),
+        instead: rule.instead.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parameters::builtin;
+
+    fn refused(model: &str) -> Vec<String> {
+        let found = known(&builtin().unwrap(), model);
+        found.rules.iter().flat_map(|rule| rule.members.clone()).collect()
+    }
+
+    #[test]
+    fn models_are_known_by_whatever_name_a_provider_has_for_them() {
+        let sampling = ["temperature", "top_p", "top_k"];
+        for model in [
+            "claude-opus-4-7",
+            "anthropic/claude-opus-4.7",
+            "us.anthropic.claude-opus-4-7-v1:0",
+            "claude-sonnet-5",
+        ] {
+            assert!(sampling.iter().all(|name| refused(model).contains(&(*name).to_owned())), "{model}");
+        }
+        assert_eq!(refused("claude-sonnet-4-5-20250929"), ["top_p"]);
+        assert_eq!(refused("claude-opus-4-1-20250805"), ["top_p"]);
+        assert_eq!(refused("claude-opus-4-20250514"), [""; 0]);
+        for thinker in ["o3", "openai/o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.6-sol", "gpt-6.2-sol"] {
+            assert!(refused(thinker).contains(&"temperature".to_owned()), "{thinker}");
+        }
+        for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "mistral-small"] {
+            assert!(!refused(plain).contains(&"temperature".to_owned()), "{plain}");
+        }
+        assert!(known(&builtin().unwrap(), "claude-opus-4-8").takes_system);
+        assert!(!known(&builtin().unwrap(), "claude-sonnet-5").takes_system);
+    }
+}

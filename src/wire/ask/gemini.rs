@@ -1,0 +1,124 @@
+//! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
+
+use super::scan::Scan;
+use super::{AskMeasures, weigh};
+use crate::wire::WireError;
+use crate::wire::gemini::names::{camel, member, text_of};
+use crate::wire::json::Value;
+
+/// The top-level members that are read here, and the one within. Given twice, readers would disagree on which counts.
+const READ: [&str; 5] = ["contents", "systemInstruction", "tools", "generationConfig", "toolConfig"];
+
+/// Reads what routing needs from a checked body.
+pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+    if !root.is_object() {
+        return Err(WireError::NotJson("the body has to be an object".to_owned()));
+    }
+    if model.is_empty() {
+        return Err(WireError::invalid(
+            "model",
+            "stands in the address: /v1beta/models/MODEL:generateContent",
+        ));
+    }
+    let mut scan = Scan {
+        model: model.to_owned(),
+        measures: AskMeasures { choices: 1, ..AskMeasures::default() },
+        ..Scan::default()
+    };
+    let mut seen = [false; READ.len()];
+    let mut bytes = 0;
+    let mut has_contents = false;
+    for (key, value) in root.members() {
+        let key = camel(&key);
+        if let Some(seen) = READ.iter().position(|read| *read == key).and_then(|at| seen.get_mut(at))
+            && std::mem::replace(seen, true)
+        {
+            return Err(WireError::invalid(key, "given twice; give it once"));
+        }
+        match &*key {
+            "contents" if !value.is_null() => {
+                has_contents = true;
+                bytes += contents(value, body, &mut scan)?;
+            }
+            "systemInstruction" => bytes += weigh::bytes(value),
+            "tools" => {
+                bytes += weigh::bytes(value);
+                let declared = value.items().filter_map(|tool| member(tool, "functionDeclarations"));
+                let count = declared.flat_map(Value::items).count();
+                scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
+            }
+            "generationConfig" => settings(value, body, &mut scan)?,
+            _ => {}
+        }
+    }
+    if !has_contents {
+        return Err(WireError::invalid("contents", "is missing"));
+    }
+    scan.measures.estimated_prompt_tokens = bytes.div_ceil(4);
+    Ok(scan)
+}
+
+/// Reads the turns; gives their bytes, a picture counted as what it stands for.
+fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireError> {
+    if !value.is_array() && !value.is_object() {
+        return Err(WireError::invalid("contents", "has to be a list"));
+    }
+    let mut bytes = 0;
+    let mut user_turns = 0u32;
+    for (at, turn) in value.items().chain(Some(value).filter(|value| value.is_object())).enumerate() {
+        if !turn.is_object() {
+            return Err(WireError::invalid(format!("contents[{at}]"), "has to be an object"));
+        }
+        let before = bytes;
+        bytes += weigh::bytes(turn);
+        let parts = member(turn, "parts");
+        for part in parts.into_iter().flat_map(Value::items) {
+            let inline = member(part, "inlineData");
+            let Some(data) = inline.or_else(|| member(part, "fileData")) else { continue };
+            let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
+            if let Some(weight) = text_of(data, "mimeType").and_then(|kind| weigh::of_media(&kind, size)) {
+                scan.measures.has_images |= weight.is_picture;
+                bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
+            }
+        }
+        let is_users = member(turn, "role").and_then(Value::text).is_none_or(|role| role == "user");
+        if let Some(parts) = parts.filter(|parts| is_users && has_text(*parts)) {
+            user_turns = user_turns.saturating_add(1);
+            scan.ask = Some(parts.span_in(body));
+            scan.measures.earlier_bytes = before;
+        }
+    }
+    scan.measures.earlier_user_turns = user_turns.saturating_sub(1);
+    Ok(bytes)
+}
+
+fn has_text(parts: Value<'_>) -> bool {
+    parts.get("text").is_some() || parts.items().any(|part| part.get("text").is_some_and(Value::is_text))
+}
+
+fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<(), WireError> {
+    for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
+        match &*camel(&key) {
+            "maxOutputTokens" => {
+                let limit = value.number();
+                let what = "has to be a whole number that is not negative";
+                let wrong = || WireError::invalid("generationConfig.maxOutputTokens", what);
+                scan.measures.max_output = Some(limit.ok_or_else(wrong)?);
+                scan.limits.push(("maxOutputTokens", value.span_in(body)));
+            }
+            "candidateCount" => {
+                let count =
+                    value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
+                let wrong =
+                    || WireError::invalid("generationConfig.candidateCount", "has to be from 1 to 128");
+                scan.measures.choices = count.ok_or_else(wrong)?;
+            }
+            "responseMimeType" => {
+                scan.measures.wants_json |= value.text().as_deref() == Some("application/json");
+            }
+            "responseSchema" | "responseJsonSchema" => scan.schema = Some(value.span_in(body)),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Messages of role `system` in a request for Anthropic's messages, for models and places that take none.
+//!
+//! Those before the first turn become the system prompt, others text of the user's, in the tags by which coding agents
+//! remind a model. One that the model takes where it stands stays as it is.
+
+use super::scan::Scan;
+use super::splice::{Edit, value_of};
+use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::prompt::{Reader, reminder};
+
+/// Changes what has to be changed.
+pub(super) fn settle(
+    body: &[u8],
+    scan: &Scan,
+    takes: bool,
+    reader: Reader<'_>,
+    edits: &mut Vec<Edit>,
+    added: &mut Vec<u8>,
+) {
+    let Some(messages) = value_of(body, scan, "messages") else { return };
+    let turns: Vec<(Value<'_>, Role)> = messages.items().map(|turn| (turn, Role::of(turn))).collect();
+    let first = turns.iter().take_while(|(_, role)| *role == Role::System).count();
+    // Nothing but the system speaks: somebody has to.
+    let leading = if first < turns.len() { first } else { 0 };
+    let stays = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| turns.get(before)).map(|(_, role)| *role);
+        let after = turns.get(at + 1).map(|(_, role)| *role);
+        takes
+            && matches!(before, Some(Role::User | Role::ServerTool))
+            && matches!(after, None | Some(Role::Assistant | Role::ServerTool))
+    };
+    let is_changed = |at: usize, role: Role| role == Role::System && (at < leading || !stays(at));
+    if !turns.iter().enumerate().any(|(at, (_, role))| is_changed(at, *role)) {
+        return;
+    }
+    let mut out = Vec::with_capacity(messages.raw().len() + 64);
+    let mut list = Array::start(&mut out);
+    for (at, (turn, role)) in turns.iter().enumerate().skip(leading) {
+        if !is_changed(at, *role) {
+            list.raw(turn.raw());
+        } else if let Some(said) = texts(*turn, reader) {
+            list.object(|o| {
+                o.text("role", "user");
+                o.array("content", |a| {
+                    said.iter().for_each(|(text, cache)| block(a, &reminder(text), *cache));
+                });
+            });
+        }
+    }
+    list.end();
+    edits.push((messages.span_in(body), out));
+    let hoisted: Vec<_> =
+        turns.iter().take(leading).filter_map(|(turn, _)| texts(*turn, reader)).flatten().collect();
+    if !hoisted.is_empty() {
+        hoist(body, scan, &hoisted, edits, added);
+    }
+}
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    User,
+    Assistant,
+    /// The assistant, and the last word is a tool's that Anthropic runs.
+    ServerTool,
+    System,
+}
+
+impl Role {
+    fn of(turn: Value<'_>) -> Self {
+        match turn.text_of("role").as_deref() {
+            Some("system") => Self::System,
+            Some("assistant") => {
+                let last = turn.get("content").and_then(|content| content.items().last());
+                let kind = last.and_then(|block| block.text_of("type")).unwrap_or_default();
+                let is_server = kind == "server_tool_use" || kind.ends_with("_tool_result");
+                if is_server { Self::ServerTool } else { Self::Assistant }
+            }
+            _ => Self::User,
+        }
+    }
+}
+
+/// A text, and its mark for the cache.
+type Said<'a> = (std::borrow::Cow<'a, str>, Option<Value<'a>>);
+
+/// Gives the texts of a message of the system; nothing where it says none.
+fn texts<'a>(turn: Value<'a>, reader: Reader<'_>) -> Option<Vec<Said<'a>>> {
+    let content = turn.get("content")?;
+    if let Some(text) = content.text() {
+        return (!text.trim().is_empty()).then(|| vec![(text, None)]);
+    }
+    let mut said = Vec::new();
+    for part in content.items() {
+        match part.text_of("text") {
+            Some(text) if !text.trim().is_empty() => said.push((text, part.get("cache_control"))),
+            Some(_) => {}
+            None => {
+                let kind = part.text_of("type").unwrap_or_default();
+                reader.leave_out(&format!("messages ({kind})"));
+            }
+        }
+    }
+    (!said.is_empty()).then_some(said)
+}
+
+fn block(a: &mut Array<'_>, text: &str, cache: Option<Value<'_>>) {
+    a.object(|o: &mut Object<'_>| {
+        o.text("type", "text");
+        o.text("text", text);
+        if let Some(cache) = cache {
+            o.raw("cache_control", cache.raw());
+        }
+    });
+}
+
+/// Adds texts to the system prompt.
+fn hoist(body: &[u8], scan: &Scan, hoisted: &[Said<'_>], edits: &mut Vec<Edit>, added: &mut Vec<u8>) {
+    let system = value_of(body, scan, "system");
+    let mut out = Vec::new();
+    object(&mut out, |o| {
+        o.array("system", |a| {
+            if let Some(text) = system.and_then(Value::text) {
+                block(a, &text, None);
+            }
+            system.into_iter().flat_map(Value::items).for_each(|part| a.raw(part.raw()));
+            hoisted.iter().for_each(|(text, cache)| block(a, text, *cache));
+        });
+    });
+    // `{"system":[..]}` without its braces is the member as it is added; the list alone replaces the one that is there.
+    let member = out.get(1..out.len().saturating_sub(1)).unwrap_or_default();
+    match system {
+        Some(system) => {
+            let list = member.get("\"system\":".len()..).unwrap_or_default();
+            edits.push((system.span_in(body), list.to_vec()));
+        }
+        None => {
+            added.push(b',');
+            added.extend_from_slice(member);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! A request in Gemini's form, read for a provider of another dialect.
+//!
+//! Calls of earlier turns often have no id; they get one each, and a result goes to the first call of its name that has none
+//! yet.
+
+use std::borrow::Cow;
+
+use super::names::{camel, member, text_of};
+use super::read_schema::Schemas;
+use crate::wire::WireError;
+use crate::wire::chat::read_request::{sampling, set_budget, set_effort};
+use crate::wire::json::Value;
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
+use crate::wire::table::kinds;
+
+/// Reads a request whose schemas were converted.
+pub(in crate::wire) fn read<'a>(
+    root: Value<'a>,
+    schemas: &'a Schemas,
+    reader: Reader<'_>,
+) -> Result<Prompt<'a>, WireError> {
+    let mut prompt = Prompt::default();
+    let mut calls = Calls::default();
+    let mut count = 0;
+    for (key, value) in root.members() {
+        let key = camel(&key);
+        if reader.takes(&key, value)?.is_none() {
+            continue;
+        }
+        match &*key {
+            "systemInstruction" => system(value, reader, &mut prompt)?,
+            "contents" => {
+                for (at, content) in contents(value).enumerate() {
+                    count = at + 1;
+                    turn(content, at, reader, &mut calls, &mut prompt)?;
+                }
+            }
+            "tools" => tools(value, schemas, reader, &mut prompt)?,
+            "generationConfig" => settings(value, schemas, reader, &mut prompt)?,
+            "serviceTier" => prompt.tier = value.text(),
+            _ => {}
+        }
+    }
+    if let Some(config) =
+        member(root, "toolConfig").and_then(|config| member(config, "functionCallingConfig"))
+    {
+        prompt.choice = choice(config, reader, &mut prompt)?;
+    }
+    reader.finish(prompt, "contents", count)
+}
+
+/// Walks the turns; one alone may stand without a list.
+fn contents(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    value.items().chain(Some(value).filter(|value| value.is_object()))
+}
+
+fn system<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
+    if let Some(text) = value.text() {
+        prompt.system.push(Text { text, cache: None });
+        return Ok(());
+    }
+    let parts = member(value, "parts");
+    for part in parts.into_iter().flat_map(Value::items) {
+        match text_of(part, "text") {
+            Some(text) => prompt.system.push(Text { text, cache: None }),
+            None => return reader.refuse("systemInstruction.parts"),
+        }
+    }
+    Ok(())
+}
+
+/// The calls of earlier turns that wait for their results.
+#[derive(Default)]
+struct Calls<'a> {
+    made: usize,
+    open: Vec<(Cow<'a, str>, String)>,
+}
+
+fn turn<'a>(
+    content: Value<'a>,
+    at: usize,
+    reader: Reader<'_>,
+    calls: &mut Calls<'a>,
+    prompt: &mut Prompt<'a>,
+) -> Result<(), WireError> {
+    let is_user = match text_of(content, "role").as_deref() {
+        None | Some("user" | "function" | "tool" | "") => true,
+        Some("model" | "assistant") => false,
+        Some(_) => {
+            return Err(WireError::invalid(format!("contents[{at}].role"), "has to be user or model"));
+        }
+    };
+    let parts = member(content, "parts");
+    let one = parts.filter(|parts| parts.is_object());
+    let mut pieces = Vec::new();
+    for (nth, part) in parts.into_iter().flat_map(Value::items).chain(one).enumerate() {
+        let place = format!("contents[{at}].parts[{nth}]");
+        pieces.extend(piece(part, &place, reader, calls, prompt)?);
+    }
+    prompt.say(is_user, pieces);
+    Ok(())
+}
+
+fn piece<'a>(
+    part: Value<'a>,
+    place: &str,
+    reader: Reader<'_>,
+    calls: &mut Calls<'a>,
+    prompt: &Prompt<'a>,
+) -> Result<Option<Piece<'a>>, WireError> {
+    // What the model thought is its own; another model is not told.
+    if member(part, "thought").and_then(Value::flag) == Some(true) {
+        return Ok(None);
+    }
+    for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
+        let key = camel(&key);
+        return Ok(Some(match &*key {
+            "text" => {
+                let text = value.text();
+                let text =
+                    text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
+                Piece::Text(Text { text, cache: None })
+            }
+            "inlineData" => {
+                let kind = text_of(value, "mimeType").unwrap_or_default();
+                let bytes = text_of(value, "data").unwrap_or_default();
+                let name = text_of(value, "displayName");
+                bytes_of(
+                    Data::Base64 { kind: kind.clone(), bytes },
+                    &kind,
+                    name,
+                    reader,
+                    &format!("{place}.inlineData"),
+                )?
+            }
+            "fileData" => {
+                let kind = text_of(value, "mimeType").unwrap_or_default();
+                let url = text_of(value, "fileUri").unwrap_or_default();
+                // What was given to Google's file store can be had nowhere else.
+                if !url.starts_with("https://")
+                    || url.starts_with("https://generativelanguage.googleapis.com/")
+                {
+                    return reader.refuse(format!("{place}.fileData.fileUri"));
+                }
+                bytes_of(Data::Url(url), &kind, None, reader, &format!("{place}.fileData"))?
+            }
+            "functionCall" => {
+                let name = text_of(value, "name").filter(|name| !name.is_empty());
+                let name = name
+                    .ok_or_else(|| WireError::invalid(format!("{place}.functionCall.name"), "is missing"))?;
+                let arguments = member(value, "args").map_or("{}", Value::raw);
+                calls.made += 1;
+                let given = text_of(value, "id").filter(|id| !id.is_empty());
+                let id = given.map_or_else(|| format!("call_{}", calls.made), Cow::into_owned);
+                calls.open.push((name.clone(), id.clone()));
+                let place = format!("{place}.functionCall.args");
+                let call = reader.call(id.into(), name, Cow::Borrowed(arguments), &place)?;
+                Piece::Call { call, cache: None }
+            }
+            "functionResponse" => result(value, place, reader, calls, prompt)?,
+            // What stands beside a part and says nothing of its own.
+            "thoughtSignature" | "videoMetadata" | "mediaResolution" | "partMetadata" | "thought" => continue,
+            key => {
+                let (_, known) = kinds(reader.from);
+                if !reader.leaves_out(known, key, place)? {
+                    return reader.refuse(format!("{place}.{key}"));
+                }
+                return Ok(None);
+            }
+        }));
+    }
+    Ok(None)
+}
+
+fn bytes_of<'a>(
+    data: Data<'a>,
+    kind: &str,
+    name: Option<Cow<'a, str>>,
+    reader: Reader<'_>,
+    place: &str,
+) -> Result<Piece<'a>, WireError> {
+    let is_image = kind.starts_with("image/");
+    if kind.starts_with("audio/") || kind.starts_with("video/") {
+        return reader.refuse(place);
+    }
+    let data = reader.data(data, !is_image, place)?;
+    Ok(if is_image {
+        Piece::Image { data, detail: None, cache: None }
+    } else {
+        Piece::File { data, name, cache: None }
+    })
+}
+
+fn result<'a>(
+    value: Value<'a>,
+    place: &str,
+    reader: Reader<'_>,
+    calls: &mut Calls<'a>,
+    prompt: &Prompt<'a>,
+) -> Result<Piece<'a>, WireError> {
+    let place = format!("{place}.functionResponse");
+    let name = text_of(value, "name").unwrap_or_default();
+    let given = text_of(value, "id").filter(|id| !id.is_empty());
+    let at = calls.open.iter().position(|(called, id)| match &given {
+        Some(given) => id == given,
+        None => *called == name,
+    });
+    let call = match (at, given) {
+        (Some(at), _) => Cow::Owned(calls.open.remove(at).1),
+        (None, Some(given)) if prompt.tool_called(&given).is_some() => given,
+        _ => return Err(WireError::invalid(place, "no earlier turn makes that call")),
+    };
+    let response = member(value, "response");
+    let said = |key: &str| response.and_then(|response| sole(response, key));
+    let is_error = said("error").is_some();
+    let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
+    let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
+    let mut parts = vec![Piece::Text(Text { text, cache: None })];
+    for (nth, part) in member(value, "parts").into_iter().flat_map(Value::items).enumerate() {
+        parts.extend(piece(part, &format!("{place}.parts[{nth}]"), reader, calls, prompt)?);
+    }
+    Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
+}
+
+/// Gives the member of that name where it is the only one.
+fn sole<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
+    let mut members = value.members();
+    let (key, only) = members.next()?;
+    (key == name && members.next().is_none()).then_some(only)
+}
+
+fn tools<'a>(
+    value: Value<'a>,
+    schemas: &'a Schemas,
+    reader: Reader<'_>,
+    prompt: &mut Prompt<'a>,
+) -> Result<(), WireError> {
+    let (known, _) = kinds(reader.from);
+    let mut converted = schemas.functions.iter();
+    for (at, tool) in value.items().enumerate() {
+        for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
+            let key = camel(&key);
+            let place = format!("tools[{at}]");
+            if key != "functionDeclarations" {
+                if !reader.leaves_out(known, &key, &place)? {
+                    reader.leave_out(&format!("tools ({key})"));
+                }
+                continue;
+            }
+            for (nth, function) in value.items().enumerate() {
+                let name = text_of(function, "name").filter(|name| !name.is_empty());
+                let missing =
+                    || WireError::invalid(format!("{place}.functionDeclarations[{nth}].name"), "is missing");
+                let plain = member(function, "parametersJsonSchema");
+                let old = converted.next().and_then(|schema| schema.as_deref()).map(Value::of);
+                prompt.tools.push(Tool {
+                    name: name.ok_or_else(missing)?,
+                    description: text_of(function, "description"),
+                    parameters: plain.or(old),
+                    strict: None,
+                    cache: None,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn choice<'a>(
+    config: Value<'a>,
+    reader: Reader<'_>,
+    prompt: &mut Prompt<'a>,
+) -> Result<Option<ToolChoice<'a>>, WireError> {
+    let names: Vec<Cow<'a, str>> = member(config, "allowedFunctionNames").map(texts).unwrap_or_default();
+    let is_forced = match text_of(config, "mode").as_deref().map(str::to_ascii_uppercase).as_deref() {
+        None | Some("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "") => false,
+        Some("NONE") => return Ok(Some(ToolChoice::None)),
+        Some("ANY") => true,
+        Some(_) => {
+            let what = "has to be AUTO, ANY, NONE or VALIDATED";
+            return Err(WireError::invalid("toolConfig.functionCallingConfig.mode", what));
+        }
+    };
+    match names.as_slice() {
+        [only] if is_forced => Ok(Some(ToolChoice::Named(only.clone()))),
+        [] => Ok(Some(if is_forced { ToolChoice::Any } else { ToolChoice::Auto })),
+        names => {
+            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            reader.allow(prompt, is_forced.then_some("required"), &names).map(Some)
+        }
+    }
+}
+
+fn settings<'a>(
+    value: Value<'a>,
+    schemas: &'a Schemas,
+    reader: Reader<'_>,
+    prompt: &mut Prompt<'a>,
+) -> Result<(), WireError> {
+    let mut is_json = false;
+    let mut schema = None;
+    for (key, value) in value.members() {
+        let key = camel(&key);
+        if reader.takes(&format!("generationConfig.{key}"), value)?.is_none() {
+            continue;
+        }
+        match &*key {
+            "maxOutputTokens" => prompt.max_output = value.number(),
+            "stopSequences" => prompt.stop = texts(value),
+            "temperature" => sampling(prompt, "temperature", value),
+            "topP" => sampling(prompt, "top_p", value),
+            "topK" => sampling(prompt, "top_k", value),
+            "seed" => sampling(prompt, "seed", value),
+            "presencePenalty" => sampling(prompt, "presence_penalty", value),
+            "frequencyPenalty" => sampling(prompt, "frequency_penalty", value),
+            "responseMimeType" => match value.text().as_deref() {
+                Some("application/json") => is_json = true,
+                Some("text/plain" | "") => {}
+                _ => return reader.refuse("generationConfig.responseMimeType"),
+            },
+            "responseSchema" => schema = schema.or(schemas.answer.as_deref().map(Value::of)),
+            "responseJsonSchema" => schema = Some(value),
+            "thinkingConfig" => thinking(value, prompt),
+            _ => {}
+        }
+    }
+    prompt.format = match schema {
+        Some(schema) => Format::Schema { name: Cow::Borrowed("answer"), schema, strict: None },
+        None if is_json => Format::Json,
+        None => Format::Text,
+    };
+    Ok(())
+}
+
+fn thinking(value: Value<'_>, prompt: &mut Prompt<'_>) {
+    const MEMBER: &str = "generationConfig.thinkingConfig";
+    // A budget of -1 leaves it to the model.
+    if let Some(budget) = member(value, "thinkingBudget").and_then(Value::number) {
+        set_budget(prompt, MEMBER, budget);
+    }
+    if let Some(level) = text_of(value, "thinkingLevel") {
+        set_effort(prompt, MEMBER, Some(&level.to_ascii_lowercase()));
+    }
+    prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
+}

@@ -1,0 +1,183 @@
+//! What every reader of a request does alike: asks the table, notes what is left out, refuses by name, checks what is common.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use super::json::Value;
+use super::prompt::{Data, Piece, Prompt, ToolChoice, Turn};
+use super::reply::Call;
+use super::table::{self, Fate, Row, Target};
+use super::{Accent, Dialect, WireError};
+
+/// The most names of left out members that are told.
+const MOST: usize = 32;
+
+/// The names of what was left out.
+#[derive(Debug, Default)]
+pub(super) struct Notes(RefCell<Vec<String>>);
+
+impl Notes {
+    /// Notes a name once; what a client made up is told in letters that fit a header.
+    pub(super) fn add(&self, name: &str) {
+        let mut names = self.0.borrow_mut();
+        if names.len() >= MOST {
+            return;
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_-.[]() ".contains(c);
+        let name: String = name.chars().take(64).map(|c| if fits(c) { c } else { '?' }).collect();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+
+    /// Gives the names in the order in which they came.
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.0.into_inner()
+    }
+}
+
+/// For whom a request is read, and what is left out of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'n> {
+    /// The client's dialect.
+    pub(super) from: Dialect,
+    /// The dialect that the request is going to.
+    pub(super) to: Dialect,
+    /// How the provider has it.
+    pub(super) accent: Accent,
+    /// What is left out.
+    pub(super) notes: &'n Notes,
+}
+
+impl<'n> Reader<'n> {
+    /// Refuses a field that the target has no counterpart for.
+    pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T, WireError> {
+        Err(WireError::Untranslatable { field: field.into(), to: self.to })
+    }
+
+    /// Notes that something is left out.
+    pub(super) fn leave_out(self, name: &str) {
+        self.notes.add(name);
+    }
+
+    /// Says whether a member is to be read: gives its row where it is, notes or refuses it where it is not.
+    pub(super) fn takes(self, field: &str, value: Value<'_>) -> Result<Option<&'static Row>, WireError> {
+        if value.is_null() || table::is_zero(field, value) {
+            return Ok(None);
+        }
+        let row = table::find(self.from, field);
+        let fate = row.zip(Target::of(self.to, self.accent)).map(|(row, to)| row.fate(to));
+        match fate {
+            Some(Fate::Passed | Fate::As(_)) => return Ok(row),
+            Some(Fate::Elsewhere) => {}
+            _ if table::says_nothing(field, value) => {}
+            Some(Fate::Refused) if field == "thread" => return Err(WireError::Threads { to: self.to }),
+            Some(Fate::Refused) => return self.refuse(field),
+            Some(Fate::LeftOut) | None => self.leave_out(field),
+        }
+        Ok(None)
+    }
+
+    /// Says what becomes of a kind of tool or content: whether it is left out (which is noted), or refused.
+    pub(super) fn leaves_out(
+        self,
+        kinds: &[table::Kind],
+        kind: &str,
+        place: &str,
+    ) -> Result<bool, WireError> {
+        match kinds.iter().find(|known| known.is(kind)).map(|known| known.fate) {
+            Some(Fate::LeftOut) => {
+                let at = place.find('[').and_then(|at| place.get(..at)).unwrap_or(place);
+                self.leave_out(&format!("{at} ({kind})"));
+                Ok(true)
+            }
+            Some(Fate::Refused) => self.refuse(format!("{place}.type ({kind})")),
+            _ => Ok(false),
+        }
+    }
+
+    /// Refuses bytes that the target does not take in this form.
+    pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>, WireError> {
+        let is_taken = match (&data, self.to) {
+            (Data::Url(_), Dialect::Gemini) => false,
+            (Data::Url(_), Dialect::OpenAiChat) => !is_file,
+            (Data::Base64 { kind, .. }, Dialect::AnthropicMessages) => !is_file || kind == "application/pdf",
+            _ => true,
+        };
+        if is_taken { Ok(data) } else { self.refuse(place) }
+    }
+
+    /// Makes a call of an earlier turn; its arguments have to be an object where the target takes no other.
+    pub(super) fn call<'a>(
+        self,
+        id: Cow<'a, str>,
+        name: Cow<'a, str>,
+        arguments: Cow<'a, str>,
+        place: &str,
+    ) -> Result<Call<'a>, WireError> {
+        let text = arguments.trim();
+        let is_object =
+            || text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
+        if self.to != Dialect::OpenAiChat && !text.is_empty() && !is_object() {
+            return Err(WireError::invalid(place, "has to be a JSON object, as text"));
+        }
+        Ok(Call { id, name, arguments })
+    }
+
+    /// Refuses a result whose call does not stand before it, where the target wants the name of what was called.
+    pub(super) fn answered(self, prompt: &Prompt<'_>, call: &str, place: &str) -> Result<(), WireError> {
+        if self.to == Dialect::Gemini && prompt.tool_called(call).is_none() {
+            return Err(WireError::invalid(place, "no earlier turn makes that call"));
+        }
+        Ok(())
+    }
+
+    /// Offers only the tools that are allowed, where a choice names some.
+    pub(super) fn allow<'a>(
+        self,
+        prompt: &mut Prompt<'a>,
+        mode: Option<&str>,
+        names: &[String],
+    ) -> Result<ToolChoice<'a>, WireError> {
+        prompt.tools.retain(|tool| names.iter().any(|name| *name == tool.name));
+        if mode != Some("required") {
+            return Ok(if prompt.tools.is_empty() { ToolChoice::None } else { ToolChoice::Auto });
+        }
+        if prompt.tools.is_empty() { self.refuse("tool_choice") } else { Ok(ToolChoice::Any) }
+    }
+
+    /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
+    pub(super) fn finish<'a>(
+        self,
+        mut prompt: Prompt<'a>,
+        member: &str,
+        count: usize,
+    ) -> Result<Prompt<'a>, WireError> {
+        match &prompt.choice {
+            Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
+                return self.refuse("tool_choice");
+            }
+            Some(ToolChoice::Any) if prompt.tools.is_empty() => return self.refuse("tool_choice"),
+            Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
+            _ => {}
+        }
+        let last = prompt.turns.last().map(|turn| turn.is_user);
+        if last == Some(false) && !self.takes_prefill() {
+            return self.refuse(format!("{member}[{}]", count.saturating_sub(1)));
+        }
+        if last.is_none() {
+            if prompt.system.iter().all(|said| said.text.trim().is_empty()) {
+                return Err(WireError::invalid(member, "is empty: there is nothing to answer"));
+            }
+            if self.to != Dialect::OpenAiChat {
+                let parts = std::mem::take(&mut prompt.system).into_iter().map(Piece::Text).collect();
+                prompt.turns.push(Turn { is_user: true, parts });
+            }
+        }
+        Ok(prompt)
+    }
+
+    fn takes_prefill(self) -> bool {
+        self.from == Dialect::AnthropicMessages && self.accent == Accent::Mistral
+    }
+}

@@ -1,0 +1,82 @@
+//! The table as a page for people: `docs/translation.md`.
+
+use std::fmt::Write as _;
+
+use super::{Fate, Kind, TABLES, Table, Target};
+use crate::wire::Dialect;
+
+const HEAD: &str = "# Translation\n
+What becomes of each member of a request when the provider speaks another dialect than the client. This page is made from
+the table that the program itself goes by (`src/wire/table/`), and a test goes through every row.
+
+- **passed**: under its own name, as it was written. A name says where it arrives instead, by its meaning.
+- **left out**: left out and told, in the answer's header `pointsman-left-out` and in `pointsman why`. A value that says what
+  holds anyway (`n: 1`, a penalty of 0, `store: false`) is left out without a word, and so is `null`.
+- **refused**: the request is refused by the member's own name, as the answer would be wrong without it; a routed request
+  goes to the next rung.
+- **elsewhere**: said in the address, or by the gateway itself.
+
+Any other member is left out and told. Between a client and a provider of the same dialect bytes pass as they came, but for
+what a model is known to refuse (`config/parameters.toml`), which is left out and told as well.
+
+**A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
+models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
+`<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
+
+**A request that holds nothing but a system prompt** is put to Anthropic and Gemini, which want a turn, as the user's turn.
+
+**A last turn by the assistant** (prefill) is refused but for Mistral, which has it as `prefix`.
+";
+
+/// Gives the page that `docs/translation.md` holds.
+pub fn translation_page() -> String {
+    let mut page = HEAD.to_owned();
+    for table in &TABLES {
+        fields(&mut page, table);
+        kinds(&mut page, "Tools", table.tools);
+        kinds(&mut page, "Content", table.content);
+    }
+    page
+}
+
+fn fields(page: &mut String, table: &Table) {
+    let targets: Vec<Target> = Target::ALL.into_iter().filter(|to| !is_own(table.from, *to)).collect();
+    let names: Vec<&str> = targets.iter().map(|to| to.name()).collect();
+    let _ = write!(page, "\n## {}\n\n| member | to {} | |\n", table.from, names.join(" | to "));
+    let _ = writeln!(page, "|---|{}---|", "---|".repeat(names.len()));
+    for row in table.fields {
+        let _ = write!(page, "| `{}` |", row.field);
+        for to in &targets {
+            let _ = match row.fate(*to) {
+                Fate::Passed => write!(page, " passed |"),
+                Fate::As(places) => write!(page, " `{}` |", places.replace('|', "` or `")),
+                Fate::Elsewhere => write!(page, " elsewhere |"),
+                Fate::LeftOut => write!(page, " left out |"),
+                Fate::Refused => write!(page, " refused |"),
+            };
+        }
+        let _ = writeln!(page, " {} |", row.note);
+    }
+}
+
+fn kinds(page: &mut String, title: &str, kinds: &[Kind]) {
+    let _ = write!(page, "\n### {title}\n\n| type | becomes | |\n|---|---|---|\n");
+    for kind in kinds {
+        let word = match kind.fate {
+            Fate::LeftOut => "left out",
+            Fate::Refused => "refused",
+            Fate::Passed | Fate::As(_) | Fate::Elsewhere => "translated",
+        };
+        let _ = writeln!(page, "| `{}` | {word} | {} |", kind.kind, kind.note);
+    }
+}
+
+/// Says whether a target speaks the client's own dialect, so that nothing is translated.
+fn is_own(from: Dialect, to: Target) -> bool {
+    matches!(
+        (from, to),
+        (Dialect::OpenAiChat, Target::Chat)
+            | (Dialect::AnthropicMessages, Target::Messages)
+            | (Dialect::Gemini, Target::Gemini)
+    )
+}

@@ -1,0 +1,196 @@
+//! Answers that a provider keeps: fetched at no cost by whom they belong to, refused in words where nobody keeps them, and
+//! charged once where they were made in the background.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Ask};
+use crate::front::{Desk, Front, Setup};
+use crate::stage::price;
+use crate::upstream::{Call, Dialect, Reply, Tokens, Upstream};
+
+/// A provider of OpenAI's responses beside one of Anthropic's.
+fn setup(upstream: &Upstream) -> Setup {
+    let mut setup = Setup::of(&upstream.url());
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    setup
+}
+
+/// Keeps what it answered.
+fn keeps(call: &Call) -> Reply {
+    if call.dialect == Dialect::Responses {
+        return Reply::default();
+    }
+    let path = call.path.strip_prefix("/v1/responses/").unwrap_or_default();
+    match path.split_once('?').map_or(path, |(path, _)| path).split_once('/') {
+        _ if path.starts_with("resp_lost") => {
+            let error = json!({"error": {"message": "no such response", "type": "invalid_request_error"}});
+            Reply { status: 404, ..Reply::json(&error) }
+        }
+        None if !path.is_empty() => {
+            Reply::json(&json!({"id": path, "object": "response", "status": "completed"}))
+        }
+        Some((_, "input_items")) => Reply::json(&json!({"object": "list", "data": [], "path": call.path})),
+        Some((id, "cancel")) => Reply::json(&json!({"id": id, "status": "cancelled"})),
+        _ => Reply::default(),
+    }
+}
+
+fn ask(model: &str, more: &Value) -> Ask {
+    let mut body = json!({"model": model, "input": "What is due?"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Ask::post("/v1/responses", &body)
+}
+
+fn id(answer: &Answer) -> String {
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+    let first = if stream { answer.chunks()[0]["response"].clone() } else { answer.json() };
+    first["id"].as_str().unwrap().to_owned()
+}
+
+fn get(front: &Front<'_>, path: &str) -> Answer {
+    Ask::get(&format!("/v1/responses/{path}")).send(front.address())
+}
+
+#[test]
+fn what_a_provider_keeps_is_fetched_there_at_no_cost() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for stream in [false, true] {
+        let id = id(&ask("gpt-4.1", &json!({"stream": stream})).send(front.address()));
+        let whole = get(&front, &id);
+        assert_eq!((whole.status(), &whole.json()["id"]), (200, &json!(id)));
+        let items = get(&front, &format!("{id}/input_items?limit=5&key=x&order=asc")).json();
+        assert_eq!(items["path"], format!("/v1/responses/{id}/input_items?limit=5&order=asc"));
+        let cancelled = ask("gpt-4.1", &json!({})).send(front.address());
+        assert_eq!(cancelled.status(), 200);
+        let cancel = Ask::post(&format!("/v1/responses/{id}/cancel"), &json!({})).send(front.address());
+        assert_eq!(cancel.json()["status"], "cancelled");
+        let delete = Ask::get(&format!("/responses/{id}")).method("DELETE").send(front.address());
+        assert_eq!(delete.status(), 200);
+    }
+    let streamed = get(&front, "resp_1?stream=true");
+    assert_eq!((streamed.status(), &streamed.json()["error"]["param"]), (400, &json!("stream")));
+    let lost = get(&front, "resp_lost");
+    assert_eq!(lost.status(), 404);
+    assert!(lost.text().contains("no such response"), "{}", lost.text());
+    for odd in ["..%2Fmodels", "%2e%2e", "a%20b"] {
+        assert_eq!(get(&front, odd).status(), 404, "{odd}");
+    }
+    let put = Ask::get("/v1/responses/resp_1").method("PUT").send(front.address());
+    assert_eq!((put.status(), put.header("allow")), (405, Some("GET, HEAD, DELETE")));
+    assert!(upstream.served().iter().all(|served| served.call.path.starts_with("/v1/responses")));
+    assert_eq!(front.settle().len(), 4, "four answers were made; fetching them is no call");
+}
+
+#[test]
+fn what_nobody_keeps_is_refused_in_words() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for stream in [false, true] {
+        let made = id(&ask("claude-opus-4-6", &json!({"stream": stream})).send(front.address()));
+        let answer = get(&front, &made);
+        assert_eq!(answer.status(), 404);
+        assert!(answer.text().contains("kept nowhere") && answer.text().contains("claude-opus-4-6"));
+        let further = ask("gpt-4.1", &json!({"previous_response_id": made})).send(front.address());
+        assert_eq!(
+            (further.status(), &further.json()["error"]["param"]),
+            (400, &json!("previous_response_id"))
+        );
+    }
+    for more in [
+        json!({"background": true}),
+        json!({"conversation": "conv_1"}),
+        json!({"previous_response_id": "resp_0"}),
+    ] {
+        let answer = ask("claude-opus-4-6", &more).send(front.address());
+        let error = &answer.json()["error"];
+        assert_eq!(answer.status(), 400, "{more}");
+        assert_eq!(error["param"].as_str(), more.as_object().unwrap().keys().next().map(String::as_str));
+        assert!(error["message"].as_str().unwrap().contains("up-messages"), "{error}");
+    }
+    assert_eq!(front.settle().len(), 2);
+    let mut setup = Setup::of("http://127.0.0.1:9");
+    setup.providers = "[simulated]\nspeed = 0\n".to_owned();
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let answer = ask("gpt-4.1", &json!({"background": true})).send(front.address());
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().contains("made up"), "{}", answer.text());
+    let unknown = get(&front, "resp_1");
+    assert_eq!(unknown.status(), 404);
+    assert!(unknown.text().contains("no provider here keeps answers"), "{}", unknown.text());
+}
+
+#[test]
+fn nobody_gets_what_another_team_paid_for() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let desk = Desk::new(&setup);
+    let key = |team: &str| format!("Bearer {}", desk.key(&[team, "--team", team]));
+    let (ours, theirs, operators) = (key("ours"), key("theirs"), format!("Bearer {}", desk.key(&["all"])));
+    let front = desk.serve(&setup);
+    let with = |ask: Ask, key: &str| ask.header("authorization", key).send(front.address());
+    let made = id(&with(ask("gpt-4.1", &json!({})), &ours));
+    let path = format!("/v1/responses/{made}");
+    assert_eq!(with(Ask::get(&path), &ours).status(), 200);
+    assert_eq!(with(Ask::get(&path), &operators).status(), 200);
+    assert_eq!(with(Ask::get(&path), &theirs).status(), 404);
+    assert_eq!(with(Ask::get("/v1/responses/resp_guessed"), &theirs).status(), 404);
+    assert_eq!(with(Ask::get(&path).method("DELETE"), &theirs).status(), 404);
+    assert_eq!(Ask::get(&path).send(front.address()).status(), 401);
+    let further = json!({"previous_response_id": made});
+    assert_eq!(with(ask("gpt-4.1", &further), &theirs).status(), 400);
+    assert_eq!(with(ask("gpt-4.1", &further), &ours).status(), 200);
+    assert_eq!(front.settle().len(), 2);
+}
+
+#[test]
+fn an_answer_made_in_the_background_is_charged_once_when_it_is_there() {
+    let looks = AtomicUsize::new(0);
+    let tokens = Tokens { input: 100, output: 10, ..Tokens::default() };
+    let upstream = Upstream::with(move |call| {
+        let ticket = |status: &str| {
+            json!({"id": "resp_bg", "object": "response", "status": status, "model": "gpt-4.1",
+            "output": [], "usage": null, "background": true})
+        };
+        if call.dialect == Dialect::Responses {
+            return Reply::json(&ticket("queued"));
+        }
+        if looks.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Reply::json(&ticket("in_progress"));
+        }
+        let mut whole = ticket("completed");
+        whole["output"] = json!([{"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
+            "content": [{"type": "output_text", "text": "Monday.", "annotations": []}]}]);
+        whole["usage"] = json!({"input_tokens": 100, "output_tokens": 10, "total_tokens": 110});
+        Reply::json(&whole)
+    });
+    let setup = setup(&upstream);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let answer = ask("gpt-4.1", &json!({"background": true})).send(front.address());
+    assert_eq!((answer.status(), &answer.json()["status"]), (200, &json!("queued")));
+    for name in ["operation", "model", "policy"] {
+        assert!(answer.header(&format!("pointsman-{name}")).is_some(), "{name}");
+    }
+    assert!(answer.header("pointsman-cost-usd").is_none(), "nobody knows it yet");
+    upstream.wait("the gateway has looked twice", |state| state.served.len() > 2);
+    let fetched = get(&front, "resp_bg");
+    assert_eq!((fetched.status(), &fetched.json()["status"]), (200, &json!("completed")));
+    let rows = front.settle();
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!(
+        (rows[0].kind.as_str(), rows[0].amount),
+        ("known", Some(price("gpt-4.1", tokens))),
+        "{rows:#?}"
+    );
+    assert_eq!(rows[0].operation_status, "ok");
+}
