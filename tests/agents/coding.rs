@@ -107,11 +107,11 @@ fn claude_code(kit: &Kit, front: &Front<'_>, model: &str) {
         .env("DISABLE_AUTOUPDATER", "1")
         .env("DISABLE_TELEMETRY", "1");
     let events = run(&mut command, front);
-    let of = |kind: &str| events.iter().filter(move |event| event["type"] == kind).collect::<Vec<_>>();
-    let results = of("user").into_iter().filter_map(|event| event["message"]["content"].as_array());
-    let went_well = |block: &&Value| block["type"] == "tool_result" && block["is_error"] != true;
-    let executed = results.flatten().filter(went_well).count();
-    let end = of("result").pop().unwrap_or_else(|| panic!("no result: {events:#?}"));
+    let results = events.iter().filter(|event| event["type"] == "user");
+    let blocks = results.filter_map(|event| event["message"]["content"].as_array()).flatten();
+    let executed = blocks.filter(|block| block["type"] == "tool_result" && block["is_error"] != true).count();
+    let end = events.iter().rfind(|event| event["type"] == "result");
+    let end = end.unwrap_or_else(|| panic!("no result: {events:#?}"));
     assert_eq!(end["is_error"], false, "{end:#}");
     let told = Told { executed, text: end["result"].as_str().unwrap_or_default().to_owned() };
     check("Claude Code", model, &told, &events);
@@ -190,20 +190,21 @@ fn opencode(kit: &Kit, front: &Front<'_>, package: &str, model: &str) {
     let settings =
         serde_json::json!({ "model": model, "small_model": model, "provider": { "gateway": provider } });
     home.write("opencode.json", &settings.to_string());
-    let program = kit.program(&[
-        "node_modules/opencode-linux-x64/bin/opencode",
-        "node_modules/opencode-linux-arm64/bin/opencode",
-    ]);
+    // The package that is only the program; the one around it wants its install script.
+    let program = kit.program(&["node_modules/opencode-linux-x64/bin/opencode"]);
     let mut command = home.command(kit, SECONDS, &program);
     command
         .args(["run", "--format", "json", PROMPT])
         .env("OPENCODE_DISABLE_AUTOUPDATE", "1")
         .env("OPENCODE_DISABLE_MODELS_FETCH", "1");
     let events = run(&mut command, front);
-    let part =
-        |kind: &str| events.iter().filter(move |event| event["type"] == kind).map(|event| &event["part"]);
-    let executed = part("tool_use").filter(|part| part["state"]["status"] == "completed").count();
-    let text = part("text").last().and_then(|part| part["text"].as_str()).unwrap_or_default().to_owned();
+    let parts = || events.iter().map(|event| (event["type"].as_str(), &event["part"]));
+    let executed = parts()
+        .filter(|(kind, part)| *kind == Some("tool_use") && part["state"]["status"] == "completed")
+        .count();
+    let text =
+        parts().filter(|(kind, _)| *kind == Some("text")).last().and_then(|(_, part)| part["text"].as_str());
+    let text = text.unwrap_or_default().to_owned();
     check("opencode", &model, &Told { executed, text }, &events);
 }
 
