@@ -75,10 +75,11 @@ impl Source {
 }
 
 /// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
-/// every reader of events passes over.
+/// readers of events pass over; Google's own package does not, but it does pass over empty lines.
 pub const fn ping(to: Dialect) -> &'static [u8] {
     match to {
         Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        Dialect::Gemini => b"\n\n",
         _ => b": ping\n\n",
     }
 }

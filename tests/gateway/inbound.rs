@@ -40,6 +40,10 @@ fn geminis_clients_find_their_paths_keys_and_streams() {
         let events = events.send(front.address());
         assert!(events.header("content-type").unwrap().starts_with("text/event-stream"));
         assert_eq!(text_of(&events.chunks()), want, "{model}");
+        assert!(
+            !events.text().lines().any(|line| line.starts_with(':')),
+            "Google's package reads no comments"
+        );
         let list = Ask::post(&at("streamGenerateContent"), &hello()).header("x-goog-api-key", &key);
         let list = list.send(front.address());
         assert_eq!((list.header("content-type"), list.sound), (Some("application/json"), true));
