@@ -10,9 +10,11 @@ use crate::classifier::Classifier;
 use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
-use crate::report::{RecordedCharges, ReplayReport, Scope};
+use crate::report::{RecordedCharges, ReplayReport, Scope, UnknownMeter};
 use crate::routing::Policy;
-use crate::session::{Ingest, IngestOptions, LoadError, Log, StreamOptions, recharge_text, stream};
+use crate::session::{
+    Ingest, IngestOptions, LoadError, Log, StreamOptions, meter_text, recharge_text, stream,
+};
 use crate::units::Names;
 
 /// What a run rests on, as asked for.
@@ -234,6 +236,10 @@ pub fn stream_report(
         repriced,
         remark: recharge_text(&found.recharge, &report.scope.prices, repriced),
     });
+    for (meter, calls) in found.unknown_meters {
+        tracing::warn!("{}", meter_text(&meter, calls));
+        report.unknown_meters.push(UnknownMeter { meter, calls });
+    }
     report.simulated_requests = found.simulated;
     report.classified_requests = found.classified;
     Ok(report)

@@ -43,7 +43,7 @@ pub(super) const COUNT: HeaderName = HeaderName::from_static("pointsman-count");
 /// The headers of an answer that a web page may read.
 pub(super) const EXPOSED: &str = "pointsman-operation, pointsman-model, pointsman-rung, pointsman-route, \
      pointsman-reason, pointsman-cost-usd, pointsman-cost-kind, pointsman-policy, pointsman-attempts, pointsman-ledger, \
-     pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
+     pointsman-left-out, pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
 
 /// Who pays for a request and what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -210,6 +210,11 @@ impl PriceBook {
         self.models.keys().map(String::as_str).filter(|name| bare_name(name) == wanted).collect()
     }
 
+    /// Says whether any row prices a meter of that name.
+    pub fn prices_meter(&self, meter: &str) -> bool {
+        self.models.values().flat_map(|prices| &prices.rows).any(|row| row.meters.contains_key(meter))
+    }
+
     /// Adds a dated row for a model, keeping rows in order; the rows already there stay as they are.
     pub fn add_row(&mut self, model: &str, row: PriceRow) {
         let target = self.aliases.get(model).cloned().unwrap_or_else(|| model.to_owned());

@@ -16,5 +16,5 @@ pub use charge::{bill, charge};
 pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
 pub use table::PriceTable;
-pub use terms::{ShortName, Terms};
+pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;

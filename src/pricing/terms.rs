@@ -12,6 +12,26 @@ const MORE: &str = "more";
 /// Words for the ordinary service, which is no tier: OpenAI's, Anthropic's, Groq's and Google's.
 const STANDARD: [&str; 5] = ["standard", "default", "on_demand", "none", "null"];
 
+/// Meters that are understood, whether or not a book prices them.
+const LISTED: [&str; 11] = [
+    "audio_input",
+    "audio_cached",
+    "audio_output",
+    "image_input",
+    "image_output",
+    "web_search",
+    "file_search",
+    "code_interpreter",
+    "image_generation",
+    "search_results",
+    "audio_prompts",
+];
+
+/// Says whether a meter is none that this program knows: somebody should be told of it.
+pub fn is_unlisted(meter: &str) -> bool {
+    !LISTED.contains(&meter) && !meter.starts_with("region:")
+}
+
 /// A short name of ASCII letters, digits and `_ . : + -`; anything else becomes `_`, and what is too long is cut.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ShortName {

@@ -111,6 +111,15 @@ pub struct RecordedCharges {
     pub remark: Option<String>,
 }
 
+/// Something billed that neither the program nor the price book knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnknownMeter {
+    /// Its name in the usage block.
+    pub meter: String,
+    /// Calls that tell it.
+    pub calls: u64,
+}
+
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayReport {
@@ -147,6 +156,8 @@ pub struct ReplayReport {
     pub cost_unknown_requests: u64,
     /// What the log's own charges come to; null where it tells none.
     pub recorded_charges: Option<RecordedCharges>,
+    /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
+    pub unknown_meters: Vec<UnknownMeter>,
     /// What the baseline model would have cost, over operations where both costs are known or estimated.
     pub baseline_usd: String,
     /// `baseline_usd` less the cost of those operations.
@@ -264,6 +275,7 @@ impl ReplayReport {
             cost_error_usd: error_text(all.cost.estimated, all.cost_error()),
             cost_unknown_requests: all.cost.unknown,
             recorded_charges: None,
+            unknown_meters: Vec::new(),
             baseline_usd: all.baseline.total().usd(),
             saved_usd: all.saved().usd(),
             escalated: all.escalated,

@@ -1,6 +1,6 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
-use super::replay::{Latency, RecordedCharges, ReplayReport, Row};
+use super::replay::{Latency, RecordedCharges, ReplayReport, Row, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
 
 /// Writes the report as table, CSV or Markdown.
@@ -112,6 +112,10 @@ fn summary(report: &ReplayReport) -> Sheet {
     line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
     if let Some(RecordedCharges { remark: Some(remark), differing_requests, .. }) = &report.recorded_charges {
         line("charged otherwise", count(*differing_requests), remark.clone());
+    }
+    for UnknownMeter { meter, calls } in &report.unknown_meters {
+        let note = format!("calls are billed by `{meter}`, which nobody here knows: their cost is not known");
+        line("unknown meter", count(*calls), note);
     }
     line(
         "baseline",

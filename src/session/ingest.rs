@@ -1,9 +1,11 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
+use crate::pricing::{PriceBook, Terms, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
 use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
@@ -28,19 +30,39 @@ pub struct Ingest {
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
+    /// Meters that nobody here knows, with how many calls told them; the first few kinds.
+    meters: BTreeMap<String, u64>,
 }
+
+/// Kinds of unknown meters that are told apart.
+pub(super) const METERS: usize = 32;
 
 impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
         let &IngestOptions { reclassify, reprice, own_policy } = options;
-        Self { names, classifier, reclassify, reprice, own_policy }
+        Self { names, classifier, reclassify, reprice, own_policy, meters: BTreeMap::new() }
     }
 
     /// Gives the classifier.
     pub fn classifier(&self) -> Arc<Classifier> {
         Arc::clone(&self.classifier)
+    }
+
+    /// Gives the meters that neither this program nor the price book knows, with how many calls told them.
+    pub fn unknown_meters(&self, book: &PriceBook) -> Vec<(String, u64)> {
+        let unknown = self.meters.iter().filter(|(name, _)| !book.prices_meter(name));
+        unknown.map(|(name, calls)| (name.clone(), *calls)).collect()
+    }
+
+    /// Counts meters that nobody here knows, so that somebody is told.
+    fn count_meters(&mut self, terms: &Terms) {
+        for (name, _) in terms.meters().filter(|(name, _)| is_unlisted(name)) {
+            if self.meters.contains_key(name) || self.meters.len() < METERS {
+                *self.meters.entry(name.to_owned()).or_default() += 1;
+            }
+        }
     }
 
     /// Says whether calls are charged anew although the log tells what was charged.
@@ -105,6 +127,11 @@ impl Ingest {
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
+        record
+            .attempts
+            .iter()
+            .filter_map(|attempt| attempt.terms.as_deref())
+            .for_each(|terms| self.count_meters(terms));
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()

@@ -6,17 +6,18 @@
 mod foresee;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::ingest::METERS;
 use super::reason::{reason, why_text};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
@@ -192,6 +193,8 @@ struct Inner {
     readers: Vec<Reader>,
     backlog: VecDeque<Arc<str>>,
     policy_line: Arc<str>,
+    /// Meters that nobody here knows, of which readers have been told; the first few kinds.
+    meters: BTreeSet<String>,
     buffer: Vec<u8>,
 }
 
@@ -233,6 +236,7 @@ impl Live {
                 readers: Vec::new(),
                 backlog: VecDeque::new(),
                 policy_line,
+                meters: BTreeSet::new(),
                 buffer: Vec::new(),
             }),
         }
@@ -317,6 +321,7 @@ impl Live {
         let model = inner.model(&call.model);
         let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
         inner.price_new_models(&self.book);
+        inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
             return (
                 Cost::Known(crate::units::Pico::ZERO),
@@ -496,6 +501,26 @@ impl Inner {
         }
         let model: Arc<str> = self.names.model(decision.model).into();
         Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
+    }
+
+    /// Tells of a meter that nobody here knows, once for each kind.
+    fn tell_meters(&mut self, call: &Called, book: &PriceBook) {
+        for (meter, _) in call.terms.meters().filter(|(meter, _)| is_unlisted(meter)) {
+            if self.meters.contains(meter) || self.meters.len() >= METERS || book.prices_meter(meter) {
+                continue;
+            }
+            self.meters.insert(meter.to_owned());
+            let text = format!(
+                "{} bills {} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known",
+                call.provider, call.model
+            );
+            tracing::warn!("{text}");
+            let mut line = Vec::new();
+            let note = Entry::Note { at: self.last_at, text: text.into(), simulated: call.simulated };
+            record::append_line(&mut line, &note);
+            let line: Arc<str> = String::from_utf8_lossy(&line).into();
+            self.publish(&line);
+        }
     }
 
     /// Writes the line of an operation that is over.

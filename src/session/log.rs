@@ -284,6 +284,7 @@ impl Log {
         let reordered = history.sort();
         notes.sort_by_key(|note| note.at);
         let reprices = ingest.reprices();
+        let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let names = ingest.names;
         let mut prices = PriceTable::new(book, &names).repricing(reprices);
@@ -304,12 +305,12 @@ impl Log {
         };
         let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
         let shown_book = format!("{} {}", book.name, book.dated);
-        if let (Some(text), Some((first, _))) =
-            (recharge_text(&log.recharge, &shown_book, reprices), log.bounds())
-        {
-            let at = notes.partition_point(|note| note.at <= first);
-            notes.insert(at, LogNote { at: first, kind: NoteKind::Price, text, simulated: false });
-        }
+        let at = log.bounds().unwrap_or_default().0;
+        let place = notes.partition_point(|note| note.at <= at);
+        let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
+        let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
+        let remark = |text| LogNote { at, kind: NoteKind::Price, text, simulated: false };
+        notes.splice(place..place, remarks.map(remark));
         Ok(Self { policies: spans, book: shown_book, classifier, judge, notes, reordered, classified, ..log })
     }
 
@@ -398,6 +399,13 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
             unknown(priced)
         )
     })
+}
+
+/// Says that calls are billed by a meter that nobody here knows.
+pub fn meter_text(meter: &str, calls: u64) -> String {
+    format!(
+        "{calls} calls are billed by `{meter}`, a meter that neither this program nor the price book knows: their cost is not known"
+    )
 }
 
 fn policy_text(change: &record::PolicyChange<'_>) -> String {

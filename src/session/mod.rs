@@ -31,7 +31,9 @@ pub use follow::{KEEP, LiveStart, Outgoing};
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
-pub use log::{LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell, recharge_text};
+pub use log::{
+    LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
+};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use rerun::{Rerun, rerun};

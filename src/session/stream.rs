@@ -50,6 +50,8 @@ pub struct StreamResult {
     pub classified: u64,
     /// What the log's own charges come to.
     pub recharge: Recharge,
+    /// Meters that nobody here knows, with how many calls told them.
+    pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
 }
@@ -82,10 +84,10 @@ pub fn stream(
         let fold = scope.spawn(move || {
             Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
         });
-        let parsed = parse(source, ingest, options, &send, &spare, &mut tick);
+        let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified } = parsed?;
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
             totals,
@@ -96,6 +98,7 @@ pub fn stream(
             simulated,
             classified,
             recharge: fold.recharge,
+            unknown_meters,
             profiles: fold.profiles,
         })
     })
@@ -108,11 +111,12 @@ struct Parsed {
     last_at: Option<Instant>,
     simulated: u64,
     classified: u64,
+    unknown_meters: Vec<(String, u64)>,
 }
 
 fn parse(
     mut source: record::Source,
-    mut ingest: Ingest,
+    (mut ingest, book): (Ingest, &PriceBook),
     options: &StreamOptions,
     send: &std::sync::mpsc::SyncSender<Batch>,
     spare: &Receiver<Batch>,
@@ -187,7 +191,8 @@ fn parse(
     }
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
     let _ = send.send(batch);
-    Ok(Parsed { names: ingest.names, skipped, first_at, last_at, simulated, classified })
+    let unknown_meters = ingest.unknown_meters(book);
+    Ok(Parsed { names: ingest.names, skipped, first_at, last_at, simulated, classified, unknown_meters })
 }
 
 /// The deciding and accounting side.

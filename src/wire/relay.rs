@@ -251,6 +251,7 @@ impl Relay {
                 Part::Thought(text) => tell(Delta::Thought(text)),
                 Part::Text(text) => tell(Delta::Text(text)),
                 Part::Refusal(text) => tell(Delta::Refusal(text)),
+                Part::Other => tell(Delta::Other),
                 Part::Call(call) => {
                     tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
                     tell(Delta::CallArguments { call: calls, text: &call.arguments });

@@ -78,6 +78,10 @@ impl Story {
                 self.deliver(text);
             }
             Delta::Thought(_) => self.has_content = true,
+            Delta::Other => {
+                self.has_answer = true;
+                self.has_content = true;
+            }
             Delta::CallEnd { .. } => {}
             Delta::Finish { finish, .. } => {
                 self.finish = Some(finish.beside(!self.arguments.is_empty()));

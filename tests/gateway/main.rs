@@ -15,6 +15,7 @@ mod doors;
 mod faults;
 #[path = "../support/front.rs"]
 mod front;
+mod inbound;
 mod kept;
 mod keys;
 mod leaving;

@@ -1,7 +1,7 @@
 //! What a stream of each dialect has to look like, checked without mercy: every event has its members, begins and ends
 //! come in turn, numbers ascend, and there is exactly one end.
 
-use pointsman::wire::Dialect::{self, AnthropicMessages, OpenAiChat, OpenAiResponses};
+use pointsman::wire::Dialect::{self, AnthropicMessages, OpenAiResponses};
 use serde_json::{Value, json};
 
 /// What a client puts together from a stream.

@@ -11,6 +11,7 @@ mod exports;
 mod gateways;
 mod litellm;
 mod otel;
+mod terms;
 mod traces;
 mod written;
 
@@ -83,7 +84,10 @@ pub(crate) fn parse(
         F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
         F::Mooncake => traces::mooncake(text).map(nameless),
     };
-    sink(one)
+    sink(one.map(|mut told| {
+        terms::complete(format, text, &mut told.record);
+        told
+    }))
 }
 
 /// Reads a moment: a date, or a number of seconds since 1970 (or milli-, micro-, nanoseconds, told by its size).

@@ -93,6 +93,11 @@ impl ServerTools {
         self.unlisted.absorb(then.unlisted);
     }
 
+    /// Takes the number of searches as it is told elsewhere.
+    pub(crate) fn searched(&mut self, searches: Num) {
+        grow(&mut self.web_search_requests, searches);
+    }
+
     pub(crate) fn tell(&self, terms: &mut Terms) {
         terms.meter("web_search", self.web_search_requests.or_zero());
         self.unlisted.tell(terms);
@@ -197,11 +202,23 @@ const HARMLESS: [&str; 13] = [
     "document_tokens",
 ];
 
-/// A key, and whether it names something that providers bill.
-struct Key {
-    name: ShortName,
-    is_billed: bool,
+/// Names the meter that a key is where it counts something that providers bill and nobody here knows.
+pub(crate) fn unlisted_key(key: &str) -> Option<ShortName> {
+    // `videoTokenCount` and `video_token_count` are one name.
+    let mut word = String::with_capacity(key.len() + 4);
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(c.to_ascii_lowercase());
+    }
+    let has = |words: &[&str]| words.iter().any(|part| word.contains(part));
+    let is_billed = has(&BILLED) && !has(&MEASURED) && !HARMLESS.contains(&word.as_str());
+    is_billed.then(|| ShortName::new(&word))
 }
+
+/// A key, as a meter where it is one.
+struct Key(Option<ShortName>);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -212,17 +229,7 @@ impl<'de> Deserialize<'de> for Key {
                 f.write_str("a key")
             }
             fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-                // `videoTokenCount` and `video_token_count` are one name.
-                let mut word = String::with_capacity(key.len() + 4);
-                for c in key.chars() {
-                    if c.is_ascii_uppercase() && !word.is_empty() {
-                        word.push('_');
-                    }
-                    word.push(c.to_ascii_lowercase());
-                }
-                let has = |words: &[&str]| words.iter().any(|part| word.contains(part));
-                let is_billed = has(&BILLED) && !has(&MEASURED) && !HARMLESS.contains(&word.as_str());
-                Ok(Key { name: ShortName::new(&word), is_billed })
+                Ok(Key(unlisted_key(key)))
             }
         }
         deserializer.deserialize_identifier(Words)
@@ -285,8 +292,8 @@ fn gather<'de, A: MapAccess<'de>>(mut map: A) -> Result<Unlisted, A::Error> {
     let mut found = Unlisted::default();
     while let Some(key) = map.next_key::<Key>()? {
         let quantity = map.next_value::<Quantity>()?;
-        if key.is_billed {
-            found.add(key.name, quantity.count);
+        if let Some(name) = key.0 {
+            found.add(name, quantity.count);
         }
         found.absorb(quantity.within);
     }

@@ -13,7 +13,7 @@ mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::{Said, billed_item};
+pub(crate) use meters::{Said, billed_item, unlisted_key};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;

@@ -74,6 +74,8 @@ struct PromptDetails {
     audio_tokens: Num,
     #[serde(alias = "image")]
     image_tokens: Num,
+    /// As LiteLLM has it.
+    web_search_requests: Num,
     #[serde(deserialize_with = "nullable")]
     cached_tokens_details: Sound,
     #[serde(flatten)]
@@ -136,6 +138,7 @@ impl PromptDetails {
         self.cache_creation_token_details.absorb(then.cache_creation_token_details);
         grow(&mut self.audio_tokens, then.audio_tokens);
         grow(&mut self.image_tokens, then.image_tokens);
+        grow(&mut self.web_search_requests, then.web_search_requests);
         grow(&mut self.cached_tokens_details.audio_tokens, then.cached_tokens_details.audio_tokens);
         self.unlisted.absorb(then.unlisted);
     }
@@ -240,7 +243,9 @@ impl OpenAiUsage {
         terms.meter("audio_output", answer.audio_tokens.or_zero());
         terms.meter("image_input", prompt.image_tokens.or_zero());
         terms.meter("image_output", answer.image_tokens.or_zero());
-        self.server_tool_use.tell(&mut terms);
+        let mut tools = self.server_tool_use;
+        tools.searched(prompt.web_search_requests);
+        tools.tell(&mut terms);
         // What usage tells of searches, its answer shows once more.
         let told = terms;
         let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use names::{ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER};
 
-use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, status_of};
+use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
 use crate::record::skip::Refusal;
@@ -271,6 +271,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let provider = of.get(PROVIDER);
     let mut only = attempt(Word::first([&served, &asked]), usage::counted(of, provider.as_str())?, status);
     only.provider = Cow::Owned(provider.0);
+    only.terms = some_terms(&terms::of_span(|names| of.get(names)));
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);
     let millis = of.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"]);
