@@ -13,6 +13,7 @@ const KEPT: usize = 1024 * 1024;
 
 /// What has happened so far.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 pub(super) struct Story {
     /// The client has been shown something of the answer, thoughts included.
     pub(super) has_content: bool,
