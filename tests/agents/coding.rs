@@ -135,7 +135,11 @@ fn claude_code_runs_a_tool_loop_on_the_simulator() {
     const MODELS: [&str; 5] = ["default", "opus", "sonnet", "auto", "gpt-4.1"];
     let name = "coding::claude_code_runs_a_tool_loop_on_the_simulator";
     loops(&MODELS, || {
-        on_simulator(name, |kit, front| MODELS.iter().for_each(|model| claude_code(kit, front, model)))
+        on_simulator(name, |kit, front| {
+            for model in MODELS {
+                claude_code(kit, front, model);
+            }
+        })
     });
 }
 
@@ -145,7 +149,11 @@ fn claude_code_runs_a_tool_loop_on_a_model_server() {
     const MODELS: [&str; 2] = [MODEL, "default"];
     let name = "coding::claude_code_runs_a_tool_loop_on_a_model_server";
     loops(&MODELS, || {
-        on_model_server(name, |kit, front| MODELS.iter().for_each(|model| claude_code(kit, front, model)))
+        on_model_server(name, |kit, front| {
+            for model in MODELS {
+                claude_code(kit, front, model);
+            }
+        })
     });
 }
 
@@ -195,7 +203,11 @@ fn codex_runs_a_tool_loop_on_the_simulator() {
     const MODELS: [&str; 5] = ["default", "gpt-5.5", "gpt-4.1", "claude-opus-4-6", "auto"];
     let name = "coding::codex_runs_a_tool_loop_on_the_simulator";
     loops(&MODELS, || {
-        on_simulator(name, |kit, front| MODELS.iter().for_each(|model| codex(kit, front, model)))
+        on_simulator(name, |kit, front| {
+            for model in MODELS {
+                codex(kit, front, model);
+            }
+        })
     });
 }
 
@@ -205,7 +217,11 @@ fn codex_runs_a_tool_loop_on_a_model_server() {
     const MODELS: [&str; 2] = [MODEL, "gpt-4.1"];
     let name = "coding::codex_runs_a_tool_loop_on_a_model_server";
     loops(&MODELS, || {
-        on_model_server(name, |kit, front| MODELS.iter().for_each(|model| codex(kit, front, model)))
+        on_model_server(name, |kit, front| {
+            for model in MODELS {
+                codex(kit, front, model);
+            }
+        })
     });
 }
 
@@ -250,7 +266,9 @@ fn opencode_runs_a_tool_loop_on_the_simulator() {
     let name = "coding::opencode_runs_a_tool_loop_on_the_simulator";
     loops(&PACKAGES, || {
         on_simulator(name, |kit, front| {
-            PACKAGES.iter().for_each(|package| opencode(kit, front, package, "auto"))
+            for package in PACKAGES {
+                opencode(kit, front, package, "auto");
+            }
         })
     });
 }
@@ -260,7 +278,9 @@ fn opencode_runs_a_tool_loop_on_a_model_server() {
     let name = "coding::opencode_runs_a_tool_loop_on_a_model_server";
     loops(&PACKAGES, || {
         on_model_server(name, |kit, front| {
-            PACKAGES.iter().for_each(|package| opencode(kit, front, package, MODEL))
+            for package in PACKAGES {
+                opencode(kit, front, package, MODEL);
+            }
         })
     });
 }
