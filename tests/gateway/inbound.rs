@@ -53,6 +53,10 @@ fn geminis_clients_find_their_paths_keys_and_streams() {
         let counted = counted.header("x-goog-api-key", &key).send(front.address());
         assert!(counted.json()["totalTokens"].as_u64().unwrap() > 0, "{}", counted.text());
     }
+    for path in ["/v1beta/models", "/v1/models"] {
+        let models = Ask::get(path).header("x-goog-api-key", &key).send(front.address()).json();
+        assert_eq!(models["models"][0]["name"], "models/auto", "{path}");
+    }
     let stranger = Ask::post("/v1beta/models/auto:generateContent", &hello()).send(front.address());
     assert_eq!((stranger.status(), &stranger.json()["error"]["status"]), (401, &json!("UNAUTHENTICATED")));
     let got =
