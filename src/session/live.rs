@@ -12,15 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::ingest::METERS;
-use super::reason::{reason, why_text};
+use super::reason::{policy_line, reason, why_text};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
-use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
+use crate::record::{self, Attempt, Attempts, Entry, Record, WriteTtl};
 use crate::routing::{
-    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
+    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
+    decide,
 };
 use crate::units::{Instant, Millis, ModelId, Names, PerMille};
 
@@ -110,6 +111,8 @@ pub struct Dispatch {
     pub model: Arc<str>,
     /// Whether nothing comes after it.
     pub last: bool,
+    /// How slow a stream may be.
+    pub limits: StreamLimits,
 }
 
 /// A call that ended.
@@ -497,10 +500,11 @@ impl Inner {
                 name: Arc::clone(&step.name),
                 model: self.names.model(step.model).into(),
                 last: usize::from(rung) + 1 >= route.ladder.len(),
+                limits: route.limits(rung),
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
-        Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
+        Dispatch { rung: None, name: Arc::clone(&model), model, last: true, limits: route.limits(rung) }
     }
 
     /// Tells of a meter that nobody here knows, once for each kind.
@@ -588,16 +592,3 @@ impl Pending {
 
 /// What stands in the log where a simulated provider answered.
 pub const SIMULATED: &str = "provider";
-
-fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
-    let change = PolicyChange {
-        version: policy.version,
-        at,
-        who: who.into(),
-        what: what.into(),
-        spec: policy.spec(names),
-    };
-    let mut line = Vec::new();
-    record::append_line(&mut line, &Entry::Policy(Box::new(change)));
-    String::from_utf8_lossy(&line).into()
-}

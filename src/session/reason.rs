@@ -1,6 +1,10 @@
-//! Why a live request went where it went, in plain letters: they travel in headers.
+//! Why a live request went where it went, in plain letters (they travel in headers), and the policy behind it as a line.
 
-use crate::routing::{Decision, Status, Step, Why};
+use std::sync::Arc;
+
+use crate::record::{self, Entry, PolicyChange};
+use crate::routing::{Decision, Policy, Status, Step, Why};
+use crate::units::{Instant, Names};
 
 /// Says why a request starts where it does.
 pub(super) fn reason(decision: &Decision) -> String {
@@ -30,4 +34,18 @@ pub(super) fn why_text(why: Why) -> &'static str {
         Why::Provider(Status::Unfit) => "escalated: unfit for the model",
         Why::Provider(_) => "escalated: provider failed",
     }
+}
+
+/// Writes a policy that came into force as a line of the log.
+pub(super) fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
+    let change = PolicyChange {
+        version: policy.version,
+        at,
+        who: who.into(),
+        what: what.into(),
+        spec: policy.spec(names),
+    };
+    let mut line = Vec::new();
+    record::append_line(&mut line, &Entry::Policy(Box::new(change)));
+    String::from_utf8_lossy(&line).into()
 }
