@@ -123,12 +123,6 @@ struct TakesSystem {
     since: String,
 }
 
-impl Default for File {
-    fn default() -> Self {
-        Self { checked: None, trust: Vec::new(), takes_system: None, rule: Vec::new() }
-    }
-}
-
 /// Reads `parameters.toml` from the operator's folder, if there is one, over the program's own.
 pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
     let Some(path) = user_dir.map(|dir| dir.join(FILE)).filter(|path| path.is_file()) else {

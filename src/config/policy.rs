@@ -78,7 +78,7 @@ struct StreamFile {
 
 impl StreamFile {
     fn limits(&self) -> StreamLimits {
-        let millis = |span: &Option<Span>| span.map(|span| span.millis());
+        let millis = |span: &Option<Span>| span.map(Span::millis);
         StreamLimits {
             first_byte_ms: millis(&self.first_byte),
             gap_ms: millis(&self.gap),

@@ -27,7 +27,7 @@ pub(super) enum Reply {
 /// The client's end of a line.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    pieces: mpsc::Receiver<Bytes>,
+    waiting: mpsc::Receiver<Bytes>,
     is_whole: Arc<AtomicBool>,
     /// Makes one JSON list of the events, for clients that read no events.
     listed: Option<Listed>,

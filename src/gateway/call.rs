@@ -383,10 +383,11 @@ async fn declined(
             let alone = permit.refused(retry_after, Moment::now());
             if retry_after.is_none() {
                 let upstream = target.upstream();
-                error.message.push_str(&format!(
+                let _ = write!(
+                    error.message,
                     " ({provider} sent no Retry-After; no call goes to {upstream} for {} ms)",
                     alone.as_millis()
-                ));
+                );
                 error.retry_after_ms = Some(u64::from(millis(alone)));
             }
             (Status::RateLimited, said)

@@ -128,8 +128,8 @@ pub struct PriceRow {
 
 /// Reads a factor like `1.1` in thousandths; `None` where it is none that can be held exactly.
 pub fn thousandths(text: &str) -> Option<u32> {
-    let price = PicoPerMillion::from_usd_per_million(text).ok()?.0;
     const ONE: i64 = 1_000_000_000_000 / 1000;
+    let price = PicoPerMillion::from_usd_per_million(text).ok()?.0;
     (price > 0 && price % ONE == 0).then(|| u32::try_from(price / ONE).ok()).flatten()
 }
 
@@ -253,7 +253,7 @@ fn makes(prefix: &str, provider: Option<&str>) -> bool {
         Some(provider) => {
             prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
         }
-        None => MAKERS.iter().any(|maker| named(maker)),
+        None => MAKERS.iter().copied().any(named),
     }
 }
 

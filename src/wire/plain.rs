@@ -99,9 +99,8 @@ pub(super) fn is_event(from: Dialect, root: Value<'_>) -> bool {
         }
         Dialect::AnthropicMessages => kind.is_some_and(|kind| kind != "message"),
         Dialect::OpenAiResponses => kind.is_some(),
-        Dialect::Gemini => true,
         // A whole completion has the form of a chunk; it says which it is by being alone.
-        Dialect::OpenAiCompletions => true,
+        Dialect::Gemini | Dialect::OpenAiCompletions => true,
         Dialect::OpenAiEmbeddings => false,
     }
 }

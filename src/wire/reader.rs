@@ -49,7 +49,7 @@ pub(super) struct Reader<'n> {
     pub(super) notes: &'n Notes,
 }
 
-impl<'n> Reader<'n> {
+impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
     pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T, WireError> {
         Err(WireError::Untranslatable { field: field.into(), to: self.to })

@@ -30,7 +30,7 @@ impl Asked {
             .filter(|message| role(message).as_deref() == Some("user"))
             .find_map(own_text)
             .unwrap_or_default();
-        let called = messages.iter().rposition(|message| has_calls(message));
+        let called = messages.iter().rposition(has_calls);
         let spoke = messages
             .iter()
             .rposition(|message| role(message).as_deref() == Some("assistant") && !has_calls(message));

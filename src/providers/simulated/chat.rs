@@ -166,7 +166,7 @@ fn mention(results: &[(String, String)]) -> Vec<String> {
     let mut text = NOTICE.to_owned();
     for (name, result) in results {
         let said = if result.is_empty() { "nothing" } else { result };
-        text.push_str(&format!(" {name} gave {said}"));
+        let _ = write!(text, " {name} gave {said}");
     }
     text.split_inclusive(' ').map(str::to_owned).collect()
 }

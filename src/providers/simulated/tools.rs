@@ -136,7 +136,7 @@ pub(super) fn calls<'r>(
             let is_free = request
                 .get("response_format")
                 .is_none_or(|format| format.get("type").and_then(Value::as_str) == Some("text"));
-            let by_chance = is_free && draws.text(TOOL) % 3 == 0;
+            let by_chance = is_free && draws.text(TOOL).is_multiple_of(3);
             let picked: Vec<Tool<'r>> = match () {
                 () if !liked.is_empty() => liked,
                 () if wants || by_chance => unasked(&tools, asked),

@@ -69,7 +69,7 @@ struct Groq {
     usage: Option<OpenAiUsage>,
 }
 
-/// What LangChain keeps of an answer beside its own count of it.
+/// What `LangChain` keeps of an answer beside its own count of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct LangChain {
@@ -118,7 +118,7 @@ struct CostOnly {
 pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: OpenAiAnswer = json::read(text).map_err(Refusal::Bad)?;
     let counted = answer_read.counted()?;
-    let is_chunk = answer_read.object.as_str().ends_with(".chunk");
+    let is_chunk = answer_read.object.as_str().rsplit('.').next() == Some("chunk");
     if is_chunk && !counted.usage.is_known() {
         return Err(PART);
     }

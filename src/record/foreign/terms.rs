@@ -114,7 +114,9 @@ fn openai(text: &str, terms: &mut Terms) {
     for meter in items.iter().filter_map(|item| billed_item(item.kind.as_str(), item.action.kind.as_str())) {
         *calls.entry(meter).or_default() += 1;
     }
-    calls.into_iter().for_each(|(meter, count)| once(terms, meter, count));
+    for (meter, count) in calls {
+        once(terms, meter, count);
+    }
     let choices = part::<Choices>(text).choices;
     let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations);
     if notes.any(|note| note.kind.as_str() == "url_citation") {
@@ -149,6 +151,7 @@ fn gemini(text: &str, terms: &mut Terms) {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names are LiteLLM's")]
 struct Breakdown {
     #[serde(deserialize_with = "nullable")]
     cost_breakdown: Tier,

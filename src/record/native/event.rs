@@ -293,7 +293,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     }))))
 }
 
-fn rates(base: TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
+fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
     let mut tiers = Vec::new();
     for keys in above.unwrap_or_default() {
         let prompt = keys

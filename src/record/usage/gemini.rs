@@ -11,7 +11,6 @@ use crate::record::json::{Num, nullable};
 /// Usage as Gemini reports it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the names are the provider's")]
 pub struct GeminiUsage {
     #[serde(alias = "prompt_token_count")]
     prompt_token_count: Num,

@@ -2,7 +2,7 @@
 //!
 //! The prompt count includes cached tokens unless the row proves otherwise. Besides OpenAI's own keys: Mistral's
 //! `num_cached_tokens` and misspelt `prompt_token_details`, hit and miss counts (`prompt_cache_hit_tokens`), the Anthropic
-//! keys that LiteLLM passes through, LangChain's `input_token_details`, Cohere's `billed_units`. Where several keys tell
+//! keys that LiteLLM passes through, `LangChain`'s `input_token_details`, Cohere's `billed_units`. Where several keys tell
 //! the same count, the largest holds: gateways fill keys that they do not know with zeros.
 
 use serde::Deserialize;

@@ -9,6 +9,7 @@ use crate::wire::{Dialect, WireError};
 
 /// What the pass found. Spans are byte ranges of the body.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the body by itself")]
 pub(super) struct Scan {
     pub(super) model: String,
     pub(super) model_span: Range<usize>,
@@ -209,6 +210,7 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
 
 /// What is known of the prompt so far.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the prompt by itself")]
 struct Prompt {
     is_there: bool,
     bytes: u64,

@@ -42,7 +42,9 @@ pub(super) fn settle(
             list.object(|o| {
                 o.text("role", "user");
                 o.array("content", |a| {
-                    said.iter().for_each(|(text, cache)| block(a, &reminder(text), *cache));
+                    for (text, cache) in &said {
+                        block(a, &reminder(text), *cache);
+                    }
                 });
             });
         }
@@ -124,7 +126,9 @@ fn hoist(body: &[u8], scan: &Scan, hoisted: &[Said<'_>], edits: &mut Vec<Edit>, 
                 block(a, &text, None);
             }
             system.into_iter().flat_map(Value::items).for_each(|part| a.raw(part.raw()));
-            hoisted.iter().for_each(|(text, cache)| block(a, text, *cache));
+            for (text, cache) in hoisted {
+                block(a, text, *cache);
+            }
         });
     });
     // `{"system":[..]}` without its braces is the member as it is added; the list alone replaces the one that is there.

@@ -274,7 +274,7 @@ fn choice<'a>(
     if let Some(allowed) = value.get("allowed_tools") {
         let named = |tool: Value<'_>| {
             let function = tool.get("function").or_else(|| tool.get("custom"))?;
-            function.text_of("name").map(|name| name.into_owned())
+            function.text_of("name").map(Cow::into_owned)
         };
         let names: Vec<String> =
             allowed.get("tools").into_iter().flat_map(Value::items).filter_map(named).collect();

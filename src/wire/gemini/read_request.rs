@@ -285,7 +285,7 @@ fn choice<'a>(
         [only] if is_forced => Ok(Some(ToolChoice::Named(only.clone()))),
         [] => Ok(Some(if is_forced { ToolChoice::Any } else { ToolChoice::Auto })),
         names => {
-            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             reader.allow(prompt, is_forced.then_some("required"), &names).map(Some)
         }
     }
