@@ -262,7 +262,7 @@ fn a_prompt_to_continue_becomes_what_the_user_says() {
     assert!(thinker.get("max_completion_tokens").is_none(), "thoughts would use up the limit");
     let (messages, left_out) = put(&asked, Dialect::AnthropicMessages, "claude-3-haiku-20240307");
     assert_eq!(
-        (&messages["messages"][0]["content"], left_out),
+        (&messages["messages"][0]["content"][0]["text"], left_out),
         (&json!("Once"), vec!["logit_bias".to_owned()])
     );
     let (chat, _) =

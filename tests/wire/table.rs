@@ -171,6 +171,17 @@ fn with_content(from: Dialect, kind: &str, sample: &Value) -> Value {
                 {"type":"function_call","call_id":"c","name":"f","arguments":"{}"}, sample,
                 {"type":"function_call_output","call_id":"c","output":"x"}, {"role":"user","content":"y"}]);
         }
+        Gemini => {
+            let is_models = ["functionCall", "executableCode", "codeExecutionResult"].contains(&kind);
+            let call = json!({"functionCall":{"name":"f","args":{}}});
+            let (said, got) = if is_models {
+                (sample, json!([{"text":"y"}]))
+            } else {
+                (&call, json!([sample, {"text":"y"}]))
+            };
+            body["contents"] = json!([{"role":"user","parts":[{"text":"x"}]}, {"role":"model","parts":[said]},
+                {"role":"user","parts":got}]);
+        }
         OpenAiChat => {
             body["messages"] = json!([{"role":"user","content":[{"type":"text","text":"x"},sample]}])
         }

@@ -11,7 +11,7 @@ use crate::wire::WireError;
 use crate::wire::chat::read_request::{sampling, set_budget, set_effort};
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
-use crate::wire::table::kinds;
+use crate::wire::table::{Fate, kinds};
 
 /// Reads a request whose schemas were converted.
 pub(in crate::wire) fn read<'a>(
@@ -24,7 +24,8 @@ pub(in crate::wire) fn read<'a>(
     let mut count = 0;
     for (key, value) in root.members() {
         let key = camel(&key);
-        if reader.takes(&key, value)?.is_none() {
+        // The settings have rows of their own.
+        if key != "generationConfig" && reader.takes(&key, value)?.is_none() {
             continue;
         }
         match &*key {
@@ -242,6 +243,9 @@ fn tools<'a>(
             let key = camel(&key);
             let place = format!("tools[{at}]");
             if key != "functionDeclarations" {
+                if known.iter().any(|kind| kind.is(&key) && kind.fate == Fate::Refused) {
+                    return reader.refuse(format!("{place}.{key}"));
+                }
                 if !reader.leaves_out(known, &key, &place)? {
                     reader.leave_out(&format!("tools ({key})"));
                 }
