@@ -23,6 +23,10 @@ pub struct Arrival {
 
 /// Something that happened.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are made and folded one at a time, never kept in numbers"
+)]
 pub enum Event<'a> {
     /// A request arrived.
     Arrived(Arrival),

@@ -50,7 +50,7 @@ pub(super) fn line(waiting: usize) -> (Line, Reply) {
     let (send, pieces) = mpsc::channel(waiting);
     let is_whole = Arc::new(AtomicBool::new(false));
     let line = Line { pieces: send, is_whole: Arc::clone(&is_whole) };
-    (line, Reply::Pieces(Pieces { pieces, is_whole, listed: None }))
+    (line, Reply::Pieces(Pieces { waiting: pieces, is_whole, listed: None }))
 }
 
 impl Line {
@@ -104,7 +104,7 @@ impl Reply {
 impl Pieces {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         loop {
-            let piece = ready!(self.pieces.poll_recv(context));
+            let piece = ready!(self.waiting.poll_recv(context));
             let Some(listed) = &mut self.listed else {
                 return Poll::Ready(match piece {
                     Some(piece) => Some(Ok(Frame::data(piece))),

@@ -3,6 +3,7 @@
 //! Invariant: whatever happens, an attempt has an account of its tokens: what the provider reports, nothing where it
 //! refused at the door, an estimate where an answer was lost.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 

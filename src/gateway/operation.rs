@@ -344,7 +344,7 @@ impl Operation {
             Outcome::Failed(error) => audience.fail(&error),
             Outcome::Streamed => {}
         }
-        audience.end(cost.amount().map(Pico::usd), &dispatch.model);
+        audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
     }
 
     /// Writes into headers what an answer says of itself.

@@ -253,7 +253,7 @@ fn makes(prefix: &str, provider: Option<&str>) -> bool {
         Some(provider) => {
             prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
         }
-        None => MAKERS.iter().copied().any(named),
+        None => MAKERS.iter().any(|maker| named(maker)),
     }
 }
 

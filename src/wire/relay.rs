@@ -298,20 +298,17 @@ impl Relay {
             return Ok(());
         }
         let usage = self.usage();
-        let closed = match &mut self.translation {
-            Some(translation) => translation.close(usage, out),
-            None => {
-                match self.ask.dialect() {
-                    Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
-                        out.extend_from_slice(b"data: [DONE]\n\n");
-                    }
-                    Dialect::AnthropicMessages => {
-                        out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-                    }
-                    _ => {}
+        let closed = if let Some(translation) = &mut self.translation {
+            translation.close(usage, out)
+        } else {
+            out.extend_from_slice(match self.ask.dialect() {
+                Dialect::OpenAiChat | Dialect::OpenAiCompletions => b"data: [DONE]\n\n",
+                Dialect::AnthropicMessages => {
+                    b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".as_slice()
                 }
-                Ok(())
-            }
+                _ => b"",
+            });
+            Ok(())
         };
         // The client is still to be told.
         self.story.is_closed = closed.is_ok();

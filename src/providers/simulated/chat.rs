@@ -3,6 +3,7 @@
 //! Invariant: one unit of output is one token, so the usage block is exact however the answer was asked for.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -128,7 +128,7 @@ fn says(record: &Record<'_>) -> (bool, u64, usize) {
     let usages = || record.attempts.iter().map(|attempt| &attempt.usage);
     let tokens = usages().map(|u| {
         let counts = [u.input, u.cache_read, u.write_5m, u.write_1h, u.output];
-        counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
+        counts.into_iter().map(crate::units::Count::or_zero).fold(0, u64::saturating_add)
     });
     let ended = record.attempts.last().is_some_and(|last| last.status.is_ok() && last.usage.is_known());
     (ended, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())

@@ -184,13 +184,13 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             }
             let row = PriceRow {
                 from: at,
-                standard: rates(keys.base, keys.above)?,
-                batch: keys.batch.map(|batch| rates(batch.base, batch.above)).transpose()?,
+                standard: rates(&keys.base, keys.above)?,
+                batch: keys.batch.map(|batch| rates(&batch.base, batch.above)).transpose()?,
                 tiers: keys
                     .tiers
                     .unwrap_or_default()
                     .into_iter()
-                    .map(|(name, keys)| Ok((name, rates(keys.base, keys.above)?)))
+                    .map(|(name, keys)| Ok((name, rates(&keys.base, keys.above)?)))
                     .collect::<Result<_, Refusal>>()?,
                 meters: meters(keys.meters.unwrap_or_default())?,
                 factors: factors(keys.factors.unwrap_or_default())?,
@@ -305,7 +305,7 @@ fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates
     if !tiers.is_sorted_by_key(|(prompt, _)| *prompt) {
         return Err(Refusal::bad("above: tiers are not in ascending order of `prompt`"));
     }
-    Ok(Rates { base: tier(&base)?, above: tiers })
+    Ok(Rates { base: tier(base)?, above: tiers })
 }
 
 fn tier(keys: &TierKeys<'_>) -> Result<Tier, Refusal> {

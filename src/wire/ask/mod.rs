@@ -132,7 +132,7 @@ impl Ask {
     }
 
     /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
-    pub fn read_to_count(dialect: Dialect, body: Bytes, named: &str) -> Result<Self, WireError> {
+    pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self, WireError> {
         let within = match dialect {
             Dialect::Gemini => super::gemini::names::member(check(&body)?, "generateContentRequest"),
             _ => None,

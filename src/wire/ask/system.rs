@@ -133,14 +133,11 @@ fn hoist(body: &[u8], scan: &Scan, hoisted: &[Said<'_>], edits: &mut Vec<Edit>, 
     });
     // `{"system":[..]}` without its braces is the member as it is added; the list alone replaces the one that is there.
     let member = out.get(1..out.len().saturating_sub(1)).unwrap_or_default();
-    match system {
-        Some(system) => {
-            let list = member.get("\"system\":".len()..).unwrap_or_default();
-            edits.push((system.span_in(body), list.to_vec()));
-        }
-        None => {
-            added.push(b',');
-            added.extend_from_slice(member);
-        }
+    if let Some(system) = system {
+        let list = member.get("\"system\":".len()..).unwrap_or_default();
+        edits.push((system.span_in(body), list.to_vec()));
+    } else {
+        added.push(b',');
+        added.extend_from_slice(member);
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn finish_from(word: &str) -> Finish {
     }
 }
 
-/// Reads what a model thought, from a message or a delta: `reasoning_content` with DeepSeek and most others, `reasoning`
+/// Reads what a model thought, from a message or a delta: `reasoning_content` with `DeepSeek` and most others, `reasoning`
 /// with `OpenRouter` and newer vLLM, a part of the content with Mistral. Servers that say it twice say the same.
 fn thought(message: Value<'_>) -> Option<Cow<'_, str>> {
     let said = |key: &str| message.text_of(key).filter(|text| !text.is_empty());

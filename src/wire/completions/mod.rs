@@ -30,5 +30,8 @@ fn echoed(ask: &Ask) -> String {
     if root.get("echo").and_then(Value::flag) != Some(true) {
         return String::new();
     }
-    root.get("prompt").and_then(read_request::sole_prompt).map(std::borrow::Cow::into_owned).unwrap_or_default()
+    root.get("prompt")
+        .and_then(read_request::sole_prompt)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or_default()
 }

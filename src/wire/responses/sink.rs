@@ -137,7 +137,11 @@ impl Sink {
     fn grow(&mut self, text: &str) {
         let Some(item) = &mut self.open else { return };
         let room = KEPT.saturating_sub(self.kept);
-        let kept = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        let mut end = room.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let kept = text.get(..end).unwrap_or_default();
         item.text.push_str(kept);
         item.is_whole &= kept.len() == text.len();
         self.kept += kept.len();

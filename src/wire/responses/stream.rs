@@ -44,16 +44,8 @@ impl Source {
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
                 }
             }
-            "response.output_text.delta" => {
-                if let Some(text) = said("delta") {
-                    tell(Delta::Text(&text));
-                }
-            }
-            "response.refusal.delta" => {
-                if let Some(text) = said("delta") {
-                    tell(Delta::Refusal(&text));
-                }
-            }
+            "response.output_text.delta" => said("delta").iter().for_each(|text| tell(Delta::Text(text))),
+            "response.refusal.delta" => said("delta").iter().for_each(|text| tell(Delta::Refusal(text))),
             "response.output_item.added" => {
                 let Some(item) = root.get("item") else { return Ok(Seen::Some) };
                 match item.text_of("type").as_deref() {
