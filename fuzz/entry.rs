@@ -46,9 +46,12 @@ pub(crate) fn ask(data: &[u8]) {
         else {
             continue;
         };
-        assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&sent).is_ok(), "what is sent on is no JSON");
+        assert!(
+            serde_json::from_slice::<serde::de::IgnoredAny>(&sent.body).is_ok(),
+            "what is sent on is no JSON"
+        );
         if to == dialect {
-            let again = Ask::read(dialect, sent).map(|ask| ask.model().to_owned());
+            let again = Ask::read(dialect, sent.body).map(|ask| ask.model().to_owned());
             assert!(again.is_ok_and(|model| model == "served"), "the model is not the one that was chosen");
         }
     }

@@ -1,7 +1,7 @@
-//! The official `openai` and `anthropic` packages drive the gateway: chat, streams, tools, structured output, errors,
+//! The official `openai`, `anthropic` and `google-genai` packages drive the gateway: chat, streams, tools, structured output, errors,
 //! leaving early. What they cannot parse, nobody's client could.
 //!
-//! They need Python with both packages: `POINTSMAN_CLIENTS_VENV` names a virtual environment that has them. Where it is
+//! They need Python with these packages: `POINTSMAN_CLIENTS_VENV` names a virtual environment that has them. Where it is
 //! not set the tests say so and pass, unless `POINTSMAN_CLIENTS=1` insists.
 
 #![expect(
@@ -22,20 +22,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use front::{Desk, Setup};
-use upstream::{At, Call, Dialect, Fault, Reply, Told, Upstream};
+use upstream::{At, Call, Fault, Reply, Told, Upstream};
 
-/// Finds a Python that has both packages.
+/// Finds a Python that has the packages.
 fn python() -> Option<PathBuf> {
     let venv = std::env::var_os("POINTSMAN_CLIENTS_VENV").map(PathBuf::from);
     let python = venv.map_or_else(|| PathBuf::from("python3"), |venv| venv.join("bin/python"));
-    let found = Command::new(&python).args(["-c", "import openai, anthropic"]).output();
+    let found = Command::new(&python).args(["-c", "import openai, anthropic, google.genai"]).output();
     if found.is_ok_and(|run| run.status.success()) {
         return Some(python);
     }
     let insists = std::env::var_os("POINTSMAN_CLIENTS").is_some_and(|value| value == "1");
-    assert!(!insists, "{} has no openai and anthropic packages", python.display());
+    assert!(!insists, "{} has no openai, anthropic and google-genai packages", python.display());
     println!(
-        "skipped: no Python with the openai and anthropic packages; POINTSMAN_CLIENTS_VENV may name one"
+        "skipped: no Python with the openai, anthropic and google-genai packages; POINTSMAN_CLIENTS_VENV may name one"
     );
     None
 }
@@ -67,6 +67,8 @@ fn drive(script: &str) {
         .current_dir(folder)
         .env_remove("OPENAI_API_KEY")
         .env_remove("ANTHROPIC_API_KEY")
+        .env_remove("GOOGLE_API_KEY")
+        .env_remove("GEMINI_API_KEY")
         .env("POINTSMAN_URL", front.url())
         .env("POINTSMAN_KEY", key)
         .env("POINTSMAN_TEXT", Reply::default().whole_text())
@@ -83,10 +85,7 @@ fn drive(script: &str) {
     // Whoever left in the middle of a stream has left nothing behind at the provider.
     upstream.wait_idle();
     let rows = front.settle();
-    // The built-in price book knows no embeddings.
-    let told = upstream.served().into_iter().filter(|served| {
-        served.call.dialect != Dialect::Embeddings && matches!(served.told, Told::Counts(_))
-    });
+    let told = upstream.served().into_iter().filter(|served| matches!(served.told, Told::Counts(_)));
     let known =
         rows.iter().filter(|row| row.kind == "known" && row.input.is_some_and(|input| input > 0)).count();
     assert_eq!(
@@ -104,4 +103,9 @@ fn the_openai_package_is_at_home() {
 #[test]
 fn the_anthropic_package_is_at_home() {
     drive("anthropic_client.py");
+}
+
+#[test]
+fn the_google_package_is_at_home() {
+    drive("google_client.py");
 }

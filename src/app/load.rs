@@ -216,6 +216,7 @@ pub fn stream_report(
         found.first_at.zip(found.last_at),
     );
     report.skipped_lines = found.skipped.count;
+    report.passed_over = found.skipped.passed_over;
     report.skipped = found
         .skipped
         .first

@@ -14,7 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::record::{
-    self, Block, Entry, Header, InputFormat, Packed, Progress, ReadOptions, Summary, Writer,
+    self, Block, Entry, Header, InputFormat, Known, Packed, Progress, ReadOptions, Summary, Writer,
 };
 
 /// Turns request logs of any known format into Pointsman's own.
@@ -90,10 +90,10 @@ fn copy<W: Write>(
     mut bar: LateBar,
 ) -> anyhow::Result<(Writer<W>, Outcome)> {
     let (mut summary, mut damage) = (Summary::default(), Vec::new());
-    for block in source.blocks() {
+    while let Some(block) = source.next_block() {
         match block {
             Ok(block) => {
-                if !copy_block(&block, &mut out, &mut summary)? {
+                if !copy_block(&block, source.known(), &mut out, &mut summary)? {
                     break;
                 }
             }
@@ -105,9 +105,14 @@ fn copy<W: Write>(
 }
 
 /// Copies a block; says whether to go on.
-fn copy_block<W: Write>(block: &Block, out: &mut Writer<W>, summary: &mut Summary) -> anyhow::Result<bool> {
+fn copy_block<W: Write>(
+    block: &Block,
+    known: &mut Known,
+    out: &mut Writer<W>,
+    summary: &mut Summary,
+) -> anyhow::Result<bool> {
     let mut failed = None;
-    let flow = block.for_each(|_, entry: Result<Entry<'_>, _>| {
+    let flow = block.for_each_new(known, |_, entry: Result<Entry<'_>, _>| {
         match entry {
             Ok(entry) => {
                 summary.entries += 1;
@@ -166,36 +171,25 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
 
 /// Says whether two paths lead to one file, links included.
 fn is_same_file(one: &Path, other: &Path) -> bool {
-    let (Ok(first), Ok(second)) = (std::fs::canonicalize(one), std::fs::canonicalize(other)) else {
-        return false;
-    };
-    first == second || has_same_inode(&first, &second)
-}
-
-#[cfg(unix)]
-fn has_same_inode(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(one), Ok(other)) = (std::fs::metadata(one), std::fs::metadata(other)) else { return false };
-    one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-#[cfg(not(unix))]
-fn has_same_inode(_: &Path, _: &Path) -> bool {
-    false
+    record::FileId::of(one).is_some_and(|file| Some(file) == record::FileId::of(other))
 }
 
 /// Says on standard error what was read and what was not.
 fn tell(summary: &Summary, damage: &[record::Error]) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    let Summary { entries, not_calls, bad, first_bad } = summary;
+    let Summary { entries, bad, first_bad, passed_over, .. } = summary;
     write!(err, "{entries} entries imported")?;
-    if *not_calls > 0 {
-        write!(err, ", {not_calls} passed over that are no model calls")?;
+    let not_calls: u64 = passed_over.values().sum();
+    if not_calls > 0 {
+        write!(err, ", {not_calls} passed over that are no model calls or told again")?;
     }
     if *bad > 0 {
         write!(err, ", {bad} bad lines skipped")?;
     }
     writeln!(err)?;
+    for (reason, count) in passed_over {
+        writeln!(err, "  {count} passed over: {reason}")?;
+    }
     for line in first_bad {
         writeln!(err, "  {line}")?;
     }

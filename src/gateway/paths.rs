@@ -104,7 +104,9 @@ fn of_gemini(path: &str) -> Option<(&str, Endpoint, bool)> {
 /// Says whether this is the id of a response, or one of the two things that may be asked of it.
 fn is_stored(name: &str) -> bool {
     let (id, what) = name.split_once('/').unwrap_or((name, ""));
-    !id.is_empty() && matches!(what, "" | "cancel" | "input_items")
+    // Calls of their own, which are not served.
+    let is_other = matches!(id, "compact" | "input_tokens");
+    !id.is_empty() && !is_other && matches!(what, "" | "cancel" | "input_items")
 }
 
 /// A path with what stands before its call taken off.
@@ -273,6 +275,7 @@ mod tests {
             "/v1/modelsx",
             "/v1/v1/v1/models",
             "/v1/responses/a/b",
+            "/v1/responses/compact",
             "/v1/responses//cancel",
             "/openai/deployments/x/models",
             "/openai/deployments/x",

@@ -34,6 +34,8 @@ pub(super) struct Phase(Arc<At>);
 #[derive(Debug, Default)]
 struct At {
     phase: AtomicU32,
+    /// Requests so far; it may wrap.
+    requests: AtomicU32,
     /// Whether requests come side by side, as in HTTP/2.
     is_shared: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl Phase {
         if version == http::Version::HTTP_2 {
             self.0.is_shared.store(true, Ordering::Relaxed);
         }
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
         let next = |now: u32| Some(if now < SERVING { SERVING } else { now.saturating_add(1) });
         let _ = self.0.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         Serving(self.clone())
@@ -144,6 +147,8 @@ pub(super) struct Socket {
     head: Duration,
     write: Duration,
     idle: Duration,
+    /// Requests that had come at the last look.
+    requests: u32,
     reading: Deadline,
     writing: Deadline,
 }
@@ -159,11 +164,16 @@ impl Socket {
         idle: Duration,
     ) -> Self {
         let (reading, writing) = (Deadline::default(), Deadline::default());
-        Self { inner, phase, began: Clock::now(), head, write, idle, reading, writing }
+        Self { inner, phase, began: Clock::now(), head, write, idle, requests: 0, reading, writing }
     }
 
     /// Says whether the time for what is awaited is over.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        // A request may have come and gone between two looks.
+        let requests = self.phase.0.requests.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.requests, requests) != requests {
+            self.reading.unset();
+        }
         match self.phase.get() {
             HEAD => self.reading.is_over(self.began + self.head, context),
             // What comes in between, pings for example, does not count as being used.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::csv::Columns;
 use super::cut::{MAX_ENTRY, Piece};
-use super::foreign::{self, Place};
+use super::foreign::{self, Met, Place};
+use super::known::{self, Known, Told};
 use super::skip::Refusal;
 use super::{Entry, Error, InputFormat, Record, Skip, SkipKind, native};
 
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) columns: Columns,
     pub(crate) assume_model: Option<String>,
     pub(crate) strict: bool,
+    /// Whether further files are read beside this one, so that requests of our own format may stand in several.
+    pub(crate) has_others: bool,
 }
 
 /// A stretch of a log of about 1 MiB, cut between entries.
@@ -39,9 +42,27 @@ pub(crate) enum Body {
     Lines(u64),
     /// One entry a piece.
     Pieces(Vec<Piece>),
+    /// The end of a file: what is held back for it comes out.
+    End,
+    /// No entry at all, but something to tell.
+    Remark(Refusal),
 }
 
 impl Block {
+    /// Makes a block that tells something of a file.
+    pub(crate) fn remark(file: String, format: InputFormat, refusal: Refusal) -> Self {
+        let shared = Shared {
+            file,
+            format,
+            columns: Columns::default(),
+            assume_model: None,
+            strict: false,
+            has_others: true,
+        };
+        let body = Body::Remark(refusal);
+        Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
+    }
+
     /// Gives the name of the file, for messages.
     pub fn file(&self) -> &str {
         &self.shared.file
@@ -71,24 +92,38 @@ impl Block {
         })
     }
 
-    /// Calls `f` for every entry in order, with the number of its line; stops where `f` breaks off.
+    /// Calls `f` for every entry in order, with the number of its line; stops where `f` breaks off. Of the other blocks
+    /// nothing is known, so an answer that is told in several of them comes in each.
     pub fn for_each<'b>(
         &'b self,
         mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.walk(&mut self.place.clone(), &mut f)
+        let mut known = Known::default();
+        self.walk(&mut known, &mut self.place.clone(), &mut f)?;
+        self.flush(&mut known, &mut f)
+    }
+
+    /// Calls `f` as [`Self::for_each`] does, but leaves out what `known` has met before: the blocks of a reading share it,
+    /// each is read once, and in order.
+    pub fn for_each_new<'b>(
+        &'b self,
+        known: &mut Known,
+        mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.walk(known, &mut self.place.clone(), &mut f)
     }
 
     /// Says where sessions stand behind this block.
     pub(crate) fn place_after(&self) -> Place {
         let mut place = self.place.clone();
         // Nothing breaks off, so the walk always reaches the end.
-        let _end = self.walk(&mut place, &mut |_, _| ControlFlow::Continue(()));
+        let _end = self.walk(&mut Known::default(), &mut place, &mut |_, _| ControlFlow::Continue(()));
         place
     }
 
     fn walk<'b>(
         &'b self,
+        known: &mut Known,
         place: &mut Place,
         f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
@@ -100,7 +135,7 @@ impl Block {
                 while start < self.data.len() {
                     let rest = self.data.get(start..).unwrap_or_default();
                     let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                    self.entry(whole, start, start + length, number, place, f)?;
+                    self.entry(whole, start, start + length, number, (known, place), f)?;
                     start += length + 1;
                     number += 1;
                 }
@@ -110,10 +145,12 @@ impl Block {
                     if piece.giant {
                         f(piece.line, Err(giant(piece.line)))?;
                     } else {
-                        self.entry(whole, piece.start, piece.end, piece.line, place, f)?;
+                        self.entry(whole, piece.start, piece.end, piece.line, (known, place), f)?;
                     }
                 }
             }
+            Body::End => self.flush(known, f)?,
+            Body::Remark(refusal) => f(0, Err(refusal.clone().at_line(0)))?,
         }
         ControlFlow::Continue(())
     }
@@ -125,7 +162,7 @@ impl Block {
         start: usize,
         end: usize,
         line: u64,
-        place: &mut Place,
+        (known, place): (&mut Known, &mut Place),
         f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let bytes = self.data.get(start..end).unwrap_or_default();
@@ -149,21 +186,50 @@ impl Block {
         if self.shared.format == InputFormat::Native {
             return match native::parse(text) {
                 Ok(None) => ControlFlow::Continue(()),
+                Ok(Some(Entry::Request(record))) if self.shared.has_others && !known.is_new(&record) => {
+                    f(line, Err(known::REPEATED.at_line(line)))
+                }
                 Ok(Some(entry)) => f(line, Ok(self.finish(entry))),
                 Err(refusal) => f(line, Err(refusal.at_line(line))),
             };
         }
-        foreign::parse(
+        let mut give = |line, result: Result<Record<'static>, Refusal>| self.give(line, result, f);
+        let mut nest = std::mem::take(&mut known.nest);
+        let columns = &self.shared.columns;
+        let mut sink = |result: Result<Told, Refusal>| match result {
+            Ok(told) => known.take(line, told, &mut give),
+            Err(refusal) => give(line, Err(refusal)),
+        };
+        let flow = foreign::parse(
             self.shared.format,
             text,
             line,
-            &self.shared.columns,
-            place,
-            &mut |result| match result {
-                Ok(record) => f(line, Ok(self.finish(Entry::Request(record)))),
-                Err(refusal) => f(line, Err(refusal.at_line(line))),
-            },
-        )
+            columns,
+            Met { place, nest: &mut nest },
+            &mut sink,
+        );
+        known.nest = nest;
+        flow
+    }
+
+    fn give<'b>(
+        &'b self,
+        line: u64,
+        result: Result<Record<'static>, Refusal>,
+        f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match result {
+            Ok(record) => f(line, Ok(self.finish(Entry::Request(record)))),
+            Err(refusal) => f(line, Err(refusal.at_line(line))),
+        }
+    }
+
+    fn flush<'b>(
+        &'b self,
+        known: &mut Known,
+        f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        known.flush(&mut |line, result| self.give(line, result, f))
     }
 
     /// Fills in the model that the caller said to assume.

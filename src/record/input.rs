@@ -16,6 +16,28 @@ pub struct Input {
     parts: Vec<Part>,
 }
 
+/// What a file is to the system, whichever of its names it was called by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
+
+impl FileId {
+    /// Finds a regular file by a name; `None` where there is none.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|meta| Self((meta.dev(), meta.ino())))
+    }
+
+    /// Finds a regular file by a name; `None` where there is none.
+    #[cfg(not(unix))]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        std::fs::canonicalize(path).ok().filter(|path| path.is_file()).map(Self)
+    }
+}
+
 /// Opens something that gives a log when it is read.
 pub type Opener = Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
@@ -62,6 +84,14 @@ impl Input {
     pub fn and(mut self, more: Self) -> Self {
         self.parts.extend(more.parts);
         self
+    }
+
+    /// Gives one of the parts as a file, where it is one.
+    pub(crate) fn file(&self, place: usize) -> Option<(&Path, FileId)> {
+        match self.parts.get(place)? {
+            Part::File(path) => FileId::of(path).map(|file| (path.as_path(), file)),
+            _ => None,
+        }
     }
 
     /// Gives the number of files or streams.

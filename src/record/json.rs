@@ -112,6 +112,11 @@ impl Num {
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
+    /// Reads a count that stands as text, also as `12.0`; `None` where it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let whole = text.trim().strip_suffix(".0").unwrap_or(text.trim());
+        whole.parse().ok().map(|count| Self(Some(count)))
+    }
     /// Gives the larger of two counts of the same thing; one that is not said is the smallest.
     pub(crate) fn most(self, other: Self) -> Self {
         Self(self.0.max(other.0))

@@ -13,6 +13,7 @@ mod foreign;
 mod format;
 mod input;
 pub(crate) mod json;
+mod known;
 mod lines;
 mod native;
 mod skip;
@@ -28,7 +29,9 @@ pub use entry::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record,
 pub use error::Error;
 pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};
+pub(crate) use input::FileId;
 pub use input::{Input, Opener};
+pub use known::Known;
 pub use lines::each_line;
 pub use native::{Header, VERSION, write_entry as append_line};
 pub use skip::{Skip, SkipKind};

@@ -9,6 +9,8 @@ pub(crate) enum Refusal {
     Bad(String),
     /// It is sound but no model call.
     NotACall(&'static str),
+    /// It tells again of what is counted already.
+    Repeated(&'static str),
 }
 
 impl Refusal {
@@ -22,6 +24,7 @@ impl Refusal {
         match self {
             Self::Bad(reason) => Skip { line, reason, kind: SkipKind::Bad },
             Self::NotACall(reason) => Skip { line, reason: reason.to_owned(), kind: SkipKind::NotACall },
+            Self::Repeated(reason) => Skip { line, reason: reason.to_owned(), kind: SkipKind::Repeated },
         }
     }
 }
@@ -39,6 +42,8 @@ pub enum SkipKind {
     Bad,
     /// Sound, but no model call (a tool span, a part of a stream); no reason to stop.
     NotACall,
+    /// Sound, but told before: the same answer again, or another span of the same call.
+    Repeated,
 }
 
 /// Something in a log that was passed over.

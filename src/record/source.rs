@@ -1,5 +1,6 @@
 //! Reads logs as a stream of blocks: opens, unpacks, recognises the format, and cuts between entries.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,8 @@ use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
 use super::foreign::Place;
 use super::format::{is_by_line, recognise};
-use super::input::Stream;
+use super::input::{FileId, Stream};
+use super::known::{self, Known};
 use super::native::{self, Header};
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
@@ -51,6 +53,10 @@ pub struct Summary {
     pub entries: u64,
     /// Sound things that are no model calls and were passed over.
     pub not_calls: u64,
+    /// Answers told again that were left out.
+    pub repeats: u64,
+    /// Why things were passed over or left out, and how many for each reason.
+    pub passed_over: BTreeMap<String, u64>,
     /// Bad lines.
     pub bad: u64,
     /// The first few bad lines, as `file:line: reason`.
@@ -70,6 +76,11 @@ pub struct Source {
     place: Place,
     header: Header,
     format: InputFormat,
+    known: Known,
+    /// The files that were opened, as the system names them.
+    opened: Vec<FileId>,
+    /// A file that was named again, until that is told.
+    named_again: Option<String>,
 }
 
 /// One file being read.
@@ -80,6 +91,8 @@ struct Open {
     carry: Vec<u8>,
     cutting: Cutting,
     ended: bool,
+    /// Whether what was held back has come out.
+    is_flushed: bool,
     /// What ended it early; told once what was read is given out.
     failed: Option<std::io::Error>,
     line: u64,
@@ -105,6 +118,9 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         place: Place::default(),
         header: Header::default(),
         format: options.format.unwrap_or(InputFormat::Native),
+        known: Known::default(),
+        opened: Vec::new(),
+        named_again: None,
     };
     source.advance()?;
     Ok(source)
@@ -131,6 +147,11 @@ impl Source {
         Blocks(self)
     }
 
+    /// Gives what the reading has met so far, for [`Block::for_each_new`].
+    pub fn known(&mut self) -> &mut Known {
+        &mut self.known
+    }
+
     /// Reads to the end, calling `f` for every entry and every skip until it breaks off.
     ///
     /// Strict reading ends with an error at the first bad line.
@@ -142,7 +163,7 @@ impl Source {
         while let Some(block) = self.next_block() {
             let block = block?;
             let mut stop = None;
-            let flow = block.for_each(|line, result| match result {
+            let flow = block.for_each_new(&mut self.known, |line, result| match result {
                 Ok(entry) => {
                     summary.entries += 1;
                     f(block.file(), line, Ok(entry))
@@ -172,6 +193,9 @@ impl Source {
             {
                 return Some(Err(error));
             }
+            if let Some(file) = self.named_again.take() {
+                return Some(Ok(Block::remark(file, self.format, known::NAMED_TWICE)));
+            }
             let open = self.open.as_mut()?;
             self.format = open.shared.format;
             if let Some((data, body)) = open.cut() {
@@ -180,6 +204,10 @@ impl Source {
                     self.place = block.place_after();
                 }
                 return Some(Ok(block));
+            }
+            if open.shared.format != InputFormat::Native && !std::mem::replace(&mut open.is_flushed, true) {
+                let (shared, place) = (Arc::clone(&open.shared), self.place.clone());
+                return Some(Ok(Block { shared, data: Vec::new(), body: Body::End, place }));
             }
             let done = self.open.take()?;
             if let Some(source) = done.failed {
@@ -196,8 +224,15 @@ impl Source {
     fn advance(&mut self) -> Result<(), Error> {
         let place = self.next;
         self.next += 1;
+        if let Some((path, file)) = self.input.file(place) {
+            if self.opened.contains(&file) {
+                self.named_again = Some(path.display().to_string());
+                return Ok(());
+            }
+            self.opened.push(file);
+        }
         let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
-        let (open, header) = Open::new(stream?, &self.options)?;
+        let (open, header) = Open::new(stream?, &self.options, self.input.len() > 1)?;
         self.format = open.shared.format;
         if let Some(header) = header {
             self.header = header;
@@ -208,7 +243,11 @@ impl Source {
 }
 
 impl Open {
-    fn new(mut stream: Stream, options: &ReadOptions) -> Result<(Self, Option<Header>), Error> {
+    fn new(
+        mut stream: Stream,
+        options: &ReadOptions,
+        has_others: bool,
+    ) -> Result<(Self, Option<Header>), Error> {
         let mut carry = Vec::new();
         let (mut ended, mut failed) = (false, None);
         let mut format = None;
@@ -260,8 +299,9 @@ impl Open {
             columns,
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
+            has_others,
         });
-        Ok((Self { stream, shared, carry, cutting, ended, failed, line }, header))
+        Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
     }
 
     /// Reads more, if there is more.
@@ -411,7 +451,11 @@ impl Summary {
     /// Counts something that was passed over.
     pub fn note(&mut self, file: &str, skip: &Skip) {
         match skip.kind {
-            SkipKind::NotACall => self.not_calls += 1,
+            SkipKind::NotACall | SkipKind::Repeated => {
+                let is_repeat = skip.kind == SkipKind::Repeated;
+                *(if is_repeat { &mut self.repeats } else { &mut self.not_calls }) += 1;
+                *self.passed_over.entry(skip.reason.clone()).or_default() += 1;
+            }
             SkipKind::Bad => {
                 self.bad += 1;
                 if self.first_bad.len() < QUOTED {

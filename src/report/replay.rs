@@ -1,5 +1,7 @@
 //! The replay report: one documented object, the same for every output format.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::classifier::TaskClass;
@@ -133,6 +135,8 @@ pub struct ReplayReport {
     pub skipped_lines: u64,
     /// The first of them, with reasons.
     pub skipped: Vec<String>,
+    /// Why sound entries were passed over (no model calls, answers told again), and how many for each reason.
+    pub passed_over: BTreeMap<String, u64>,
     /// The first request's moment.
     pub first_at: Option<String>,
     /// The last request's moment.
@@ -260,6 +264,7 @@ impl ReplayReport {
             requests: all.requests,
             attempts: all.attempts,
             skipped_lines: 0,
+            passed_over: BTreeMap::new(),
             skipped: Vec::new(),
             damaged: Vec::new(),
             first_at: bounds.map(|(first, _)| first.rfc3339()),

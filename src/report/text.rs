@@ -18,6 +18,11 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
             sheets.push(dimension(title, rows));
         }
     }
+    if !report.passed_over.is_empty() {
+        let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
+        sheet.rows.extend(report.passed_over.iter().map(|(why, entries)| vec![count(*entries), why.clone()]));
+        sheets.push(sheet);
+    }
     if !report.skipped.is_empty() {
         let mut sheet = Sheet::new(format!("Skipped lines ({})", report.skipped_lines), &[""]);
         sheet.rows.extend(report.skipped.iter().map(|line| vec![line.clone()]));
@@ -137,6 +142,10 @@ fn summary(report: &ReplayReport) -> Sheet {
             count(report.classified_requests),
             format!("no confidence in the log: {}", report.scope.classifier),
         );
+    }
+    let passed_over: u64 = report.passed_over.values().sum();
+    if passed_over > 0 {
+        line("passed over", count(passed_over), "no model calls, or told again: see below".into());
     }
     if report.skipped_lines > 0 {
         line("skipped lines", count(report.skipped_lines), "see below".into());

@@ -1,5 +1,6 @@
 //! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub struct Skipped {
     pub count: u64,
     /// The first of them.
     pub first: Vec<SkippedLine>,
+    /// Why sound things were passed over (no model calls, answers told again), and how many for each reason.
+    pub passed_over: BTreeMap<String, u64>,
     /// Files that broke off; what came before in them was read.
     pub damaged: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Skipped {
     /// Counts a line.
     pub fn add(&mut self, source: &Arc<str>, skip: Skip) {
         if skip.kind != SkipKind::Bad {
+            *self.passed_over.entry(skip.reason).or_default() += 1;
             return;
         }
         self.count += 1;
@@ -206,7 +210,7 @@ impl Log {
             let Some(block) = skipped.keep_going(block)? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
-            let _ = block.for_each(|line, entry| {
+            let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
@@ -401,6 +405,13 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
 pub fn meter_text(meter: &str, calls: u64) -> String {
     format!(
         "{calls} calls are billed by `{meter}`, a meter that neither this program nor the price book knows: their cost is not known"
+    )
+}
+
+/// Says that a provider bills by a meter that nobody here knows.
+pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String {
+    format!(
+        "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
     )
 }
 

@@ -132,7 +132,7 @@ fn parse(
         let file: Arc<str> = block.file().into();
         let mut gone = false;
         let mut stop = None;
-        let _ = block.for_each(|_, entry| {
+        let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
                     if options.from.is_some_and(|from| record.at < from)

@@ -28,6 +28,10 @@ pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
             o.object("error", |o| {
                 o.text("type", anthropic_type(error.kind));
                 o.text("message", &error.message);
+                // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
+                if let Some(code) = error.code.as_deref().filter(|code| code.starts_with("thread_")) {
+                    o.object("details", |o| o.text("error_code", code));
+                }
             });
         }),
         Dialect::Gemini => object(&mut out, |o| {
@@ -197,6 +201,7 @@ fn read_object(root: Value<'_>, error: &mut ApiError) {
     };
     error.message = said.or_else(listed).unwrap_or_default().into_owned();
     let code = inner.get("code").filter(|code| code.is_text()).and_then(Value::text);
+    let code = code.or_else(|| inner.get("details")?.text_of("error_code"));
     let word = code
         .or_else(|| inner.text_of("status"))
         .or_else(|| inner.text_of("type").filter(|kind| kind != "error"));

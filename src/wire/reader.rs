@@ -62,7 +62,7 @@ impl<'n> Reader<'n> {
 
     /// Says whether a member is to be read: gives its row where it is, notes or refuses it where it is not.
     pub(super) fn takes(self, field: &str, value: Value<'_>) -> Result<Option<&'static Row>, WireError> {
-        if value.is_null() {
+        if value.is_null() || table::is_zero(field, value) {
             return Ok(None);
         }
         let row = table::find(self.from, field);

@@ -175,7 +175,7 @@ impl Relay {
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let seen = self.source.event(event, &mut |delta| {
-            story.note(&delta, translation.is_none());
+            story.note(&delta);
             if let Some(translation) = translation {
                 translation.write(delta, out);
             }
@@ -241,7 +241,7 @@ impl Relay {
         let (story, translation) =
             (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
         let mut tell = |delta: Delta<'_>| {
-            story.note(&delta, false);
+            story.note(&delta);
             translation.write(delta, out);
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });

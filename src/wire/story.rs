@@ -23,8 +23,7 @@ pub(super) struct Story {
     /// The text, where it has to be JSON, as far as it is kept.
     json: Option<String>,
     text_bytes: u64,
-    has_calls: bool,
-    /// How far the arguments of the calls have come, where nobody else looks at them.
+    /// How far the arguments of the calls have come.
     arguments: Vec<Progress>,
     pub(super) model: Option<String>,
     pub(super) finish: Option<Finish>,
@@ -47,8 +46,8 @@ impl Story {
         Self { json, choices: measures.choices.max(1), ..Self::default() }
     }
 
-    /// Takes note of what is added. Of a stream that is passed on as it is nobody else looks at the calls.
-    pub(super) fn note(&mut self, delta: &Delta<'_>, is_passed_on: bool) {
+    /// Takes note of what is added.
+    pub(super) fn note(&mut self, delta: &Delta<'_>) {
         match delta {
             Delta::Start { model, .. } => {
                 if !model.is_empty() && self.model.as_deref() != Some(*model) {
@@ -69,10 +68,7 @@ impl Story {
             }
             Delta::CallStart { name, .. } => {
                 self.has_answer = true;
-                self.has_calls = true;
-                if is_passed_on {
-                    self.arguments.push(Progress::default());
-                }
+                self.arguments.push(Progress::default());
                 self.deliver(name);
             }
             Delta::CallArguments { call, text } => {
@@ -84,7 +80,7 @@ impl Story {
             Delta::Thought(_) => self.has_content = true,
             Delta::CallEnd { .. } => {}
             Delta::Finish { finish, .. } => {
-                self.finish = Some(finish.beside(self.has_calls));
+                self.finish = Some(finish.beside(!self.arguments.is_empty()));
                 self.finished = self.finished.saturating_add(1);
             }
         }
@@ -111,7 +107,7 @@ impl Story {
             return Check::Failed;
         }
         match &self.json {
-            _ if self.has_calls => Check::Passed,
+            _ if !self.arguments.is_empty() => Check::Passed,
             Some(json) if json.len() as u64 == self.text_bytes => {
                 let is_cut = self.finish == Some(Finish::Length);
                 if !is_cut && fits(json, required) { Check::Passed } else { Check::Failed }

@@ -184,6 +184,30 @@ class Others(unittest.TestCase):
         self.assertEqual(list(answer.data[0].embedding), [0.5, -0.25, 0.125])
         self.assertGreater(answer.usage.prompt_tokens, 0)
 
+    def test_completions(self):
+        for model in ["auto", *CHAT_MODELS]:
+            with self.subTest(model=model):
+                answer = self.client.completions.create(model=model, prompt="[[hello]] Once", max_tokens=256, echo=True)
+                self.assertEqual(answer.choices[0].text, "[[hello]] Once" + TEXT)
+                self.assertEqual(answer.choices[0].finish_reason, "stop")
+                self.assertGreater(answer.usage.completion_tokens, 0)
+
+    def test_completions_in_a_stream(self):
+        for model in CHAT_MODELS:
+            with self.subTest(model=model):
+                text, usage, reasons = "", None, []
+                stream = self.client.completions.create(
+                    model=model, prompt="[[hello]] Once", max_tokens=256, stream=True,
+                    stream_options={"include_usage": True},
+                )
+                for chunk in stream:
+                    for choice in chunk.choices:
+                        text += choice.text
+                        reasons += [choice.finish_reason] if choice.finish_reason else []
+                    usage = chunk.usage or usage
+                self.assertEqual((text, reasons), (TEXT, ["stop"]))
+                self.assertGreater(usage.completion_tokens, 0)
+
     def test_the_list_of_models(self):
         models = [model.id for model in self.client.models.list()]
         self.assertIn("auto", models)

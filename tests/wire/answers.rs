@@ -13,7 +13,7 @@ use super::{PROVIDERS, answered, ask, asked, words};
 fn whole(from: Dialect) -> Value {
     match from {
         OpenAiChat => {
-            json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"message":{"role":"assistant","content":"Hé","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],
+            json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"message":{"role":"assistant","reasoning":"t","content":"Hé","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],
             "usage":{"prompt_tokens":100,"completion_tokens":20,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":5}}})
         }
         AnthropicMessages => {
@@ -55,8 +55,12 @@ fn every_answer_reaches_every_client() {
         );
         let (message, _) = answered(&asked(AnthropicMessages, false), from, &whole(from));
         let content = message["content"].as_array().unwrap();
+        assert_eq!(content[0]["thinking"], "t", "thoughts have a place of their own");
+        assert!(
+            content[0]["signature"].is_string() && chat["choices"][0]["message"]["reasoning_content"] == "t"
+        );
         assert_eq!(
-            content[content.len() - 2..],
+            content[1..],
             [
                 json!({"type":"text","text":"Hé"}),
                 json!({"type":"tool_use","id":call,"name":"f","input":{"a":1}})
@@ -72,9 +76,11 @@ fn every_answer_reaches_every_client() {
             (&json!(40), &json!(60), &json!(20))
         );
         let (response, _) = answered(&asked(OpenAiResponses, false), from, &whole(from));
-        assert_eq!(response["output"][0]["content"][0]["text"], "Hé");
+        super::grammar::response(&response);
+        assert_eq!(response["output"][0]["summary"], json!([{"type":"summary_text","text":"t"}]));
+        assert_eq!(response["output"][1]["content"][0]["text"], "Hé");
         assert_eq!(
-            (&response["output"][1]["call_id"], &response["output"][1]["arguments"]),
+            (&response["output"][2]["call_id"], &response["output"][2]["arguments"]),
             (&json!(call), &json!("{\"a\":1}"))
         );
         assert_eq!(

@@ -4,9 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
 mod answers;
+mod grammar;
+mod inbound;
 mod requests;
 mod same_dialect;
 mod streams;
+mod system;
+mod table;
+mod tools;
+mod wholeness;
 
 use bytes::{Bytes, BytesMut};
 use pointsman::routing::Check;
@@ -22,7 +28,7 @@ pub(crate) fn ask(dialect: Dialect, body: &Value) -> Ask {
 }
 
 pub(crate) fn sent(from: Dialect, body: &Value, to: Dialect, model: &str) -> Value {
-    let body = ask(from, body).body_for(to, model, &Sending::default()).unwrap();
+    let body = ask(from, body).body_for(to, model, &Sending::default()).unwrap().body;
     serde_json::from_slice(&body).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{Accent, Ask, Sending, WireError};
+use pointsman::wire::{Accent, Ask, Sending, Sent, WireError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -38,6 +38,9 @@ fn chat_becomes_messages() {
                  {"name":"clock","input_schema":{"type":"object","properties":{}}}],
         "tool_choice":{"type":"any"},"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u-1"},"stream":true});
     assert_eq!(got, want);
+    let sent =
+        ask(OpenAiChat, &chat_request()).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["metadata", "seed", "store"]);
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn a_schema_for_the_answer_arrives_in_its_own_order() {
         ),
         (Gemini, format!(r#""responseMimeType":"application/json","responseJsonSchema":{schema}"#)),
     ] {
-        let body = asked.body_for(to, "m", &Sending::default()).unwrap();
+        let body = asked.body_for(to, "m", &Sending::default()).unwrap().body;
         assert!(std::str::from_utf8(&body).unwrap().contains(&around), "{body:?}");
     }
 }
@@ -95,7 +98,7 @@ fn messages_become_chat() {
         {"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}},{"type":"text","text":"Go on"}]}],
         "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}],
         "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,
-        "max_tokens":500,"temperature":0.5,"stop":["Z"],"stream":true,"stream_options":{"include_usage":true}});
+        "max_tokens":500,"temperature":0.5,"stop":["Z"],"user":"u","stream":true,"stream_options":{"include_usage":true}});
     assert_eq!(got, want);
     let thinker = sent(AnthropicMessages, &messages_request(), OpenAiChat, "o4-mini");
     assert_eq!(
@@ -108,7 +111,7 @@ fn messages_become_chat() {
 #[test]
 fn mistral_gets_chat_as_it_takes_it() {
     let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
-    let read = |bytes: Bytes| -> Value { serde_json::from_slice(&bytes).unwrap() };
+    let read = |sent: Sent| -> Value { serde_json::from_slice(&sent.body).unwrap() };
     let got =
         read(ask(OpenAiChat, &chat_request()).body_for(OpenAiChat, "mistral-small-2503", &mistral).unwrap());
     let mut want = chat_request();
@@ -122,17 +125,9 @@ fn mistral_gets_chat_as_it_takes_it() {
         want["messages"][4 + place]["tool_call_id"] = json!(short);
     }
     let said = want.as_object_mut().unwrap();
-    for unknown in [
-        "max_completion_tokens",
-        "seed",
-        "user",
-        "metadata",
-        "store",
-        "n",
-        "logprobs",
-        "logit_bias",
-        "presence_penalty",
-    ] {
+    for unknown in
+        ["max_completion_tokens", "seed", "user", "store", "n", "logprobs", "logit_bias", "presence_penalty"]
+    {
         said.remove(unknown);
     }
     said.insert("max_tokens".into(), json!(300));
@@ -189,50 +184,33 @@ fn responses_become_all_three() {
 }
 
 #[test]
-fn what_has_no_counterpart_is_refused_by_name() {
+fn what_the_answer_would_be_wrong_without_is_refused_by_its_own_name() {
     let chat = |key: &str, value: Value| {
         let mut body = json!({"model":"m","messages":[{"role":"user","content":"x"}]});
         body[key] = value;
         body
     };
+    let image = json!([{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"https://x"}}]}]);
+    let file = json!([{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]);
+    let audio = json!([{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]);
+    let call = json!([{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}}]},{"role":"user","content":"x"}]);
     let cases = [
         (chat("n", json!(2)), AnthropicMessages, "n:"),
         (chat("n", json!(2)), Gemini, "n:"),
         (chat("logprobs", json!(true)), Gemini, "logprobs:"),
-        (chat("logit_bias", json!({"1":5})), AnthropicMessages, "logit_bias:"),
-        (chat("temperature", json!(1.5)), AnthropicMessages, "temperature above 1:"),
-        (chat("frequency_penalty", json!(0.5)), AnthropicMessages, "frequency_penalty:"),
-        (chat("something_new", json!({})), AnthropicMessages, "something_new:"),
         (chat("functions", json!([{}])), Gemini, "functions:"),
-        (chat("tools", json!([{"type":"custom","custom":{}}])), AnthropicMessages, "tools[0].type:"),
+        (chat("tools", json!([{"type":"custom","custom":{}}])), AnthropicMessages, "tools[0].custom.name:"),
+        (chat("tools", json!([{"type":"function","function":{}}])), Gemini, "tools[0].function.name:"),
+        (chat("tool_choice", json!({"type":"function","function":{"name":"f"}})), Gemini, "tool_choice:"),
+        (chat("messages", image), Gemini, "messages[0].content[1].image_url.url:"),
+        (chat("messages", file), Gemini, "messages[0].content[0].file.file_id:"),
+        (chat("messages", audio), AnthropicMessages, "messages[0].content[0].input_audio:"),
+        (chat("messages", call), AnthropicMessages, "messages[1].tool_calls[0].function.arguments:"),
+        (chat("messages", json!([])), AnthropicMessages, "messages: is empty"),
         (
-            chat(
-                "messages",
-                json!([{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]),
-            ),
+            chat("messages", json!([{"role":"tool","tool_call_id":"1","content":"x"}])),
             Gemini,
-            "a picture or document by its address:",
-        ),
-        (
-            chat("messages", json!([{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}])),
-            Gemini,
-            "messages[0].content[0].file.file_id:",
-        ),
-        (
-            chat(
-                "messages",
-                json!([{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]),
-            ),
-            AnthropicMessages,
-            "a file of type audio/wav:",
-        ),
-        (
-            chat(
-                "messages",
-                json!([{"role":"assistant","content":null,"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}}]},{"role":"user","content":"x"}]),
-            ),
-            AnthropicMessages,
-            "the arguments of call 1 in an earlier turn:",
+            "messages[0].tool_call_id: no earlier turn makes that call",
         ),
     ];
     for (body, to, want) in cases {
@@ -240,17 +218,64 @@ fn what_has_no_counterpart_is_refused_by_name() {
         assert!(said.starts_with(want), "{said}");
     }
     let prefilled = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]});
-    assert!(refused(AnthropicMessages, &prefilled, OpenAiChat).starts_with("a last turn by the assistant"));
-    for (key, value) in
-        [("previous_response_id", json!("r")), ("background", json!(true)), ("prompt", json!({}))]
-    {
-        let mut body = json!({"model":"m","input":"x"});
-        body[key] = value;
-        assert!(refused(OpenAiResponses, &body, OpenAiChat).starts_with(key));
+    for to in [OpenAiChat, Gemini] {
+        assert!(refused(AnthropicMessages, &prefilled, to).starts_with("messages[1]:"));
     }
     let unsupported =
         ask(OpenAiChat, &chat("n", json!(1))).body_for(OpenAiResponses, "m", &Sending::default());
     assert!(matches!(unsupported, Err(WireError::Unsupported { .. })));
+}
+
+#[test]
+fn what_nobody_knows_is_left_out_and_told_in_letters_that_fit_a_header() {
+    let body = json!({"model":"m","messages":[{"role":"user","content":"x"}],"something_new":{},"täst\n":1,"nothing":null});
+    let sent = ask(OpenAiChat, &body).body_for(Gemini, "m", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["something_new", "t?st?"]);
+}
+
+#[test]
+fn a_temperature_above_anthropics_range_is_left_out() {
+    let body = json!({"model":"m","messages":[{"role":"user","content":"x"}],"temperature":1.5});
+    let sent = ask(OpenAiChat, &body).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["temperature"]);
+    assert_eq!(sent_body(&sent).get("temperature"), None);
+}
+
+#[test]
+fn a_prefill_reaches_mistral_alone() {
+    let body = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]});
+    let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let sent = ask(AnthropicMessages, &body).body_for(OpenAiChat, "mistral-small", &mistral).unwrap();
+    assert_eq!(sent_body(&sent)["messages"][1], json!({"role":"assistant","content":"{","prefix":true}));
+}
+
+#[test]
+fn json_is_asked_for_in_words_where_a_model_has_no_mode_for_it() {
+    let schema = json!({"type":"object","properties":{"a":{"type":"object","properties":{}}}});
+    let with = |format: Value| json!({"model":"m","messages":[{"role":"system","content":"S"},{"role":"user","content":"x"}],"response_format":format});
+    let plain = sent(OpenAiChat, &with(json!({"type":"json_object"})), AnthropicMessages, "claude-opus-4-6");
+    assert_eq!(plain["system"][0]["text"], "S");
+    assert!(plain["system"][1]["text"].as_str().unwrap().contains("JSON object"), "{plain}");
+    let named = with(json!({"type":"json_schema","json_schema":{"name":"n","schema":schema}}));
+    let old = sent(OpenAiChat, &named, AnthropicMessages, "claude-3-5-haiku-20241022");
+    assert_eq!(old.get("output_config"), None);
+    assert!(old["system"][1]["text"].as_str().unwrap().contains(r#""properties""#), "{old}");
+    // Anthropic wants it said that nothing more may come; what fits the narrower schema fits the one given.
+    let new = sent(OpenAiChat, &named, AnthropicMessages, "claude-opus-4-6");
+    let closed = json!({"type":"object","properties":{"a":{"type":"object","properties":{},"additionalProperties":false}},"additionalProperties":false});
+    assert_eq!(new["output_config"]["format"]["schema"], closed);
+}
+
+#[test]
+fn a_long_name_of_a_user_arrives_short() {
+    let user = "u".repeat(200);
+    let body = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":{"user_id":user}});
+    let name = sent(AnthropicMessages, &body, OpenAiChat, "gpt-4.1")["user"].as_str().unwrap().to_owned();
+    assert!(name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+}
+
+fn sent_body(sent: &Sent) -> Value {
+    serde_json::from_slice(&sent.body).unwrap()
 }
 
 proptest! {

@@ -14,8 +14,8 @@ fn ask(dialect: Dialect, body: &str) -> Ask {
     Ask::read(dialect, Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
-fn sent(dialect: Dialect, body: &str, model: &str, sending: &Sending) -> String {
-    let body = ask(dialect, body).body_for(dialect, model, sending).unwrap();
+fn sent(dialect: Dialect, body: &str, model: &str, sending: &Sending<'_>) -> String {
+    let body = ask(dialect, body).body_for(dialect, model, sending).unwrap().body;
     String::from_utf8(body.to_vec()).unwrap()
 }
 
@@ -73,6 +73,11 @@ fn a_limit_of_policy_never_raises_that_of_the_client() {
     assert_eq!(
         sent(Dialect::OpenAiChat, none, "m", &cap(50)),
         r#"{"model":"m","messages":[],"max_tokens":50 }"#
+    );
+    assert_eq!(
+        sent(Dialect::OpenAiChat, chat, "o4-mini", &Sending::default()),
+        r#"{"model":"o4-mini","messages":[],"max_completion_tokens":100}"#,
+        "reasoning models know only the newer name"
     );
     assert_eq!(
         sent(Dialect::OpenAiChat, none, "o4-mini", &cap(50)),
@@ -313,10 +318,10 @@ fn a_streamed_answer_is_checked_once_it_is_whole() {
 #[test]
 fn thoughts_that_a_client_sees_are_content() {
     let event = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
-    for (client, is_seen) in [(Dialect::AnthropicMessages, true), (Dialect::OpenAiChat, false)] {
+    for client in [Dialect::AnthropicMessages, Dialect::OpenAiChat, Dialect::OpenAiResponses] {
         let (_, _, relay) =
             relayed(Dialect::AnthropicMessages, &streaming(client, ""), event.as_bytes(), &[]);
-        assert_eq!((relay.has_content(), relay.delivered()), (is_seen, ""));
+        assert_eq!((relay.has_content(), relay.has_answer(), relay.delivered()), (true, false, ""));
     }
 }
 
@@ -380,7 +385,7 @@ proptest! {
         let body = format!(r#"{before}{{{before}"x_{key}"{after}: {value},"messages":[],{after}"model":{before}"auto"{after},"y":{value}}}{after}"#);
         for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages] {
             if let Ok(read) = Ask::read(dialect, Bytes::from(body.clone())) {
-                let sent = read.body_for(dialect, "served", &Sending::default()).unwrap();
+                let sent = read.body_for(dialect, "served", &Sending::default()).unwrap().body;
                 prop_assert_eq!(sent, body.replace("\"auto\"", "\"served\""));
             }
         }

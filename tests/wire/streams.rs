@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use bytes::BytesMut;
+use pointsman::routing::Check;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{StreamEnd, WireError};
+use pointsman::wire::{Relay, StreamEnd, WireError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::grammar::heard;
 use super::{PROVIDERS, ask, asked, relayed};
 
 fn stream(from: Dialect) -> String {
@@ -17,6 +19,7 @@ fn stream(from: Dialect) -> String {
                 "",
                 json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}),
             ),
+            ("", json!({"id":"chatcmpl-1","choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]})),
             (
                 "",
                 json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"delta":{"content":"Hé"}}]}),
@@ -107,42 +110,42 @@ fn stream(from: Dialect) -> String {
     out
 }
 
-fn events(stream: &str) -> Vec<Value> {
-    stream.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect()
-}
-
 #[test]
-fn every_stream_reaches_a_chat_client() {
-    for from in [AnthropicMessages, Gemini] {
-        let (out, end, relay) = relayed(from, &asked(OpenAiChat, true), stream(from).as_bytes(), &[]);
-        assert_eq!(end, StreamEnd::Complete);
-        assert!(out.ends_with("data: [DONE]\n\n"));
-        let events = events(&out);
-        let delta = |event: &Value| event["choices"][0]["delta"].clone();
-        let text: String =
-            events.iter().filter_map(|event| delta(event)["content"].as_str().map(str::to_owned)).collect();
-        assert_eq!(text, "Héllo 🙂");
-        assert_eq!(delta(&events[0]), json!({"role":"assistant","content":"","refusal":null}));
-        let calls: Vec<Value> =
-            events.iter().filter_map(|event| delta(event).get("tool_calls").cloned()).collect();
-        let starts: Vec<&Value> = calls.iter().filter(|call| call[0].get("id").is_some()).collect();
-        assert_eq!(
-            (&starts[0][0]["id"], &starts[0][0]["function"]["name"], &starts[1][0]["index"]),
-            (&json!("call_1"), &json!("f"), &json!(1))
-        );
-        let arguments: String = calls
-            .iter()
-            .filter(|call| call[0]["index"] == 0)
-            .filter_map(|call| call[0]["function"]["arguments"].as_str())
-            .collect();
-        assert_eq!(arguments, "{\"a\":1}");
-        let last = &events[events.len() - 2..];
-        assert_eq!(last[0]["choices"][0]["finish_reason"], "tool_calls");
-        assert_eq!(
-            (&last[1]["choices"], &last[1]["usage"]["prompt_tokens"], &last[1]["usage"]["completion_tokens"]),
-            (&json!([]), &json!(100), &json!(20))
-        );
-        assert!(relay.delivered().starts_with("Héllo 🙂f{\"a\":1}"));
+fn every_stream_reaches_every_client() {
+    for from in PROVIDERS {
+        for client in
+            [OpenAiChat, AnthropicMessages, OpenAiResponses].into_iter().filter(|client| *client != from)
+        {
+            let (out, end, relay) = relayed(from, &asked(client, true), stream(from).as_bytes(), &[]);
+            assert_eq!((end, relay.check()), (StreamEnd::Complete, Check::Passed));
+            let heard = heard(client, &out);
+            assert_eq!(
+                (heard.thoughts.as_str(), heard.text.as_str()),
+                ("hm", "Héllo 🙂"),
+                "{from} to {client}"
+            );
+            assert_eq!(heard.order, ["thought", "text", "call", "call"]);
+            let call = |id: &str, name: &str, arguments: &str| {
+                (id.to_owned(), name.to_owned(), arguments.to_owned())
+            };
+            assert_eq!(heard.calls, [call("call_1", "f", "{\"a\":1}"), call("call_2", "g", "{}")]);
+            let (finish, input) = match client {
+                OpenAiChat => ("tool_calls", json!([100, 60])),
+                AnthropicMessages => ("tool_use", json!([40, 60])),
+                _ => ("completed", json!([100, 60])),
+            };
+            assert_eq!(heard.finish, finish);
+            let usage = heard.usage;
+            let told = match client {
+                OpenAiChat => {
+                    json!([usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]])
+                }
+                AnthropicMessages => json!([usage["input_tokens"], usage["cache_read_input_tokens"]]),
+                _ => json!([usage["input_tokens"], usage["input_tokens_details"]["cached_tokens"]]),
+            };
+            assert_eq!(told, input);
+            assert!(relay.delivered().starts_with("Héllo 🙂f{\"a\":1}"));
+        }
     }
     let mut silent = json!({"model":"auto","messages":[],"stream":true});
     silent["stream_options"] = json!(null);
@@ -151,89 +154,88 @@ fn every_stream_reaches_a_chat_client() {
 }
 
 #[test]
-fn every_stream_reaches_a_messages_client() {
-    for from in [OpenAiChat, Gemini] {
-        let (out, end, _) = relayed(from, &asked(AnthropicMessages, true), stream(from).as_bytes(), &[]);
-        assert_eq!(end, StreamEnd::Complete);
-        let events = events(&out);
-        let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-        assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("message_start", "message_stop"));
-        let mut open = None;
-        for event in &events {
-            match event["type"].as_str().unwrap() {
-                "content_block_start" => {
-                    assert_eq!(open.replace(event["index"].clone()), None, "blocks do not overlap");
-                }
-                "content_block_delta" => assert_eq!(open.as_ref(), Some(&event["index"])),
-                "content_block_stop" => assert_eq!(open.take(), Some(event["index"].clone())),
-                _ => {}
-            }
-        }
-        let text: String = events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect();
-        assert_eq!(text, "Héllo 🙂");
-        let starts: Vec<&Value> = events
-            .iter()
-            .filter(|event| event["type"] == "content_block_start")
-            .map(|event| &event["content_block"])
-            .collect();
-        assert_eq!(starts[1], &json!({"type":"tool_use","id":"call_1","name":"f","input":{}}));
-        let input: String = events
-            .iter()
-            .filter(|event| event["index"] == 1)
-            .filter_map(|event| event["delta"]["partial_json"].as_str())
-            .collect();
-        assert_eq!(input, "{\"a\":1}");
-        let end = &events[events.len() - 2];
-        assert_eq!(end["delta"]["stop_reason"], "tool_use");
-        assert_eq!(
-            (
-                &end["usage"]["input_tokens"],
-                &end["usage"]["cache_read_input_tokens"],
-                &end["usage"]["output_tokens"]
-            ),
-            (&json!(40), &json!(60), &json!(20))
-        );
+fn what_was_delivered_can_be_taken_piece_by_piece() {
+    let whole = stream(OpenAiChat);
+    let mut relay = Relay::new(OpenAiChat, &asked(AnthropicMessages, true));
+    let (mut out, mut taken) = (BytesMut::new(), String::new());
+    for piece in whole.as_bytes().chunks(50) {
+        relay.push(piece, &mut out).unwrap();
+        taken += &relay.take_delivered();
     }
+    assert_eq!((taken.as_str(), relay.delivered()), ("Héllo 🙂f{\"a\":1}g{}", ""));
+    assert_eq!((relay.delivered_bytes(), relay.check()), (taken.len() as u64, Check::Passed));
 }
 
 #[test]
-fn every_stream_reaches_a_responses_client() {
-    for from in PROVIDERS {
-        let (out, end, _) = relayed(from, &asked(OpenAiResponses, true), stream(from).as_bytes(), &[]);
-        assert_eq!(end, StreamEnd::Complete);
-        let events = events(&out);
-        for (at, event) in events.iter().enumerate() {
-            assert_eq!(event["sequence_number"], at, "events are numbered without a gap");
-        }
-        let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-        assert_eq!(
-            kinds[..7],
-            [
-                "response.created",
-                "response.in_progress",
-                "response.output_item.added",
-                "response.content_part.added",
-                "response.output_text.delta",
-                "response.output_text.delta",
-                "response.output_text.done"
-            ]
-        );
-        let last = &events[events.len() - 1];
-        assert_eq!(last["type"], "response.completed");
-        let output = last["response"]["output"].as_array().unwrap();
-        assert_eq!(output[0]["content"][0]["text"], "Héllo 🙂");
-        assert_eq!(
-            (&output[1]["name"], &output[1]["arguments"], &output[2]["arguments"]),
-            (&json!("f"), &json!("{\"a\":1}"), &json!("{}"))
-        );
-        assert_eq!(
-            (
-                &last["response"]["usage"]["input_tokens"],
-                &last["response"]["usage"]["input_tokens_details"]["cached_tokens"]
-            ),
-            (&json!(100), &json!(60))
-        );
+fn a_response_beyond_what_is_kept_is_whole_in_its_deltas_and_says_so() {
+    let piece = "word ".repeat(20_000);
+    let chunk = format!("data: {}\n\n", json!({"id":"c","choices":[{"index":0,"delta":{"content":piece}}]}));
+    let mut relay = Relay::new(OpenAiChat, &asked(OpenAiResponses, true));
+    let (mut out, mut told, mut last) = (BytesMut::new(), 0, 0);
+    for _ in 0..100 {
+        relay.push(chunk.as_bytes(), &mut out).unwrap();
+        told += out.len();
+        out.clear();
+        relay.take_delivered();
     }
+    assert!(told > 100 * piece.len(), "all of it is told as it comes");
+    let end =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    relay.push(end.as_bytes(), &mut out).unwrap();
+    last += out.len();
+    assert!(last < 4 * 4_400_000, "what is repeated is bounded: {last}");
+    let out = std::str::from_utf8(&out).unwrap();
+    let event: Value = serde_json::from_str(out.trim_end().rsplit_once("data: ").unwrap().1).unwrap();
+    assert_eq!(
+        (&event["type"], &event["response"]["output"][0]["status"]),
+        (&json!("response.incomplete"), &json!("incomplete"))
+    );
+}
+
+#[test]
+fn calls_of_other_tools_come_back_as_what_they_are() {
+    let asked = ask(
+        OpenAiResponses,
+        &json!({"model":"auto","stream":true,"input":"x","tools":[
+        {"type":"custom","name":"apply_patch","description":"d"},
+        {"type":"namespace","name":"mcp","description":"d","tools":[{"type":"function","name":"look","parameters":{"type":"object"}}]},
+        {"type":"local_shell"}]}),
+    );
+    let call = |index: u32, name: &str, arguments: Value| json!({"index":0,"delta":{"tool_calls":[{"index":index,"id":format!("c{index}"),"type":"function","function":{"name":name,"arguments":arguments.to_string()}}]}});
+    let stream = super::wholeness::chunks(&[
+        call(0, "apply_patch", json!({"input":"*** \"x\"\n"})),
+        call(1, "mcp__look", json!({"a":1})),
+        call(2, "local_shell", json!({"command":["ls"]})),
+        json!({"index":0,"delta":{},"finish_reason":"tool_calls"}),
+    ]);
+    let (out, end, _) = relayed(OpenAiChat, &asked, stream.as_bytes(), &[]);
+    assert_eq!(end, StreamEnd::Complete);
+    assert_eq!(heard(OpenAiResponses, &out).calls[0].2, "*** \"x\"\n");
+    let last: Value = serde_json::from_str(out.trim_end().rsplit_once("data: ").unwrap().1).unwrap();
+    let output = &last["response"]["output"];
+    assert_eq!(
+        (&output[0]["type"], &output[0]["call_id"], &output[0]["name"]),
+        (&json!("custom_tool_call"), &json!("c0"), &json!("apply_patch"))
+    );
+    assert_eq!(
+        (&output[1]["name"], &output[1]["namespace"], &output[1]["arguments"]),
+        (&json!("look"), &json!("mcp"), &json!("{\"a\":1}"))
+    );
+    assert_eq!(
+        (&output[2]["type"], &output[2]["action"]["command"]),
+        (&json!("local_shell_call"), &json!(["ls"]))
+    );
+    let asked = ask(
+        OpenAiChat,
+        &json!({"model":"auto","stream":true,"messages":[],"tools":[{"type":"custom","custom":{"name":"say"}}]}),
+    );
+    let stream = format!(
+        "data: {}\n\n",
+        json!({"candidates":[{"content":{"parts":[{"functionCall":{"name":"say","args":{"input":"hi"}}}]},"finishReason":"STOP"}]})
+    );
+    let (out, ..) = relayed(Gemini, &asked, stream.as_bytes(), &[]);
+    assert_eq!(heard(OpenAiChat, &out).calls[0].2, "hi");
+    assert!(out.contains(r#""type":"custom""#));
 }
 
 #[test]

@@ -207,7 +207,8 @@ fn unasked<'r>(tools: &[Tool<'r>], asked: &Asked) -> Vec<Tool<'r>> {
 
 /// Ranks what is known to only look when it is called with harmless arguments.
 fn rank(name: &str) -> Option<usize> {
-    let name = name.to_ascii_lowercase();
+    // What stands before two strokes is a namespace that was put into the name.
+    let name = name.rsplit("__").next().unwrap_or(name).to_ascii_lowercase();
     [&SHELLS[..], &LISTS[..], &READS[..]].iter().position(|names| names.contains(&name.as_str()))
 }
 
@@ -226,13 +227,25 @@ fn padded<'r>(picked: &[Tool<'r>], others: impl Iterator<Item = Tool<'r>>, most:
     all
 }
 
+/// What the tool of Codex takes that runs JavaScript.
+const SCRIPT: &str = "text(await tools.exec_command({cmd:\"ls\"}))";
+
+/// Makes the arguments of a call, as text.
+fn arguments(tool: Tool<'_>) -> String {
+    let is_script = rank(tool.name) == Some(0);
+    if tool.is_custom {
+        return if is_script { SCRIPT } else { "SIMULATED" }.to_owned();
+    }
+    let mut made = schema::arguments(tool.schema);
+    if let Some(input) = made.get_mut("input").filter(|input| is_script && input.is_string()) {
+        *input = SCRIPT.into();
+    }
+    made.to_string()
+}
+
 /// Makes the calls; with fewer tools than calls the first is called again.
 fn made<'r>(tools: &[Tool<'r>], most: usize) -> Vec<Call<'r>> {
     let again = tools.first().into_iter().cycle().take(most.saturating_sub(tools.len()));
-    let one = |tool: &Tool<'r>| {
-        let arguments =
-            if tool.is_custom { "SIMULATED".to_owned() } else { schema::arguments(tool.schema).to_string() };
-        Call { tool: *tool, arguments }
-    };
+    let one = |tool: &Tool<'r>| Call { tool: *tool, arguments: arguments(*tool) };
     tools.iter().take(most).chain(again).map(one).collect()
 }

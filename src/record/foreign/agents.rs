@@ -14,6 +14,7 @@ use super::{Sink, TRACE_EPOCH, attempt};
 use crate::classifier::TaskClass;
 use crate::record::csv::{Row, micros_of};
 use crate::record::json::{self, Measure, Num, Word, nullable};
+use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts};
 use crate::record::{Attempt, Attempts, Record};
@@ -114,7 +115,7 @@ struct Call {
 const DEEPEST: u32 = 16;
 
 /// Reads a raw session. What was cached is the longest run of leading blocks that the session has seen before.
-pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) -> ControlFlow<()> {
+pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_>) -> ControlFlow<()> {
     let session: Session = match json::read(text) {
         Ok(session) => session,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
@@ -126,7 +127,8 @@ pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_, '_>) ->
     let salt = if session.hash_id_scope.as_str() == "local" { salt(session.id.as_str()) } else { 0 };
     let mut seen = FxHashSet::default();
     for (agent, call, turn) in calls {
-        sink(raw_call(&session, &agent, call, turn, salt, &mut seen, place))?;
+        let one = raw_call(&session, &agent, call, turn, salt, &mut seen, place);
+        sink(one.map(|record| Told { record, keys: [None, None] }))?;
     }
     ControlFlow::Continue(())
 }

@@ -7,16 +7,31 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::written::Written;
 use super::{TRACE_EPOCH, attempt, claimed, maybe_moment, owned};
 use crate::record::json::{self, Measure, Word, nullable};
+use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage};
+use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
 use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
 /// A streamed part that carries no final counts.
 const PART: Refusal = Refusal::NotACall("a part of a streamed answer, without its final counts");
+
+/// Beginnings of the kinds of objects that are no answers, though they may carry usage.
+const OBJECTS: &[&str] = &[
+    "batch",
+    "file",
+    "model",
+    "fine_tuning",
+    "assistant",
+    "thread",
+    "vector_store",
+    "response.input",
+    "container",
+];
 
 fn placed(line: u64) -> Instant {
     let seconds = i64::try_from(line.saturating_sub(1)).unwrap_or(0);
@@ -38,6 +53,52 @@ struct OpenAiAnswer {
     provider: Word,
     status: Word,
     usage: Option<OpenAiUsage>,
+    usage_metadata: Option<OpenAiUsage>,
+    #[serde(deserialize_with = "nullable")]
+    x_groq: Groq,
+    #[serde(deserialize_with = "nullable")]
+    choices: Vec<Option<Choice>>,
+    output: Written,
+    #[serde(deserialize_with = "nullable")]
+    response_metadata: LangChain,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Groq {
+    usage: Option<OpenAiUsage>,
+}
+
+/// What LangChain keeps of an answer beside its own count of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LangChain {
+    id: Word,
+    #[serde(alias = "model")]
+    model_name: Word,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    usage: Option<OpenAiUsage>,
+    message: Written,
+    text: Written,
+}
+
+impl OpenAiAnswer {
+    /// Puts together what an answer says of its usage, wherever servers put it.
+    fn counted(&self) -> Result<Counted, UsageError> {
+        let places = [&self.usage, &self.usage_metadata, &self.x_groq.usage].into_iter();
+        let choices = || self.choices.iter().flatten();
+        let mut all: Option<OpenAiUsage> = None;
+        for said in places.chain(choices().map(|choice| &choice.usage)).flatten() {
+            all.get_or_insert_default().absorb(said);
+        }
+        let written = choices().map(|choice| choice.message.0.saturating_add(choice.text.0));
+        let bytes = written.fold(self.output.0, u64::saturating_add);
+        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted()?.believed(bytes)))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,25 +115,37 @@ struct CostOnly {
 }
 
 /// Reads an answer in OpenAI's dialect: chat completion or response.
-pub(super) fn openai<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
+pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: OpenAiAnswer = json::read(text).map_err(Refusal::Bad)?;
-    if answer_read.object.as_str() == "chat.completion.chunk" && answer_read.usage.is_none() {
+    let counted = answer_read.counted()?;
+    let is_chunk = answer_read.object.as_str().ends_with(".chunk");
+    if is_chunk && !counted.usage.is_known() {
         return Err(PART);
+    }
+    let object = answer_read.object.as_str();
+    let is_list = object == "list" && !counted.usage.is_known();
+    if is_list || object.ends_with(".deleted") || OBJECTS.iter().any(|kept| object.starts_with(kept)) {
+        return Err(Refusal::NotACall("an object that was listed, fetched or deleted, no answer"));
     }
     let created = Word(Word::first([&answer_read.created, &answer_read.created_at]));
     let at = maybe_moment("created", &created)?.unwrap_or_else(|| placed(line));
-    let counted = answer_read.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let status = match answer_read.status.as_str() {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
         _ => Status::Ok,
     };
-    let mut only = attempt(answer_read.model.0, counted, status);
+    let named = answer_read.response_metadata;
+    let model = Word::first([&answer_read.model, &named.model_name]);
+    let id = Word(Word::first([&named.id, &answer_read.id]));
+    // Parts of a stream may each tell another moment; whole answers of servers whose ids are short are told apart by it.
+    let moment = if is_chunk { "" } else { created.as_str() };
+    let keys = [id_of(&[id.as_str(), &model, moment]), None];
+    let mut only = attempt(model, counted, status);
     only.provider = owned(answer_read.provider);
     let cost: WithCost = json::read(text).unwrap_or_default();
-    let mut record = answer(answer_read.id, at, only);
+    let mut record = answer(id, at, only);
     record.claimed_usd = claimed(cost.usage.cost);
-    Ok(record)
+    Ok(Told { record, keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,19 +155,22 @@ struct AnthropicAnswer {
     #[serde(rename = "type")]
     kind: Word,
     model: Word,
+    content: Written,
     usage: Option<AnthropicUsage>,
 }
 
 /// Reads an Anthropic message.
-pub(super) fn anthropic<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
+pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let message: AnthropicAnswer = json::read(text).map_err(Refusal::Bad)?;
     if !matches!(message.kind.as_str(), "message" | "") {
         return Err(PART);
     }
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
+    let counted = counted.believed(message.content.0);
+    let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), None];
     let mut only = attempt(message.model.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(answer(message.id, placed(line), only))
+    Ok(Told { record: answer(message.id, placed(line), only), keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,20 +193,24 @@ struct GeminiAnswer {
 struct Candidate {
     #[serde(rename = "finishReason", alias = "finish_reason")]
     finish_reason: Word,
+    content: Written,
 }
 
 /// Reads a Gemini answer.
-pub(super) fn gemini<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
+pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: GeminiAnswer = json::read(text).map_err(Refusal::Bad)?;
     let candidates = &answer_read.candidates;
     if !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_empty()) {
         return Err(PART);
     }
     let at = maybe_moment("createTime", &answer_read.create_time)?.unwrap_or_else(|| placed(line));
+    let bytes = candidates.iter().map(|candidate| candidate.content.0).fold(0, u64::saturating_add);
     let counted = answer_read.usage_metadata.map_or(Ok(Counted::default()), |usage| usage.counted())?;
+    let counted = counted.believed(bytes);
+    let keys = [id_of(&[answer_read.response_id.as_str(), answer_read.model_version.as_str()]), None];
     let mut only = attempt(answer_read.model_version.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("google");
-    Ok(answer(answer_read.response_id, at, only))
+    Ok(Told { record: answer(answer_read.response_id, at, only), keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -145,7 +225,7 @@ struct OllamaAnswer {
 }
 
 /// Reads an Ollama answer; its durations are in nanoseconds and its time is that of the last byte.
-pub(super) fn ollama<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
+pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: OllamaAnswer = json::read(text).map_err(Refusal::Bad)?;
     if answer_read.done == Some(false) {
         return Err(PART);
@@ -161,5 +241,8 @@ pub(super) fn ollama<'b>(text: &str, line: u64) -> Result<Record<'b>, Refusal> {
         Some(end) => end - Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000),
         None => placed(line),
     };
-    Ok(answer(Word::default(), at, only))
+    // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
+    let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
+    let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];
+    Ok(Told { record: answer(Word::default(), at, only), keys })
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::record::json::{self, Embedded, Measure, Num, Word};
+use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
@@ -19,6 +20,8 @@ struct Observation {
     id: Word,
     #[serde(alias = "traceId")]
     trace_id: Word,
+    #[serde(alias = "parentObservationId")]
+    parent_observation_id: Word,
     #[serde(alias = "projectId")]
     project_id: Word,
     #[serde(alias = "sessionId")]
@@ -47,8 +50,13 @@ struct Observation {
 
 /// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
 /// shows that the numbers came in whole.
-pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn langfuse(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
     let row: Observation = json::read(text).map_err(Refusal::Bad)?;
+    let span = |id: &Word| id_of(&[id.as_str(), row.trace_id.as_str(), row.project_id.as_str()]);
+    let key = span(&row.id);
+    if let Some(key) = key {
+        nest.place(key, span(&row.parent_observation_id));
+    }
     if !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "") {
         return Err(Refusal::NotACall("an observation that is no generation"));
     }
@@ -57,13 +65,28 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let status =
         if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
     let counted = langfuse_usage(&row.usage_details.0)?;
+    if let Some(key) = key {
+        let told = SpanTold {
+            model: row.provided_model_name.0.clone(),
+            tokens: counted
+                .usage
+                .prompt()
+                .zip(counted.usage.output.get())
+                .map(|(prompt, answer)| prompt + answer),
+            is_embedding: row.kind.as_str() == "EMBEDDING",
+            is_wrapper: false,
+        };
+        if !nest.counts(key, told) {
+            return Err(AROUND);
+        }
+    }
     let mut only = attempt(row.provided_model_name.0, counted, status);
     only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1000.0);
     if !status.is_ok() {
         only.error = owned(row.status_message);
     }
-    Ok(Record {
+    let record = Record {
         id: owned(row.id),
         at,
         project: owned(row.project_id),
@@ -72,7 +95,8 @@ pub(super) fn langfuse<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         attempts: Attempts::one(only),
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys: [key, None] })
 }
 
 /// Names under which Langfuse's keys tell cached, written and reasoning tokens.
@@ -107,7 +131,8 @@ const REASONING: &[&str] = &[
     "thinking_tokens",
 ];
 
-fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
+/// Makes buckets of Langfuse's keys.
+pub(super) fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
     let said = |name: &str| details.get(name).and_then(|count| count.0);
     let most = |names: &[&str]| names.iter().filter_map(|name| said(name)).max();
     // Every other key that starts so is a kind of its own (audio, image), taken out of the plain one.
@@ -143,6 +168,9 @@ fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
 #[serde(default)]
 struct HeliconeRow {
     request_id: Word,
+    request_path: Word,
+    #[serde(alias = "method")]
+    request_method: Word,
     request_created_at: Word,
     response_created_at: Word,
     response_status: Word,
@@ -170,6 +198,9 @@ struct HeliconeRow {
 /// and where it has none the provider's rule holds.
 pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let row: HeliconeRow = json::read(text).map_err(Refusal::Bad)?;
+    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_path.as_str()) {
+        return Err(Refusal::NotACall(reason));
+    }
     let at = moment("request_created_at", &row.request_created_at)?;
     let end = maybe_moment("response_created_at", &row.response_created_at)?;
     let status = match row.response_status.as_str().parse::<i32>() {
@@ -232,6 +263,9 @@ struct PortkeyRow {
     id: Word,
     trace_id: Word,
     created_at: Word,
+    request_url: Word,
+    #[serde(alias = "method")]
+    request_method: Word,
     ai_org: Word,
     ai_provider: Word,
     ai_model: Word,
@@ -249,6 +283,9 @@ struct PortkeyRow {
 /// Reads a Portkey log; its cost is in cents, and it tells nothing of cached tokens.
 pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let row: PortkeyRow = json::read(text).map_err(Refusal::Bad)?;
+    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_url.as_str()) {
+        return Err(Refusal::NotACall(reason));
+    }
     let at = moment("created_at", &row.created_at)?;
     let code = Word(Word::first([&row.response_status_code, &row.status_code]));
     let status = match code.as_str().parse::<u16>() {

@@ -8,13 +8,16 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::record::{Attempt, Attempts, Record};
 use crate::routing::Status;
+
+/// What LiteLLM puts as key and tag of the calls that only look whether a model answers.
+const HEALTH_CHECK: &str = "litellm-internal-health-check";
 
 /// The keys that rows and payloads share, under the names of either.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +27,8 @@ struct Row {
     id: Word,
     trace_id: Word,
     session_id: Word,
+    call_type: Word,
+    api_key: Word,
     spend: Word,
     response_cost: Word,
     prompt_tokens: Num,
@@ -93,6 +98,12 @@ pub(super) fn payload<'b>(text: &str) -> Result<Record<'b>, Refusal> {
 }
 
 fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
+    if let Some(reason) = calls::by_call_type(row.call_type.as_str()) {
+        return Err(Refusal::NotACall(reason));
+    }
+    if row.request_tags.0.iter().chain([&row.api_key]).any(|word| word.as_str() == HEALTH_CHECK) {
+        return Err(Refusal::NotACall("a health check"));
+    }
     let at = moment("startTime", &row.start)?;
     let end = maybe_moment("endTime", &row.end)?;
     let first_token = maybe_moment("completionStartTime", &row.first_token)?;

@@ -5,12 +5,15 @@
 
 mod agents;
 mod answers;
+mod calls;
+mod claude_code;
 mod exports;
 mod gateways;
 mod litellm;
 mod otel;
 mod terms;
 mod traces;
+mod written;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -20,9 +23,10 @@ pub(crate) use agents::Place;
 use super::csv::Columns;
 use super::entry::some_terms;
 use super::json::Word;
+use super::known::{Nest, Told};
 use super::skip::Refusal;
 use super::usage::{Counted, or_refused};
-use super::{Attempt, InputFormat, Record};
+use super::{Attempt, InputFormat};
 use crate::routing::Status;
 use crate::units::Instant;
 
@@ -30,7 +34,15 @@ use crate::units::Instant;
 pub const TRACE_EPOCH: Instant = Instant(1_767_225_600_000_000);
 
 /// Takes one request after another, or why something is none.
-pub(crate) type Sink<'s, 'b> = dyn FnMut(Result<Record<'b>, Refusal>) -> ControlFlow<()> + 's;
+pub(crate) type Sink<'s> = dyn FnMut(Result<Told, Refusal>) -> ControlFlow<()> + 's;
+
+/// What was met so far that entries rest on.
+pub(crate) struct Met<'m> {
+    /// Where sessions that tell only relative times stand.
+    pub(crate) place: &'m mut Place,
+    /// The spans read so far.
+    pub(crate) nest: &'m mut Nest,
+}
 
 impl InputFormat {
     /// Says whether times are relative to sessions, so that where one stands depends on those before it.
@@ -40,38 +52,41 @@ impl InputFormat {
 }
 
 /// Reads one entry of a foreign format.
-pub(crate) fn parse<'b>(
+pub(crate) fn parse(
     format: InputFormat,
-    text: &'b str,
+    text: &str,
     line: u64,
     columns: &Columns,
-    place: &mut Place,
-    sink: &mut Sink<'_, 'b>,
+    met: Met<'_>,
+    sink: &mut Sink<'_>,
 ) -> ControlFlow<()> {
     use InputFormat as F;
+    let Met { place, nest } = met;
+    let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         F::Native => return ControlFlow::Continue(()),
-        F::Otel => return otel::spans(text, sink),
+        F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
-        F::AgentCsv => agents::row(&columns.row(text), place),
-        F::LiteLlmSpend => litellm::spend_row(text),
-        F::LiteLlmPayload => litellm::payload(text),
+        F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
+        F::ClaudeCode => claude_code::line(text),
+        F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
+        F::LiteLlmPayload => litellm::payload(text).map(Told::from),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),
         F::Ollama => answers::ollama(text, line),
-        F::Langfuse => exports::langfuse(text),
-        F::Helicone => exports::helicone(text),
-        F::Portkey => exports::portkey(text),
-        F::TensorZero => gateways::tensorzero(text),
-        F::OpenRouter => gateways::openrouter(text),
-        F::Azure => traces::azure(&columns.row(text)),
-        F::BurstGpt => traces::burstgpt(&columns.row(text)),
-        F::Mooncake => traces::mooncake(text),
+        F::Langfuse => exports::langfuse(text, nest),
+        F::Helicone => exports::helicone(text).map(Told::from),
+        F::Portkey => exports::portkey(text).map(Told::from),
+        F::TensorZero => gateways::tensorzero(text).map(Told::from),
+        F::OpenRouter => gateways::openrouter(text).map(Told::from),
+        F::Azure => traces::azure(&columns.row(text)).map(nameless),
+        F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
+        F::Mooncake => traces::mooncake(text).map(nameless),
     };
-    sink(one.map(|mut record| {
-        terms::complete(format, text, &mut record);
-        record
+    sink(one.map(|mut told| {
+        terms::complete(format, text, &mut told.record);
+        told
     }))
 }
 

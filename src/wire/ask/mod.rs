@@ -4,6 +4,7 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod gemini;
+mod returned;
 mod scan;
 mod splice;
 mod system;

@@ -3,15 +3,16 @@
 //! - the value of `model`;
 //! - `stream_options.include_usage: true` in a chat stream, without which a provider would not say what it used;
 //! - the limit of output, where policy sets a lower one than the client, and its name, where the model knows only the newer;
-//! - what the model is known to refuse (`known`), and messages of the system that it does not take (`system`).
+//! - what the model is known to refuse (`known`), and messages of the system that it does not take (`system`);
+//! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Sending;
 use super::scan::{Member, Scan};
 use super::system;
+use super::{Sending, returned};
 use crate::wire::Dialect;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quote};
@@ -75,7 +76,10 @@ pub(super) fn splice(
                     edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
                 }
                 (None, Some(json)) => {
-                    added.extend_from_slice(format!(",\"{}\":{json}", change.member).as_bytes())
+                    added.push(b',');
+                    quote(&mut added, change.member);
+                    added.push(b':');
+                    added.extend_from_slice(json.as_bytes());
                 }
                 (None, None) => {}
             }
@@ -91,7 +95,7 @@ pub(super) fn splice(
     if !added.is_empty() {
         edits.push((scan.end..scan.end, added));
     }
-    apply(body, edits)
+    returned::without_thoughts(to, apply(body, edits))
 }
 
 /// Finds a top-level member by its name.

@@ -7,6 +7,7 @@ use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
+use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, Dialect, WireError, usage};
 
@@ -78,6 +79,7 @@ fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
 /// Writes a chat completion.
 pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
+    let tools = ask.tool_kinds();
     object(&mut out, |o| {
         o.text("id", &own_id("chatcmpl-", &reply.id, ask));
         o.text("object", "chat.completion");
@@ -85,7 +87,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
         o.array("choices", |a| {
             for (at, choice) in reply.choices.iter().enumerate() {
-                a.object(|o| write_choice(o, at, choice));
+                a.object(|o| write_choice(o, at, choice, &tools));
             }
         });
         if let Some(counted) = &reply.usage {
@@ -95,7 +97,20 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
     out
 }
 
-fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
+/// Writes what is called, and with what: a function's arguments, or the input of a custom tool.
+pub(super) fn called(o: &mut Object<'_>, function: &str, custom: Option<&str>, with: &str) {
+    let (kind, name, what) = match custom {
+        Some(name) => ("custom", name, "input"),
+        None => ("function", function, "arguments"),
+    };
+    o.text("type", kind);
+    o.object(kind, |o| {
+        o.text("name", name);
+        o.text(what, with);
+    });
+}
+
+fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &ToolKinds) {
     let text = choice.text();
     let refusal = choice.parts.iter().find_map(|part| match part {
         Part::Refusal(text) => Some(&**text),
@@ -120,11 +135,12 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>) {
                 for call in choice.calls() {
                     a.object(|o| {
                         o.text("id", &call.id);
-                        o.text("type", "function");
-                        o.object("function", |o| {
-                            o.text("name", &call.name);
-                            o.text("arguments", &call.arguments);
-                        });
+                        match tools.origin(&call.name) {
+                            Some(origin) => {
+                                called(o, &call.name, Some(&origin.name), &custom_input(&call.arguments));
+                            }
+                            None => called(o, &call.name, None, &call.arguments),
+                        }
                     });
                 }
             });

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use crate::wire::WireError;
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::Reader;
-use crate::wire::table::says_nothing;
 use crate::wire::tools::{self, Offered};
 
 /// The members of a message that Mistral knows.
@@ -30,8 +29,8 @@ pub(in crate::wire) fn write(
         o.text("model", model);
         for (key, value) in root.members() {
             let row = match reader.takes(&key, value) {
-                Ok(Some(row)) if !is_zero(row.field, value) => row,
-                Ok(_) => continue,
+                Ok(Some(row)) => row,
+                Ok(None) => continue,
                 Err(error) => {
                     outcome = Err(error);
                     return;
@@ -56,11 +55,6 @@ pub(in crate::wire) fn write(
         }
     });
     outcome.map(|()| out)
-}
-
-/// Says whether a member says what holds anyway; Mistral is sent none of those.
-fn is_zero(field: &str, value: Value<'_>) -> bool {
-    !matches!(field, "tools" | "metadata" | "parallel_tool_calls") && says_nothing(field, value)
 }
 
 /// Writes a tool; one that is no function becomes one.

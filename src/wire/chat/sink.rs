@@ -2,10 +2,12 @@
 
 use bytes::BytesMut;
 
+use super::answer::called;
 use super::finish_word;
 use crate::record::usage::Counted;
 use crate::wire::json::{Object, object};
 use crate::wire::reply::{Delta, Finish};
+use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::translate::{as_own, own_id};
 use crate::wire::{Ask, usage};
 
@@ -20,6 +22,9 @@ pub(in crate::wire) struct Sink {
     created: u64,
     wants_usage: bool,
     has_started: bool,
+    tools: ToolKinds,
+    /// The arguments of custom tools' calls, whose input is known once they are whole.
+    custom: Vec<(usize, String)>,
     finish: Finish,
 }
 
@@ -32,6 +37,8 @@ impl Sink {
             created: ask.received(),
             wants_usage: ask.wants_stream_usage(),
             has_started: false,
+            tools: ask.tool_kinds(),
+            custom: Vec::new(),
             finish: Finish::Other,
         }
     }
@@ -55,19 +62,29 @@ impl Sink {
             Delta::Refusal(text) => self.delta(out, |o| o.text("refusal", text)),
             Delta::Thought(text) => self.delta(out, |o| o.text("reasoning_content", text)),
             Delta::CallStart { call, id, name } => {
+                let custom = self.tools.origin(name).map(|origin| origin.name.clone());
+                if custom.is_some() {
+                    self.custom.push((call, String::new()));
+                }
                 self.call(out, call, |o| {
                     o.text("id", id);
-                    o.text("type", "function");
-                    o.object("function", |o| {
-                        o.text("name", name);
-                        o.text("arguments", "");
-                    });
+                    called(o, name, custom.as_deref(), "");
                 });
             }
             Delta::CallArguments { call, text } => {
-                self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
+                if let Some((_, arguments)) = self.custom.iter_mut().find(|(of, _)| *of == call) {
+                    arguments.push_str(text);
+                } else {
+                    self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
+                }
             }
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { call } => {
+                if let Some(at) = self.custom.iter().position(|(of, _)| *of == call) {
+                    let (_, arguments) = self.custom.swap_remove(at);
+                    let input = custom_input(&arguments);
+                    self.call(out, call, |o| o.object("custom", |o| o.text("input", &input)));
+                }
+            }
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::write_answer::{finish_word, function_call, wants_thoughts};
 use crate::record::usage::Counted;
+use crate::wire::calls::is_fit;
 use crate::wire::json::{Array, Object, object};
 use crate::wire::reply::{Delta, Finish};
 use crate::wire::translate::own_id;
@@ -62,7 +63,9 @@ impl Sink {
                 }
             }
             Delta::CallEnd { .. } => {
-                if let Some((id, name, arguments)) = self.call.take() {
+                // Arguments that the limit of output cut are no JSON; the end tells of the limit.
+                let call = self.call.take().filter(|(_, _, arguments)| is_fit(arguments));
+                if let Some((id, name, arguments)) = call {
                     self.parts(out, |a| a.object(|o| function_call(o, &id, &name, &arguments)));
                 }
             }

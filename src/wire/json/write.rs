@@ -79,6 +79,13 @@ impl Object<'_> {
         self.key(key).extend_from_slice(json.as_bytes());
     }
 
+    /// Writes the members of an object that is JSON already, and is not empty.
+    pub(in crate::wire) fn within(&mut self, json: &str) {
+        let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+        comma(self.out, &mut self.is_first);
+        self.out.extend_from_slice(inner.as_bytes());
+    }
+
     /// Writes a whole number.
     pub(in crate::wire) fn number(&mut self, key: &str, number: u64) {
         self.raw(key, &number.to_string());

@@ -1,6 +1,8 @@
 //! OpenAI's responses.
 
 pub(super) mod answer;
+mod item;
+mod object;
 pub(super) mod read_request;
 pub(super) mod sink;
 pub(super) mod stream;

@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 
-use crate::wire::WireError;
 use crate::wire::chat::read_request::{sampling, set_effort, word};
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, texts};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
+use crate::wire::{Dialect, WireError};
 
 /// Reads a request.
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
@@ -45,7 +45,8 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             "max_output_tokens" => prompt.max_output = value.number(),
             "stop" => prompt.stop = texts(value),
             "user" => prompt.user = value.text(),
-            "safety_identifier" => identifier = value.text(),
+            // Chat has both.
+            "safety_identifier" if reader.to != Dialect::OpenAiChat => identifier = value.text(),
             "include" => include(&mut prompt, value, reader),
             "top_logprobs" => {
                 ask_for_logprobs(&mut prompt);
@@ -61,12 +62,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             _ => sampling(&mut prompt, row.field, value),
         }
     }
-    if prompt.user.is_none() {
-        prompt.user = identifier;
-    } else if let Some(identifier) = root.get("safety_identifier").filter(|_| identifier.is_some()) {
-        // Chat has both.
-        prompt.passed.push(("safety_identifier", identifier));
-    }
+    prompt.user = prompt.user.or(identifier);
     if let Some(value) = root.get("tool_choice") {
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
     }

@@ -1,19 +1,24 @@
 //! An answer of another dialect, written as the events of a response.
 //!
 //! Every item of output is announced, grows, and is given whole when it is done; at the end the response is given whole.
-//! So the texts are kept until then.
+//! So the texts are kept until then, once and up to [`KEPT`] bytes. What goes beyond stands in the events that let an item
+//! grow and nowhere else; the item and the response say of themselves then that they are incomplete.
 
 use bytes::BytesMut;
 
-use super::answer::{Frame, content, function_call, message, repeated, status};
+use super::item::{Item, Kind, part};
+use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
 use crate::wire::json::{Object, object};
-use crate::wire::reply::{Call, Delta, Finish};
+use crate::wire::reply::{Delta, Finish};
+use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
 use crate::wire::translate::{as_own, own_id};
 
 /// What ids of responses begin with.
 const PREFIX: &str = "resp_";
+/// The most bytes of text that are repeated when an item, and the response, is done.
+const KEPT: usize = 4 * 1024 * 1024;
 
 /// Writes events.
 #[derive(Debug)]
@@ -21,52 +26,16 @@ pub(in crate::wire) struct Sink {
     id: String,
     model: String,
     created: u64,
-    repeated: Vec<(&'static str, String)>,
+    repeated: String,
+    tools: ToolKinds,
     has_started: bool,
+    /// The items that are done.
     items: Vec<Item>,
-    /// The items of the calls, in the order of the calls.
-    calls: Vec<usize>,
-    /// The message being written.
-    open: Option<usize>,
+    /// The item being written.
+    open: Option<Item>,
+    kept: usize,
     finish: Finish,
     sequence: u64,
-}
-
-/// An item of output.
-#[derive(Debug)]
-struct Item {
-    id: String,
-    /// The text, or the arguments.
-    text: String,
-    kind: Kind,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Refusal,
-    Call { id: String, name: String },
-}
-
-impl Kind {
-    fn part(&self) -> &'static str {
-        if *self == Self::Refusal { "refusal" } else { "output_text" }
-    }
-}
-
-impl Item {
-    fn write(&self, o: &mut Object<'_>, status: &str) {
-        match &self.kind {
-            Kind::Call { id, name } => {
-                let call = Call { id: id.into(), name: name.into(), arguments: self.text.as_str().into() };
-                function_call(o, &self.id, status, &call);
-            }
-            kind => {
-                let is_done = status != "in_progress";
-                message(o, &self.id, status, is_done.then_some((kind.part(), self.text.as_str())));
-            }
-        }
-    }
 }
 
 impl Sink {
@@ -77,10 +46,11 @@ impl Sink {
             model: ask.model().to_owned(),
             created: ask.received(),
             repeated: repeated(ask),
+            tools: ask.tool_kinds(),
             has_started: false,
             items: Vec::new(),
-            calls: Vec::new(),
             open: None,
+            kept: 0,
             finish: Finish::Other,
             sequence: 0,
         }
@@ -108,22 +78,18 @@ impl Sink {
             }
             Delta::Text(text) => self.say(Kind::Text, text, out),
             Delta::Refusal(text) => self.say(Kind::Refusal, text, out),
-            Delta::Thought(_) => {}
+            Delta::Thought(text) => self.say(Kind::Thought, text, out),
             Delta::CallStart { id, name, .. } => {
-                self.close_message(out);
-                self.calls.push(self.items.len());
-                self.begin("fc", Kind::Call { id: id.to_owned(), name: name.to_owned() }, out);
+                self.done(out);
+                self.begin(Kind::call(&self.tools, id, name), out);
             }
-            Delta::CallArguments { call, text } => {
-                let Some(at) = self.calls.get(call).copied() else { return };
-                let Some(id) = self.grow(at, text) else { return };
-                self.event("response.function_call_arguments.delta", out, |o| {
-                    o.text("item_id", &id);
-                    o.number("output_index", at as u64);
-                    o.text("delta", text);
-                });
+            Delta::CallArguments { text, .. } => {
+                self.grow(text);
+                if self.is_function() {
+                    self.of_item("response.function_call_arguments.delta", out, |o, _| o.text("delta", text));
+                }
             }
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { .. } => self.done(out),
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }
@@ -137,108 +103,130 @@ impl Sink {
     }
 
     fn say(&mut self, kind: Kind, text: &str, out: &mut BytesMut) {
-        let fits = |at: &usize| self.items.get(*at).is_some_and(|item| item.kind == kind);
-        let part = kind.part();
-        let at = if let Some(at) = self.open.filter(fits) {
-            at
-        } else {
-            self.close_message(out);
-            let at = self.items.len();
-            self.begin("msg", kind, out);
-            self.open = Some(at);
-            let id = self.items.get(at).map(|item| item.id.clone()).unwrap_or_default();
-            self.event("response.content_part.added", out, |o| {
-                place(o, &id, at);
-                o.object("part", |o| content(o, part, ""));
+        let (is_thought, is_refusal) = (kind == Kind::Thought, kind == Kind::Refusal);
+        if self.open.as_ref().is_none_or(|open| open.kind != kind) {
+            self.done(out);
+            self.begin(kind, out);
+            let name = if is_thought {
+                "response.reasoning_summary_part.added"
+            } else {
+                "response.content_part.added"
+            };
+            self.of_item(name, out, |o, item| {
+                place(o, &item.kind);
+                o.object("part", |o| part(o, item.kind.part(), ""));
             });
-            at
+        }
+        self.grow(text);
+        let name = match (is_thought, is_refusal) {
+            (true, _) => "response.reasoning_summary_text.delta",
+            (_, true) => "response.refusal.delta",
+            _ => "response.output_text.delta",
         };
-        let Some(id) = self.grow(at, text) else { return };
-        let name = if part == "refusal" { "response.refusal.delta" } else { "response.output_text.delta" };
-        self.event(name, out, |o| {
-            place(o, &id, at);
+        self.of_item(name, out, |o, item| {
+            place(o, &item.kind);
             o.text("delta", text);
-            if part != "refusal" {
+            if item.kind == Kind::Text {
                 o.array("logprobs", |_| {});
             }
         });
     }
 
-    /// Adds to an item's text and gives its id.
-    fn grow(&mut self, at: usize, text: &str) -> Option<String> {
-        let item = self.items.get_mut(at)?;
-        item.text.push_str(text);
-        Some(item.id.clone())
+    /// Adds to the open item's text what there is room for.
+    fn grow(&mut self, text: &str) {
+        let Some(item) = &mut self.open else { return };
+        let room = KEPT.saturating_sub(self.kept);
+        let kept = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        item.text.push_str(kept);
+        item.is_whole &= kept.len() == text.len();
+        self.kept += kept.len();
     }
 
-    fn begin(&mut self, prefix: &str, kind: Kind, out: &mut BytesMut) {
+    /// Says whether the open item is a call of a function.
+    fn is_function(&self) -> bool {
+        self.open.as_ref().is_some_and(|item| match &item.kind {
+            Kind::Call { origin, .. } => {
+                origin.as_ref().is_none_or(|origin| origin.kind == ToolKind::Function)
+            }
+            _ => false,
+        })
+    }
+
+    fn begin(&mut self, kind: Kind, out: &mut BytesMut) {
         self.start(out);
-        let at = self.items.len();
-        let item = Item { id: format!("{prefix}_{at}_{}", self.id), text: String::new(), kind };
-        self.event("response.output_item.added", out, |o| {
-            o.number("output_index", at as u64);
+        let item = Item::new(kind, self.items.len(), &self.id);
+        self.event("response.output_item.added", out, |o, sink| {
+            o.number("output_index", sink.items.len() as u64);
             o.object("item", |o| item.write(o, "in_progress"));
+        });
+        self.open = Some(item);
+    }
+
+    fn done(&mut self, out: &mut BytesMut) {
+        let Some(item) = &self.open else { return };
+        match &item.kind {
+            Kind::Call { origin, .. } => {
+                let kind = origin.as_ref().map_or(ToolKind::Function, |origin| origin.kind);
+                self.done_call(kind, out);
+            }
+            Kind::Thought | Kind::Text | Kind::Refusal => self.done_text(out),
+        }
+        let Some(item) = self.open.take() else { return };
+        self.event("response.output_item.done", out, |o, sink| {
+            o.number("output_index", sink.items.len() as u64);
+            o.object("item", |o| item.write(o, ending(&item)));
         });
         self.items.push(item);
     }
 
-    fn close_message(&mut self, out: &mut BytesMut) {
-        if let Some(at) = self.open.take() {
-            self.done(at, out);
+    fn done_call(&mut self, kind: ToolKind, out: &mut BytesMut) {
+        match kind {
+            ToolKind::Function => self.of_item("response.function_call_arguments.done", out, |o, item| {
+                if let Kind::Call { name, origin, .. } = &item.kind {
+                    o.text("name", origin.as_ref().map_or(name, |origin| &origin.name));
+                }
+                o.text("arguments", &item.text);
+            }),
+            // Its input is known once the arguments are whole.
+            ToolKind::Custom => {
+                self.of_item("response.custom_tool_call_input.delta", out, |o, item| {
+                    o.text("delta", &custom_input(&item.text));
+                });
+                self.of_item("response.custom_tool_call_input.done", out, |o, item| {
+                    o.text("input", &custom_input(&item.text));
+                });
+            }
+            ToolKind::LocalShell | ToolKind::Shell | ToolKind::ApplyPatch | ToolKind::Search => {}
         }
     }
 
-    fn done(&mut self, at: usize, out: &mut BytesMut) {
-        let Some(item) = self.items.get_mut(at) else { return };
-        let mut item =
-            std::mem::replace(item, Item { id: String::new(), text: String::new(), kind: Kind::Text });
-        if matches!(item.kind, Kind::Call { .. }) {
-            if item.text.is_empty() {
-                item.text.push_str("{}");
+    fn done_text(&mut self, out: &mut BytesMut) {
+        let (name, key, part_name) = match self.open.as_ref().map(|item| &item.kind) {
+            Some(Kind::Thought) => {
+                ("response.reasoning_summary_text.done", "text", "response.reasoning_summary_part.done")
             }
-            self.event("response.function_call_arguments.done", out, |o| {
-                o.text("item_id", &item.id);
-                o.number("output_index", at as u64);
-                if let Kind::Call { name, .. } = &item.kind {
-                    o.text("name", name);
-                }
-                o.text("arguments", &item.text);
-            });
-        } else {
-            let part = item.kind.part();
-            let (name, key) = match part {
-                "refusal" => ("response.refusal.done", "refusal"),
-                _ => ("response.output_text.done", "text"),
-            };
-            self.event(name, out, |o| {
-                place(o, &item.id, at);
-                o.text(key, &item.text);
-                if key == "text" {
-                    o.array("logprobs", |_| {});
-                }
-            });
-            self.event("response.content_part.done", out, |o| {
-                place(o, &item.id, at);
-                o.object("part", |o| content(o, part, &item.text));
-            });
-        }
-        self.event("response.output_item.done", out, |o| {
-            o.number("output_index", at as u64);
-            o.object("item", |o| item.write(o, "completed"));
+            Some(Kind::Refusal) => ("response.refusal.done", "refusal", "response.content_part.done"),
+            _ => ("response.output_text.done", "text", "response.content_part.done"),
+        };
+        self.of_item(name, out, |o, item| {
+            place(o, &item.kind);
+            o.text(key, &item.text);
+            if item.kind == Kind::Text {
+                o.array("logprobs", |_| {});
+            }
         });
-        if let Some(place) = self.items.get_mut(at) {
-            *place = item;
-        }
+        self.of_item(part_name, out, |o, item| {
+            place(o, &item.kind);
+            o.object("part", |o| part(o, item.kind.part(), &item.text));
+        });
     }
 
     /// Writes the closing events.
     pub(in crate::wire) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) {
         self.start(out);
-        self.close_message(out);
-        for call in std::mem::take(&mut self.calls) {
-            self.done(call, out);
-        }
-        let finish = self.finish;
+        self.done(out);
+        let is_whole = self.items.iter().all(|item| item.is_whole);
+        let finish = if is_whole { self.finish } else { Finish::Length };
         let name =
             if status(Some(finish)) == "incomplete" { "response.incomplete" } else { "response.completed" };
         self.whole(name, Some(finish), usage.as_ref(), out);
@@ -246,24 +234,29 @@ impl Sink {
 
     /// Writes an event that carries the whole response.
     fn whole(&mut self, name: &str, finish: Option<Finish>, usage: Option<&Counted>, out: &mut BytesMut) {
-        let items = std::mem::take(&mut self.items);
-        let (id, model) = (self.id.clone(), self.model.clone());
-        let repeated = std::mem::take(&mut self.repeated);
-        let frame = Frame { id: &id, model: &model, created: self.created, repeated: &repeated };
-        self.event(name, out, |o| {
+        self.event(name, out, |o, sink| {
+            let Self { id, model, created, repeated, items, .. } = sink;
+            let frame = Frame { id, model, created: *created, repeated };
             o.object("response", |o| {
                 frame.write(o, finish, usage, |a| {
-                    for item in &items {
-                        a.object(|o| item.write(o, "completed"));
-                    }
+                    items.iter().for_each(|item| a.object(|o| item.write(o, ending(item))));
                 });
             });
         });
-        self.items = items;
-        self.repeated = repeated;
     }
 
-    fn event(&mut self, name: &str, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+    /// Writes an event of the open item.
+    fn of_item(&mut self, name: &str, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>, &Item)) {
+        self.event(name, out, |o, sink| {
+            if let Some(item) = &sink.open {
+                o.text("item_id", &item.id);
+                o.number("output_index", sink.items.len() as u64);
+                fill(o, item);
+            }
+        });
+    }
+
+    fn event(&mut self, name: &str, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>, &Self)) {
         let mut data = Vec::with_capacity(256);
         data.extend_from_slice(b"event: ");
         data.extend_from_slice(name.as_bytes());
@@ -271,7 +264,7 @@ impl Sink {
         object(&mut data, |o| {
             o.text("type", name);
             o.number("sequence_number", self.sequence);
-            fill(o);
+            fill(o, self);
         });
         data.extend_from_slice(b"\n\n");
         self.sequence += 1;
@@ -279,8 +272,12 @@ impl Sink {
     }
 }
 
-fn place(o: &mut Object<'_>, id: &str, at: usize) {
-    o.text("item_id", id);
-    o.number("output_index", at as u64);
-    o.number("content_index", 0);
+/// Gives the status of an item that nothing more is added to.
+fn ending(item: &Item) -> &'static str {
+    if item.is_whole { "completed" } else { "incomplete" }
+}
+
+/// Writes which part of an item an event is about; there is one.
+fn place(o: &mut Object<'_>, kind: &Kind) {
+    o.number(if *kind == Kind::Thought { "summary_index" } else { "content_index" }, 0);
 }

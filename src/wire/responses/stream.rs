@@ -5,7 +5,7 @@ use super::finish_of;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::read_event;
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Finish, Seen, block, buckets, ended};
+use crate::wire::reply::{Delta, Finish, Seen, buckets, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -13,7 +13,8 @@ use crate::wire::{Dialect, WireError};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<OpenAiUsage>,
-    calls: usize,
+    /// Where the calls stand in the output.
+    calls: Vec<u64>,
 }
 
 impl Source {
@@ -57,8 +58,8 @@ impl Source {
                 if let Some(item) =
                     root.get("item").filter(|item| item.text_of("type").as_deref() == Some("function_call"))
                 {
-                    let call = self.calls;
-                    self.calls += 1;
+                    let call = self.calls.len();
+                    self.calls.push(root.get("output_index").and_then(Value::number).unwrap_or(0));
                     let (id, name) = (item.text_of("call_id"), item.text_of("name"));
                     tell(Delta::CallStart {
                         call,
@@ -67,9 +68,18 @@ impl Source {
                     });
                 }
             }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+            "response.function_call_arguments.delta" => {
+                let index = root.get("output_index").and_then(Value::number);
+                let call = self.calls.iter().rposition(|at| Some(*at) == index);
                 if let Some(text) = said("delta") {
-                    tell(Delta::CallArguments { call: self.calls.saturating_sub(1), text: &text });
+                    let call = call.unwrap_or(self.calls.len().saturating_sub(1));
+                    tell(Delta::CallArguments { call, text: &text });
+                }
+            }
+            // What a custom tool is given is content, and no JSON.
+            "response.custom_tool_call_input.delta" => {
+                if let Some(text) = said("delta") {
+                    tell(Delta::Text(&text));
                 }
             }
             // Thoughts, and whatever hosted tools write.

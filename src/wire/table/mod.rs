@@ -153,20 +153,30 @@ pub(super) fn find(from: Dialect, field: &str) -> Option<&'static Row> {
     table.fields.iter().find(|row| row.field == field)
 }
 
-/// Says whether a member says what holds anyway, so that nobody misses it where it is left out.
-pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
-    let is = |words: &[&str]| value.text().is_some_and(|text| words.contains(&&*text));
-    let is_empty = || value.members().next().is_none() && value.items().next().is_none();
+/// Says whether a member is switched off or zero, so that it need not be said to anybody.
+pub(super) fn is_zero(field: &str, value: Value<'_>) -> bool {
     match field {
         "n" | "best_of" | "generationConfig.candidateCount" => value.number() == Some(1),
         "logprobs" | "store" | "background" | "echo" | "generationConfig.responseLogprobs" => {
             value.flag() == Some(false)
         }
         "top_logprobs" | "presence_penalty" | "frequency_penalty" => value.measure() == Some(0.0),
-        "logit_bias" | "metadata" | "include" | "tools" | "functions" | "mcp_servers" | "fallbacks" => {
-            !value.is_text() && value.measure().is_none() && is_empty()
-        }
+        "logit_bias" => value.is_object() && value.members().next().is_none(),
         "modalities" => value.items().all(|item| item.text().as_deref() == Some("text")),
+        _ => false,
+    }
+}
+
+/// Says whether a member says what holds anyway, so that nobody misses it where it is left out.
+pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
+    let is = |words: &[&str]| value.text().is_some_and(|text| words.contains(&&*text));
+    let is_empty = || {
+        (value.is_object() || value.is_array())
+            && value.members().next().is_none()
+            && value.items().next().is_none()
+    };
+    match field {
+        "metadata" | "include" | "tools" | "functions" | "mcp_servers" | "fallbacks" => is_empty(),
         "truncation" => is(&["disabled"]),
         "service_tier" => is(&["auto", "default", "standard"]),
         "speed" => is(&["standard"]),
@@ -182,6 +192,6 @@ pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
             value.items().all(|item| item.text().is_some_and(|word| word.eq_ignore_ascii_case("text")))
         }
         "serviceTier" => is(&["unspecified", "standard"]),
-        _ => false,
+        _ => is_zero(field, value),
     }
 }

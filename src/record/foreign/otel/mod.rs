@@ -1,0 +1,303 @@
+//! OpenTelemetry GenAI spans as OTLP/JSON. Only spans that are model calls count: agent and workflow spans repeat the
+//! tokens of the calls below them, and so does a framework's span around the span of the library that it calls.
+//!
+//! Invariant: of the spans of one document that tell of one call the innermost counts, in whatever order they stand.
+
+mod names;
+mod usage;
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use serde::Deserialize;
+
+use names::{ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER};
+
+use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
+use crate::record::json::{self, Measure, Num, Word, nullable};
+use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::skip::Refusal;
+use crate::record::{Attempts, Record};
+use crate::routing::Status;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Document {
+    #[serde(deserialize_with = "nullable")]
+    resource_spans: Vec<ResourceSpans>,
+    // A document that was opened up gives its parts one by one.
+    #[serde(deserialize_with = "nullable")]
+    resource: Resource,
+    #[serde(deserialize_with = "nullable")]
+    scope_spans: Vec<ScopeSpans>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ResourceSpans {
+    #[serde(deserialize_with = "nullable")]
+    resource: Resource,
+    #[serde(deserialize_with = "nullable", alias = "instrumentationLibrarySpans")]
+    scope_spans: Vec<ScopeSpans>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resource {
+    #[serde(deserialize_with = "nullable")]
+    attributes: Attributes,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScopeSpans {
+    #[serde(deserialize_with = "nullable")]
+    spans: Vec<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Span {
+    trace_id: Word,
+    #[serde(rename = "spanId")]
+    id: Word,
+    parent_span_id: Word,
+    start_time_unix_nano: Word,
+    end_time_unix_nano: Word,
+    #[serde(deserialize_with = "nullable")]
+    attributes: Attributes,
+    #[serde(deserialize_with = "nullable")]
+    status: SpanStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SpanStatus {
+    code: Word,
+    message: Word,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+struct Attributes(Vec<Attribute>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Attribute {
+    key: Word,
+    #[serde(deserialize_with = "nullable")]
+    value: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Value {
+    #[serde(rename = "stringValue")]
+    text: Word,
+    #[serde(rename = "intValue")]
+    whole: Word,
+    #[serde(rename = "doubleValue")]
+    real: Word,
+    #[serde(rename = "boolValue")]
+    truth: Word,
+}
+
+impl Attributes {
+    /// Gives the first of the named attributes that says something.
+    fn get(&self, names: &[&str]) -> Word {
+        let find = |name: &&str| {
+            let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
+            let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
+            (!word.is_empty()).then_some(Word(word))
+        };
+        names.iter().find_map(find).unwrap_or_default()
+    }
+
+    /// Gives the largest of the named counts.
+    fn count(&self, names: &[&str]) -> Result<Num, Refusal> {
+        let mut most = Num(None);
+        for attribute in self.0.iter().filter(|attribute| names.contains(&attribute.key.as_str())) {
+            let value = &attribute.value;
+            let word = Word::first([&value.whole, &value.text, &value.real]);
+            if word.is_empty() {
+                continue;
+            }
+            let read = Num::parse(&word).ok_or_else(|| {
+                Refusal::Bad(format!("{}: `{word}` is not a whole number", attribute.key.as_str()))
+            })?;
+            most = most.most(read);
+        }
+        Ok(most)
+    }
+
+    fn has(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|attribute| names.contains(&attribute.key.as_str()))
+    }
+}
+
+/// What a span that looks like a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One call.
+    Call,
+    /// One call that makes embeddings.
+    Embedding,
+    /// A step of a framework around one or several calls, with their sum.
+    Around { is_embedding: bool },
+}
+
+/// Reads every model call of a document.
+pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    let document: Document = match json::read(text) {
+        Ok(document) => document,
+        Err(reason) => return sink(Err(Refusal::Bad(reason))),
+    };
+    let loose = ResourceSpans { resource: document.resource, scope_spans: document.scope_spans };
+    let mut read = Vec::new();
+    for part in document.resource_spans.iter().chain([&loose]) {
+        for span in part.scope_spans.iter().flat_map(|scope| &scope.spans) {
+            if let Some(key) = key(span, &span.id) {
+                nest.place(key, key_of_parent(span));
+            }
+            read.push((span, call(span, &part.resource.attributes)));
+        }
+    }
+    for (place, key, told) in judged(&read, nest) {
+        if !nest.counts(key, told)
+            && let Some((_, result)) = read.get_mut(place)
+        {
+            *result = Err(AROUND);
+        }
+    }
+    for (_, result) in read {
+        sink(result.map(|(told, _)| told))?;
+    }
+    ControlFlow::Continue(())
+}
+
+type Read<'d> = (&'d Span, Result<(Told, Kind), Refusal>);
+
+/// Lists the calls of a document in the order in which they are judged: those that tell tokens before those that do not,
+/// calls before what only stands around them, the innermost first.
+fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
+    let mut calls: Vec<_> = Vec::new();
+    for (place, (span, result)) in read.iter().enumerate() {
+        let (Ok((told, kind)), Some(key)) = (result, key(span, &span.id)) else { continue };
+        let Some(only) = told.record.attempts.first() else { continue };
+        let tokens = only.usage.prompt().zip(only.usage.output.get()).map(|(prompt, answer)| prompt + answer);
+        // A call that failed without a word of tokens is one of several tries, and stands for itself.
+        if tokens.is_none() && !only.status.is_ok() {
+            continue;
+        }
+        let told = SpanTold {
+            model: only.model.to_string(),
+            tokens,
+            is_embedding: matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true }),
+            is_wrapper: matches!(kind, Kind::Around { .. }),
+        };
+        calls.push((place, key, told));
+    }
+    let order = |(_, key, told): &(usize, u64, SpanTold)| {
+        (told.tokens.is_none(), told.is_wrapper, std::cmp::Reverse(nest.depth(*key)))
+    };
+    calls.sort_by_cached_key(order);
+    calls
+}
+
+fn key(span: &Span, id: &Word) -> Option<u64> {
+    id_of(&[id.as_str(), span.trace_id.as_str()])
+}
+
+fn key_of_parent(span: &Span) -> Option<u64> {
+    // Some writers say "none" in zeros.
+    let parent = &span.parent_span_id;
+    if parent.as_str().bytes().all(|byte| byte == b'0') { None } else { key(span, parent) }
+}
+
+fn kind(span: &Span) -> Option<Kind> {
+    let of = &span.attributes;
+    let step = of.get(STEP);
+    if !step.is_empty() {
+        let step = step.as_str();
+        let is_embedding = step.starts_with("ai.embed");
+        return match step.rsplit('.').next() {
+            Some("doGenerate" | "doStream") => Some(Kind::Call),
+            Some("doEmbed") => Some(Kind::Embedding),
+            Some(
+                "generateText" | "streamText" | "generateObject" | "streamObject" | "embed" | "embedMany",
+            ) => of.has(INPUT).then_some(Kind::Around { is_embedding }),
+            _ => None,
+        };
+    }
+    if !matches!(of.get(METHOD).as_str(), "" | "POST") {
+        return None;
+    }
+    let operation = of.get(&["gen_ai.operation.name"]);
+    if !operation.is_empty() {
+        return match operation.as_str() {
+            "chat" | "text_completion" | "completion" | "generate_content" | "responses" | "message" => {
+                Some(Kind::Call)
+            }
+            "embeddings" => Some(Kind::Embedding),
+            _ => None,
+        };
+    }
+    let kind = of.get(KIND);
+    if !kind.is_empty() {
+        return match kind.as_str().to_ascii_lowercase().as_str() {
+            "llm" | "generation" | "chat_model" => Some(Kind::Call),
+            "embedding" => Some(Kind::Embedding),
+            _ => None,
+        };
+    }
+    let named = of.has(SERVED) || of.has(ASKED);
+    (named && (of.has(INPUT) || of.has(OUTPUT) || of.has(PROVIDER))).then_some(Kind::Call)
+}
+
+fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
+    let kind = kind(span).ok_or(Refusal::NotACall("a span that is no model call"))?;
+    let of = &span.attributes;
+    let at = moment("startTimeUnixNano", &span.start_time_unix_nano)?;
+    let end = maybe_moment("endTimeUnixNano", &span.end_time_unix_nano)?;
+    let error = of.get(&["error.type", "http.response.status_code"]);
+    let failed =
+        matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
+    let status = match (failed, status_of(error.as_str())) {
+        (false, _) => Status::Ok,
+        (true, Status::Failed) => status_of(span.status.message.as_str()),
+        (true, known) => known,
+    };
+    let (served, asked) = (of.get(SERVED), of.get(ASKED));
+    let provider = of.get(PROVIDER);
+    let mut only = attempt(Word::first([&served, &asked]), usage::counted(of, provider.as_str())?, status);
+    only.provider = Cow::Owned(provider.0);
+    only.terms = some_terms(&terms::of_span(|names| of.get(names)));
+    only.latency_ms = millis_between(at, end);
+    let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);
+    let millis = of.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"]);
+    let number = |word: &Word| Measure(word.as_str().parse().ok());
+    only.ttft_ms = number(&seconds).scaled(1000.0).or(number(&millis).scaled(1.0));
+    if failed {
+        only.error = Cow::Owned(Word::first([&error, &span.status.message]));
+    }
+    let id = of.get(ANSWER);
+    // The same answer in two spans of one trace; long ids are unique wherever they stand.
+    let trace = if id.as_str().len() < 20 { span.trace_id.as_str() } else { "" };
+    let keys = [key(span, &span.id), id_of(&[id.as_str(), "answer", trace])];
+    let record = Record {
+        id: Cow::Owned(Word::first([&id, &span.id])),
+        at,
+        team: Cow::Owned(Word::first([
+            &of.get(&["team", "team.name"]),
+            &resource.get(&["team", "service.namespace"]),
+        ])),
+        project: Cow::Owned(resource.get(&["service.name"]).0),
+        user: Cow::Owned(of.get(USER).0),
+        session: Cow::Owned(Word::first([&of.get(SESSION), &span.trace_id])),
+        asked: if served.is_empty() || served == asked { Cow::Borrowed("") } else { Cow::Owned(asked.0) },
+        attempts: Attempts::one(only),
+        claimed_usd: claimed(of.get(COST)),
+        ..Record::default()
+    };
+    Ok((Told { record, keys }, kind))
+}

@@ -1,0 +1,83 @@
+//! How much a model wrote, in whatever shape an answer holds it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// The bytes of the texts within a value: of itself, of a list's items, of what stands under the keys of contents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written(pub(super) u64);
+
+/// Keys under which providers put what a model wrote.
+const KEYS: [&str; 6] = ["content", "text", "parts", "message", "arguments", "thinking"];
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Values;
+        impl<'de> Visitor<'de> for Values {
+            type Value = Written;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+                Ok(Written(text.len() as u64))
+            }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Written, E> {
+                Ok(Written(0))
+            }
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Written, E> {
+                Ok(Written(0))
+            }
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Written, E> {
+                Ok(Written(0))
+            }
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Written, E> {
+                Ok(Written(0))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Written, E> {
+                Ok(Written(0))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Written, A::Error> {
+                let mut sum = 0u64;
+                while let Some(Written(bytes)) = seq.next_element()? {
+                    sum = sum.saturating_add(bytes);
+                }
+                Ok(Written(sum))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+                let mut sum = 0u64;
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    if KEYS.contains(&&*key) {
+                        sum = sum.saturating_add(map.next_value::<Written>()?.0);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Written(sum))
+            }
+        }
+        deserializer.deserialize_any(Values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::json::read;
+
+    #[test]
+    fn texts_are_found_in_every_shape() {
+        for (text, want) in [
+            (r#""héllo""#, 6),
+            (r#"{"role":"assistant","content":"hello"}"#, 5),
+            (r#"[{"type":"text","text":"one"},{"type":"tool_use","id":"t1","input":{"text":1}}]"#, 3),
+            (r#"{"parts":[{"text":"hi"},null,7,true,1.5,{"inlineData":{"data":"xxxx"}}]}"#, 2),
+            (r#"[{"type":"message","content":[{"type":"output_text","text":"a\"b"}]}]"#, 3),
+            ("null", 0),
+        ] {
+            assert_eq!(read::<Written>(text).unwrap(), Written(want), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Which ids were seen, in bounded memory.
+//!
+//! Invariant: an id counts as seen for at least [`KEPT`] others after it. Ids are kept as 64-bit hashes: of two different
+//! ones among all that are remembered, the chance to be taken for one is below one in a million millions for each new id.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
+/// How many ids a generation holds: what fits two million places of a hash table.
+const KEPT: usize = 1_835_008;
+
+type Set = std::collections::HashSet<u64, BuildHasherDefault<FxHasher>>;
+
+/// Ids in two generations: when the younger is full, the older is forgotten. At most about 38 MB.
+#[derive(Debug)]
+pub(super) struct Ids {
+    young: Set,
+    old: Set,
+    kept: usize,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::keeping(KEPT)
+    }
+}
+
+impl Ids {
+    fn keeping(kept: usize) -> Self {
+        Self { young: Set::default(), old: Set::default(), kept }
+    }
+
+    /// Takes an id in; says whether it is new.
+    pub(super) fn insert(&mut self, id: u64) -> bool {
+        if self.old.contains(&id) || !self.young.insert(id) {
+            return false;
+        }
+        if self.young.len() >= self.kept {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        true
+    }
+}
+
+/// Makes an id of what names an answer; `None` where nothing does.
+pub(crate) fn id_of(parts: &[&str]) -> Option<u64> {
+    if parts.first().is_none_or(|first| first.is_empty()) {
+        return None;
+    }
+    // Made so, the hasher has no seed: the same log gives the same ids everywhere.
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Makes an id of a name and a moment.
+pub(super) fn id_at(name: &str, micros: i64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (name, micros).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_known_for_as_long_as_promised_and_memory_stays() {
+        let mut ids = Ids::keeping(100);
+        for n in 0..1000 {
+            assert!(ids.insert(n));
+            for back in 0..n.min(100) {
+                assert!(!ids.insert(n - back), "{n} {back}");
+            }
+            assert!(ids.young.len() + ids.old.len() <= 200);
+        }
+        assert!(ids.insert(0), "what is long gone counts as new");
+    }
+
+    #[test]
+    fn parts_do_not_run_together() {
+        assert_ne!(id_of(&["ab", "c"]), id_of(&["a", "bc"]));
+        assert_eq!(id_of(&["", "c"]), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! What a reading has met so far, so that the same answer told twice counts once.
+//!
+//! Invariants: an answer is known by the id that its provider or gateway gave it (and what else its format needs to set
+//! apart); entries without one are never taken for each other; of an answer told several times in a row the telling that
+//! says most counts; memory is bounded, however long the log. What comes out keeps its order.
+
+mod ids;
+mod nest;
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use ids::Ids;
+pub(crate) use ids::id_of;
+pub(crate) use nest::{Nest, Told as SpanTold};
+
+use super::Record;
+use super::skip::Refusal;
+
+/// How many requests are held back, so that a later telling of one of them may still add to it.
+const WINDOW: usize = 64;
+
+/// The same answer, told before.
+pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
+/// A span around a call that is told by itself.
+pub(crate) const AROUND: Refusal = Refusal::Repeated("a span around or within another of the same call");
+/// A file that was read before.
+pub(crate) const NAMED_TWICE: Refusal = Refusal::Repeated("a file that is named twice; it is read once");
+
+/// A request as a reader gives it, with what it is known by.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) record: Record<'static>,
+    /// Names of the answer; two tellings that share one are of the same answer.
+    pub(crate) keys: [Option<u64>; 2],
+}
+
+impl From<Record<'static>> for Told {
+    /// Knows a request by its own id.
+    fn from(record: Record<'static>) -> Self {
+        let key = id_of(&[&record.id]);
+        Self { record, keys: [key, None] }
+    }
+}
+
+/// What a reading has met so far.
+#[derive(Debug, Default)]
+pub struct Known {
+    ids: Ids,
+    held: VecDeque<(u64, Told)>,
+    pub(crate) nest: Nest,
+}
+
+impl Known {
+    /// Takes a request in, and gives on what has been held long enough.
+    pub(crate) fn take(
+        &mut self,
+        line: u64,
+        told: Told,
+        give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if told.keys == [None, None] {
+            self.flush(give)?;
+            return give(line, Ok(told.record));
+        }
+        let mut is_new = true;
+        for key in told.keys.into_iter().flatten() {
+            is_new &= self.ids.insert(key);
+        }
+        if !is_new {
+            let shares = |held: &Told| held.keys.iter().flatten().any(|key| told.keys.contains(&Some(*key)));
+            if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held))
+                && says(&told.record) > says(&held.record)
+            {
+                let at = held.record.at;
+                held.record = Record { at, ..told.record };
+            }
+            return give(line, Err(REPEATED));
+        }
+        self.held.push_back((line, told));
+        if self.held.len() > WINDOW
+            && let Some((line, told)) = self.held.pop_front()
+        {
+            return give(line, Ok(told.record));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Gives on all that is held, at the end of a file.
+    pub(crate) fn flush(
+        &mut self,
+        give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        while let Some((line, told)) = self.held.pop_front() {
+            give(line, Ok(told.record))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Says whether a request of our own format is new: by its id and its moment, as ids of other programs may be short.
+    pub(crate) fn is_new(&mut self, record: &Record<'_>) -> bool {
+        record.id.is_empty() || self.ids.insert(ids::id_at(&record.id, record.at.0))
+    }
+}
+
+/// How much a telling says: an answer before none, then the tokens it knows.
+fn says(record: &Record<'_>) -> (bool, u64, usize) {
+    let usages = || record.attempts.iter().map(|attempt| &attempt.usage);
+    let tokens = usages().map(|u| {
+        let counts = [u.input, u.cache_read, u.write_5m, u.write_1h, u.output];
+        counts.into_iter().map(|count| count.or_zero()).fold(0, u64::saturating_add)
+    });
+    let ended = record.attempts.last().is_some_and(|last| last.status.is_ok() && last.usage.is_known());
+    (ended, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::Usage;
+    use crate::record::{Attempt, Attempts};
+
+    fn record(id: &str, out: u64) -> Record<'static> {
+        let usage = Usage::plain(10, out).unwrap();
+        let attempts = Attempts::one(Attempt { usage, ..Attempt::default() });
+        Record { id: id.to_owned().into(), attempts, ..Record::default() }
+    }
+
+    fn run(records: impl IntoIterator<Item = Record<'static>>) -> (Vec<(u64, String, u64)>, usize) {
+        let (mut known, mut got, mut repeats) = (Known::default(), Vec::new(), 0);
+        let mut give = |line, result: Result<Record<'static>, Refusal>| {
+            match result {
+                Ok(record) => {
+                    got.push((line, record.id.to_string(), record.attempts[0].usage.output.or_zero()));
+                }
+                Err(_) => repeats += 1,
+            }
+            ControlFlow::Continue(())
+        };
+        for (line, record) in (1..).zip(records) {
+            let _ = known.take(line, record.into(), &mut give);
+        }
+        let _ = known.flush(&mut give);
+        (got, repeats)
+    }
+
+    #[test]
+    fn the_telling_that_says_most_counts_and_order_stays() {
+        let got = run([
+            record("a", 1),
+            record("b", 5),
+            record("a", 23),
+            record("", 7),
+            record("", 7),
+            record("b", 2),
+        ]);
+        let want = [(1, "a", 23), (2, "b", 5), (4, "", 7), (5, "", 7)];
+        assert_eq!(got, (want.map(|(line, id, out)| (line, id.to_owned(), out)).to_vec(), 2));
+    }
+
+    #[test]
+    fn far_repeats_are_left_out_too() {
+        let many = (0..1000).map(|n| record(&n.to_string(), n + 1));
+        let (got, repeats) = run(many.clone().chain(many));
+        assert_eq!((got.len(), repeats), (1000, 1000));
+        assert!(got.is_sorted());
+    }
+}

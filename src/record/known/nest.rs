@@ -1,0 +1,225 @@
+//! Spans around spans: a framework and the library below it both tell of the same call.
+//!
+//! Invariants: of spans of one call that stand around each other one counts, the innermost that is known when the entry
+//! is read; what is remembered is bounded, and a span that is forgotten stands alone.
+
+use rustc_hash::FxHashMap;
+
+/// How many spans a generation remembers, and how far up is looked.
+const SPANS: usize = 1 << 16;
+const HEIGHT: usize = 64;
+/// How many different models below a span are remembered.
+const MODELS: usize = 4;
+
+/// What is known of a span that may be a call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// The model, bare.
+    pub(crate) model: String,
+    /// Prompt and answer tokens together, where told.
+    pub(crate) tokens: Option<u64>,
+    /// Whether it makes embeddings.
+    pub(crate) is_embedding: bool,
+    /// Whether its kind only ever stands around calls, so that any call below it is its own.
+    pub(crate) is_wrapper: bool,
+}
+
+/// Calls that counted below a span.
+#[derive(Clone, Debug, Default)]
+struct Below {
+    tokens: u64,
+    parts: Vec<(String, u64, bool)>,
+    count: u32,
+}
+
+/// What is known of one span.
+#[derive(Clone, Debug, Default)]
+struct Span {
+    parent: Option<u64>,
+    /// What it counted for, if it did.
+    counted: Option<Told>,
+    below: Option<Below>,
+}
+
+/// The spans of a log, as far as they have been read.
+#[derive(Debug, Default)]
+pub(crate) struct Nest {
+    young: FxHashMap<u64, Span>,
+    old: FxHashMap<u64, Span>,
+}
+
+impl Nest {
+    /// Takes in where a span stands, before any call below or around it is judged.
+    pub(crate) fn place(&mut self, span: u64, parent: Option<u64>) {
+        let Some(parent) = parent.filter(|parent| *parent != span) else { return };
+        let known = self.at(span);
+        let is_new = known.parent.is_none();
+        known.parent = Some(parent);
+        // What was told before its surroundings were known reaches them now.
+        let (below, counted) = (known.below.clone(), known.counted.clone());
+        if is_new {
+            if let Some(below) = below {
+                for (model, tokens, is_embedding) in below.parts {
+                    self.rise(span, &Told { model, tokens: Some(tokens), is_embedding, is_wrapper: false });
+                }
+            }
+            if let Some(told) = counted {
+                self.rise(span, &told);
+            }
+        }
+    }
+
+    /// Judges a span that looks like a call: says whether it counts, or tells again of one that does.
+    pub(crate) fn counts(&mut self, span: u64, told: Told) -> bool {
+        // The same span again: whoever knows ids tells.
+        if self.at(span).counted.is_some() {
+            return true;
+        }
+        if let Some(below) = self.at(span).below.as_ref()
+            && is_told_below(&told, below)
+        {
+            return false;
+        }
+        let around =
+            self.above(span).find(|above| above.counted.as_ref().is_some_and(|outer| is_same(outer, &told)));
+        if around.is_some() {
+            return false;
+        }
+        self.rise(span, &told);
+        self.at(span).counted = Some(told);
+        true
+    }
+
+    /// How many spans stand around one, as far as is known.
+    pub(crate) fn depth(&self, span: u64) -> usize {
+        self.above(span).count()
+    }
+
+    fn above(&self, span: u64) -> impl Iterator<Item = &Span> {
+        let mut at = self.get(span).and_then(|span| span.parent);
+        std::iter::from_fn(move || {
+            let span = self.get(at?)?;
+            at = span.parent;
+            Some(span)
+        })
+        .take(HEIGHT)
+    }
+
+    /// Tells every span around one of a call that counted.
+    fn rise(&mut self, span: u64, told: &Told) {
+        let mut at = self.at(span).parent;
+        for _ in 0..HEIGHT {
+            let Some(above) = at else { break };
+            let known = self.at(above);
+            let below = known.below.get_or_insert_default();
+            below.tokens = below.tokens.saturating_add(told.tokens.unwrap_or(0));
+            below.count = below.count.saturating_add(1);
+            if below.parts.len() < MODELS {
+                below.parts.push((told.model.clone(), told.tokens.unwrap_or(0), told.is_embedding));
+            }
+            at = known.parent;
+        }
+    }
+
+    fn get(&self, span: u64) -> Option<&Span> {
+        self.young.get(&span).or_else(|| self.old.get(&span))
+    }
+
+    fn at(&mut self, span: u64) -> &mut Span {
+        if !self.young.contains_key(&span) {
+            if self.young.len() >= SPANS {
+                self.old = std::mem::take(&mut self.young);
+            }
+            let known = self.old.remove(&span).unwrap_or_default();
+            self.young.insert(span, known);
+        }
+        self.young.entry(span).or_default()
+    }
+}
+
+/// Says whether the calls below a span are what it tells of.
+fn is_told_below(outer: &Told, below: &Below) -> bool {
+    let mut alike =
+        below.parts.iter().filter(|(_, _, is_embedding)| *is_embedding == outer.is_embedding).peekable();
+    if alike.peek().is_none() {
+        return false;
+    }
+    // A span without tokens has nothing to tell that those below do not.
+    let Some(tokens) = outer.tokens.filter(|_| !outer.is_wrapper) else { return true };
+    tokens == below.tokens
+        || alike
+            .any(|(model, inner, _)| *inner == tokens || (names_one(model, &outer.model) && *inner <= tokens))
+}
+
+/// Says whether a span tells of the call that a counted span around it was counted for.
+fn is_same(outer: &Told, inner: &Told) -> bool {
+    if outer.is_embedding != inner.is_embedding {
+        return false;
+    }
+    match (outer.tokens, inner.tokens) {
+        _ if outer.is_wrapper => true,
+        (Some(all), Some(tokens)) => {
+            all == tokens || (names_one(&outer.model, &inner.model) && tokens <= all)
+        }
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// Says whether two names may stand for one model: one begins like the other, or one is not told.
+fn names_one(one: &str, other: &str) -> bool {
+    let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let (one, other) = (bare(one), bare(other));
+    one.starts_with(&other) || other.starts_with(&one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(model: &str, tokens: u64) -> Told {
+        Told { model: model.to_owned(), tokens: Some(tokens), ..Told::default() }
+    }
+
+    #[test]
+    fn a_span_around_calls_does_not_count_again_in_whatever_order_they_come() {
+        // Inner ones first, as exporters send them; between them a span that is no call.
+        let mut nest = Nest::default();
+        nest.place(3, Some(2));
+        assert!(nest.counts(3, told("gpt-4.1-2025-04-14", 12_650)));
+        nest.place(4, Some(2));
+        assert!(nest.counts(4, told("gpt-4.1-2025-04-14", 100)));
+        nest.place(2, Some(1));
+        nest.place(1, None);
+        assert!(!nest.counts(1, told("router", 12_750)), "it sums up both");
+        // The outer one first.
+        let mut nest = Nest::default();
+        assert!(nest.counts(1, told("gpt-4.1", 12_650)));
+        nest.place(2, Some(1));
+        assert!(!nest.counts(2, told("gpt-4.1", 12_650)));
+    }
+
+    #[test]
+    fn another_call_within_a_call_counts() {
+        let mut nest = Nest::default();
+        nest.place(2, Some(1));
+        assert!(nest.counts(2, told("gpt-4.1-nano", 40)));
+        assert!(nest.counts(1, told("claude-opus-4-6", 9000)));
+        let mut nest = Nest::default();
+        nest.place(2, Some(1));
+        assert!(nest.counts(2, Told { is_embedding: true, ..told("gpt-4.1", 40) }));
+        assert!(nest.counts(1, told("gpt-4.1", 40)));
+        nest.place(3, Some(3));
+        assert!(nest.counts(3, told("m", 1)), "a span that is its own parent ends");
+    }
+
+    #[test]
+    fn rings_end() {
+        let mut nest = Nest::default();
+        nest.place(1, Some(2));
+        nest.place(2, Some(1));
+        nest.counts(1, told("m", 1));
+        nest.counts(2, told("n", 2));
+        assert!(nest.depth(1) <= HEIGHT);
+    }
+}

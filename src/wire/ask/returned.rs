@@ -1,0 +1,94 @@
+//! What an answer of ours brings back in a later turn and no provider takes: thoughts of another provider's model, which
+//! carry no signature of Anthropic's and lie in no store of OpenAI's.
+//!
+//! Invariant: a body without such thoughts is given back as it is, after one search for a mark.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+
+use crate::wire::Dialect;
+use crate::wire::json::Value;
+use crate::wire::messages::SIGNATURE;
+
+/// Gives the body without such thoughts.
+pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
+    let (mark, list): (&[u8], _) = match to {
+        Dialect::AnthropicMessages => (SIGNATURE.as_bytes(), "messages"),
+        Dialect::OpenAiResponses => (b"_resp_", "input"),
+        _ => return body,
+    };
+    if memmem::find(&body, mark).is_none() {
+        return body;
+    }
+    let root = std::str::from_utf8(&body).map(Value::of);
+    let Some(turns) = root.ok().and_then(|root| root.get(list)) else { return body };
+    let mut out = BytesMut::with_capacity(body.len());
+    let mut at = 0;
+    let mut replace = |whole: Value<'_>, kept: Vec<&str>, instead: &[u8]| {
+        let span = whole.span_in(&body);
+        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
+        out.extend_from_slice(b"[");
+        out.extend_from_slice(if kept.is_empty() { instead } else { b"" });
+        out.extend_from_slice(kept.join(",").as_bytes());
+        out.extend_from_slice(b"]");
+        at = span.end;
+    };
+    if to == Dialect::OpenAiResponses {
+        let kept = turns.items().filter(|item| !is_our_reasoning(*item));
+        replace(turns, kept.map(Value::raw).collect(), b"");
+    } else {
+        for content in turns.items().filter_map(|turn| turn.get("content")) {
+            let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
+            if content.items().any(|part| is_ours(&part)) {
+                let kept = content.items().filter(|part| !is_ours(part)).map(Value::raw).collect();
+                // A turn has to say something.
+                replace(content, kept, br#"{"type":"text","text":"..."}"#);
+            }
+        }
+    }
+    out.extend_from_slice(body.get(at..).unwrap_or_default());
+    out.freeze()
+}
+
+/// Says whether an item is thoughts that a response of ours told: their ids are made from that of the response.
+fn is_our_reasoning(item: Value<'_>) -> bool {
+    item.text_of("type").as_deref() == Some("reasoning")
+        && item.text_of("id").is_some_and(|id| id.starts_with("rs_") && id.contains("_resp_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(to: Dialect, body: &str) -> String {
+        String::from_utf8(without_thoughts(to, Bytes::from(body.to_owned())).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn thoughts_of_others_do_not_go_back_and_all_else_does() {
+        let ours = format!(r#"{{"type":"thinking","thinking":"t","signature":"{SIGNATURE}"}}"#);
+        let theirs = r#"{"type":"thinking","thinking":"t","signature":"EqQB"}"#;
+        let body = |content: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":"x"}}, {{"role":"assistant","content":{content}}}],"n": 1.0}}"#
+            )
+        };
+        for (content, want) in [
+            (
+                format!("[{ours}, {{\"type\":\"text\",\"text\":\"a\"}}]"),
+                "[{\"type\":\"text\",\"text\":\"a\"}]".to_owned(),
+            ),
+            (format!("[{theirs}, {ours}]"), format!("[{theirs}]")),
+            (format!("[{ours}]"), r#"[{"type":"text","text":"..."}]"#.to_owned()),
+            (format!("[ {theirs} ]"), format!("[ {theirs} ]")),
+        ] {
+            assert_eq!(sent(Dialect::AnthropicMessages, &body(&content)), body(&want));
+        }
+        let item = r#"{"type":"message","id":"msg_1_resp_c1","role":"assistant","content":[]}"#;
+        let body =
+            format!(r#"{{"input":[{{"type":"reasoning","id":"rs_0_resp_c1","summary":[]}}, {item}]}}"#);
+        assert_eq!(sent(Dialect::OpenAiResponses, &body), format!(r#"{{"input":[{item}]}}"#));
+        let native = r#"{"input":[{"type":"reasoning","id":"rs_68af","summary":[]}],"previous_response_id":"x_resp_y"}"#;
+        assert_eq!(sent(Dialect::OpenAiResponses, native), native.replace(", ", ", "));
+    }
+}

@@ -1,0 +1,133 @@
+//! Tools that are no functions, as Codex and Claude Code send them, and choices among them.
+
+use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::Sending;
+use serde_json::{Value, json};
+
+use super::{PROVIDERS, ask, refused, sent};
+
+/// As Codex begins for the models it knows best: its tools come as an item of the input.
+fn codex() -> Value {
+    json!({"model":"auto","stream":true,"store":false,"tool_choice":"auto","parallel_tool_calls":false,
+        "reasoning":{"effort":"low","context":"all_turns"},"include":["reasoning.encrypted_content"],
+        "prompt_cache_key":"k","text":{"verbosity":"low"},"client_metadata":{"a":"b"},
+        "input":[
+            {"type":"additional_tools","id":"at_1","role":"developer","tools":[
+                {"type":"namespace","name":"functions","description":"d","tools":[
+                    {"type":"custom","name":"exec","description":"Runs JavaScript.","format":{"type":"grammar","syntax":"lark","definition":"start: /x/"}},
+                    {"type":"function","name":"wait","parameters":{"type":"object"}}]},
+                {"type":"web_search","external_web_access":true}]},
+            {"type":"message","id":"msg_1","role":"developer","content":[{"type":"input_text","text":"You are Codex."}]},
+            {"type":"message","id":"msg_2","role":"user","content":[{"type":"input_text","text":"List the files."}]},
+            {"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"x"},
+            {"type":"custom_tool_call","call_id":"c1","namespace":"functions","name":"exec","input":"ls(\"a\")"},
+            {"type":"custom_tool_call_output","call_id":"c1","output":"a.txt"},
+            {"type":"function_call","call_id":"c2","namespace":"functions","name":"wait","arguments":"{}"},
+            {"type":"function_call_output","call_id":"c2","output":"done"}]})
+}
+
+#[test]
+fn a_coding_agent_of_openais_reaches_every_kind_of_model() {
+    let chat = sent(OpenAiResponses, &codex(), OpenAiChat, "gpt-4.1");
+    assert_eq!(
+        chat["messages"],
+        json!([{"role":"system","content":"You are Codex."},{"role":"user","content":"List the files."},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"functions__exec","arguments":"{\"input\":\"ls(\\\"a\\\")\"}"}}]},
+            {"role":"tool","tool_call_id":"c1","content":"a.txt"},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"c2","type":"function","function":{"name":"functions__wait","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"c2","content":"done"}])
+    );
+    let names: Vec<_> =
+        chat["tools"].as_array().unwrap().iter().map(|tool| tool["function"]["name"].clone()).collect();
+    assert_eq!(names, ["functions__exec", "functions__wait"]);
+    let exec = &chat["tools"][0]["function"];
+    assert_eq!(exec["parameters"]["required"], json!(["input"]));
+    assert!(exec["description"].as_str().unwrap().ends_with("lark grammar:\nstart: /x/"), "{exec}");
+    assert_eq!((&chat["prompt_cache_key"], &chat["verbosity"]), (&json!("k"), &json!("low")));
+    assert_eq!(chat["parallel_tool_calls"], false);
+    let messages = sent(OpenAiResponses, &codex(), AnthropicMessages, "claude-opus-4-6");
+    assert_eq!(messages["messages"][1]["content"][0]["input"], json!({"input":"ls(\"a\")"}));
+    assert_eq!(messages["tool_choice"], json!({"type":"auto","disable_parallel_tool_use":true}));
+    let gemini = sent(OpenAiResponses, &codex(), Gemini, "gemini-2.5-flash");
+    assert_eq!(gemini["contents"][2]["parts"][0]["functionResponse"]["name"], "functions__exec");
+    let told = ask(OpenAiResponses, &codex()).body_for(OpenAiChat, "gpt-4.1", &Sending::default()).unwrap();
+    let names = [
+        "client_metadata",
+        "include",
+        "tools (web_search)",
+        "input (reasoning)",
+        "reasoning.context",
+        "reasoning.effort",
+    ];
+    assert_eq!(told.left_out, names);
+}
+
+#[test]
+fn an_older_request_of_codex_passes_too() {
+    let body = json!({"model":"gpt-4.1","input":"hi","tools":[
+        {"type":"function","name":"plain","strict":false,"parameters":{"type":"object"}},
+        {"type":"custom","name":"apply_patch","description":"edit","format":{"type":"grammar","syntax":"lark","definition":"start: /.+/s"}},
+        {"type":"namespace","name":"multi_agent_v1","description":"d","tools":[{"type":"function","name":"spawn","parameters":{"type":"object"}}]},
+        {"type":"tool_search","execution":"client","description":"find","parameters":{"type":"object"}},
+        {"type":"local_shell"},{"type":"web_search"}]});
+    for to in PROVIDERS {
+        let sent = ask(OpenAiResponses, &body).body_for(to, "m", &Sending::default()).unwrap();
+        assert_eq!(sent.left_out, ["tools (web_search)"]);
+        let text = String::from_utf8(sent.body.to_vec()).unwrap();
+        for name in ["plain", "apply_patch", "multi_agent_v1__spawn", "tool_search", "local_shell"] {
+            assert!(text.contains(&format!("\"{name}\"")), "{name} in {text}");
+        }
+    }
+}
+
+#[test]
+fn tools_that_a_search_found_are_offered() {
+    let body = json!({"model":"m","input":[{"role":"user","content":"x"},
+        {"type":"tool_search_call","call_id":"c","execution":"client","arguments":{"query":"mail"}},
+        {"type":"tool_search_output","call_id":"c","execution":"client","tools":[
+            {"type":"namespace","name":"mail","description":"d","tools":[{"type":"function","name":"send","parameters":{"type":"object"}}]}]}],
+        "tools":[{"type":"tool_search","execution":"client"}]});
+    let got = sent(OpenAiResponses, &body, OpenAiChat, "m");
+    assert!(got["tools"].as_array().unwrap().iter().any(|tool| tool["function"]["name"] == "mail__send"));
+    assert_eq!(got["messages"][1]["tool_calls"][0]["function"]["arguments"], r#"{"query":"mail"}"#);
+    assert_eq!(got["messages"][2]["content"], "Tools that may be called now: mail__send");
+}
+
+#[test]
+fn a_forced_tool_that_is_left_out_is_refused() {
+    let responses = |choice: Value| json!({"model":"m","input":"x","tools":[{"type":"function","name":"f"},{"type":"web_search"}],"tool_choice":choice});
+    for choice in [
+        json!({"type":"web_search"}),
+        json!({"type":"function","name":"g"}),
+        json!({"type":"mcp","server_label":"s"}),
+    ] {
+        assert!(refused(OpenAiResponses, &responses(choice), OpenAiChat).starts_with("tool_choice:"));
+    }
+    let searched = json!({"model":"m","input":"x","tools":[{"type":"web_search"}],"tool_choice":"required"});
+    assert!(refused(OpenAiResponses, &searched, Gemini).starts_with("tool_choice:"));
+    let messages = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],
+        "tools":[{"type":"web_search_20250305","name":"web_search"}],"tool_choice":{"type":"tool","name":"web_search"}});
+    assert!(refused(AnthropicMessages, &messages, OpenAiChat).starts_with("tool_choice:"));
+}
+
+#[test]
+fn a_choice_among_allowed_tools_offers_those_alone() {
+    let body = json!({"model":"m","input":"x","tools":[{"type":"function","name":"f"},{"type":"custom","name":"c"},{"type":"function","name":"g"}],
+        "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"f"},{"type":"custom","name":"c"}]}});
+    let got = sent(OpenAiResponses, &body, OpenAiChat, "m");
+    assert_eq!(got["tools"].as_array().unwrap().len(), 2);
+    assert_eq!(got["tool_choice"], "required");
+    let chat = json!({"model":"m","messages":[{"role":"user","content":"x"}],
+        "tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}],
+        "tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"g"}}]}}});
+    let got = sent(OpenAiChat, &chat, AnthropicMessages, "m");
+    assert_eq!(got["tools"], json!([{"name":"g","input_schema":{"type":"object","properties":{}}}]));
+    assert_eq!(got["tool_choice"], json!({"type":"auto"}));
+}
+
+#[test]
+fn a_custom_tool_that_is_forced_is_forced_as_a_function() {
+    let body = json!({"model":"m","input":"x","tools":[{"type":"custom","name":"apply_patch"}],"tool_choice":{"type":"custom","name":"apply_patch"}});
+    let got = sent(OpenAiResponses, &body, AnthropicMessages, "m");
+    assert_eq!(got["tool_choice"], json!({"type":"tool","name":"apply_patch"}));
+}
