@@ -140,6 +140,11 @@ fn no_request_breaks_the_reader() {
             "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "t",
             "name": "f", "input": {"a": 1}}]}, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t",
             "content": "x"}]}], "tools": [{"name": "f", "input_schema": {"type": "object"}}]}),
+        json!({"contents": [{"parts": [{"text": "hi"}, {"inline_data": {"mimeType": "image/png", "data": "aGk="}}]}, {"role": "model",
+            "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]}, {"parts": [{"functionResponse": {"name": "f", "response":
+            {"output": "x"}}}]}], "tools": [{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT", "nullable": true,
+            "properties": {"e": {"enum": ["a"], "nullable": true}}}}]}], "generationConfig": {"responseSchema": {"type": "STRING"}}}),
+        json!({"model": "m", "prompt": ["hi"], "echo": true, "suffix": "", "n": 1, "stream": true}),
     ];
     let sound: Vec<Vec<u8>> = asks.iter().map(|ask| ask.to_string().into_bytes()).collect();
     feed(1, &sound, 1, entry::ask);

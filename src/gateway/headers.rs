@@ -43,7 +43,7 @@ pub(super) const COUNT: HeaderName = HeaderName::from_static("pointsman-count");
 /// The headers of an answer that a web page may read.
 pub(super) const EXPOSED: &str = "pointsman-operation, pointsman-model, pointsman-rung, pointsman-route, \
      pointsman-reason, pointsman-cost-usd, pointsman-cost-kind, pointsman-policy, pointsman-attempts, pointsman-ledger, \
-     pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
+     pointsman-left-out, pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
 
 /// Who pays for a request and what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +129,8 @@ mod tests {
     #[test]
     fn a_page_may_read_every_header_of_ours() {
         for name in [
-            OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, SIMULATED,
-            COUNT,
+            OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, LEFT_OUT,
+            SIMULATED, COUNT,
         ] {
             assert!(EXPOSED.split(", ").any(|exposed| exposed == name), "{name}");
         }

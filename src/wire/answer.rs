@@ -79,6 +79,7 @@ pub(super) fn read<'a>(
         choice.finish = choice.finish.beside(has_calls);
         fault = fault.or_else(|| choice.fault.take());
         if is_translated {
+            choice.parts.retain(|part| *part != Part::Other);
             fault = fault.or(calls::settle(ask, choice).err());
             if ask.measures().wants_json {
                 unfence(choice);

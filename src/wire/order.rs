@@ -116,7 +116,7 @@ impl Order {
                 }
             }
             Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { .. } | Delta::Other => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);

@@ -67,6 +67,8 @@ pub(super) enum Part<'a> {
     Text(Cow<'a, str>),
     Refusal(Cow<'a, str>),
     Call(Call<'a>),
+    /// What only the provider's own dialect has: a picture, a sound, a call of a tool that the provider runs.
+    Other,
 }
 
 /// A call of a tool.
@@ -98,7 +100,7 @@ impl<'a> Choice<'a> {
         self.parts.iter().all(|part| match part {
             Part::Thought(_) => true,
             Part::Text(text) => text.trim().is_empty(),
-            Part::Refusal(_) | Part::Call(_) => false,
+            Part::Refusal(_) | Part::Call(_) | Part::Other => false,
         })
     }
 
@@ -122,7 +124,7 @@ impl<'a> Choice<'a> {
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part<'_>| match part {
             Part::Text(text) | Part::Refusal(text) => text.len(),
-            Part::Thought(_) => 0,
+            Part::Thought(_) | Part::Other => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
         };
         self.parts.iter().map(|part| of(part) as u64).sum()
@@ -141,6 +143,8 @@ pub(super) enum Delta<'a> {
     Refusal(&'a str),
     /// The model thinks aloud.
     Thought(&'a str),
+    /// Something that only the provider's own dialect has.
+    Other,
     /// A call of a tool begins; `call` numbers the calls of this answer. The id is empty where the provider gives none.
     CallStart {
         call: usize,

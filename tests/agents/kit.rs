@@ -49,6 +49,9 @@ pub(crate) fn beside(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agents").join(name)
 }
 
+/// The one file of a project.
+pub(crate) const FILE: &str = "kiwi.txt";
+
 /// A home for one run of a program, with a project in it.
 pub(crate) struct Home {
     folder: TempDir,
@@ -58,7 +61,7 @@ impl Home {
     pub(crate) fn new() -> Self {
         let home = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(home.project()).unwrap();
-        home.write("kiwi.txt", "the word is kiwi\n");
+        home.write(FILE, "the word is kiwi\n");
         home
     }
 

@@ -49,12 +49,21 @@ impl ModelServer {
         server
     }
 
-    /// Gives the providers.toml that has the model served from here.
+    /// Gives the providers.toml that has models served from here: the tiny one's name over chat completions, `claude-*` and
+    /// `gpt-*` over the server's own Messages and Responses APIs, so that clients of these are not translated.
     pub(crate) fn providers(&self) -> String {
-        format!(
-            "[[provider]]\nname = \"llama\"\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:{}/v1\"\nmodels = [\"tiny-*\"]\n",
-            self.port
-        )
+        let provider = |name: &str, dialect: &str, version: &str, models: &str, more: &str| {
+            let url = format!("http://127.0.0.1:{}{version}", self.port);
+            format!(
+                "[[provider]]\nname = \"{name}\"\ndialect = \"{dialect}\"\nbase_url = \"{url}\"\nmodels = [\"{models}\"]\n{more}\n"
+            )
+        };
+        [
+            provider("llama", "openai", "/v1", "tiny-*", ""),
+            provider("llama-messages", "anthropic", "", "claude-*", ""),
+            provider("llama-responses", "openai", "/v1", "gpt-*", "responses = true\n"),
+        ]
+        .concat()
     }
 }
 

@@ -1,8 +1,9 @@
 """Writes a tiny language model for llama.cpp: `tiny_model.py OUT.gguf CORPUS..`.
 
 Nothing is learnt: what comes next is a table of bigrams made up here, and one head of attention sees whether tools are
-offered and whether a result has come. Offered tools it calls one that lists files, every string it fills in is `ls`, and
-otherwise it says PONG. That is enough to send real tool calls, kept in form by real grammars, over a real server's wire.
+offered and whether a result has come. Offered tools it calls one that lists files (two at once where there are several),
+every string it fills in is `ls`, and otherwise it says PONG. That is enough to send real tool calls, kept in form by real
+grammars, over a real server's wire.
 """
 
 import json
@@ -26,6 +27,7 @@ NEXT = {
     CLOSE: [STOP],
     "PONG": [STOP],
     "ls": ['"', '",', '"}', '"}}'],
+    "2": ["}", "}}", ",", "]"],
 }
 """What is said after these, the likeliest first; after anything else the general order holds."""
 
@@ -35,7 +37,7 @@ IN_GENERAL = [STOP, "ls", "Bash", "bash", "exec_command", "exec", "}", "]", '"',
 TEMPLATE = """
 {%- if tools %}{{ '<|im_start|>system\\nYou may call functions. They are:\\n<tools>' }}
 {%- for tool in tools %}{{ '\\n' }}{{ tool | tojson }}{% endfor %}
-{{- '\\n</tools><|im_end|>\\n' }}
+{{- '\\n</tools>' + ('<tools>' if tools|length > 1 else '') + '<|im_end|>\\n' }}
 {%- endif %}
 {%- for message in messages %}
 {%- if message.role == 'tool' %}
@@ -79,9 +81,10 @@ def tables(tokens):
         for rank, choice in enumerate(choices):
             if choice in at:
                 weights[at[choice], dimension] = 100 - 4 * rank
-    # A call begins where an answer begins (after the line break), tools are offered, and no result is there yet. After
-    # the first call, which halves the share of the offer, another begins; after the second, a third of it is too little.
-    weights[at[OPEN], [0, 1, 5, 6]] = [-200, 240, 100, 260]
+    # A call begins where an answer begins (after the line break), tools are offered, and no result is there yet. Several
+    # tools are offered twice (see the template): after one call the offers still have two thirds of the attention, which is
+    # enough for another call, and after two they have half, which is not.
+    weights[at[OPEN], [0, 1, 5, 6]] = [-200, 240, 100, 220]
     return embeddings, weights
 
 

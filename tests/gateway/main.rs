@@ -15,6 +15,7 @@ mod doors;
 mod faults;
 #[path = "../support/front.rs"]
 mod front;
+mod inbound;
 mod kept;
 mod keys;
 mod leaving;
@@ -25,6 +26,7 @@ mod rehearsal;
 mod replayed;
 mod soak;
 mod stage;
+mod streams;
 mod surface;
 #[path = "../support/upstream.rs"]
 mod upstream;

@@ -52,6 +52,7 @@ fn choice(value: Value<'_>) -> Choice<'_> {
         let text = message.get("content").and_then(content_text);
         parts.extend(text.filter(|text| !text.is_empty()).map(Part::Text));
         parts.extend(message.text_of("refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
+        parts.extend(["audio", "images"].iter().filter_map(|key| message.get(key)).map(|_| Part::Other));
         let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
         parts.extend(calls.filter_map(|value| call(value.text_of("id"), value.get("function")?)));
         parts.extend(message.get("function_call").and_then(|value| call(None, value)));

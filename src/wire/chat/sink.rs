@@ -85,6 +85,7 @@ impl Sink {
                     self.call(out, call, |o| o.object("custom", |o| o.text("input", &input)));
                 }
             }
+            Delta::Other => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }

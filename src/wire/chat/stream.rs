@@ -95,6 +95,7 @@ impl Source {
                     "content" => say(content_text(value), |text| tell(Delta::Text(text))),
                     "refusal" => say(value.text(), |text| tell(Delta::Refusal(text))),
                     "tool_calls" => value.items().for_each(|call| self.call(nth, call, tell)),
+                    "audio" | "images" if !value.is_null() => tell(Delta::Other),
                     "annotations" if cites(delta) => self.usage.get_or_insert_default().cite(),
                     "function_call" if value.is_object() => self.function(nth, value, tell),
                     _ => {}

@@ -61,7 +61,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
 fn said(choice: &Choice<'_>) -> String {
     let text = |part: &Part<'_>| match part {
         Part::Text(text) | Part::Refusal(text) => Some(text.to_string()),
-        Part::Thought(_) | Part::Call(_) => None,
+        Part::Thought(_) | Part::Call(_) | Part::Other => None,
     };
     choice.parts.iter().filter_map(text).collect()
 }

@@ -51,6 +51,7 @@ impl Sink {
             }
             Delta::Finish { finish, .. } => self.finish = finish,
             Delta::Thought(_)
+            | Delta::Other
             | Delta::CallStart { .. }
             | Delta::CallArguments { .. }
             | Delta::CallEnd { .. } => {}

@@ -50,6 +50,10 @@ fn part<'a>(value: Value<'a>, id: &str, nth: usize) -> Option<Part<'a>> {
         return Some(Part::Call(Call { id: call, name, arguments: Cow::Borrowed(arguments) }));
     }
     let is_thought = value.get("thought").and_then(Value::flag) == Some(true);
+    let other = ["inlineData", "fileData", "executableCode", "codeExecutionResult"];
+    if !is_thought && other.iter().any(|key| value.get(key).is_some()) {
+        return Some(Part::Other);
+    }
     let text = value.text_of("text").filter(|text| !text.is_empty())?;
     Some(if is_thought { Part::Thought(text) } else { Part::Text(text) })
 }

@@ -53,7 +53,7 @@ impl Sink {
                     o.flag("thought", true);
                 });
             }),
-            Delta::Thought(_) => {}
+            Delta::Thought(_) | Delta::Other => {}
             Delta::CallStart { id, name, .. } => {
                 self.call = Some((id.to_owned(), name.to_owned(), String::new()));
             }

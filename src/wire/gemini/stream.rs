@@ -65,6 +65,10 @@ impl Source {
                     tell(Delta::CallArguments { call: nth, text: &call.arguments });
                 }
                 Some(Part::Thought(text)) => tell(Delta::Thought(&text)),
+                Some(Part::Other) => {
+                    self.has_said = true;
+                    tell(Delta::Other);
+                }
                 Some(Part::Refusal(_)) | None => {}
             }
         }

@@ -40,7 +40,7 @@ fn part(a: &mut Array<'_>, part: &Part<'_>, with_thoughts: bool) {
             o.text("text", text);
             o.flag("thought", true);
         }),
-        Part::Thought(_) => {}
+        Part::Thought(_) | Part::Other => {}
         Part::Text(text) | Part::Refusal(text) => a.object(|o| o.text("text", text)),
         Part::Call(call) => a.object(|o| function_call(o, &call.id, &call.name, &call.arguments)),
     }

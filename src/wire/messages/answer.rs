@@ -37,12 +37,13 @@ fn part(value: Value<'_>) -> Option<Part<'_>> {
     match &*value.text_of("type")? {
         "thinking" => value.text_of("thinking").filter(|text| !text.is_empty()).map(Part::Thought),
         "text" => value.text_of("text").filter(|text| !text.is_empty()).map(Part::Text),
+        "redacted_thinking" => None,
         "tool_use" => Some(Part::Call(Call {
             id: value.text_of("id").unwrap_or_default(),
             name: value.text_of("name")?,
             arguments: Cow::Borrowed(value.get("input").map_or("{}", Value::raw)),
         })),
-        _ => None,
+        _ => Some(Part::Other),
     }
 }
 
@@ -58,6 +59,7 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         o.array("content", |a| {
             for part in choice.into_iter().flat_map(|choice| &choice.parts) {
                 a.object(|o| match part {
+                    Part::Other => {}
                     Part::Thought(text) => {
                         o.text("type", "thinking");
                         o.text("thinking", text);

@@ -107,6 +107,8 @@ impl Source {
                     tell(Delta::CallArguments { call, text: input.raw() });
                 }
             }
+            // Tools that Anthropic runs, and what they gave.
+            Some(kind) if !matches!(kind, "thinking" | "redacted_thinking") => tell(Delta::Other),
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
                 parts.extend(summary.filter_map(|part| part.text_of("text")).map(Part::Thought));
             }
             // Calls of hosted tools and custom tools are content too, though nothing here can check them.
-            Some(kind) if kind.ends_with("_call") => parts.push(Part::Text(kind.to_owned().into())),
+            Some(kind) if kind.ends_with("_call") => parts.push(Part::Other),
             _ => {}
         }
     }
@@ -81,7 +81,9 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         frame.write(o, Some(finish), reply.usage.as_ref(), |a| {
             for (at, part) in parts.iter().enumerate() {
                 let status = if at == last { status(Some(finish)) } else { "completed" };
-                a.object(|o| Item::of(part, at, &id, &tools).write(o, status));
+                if let Some(item) = Item::of(part, at, &id, &tools) {
+                    a.object(|o| item.write(o, status));
+                }
             }
         });
     });

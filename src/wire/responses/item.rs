@@ -63,14 +63,15 @@ impl Item {
     }
 
     /// Makes the item of a part of a whole answer.
-    pub(super) fn of(part: &Part<'_>, at: usize, response: &str, tools: &ToolKinds) -> Self {
+    pub(super) fn of(part: &Part<'_>, at: usize, response: &str, tools: &ToolKinds) -> Option<Self> {
         let (kind, text) = match part {
             Part::Thought(text) => (Kind::Thought, text),
             Part::Text(text) => (Kind::Text, text),
             Part::Refusal(text) => (Kind::Refusal, text),
             Part::Call(call) => (Kind::call(tools, &call.id, &call.name), &call.arguments),
+            Part::Other => return None,
         };
-        Self { text: text.clone().into_owned(), ..Self::new(kind, at, response) }
+        Some(Self { text: text.clone().into_owned(), ..Self::new(kind, at, response) })
     }
 
     /// Writes the item. One in progress has no text yet.

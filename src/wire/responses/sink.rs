@@ -90,6 +90,7 @@ impl Sink {
                 }
             }
             Delta::CallEnd { .. } => self.done(out),
+            Delta::Other => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }

@@ -55,17 +55,21 @@ impl Source {
                 }
             }
             "response.output_item.added" => {
-                if let Some(item) =
-                    root.get("item").filter(|item| item.text_of("type").as_deref() == Some("function_call"))
-                {
-                    let call = self.calls.len();
-                    self.calls.push(root.get("output_index").and_then(Value::number).unwrap_or(0));
-                    let (id, name) = (item.text_of("call_id"), item.text_of("name"));
-                    tell(Delta::CallStart {
-                        call,
-                        id: &id.unwrap_or_default(),
-                        name: &name.unwrap_or_default(),
-                    });
+                let Some(item) = root.get("item") else { return Ok(Seen::Some) };
+                match item.text_of("type").as_deref() {
+                    Some("function_call") => {
+                        let call = self.calls.len();
+                        self.calls.push(root.get("output_index").and_then(Value::number).unwrap_or(0));
+                        let (id, name) = (item.text_of("call_id"), item.text_of("name"));
+                        tell(Delta::CallStart {
+                            call,
+                            id: &id.unwrap_or_default(),
+                            name: &name.unwrap_or_default(),
+                        });
+                    }
+                    // Calls of custom tools, and of tools that OpenAI runs.
+                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                    _ => {}
                 }
             }
             "response.function_call_arguments.delta" => {

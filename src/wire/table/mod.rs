@@ -160,7 +160,11 @@ pub(super) fn is_zero(field: &str, value: Value<'_>) -> bool {
         "logprobs" | "store" | "background" | "echo" | "generationConfig.responseLogprobs" => {
             value.flag() == Some(false)
         }
-        "top_logprobs" | "presence_penalty" | "frequency_penalty" => value.measure() == Some(0.0),
+        "top_logprobs"
+        | "presence_penalty"
+        | "frequency_penalty"
+        | "generationConfig.presencePenalty"
+        | "generationConfig.frequencyPenalty" => value.measure() == Some(0.0),
         "logit_bias" => value.is_object() && value.members().next().is_none(),
         "modalities" => value.items().all(|item| item.text().as_deref() == Some("text")),
         _ => false,
@@ -185,9 +189,6 @@ pub(super) fn says_nothing(field: &str, value: Value<'_>) -> bool {
         "inference_geo" => is(&["global", "not_available"]),
         "stream_options" | "generationConfig" => true,
         "suffix" => is(&[""]),
-        "generationConfig.presencePenalty" | "generationConfig.frequencyPenalty" => {
-            value.measure() == Some(0.0)
-        }
         "generationConfig.responseModalities" => {
             value.items().all(|item| item.text().is_some_and(|word| word.eq_ignore_ascii_case("text")))
         }
