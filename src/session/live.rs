@@ -14,12 +14,13 @@ use rustc_hash::FxHashMap;
 use super::ingest::METERS;
 use super::log::billed_by_text;
 use super::reason::{reason, why_text};
+use super::written::{line_of, policy_line};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
-use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
+use crate::record::{self, Attempt, Attempts, Entry, Record, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
@@ -585,20 +586,3 @@ impl Pending {
 
 /// What stands in the log where a simulated provider answered.
 pub const SIMULATED: &str = "provider";
-
-fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
-    let change = PolicyChange {
-        version: policy.version,
-        at,
-        who: who.into(),
-        what: what.into(),
-        spec: policy.spec(names),
-    };
-    line_of(&Entry::Policy(Box::new(change)))
-}
-
-fn line_of(entry: &Entry<'_>) -> Arc<str> {
-    let mut line = Vec::new();
-    record::append_line(&mut line, entry);
-    String::from_utf8_lossy(&line).into()
-}
