@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use front::{Desk, Setup};
-use upstream::{At, Call, Dialect, Fault, Reply, Told, Upstream};
+use upstream::{At, Call, Fault, Reply, Told, Upstream};
 
 /// Finds a Python that has the packages.
 fn python() -> Option<PathBuf> {
@@ -85,10 +85,7 @@ fn drive(script: &str) {
     // Whoever left in the middle of a stream has left nothing behind at the provider.
     upstream.wait_idle();
     let rows = front.settle();
-    // The built-in price book knows no embeddings.
-    let told = upstream.served().into_iter().filter(|served| {
-        served.call.dialect != Dialect::Embeddings && matches!(served.told, Told::Counts(_))
-    });
+    let told = upstream.served().into_iter().filter(|served| matches!(served.told, Told::Counts(_)));
     let known =
         rows.iter().filter(|row| row.kind == "known" && row.input.is_some_and(|input| input > 0)).count();
     assert_eq!(

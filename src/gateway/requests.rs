@@ -161,7 +161,7 @@ async fn serve(
         Endpoint::CountTokens => {
             let body = collect(gateway, &headers, body).await?;
             let form = place.form(&headers);
-            let ask = Ask::read_to_count(form, body, &paths::decoded(place.name));
+            let ask = Ask::read_to_count(form, &body, &paths::decoded(place.name));
             count::answer(gateway, &ask.map_err(|error| error.to_api())?, &headers, &caller).await
         }
         Endpoint::Models => models::answer(gateway, &place, place.form(&headers), uri.query()).await,

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::ingest::METERS;
-use super::reason::{policy_line, reason, why_text};
+use super::log::billed_by_text;
+use super::reason::{reason, why_text};
+use super::written::{line_of, policy_line};
 use crate::classifier::{Classifier, Measures, TaskClass};
 use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
@@ -331,7 +333,6 @@ impl Live {
                 Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
             );
         };
-        // The charge is made here: there is none yet.
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
@@ -449,10 +450,7 @@ impl Live {
     pub fn note(&self, text: &str, now: Instant) {
         let mut inner = self.lock();
         let at = now.max(inner.last_at);
-        let mut line = Vec::new();
-        record::append_line(&mut line, &Entry::Note { at, text: text.into(), simulated: false });
-        let line: Arc<str> = String::from_utf8_lossy(&line).into();
-        inner.publish(&line);
+        inner.note(at, text, false);
     }
 
     /// Gives the engine's picture and the names in it.
@@ -510,21 +508,17 @@ impl Inner {
     /// Tells of a meter that nobody here knows, once for each kind.
     fn tell_meters(&mut self, call: &Called, book: &PriceBook) {
         for (meter, _) in call.terms.meters().filter(|(meter, _)| is_unlisted(meter)) {
-            if self.meters.contains(meter) || self.meters.len() >= METERS || book.prices_meter(meter) {
-                continue;
+            let may = self.meters.len() < METERS && !book.prices_meter(meter);
+            if may && self.meters.insert(meter.to_owned()) {
+                let text = billed_by_text(&call.provider, &call.model, meter);
+                tracing::warn!("{text}");
+                self.note(self.last_at, &text, call.simulated);
             }
-            self.meters.insert(meter.to_owned());
-            let text = format!(
-                "{} bills {} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known",
-                call.provider, call.model
-            );
-            tracing::warn!("{text}");
-            let mut line = Vec::new();
-            let note = Entry::Note { at: self.last_at, text: text.into(), simulated: call.simulated };
-            record::append_line(&mut line, &note);
-            let line: Arc<str> = String::from_utf8_lossy(&line).into();
-            self.publish(&line);
         }
+    }
+
+    fn note(&mut self, at: Instant, text: &str, simulated: bool) {
+        self.publish(&line_of(&Entry::Note { at, text: text.into(), simulated }));
     }
 
     /// Writes the line of an operation that is over.

@@ -418,6 +418,13 @@ pub fn meter_text(meter: &str, calls: u64) -> String {
     )
 }
 
+/// Says that a provider bills by a meter that nobody here knows.
+pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String {
+    format!(
+        "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
+    )
+}
+
 fn policy_text(change: &record::PolicyChange<'_>) -> String {
     let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
     format!("policy {}{by}: {}", change.version, change.what)

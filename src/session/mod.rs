@@ -24,6 +24,7 @@ mod stream;
 mod view;
 mod whatif;
 mod worker;
+mod written;
 
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};

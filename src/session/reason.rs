@@ -35,17 +35,3 @@ pub(super) fn why_text(why: Why) -> &'static str {
         Why::Provider(_) => "escalated: provider failed",
     }
 }
-
-/// Writes a policy that came into force as a line of the log.
-pub(super) fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
-    let change = PolicyChange {
-        version: policy.version,
-        at,
-        who: who.into(),
-        what: what.into(),
-        spec: policy.spec(names),
-    };
-    let mut line = Vec::new();
-    record::append_line(&mut line, &Entry::Policy(Box::new(change)));
-    String::from_utf8_lossy(&line).into()
-}

@@ -131,3 +131,13 @@ fn embeddings_have_their_price() {
         assert_eq!(cost(&book, model, &usage(1_000_000, 0, 0, 0, 0)), usd, "{model}");
     }
 }
+
+#[test]
+fn a_prompt_of_exactly_the_tier_length_is_still_at_the_lower_price() {
+    let book = builtin("list").unwrap();
+    let at = |prompt| cost(&book, "gemini-2.5-pro", &usage(prompt, 0, 0, 0, 1_000_000));
+    assert_eq!(at(200_000), "10.25");
+    assert_eq!(at(200_001), "15.5000025");
+    // Cached tokens count towards the length, and the tier bills them too.
+    assert_eq!(cost(&book, "gemini-2.5-pro", &usage(1, 200_000, 0, 0, 0)), "0.0500025");
+}

@@ -134,10 +134,10 @@ impl Ask {
     /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
     pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self, WireError> {
         let within = match dialect {
-            Dialect::Gemini => super::gemini::names::member(check(&body)?, "generateContentRequest"),
+            Dialect::Gemini => super::gemini::names::member(check(body)?, "generateContentRequest"),
             _ => None,
         };
-        let span = within.map(|within| within.span_in(&body));
+        let span = within.map(|within| within.span_in(body));
         let body = span.map_or_else(|| body.clone(), |span| body.slice(span));
         Self::read_for(dialect, body, Some(named).filter(|name| !name.is_empty()))
     }
