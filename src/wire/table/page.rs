@@ -60,6 +60,9 @@ fn fields(page: &mut String, table: &Table) {
 }
 
 fn kinds(page: &mut String, title: &str, kinds: &[Kind]) {
+    if kinds.is_empty() {
+        return;
+    }
     let _ = write!(page, "\n### {title}\n\n| type | becomes | |\n|---|---|---|\n");
     for kind in kinds {
         let word = match kind.fate {
