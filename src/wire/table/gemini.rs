@@ -57,7 +57,7 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "generationConfig.maxOutputTokens",
-        [As("max_tokens"), As("max_tokens"), As("max_tokens"), Passed],
+        [As("max_completion_tokens|max_tokens"), As("max_tokens"), As("max_tokens"), Passed],
         "99",
         "",
     ),
