@@ -1,10 +1,6 @@
-//! Why a live request went where it went, in plain letters (they travel in headers), and the policy behind it as a line.
+//! Why a live request went where it went, in plain letters (they travel in headers).
 
-use std::sync::Arc;
-
-use crate::record::{self, Entry, PolicyChange};
-use crate::routing::{Decision, Policy, Status, Step, Why};
-use crate::units::{Instant, Names};
+use crate::routing::{Decision, Status, Step, Why};
 
 /// Says why a request starts where it does.
 pub(super) fn reason(decision: &Decision) -> String {

@@ -100,7 +100,9 @@ fn every_member_of_every_request_is_in_the_table() {
 #[test]
 fn every_row_says_what_happens() {
     for table in &TABLES {
-        for row in table.fields {
+        // Gemini's model stands in the address, and its settings have rows of their own.
+        let is_whole = |field: &str| table.from == Gemini && matches!(field, "model" | "generationConfig");
+        for row in table.fields.iter().filter(|row| !is_whole(row.field)) {
             let sample: Value = serde_json::from_str(row.sample).unwrap();
             let mut body = base(table.from);
             if matches!(row.field, "tool_choice" | "parallel_tool_calls" | "toolConfig") {
