@@ -152,9 +152,9 @@ fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
             .iter()
             .enumerate()
             .map(|(at, model)| RungSpec {
-                name: None,
                 model: (*model).into(),
                 threshold: list.get(at).map(|&t| i64::from(t)),
+                ..RungSpec::default()
             })
             .collect()
     };

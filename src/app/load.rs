@@ -10,7 +10,7 @@ use crate::classifier::Classifier;
 use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
-use crate::report::{RecordedCharges, ReplayReport, Scope, UnknownMeter};
+use crate::report::{RecordedCharges, ReplayReport, Scope, StreamLimitRow, UnknownMeter};
 use crate::routing::Policy;
 use crate::session::{
     Ingest, IngestOptions, LoadError, Log, StreamOptions, meter_text, recharge_text, stream,
@@ -241,6 +241,18 @@ pub fn stream_report(
         report.unknown_meters.push(UnknownMeter { meter, calls });
     }
     report.simulated_requests = found.simulated;
+    report.stream_limits = found
+        .slow
+        .rows()
+        .map(|(route, limit, value, tally)| StreamLimitRow {
+            route: route.to_owned(),
+            limit: limit.name(),
+            value,
+            streams: tally.streams,
+            cut: tally.cut,
+            unknown: tally.unknown,
+        })
+        .collect();
     report.classified_requests = found.classified;
     Ok(report)
 }

@@ -8,6 +8,7 @@ pub mod parameters;
 pub mod policy;
 pub mod prices;
 pub mod providers;
+mod span;
 pub mod themes;
 
 use std::env;

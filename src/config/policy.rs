@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::routing::{Policy, PolicyError, PolicySpec, RouteSpec, RungSpec};
+use super::span::Span;
+use crate::routing::{Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, StreamLimits};
 use crate::units::Names;
 
 /// The policy that comes with the program.
@@ -63,6 +64,27 @@ struct RouteFile {
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
+    #[serde(default)]
+    stream: StreamFile,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct StreamFile {
+    first_byte: Option<Span>,
+    gap: Option<Span>,
+    tokens_per_second: Option<u32>,
+}
+
+impl StreamFile {
+    fn limits(&self) -> StreamLimits {
+        let millis = |span: &Option<Span>| span.map(|span| span.millis());
+        StreamLimits {
+            first_byte_ms: millis(&self.first_byte),
+            gap_ms: millis(&self.gap),
+            tokens_per_second: self.tokens_per_second,
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -84,6 +106,8 @@ struct RungFile {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
+    #[serde(default)]
+    stream: StreamFile,
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -117,7 +141,11 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
         let name = route.name.get_ref().clone();
         lines.push((format!("route[{at}]"), start));
         lines.push((format!("route.{name}"), line_of(text, route.name.span().start)));
-        let mut one = RouteSpec { name: route.name.into_inner(), ..RouteSpec::default() };
+        let mut one = RouteSpec {
+            name: route.name.into_inner(),
+            stream: route.stream.limits(),
+            ..RouteSpec::default()
+        };
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
@@ -127,7 +155,13 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
         for (at, rung) in route.ladder.into_iter().enumerate() {
             lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
             let rung = rung.into_inner();
-            one.ladder.push(RungSpec { name: rung.rung, model: rung.model, threshold: rung.threshold });
+            let stream = rung.stream.limits();
+            one.ladder.push(RungSpec {
+                name: rung.rung,
+                model: rung.model,
+                threshold: rung.threshold,
+                stream,
+            });
         }
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
@@ -164,13 +198,21 @@ pub fn to_toml(policy: &Policy, names: &Names) -> String {
         {
             let _ = writeln!(out, "no_signal = {}", quoted(&rung.name));
         }
+        if !route.stream.is_none() {
+            let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
+        }
         out.push_str("ladder = [\n");
         for (at, rung) in route.ladder.iter().enumerate() {
             let threshold =
                 if at == last { String::new() } else { format!(", threshold = {}", rung.threshold) };
+            let stream = if rung.stream.is_none() {
+                String::new()
+            } else {
+                format!(", stream = {}", limits_toml(rung.stream))
+            };
             let _ = writeln!(
                 out,
-                "  {{ rung = {}, model = {}{threshold} }},",
+                "  {{ rung = {}, model = {}{threshold}{stream} }},",
                 quoted(&rung.name),
                 quoted(names.model(rung.model))
             );
@@ -178,6 +220,16 @@ pub fn to_toml(policy: &Policy, names: &Names) -> String {
         out.push_str("]\n");
     }
     out
+}
+
+fn limits_toml(limits: StreamLimits) -> String {
+    let millis = |key: &str, value: Option<u32>| value.map(|value| format!("{key} = \"{value}ms\""));
+    let all = [
+        millis("first_byte", limits.first_byte_ms),
+        millis("gap", limits.gap_ms),
+        limits.tokens_per_second.map(|floor| format!("tokens_per_second = {floor}")),
+    ];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// Reads a policy file.
@@ -208,7 +260,8 @@ mod tests {
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
                    match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\n\
-                   ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7 }, { model = \"n\" }]\n\
+                   stream = { first_byte = \"5s\", tokens_per_second = 3 }\n\
+                   ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {
             let mut names = Names::default();

@@ -197,6 +197,10 @@ impl Audience {
     /// Ends a stream, with what is to be said at its end.
     pub(super) fn end(&mut self, cost: Option<String>, served: &Arc<str>) {
         let End::Listening(mut line) = std::mem::replace(&mut self.end, End::Gone) else { return };
+        // Google's own package takes a comment for a part of the answer.
+        if self.dialect == Dialect::Gemini {
+            return line.end();
+        }
         // A comment is no event: clients pass over it, and whoever wants it finds it.
         let mut last = String::new();
         if self.named.as_ref().is_some_and(|named| named != served) {

@@ -10,8 +10,8 @@ use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
-use super::stream;
 use super::{background, estimate};
+use super::{pace, stream};
 use crate::config::providers::Speaks;
 use crate::pricing::{Terms, Usage};
 use crate::providers::{Call, CallError, Cause, Failure, Outcome as Told, Permit, Reply, Target};
@@ -96,8 +96,22 @@ pub(super) async fn attempt(
         };
         tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
     };
+    let due = pace::first_byte(dispatch.limits, started).filter(|_| operation.ask.stream());
+    let sending = async {
+        match due {
+            Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
+            None => Ok(sending.await),
+        }
+    };
     let Some(sent) = watched(operation, dispatch, audience, sending).await else {
         return left(operation, dispatch, &target, permit, None);
+    };
+    let sent = match sent {
+        Ok(sent) => sent,
+        Err(limit) => {
+            let error = pace::too_slow(limit, dispatch, &operation.placed.route);
+            return lost(operation, dispatch, &target, permit, Status::Timeout, error, None);
+        }
     };
     let reply = match sent {
         Ok(reply) => reply,

@@ -129,8 +129,8 @@ mod tests {
     #[test]
     fn a_page_may_read_every_header_of_ours() {
         for name in [
-            OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, SIMULATED,
-            COUNT,
+            OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, LEFT_OUT,
+            SIMULATED, COUNT,
         ] {
             assert!(EXPOSED.split(", ").any(|exposed| exposed == name), "{name}");
         }

@@ -18,6 +18,7 @@ mod intake;
 mod metrics;
 mod models;
 mod operation;
+mod pace;
 mod paths;
 mod prices;
 mod question;

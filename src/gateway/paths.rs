@@ -35,6 +35,9 @@ const CALLS: [(&str, Endpoint); 8] = [
     ("feedback", Endpoint::Feedback),
 ];
 
+/// Headers that clients of Google's alone send.
+const GOOGLES: [&str; 2] = ["x-goog-api-key", "x-goog-api-client"];
+
 /// What is said of a path that is not served.
 pub(super) const SERVED: &str = "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, \
      /v1/messages/count_tokens, /v1/feedback; GET /v1/models, /v1/models/NAME, /v1/responses/ID; \
@@ -158,7 +161,8 @@ impl Place<'_> {
             Endpoint::CountTokens if self.gemini => Dialect::Gemini,
             Endpoint::CountTokens => Dialect::AnthropicMessages,
             Endpoint::Stored => Dialect::OpenAiResponses,
-            _ if self.gemini => Dialect::Gemini,
+            // Google's own package asks for `/v1/models`, as OpenAI's does.
+            _ if self.gemini || GOOGLES.iter().any(|name| headers.contains_key(*name)) => Dialect::Gemini,
             _ if headers.contains_key("anthropic-version") => Dialect::AnthropicMessages,
             _ => Dialect::OpenAiChat,
         }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::{Instant as Clock, timeout};
+use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::estimate;
-use super::operation::{Attempted, Operation, Outcome, millis};
+use super::operation::{Attempted, Operation, Outcome};
+use super::pace::{Pace, too_slow};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
 use crate::record::WriteTtl;
@@ -42,6 +43,7 @@ pub(super) struct Leg<'a> {
 enum Break {
     Call(CallError),
     Wire(WireError),
+    Slow(ApiError),
     Cut,
 }
 
@@ -50,6 +52,7 @@ impl Break {
         match self {
             Self::Call(error) => error.status(),
             Self::Wire(error) => unfit(error),
+            Self::Slow(_) => Status::Timeout,
             Self::Cut => Status::ServerError,
         }
     }
@@ -58,6 +61,7 @@ impl Break {
         match self {
             Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
+            Self::Slow(error) => error.clone(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
     }
@@ -71,7 +75,7 @@ struct Stream<'a> {
     out: BytesMut,
     /// Whether the client is handed what comes.
     told: bool,
-    ttft: Option<u32>,
+    pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
 }
@@ -93,8 +97,8 @@ pub(super) async fn relay(
     audience: &mut Audience,
 ) -> Attempted {
     let relay = Relay::new(leg.dialect, &operation.ask);
-    let mut stream =
-        Stream { leg, relay, out: BytesMut::new(), told: false, ttft: None, noted: Clock::now() };
+    let pace = Pace::new(leg.dispatch.limits, leg.started);
+    let mut stream = Stream { leg, relay, out: BytesMut::new(), told: false, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -140,19 +144,30 @@ impl Stream<'_> {
         audience: &mut Audience,
     ) -> Result<Option<Bytes>, Ended> {
         let is_complete = self.relay.is_complete();
+        let began = Clock::now();
+        let due = self.pace.due(began).filter(|_| !is_complete);
         let read = async {
-            if is_complete {
-                timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))
-            } else {
-                upstream.chunk().await
+            match due {
+                _ if is_complete => Ok(timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))),
+                Some((at, limit)) => timeout_at(at, upstream.chunk()).await.map_err(|_| limit),
+                None => Ok(upstream.chunk().await),
             }
         };
-        match watched(operation, self.leg.dispatch, audience, read).await {
+        let dispatch = self.leg.dispatch;
+        match watched(operation, dispatch, audience, read).await {
             None => Err(Ended::Left),
-            Some(Ok(piece)) => Ok(piece),
+            Some(Ok(Ok(Some(piece)))) => {
+                self.pace.came(began.elapsed());
+                Ok(Some(piece))
+            }
+            Some(Ok(Ok(None))) => Ok(None),
             // A stream that is whole has lost nothing when its connection breaks.
-            Some(Err(_)) if is_complete => Ok(None),
-            Some(Err(error)) => Err(Ended::Broke(Break::Call(error))),
+            Some(Ok(Err(_))) if is_complete => Ok(None),
+            Some(Ok(Err(error))) => Err(Ended::Broke(Break::Call(error))),
+            Some(Err(limit)) => {
+                let error = too_slow(limit, dispatch, &operation.placed.route);
+                Err(Ended::Broke(Break::Slow(error)))
+            }
         }
     }
 
@@ -163,10 +178,10 @@ impl Stream<'_> {
         piece: &[u8],
         audience: &mut Audience,
     ) -> Option<Ended> {
-        self.ttft.get_or_insert_with(|| millis(self.leg.started.elapsed()));
         if let Err(error) = self.relay.push(piece, &mut self.out) {
             return Some(Ended::Broke(Break::Wire(error)));
         }
+        self.pace.wrote(self.relay.written_bytes());
         if self.told || self.relay.has_content() || self.out.len() > HELD {
             self.tell(operation, audience).await;
             operation.delivered = self.relay.delivered_bytes().div_ceil(4);
@@ -268,7 +283,8 @@ impl Stream<'_> {
             terms: terms(operation, self.leg.dialect, self.relay.usage()),
             estimated,
             billed: billed(operation, dispatch, self.relay.model()),
-            ttft_ms: self.ttft,
+            ttft_ms: self.pace.ttft(),
+            gap_ms: self.pace.gap(),
             ..called(dispatch, target)
         }
     }

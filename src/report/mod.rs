@@ -9,6 +9,8 @@ mod text;
 
 pub use json::to_json;
 pub(crate) use replay::error_text;
-pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, Tokens, UnknownMeter};
+pub use replay::{
+    Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter,
+};
 pub use sheet::{Format, Sheet, render};
 pub use text::replay_text;

@@ -41,6 +41,23 @@ pub struct Tokens {
     pub reasoning: u64,
 }
 
+/// What a limit on streams would have done.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamLimitRow {
+    /// The route.
+    pub route: String,
+    /// `first_byte`, `gap` or `tokens_per_second`.
+    pub limit: &'static str,
+    /// Its value: milliseconds, or tokens a second.
+    pub value: u32,
+    /// Calls of the route whose answers came as streams.
+    pub streams: u64,
+    /// Those that it would have cut.
+    pub cut: u64,
+    /// Those of which the log does not tell enough.
+    pub unknown: u64,
+}
+
 /// Latency percentiles in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Latency {
@@ -172,6 +189,9 @@ pub struct ReplayReport {
     pub simulated_requests: u64,
     /// Operations that the classifier judged.
     pub classified_requests: u64,
+    /// What the policy's limits on streams would have done to the log's streams; left out where it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stream_limits: Vec<StreamLimitRow>,
     /// Tokens.
     pub tokens: Tokens,
     /// Latency of operations; null where none is known.
@@ -283,6 +303,7 @@ impl ReplayReport {
             estimated_requests: all.estimated,
             simulated_requests: 0,
             classified_requests: 0,
+            stream_limits: Vec::new(),
             tokens: all.into(),
             latency_ms: latency(all),
             quality: (all.labelled > 0).then(|| {

@@ -1,6 +1,6 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
-use super::replay::{Latency, RecordedCharges, ReplayReport, Row, UnknownMeter};
+use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
 
 /// Writes the report as table, CSV or Markdown.
@@ -18,6 +18,9 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
             sheets.push(dimension(title, rows));
         }
     }
+    if !report.stream_limits.is_empty() {
+        sheets.push(stream_limits(&report.stream_limits));
+    }
     if !report.passed_over.is_empty() {
         let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
         sheet.rows.extend(report.passed_over.iter().map(|(why, entries)| vec![count(*entries), why.clone()]));
@@ -32,6 +35,19 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
         sheets.push(sheet);
     }
     render(&sheets, format)
+}
+
+fn stream_limits(rows: &[StreamLimitRow]) -> Sheet {
+    let heads = ["route", "limit", ">would have cut", ">of streams", ">not told by the log"];
+    let mut sheet = Sheet::new("Limits on streams", &heads);
+    for row in rows {
+        let limit = match row.limit {
+            "tokens_per_second" => format!("{} {}", row.limit, row.value),
+            limit => format!("{limit} {} ms", row.value),
+        };
+        sheet.push(vec![row.route.clone(), limit, count(row.cut), count(row.streams), count(row.unknown)]);
+    }
+    sheet
 }
 
 /// Groups the digits of a whole number.

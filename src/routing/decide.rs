@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rung(model: &str, threshold: Option<i64>) -> RungSpec {
-        RungSpec { name: None, model: model.into(), threshold }
+        RungSpec { model: model.into(), threshold, ..RungSpec::default() }
     }
 
     fn spec() -> PolicySpec {

@@ -5,11 +5,13 @@
 
 mod attempt;
 mod decide;
+mod limits;
 mod policy;
 mod trail;
 
 pub use attempt::{Check, Status};
 pub use decide::{Decision, NO_RUNG, Next, Signals, after_attempt, decide, match_route};
+pub use limits::{StreamFigures, StreamLimit, StreamLimits};
 pub use policy::{
     AUTO, MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec,
     Thresholds,

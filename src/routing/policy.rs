@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use super::StreamLimits;
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, ProjectId, TeamId};
 
@@ -65,6 +66,8 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// How slow its streams may be.
+    pub stream: StreamLimits,
 }
 
 /// A rung as written.
@@ -76,6 +79,8 @@ pub struct RungSpec {
     pub model: String,
     /// The least confidence it serves; absent on the last rung only.
     pub threshold: Option<i64>,
+    /// How slow its streams may be, where that differs from its route.
+    pub stream: StreamLimits,
 }
 
 /// A policy in force: names resolved, thresholds checked.
@@ -104,6 +109,8 @@ pub struct Route {
     pub no_signal: u8,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
+    /// How slow its streams may be.
+    pub stream: StreamLimits,
 }
 
 /// A rung in force.
@@ -115,6 +122,8 @@ pub struct Rung {
     pub model: ModelId,
     /// The least confidence it serves; zero on the last rung.
     pub threshold: PerMille,
+    /// How slow its streams may be, where that differs from its route.
+    pub stream: StreamLimits,
 }
 
 /// What a route takes; an empty list takes everything.
@@ -242,6 +251,7 @@ impl Policy {
                     name: (*rung.name != *model).then(|| rung.name.to_string()),
                     model,
                     threshold: (at < last).then(|| i64::from(rung.threshold.get())),
+                    stream: rung.stream,
                 }
             };
             RouteSpec {
@@ -254,6 +264,7 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                stream: route.stream,
             }
         };
         PolicySpec {
@@ -307,6 +318,13 @@ impl Policy {
         route.set_thresholds(&thresholds)
     }
 
+    /// Says whether any of its routes limits how slow a stream may be.
+    pub fn limits_streams(&self) -> bool {
+        let limits =
+            |route: &Route| !route.stream.is_none() || route.ladder.iter().any(|rung| !rung.stream.is_none());
+        self.routes.iter().any(limits)
+    }
+
     /// Says whether two policies differ in nothing but thresholds, which is what the frontier can answer exactly.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.routes.len() == other.routes.len()
@@ -317,6 +335,12 @@ impl Policy {
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.model == y.model)
             })
     }
+}
+
+/// A limit of nothing would cut every stream.
+fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
+    let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
+    if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
 }
 
 impl Route {
@@ -379,7 +403,13 @@ impl Route {
             if ladder.iter().any(|earlier| &*earlier.name == name) {
                 return Err(wrong(here("rung"), format!("`{name}` is on this ladder already")));
             }
-            ladder.push(Rung { name: name.into(), model: names.intern_model(&rung.model), threshold });
+            check_limits(rung.stream).map_err(|problem| wrong(here("stream"), problem))?;
+            ladder.push(Rung {
+                name: name.into(),
+                model: names.intern_model(&rung.model),
+                threshold,
+                stream: rung.stream,
+            });
         }
         let no_signal = match spec.no_signal.as_deref() {
             None | Some("strongest") => last,
@@ -390,16 +420,23 @@ impl Route {
                 )
             })?,
         };
+        check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
         let mut route = Self {
             name: spec.name.as_str().into(),
             matcher,
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
             alias: ModelId::NONE,
+            stream: spec.stream,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;
         Ok(route)
+    }
+
+    /// Gives how slow a stream of a rung may be; the route's own limits where the client pinned its model.
+    pub fn limits(&self, rung: u8) -> StreamLimits {
+        self.ladder.get(usize::from(rung)).map_or(self.stream, |rung| rung.stream.over(self.stream))
     }
 
     /// Gives the thresholds of every rung but the last.

@@ -69,9 +69,9 @@ struct Warm {
 pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run, RunError> {
     let mut names = Names::default();
     let ladder = step.ladder.iter().map(|rung| RungSpec {
-        name: None,
         model: rung.model.clone(),
         threshold: rung.threshold,
+        ..RungSpec::default()
     });
     let route = RouteSpec { name: scenario.name.clone(), ladder: ladder.collect(), ..RouteSpec::default() };
     let spec = PolicySpec { name: step.name.clone(), baseline: None, routes: vec![route] };

@@ -20,7 +20,8 @@ use crate::outcome::{Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
 use crate::record::{self, Attempt, Attempts, Entry, PolicyChange, Record, WriteTtl};
 use crate::routing::{
-    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, Why, decide,
+    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
+    decide,
 };
 use crate::units::{Instant, Millis, ModelId, Names, PerMille};
 
@@ -110,6 +111,8 @@ pub struct Dispatch {
     pub model: Arc<str>,
     /// Whether nothing comes after it.
     pub last: bool,
+    /// How slow a stream may be.
+    pub limits: StreamLimits,
 }
 
 /// A call that ended.
@@ -497,10 +500,11 @@ impl Inner {
                 name: Arc::clone(&step.name),
                 model: self.names.model(step.model).into(),
                 last: usize::from(rung) + 1 >= route.ladder.len(),
+                limits: route.limits(rung),
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
-        Dispatch { rung: None, name: Arc::clone(&model), model, last: true }
+        Dispatch { rung: None, name: Arc::clone(&model), model, last: true, limits: route.limits(rung) }
     }
 
     /// Tells of a meter that nobody here knows, once for each kind.

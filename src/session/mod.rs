@@ -16,6 +16,7 @@ mod player;
 mod preview;
 mod reason;
 mod rerun;
+mod slow;
 mod snapshot;
 mod speed;
 mod status;
@@ -37,6 +38,7 @@ pub use log::{
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use rerun::{Rerun, rerun};
+pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,
     WindowScope, window_label,

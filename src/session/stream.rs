@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
+use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Engine, Event};
 use crate::outcome::{
@@ -48,6 +49,8 @@ pub struct StreamResult {
     pub simulated: u64,
     /// Operations that the classifier judged because the log carries no confidence.
     pub classified: u64,
+    /// What the policy's limits on streams would have done.
+    pub slow: SlowStreams,
     /// What the log's own charges come to.
     pub recharge: Recharge,
     /// Meters that nobody here knows, with how many calls told them.
@@ -100,6 +103,7 @@ pub fn stream(
             recharge: fold.recharge,
             unknown_meters,
             profiles: fold.profiles,
+            slow: fold.slow,
         })
     })
 }
@@ -203,6 +207,7 @@ struct Fold<'a> {
     reading: Reading,
     profiles: Profiles,
     settled: Settled,
+    slow: SlowStreams,
     recharge: Recharge,
     key: u64,
 }
@@ -217,6 +222,7 @@ impl<'a> Fold<'a> {
             reading,
             profiles: Profiles::default(),
             settled: Settled::default(),
+            slow: SlowStreams::default(),
             recharge: Recharge::default(),
             key: 0,
         }
@@ -292,6 +298,7 @@ impl<'a> Fold<'a> {
     }
 
     fn one(&mut self, evidence: &Evidence<'_>) {
+        self.slow.add(self.engine.policy(), evidence);
         recharge(evidence, self.engine.prices(), &mut self.recharge);
         settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
         self.key += 1;

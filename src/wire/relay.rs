@@ -75,10 +75,11 @@ impl Source {
 }
 
 /// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
-/// every reader of events passes over.
+/// readers of events pass over; Google's own package does not, but it does pass over empty lines.
 pub const fn ping(to: Dialect) -> &'static [u8] {
     match to {
         Dialect::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        Dialect::Gemini => b"\n\n",
         _ => b": ping\n\n",
     }
 }
@@ -358,6 +359,11 @@ impl Relay {
     /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
     pub fn delivered_bytes(&self) -> u64 {
         self.story.delivered_bytes
+    }
+
+    /// Gives the bytes that the model has written so far: what was delivered, and its thoughts.
+    pub fn written_bytes(&self) -> u64 {
+        self.story.delivered_bytes.saturating_add(self.story.thought_bytes)
     }
 
     /// Says whether a whole answer is fit for use: not empty, calls with arguments that can be read, and JSON where that was

@@ -13,6 +13,7 @@ const KEPT: usize = 1024 * 1024;
 
 /// What has happened so far.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 pub(super) struct Story {
     /// The client has been shown something of the answer, thoughts included.
     pub(super) has_content: bool,
@@ -20,6 +21,7 @@ pub(super) struct Story {
     pub(super) has_answer: bool,
     pub(super) delivered: String,
     pub(super) delivered_bytes: u64,
+    pub(super) thought_bytes: u64,
     /// The text, where it has to be JSON, as far as it is kept.
     json: Option<String>,
     text_bytes: u64,
@@ -77,7 +79,10 @@ impl Story {
                 }
                 self.deliver(text);
             }
-            Delta::Thought(_) => self.has_content = true,
+            Delta::Thought(text) => {
+                self.has_content = true;
+                self.thought_bytes = self.thought_bytes.saturating_add(text.len() as u64);
+            }
             Delta::Other => {
                 self.has_answer = true;
                 self.has_content = true;

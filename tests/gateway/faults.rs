@@ -259,7 +259,7 @@ fn what_fails_climbs_the_ladder_and_every_attempt_is_charged_at_its_own_model() 
     let faults = [
         Reply::status(500),
         Reply::status(429).retry_after(&RetryAfter::Seconds("0".to_owned())),
-        Reply::fault(At::BeforeHeaders, Fault::Reset),
+        Reply::fault(At::AfterHeaders, Fault::Reset),
         Reply::fault(At::AfterHeaders, Fault::Close),
     ];
     for stream in [false, true] {

@@ -40,6 +40,10 @@ fn geminis_clients_find_their_paths_keys_and_streams() {
         let events = events.send(front.address());
         assert!(events.header("content-type").unwrap().starts_with("text/event-stream"));
         assert_eq!(text_of(&events.chunks()), want, "{model}");
+        assert!(
+            !events.text().lines().any(|line| line.starts_with(':')),
+            "Google's package reads no comments"
+        );
         let list = Ask::post(&at("streamGenerateContent"), &hello()).header("x-goog-api-key", &key);
         let list = list.send(front.address());
         assert_eq!((list.header("content-type"), list.sound), (Some("application/json"), true));
@@ -48,6 +52,10 @@ fn geminis_clients_find_their_paths_keys_and_streams() {
         let counted = Ask::post(&at("countTokens"), &json!({ "generateContentRequest": hello() }));
         let counted = counted.header("x-goog-api-key", &key).send(front.address());
         assert!(counted.json()["totalTokens"].as_u64().unwrap() > 0, "{}", counted.text());
+    }
+    for path in ["/v1beta/models", "/v1/models"] {
+        let models = Ask::get(path).header("x-goog-api-key", &key).send(front.address()).json();
+        assert_eq!(models["models"][0]["name"], "models/auto", "{path}");
     }
     let stranger = Ask::post("/v1beta/models/auto:generateContent", &hello()).send(front.address());
     assert_eq!((stranger.status(), &stranger.json()["error"]["status"]), (401, &json!("UNAUTHENTICATED")));

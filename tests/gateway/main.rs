@@ -26,6 +26,7 @@ mod rehearsal;
 mod replayed;
 mod soak;
 mod stage;
+mod streams;
 mod surface;
 #[path = "../support/upstream.rs"]
 mod upstream;

@@ -97,3 +97,30 @@ fn what_is_made_up_says_so_everywhere() {
     let rows = front.settle();
     assert!(rows.iter().all(|row| !row.simulated.is_empty()), "{rows:#?}");
 }
+
+#[test]
+fn what_a_model_does_not_take_is_named_in_the_answer_and_the_log() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let body = json!({"model": "gpt-4.1", "max_tokens": 9, "top_k": 3, "speed": "fast",
+        "messages": [{"role": "user", "content": "x"}, {"role": "system", "content": "Be brief."}]});
+    let answer = Ask::post("/v1/messages", &body).send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let said = answer.header("pointsman-left-out").unwrap();
+    let mut names: Vec<&str> = said.split(", ").collect();
+    names.sort_unstable();
+    assert_eq!(names, ["speed", "top_k"]);
+    assert!(chat("gpt-4.1", false).send(front.address()).header("pointsman-left-out").is_none());
+    // By these words Anthropic's libraries send the whole conversation instead of building on one that is kept.
+    let mut thread = body;
+    thread["thread"] = json!({"type": "create"});
+    let refused = Ask::post("/v1/messages", &thread).send(front.address());
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.json()["error"]["details"], json!({"error_code": "thread_unsupported_request"}));
+    nothing_held(&front);
+    front.settle();
+    let log = desk.must(&["ledger", "export"]);
+    assert!(log.contains(r#""left_out":["#) && log.contains("top_k"), "{log}");
+}

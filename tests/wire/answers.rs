@@ -13,7 +13,7 @@ use super::{PROVIDERS, answered, ask, asked, words};
 fn whole(from: Dialect) -> Value {
     match from {
         OpenAiChat => {
-            json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"message":{"role":"assistant","reasoning":"t","content":"Hé","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],
+            json!({"id":"chatcmpl-1","model":"gpt-4.1-x","choices":[{"index":0,"message":{"role":"assistant","reasoning_content":"t","content":"Hé","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"tool_calls"}],
             "usage":{"prompt_tokens":100,"completion_tokens":20,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":5}}})
         }
         AnthropicMessages => {

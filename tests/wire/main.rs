@@ -6,6 +6,7 @@
 mod answers;
 mod grammar;
 mod inbound;
+mod known;
 mod requests;
 mod same_dialect;
 mod streams;

@@ -9,7 +9,7 @@ use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Entry, PolicyChange, PriceChange};
-use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec};
+use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits};
 use crate::units::{Instant, Names, PicoPerMillion};
 
 /// The first line of a log in our format.
@@ -230,6 +230,7 @@ struct RouteKeys {
     task: Vec<String>,
     asked: Vec<String>,
     no_signal: Option<String>,
+    stream: StreamKeys,
     ladder: Vec<RungKeys>,
 }
 
@@ -239,12 +240,33 @@ struct RungKeys {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
+    stream: StreamKeys,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StreamKeys {
+    first_byte_ms: Option<u32>,
+    gap_ms: Option<u32>,
+    tokens_per_second: Option<u32>,
+}
+
+impl StreamKeys {
+    fn limits(&self) -> StreamLimits {
+        let Self { first_byte_ms, gap_ms, tokens_per_second } = *self;
+        StreamLimits { first_byte_ms, gap_ms, tokens_per_second }
+    }
 }
 
 fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
-    let rung = |keys: RungKeys| RungSpec { name: keys.rung, model: keys.model, threshold: keys.threshold };
+    let rung = |keys: RungKeys| RungSpec {
+        stream: keys.stream.limits(),
+        name: keys.rung,
+        model: keys.model,
+        threshold: keys.threshold,
+    };
     let route = |keys: RouteKeys| RouteSpec {
         name: keys.route,
         teams: keys.team,
@@ -253,6 +275,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
         asked: keys.asked,
         ladder: keys.ladder.into_iter().map(rung).collect(),
         no_signal: keys.no_signal,
+        stream: keys.stream.limits(),
     };
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),

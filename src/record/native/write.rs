@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Header, VERSION};
 use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
-use crate::routing::RouteSpec;
+use crate::routing::{RouteSpec, StreamLimits};
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -185,14 +185,28 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(rung) = &route.no_signal {
         object.text("no_signal", rung);
     }
+    limits(&mut object, route.stream);
     object.list("ladder", &route.ladder, |out, rung| {
         let mut object = Object::open(out);
         object.word("rung", rung.name.as_deref().unwrap_or_default());
         object.text("model", &rung.model);
         object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
+        limits(&mut object, rung.stream);
         object.close();
     });
     object.close();
+}
+
+fn limits(object: &mut Object<'_>, limits: StreamLimits) {
+    if limits.is_none() {
+        return;
+    }
+    object.key("stream");
+    let mut inner = Object::open(object.out);
+    inner.maybe("first_byte_ms", limits.first_byte_ms.map(u64::from));
+    inner.maybe("gap_ms", limits.gap_ms.map(u64::from));
+    inner.maybe("tokens_per_second", limits.tokens_per_second.map(u64::from));
+    inner.close();
 }
 
 fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {

@@ -16,16 +16,12 @@ pub(super) const SIGNATURE: &str = "cG9pbnRzbWFuOm5vLXNpZ25hdHVyZQ==";
 /// Reads why an answer ended.
 fn finish_from(word: &str) -> Finish {
     match word {
-        // A turn that is paused, or about to be compacted, goes on with the client's next request.
-        "end_turn" | "stop_sequence" | "pause_turn" | "compaction" => Finish::Stop,
-        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
-        "tool_use" => Finish::ToolCalls,
-        "refusal" => Finish::Filtered,
-        // Compatible servers let words of chat through.
-        "stop" | "eos" => Finish::Stop,
-        "length" => Finish::Length,
-        "tool_calls" | "function_call" => Finish::ToolCalls,
-        "content_filter" => Finish::Filtered,
+        // A turn that is paused, or about to be compacted, goes on with the client's next request. Compatible servers let words
+        // of chat through.
+        "end_turn" | "stop_sequence" | "pause_turn" | "compaction" | "stop" | "eos" => Finish::Stop,
+        "max_tokens" | "model_context_window_exceeded" | "length" => Finish::Length,
+        "tool_use" | "tool_calls" | "function_call" => Finish::ToolCalls,
+        "refusal" | "content_filter" => Finish::Filtered,
         "" => Finish::Other,
         _ => Finish::Failed,
     }

@@ -131,7 +131,7 @@ mod tests {
         fn the_confidence_is_seen_on_its_side_of_the_threshold(
             threshold in 20u16..980, confidence in 20u16..980, columns in LEAST..120,
         ) {
-            let rung = |model: &str, threshold| RungSpec { name: None, model: model.into(), threshold };
+            let rung = |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
             let ladder = vec![rung("日本", Some(i64::from(threshold))), rung("b", None)];
             let spec = PolicySpec {
                 routes: vec![RouteSpec { name: "r".into(), ladder, ..RouteSpec::default() }],

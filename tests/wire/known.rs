@@ -1,0 +1,145 @@
+//! What models are known to refuse, as the rules that come with the program have it, on the way to every kind of provider.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use pointsman::config::providers::{KeySource, parse};
+use pointsman::providers::{FoundKey, KeyError, Providers, Target};
+use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{Ask, Dialect, Sending, Sent};
+use serde_json::{Value, json};
+
+use super::ask;
+
+fn target(model: &str) -> Target {
+    let keys =
+        |source: &KeySource| -> Result<FoundKey, KeyError> { Err(KeyError::Unset(source.to_string())) };
+    Providers::build(&parse(&[]).unwrap(), &keys, Instant::now()).unwrap().target(model).unwrap()
+}
+
+fn put(from: Dialect, body: &Value, to: Dialect, model: &str) -> (Value, Vec<String>) {
+    let target = target(model);
+    let sending = Sending { known: target.known(), ..Sending::default() };
+    let Sent { body, left_out } = ask(from, body).body_for(to, model, &sending).unwrap();
+    (serde_json::from_slice(&body).unwrap(), left_out)
+}
+
+fn chat(members: &Value) -> Value {
+    let mut body = json!({"model":"auto","messages":[{"role":"user","content":"x"}]});
+    for (key, value) in members.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+#[test]
+fn sampling_is_left_out_where_a_model_refuses_it() {
+    let both = chat(&json!({"temperature":0.2,"top_p":0.9}));
+    let cases = [
+        ("claude-opus-4-5", AnthropicMessages, &["top_p"][..]),
+        ("claude-opus-4-7", AnthropicMessages, &["temperature", "top_p"]),
+        ("claude-sonnet-5", AnthropicMessages, &["temperature", "top_p"]),
+        ("claude-opus-4-20250514", AnthropicMessages, &[]),
+        ("gemini-2.5-flash", Gemini, &[]),
+        ("gpt-5", OpenAiChat, &["temperature", "top_p"]),
+        ("o3", OpenAiChat, &["temperature", "top_p"]),
+        ("gpt-4.1", OpenAiChat, &[]),
+    ];
+    for (model, to, want) in cases {
+        let (body, left_out) = put(OpenAiChat, &both, to, model);
+        assert_eq!(left_out, want, "{model}");
+        for name in want {
+            assert_eq!(body.get(*name), None, "{model}");
+        }
+    }
+    // The same from another dialect, by the client's own names.
+    let messages = json!({"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"x"}],"temperature":0.5,"top_k":3,"stop_sequences":["x"]});
+    let (body, left_out) = put(AnthropicMessages, &messages, OpenAiChat, "o3");
+    assert_eq!(left_out, ["top_k", "temperature", "stop_sequences"]);
+    assert_eq!(
+        (body.get("temperature"), body.get("stop"), &body["max_completion_tokens"]),
+        (None, None, &json!(9))
+    );
+    let penalties = chat(&json!({"presence_penalty":0.5}));
+    assert_eq!(put(OpenAiChat, &penalties, Gemini, "gemini-2.5-flash").1, ["presence_penalty"]);
+}
+
+#[test]
+fn effort_decides_where_a_model_samples_only_without_thinking() {
+    let with = |effort: &str| chat(&json!({"temperature":0.2,"reasoning_effort":effort}));
+    for (model, effort, is_left_out) in [
+        ("gpt-5.2", "none", false),
+        ("gpt-5.2", "high", true),
+        ("gpt-5.6-sol", "none", false),
+        ("gpt-5.6-sol", "low", true),
+    ] {
+        let (_, left_out) = put(OpenAiChat, &with(effort), OpenAiChat, model);
+        assert_eq!(left_out.contains(&"temperature".to_owned()), is_left_out, "{model} {effort}");
+    }
+    let responses = json!({"model":"m","input":"x","temperature":0.2,"reasoning":{"effort":"none"}});
+    assert_eq!(put(OpenAiResponses, &responses, OpenAiResponses, "gpt-5.6-sol").1, [""; 0]);
+}
+
+#[test]
+fn what_excludes_each_other_is_mended_and_told() {
+    let tools =
+        chat(&json!({"tools":[{"type":"function","function":{"name":"f"}}],"reasoning_effort":"high"}));
+    let (body, left_out) = put(OpenAiChat, &tools, OpenAiChat, "gpt-5.6-sol");
+    assert_eq!((&body["reasoning_effort"], left_out), (&json!("none"), vec!["reasoning_effort".to_owned()]));
+    let agent = json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],
+        "tools":[{"name":"f","input_schema":{"type":"object"}}]});
+    let (body, left_out) = put(AnthropicMessages, &agent, OpenAiChat, "gpt-5.6-sol");
+    assert_eq!(
+        (&body["reasoning_effort"], left_out),
+        (&json!("none"), vec![]),
+        "it thinks where nothing is said"
+    );
+    let thinking = json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"thinking":{"type":"enabled","budget_tokens":2048}});
+    let (body, left_out) = put(AnthropicMessages, &thinking, AnthropicMessages, "claude-opus-4-8");
+    assert_eq!((&body["thinking"], left_out), (&json!({"type":"adaptive"}), vec!["thinking".to_owned()]));
+    assert_eq!(put(AnthropicMessages, &thinking, AnthropicMessages, "claude-opus-4-5").1, [""; 0]);
+}
+
+#[test]
+fn all_other_bytes_stay_as_they_came() {
+    let cases = [
+        (
+            r#"{"temperature": 0.5 ,"model":"o3","messages":[] , "x":1.50}"#,
+            r#"{"model":"o3","messages":[] , "x":1.50}"#,
+        ),
+        (
+            r#"{ "model":"o3", "temperature":0.5,"top_p":0.1 ,"messages":[]}"#,
+            r#"{ "model":"o3" ,"messages":[]}"#,
+        ),
+        (r#"{"temperature":0.5,"top_p":0.1,"model":"o3","messages":[]}"#, r#"{"model":"o3","messages":[]}"#),
+        (r#"{"model":"o3","messages":[],"temperature":0.5}"#, r#"{"model":"o3","messages":[]}"#),
+        (
+            r#"{"model":"o3","messages":[],"temperature":1,"seed":3}"#,
+            r#"{"model":"o3","messages":[],"temperature":1,"seed":3}"#,
+        ),
+        (
+            r#"{"max_tokens":5,"model":"o3","messages":[]}"#,
+            r#"{"max_completion_tokens":5,"model":"o3","messages":[]}"#,
+        ),
+        (
+            r#"{"max_tokens":5,"model":"o3","messages":[],"max_completion_tokens":7}"#,
+            r#"{"model":"o3","messages":[],"max_completion_tokens":7}"#,
+        ),
+        (
+            r#"{"model":"o3","max_completion_tokens":null,"max_tokens":5,"messages":[]}"#,
+            r#"{"model":"o3","max_completion_tokens":5,"messages":[]}"#,
+        ),
+        (
+            r#"{"model":"o3","stream":true,"messages":[],"top_p":0.5}"#,
+            r#"{"model":"o3","stream":true,"messages":[],"stream_options":{"include_usage":true}}"#,
+        ),
+    ];
+    let target = target("o3");
+    for (body, want) in cases {
+        let sending = Sending { known: target.known(), ..Sending::default() };
+        let ask = Ask::read(OpenAiChat, Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let sent = ask.body_for(OpenAiChat, "o3", &sending).unwrap();
+        assert_eq!(std::str::from_utf8(&sent.body).unwrap(), want);
+        assert!(serde_json::from_slice::<Value>(&sent.body).is_ok());
+    }
+}
