@@ -253,10 +253,7 @@ fn opencode(kit: &Kit, front: &Front<'_>, package: &str, model: &str) {
         .filter(|(kind, part)| *kind == Some("tool_use") && part["state"]["status"] == "completed")
         .map(|(_, part)| part["state"]["output"].to_string())
         .collect();
-    let text = parts()
-        .filter(|(kind, _)| *kind == Some("text"))
-        .next_back()
-        .and_then(|(_, part)| part["text"].as_str());
+    let text = parts().rfind(|(kind, _)| *kind == Some("text")).and_then(|(_, part)| part["text"].as_str());
     let text = text.unwrap_or_default().to_owned();
     check("opencode", &model, &Told { results, text }, &events);
 }
