@@ -30,7 +30,7 @@ struct Told {
 pub(crate) fn keyless(providers: &str) -> Setup {
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.providers = format!("{providers}\n[simulated]\nspeed = 0\n");
-    setup.policy = include_str!("../../config/policy.toml").to_owned();
+    include_str!("../../config/policy.toml").clone_into(&mut setup.policy);
     setup
 }
 
@@ -253,8 +253,7 @@ fn opencode(kit: &Kit, front: &Front<'_>, package: &str, model: &str) {
         .filter(|(kind, part)| *kind == Some("tool_use") && part["state"]["status"] == "completed")
         .map(|(_, part)| part["state"]["output"].to_string())
         .collect();
-    let text =
-        parts().filter(|(kind, _)| *kind == Some("text")).last().and_then(|(_, part)| part["text"].as_str());
+    let text = parts().rfind(|(kind, _)| *kind == Some("text")).and_then(|(_, part)| part["text"].as_str());
     let text = text.unwrap_or_default().to_owned();
     check("opencode", &model, &Told { results, text }, &events);
 }

@@ -1,5 +1,5 @@
 //! What people really use, as it comes from its registry, at work through the gateway: Claude Code, Codex and opencode run
-//! tool loops, LangChain, the AI SDK and litellm chat, stream, call tools and ask for structured output, and a provider's
+//! tool loops, `LangChain`, the AI SDK and litellm chat, stream, call tools and ask for structured output, and a provider's
 //! conformance check passes; on the simulator and on a real llama.cpp server.
 //!
 //! `POINTSMAN_AGENTS_TOOLS` names a folder with `node_modules` (of package.json here) and `venv` (of requirements.txt).

@@ -1,4 +1,4 @@
-//! Suites that others wrote, or that drive others' frameworks: a provider's conformance check, LangChain, litellm, AI SDK.
+//! Suites that others wrote, or that drive others' frameworks: a provider's conformance check, `LangChain`, litellm, AI SDK.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -118,13 +118,13 @@ fn ai_sdk(kit: &Kit, front: &Front<'_>, models: &str) {
 #[test]
 fn the_ai_sdk_is_at_home_on_the_simulator() {
     on_simulator("suites::the_ai_sdk_is_at_home_on_the_simulator", |kit, front| {
-        ai_sdk(kit, front, ONE_OF_EACH)
+        ai_sdk(kit, front, ONE_OF_EACH);
     });
 }
 
 #[test]
 fn the_ai_sdk_is_at_home_on_a_model_server() {
     on_model_server("suites::the_ai_sdk_is_at_home_on_a_model_server", |kit, front| {
-        ai_sdk(kit, front, MODEL)
+        ai_sdk(kit, front, MODEL);
     });
 }
