@@ -248,12 +248,12 @@ fn makes(prefix: &str, provider: Option<&str>) -> bool {
             provider.split('-').next().unwrap_or(provider)
         }
     });
-    let named = |maker: &&[&str]| maker.contains(&prefix);
+    let named = |maker: &[&str]| maker.contains(&prefix);
     match provider {
         Some(provider) => {
             prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
         }
-        None => MAKERS.iter().any(|maker| named(maker)),
+        None => MAKERS.iter().copied().any(named),
     }
 }
 

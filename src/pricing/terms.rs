@@ -126,7 +126,9 @@ mod tests {
     fn the_ordinary_service_is_no_tier_and_two_tiers_are_one_of_their_own() {
         let tier = |words: &[&str]| {
             let mut terms = Terms::NONE;
-            words.iter().for_each(|word| terms.serve(word));
+            for word in words {
+                terms.serve(word);
+            }
             terms.tier().to_owned()
         };
         for words in [&["default"][..], &["standard", "Standard"], &["", "on_demand"], &[]] {
