@@ -259,7 +259,6 @@ fn what_fails_climbs_the_ladder_and_every_attempt_is_charged_at_its_own_model() 
     let faults = [
         Reply::status(500),
         Reply::status(429).retry_after(&RetryAfter::Seconds("0".to_owned())),
-        Reply::fault(At::AfterHeaders, Fault::Reset),
         Reply::fault(At::AfterHeaders, Fault::Close),
     ];
     for stream in [false, true] {
@@ -400,7 +399,8 @@ fn other_endpoints_pass_and_are_charged() {
     let served = upstream.served();
     assert_eq!((rows.len(), served.len()), (2, 2));
     assert_eq!(rows[0].input, Some(served[0].tokens.input));
-    // The built-in book has no price for it: unknown, and neither free nor guessed.
-    assert_eq!((rows[0].kind.as_str(), rows[0].estimated), ("unknown", false));
+    assert_eq!((rows[0].kind.as_str(), rows[0].estimated), ("known", false));
+    // $0.02 a million tokens.
+    assert_eq!(rows[0].amount, Some(i128::from(served[0].tokens.input) * 20_000));
     all_lawful(&rows[1..], &served[1..]);
 }

@@ -142,6 +142,10 @@ pub(crate) fn lawful(row: &Row, served: &Served) {
             let nothing = tokens == Tokens::default();
             assert!(row.amount.is_some_and(|amount| nothing || amount > 0), "{what}");
         }
+        // Zeros beside words are not believed.
+        Told::Counts(tokens) if tokens == Tokens::default() && !served.text.is_empty() => {
+            assert!(row.kind == "estimated" && row.amount.is_some_and(|amount| amount > 0), "{what}");
+        }
         Told::Counts(tokens) => {
             let tokens = Tokens { reasoning: 0, ..tokens };
             // Behind a break something might have been revised; the counts stand, as an estimate.
@@ -206,8 +210,32 @@ pub(crate) fn nothing_held(front: &Front<'_>) {
 pub(crate) fn all_lawful(rows: &[Row], served: &[Served]) {
     let made: Vec<&Row> =
         rows.iter().filter(|row| !row.status.is_empty() && row.status != "unavailable").collect();
-    assert_eq!(made.len(), served.len(), "attempts and requests served differ: {made:#?}\n{served:#?}");
-    for (row, served) in made.into_iter().zip(served) {
+    let Some(pairs) = paired(&made, served) else {
+        panic!("attempts and requests served differ: {made:#?}\n{served:#?}");
+    };
+    for (row, served) in pairs {
         lawful(row, served);
     }
+}
+
+/// Gives each attempt what was served for it. A request on a used connection that broke before a byte of an answer came is
+/// sent again and stands in no ledger.
+fn paired<'t>(rows: &[&'t Row], served: &'t [Served]) -> Option<Vec<(&'t Row, &'t Served)>> {
+    let Some((first, rest)) = served.split_first() else { return rows.is_empty().then(Vec::new) };
+    let matched = rows.split_first().filter(|(row, _)| fits(row, first)).and_then(|(row, others)| {
+        let mut pairs = paired(others, rest)?;
+        pairs.insert(0, (row, first));
+        Some(pairs)
+    });
+    let may_be_sent_again = first.reset || first.status.is_none();
+    matched.or_else(|| may_be_sent_again.then(|| paired(rows, rest)).flatten())
+}
+
+/// Says whether an attempt may have been this call, by how they ended.
+fn fits(row: &Row, served: &Served) -> bool {
+    let code = row.error.split(':').next().and_then(|code| code.parse::<u16>().ok());
+    let is_answer = served.status == Some(200);
+    (row.status != "ok" || (served.finished && is_answer))
+        && code == served.status.filter(|_| !is_answer && code.is_some())
+        && (is_answer || served.status.is_none() || code.is_some())
 }

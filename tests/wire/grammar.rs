@@ -87,7 +87,7 @@ fn chat(stream: &str) -> Heard {
             heard.calls[index].2 += call[kind.0][kind.1].as_str().unwrap_or_default();
         }
         if let Some(word) = choice["finish_reason"].as_str() {
-            heard.finish = word.to_owned();
+            word.clone_into(&mut heard.finish);
             has_ended = true;
         }
     }
@@ -106,7 +106,7 @@ fn messages(events: &[Value]) -> Heard {
     let (tail, blocks) = (&rest[rest.len() - 2..], &rest[..rest.len() - 2]);
     assert_eq!((&tail[0]["type"], &tail[1]["type"]), (&json!("message_delta"), &json!("message_stop")));
     assert!(tail[0]["usage"]["output_tokens"].is_u64());
-    heard.finish = text(&tail[0]["delta"]["stop_reason"]).to_owned();
+    text(&tail[0]["delta"]["stop_reason"]).clone_into(&mut heard.finish);
     heard.usage = tail[0]["usage"].clone();
     let (mut open, mut next, mut signed): (Option<Value>, u64, bool) = (None, 0, false);
     for event in blocks {
@@ -120,7 +120,7 @@ fn messages(events: &[Value]) -> Heard {
                 match text(&block["type"]) {
                     "text" => assert_eq!(block["text"], ""),
                     "thinking" => {
-                        assert_eq!((&block["thinking"], &block["signature"]), (&json!(""), &json!("")))
+                        assert_eq!((&block["thinking"], &block["signature"]), (&json!(""), &json!("")));
                     }
                     "tool_use" => {
                         assert_eq!(block["input"], json!({}));
@@ -311,7 +311,6 @@ fn responses(events: &[Value]) -> Heard {
                 heard.thoughts += text(&event["delta"]);
                 *grown += text(&event["delta"]);
             }
-            ("reasoning", "reasoning_summary_text.done") => assert_eq!(event["text"], grown.as_str()),
             ("message", "content_part.added" | "content_part.done") => {
                 assert_eq!(event["content_index"], 0);
                 assert!(event["part"]["annotations"].is_array() && event["part"]["logprobs"].is_array());
@@ -322,7 +321,9 @@ fn responses(events: &[Value]) -> Heard {
                 heard.text += text(&event["delta"]);
                 *grown += text(&event["delta"]);
             }
-            ("message", "output_text.done") => assert_eq!(event["text"], grown.as_str()),
+            ("reasoning", "reasoning_summary_text.done") | ("message", "output_text.done") => {
+                assert_eq!(event["text"], grown.as_str());
+            }
             ("function_call", "function_call_arguments.delta")
             | ("custom_tool_call", "custom_tool_call_input.delta") => *grown += text(&event["delta"]),
             ("function_call", "function_call_arguments.done") => {

@@ -1,7 +1,12 @@
 //! What clients and providers say to each other: byte by byte within a dialect, by meaning between two, and what no bytes
 //! may do to a reader.
 
-#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's own scaffolding may fail the test"
+)]
 
 mod answers;
 mod grammar;

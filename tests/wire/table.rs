@@ -185,7 +185,7 @@ fn with_content(from: Dialect, kind: &str, sample: &Value) -> Value {
                 {"role":"user","parts":got}]);
         }
         OpenAiChat => {
-            body["messages"] = json!([{"role":"user","content":[{"type":"text","text":"x"},sample]}])
+            body["messages"] = json!([{"role":"user","content":[{"type":"text","text":"x"},sample]}]);
         }
         _ => {
             let users = [
@@ -235,7 +235,7 @@ fn every_kind_of_tool_and_content_becomes_what_the_table_says() {
                 let got = sent(table.from, &body, to);
                 if kind.fate == Fate::Refused {
                     let said = got.unwrap_err().to_string();
-                    assert!(said.contains("[") && said.contains(name), "{case}: {said}");
+                    assert!(said.contains('[') && said.contains(name), "{case}: {said}");
                     continue;
                 }
                 let got = got.unwrap_or_else(|error| panic!("{case}: {error}"));

@@ -1,5 +1,9 @@
 //! What counts as an answer: how it has to end, what its calls have to be, and what becomes of one that is none.
 
+#![expect(clippy::needless_pass_by_value, reason = "JSON reads best where it is made")]
+
+use std::fmt::Write as _;
+
 use bytes::{Bytes, BytesMut};
 use pointsman::routing::Check;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
@@ -236,7 +240,7 @@ fn ended(from: Dialect, text: &str, word: &str) -> (String, Value) {
         AnthropicMessages => {
             let mut stream = String::new();
             let mut event = |data: Value| {
-                stream += &format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
+                write!(stream, "event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap()).unwrap();
             };
             event(
                 json!({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":5,"output_tokens":1}}}),
