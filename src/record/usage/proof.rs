@@ -68,6 +68,16 @@ pub(super) fn layout(parts: &Parts, claim: Claim) -> Layout {
 }
 
 impl Layout {
+    /// Says whether cached tokens lie beside the prompt only because they do not fit into it, while the total, like the
+    /// claim, counts them into it: such a row cannot be right.
+    pub(super) fn is_contradicted(self, parts: &Parts, claim: Claim) -> bool {
+        let within = Self { cached: Cached::Within, ..self };
+        claim.is_cached_within
+            && self.cached == Cached::Beside
+            && parts.input.is_some_and(|prompt| parts.read > prompt)
+            && parts.total.is_some_and(|total| total > 0 && within.total(parts) == Some(total))
+    }
+
     /// Says whether no part is larger than what it would be a part of.
     fn is_possible(self, parts: &Parts) -> bool {
         let writes = if parts.are_writes_cut { 0 } else { parts.writes.all() };
@@ -135,6 +145,16 @@ mod tests {
         assert_eq!(way(parts(4, 2, 12_304, 1, 0, None), Claim::WHOLE), (Cached::Beside, true));
         let unadjusted = Parts { are_writes_cut: true, ..parts(100, 20, 90, 1, 0, None) };
         assert_eq!(way(unadjusted, Claim::WHOLE), (Cached::Within, true));
+    }
+
+    #[test]
+    fn a_total_that_leaves_no_room_contradicts_the_row() {
+        let contradicted = |total| {
+            let parts = parts(100, 101, 0, 7, 0, total);
+            layout(&parts, Claim::WHOLE).is_contradicted(&parts, Claim::WHOLE)
+        };
+        assert!(contradicted(Some(107)));
+        assert!(![None, Some(0), Some(208)].into_iter().any(contradicted));
     }
 
     #[test]
