@@ -142,7 +142,6 @@ fn every_report_of_usage_is_charged_for_what_it_is() {
     nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
-    // An explicit zero is not the same as no word.
     assert!(!rows.iter().any(|row| row.amount == Some(0)), "words are never free");
 }
 
