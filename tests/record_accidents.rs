@@ -54,7 +54,9 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
     let terms = (word(), proptest::collection::vec((word(), 0u64..9), 0..7)).prop_map(|(tier, meters)| {
         let mut terms = Terms::NONE;
         terms.serve(&tier);
-        meters.iter().for_each(|(name, count)| terms.meter(name, *count));
+        for (name, count) in &meters {
+            terms.meter(name, *count);
+        }
         (!terms.is_none()).then(|| Box::new(terms))
     });
     let few = (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>());

@@ -252,7 +252,7 @@ impl Providers {
         }
         let (url, body, field) = match dialect {
             Dialect::AnthropicMessages => {
-                (provider.beside(&["messages", "count_tokens"])?, body.clone(), "input_tokens")
+                (provider.beside(&["messages", "count_tokens"])?, to_count(body)?, "input_tokens")
             }
             Dialect::Gemini => {
                 let model = slot.upstream.trim_start_matches("models/");
@@ -274,13 +274,28 @@ impl Providers {
     }
 }
 
+/// Keeps of a request of Anthropic's what may stand in the question how many tokens it has.
+fn to_count(body: &Bytes) -> Option<Bytes> {
+    const COUNTED: [&str; 10] = [
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "output_config",
+        "cache_control",
+        "context_management",
+        "mcp_servers",
+    ];
+    let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    body.retain(|key, _| COUNTED.contains(&key.as_str()));
+    Some(serde_json::to_vec(&body).ok()?.into())
+}
+
 /// Wraps a request of Gemini's into the question how many tokens it has.
 fn within_count(model: &str, body: &Bytes) -> Option<Bytes> {
-    let rest = body.trim_ascii().strip_prefix(b"{")?;
-    let model = serde_json::to_string(&format!("models/{model}")).ok()?;
-    let comma = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
-    let mut out = format!("{{\"generateContentRequest\":{{\"model\":{model}{comma}").into_bytes();
-    out.extend_from_slice(rest);
-    out.push(b'}');
-    Some(out.into())
+    let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    body.insert("model".to_owned(), format!("models/{model}").into());
+    Some(serde_json::to_vec(&serde_json::json!({ "generateContentRequest": body })).ok()?.into())
 }

@@ -81,10 +81,11 @@ fn completions_go_as_chat_or_as_they_came() {
         Reply::default()
     });
     let mut setup = Setup::of(&upstream.url());
-    setup.providers.push_str(&format!(
+    let open = format!(
         "[[provider]]\nname = \"open\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nmodels = [\"open-*\"]\ncompletions = true\n",
         upstream.url()
-    ));
+    );
+    setup.providers += &open;
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     for path in ["/v1/completions", "/completions"] {
@@ -165,6 +166,6 @@ fn an_agents_loop_runs_on_the_simulator_in_every_dialect() {
         .unwrap()
         .extend([content.clone(), json!({ "role": "user", "parts": [result] })]);
     let last = Ask::post(path, &body).send(front.address()).json();
-    assert!(text_of(&[last.clone()]).contains("Cargo.toml"), "{last}");
+    assert!(text_of(std::slice::from_ref(&last)).contains("Cargo.toml"), "{last}");
     front.settle();
 }

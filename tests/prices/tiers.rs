@@ -13,7 +13,9 @@ fn a_tier_or_a_meter_is_charged_by_its_own_price_or_not_for_sure() {
     let bills = |model: &str, tier: &str, meters: &[(&str, u64)], usage: &Usage| {
         let mut terms = Terms::NONE;
         terms.serve(tier);
-        meters.iter().for_each(|(name, count)| terms.meter(name, *count));
+        for (name, count) in meters {
+            terms.meter(name, *count);
+        }
         let row = book.find(model).and_then(|prices| prices.at(Instant(0)));
         match bill(usage, &terms, row) {
             Cost::Known(amount) => format!("known {}", amount.usd()),

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::grammar::heard;
+use super::wholeness::chunks;
 use super::{PROVIDERS, ask, asked, relayed};
 
 fn stream(from: Dialect) -> String {
@@ -284,4 +285,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn calls_that_share_a_number_are_told_apart_by_their_ids() {
+    let call = |id: &str, name: &str, arguments: &str| {
+        let call =
+            json!({"index":0,"id":id,"type":"function","function":{"name":name,"arguments":arguments}});
+        json!({"index":0,"delta":{"tool_calls":[call]},"finish_reason":null})
+    };
+    let stream = chunks(&[
+        call("a", "look", "{\"q\":"),
+        // The same call goes on, its id and name said again.
+        call("a", "look", "\"1\"}"),
+        call("b", "find", "{\"q\":\"2\"}"),
+        json!({"index":0,"delta":{},"finish_reason":"tool_calls"}),
+    ]);
+    let (out, end, _) = relayed(OpenAiChat, &asked(AnthropicMessages, true), stream.as_bytes(), &[]);
+    assert_eq!(end, StreamEnd::Complete, "{out}");
+    for part in [r#""name":"look""#, r#""name":"find""#, r#"{\"q\":\"2\"}"#] {
+        assert!(out.contains(part), "{part} is missing: {out}");
+    }
+    assert_eq!(
+        out.matches("content_block_start").count(),
+        2 * 2,
+        "two blocks, named in event and data: {out}"
+    );
 }

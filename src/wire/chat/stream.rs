@@ -11,12 +11,20 @@ use crate::wire::reply::{Delta, Finish, Seen, block, buckets, content_text, ende
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
+/// A call that has begun.
+#[derive(Debug)]
+struct Begun {
+    /// Of which choice it is, and the provider's number.
+    number: (u64, u64),
+    id: String,
+}
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<OpenAiUsage>,
-    /// The calls that have begun, in the order of their beginning: of which choice, and the provider's number.
-    calls: Vec<(u64, u64)>,
+    /// The calls that have begun, in the order of their beginning.
+    calls: Vec<Begun>,
     /// The choices that have ended.
     ends: Vec<u64>,
     /// Whether a choice ends with an empty word, so far.
@@ -126,7 +134,8 @@ impl Source {
         let id = value.text_of("id").filter(|id| !id.is_empty());
         // Servers that give no number send each call whole.
         let number = value.get("index").and_then(Value::number).unwrap_or_else(|| {
-            let last = self.calls.iter().rev().find(|(of, _)| *of == choice).map(|(_, number)| *number);
+            let last = self.calls.iter().rev().map(|call| call.number);
+            let last = last.filter(|(of, _)| *of == choice).map(|(_, number)| number).next();
             if id.is_some() { last.map_or(0, |last| last.saturating_add(1)) } else { last.unwrap_or(0) }
         });
         self.fragment((choice, number), id, value.get("function"), tell);
@@ -140,13 +149,20 @@ impl Source {
         tell: &mut dyn FnMut(Delta<'_>),
     ) {
         let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
-        let call = self.calls.iter().position(|known| *known == number);
+        // Servers that number every call 0 tell them apart by their ids.
+        let is_other = |begun: &Begun| {
+            let id = id.as_deref().filter(|_| name.is_some());
+            id.is_some_and(|id| !begun.id.is_empty() && begun.id != id)
+        };
+        let call = self.calls.iter().rposition(|begun| begun.number == number);
+        let call = call.filter(|call| !self.calls.get(*call).is_some_and(is_other));
         let call = match (call, &name) {
             (Some(call), _) => call,
             (None, Some(name)) => {
                 let call = self.calls.len();
-                self.calls.push(number);
-                tell(Delta::CallStart { call, id: &id.unwrap_or_default(), name });
+                let id = id.unwrap_or_default();
+                tell(Delta::CallStart { call, id: &id, name });
+                self.calls.push(Begun { number, id: id.into_owned() });
                 call
             }
             (None, None) => return,
