@@ -261,14 +261,14 @@ impl Stream<'_> {
         error.message = self.leg.target.redact(&error.message).into_owned();
         self.relay.fail(&error, &mut self.out);
         self.tell(operation, audience).await;
-        let (usage, write_ttl, _) = account(operation, &self.leg, &self.relay).await;
+        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
         Attempted {
             called: Called {
                 status: Status::Cut,
                 error: error.message,
-                // What was counted before the break may have been revised by what is missing.
-                ..self.called(operation, usage, write_ttl, true)
+                // What was counted before the break may have been revised by what is missing, but for what broke it.
+                ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },
             outcome: Outcome::Streamed,
             retry: None,

@@ -23,6 +23,7 @@ mod plain;
 mod prompt;
 mod reader;
 mod relay;
+mod replay;
 mod reply;
 mod responses;
 mod sse;

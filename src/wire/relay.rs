@@ -2,12 +2,14 @@
 //!
 //! Invariants: what comes out depends on the stream, never on where it was cut; for a client of the same dialect events
 //! are passed on as their raw bytes, but for a chunk of usage that the client did not ask for; an event that cannot be
-//! read, or that reports an error, is not passed on; usage is the last running total that was said, never a sum.
+//! read, or that reports an error, is not passed on, but for a response's own that it failed, which ends its stream; usage
+//! is the last running total that was said, never a sum.
 
 use bytes::BytesMut;
 
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
+use super::replay;
 use super::reply::{Delta, Part, Seen, ended_empty};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
@@ -41,6 +43,12 @@ pub struct Relay {
     story: Story,
     /// What an answer used that did not come as a stream.
     usage: Option<Counted>,
+    /// The number of the next event of a stream of responses that is passed on as it is.
+    number: u64,
+    /// The event by which such a stream said that it failed.
+    failed: Option<String>,
+    /// Whether the event that said so told the usage too.
+    is_accounted: bool,
 }
 
 #[derive(Debug)]
@@ -117,6 +125,9 @@ impl Relay {
             hides_usage: !ask.wants_stream_usage(),
             story: Story::new(ask),
             usage: None,
+            number: 0,
+            failed: None,
+            is_accounted: false,
         }
     }
 
@@ -167,6 +178,7 @@ impl Relay {
         let seen = self.tell(&event, out)?;
         if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
             out.extend_from_slice(raw);
+            self.passed(&event.data);
             self.story.is_closed |= seen == Seen::End;
         }
         Ok(())
@@ -180,7 +192,14 @@ impl Relay {
             if let Some(translation) = translation {
                 translation.write(delta, out);
             }
-        })?;
+        });
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(fault) => {
+                self.broke(&event.data);
+                return Err(fault);
+            }
+        };
         if let Some(fault) = translation.as_mut().and_then(Translation::fault) {
             return Err(fault);
         }
@@ -225,12 +244,36 @@ impl Relay {
             // A line's end within would end the data.
             out.extend(root.raw().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
             out.extend_from_slice(b"\n\n");
+            self.passed(root.raw());
             self.story.is_closed |= seen == Seen::End;
         }
         Ok(())
     }
 
-    /// Tells a whole answer as a stream, also to a client of the provider's dialect.
+    /// Takes note of the number of an event that was passed on.
+    fn passed(&mut self, data: &str) {
+        if self.from == Dialect::OpenAiResponses
+            && let Some(number) = Value::of(data).get("sequence_number").and_then(Value::number)
+        {
+            self.number = number.saturating_add(1);
+        }
+    }
+
+    /// Takes note of an event that broke the stream, where it is how a response says that it failed.
+    fn broke(&mut self, data: &str) {
+        if self.from != Dialect::OpenAiResponses {
+            return;
+        }
+        let Ok(root) = check(data.as_bytes()) else { return };
+        let response = root.get("response").filter(|response| response.is_object());
+        let Some(response) = response else { return };
+        self.is_accounted = response.get("usage").is_some_and(Value::is_object);
+        if self.translation.is_none() && root.text_of("type").as_deref() == Some("response.failed") {
+            self.failed = Some(data.to_owned());
+        }
+    }
+
+    /// Tells a whole answer as a stream; to a client of the provider's dialect with everything in it as it came.
     fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
         let ask = &self.ask;
         let (reply, fault) = answer::read(self.from, ask, root)?;
@@ -239,11 +282,12 @@ impl Relay {
             return Err(fault);
         }
         let Some(choice) = reply.choices.first() else { return Ok(()) };
-        let (story, translation) =
-            (&mut self.story, self.translation.get_or_insert_with(|| Translation::new(ask)));
+        let (story, translation) = (&mut self.story, &mut self.translation);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
-            translation.write(delta, out);
+            if let Some(translation) = translation {
+                translation.write(delta, out);
+            }
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
         let mut calls = 0;
@@ -262,6 +306,10 @@ impl Relay {
         }
         tell(Delta::Finish { finish: choice.finish, stop: choice.stop.as_deref() });
         story.is_over = true;
+        if self.translation.is_none() {
+            replay::write(ask, root, &reply, out);
+            self.story.is_closed = true;
+        }
         self.close(out)
     }
 
@@ -315,12 +363,16 @@ impl Relay {
         closed
     }
 
-    /// Writes an error event, for a stream that broke after the client had its first bytes; the stream is over then.
+    /// Writes an error event, for a stream that broke after the client had its first bytes; the stream is over then. A client
+    /// of responses is given the provider's own event that its response failed, with the message that `error` has.
     pub fn fail(&mut self, error: &ApiError, out: &mut BytesMut) {
         if std::mem::replace(&mut self.story.is_closed, true) {
             return;
         }
-        let number = self.translation.as_ref().map_or(0, Translation::sequence);
+        if let Some(data) = self.failed.take() {
+            return replay::failed(&data, &error.message, out);
+        }
+        let number = self.translation.as_ref().map_or(self.number, Translation::sequence);
         out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
@@ -341,6 +393,11 @@ impl Relay {
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
         self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
+    }
+
+    /// Says whether the event that broke the stream told the usage, which nothing revises then.
+    pub fn is_accounted(&self) -> bool {
+        self.is_accounted
     }
 
     /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.

@@ -12,6 +12,7 @@ mod answers;
 mod grammar;
 mod inbound;
 mod known;
+mod native;
 mod requests;
 mod same_dialect;
 mod streams;
