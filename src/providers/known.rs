@@ -60,9 +60,9 @@ mod tests {
         ] {
             assert!(sampling.iter().all(|name| refused(model).contains(&(*name).to_owned())), "{model}");
         }
-        assert_eq!(refused("claude-sonnet-4-5-20250929"), ["top_p"]);
-        assert_eq!(refused("claude-opus-4-1-20250805"), ["top_p"]);
-        assert_eq!(refused("claude-opus-4-20250514"), [""; 0]);
+        assert_eq!(refused("claude-sonnet-4-5-20250929"), ["top_p", "thinking"]);
+        assert_eq!(refused("claude-opus-4-1-20250805"), ["top_p", "thinking"]);
+        assert_eq!(refused("claude-opus-4-20250514"), ["thinking"]);
         for thinker in ["o3", "openai/o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.6-sol", "gpt-6.2-sol"] {
             assert!(refused(thinker).contains(&"temperature".to_owned()), "{thinker}");
         }

@@ -15,6 +15,10 @@ pub(super) enum Effort {
     Medium,
     /// A lot.
     High,
+    /// More than a lot.
+    XHigh,
+    /// As much as it can.
+    Max,
 }
 
 impl Effort {
@@ -25,7 +29,9 @@ impl Effort {
             "minimal" => Self::Minimal,
             "low" => Self::Low,
             "medium" => Self::Medium,
-            "high" | "xhigh" | "max" => Self::High,
+            "high" => Self::High,
+            "xhigh" => Self::XHigh,
+            "max" => Self::Max,
             _ => return None,
         })
     }
@@ -38,6 +44,8 @@ impl Effort {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
         }
     }
 
@@ -49,7 +57,14 @@ impl Effort {
             Self::Low => "\"low\"",
             Self::Medium => "\"medium\"",
             Self::High => "\"high\"",
+            Self::XHigh => "\"xhigh\"",
+            Self::Max => "\"max\"",
         }
+    }
+
+    /// Says whether it is more than what every model that thinks knows.
+    pub(super) fn is_beyond_high(self) -> bool {
+        matches!(self, Self::XHigh | Self::Max)
     }
 
     /// Reads a budget in tokens.
@@ -68,7 +83,7 @@ impl Effort {
             Self::None => 0,
             Self::Minimal | Self::Low => 1_024,
             Self::Medium => 8_192,
-            Self::High => 24_576,
+            Self::High | Self::XHigh | Self::Max => 24_576,
         }
     }
 }
@@ -90,13 +105,15 @@ fn gpt(name: &str) -> Option<(u32, u32)> {
 }
 
 /// Gives OpenAI's word for an effort as a model takes it: those before GPT-5.1 cannot be told not to think at all, the
-/// o-series not even to think least, and those from 5.1 know no least.
+/// o-series not even to think least, and those from 5.1 know no least; more than a lot is known from GPT-5.2 on.
 pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
     let name = model.rsplit('/').next().unwrap_or(model);
     match (effort, gpt(name)) {
         (Effort::None | Effort::Minimal, None) => "low",
         (Effort::None, Some(version)) if version < (5, 1) => "minimal",
         (Effort::Minimal, Some(version)) if version >= (5, 1) => "low",
+        (Effort::XHigh | Effort::Max, Some(version)) if version >= (5, 2) => "xhigh",
+        (Effort::XHigh | Effort::Max, _) => "high",
         _ => effort.name(),
     }
 }
@@ -122,6 +139,20 @@ pub(super) fn claude(model: &str) -> Claude {
         Some((4, _)) => Claude::Budget,
         _ => Claude::Not,
     }
+}
+
+/// Gives Anthropic's word for an effort as a model takes it: more than a lot is known from 4.7 on, and least nowhere.
+pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
+    match effort {
+        Effort::Minimal => "low",
+        Effort::XHigh | Effort::Max if claude_version(model).is_none_or(|version| version < (4, 7)) => "high",
+        _ => effort.name(),
+    }
+}
+
+/// Says whether a Gemini model cannot be told not to think.
+pub(super) fn gemini_always_thinks(model: &str) -> bool {
+    model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"))
 }
 
 /// Says whether a Claude model keeps its thoughts to itself unless it is asked for them.
@@ -191,6 +222,9 @@ mod tests {
             ("gpt-5.2", Effort::None, "none"),
             ("gpt-6-sol", Effort::Minimal, "low"),
             ("gpt-5-mini", Effort::Minimal, "minimal"),
+            ("gpt-5.2", Effort::Max, "xhigh"),
+            ("gpt-5.1", Effort::XHigh, "high"),
+            ("o3", Effort::Max, "high"),
         ] {
             assert_eq!(openai_word(model, effort), want, "{model}");
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::json::Value;
+use super::json::{Value, quote};
 use super::prompt::{Data, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
 use super::table::{self, Fate, Row, Target};
@@ -107,21 +107,27 @@ impl Reader<'_> {
         if is_taken { Ok(data) } else { self.refuse(place) }
     }
 
-    /// Makes a call of an earlier turn; its arguments have to be an object where the target takes no other.
+    /// Makes a call of an earlier turn; where the target takes objects alone, other
+    /// arguments (a model's own mistake) become one that holds their text, which is noted.
     pub(super) fn call<'a>(
         self,
         id: Cow<'a, str>,
         name: Cow<'a, str>,
         arguments: Cow<'a, str>,
         place: &str,
-    ) -> Result<Call<'a>, WireError> {
+    ) -> Call<'a> {
         let text = arguments.trim();
         let is_object =
             || text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
         if self.to != Dialect::OpenAiChat && !text.is_empty() && !is_object() {
-            return Err(WireError::invalid(place, "has to be a JSON object, as text"));
+            self.leave_out(place);
+            let mut held = br#"{"input":"#.to_vec();
+            quote(&mut held, text);
+            held.push(b'}');
+            let arguments = String::from_utf8_lossy(&held).into_owned().into();
+            return Call { id, name, arguments };
         }
-        Ok(Call { id, name, arguments })
+        Call { id, name, arguments }
     }
 
     /// Refuses a result whose call does not stand before it, where the target wants the name of what was called.
@@ -169,7 +175,7 @@ impl Reader<'_> {
             if prompt.system.iter().all(|said| said.text.trim().is_empty()) {
                 return Err(WireError::invalid(member, "is empty: there is nothing to answer"));
             }
-            if self.to != Dialect::OpenAiChat {
+            if self.to != Dialect::OpenAiChat || self.accent == Accent::Mistral {
                 let parts = std::mem::take(&mut prompt.system).into_iter().map(Piece::Text).collect();
                 prompt.turns.push(Turn { is_user: true, parts });
             }

@@ -94,7 +94,7 @@ fn messages_become_chat() {
     let want = json!({"model":"gpt-4.1","messages":[
         {"role":"system","content":"One.\n\nTwo."},{"role":"user","content":"Hi"},
         {"role":"assistant","content":"Hello","tool_calls":[{"id":"toolu_1","type":"function","function":{"name":"f","arguments":"{\"a\":[2],\"b\":1}"}}]},
-        {"role":"tool","tool_call_id":"toolu_1","content":"no"},
+        {"role":"tool","tool_call_id":"toolu_1","content":"Error: no"},
         {"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}},{"type":"text","text":"Go on"}]}],
         "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}],
         "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,
@@ -193,7 +193,6 @@ fn what_the_answer_would_be_wrong_without_is_refused_by_its_own_name() {
     let image = json!([{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"https://x"}}]}]);
     let file = json!([{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]);
     let audio = json!([{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]);
-    let call = json!([{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}}]},{"role":"user","content":"x"}]);
     let cases = [
         (chat("n", json!(2)), AnthropicMessages, "n:"),
         (chat("n", json!(2)), Gemini, "n:"),
@@ -205,7 +204,6 @@ fn what_the_answer_would_be_wrong_without_is_refused_by_its_own_name() {
         (chat("messages", image), Gemini, "messages[0].content[1].image_url.url:"),
         (chat("messages", file), Gemini, "messages[0].content[0].file.file_id:"),
         (chat("messages", audio), AnthropicMessages, "messages[0].content[0].input_audio:"),
-        (chat("messages", call), AnthropicMessages, "messages[1].tool_calls[0].function.arguments:"),
         (chat("messages", json!([])), AnthropicMessages, "messages: is empty"),
         (
             chat("messages", json!([{"role":"tool","tool_call_id":"1","content":"x"}])),
@@ -272,6 +270,47 @@ fn a_long_name_of_a_user_arrives_short() {
     let body = json!({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":{"user_id":user}});
     let name = sent(AnthropicMessages, &body, OpenAiChat, "gpt-4.1")["user"].as_str().unwrap().to_owned();
     assert!(name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+}
+
+#[test]
+fn arguments_that_are_no_object_arrive_as_text_and_are_told() {
+    let body = json!({"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}}]},{"role":"user","content":"x"}]});
+    let sent = ask(OpenAiChat, &body).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["messages[1].tool_calls[0].function.arguments"]);
+    assert_eq!(sent_body(&sent)["messages"][1]["content"][0]["input"], json!({"input":"{oops"}));
+}
+
+#[test]
+fn more_than_a_lot_of_effort_arrives_where_it_is_known() {
+    let body = json!({"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":"xhigh"});
+    for (model, want, told) in
+        [("claude-opus-4-8", "xhigh", &[][..]), ("claude-opus-4-6", "high", &["reasoning_effort"])]
+    {
+        let sent = ask(OpenAiChat, &body).body_for(AnthropicMessages, model, &Sending::default()).unwrap();
+        assert_eq!(sent.left_out, told, "{model}");
+        assert_eq!(sent_body(&sent)["output_config"]["effort"], want, "{model}");
+    }
+    let none = json!({"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":"none"});
+    let sent = ask(OpenAiChat, &none).body_for(Gemini, "gemini-2.5-pro", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["reasoning_effort"]);
+    assert_eq!(sent_body(&sent)["generationConfig"].get("thinkingConfig"), None);
+}
+
+#[test]
+fn mistral_gets_allowed_tools_a_turn_and_a_prefix() {
+    let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let tool = |name: &str| json!({"type":"function","function":{"name":name}});
+    let body = json!({"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}],
+        "tools":[tool("f"),tool("g")],"top_k":3,
+        "tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[tool("g")]}}});
+    let sent = ask(OpenAiChat, &body).body_for(OpenAiChat, "mistral-small", &mistral).unwrap();
+    assert_eq!(sent.left_out, ["top_k"]);
+    let got = sent_body(&sent);
+    assert_eq!((&got["tools"], &got["tool_choice"]), (&json!([tool("g")]), &json!("any")));
+    assert_eq!(got["messages"][1]["prefix"], true);
+    let alone = json!({"model":"m","messages":[{"role":"system","content":"S"}]});
+    let sent = ask(OpenAiChat, &alone).body_for(OpenAiChat, "mistral-small", &mistral).unwrap();
+    assert_eq!(sent_body(&sent)["messages"], json!([{"role":"user","content":"S"}]));
 }
 
 fn sent_body(sent: &Sent) -> Value {

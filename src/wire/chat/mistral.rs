@@ -25,6 +25,12 @@ pub(in crate::wire) fn write(
 ) -> Result<Vec<u8>, WireError> {
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     let mut outcome = Ok(());
+    let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));
+    let said = root.get("messages");
+    let speaker = Speaker {
+        is_alone: said.into_iter().flat_map(Value::items).all(is_system),
+        last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
+    };
     object(&mut out, |o| {
         o.text("model", model);
         for (key, value) in root.members() {
@@ -39,13 +45,19 @@ pub(in crate::wire) fn write(
             match row.field {
                 "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {
-                    for said in value.items() {
-                        a.object(|o| message(o, said));
+                    for (at, said) in value.items().enumerate() {
+                        a.object(|o| message(o, said, at, speaker));
                     }
                 }),
                 "tools" => o.array("tools", |a| {
-                    value.items().for_each(|tool| write_tool(a, tool, reader));
+                    let tools =
+                        value.items().filter(|tool| allowed.is_none_or(|allowed| is_allowed(*tool, allowed)));
+                    tools.for_each(|tool| write_tool(a, tool, reader));
                 }),
+                "tool_choice" if allowed.is_some() => {
+                    let mode = allowed.and_then(|allowed| allowed.text_of("mode"));
+                    o.text("tool_choice", if mode.as_deref() == Some("required") { "any" } else { "auto" });
+                }
                 "seed" => o.raw("random_seed", value.raw()),
                 field => o.raw(field, value.raw()),
             }
@@ -55,6 +67,29 @@ pub(in crate::wire) fn write(
         }
     });
     outcome.map(|()| out)
+}
+
+/// Who speaks in a conversation.
+#[derive(Clone, Copy)]
+struct Speaker {
+    /// Whether nobody but the system does.
+    is_alone: bool,
+    /// The place of the last message.
+    last: usize,
+}
+
+fn is_system(message: Value<'_>) -> bool {
+    matches!(message.text_of("role").as_deref(), Some("system" | "developer"))
+}
+
+fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
+    let name = |tool: Value<'_>| -> Option<String> {
+        let said = tool.get("function").or_else(|| tool.get("custom"))?;
+        said.text_of("name").map(Cow::into_owned)
+    };
+    let wanted = name(tool);
+    wanted.is_some()
+        && allowed.get("tools").into_iter().flat_map(Value::items).any(|tool| name(tool) == wanted)
 }
 
 /// Writes a tool; one that is no function becomes one.
@@ -78,10 +113,15 @@ fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
     }
 }
 
-fn message(o: &mut Object<'_>, message: Value<'_>) {
+fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) {
+    let is_prefix = at == speaker.last && message.text_of("role").as_deref() == Some("assistant");
+    if is_prefix && message.get("prefix").is_none() && message.get("tool_calls").is_none() {
+        o.flag("prefix", true);
+    }
     for (key, value) in message.members() {
         match &*key {
             _ if value.is_null() && key != "content" => {}
+            "role" if speaker.is_alone => o.text("role", "user"),
             "role" if value.text().as_deref() == Some("developer") => o.text("role", "system"),
             "tool_call_id" => o.text("tool_call_id", &short_id(&value.text().unwrap_or_default())),
             "content" if value.is_array() => {

@@ -229,7 +229,7 @@ fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Pie
     let name = function.text_of("name");
     let name = name.ok_or_else(|| WireError::invalid(format!("{place}.function.name"), "is missing"))?;
     let arguments = function.text_of("arguments").unwrap_or_default();
-    let call = reader.call(id, name, arguments, &format!("{place}.function.arguments"))?;
+    let call = reader.call(id, name, arguments, &format!("{place}.function.arguments"));
     Ok(Piece::Call { call, cache })
 }
 

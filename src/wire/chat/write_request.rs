@@ -43,7 +43,13 @@ pub(in crate::wire) fn write(
             o.number(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
         }
         match prompt.effort {
-            Some(effort) if is_thinker => o.text("reasoning_effort", openai_word(model, effort)),
+            Some(effort) if is_thinker => {
+                let taken = openai_word(model, effort);
+                if effort.is_beyond_high() && taken != effort.name() {
+                    reader.leave_out(prompt.effort_member);
+                }
+                o.text("reasoning_effort", taken);
+            }
             Some(_) => reader.leave_out(prompt.effort_member),
             None => {}
         }
@@ -205,7 +211,10 @@ fn tool_result<'p, 'a>(
     a.object(|o| {
         o.text("role", "tool");
         o.text("tool_call_id", &call_id(&result.call, reader));
-        o.text("content", &texts.join("\n"));
+        let text = texts.join("\n");
+        // Chat has no mark for it.
+        let is_marked = !result.is_error || text.starts_with("Error");
+        o.text("content", &if is_marked { text } else { format!("Error: {text}") });
     });
 }
 

@@ -155,7 +155,7 @@ fn piece<'a>(
                 let id = given.map_or_else(|| format!("call_{}", calls.made), Cow::into_owned);
                 calls.open.push((name.clone(), id.clone()));
                 let place = format!("{place}.functionCall.args");
-                let call = reader.call(id.into(), name, Cow::Borrowed(arguments), &place)?;
+                let call = reader.call(id.into(), name, Cow::Borrowed(arguments), &place);
                 Piece::Call { call, cache: None }
             }
             "functionResponse" => result(value, place, reader, calls, prompt)?,

@@ -3,7 +3,7 @@
 //! Schemas go as `responseJsonSchema` and `parametersJsonSchema`, which take JSON Schema as clients write it; the older
 //! `responseSchema` takes a subset, and narrowing a schema would change what it means.
 
-use crate::wire::effort::{Effort, gemini_thinks};
+use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, reminder};
 use crate::wire::{Sending, WireError};
@@ -191,14 +191,21 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Send
         }
         return;
     }
-    if prompt.effort.is_none() && !prompt.wants_thoughts {
+    let budget = prompt.budget;
+    let is_unheard = |effort: &Effort| *effort == Effort::None && gemini_always_thinks(model);
+    let is_stepped = |effort: Effort| effort.is_beyond_high() && budget.is_none();
+    if prompt.effort.is_some_and(|effort| is_unheard(&effort) || is_stepped(effort)) {
+        reader.leave_out(prompt.effort_member);
+    }
+    let effort = prompt.effort.filter(|effort| !is_unheard(effort));
+    if effort.is_none() && !prompt.wants_thoughts {
         return;
     }
     o.object("thinkingConfig", |o| {
-        if let Some(effort) = prompt.effort {
+        if let Some(effort) = effort {
             // Thoughts count against the limit of output; half of it is left for the answer.
             let room = sending.limit(prompt.max_output).map_or(u64::MAX, |limit| limit / 2);
-            o.number("thinkingBudget", prompt.budget.unwrap_or(effort.budget()).min(room));
+            o.number("thinkingBudget", budget.unwrap_or(effort.budget()).min(room));
         }
         if prompt.wants_thoughts {
             o.flag("includeThoughts", true);

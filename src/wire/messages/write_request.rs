@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::wire::effort::{Claude, Effort, claude, claude_keeps_thoughts, claude_lacks_schemas};
+use crate::wire::effort::{Claude, Effort, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
@@ -288,7 +288,11 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, mos
                     o.text("display", "summarized");
                 }
             });
-            word = Some(if effort == Effort::Minimal { "low" } else { effort.name() });
+            let taken = claude_word(model, effort);
+            if effort.is_beyond_high() && taken != effort.name() {
+                reader.leave_out(prompt.effort_member);
+            }
+            word = Some(taken);
         }
         _ if effort.is_some() => reader.leave_out(prompt.effort_member),
         _ => {}

@@ -199,7 +199,7 @@ fn read_item<'a>(
                 None => name,
             };
             let arguments = item.text_of("arguments").unwrap_or_default();
-            let call = reader.call(call_id()?, name, arguments, &format!("{place}.arguments"))?;
+            let call = reader.call(call_id()?, name, arguments, &format!("{place}.arguments"));
             prompt.say(false, vec![Piece::Call { call, cache: None }]);
         }
         // One that OpenAI executed brought tools, no result.
@@ -211,7 +211,7 @@ fn read_item<'a>(
         "custom_tool_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "tool_search_call" => {
             let (name, arguments) = tools::earlier_call(item)
                 .ok_or_else(|| WireError::invalid(place, "does not say what was called, and with what"))?;
-            let call = reader.call(call_id()?, name.into(), arguments, &format!("{place}.arguments"))?;
+            let call = reader.call(call_id()?, name.into(), arguments, &format!("{place}.arguments"));
             prompt.say(false, vec![Piece::Call { call, cache: None }]);
         }
         "function_call_output"

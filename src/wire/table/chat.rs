@@ -49,12 +49,12 @@ const FIELDS: &[Row] = &[
     row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
     row(
         "top_k",
-        [Passed, Passed, Passed, As("generationConfig.topK")],
+        [Passed, LeftOut, Passed, As("generationConfig.topK")],
         "7",
         "not OpenAI's own, but many servers take it",
     ),
     row("min_p", [Passed, LeftOut, LeftOut, LeftOut], "0.1", ""),
-    row("repetition_penalty", [Passed, Passed, LeftOut, LeftOut], "1.1", ""),
+    row("repetition_penalty", [Passed, LeftOut, LeftOut, LeftOut], "1.1", ""),
     row(
         "stop",
         [Passed, Passed, As("stop_sequences"), As("generationConfig.stopSequences")],
@@ -70,8 +70,8 @@ const FIELDS: &[Row] = &[
         r#"{"1":5}"#,
         "tokens have other numbers elsewhere",
     ),
-    row("logprobs", [Passed, Passed, Refused, Refused], "true", "the answer would lack what was asked for"),
-    row("top_logprobs", [Passed, Passed, Refused, Refused], "2", ""),
+    row("logprobs", [Passed, LeftOut, Refused, Refused], "true", "the answer would lack what was asked for"),
+    row("top_logprobs", [Passed, LeftOut, Refused, Refused], "2", ""),
     row("n", [Passed, Passed, Refused, Refused], "2", "more than one answer is given by nobody else"),
     row(
         "tools",

@@ -37,7 +37,7 @@ const FIELDS: &[Row] = &[
     row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
     row(
         "top_k",
-        [Passed, Passed, Passed, As("generationConfig.topK")],
+        [Passed, LeftOut, Passed, As("generationConfig.topK")],
         "7",
         "not OpenAI's own, but many servers take it",
     ),
@@ -51,7 +51,7 @@ const FIELDS: &[Row] = &[
     row("presence_penalty", [Passed, Passed, LeftOut, As("generationConfig.presencePenalty")], "0.5", ""),
     row("frequency_penalty", [Passed, Passed, LeftOut, As("generationConfig.frequencyPenalty")], "0.5", ""),
     row("min_p", [Passed, LeftOut, LeftOut, LeftOut], "0.1", ""),
-    row("repetition_penalty", [Passed, Passed, LeftOut, LeftOut], "1.1", ""),
+    row("repetition_penalty", [Passed, LeftOut, LeftOut, LeftOut], "1.1", ""),
     row(
         "logit_bias",
         [Passed, LeftOut, LeftOut, LeftOut],

@@ -68,7 +68,7 @@ const FIELDS: &[Row] = &[
         "",
     ),
     row("generationConfig.topP", [As("top_p"), As("top_p"), As("top_p"), Passed], "0.9", ""),
-    row("generationConfig.topK", [As("top_k"), As("top_k"), As("top_k"), Passed], "7", ""),
+    row("generationConfig.topK", [As("top_k"), LeftOut, As("top_k"), Passed], "7", ""),
     row(
         "generationConfig.stopSequences",
         [As("stop"), As("stop"), As("stop_sequences"), Passed],

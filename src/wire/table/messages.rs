@@ -38,7 +38,7 @@ const FIELDS: &[Row] = &[
     row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
     row(
         "top_k",
-        [Passed, Passed, Passed, As("generationConfig.topK")],
+        [Passed, LeftOut, Passed, As("generationConfig.topK")],
         "7",
         "OpenAI's own models refuse it: left out for them",
     ),

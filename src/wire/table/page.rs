@@ -23,7 +23,7 @@ what a model is known to refuse (`config/parameters.toml`), which is left out an
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
 `<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
 
-**A request that holds nothing but a system prompt** is put to Anthropic and Gemini, which want a turn, as the user's turn.
+**A request that holds nothing but a system prompt** is put to Anthropic, Gemini and Mistral, which want a turn, as the user's turn.
 
 **A last turn by the assistant** (prefill) is refused but for Mistral, which has it as `prefix`.
 ";

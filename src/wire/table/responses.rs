@@ -48,7 +48,7 @@ const FIELDS: &[Row] = &[
     row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
     row(
         "top_k",
-        [Passed, Passed, Passed, As("generationConfig.topK")],
+        [Passed, LeftOut, Passed, As("generationConfig.topK")],
         "7",
         "not OpenAI's own, but many servers take it",
     ),
@@ -78,13 +78,13 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "top_logprobs",
-        [Passed, Passed, Refused, Refused],
+        [Passed, LeftOut, Refused, Refused],
         "2",
         "with `logprobs: true`, which chat wants beside it",
     ),
     row(
         "include",
-        [As("logprobs"), As("logprobs"), LeftOut, LeftOut],
+        [As("logprobs"), LeftOut, LeftOut, LeftOut],
         r#"["message.output_text.logprobs"]"#,
         "logprobs are asked for; all else is extras of tools that OpenAI runs",
     ),
@@ -387,7 +387,7 @@ const CONTENT: &[Kind] = &[
     kind("program_output", LeftOut, r#"{"type":"program_output","id":"p"}"#, "OpenAI runs it"),
     kind(
         "compaction",
-        Refused,
+        LeftOut,
         r#"{"type":"compaction","encrypted_content":"x"}"#,
         "stands for earlier turns, and only OpenAI can read it",
     ),
