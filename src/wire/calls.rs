@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::json::Progress;
-use super::reply::Choice;
+use super::reply::{Choice, Finish, Part};
 use super::{Ask, WireError, faults};
 
 /// Gives the calls of one answer their ids.
@@ -56,8 +56,12 @@ pub(super) fn call_id(digest: &[u8]) -> String {
 
 /// Gives the calls of a whole answer ids of their own, and `{}` where they have no arguments.
 ///
-/// Says which of them has arguments that are no object.
+/// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
+/// client is told of the limit, and of the calls that are whole.
 pub(super) fn settle(ask: &Ask, choice: &mut Choice<'_>) -> Result<(), WireError> {
+    if choice.finish == Finish::Length {
+        choice.parts.retain(|part| !matches!(part, Part::Call(call) if !is_fit(&call.arguments)));
+    }
     let mut ids: Option<CallIds> = None;
     let mut verdict = Ok(());
     for (nth, call) in choice.calls_mut().enumerate() {

@@ -542,3 +542,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_call_that_the_limit_of_output_cut_off_is_taken_away_and_the_limit_told() {
+    let call = |id: &str, arguments: &str| json!({"id":id,"type":"function","function":{"name":"look","arguments":arguments}});
+    let said = json!({"role":"assistant","content":"","tool_calls":[call("a", "{\"q\":1}"), call("b", "{")]});
+    let read = read(OpenAiChat, AnthropicMessages, &message(said, &json!("length")));
+    let body: Value = serde_json::from_slice(&read.body).unwrap();
+    assert!(read.fault.is_none());
+    assert_eq!(body["stop_reason"], "max_tokens");
+    assert_eq!(body["content"], json!([{"type":"tool_use","id":"a","name":"look","input":{"q":1}}]));
+}
