@@ -196,3 +196,18 @@ fn a_response_that_failed_says_so_in_its_own_words() {
     let told = events(std::str::from_utf8(&out).unwrap());
     assert_eq!(told[0]["response"]["error"], json!({"code":"server_error","message":"***"}));
 }
+
+#[test]
+fn a_zero_at_the_end_of_a_response_erases_no_count_of_its_beginning() {
+    let event = |kind: &str, usage: Value| {
+        let response = json!({"id":"r","model":"m","status":"completed","output":[],"usage":usage});
+        format!("event: {kind}\ndata: {}\n\n", json!({"type":kind,"response":response}))
+    };
+    let delta = json!({"type":"response.output_text.delta","item_id":"i","output_index":0,"content_index":0,"delta":"hi"});
+    let stream = event("response.created", json!({"input_tokens":1000,"output_tokens":0}))
+        + &format!("event: response.output_text.delta\ndata: {delta}\n\n")
+        + &event("response.completed", json!({"input_tokens":0,"output_tokens":100,"total_tokens":100}));
+    let (.., relay) = relayed(OpenAiResponses, &asked(OpenAiResponses, true), stream.as_bytes(), &[]);
+    let usage = relay.usage().unwrap().usage;
+    assert_eq!((usage.input.get(), usage.output.get()), (Some(1000), Some(100)));
+}

@@ -40,6 +40,7 @@ impl Source {
             }
             "response.created" | "response.in_progress" => {
                 if let Some(response) = root.get("response") {
+                    self.absorb(Some(response));
                     let (id, model) = (response.text_of("id"), response.text_of("model"));
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
                 }
