@@ -70,6 +70,11 @@ impl Line {
         let _ = self.pieces.try_send(piece);
     }
 
+    /// Says whether a piece can be handed on at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.pieces.capacity() > 0
+    }
+
     /// Waits until the client is gone.
     pub(super) async fn closed(&self) {
         self.pieces.closed().await;

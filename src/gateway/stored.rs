@@ -11,6 +11,7 @@ use super::body::Reply;
 use super::headers::{MODEL, Tags};
 use super::paths::decoded;
 use super::requests::{InFlight, json};
+use super::operation::Operation;
 use super::{Gateway, background, operation};
 use crate::access::Caller;
 use crate::providers::Told;
@@ -127,6 +128,14 @@ fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<
     }
 }
 
+/// Takes note that the id a client was told is not the one under which its answer is kept: the call that gave it failed.
+pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
+    if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
+        let kept = Kept { provider: None, model: Arc::clone(model), team: Arc::clone(&operation.team) };
+        operation.gateway.stored.note(&id.into(), kept);
+    }
+}
+
 /// Says whether an answer is this caller's to have.
 fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
     caller.team.is_empty() || caller.team == kept.team
@@ -134,8 +143,8 @@ fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
 
 fn nowhere(id: &str, kept: &Kept) -> String {
     format!(
-        "the response {id} is kept nowhere: {} was asked by translation or made it up, and only a provider of OpenAI's \
-         responses keeps them",
+        "the response {id} is kept nowhere: {} was asked by translation, after another call had begun to answer, or made it \
+         up, and only a provider of OpenAI's responses keeps them",
         kept.model
     )
 }

@@ -12,16 +12,16 @@ use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::call::{billed, called, left, lost, report, terms, unfit, watched};
-use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
+use super::{estimate, stored};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError};
+use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireError};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -71,6 +71,8 @@ impl Break {
 struct Stream<'a> {
     leg: Leg<'a>,
     relay: Relay,
+    /// What an earlier call told of the message.
+    goes_on: Option<Preface>,
     /// What the client has not been handed yet.
     out: BytesMut,
     /// Whether the client is handed what comes.
@@ -96,9 +98,14 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     audience: &mut Audience,
 ) -> Attempted {
-    let relay = Relay::new(leg.dialect, &operation.ask);
+    let mut relay = Relay::new(leg.dialect, &operation.ask);
+    let goes_on = audience.preface().cloned();
+    if let Some(preface) = &goes_on {
+        relay.go_on(preface.clone());
+    }
     let pace = Pace::new(leg.dispatch.limits, leg.started);
-    let mut stream = Stream { leg, relay, out: BytesMut::new(), told: false, pace, noted: Clock::now() };
+    let mut stream =
+        Stream { leg, relay, goes_on, out: BytesMut::new(), told: false, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -189,6 +196,11 @@ impl Stream<'_> {
                 self.noted = Clock::now();
                 operation.record_progress();
             }
+        } else {
+            let early = self.relay.take_early();
+            if early > 0 {
+                audience.begin(self.out.split_to(early.min(self.out.len())), self.relay.preface());
+            }
         }
         self.relay.is_over().then_some(Ended::Whole)
     }
@@ -209,6 +221,9 @@ impl Stream<'_> {
         if !std::mem::replace(&mut self.told, true) {
             let dispatch = self.leg.dispatch;
             audience.open(|headers| operation.sign(headers, dispatch));
+            if let Some(preface) = &self.goes_on {
+                stored::disown(operation, preface.id(), &dispatch.model);
+            }
             // The client knows the id from here on, and may judge what it reads.
             operation.gateway.served.note(
                 &operation.id,

@@ -6,6 +6,7 @@ use super::answer::called;
 use super::finish_word;
 use crate::record::usage::Counted;
 use crate::wire::json::{Object, object};
+use crate::wire::preface::Preface;
 use crate::wire::reply::{Delta, Finish};
 use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::translate::{as_own, own_id};
@@ -22,6 +23,8 @@ pub(in crate::wire) struct Sink {
     created: u64,
     wants_usage: bool,
     has_started: bool,
+    /// Whether the model needs no further name.
+    is_named: bool,
     tools: ToolKinds,
     /// The arguments of custom tools' calls, whose input is known once they are whole.
     custom: Vec<(usize, String)>,
@@ -37,10 +40,30 @@ impl Sink {
             created: ask.received(),
             wants_usage: ask.wants_stream_usage(),
             has_started: false,
+            is_named: true,
             tools: ask.tool_kinds(),
             custom: Vec::new(),
             finish: Finish::Other,
         }
+    }
+
+    /// Goes on with a message that has begun already.
+    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
+        if !preface.id.is_empty() {
+            self.id.clone_from(&preface.id);
+        }
+        self.has_started = true;
+        self.is_named = false;
+    }
+
+    /// Says whether the message has begun.
+    pub(in crate::wire) fn has_begun(&self) -> bool {
+        self.has_started
+    }
+
+    /// Gives the id that the message has.
+    pub(in crate::wire) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Writes what is added.
@@ -48,6 +71,10 @@ impl Sink {
         match delta {
             Delta::Start { id, model } => {
                 if self.has_started {
+                    // The model of a message that an earlier try began is the one that answers.
+                    if !std::mem::replace(&mut self.is_named, true) && !model.is_empty() {
+                        model.clone_into(&mut self.model);
+                    }
                     return;
                 }
                 if !id.is_empty() {
