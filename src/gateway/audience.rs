@@ -267,7 +267,10 @@ impl Audience {
     /// Tells a client that has had the head of a stream alone that nobody could answer.
     pub(super) fn fail(&mut self, error: &ApiError) {
         if let End::Listening(line) = &mut self.end {
-            line.try_hand(wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events)).freeze());
+            line.try_hand(
+                wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events))
+                    .freeze(),
+            );
         }
     }
 

@@ -9,9 +9,9 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Reply;
 use super::headers::{MODEL, Tags};
+use super::operation::Operation;
 use super::paths::decoded;
 use super::requests::{InFlight, json};
-use super::operation::Operation;
 use super::{Gateway, background, operation};
 use crate::access::Caller;
 use crate::providers::Told;

@@ -174,7 +174,11 @@ impl Translation {
 
     /// Gives what is told of a message that has begun.
     pub(super) fn preface(&self) -> Preface {
-        Preface { id: self.sink.id().to_owned(), events: self.sink.sequence(), has_begun: self.sink.has_begun() }
+        Preface {
+            id: self.sink.id().to_owned(),
+            events: self.sink.sequence(),
+            has_begun: self.sink.has_begun(),
+        }
     }
 
     /// Says what kept the answer from being written, once.
