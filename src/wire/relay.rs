@@ -11,7 +11,7 @@ use super::json::{Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Part, Seen, ended_empty};
+use super::reply::{Delta, Part, Seen, ended_empty, unended};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
@@ -261,8 +261,8 @@ impl Relay {
             return Err(fault);
         }
         if seen == Seen::End {
-            if story.finish.is_none() && !story.has_answer {
-                return Err(ended_empty());
+            if story.finish.is_none() {
+                return Err(if story.has_answer { unended(self.from.finish_field()) } else { ended_empty() });
             }
             story.is_over = true;
             if self.translation.is_some() {

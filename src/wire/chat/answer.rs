@@ -6,7 +6,7 @@ use super::{finish_from, finish_word, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value, object};
-use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
+use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, content_text, misended};
 use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, Dialect, WireError, usage};
@@ -62,8 +62,7 @@ fn choice(value: Value<'_>) -> Choice<'_> {
     let fault = if value.get("error").is_some_and(is_error) {
         Some(WireError::Upstream(read_event(Dialect::OpenAiChat, value.raw())))
     } else {
-        let word = word.filter(|word| word.is_empty() || finish == Finish::Failed);
-        word.map(|word| ended("finish_reason", &word))
+        misended("finish_reason", word.as_deref(), finish)
     };
     Choice { parts, finish, stop: None, fault }
 }

@@ -4,7 +4,7 @@ use super::{PREFIX, echoed, finish_word};
 use crate::record::usage::OpenAiUsage;
 use crate::wire::chat::finish_from;
 use crate::wire::json::{Value, object};
-use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended};
+use crate::wire::reply::{Choice, Part, Reply, block, buckets, misended};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, usage};
 
@@ -22,12 +22,11 @@ fn choice(value: Value<'_>) -> Choice<'_> {
     let text = value.text_of("text").filter(|text| !text.is_empty());
     let word = value.text_of("finish_reason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let fault = word.filter(|word| word.is_empty() || finish == Finish::Failed);
     Choice {
         parts: text.map(Part::Text).into_iter().collect(),
         finish,
         stop: None,
-        fault: fault.map(|word| ended("finish_reason", &word)),
+        fault: misended("finish_reason", word.as_deref(), finish),
     }
 }
 
