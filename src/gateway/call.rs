@@ -89,22 +89,26 @@ pub(super) async fn attempt(
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let sending = async {
-        // The writer is woken once the request is on its way, not while it waits for a core.
-        let nudging = async {
-            tokio::task::yield_now().await;
-            gateway.ledger.nudge();
-        };
-        tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
-    };
     let due = pace::first_byte(dispatch.limits, started).filter(|_| operation.ask.stream());
-    let sending = async {
-        match due {
-            Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
-            None => Ok(sending.await),
-        }
+    // Pinned here, it is not moved from future to future, each of which would have room for it.
+    let sent = {
+        let sending = std::pin::pin!(async {
+            // The writer is woken once the request is on its way, not while it waits for a core.
+            let nudging = async {
+                tokio::task::yield_now().await;
+                gateway.ledger.nudge();
+            };
+            tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+        });
+        let sending = std::pin::pin!(async {
+            match due {
+                Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
+                None => Ok(sending.await),
+            }
+        });
+        watched(operation, dispatch, audience, sending).await
     };
-    let Some(sent) = watched(operation, dispatch, audience, sending).await else {
+    let Some(sent) = sent else {
         return left(operation, dispatch, &target, permit, None);
     };
     let sent = match sent {
@@ -119,22 +123,28 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     if !reply.is_success() {
-        return declined(operation, dispatch, &target, permit, dialect, reply).await;
+        return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
     }
     if operation.ask.stream() {
         audience.provider_began();
         let leg = stream::Leg { dispatch, target: &target, dialect, started };
-        return stream::relay(operation, leg, permit, reply, audience).await;
+        // What only some requests need does not make the others' futures large.
+        return Box::pin(stream::relay(operation, leg, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
-    let Some(whole) = watched(operation, dispatch, audience, reply.whole(limit)).await else {
+    let whole = std::pin::pin!(reply.whole(limit));
+    let Some(whole) = watched(operation, dispatch, audience, whole).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => bytes,
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
-    let bytes = background::settled(operation, dispatch, &target, bytes).await;
+    let bytes = if operation.ask.wants_background() {
+        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+    } else {
+        bytes
+    };
     match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;

@@ -111,12 +111,25 @@ fn present_key_of(uri: &Uri, headers: &mut HeaderMap) {
     }
 }
 
+/// Refuses a head that is too large, in words; HTTP/1 refuses it by itself, HTTP/2 would break off without a status.
+fn within_bounds(headers: &HeaderMap, most: usize) -> Result<(), ApiError> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size <= most {
+        return Ok(());
+    }
+    let message =
+        format!("the headers are {size} bytes; at most {most} are read (limits.headers in gateway.toml)");
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
+    Err(ApiError { status, ..ApiError::new(ErrorKind::InvalidRequest, message) })
+}
+
 async fn serve(
     gateway: &Arc<Gateway>,
     asked: Asked<'_>,
     body: Incoming,
 ) -> Result<Response<Reply>, ApiError> {
     let Asked { place, uri, method, headers, visit } = asked;
+    within_bounds(&headers, gateway.settings.limits.headers)?;
     // What a load balancer asks needs no key and says nothing of the traffic.
     match place.endpoint {
         Endpoint::Health => return Ok(text(StatusCode::OK, "ok\n")),

@@ -248,6 +248,39 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
     front.settle();
 }
 
+#[test]
+fn too_many_headers_over_http2_are_refused_with_a_status_and_the_connection_goes_on() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let url = format!("http://{}/v1/chat/completions", front.address());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let statuses = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(front.address()).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for many in [10, 0] {
+            let mut request = http::Request::post(&url).header("content-type", "application/json");
+            for at in 0..many {
+                request = request.header(format!("x-long-{at}"), "y".repeat(7_000));
+            }
+            let body = Full::new(Bytes::from(body(Some("gpt-4.1")).to_string()));
+            let response = sender.send_request(request.body(body).unwrap()).await.unwrap();
+            let status = response.status().as_u16();
+            let text = response.into_body().collect().await.unwrap().to_bytes();
+            let says = String::from_utf8_lossy(&text).contains("limits.headers");
+            statuses.push((status, says));
+        }
+        statuses
+    });
+    assert_eq!(statuses, [(431, true), (200, false)]);
+    nothing_held(&front);
+    assert_eq!(front.settle().len(), 1);
+}
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 // The beginning of a head that never ends.
