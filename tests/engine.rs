@@ -301,7 +301,7 @@ proptest! {
                 answered[usize::from(settled.rung)] += 1;
                 variance += settled.legs.iter().map(|leg| leg.variance).sum::<i128>();
                 known_latency += u64::from(settled.latency.get().is_some());
-                if let Some(value) = evidence(entry).label(settled.model).and_then(|label| label.quality) {
+                if let Some(value) = settled.quality {
                     quality += u64::from(value.get());
                     labelled += 1;
                 }

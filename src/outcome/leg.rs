@@ -86,7 +86,7 @@ pub fn visit<'a>(
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Leg> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
-    let mut seen = evidence.observed(model).peekable();
+    let mut seen = evidence.observed(model, prices).peekable();
     let estimate = seen.peek().is_none().then(|| on_model(evidence, model, outlook));
     seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
 }
@@ -99,13 +99,13 @@ pub fn visit<'a>(
 pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
-    if let Some(seen) = evidence.observed(model).last() {
+    if let Some(seen) = evidence.observed(model, outlook.prices).last() {
         return seen_leg(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
     usage.reasoning = Count::UNKNOWN;
-    let measured =
-        evidence.label(model).and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
+    let label = evidence.label(model, outlook.prices);
+    let measured = label.and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
     if let Some(output) = measured {
         usage.output = output;
     }

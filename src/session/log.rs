@@ -179,6 +179,12 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
+    /// Gives the policy that was in force at an operation.
+    pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
+        let place = self.policies.partition_point(|span| span.from <= index);
+        place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
+    }
+
     /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
@@ -301,7 +307,7 @@ impl Log {
         for (model, row) in changes {
             prices.change(model, row);
         }
-        policies.sort_by_key(|(at, _)| *at);
+        policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
             let from = history.first_at(at);

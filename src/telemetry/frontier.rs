@@ -96,7 +96,7 @@ struct Visit {
 
 impl Visit {
     fn new(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Self {
-        let label = evidence.label(model).and_then(|label| label.quality);
+        let label = evidence.label(model, outlook.prices).and_then(|label| label.quality);
         let mut sums = Self {
             known: 0,
             estimated: 0,
@@ -243,6 +243,17 @@ pub struct CurvePoint {
     pub quality: u64,
     /// Operations with a label.
     pub labelled: u64,
+}
+
+impl CurvePoint {
+    /// Adds what other requests come to at the same threshold.
+    pub fn join(&mut self, other: &Self) {
+        self.cost += &other.cost;
+        self.placed += other.placed;
+        self.strongest += other.strongest;
+        self.quality += other.quality;
+        self.labelled += other.labelled;
+    }
 }
 
 /// Prefix sums of a frontier: any setting of thresholds in a few subtractions.
@@ -487,6 +498,17 @@ impl Forecast {
         self.input += other.input;
         self.output += other.output;
         for (mine, theirs) in self.latency.0.iter_mut().zip(&other.latency.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// Adds a forecast of the same rungs, so that they add up as well.
+    pub fn join(&mut self, other: &Self) {
+        self.merge(other);
+        for (mine, theirs) in self.placed.iter_mut().zip(&other.placed) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.answered.iter_mut().zip(&other.answered) {
             *mine += theirs;
         }
     }
