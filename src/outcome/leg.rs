@@ -26,6 +26,13 @@ pub struct Leg {
     pub variance: i128,
 }
 
+impl Leg {
+    /// Says whether its cost is an estimate: it was not seen, or its model or terms are assumed.
+    pub fn is_estimate(&self) -> bool {
+        !self.observed || matches!(self.cost, Cost::Estimated(_))
+    }
+}
+
 /// Everything that an estimate needs besides the evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
@@ -55,7 +62,10 @@ pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
 /// Says what the prices at hand make of a call, whatever was charged for it.
 fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
-    let cost = if seen.model.is_some() {
+    let cost = if seen.status == Status::Unavailable {
+        // Nobody was called.
+        Cost::Known(Pico::ZERO)
+    } else if seen.model.is_some() {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
         bill(&seen.usage, terms, prices.row(billed, at))
     } else if seen.usage == Usage::NONE && terms.is_none() {
