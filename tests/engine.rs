@@ -190,7 +190,7 @@ fn profiles(log: &[Entry]) -> Profiles {
     // Often enough that every model is known.
     for _ in 0..20 {
         for entry in log {
-            fit.add(&evidence(entry));
+            fit.add(&evidence(entry), &PriceTable::default());
         }
     }
     fit.finish()

@@ -109,6 +109,7 @@ pub fn visit<'a>(
 pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
+    let identity = outlook.prices.identity(model);
     if let Some(seen) = evidence.observed(model, outlook.prices).last() {
         return seen_leg(seen, at, outlook.prices);
     }
@@ -122,7 +123,7 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     let cost = charge(&usage, rates).as_estimate();
     let variance = match (measured, rates, usage.prompt()) {
         (None, Some(rates), Some(prompt)) => {
-            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(model)).0;
+            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(identity)).0;
             spread.saturating_mul(spread)
         }
         _ => 0,
@@ -131,7 +132,7 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
         model,
         usage,
         cost,
-        latency: outlook.profiles.latency(model, usage.output),
+        latency: outlook.profiles.latency(identity, usage.output),
         status: Status::Ok,
         check: Check::None,
         observed: false,

@@ -174,7 +174,7 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
     // A model's errors are calls that failed; elsewhere requests that ended without an answer.
     let of_calls = title == "By model";
     let errors = if of_calls { ">failed calls" } else { ">errors" };
-    let unknown = if of_calls { ">calls of unknown cost" } else { ">of unknown cost" };
+    let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
     let mut sheet = Sheet::new(
         title,
         &[

@@ -305,8 +305,10 @@ impl<'a> Fold<'a> {
             let mut fit = ProfileFit::default();
             while held_operations < PROFILED {
                 let Ok(batch) = receive.recv() else { break };
+                self.name(&batch);
                 for operation in batch.operations.iter().take(PROFILED - held_operations) {
-                    fit.add(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) });
+                    let extra = batch.extras.get(operation.extra as usize);
+                    fit.add(&Evidence { operation, extra }, self.engine.prices());
                 }
                 held_operations += batch.operations.len();
                 held.push(batch);
@@ -317,6 +319,7 @@ impl<'a> Fold<'a> {
             self.take(&batch);
         }
         while let Ok(mut batch) = receive.recv() {
+            self.name(&batch);
             self.take(&batch);
             batch.operations.clear();
             batch.extras.clear();
@@ -328,7 +331,8 @@ impl<'a> Fold<'a> {
         self
     }
 
-    fn take(&mut self, batch: &Batch) {
+    /// Takes in the models that a batch names for the first time.
+    fn name(&mut self, batch: &Batch) {
         if !batch.models.is_empty() {
             for model in &batch.models {
                 self.names.intern_model(model);
@@ -337,6 +341,9 @@ impl<'a> Fold<'a> {
             prices.extend(self.book, &self.names);
             self.engine.apply(Event::PricesLoaded(Arc::new(prices)));
         }
+    }
+
+    fn take(&mut self, batch: &Batch) {
         for (model, row) in &batch.changes {
             self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
         }
