@@ -80,6 +80,17 @@ impl SubAssign<&Sums> for Sums {
     }
 }
 
+impl Sums {
+    fn cost(&self) -> CostSum {
+        CostSum {
+            known: Pico(self.known),
+            estimated: Pico(self.estimated),
+            unknown: self.unknown,
+            partial: Pico(self.partial),
+        }
+    }
+}
+
 /// All calls of one operation to one model, retries included; the last one decides what follows.
 struct Visit {
     known: i128,
@@ -424,8 +435,8 @@ impl Prefix {
         sums
     }
 
-    /// Says what thresholds give, without latency.
-    pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
+    /// Adds up what thresholds give, and how many start on each rung.
+    fn sums(&self, thresholds: &[PerMille]) -> (Sums, [u64; MAX_RUNGS]) {
         let mut placed = [0; MAX_RUNGS];
         let mut all = self.unsure;
         if let Some(slot) = placed.get_mut(self.no_signal) {
@@ -436,14 +447,15 @@ impl Prefix {
             placed[rung] += sums.requests;
             all += &sums;
         }
+        (all, placed)
+    }
+
+    /// Says what thresholds give, without latency.
+    pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
+        let (all, placed) = self.sums(thresholds);
         Forecast {
             requests: all.requests,
-            cost: CostSum {
-                known: Pico(all.known),
-                estimated: Pico(all.estimated),
-                unknown: all.unknown,
-                partial: Pico(all.partial),
-            },
+            cost: all.cost(),
             variance: all.variance,
             placed,
             answered: all.answered,
@@ -471,14 +483,14 @@ impl Prefix {
                         std::cmp::Ordering::Greater => own.min(value),
                     };
                 }
-                let forecast = self.forecast(&setting);
+                let (all, placed) = self.sums(&setting);
                 CurvePoint {
                     threshold: value,
-                    cost: forecast.cost,
-                    placed: forecast.placed.get(rung).copied().unwrap_or(0),
-                    strongest: forecast.placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
-                    quality: forecast.quality,
-                    labelled: forecast.labelled,
+                    cost: all.cost(),
+                    placed: placed.get(rung).copied().unwrap_or(0),
+                    strongest: placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
+                    quality: all.quality,
+                    labelled: all.labelled,
                 }
             })
             .collect()
