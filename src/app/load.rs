@@ -214,7 +214,7 @@ pub fn stream_report(
         Some(_) => {
             late = Some(
                 "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
-            )
+            );
         }
         None => {}
     }

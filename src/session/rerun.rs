@@ -61,7 +61,7 @@ fn part(
         while policies.get(at + 1).is_some_and(|next| next.from <= index) {
             at += 1;
         }
-        let Some(PolicySpan { policy, .. }) = policies.get(at) else { return None };
+        let PolicySpan { policy, .. } = policies.get(at)?;
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
         found.requests += 1;
         found.cost.add_operation(settled.costs());
