@@ -64,7 +64,7 @@ pub(super) fn langfuse(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
     let end = maybe_moment("end_time", &row.end_time)?;
     let status =
         if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
-    let counted = langfuse_usage(&row.usage_details.0)?;
+    let counted = langfuse_usage(&row.usage_details.0)?.without_answer(row.kind.as_str() == "EMBEDDING");
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
@@ -103,6 +103,7 @@ pub(super) fn langfuse(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
 const READ: &[&str] = &[
     "input_cached_tokens",
     "input_cache_read",
+    "input_cache_read_input_tokens",
     "input_cache_read_tokens",
     "input_cached",
     "cache_read_input_tokens",
@@ -113,6 +114,7 @@ const READ: &[&str] = &[
 const WRITE: &[&str] = &[
     "input_cache_creation",
     "input_cache_creation_tokens",
+    "input_cache_creation_input_tokens",
     "input_cache_write",
     "input_cache_write_tokens",
     "cache_creation_input_tokens",
@@ -161,7 +163,7 @@ pub(super) fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted,
         total,
         ..Parts::default()
     };
-    Ok(parts.counted(Claim::DISJOINT)?)
+    Ok(parts.counted(Claim::DISJOINT.open(true, true))?)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,7 +256,9 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     };
     let provider = row.provider.as_str().to_ascii_uppercase();
     let leaves_out = matches!(provider.as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
-    Ok(parts.counted(if leaves_out { Claim::FRESH } else { Claim::WHOLE })?)
+    let claim = if leaves_out { Claim::FRESH } else { Claim::WHOLE };
+    let is_embedding = calls::embeds(row.request_path.as_str());
+    Ok(parts.counted(claim.open(true, true))?.without_answer(is_embedding))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -297,7 +301,8 @@ pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         output: row.res_units.or(row.response_tokens).0,
         ..Parts::default()
     };
-    let mut only = attempt(row.ai_model.0, tokens.counted(Claim::WHOLE)?, status);
+    let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(row.request_url.as_str()));
+    let mut only = attempt(row.ai_model.0, counted, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
     only.write_ttl = WriteTtl::Assumed;
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));

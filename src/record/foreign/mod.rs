@@ -11,6 +11,7 @@ mod exports;
 mod gateways;
 mod litellm;
 mod otel;
+mod served;
 mod terms;
 mod traces;
 mod written;
@@ -62,6 +63,12 @@ pub(crate) fn parse(
 ) -> ControlFlow<()> {
     use InputFormat as F;
     let Met { place, nest } = met;
+    let sink = &mut |told: Result<Told, Refusal>| {
+        sink(told.map(|mut told| {
+            told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
+            told
+        }))
+    };
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         F::Native => return ControlFlow::Continue(()),
@@ -164,9 +171,10 @@ fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms, .. } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status);
     let terms = some_terms(&terms);
-    Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
+    let estimated = is_guess && usage.is_known();
+    Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
 /// Gives text as an owned word of an entry.

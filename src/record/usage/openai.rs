@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
@@ -51,6 +52,7 @@ pub struct OpenAiUsage {
     inference_geo: Said,
     #[serde(deserialize_with = "nullable")]
     server_tool_use: ServerTools,
+    iterations: Iterations,
     #[serde(flatten)]
     unlisted: Unlisted,
     /// What the answer itself shows besides its usage.
@@ -91,13 +93,6 @@ struct Sound {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Lifetimes {
-    ephemeral_5m_input_tokens: Num,
-    ephemeral_1h_input_tokens: Num,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
 struct AnswerDetails {
     reasoning_tokens: Num,
     thinking_tokens: Num,
@@ -117,13 +112,6 @@ struct Billed {
     output_tokens: Num,
     #[serde(flatten)]
     unlisted: Unlisted,
-}
-
-impl Lifetimes {
-    fn absorb(&mut self, then: Self) {
-        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
-        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
-    }
 }
 
 impl PromptDetails {
@@ -204,6 +192,7 @@ impl OpenAiUsage {
         self.speed.absorb(then.speed);
         self.inference_geo.absorb(then.inference_geo);
         self.server_tool_use.absorb(then.server_tool_use);
+        self.iterations.absorb(then.iterations);
         self.unlisted.absorb(then.unlisted);
         if self.shown.is_none() {
             self.shown = then.shown;
@@ -246,6 +235,7 @@ impl OpenAiUsage {
         let mut tools = self.server_tool_use;
         tools.searched(prompt.web_search_requests);
         tools.tell(&mut terms);
+        self.iterations.tell(&mut terms);
         // What usage tells of searches, its answer shows once more.
         let told = terms;
         let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));
@@ -298,13 +288,16 @@ impl OpenAiUsage {
         let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
         // Embeddings have no answer and name no count for it; the total says the same.
         let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
+        // What Anthropic tells of several passes, gateways hand on as it is.
+        let passes = &self.iterations;
+        let is_summed = passes.prompts().0 > prompt || passes.output.0 > output;
         let parts = Parts {
-            input: prompt,
-            read: read.or_zero(),
-            writes,
-            output,
+            input: Num(prompt).most(passes.prompts()).0,
+            read: read.most(passes.read).or_zero(),
+            writes: if passes.writes().all() > writes.all() { passes.writes() } else { writes },
+            output: Num(output).most(passes.output).0,
             reasoning: reasoning.0,
-            total: self.total_tokens.0,
+            total: if is_summed { None } else { self.total_tokens.0 },
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
         Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))

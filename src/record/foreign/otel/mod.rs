@@ -269,7 +269,9 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     };
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let provider = of.get(PROVIDER);
-    let mut only = attempt(Word::first([&served, &asked]), usage::counted(of, provider.as_str())?, status);
+    let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase())?;
+    let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
+    let mut only = attempt(Word::first([&served, &asked]), counted.without_answer(is_embedding), status);
     only.provider = Cow::Owned(provider.0);
     only.terms = some_terms(&terms::of_span(|names| of.get(names)));
     only.latency_ms = millis_between(at, end);

@@ -126,8 +126,14 @@ pub(super) fn counted(of: &Attributes, provider: &str) -> Result<Counted, Refusa
         && ["anthropic", "bedrock"].iter().any(|name| provider.contains(name));
     if is_raw {
         parts.total = None;
+        return Ok(parts.counted(Claim::FRESH)?);
     }
-    Ok(parts.counted(if is_raw { Claim::FRESH } else { Claim::WHOLE })?)
+    // Makers that count as the conventions ask leave nothing open. For the others it depends on who wrote the span.
+    let is_one_of = |names: &[&str]| names.iter().any(|name| provider.contains(name));
+    let keeps_cached =
+        is_one_of(&["openai", "azure", "google", "gemini", "gcp", "vertex", "mistral", "deepseek", "xai"]);
+    let keeps_reasoning = !is_one_of(&["google", "gemini", "gcp", "vertex", "xai", "x_ai"]);
+    Ok(parts.counted(Claim::WHOLE.open(!keeps_cached, !keeps_reasoning))?)
 }
 
 /// Cached and reasoning tokens that stand as JSON within text.
