@@ -5,10 +5,12 @@
 
 mod agents;
 mod answers;
+mod bodies;
 mod calls;
 mod claude_code;
 mod exports;
 mod gateways;
+mod langfuse;
 mod litellm;
 mod otel;
 mod served;
@@ -20,6 +22,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
+pub(crate) use bodies::{dialect, is_stream};
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -69,6 +72,9 @@ pub(crate) fn parse(
             told
         }))
     };
+    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini) && is_stream(text.as_bytes()) {
+        return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+    }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         F::Native => return ControlFlow::Continue(()),
@@ -76,17 +82,17 @@ pub(crate) fn parse(
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
         F::ClaudeCode => claude_code::line(text),
-        F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
-        F::LiteLlmPayload => litellm::payload(text).map(Told::from),
+        F::LiteLlmSpend => litellm::spend_row(text),
+        F::LiteLlmPayload => litellm::payload(text),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),
         F::Ollama => answers::ollama(text, line),
-        F::Langfuse => exports::langfuse(text, nest),
-        F::Helicone => exports::helicone(text).map(Told::from),
-        F::Portkey => exports::portkey(text).map(Told::from),
-        F::TensorZero => gateways::tensorzero(text).map(Told::from),
-        F::OpenRouter => gateways::openrouter(text).map(Told::from),
+        F::Langfuse => langfuse::observation(text, nest),
+        F::Helicone => exports::helicone(text),
+        F::Portkey => exports::portkey(text),
+        F::TensorZero => gateways::tensorzero(text),
+        F::OpenRouter => gateways::openrouter(text),
         F::Azure => traces::azure(&columns.row(text)).map(nameless),
         F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
         F::Mooncake => traces::mooncake(text).map(nameless),

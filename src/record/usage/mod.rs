@@ -14,7 +14,7 @@ mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::{Said, billed_item, unlisted_key};
+pub(crate) use meters::{Said, billed_item, is_known_key, search_meter};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;

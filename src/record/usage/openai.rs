@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use super::iterations::{Iterations, Lifetimes};
-use super::meters::{Said, ServerTools, Unlisted, place};
+use super::meters::{SESSIONS, Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
@@ -58,6 +58,9 @@ pub struct OpenAiUsage {
     /// What the answer itself shows besides its usage.
     #[serde(skip)]
     shown: Terms,
+    /// Whether it quotes sources of a search.
+    #[serde(skip)]
+    is_cited: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -197,6 +200,7 @@ impl OpenAiUsage {
         if self.shown.is_none() {
             self.shown = then.shown;
         }
+        self.is_cited |= then.is_cited;
     }
 
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
@@ -206,14 +210,23 @@ impl OpenAiUsage {
 
     /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
     pub(crate) fn cite(&mut self) {
-        if self.shown.meters().all(|(name, _)| name != "web_search") {
-            self.shown.meter("web_search", 1);
-        }
+        self.is_cited = true;
     }
 
     /// Counts something that the answer itself shows and that is billed, like a search among its items.
     pub(crate) fn show(&mut self, meter: &str, count: u64) {
-        self.shown.meter(meter, count);
+        // Calls within one answer share a container.
+        if meter != SESSIONS || self.shown.meters().all(|(known, _)| known != meter) {
+            self.shown.meter(meter, count);
+        }
+    }
+
+    /// Says whether what is billed besides tokens follows from the answer without being counted in it.
+    fn is_shown_only(&self, terms: &Terms) -> bool {
+        let counts = |searches: Num| searches.or_zero() > 0;
+        let is_counted =
+            counts(self.server_tool_use.searches()) || counts(self.prompt_details().web_search_requests);
+        (self.is_cited && !is_counted) || terms.meters().any(|(name, _)| name == SESSIONS)
     }
 
     /// Gives what the answer is billed by besides tokens at the ordinary price.
@@ -240,6 +253,9 @@ impl OpenAiUsage {
         let told = terms;
         let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));
         shown.for_each(|(name, count)| terms.meter(name, count));
+        if self.is_cited && terms.meters().all(|(name, _)| !name.starts_with("web_search")) {
+            terms.meter("web_search", 1);
+        }
         for unlisted in [self.unlisted, prompt.unlisted, answer.unlisted, self.billed_units.unlisted] {
             unlisted.tell(&mut terms);
         }
@@ -300,7 +316,10 @@ impl OpenAiUsage {
             total: if is_summed { None } else { self.total_tokens.0 },
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
-        Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))
+        let terms = self.terms();
+        let mut counted = parts.counted(Claim::WHOLE)?.on(terms, &[self.service_tier, self.speed]);
+        counted.is_guess |= self.is_shown_only(&terms);
+        Ok(counted)
     }
 }
 

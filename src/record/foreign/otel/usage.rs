@@ -10,7 +10,7 @@ use super::Attributes;
 use super::names::{
     FRESH, INPUT, LANGFUSE_USAGE, OUTPUT, PROVIDER_SAYS, READ, REASONING, TOTAL, USAGE, WRITE,
 };
-use crate::record::foreign::exports::langfuse_usage;
+use crate::record::foreign::langfuse;
 use crate::record::json::{self, Num, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Claim, Counted, GeminiUsage, OpenAiUsage, Parts, Writes};
@@ -172,8 +172,8 @@ fn details(of: &Attributes) -> Details {
 /// Reads usage that stands whole as JSON within text.
 fn within_text(of: &Attributes) -> Result<Option<Counted>, Refusal> {
     let text = of.get(&[LANGFUSE_USAGE]);
-    if let Ok(details) = json::read::<BTreeMap<String, Num>>(text.as_str()) {
-        return langfuse_usage(&details).map(Some);
+    if let Some(counted) = langfuse::usage(text.as_str())? {
+        return Ok(Some(counted));
     }
     let text = of.get(USAGE);
     Ok(match json::read::<OpenAiUsage>(text.as_str()) {
