@@ -110,6 +110,25 @@ fn by(provider: &str, model: &str) -> By {
     if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
 }
 
+/// Says whether whoever serves a model counts as the conventions for spans ask: cached tokens within the prompt, and
+/// reasoning within the answer.
+pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
+    let word = provider.to_ascii_lowercase();
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    let is = |words: &[&str], names: &[&str]| {
+        words.iter().any(|part| word.contains(part)) || names.iter().any(|start| name.starts_with(start))
+    };
+    if is(&["anthropic", "bedrock", "aws", "amazon"], &["claude", "anthropic."]) {
+        return (false, true);
+    }
+    let is_beside = is(&["google", "gemini", "gcp", "vertex", "xai", "x_ai"], &["gemini", "grok"]);
+    let is_within = is(
+        &["openai", "azure", "mistral", "deepseek"],
+        &["gpt-", "o1", "o3", "o4", "text-embedding", "mistral", "codestral", "ministral", "deepseek"],
+    );
+    (is_beside || is_within, !is_beside)
+}
+
 /// Keeps the list price away from a call that, as its row says, another than the maker of the model has served.
 pub(super) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
     use InputFormat as F;

@@ -286,9 +286,10 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     };
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let provider = of.get(PROVIDER);
-    let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase())?;
+    let model = Word::first([&served, &asked]);
+    let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase(), &model)?;
     let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
-    let mut only = attempt(Word::first([&served, &asked]), counted.without_answer(is_embedding), status);
+    let mut only = attempt(model, counted.without_answer(is_embedding), status);
     only.provider = Cow::Owned(provider.0);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);

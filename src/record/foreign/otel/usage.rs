@@ -11,6 +11,7 @@ use super::names::{
     FRESH, INPUT, LANGFUSE_USAGE, OUTPUT, PROVIDER_SAYS, READ, REASONING, TOTAL, USAGE, WRITE,
 };
 use crate::record::foreign::langfuse;
+use crate::record::foreign::served::keeps_conventions;
 use crate::record::json::{self, Num, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Claim, Counted, GeminiUsage, OpenAiUsage, Parts, Writes};
@@ -67,7 +68,7 @@ struct GoogleSays {
 }
 
 /// Reads the tokens of a span.
-pub(super) fn counted(of: &Attributes, provider: &str) -> Result<Counted, Refusal> {
+pub(super) fn counted(of: &Attributes, provider: &str, model: &str) -> Result<Counted, Refusal> {
     let (input, output) = (of.count(INPUT)?, of.count(OUTPUT)?);
     if input.0.is_none()
         && output.0.is_none()
@@ -129,10 +130,7 @@ pub(super) fn counted(of: &Attributes, provider: &str) -> Result<Counted, Refusa
         return Ok(parts.counted(Claim::FRESH)?);
     }
     // Makers that count as the conventions ask leave nothing open. For the others it depends on who wrote the span.
-    let is_one_of = |names: &[&str]| names.iter().any(|name| provider.contains(name));
-    let keeps_cached =
-        is_one_of(&["openai", "azure", "google", "gemini", "gcp", "vertex", "mistral", "deepseek", "xai"]);
-    let keeps_reasoning = !is_one_of(&["google", "gemini", "gcp", "vertex", "xai", "x_ai"]);
+    let (keeps_cached, keeps_reasoning) = keeps_conventions(provider, model);
     Ok(parts.counted(Claim::WHOLE.open(!keeps_cached, !keeps_reasoning))?)
 }
 
