@@ -12,7 +12,7 @@ use super::bodies::Body;
 use super::terms::langfuse_meters;
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
-use crate::record::json::{self, Measure, Num, Word};
+use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
@@ -59,6 +59,24 @@ struct Observation {
     #[serde(alias = "timeToFirstToken")]
     time_to_first_token: Measure,
     latency: Measure,
+    metadata: Body,
+}
+
+/// What frameworks write beside, of which who served is of use here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    #[serde(alias = "provider")]
+    ls_provider: Word,
+    attributes: Embedded<BTreeMap<String, Word>>,
+}
+
+impl Metadata {
+    fn provider(&self) -> Word {
+        let names = ["gen_ai.provider.name", "gen_ai.system", "llm.provider"];
+        let told = names.iter().filter_map(|name| self.attributes.0.get(*name));
+        Word(Word::first(std::iter::once(&self.ls_provider).chain(told)))
+    }
 }
 
 /// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
@@ -94,6 +112,9 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         }
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
+    // Whoever writes it may put anything there.
+    let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
+    only.provider = owned(beside.provider());
     only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1000.0);
     if !status.is_ok() {
@@ -233,7 +254,16 @@ fn buckets(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
         let counts = details.iter().filter(|(key, _)| fits(key)).filter_map(|(_, count)| count.0);
         counts.fold(None, |sum: Option<u64>, count| Some(sum.unwrap_or(0).saturating_add(count)))
     };
+    // Langfuse adds up every key, whatever it counts.
+    let is_token = |key: &str| is_bucket(key) || key.starts_with("input") || key.starts_with("output");
+    let is_total = |key: &str| matches!(key, "total" | "total_tokens");
+    let add = |wanted: &dyn Fn(&str) -> bool| {
+        let counts = details.iter().filter(|(key, _)| !is_total(key) && wanted(key));
+        counts.map(|(_, count)| count.or_zero()).fold(0, u64::saturating_add)
+    };
+    let beside = add(&|key| !is_token(key));
     let total = said("total").or(said("total_tokens")).filter(|total| *total > 0);
+    let total = total.map(|total| if total == add(&|_| true) { total.saturating_sub(beside) } else { total });
     // Whoever sends OpenAI's numbers as they are has input and output alone add up to the total.
     let plain = said("input").zip(said("output"));
     let whole = plain.filter(|(input, output)| Some(input.saturating_add(*output)) == total);
