@@ -60,7 +60,7 @@ pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
 }
 
 /// Says what the prices at hand make of a call, whatever was charged for it.
-fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
+pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
     let cost = if seen.status == Status::Unavailable {
         // Nobody was called.

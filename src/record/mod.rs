@@ -18,6 +18,7 @@ mod lines;
 mod native;
 mod skip;
 mod source;
+mod streams;
 pub mod usage;
 mod writer;
 

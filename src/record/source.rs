@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
-use super::foreign::Place;
+use super::foreign::{Place, is_stream};
 use super::format::{is_by_line, recognise};
 use super::input::{FileId, Stream};
 use super::known::{self, Known};
 use super::native::{self, Header};
+use super::streams::Streams;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
 /// How much is read at once.
@@ -101,6 +102,7 @@ struct Open {
 enum Cutting {
     Lines,
     Elements(Box<Elements>),
+    Streams(Box<Streams>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -284,7 +286,12 @@ impl Open {
         let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
         let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
             || is_by_line(format, &carry);
-        let cutting = if by_line {
+        let is_captured =
+            matches!(format, InputFormat::OpenAi | InputFormat::Anthropic | InputFormat::Gemini)
+                && is_stream(&carry);
+        let cutting = if is_captured {
+            Cutting::Streams(Box::new(Streams::new(MAX_ENTRY)))
+        } else if by_line {
             Cutting::Lines
         } else {
             Cutting::Elements(Box::new(Elements::new(format.wrappers(), MAX_ENTRY, line)))
@@ -314,7 +321,7 @@ impl Open {
     /// Gives the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
         match self.cutting {
-            Cutting::Elements(_) => self.cut_elements(),
+            Cutting::Elements(_) | Cutting::Streams(_) => self.cut_elements(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
         }
@@ -381,14 +388,17 @@ impl Open {
             if self.carry.is_empty() && !self.ended {
                 self.fill();
             }
-            let Cutting::Elements(elements) = &mut self.cutting else { break };
-            if self.carry.is_empty() {
-                if self.failed.is_none() {
-                    elements.end(&mut data, &mut pieces);
-                }
+            let is_over = self.carry.is_empty();
+            match &mut self.cutting {
+                Cutting::Elements(elements) if !is_over => elements.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Streams(streams) if !is_over => streams.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Elements(elements) if self.failed.is_none() => elements.end(&mut data, &mut pieces),
+                Cutting::Streams(streams) if self.failed.is_none() => streams.end(&mut data, &mut pieces),
+                _ => {}
+            }
+            if is_over {
                 break;
             }
-            elements.feed(&self.carry, &mut data, &mut pieces);
             self.carry.clear();
             if let Some(piece) = pieces.last() {
                 self.line = piece.line + 1;

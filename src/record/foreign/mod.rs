@@ -5,12 +5,15 @@
 
 mod agents;
 mod answers;
+mod bodies;
 mod calls;
 mod claude_code;
 mod exports;
 mod gateways;
+mod langfuse;
 mod litellm;
 mod otel;
+mod served;
 mod terms;
 mod traces;
 mod written;
@@ -19,6 +22,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
+pub(crate) use bodies::{dialect, is_stream};
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -62,6 +66,15 @@ pub(crate) fn parse(
 ) -> ControlFlow<()> {
     use InputFormat as F;
     let Met { place, nest } = met;
+    let sink = &mut |told: Result<Told, Refusal>| {
+        sink(told.map(|mut told| {
+            told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
+            told
+        }))
+    };
+    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini) && is_stream(text.as_bytes()) {
+        return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+    }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         F::Native => return ControlFlow::Continue(()),
@@ -69,17 +82,17 @@ pub(crate) fn parse(
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
         F::ClaudeCode => claude_code::line(text),
-        F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
-        F::LiteLlmPayload => litellm::payload(text).map(Told::from),
+        F::LiteLlmSpend => litellm::spend_row(text),
+        F::LiteLlmPayload => litellm::payload(text),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),
         F::Ollama => answers::ollama(text, line),
-        F::Langfuse => exports::langfuse(text, nest),
-        F::Helicone => exports::helicone(text).map(Told::from),
-        F::Portkey => exports::portkey(text).map(Told::from),
-        F::TensorZero => gateways::tensorzero(text).map(Told::from),
-        F::OpenRouter => gateways::openrouter(text).map(Told::from),
+        F::Langfuse => langfuse::observation(text, nest),
+        F::Helicone => exports::helicone(text),
+        F::Portkey => exports::portkey(text),
+        F::TensorZero => gateways::tensorzero(text),
+        F::OpenRouter => gateways::openrouter(text),
         F::Azure => traces::azure(&columns.row(text)).map(nameless),
         F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
         F::Mooncake => traces::mooncake(text).map(nameless),
@@ -164,9 +177,10 @@ fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms, .. } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status);
     let terms = some_terms(&terms);
-    Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
+    let estimated = is_guess && usage.is_known();
+    Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
 /// Gives text as an owned word of an entry.
