@@ -33,6 +33,7 @@ pub(super) fn request(
         prompt.max_output = prompt.max_output.or(Some(completions::USUAL_LIMIT));
     }
     prompt.obey(sending.known, reader);
+    prompt.settle_prefill(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,

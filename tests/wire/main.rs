@@ -13,6 +13,7 @@ mod grammar;
 mod inbound;
 mod known;
 mod native;
+mod refused;
 mod requests;
 mod same_dialect;
 mod streams;

@@ -1,6 +1,6 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
-use super::scan::Scan;
+use super::scan::{Member, Scan};
 use super::{AskMeasures, weigh};
 use crate::wire::WireError;
 use crate::wire::gemini::names::{camel, member, text_of};
@@ -28,7 +28,9 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
     let mut seen = [false; READ.len()];
     let mut bytes = 0;
     let mut has_contents = false;
-    for (key, value) in root.members() {
+    let mut members = root.members();
+    while let Some((key, value)) = members.next() {
+        scan.members.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
         let key = camel(&key);
         if let Some(seen) = READ.iter().position(|read| *read == key).and_then(|at| seen.get_mut(at))
             && std::mem::replace(seen, true)

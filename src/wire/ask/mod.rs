@@ -4,6 +4,8 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod gemini;
+mod prefill;
+mod refused;
 mod returned;
 mod scan;
 mod splice;

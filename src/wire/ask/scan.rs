@@ -29,6 +29,8 @@ pub(super) struct Scan {
     pub(super) has_other_tools: bool,
     /// Whether a message of Anthropic's dialect has the role `system`.
     pub(super) has_system_turns: bool,
+    /// Whether the assistant has the last word.
+    pub(super) ends_with_assistant: bool,
     /// Every top-level member, in its order.
     pub(super) members: Vec<Member>,
     pub(super) measures: AskMeasures,
@@ -221,6 +223,7 @@ struct Prompt {
     has_images: bool,
     brings_tools: bool,
     has_system: bool,
+    ends_with_assistant: bool,
 }
 
 impl Prompt {
@@ -259,6 +262,7 @@ impl Prompt {
                 }
             }
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            self.ends_with_assistant = role.as_deref() == Some("assistant");
             self.has_system |= dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
@@ -310,6 +314,7 @@ impl Prompt {
         scan.ask = self.ask;
         scan.has_other_tools |= self.brings_tools;
         scan.has_system_turns = self.has_system;
+        scan.ends_with_assistant = self.ends_with_assistant;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);

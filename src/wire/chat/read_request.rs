@@ -50,7 +50,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
     }
     let count = root.get("messages").map_or(0, |messages| messages.items().count());
-    reader.finish(prompt, "messages", count)
+    reader.finish(prompt, count)
 }
 
 /// Takes a setting of sampling, or a member that goes along as it is.

@@ -25,7 +25,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             _ => sampling(&mut prompt, row.field, value),
         }
     }
-    reader.finish(prompt, "prompt", 1)
+    reader.finish(prompt, 1)
 }
 
 /// Gives the prompt where it is one text, by itself or alone in a list.

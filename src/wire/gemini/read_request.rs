@@ -47,7 +47,7 @@ pub(in crate::wire) fn read<'a>(
     {
         prompt.choice = choice(config, reader, &mut prompt)?;
     }
-    reader.finish(prompt, "contents", count)
+    reader.finish(prompt, count)
 }
 
 /// Walks the turns; one alone may stand without a list.
