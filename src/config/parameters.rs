@@ -198,7 +198,9 @@ impl RuleSpec {
             return Some("models and leave-out: name at least one each".to_owned());
         }
         if let Some(keep) = self.keep.as_ref().filter(|keep| !is_kept(keep)) {
-            return Some(format!("keep: {keep:?} is no number, range or JSON; write it as text, keep = \"1\""));
+            return Some(format!(
+                "keep: {keep:?} is no number, range or JSON; write it as text, keep = \"1\""
+            ));
         }
         if let Some(instead) = self.instead.as_ref().filter(|instead| !is_json(instead)) {
             return Some(format!("instead: {instead:?} is no JSON; write it as text, instead = '\"none\"'"));

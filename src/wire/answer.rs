@@ -4,9 +4,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check};
 use super::reply::{Choice, Part, Reply};
-use super::{
-    Ask, Dialect, Finish, WireError, calls, chat, completions, faults, gemini, messages, responses, translate,
-};
+use super::{Ask, Dialect, Finish, WireError, calls, chat, faults, gemini, messages, responses, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::routing::Check;
@@ -91,11 +89,12 @@ pub(super) fn read<'a>(
 
 fn parse(from: Dialect, root: Value<'_>) -> Reply<'_> {
     match from {
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions => {
+            chat::answer::read(root)
+        }
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
         Dialect::Gemini => gemini::answer::read(root),
-        Dialect::OpenAiCompletions => completions::answer::read(root),
     }
 }
 

@@ -36,7 +36,9 @@ pub enum WireError {
         to: Dialect,
     },
     /// A tool has to be called, and none that may be meant can be offered.
-    #[error("tool_choice: it forces a call, and {to} can be offered no tool that it allows; allow a function, or force none")]
+    #[error(
+        "tool_choice: it forces a call, and {to} can be offered no tool that it allows; allow a function, or force none"
+    )]
     Forced {
         /// The provider's dialect.
         to: Dialect,

@@ -137,7 +137,9 @@ impl Rule {
         };
         let is_kept = self.keep.as_deref().is_some_and(|keep| {
             let (least, most) = keep.split_once("..").unwrap_or((keep, keep));
-            let within = |said: f64| least.parse().is_ok_and(|least| said >= least) && most.parse().is_ok_and(|most| said <= most);
+            let within = |said: f64| {
+                least.parse().is_ok_and(|least| said >= least) && most.parse().is_ok_and(|most| said <= most)
+            };
             value.raw() == keep || value.measure().is_some_and(within)
         });
         let is_kind = self.kind.is_none() || value.text_of("type") == self.kind.as_deref().map(Into::into);

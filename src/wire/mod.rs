@@ -16,6 +16,7 @@ mod faults;
 mod gemini;
 mod json;
 mod known;
+mod logprobs;
 mod messages;
 mod models;
 mod order;

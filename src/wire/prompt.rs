@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use super::{Accent, Dialect};
 use super::effort::Effort;
 use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;
+use super::{Accent, Dialect};
 
 pub(super) use super::reader::Reader;
 
@@ -257,6 +257,14 @@ impl<'a> Prompt<'a> {
             _ => None,
         })
     }
+
+    /// Gives the id under which a tool was called last.
+    pub(super) fn called_as(&self, name: &str) -> Option<&str> {
+        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
+            Piece::Call { call, .. } if call.name == name => Some(&*call.id),
+            _ => None,
+        })
+    }
 }
 
 /// Reads one text or a list of texts.
@@ -281,7 +289,9 @@ pub(super) fn reminder(text: &str) -> String {
 
 /// Gives the words that ask a model to go on with its last turn, for whoever does not do so by itself.
 pub(super) fn go_on() -> String {
-    reminder("Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.")
+    reminder(
+        "Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.",
+    )
 }
 
 /// Makes an id that every provider takes: letters, digits, `_` and `-`.

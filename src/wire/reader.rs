@@ -153,16 +153,14 @@ impl Reader<'_> {
     }
 
     /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
-    pub(super) fn finish<'a>(
-        self,
-        mut prompt: Prompt<'a>,
-        count: usize,
-    ) -> Result<Prompt<'a>, WireError> {
+    pub(super) fn finish<'a>(self, mut prompt: Prompt<'a>, count: usize) -> Result<Prompt<'a>, WireError> {
         match &prompt.choice {
             Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
                 return Err(WireError::Forced { to: self.to });
             }
-            Some(ToolChoice::Any) if prompt.tools.is_empty() => return Err(WireError::Forced { to: self.to }),
+            Some(ToolChoice::Any) if prompt.tools.is_empty() => {
+                return Err(WireError::Forced { to: self.to });
+            }
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }

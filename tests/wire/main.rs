@@ -16,6 +16,7 @@ mod native;
 mod refused;
 mod requests;
 mod same_dialect;
+mod several;
 mod streams;
 mod system;
 mod table;

@@ -195,9 +195,12 @@ fn what_the_answer_would_be_wrong_without_is_refused_by_its_own_name() {
     let audio = json!([{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]);
     let cases = [
         (chat("n", json!(2)), AnthropicMessages, "n:"),
-        (chat("n", json!(2)), Gemini, "n:"),
-        (chat("logprobs", json!(true)), Gemini, "logprobs:"),
-        (chat("functions", json!([{}])), Gemini, "functions:"),
+        (chat("functions", json!([{}])), Gemini, "functions[0].name:"),
+        (
+            chat("messages", json!([{"role":"function","name":"f","content":"x"}])),
+            AnthropicMessages,
+            "messages[0].name: no earlier turn calls that function",
+        ),
         (chat("tools", json!([{"type":"custom","custom":{}}])), AnthropicMessages, "tools[0].custom.name:"),
         (chat("tools", json!([{"type":"function","function":{}}])), Gemini, "tools[0].function.name:"),
         (chat("tool_choice", json!({"type":"function","function":{"name":"f"}})), Gemini, "tool_choice:"),

@@ -269,6 +269,11 @@ impl Ask {
         Ok(Sent { body, left_out: notes.into_names() })
     }
 
+    /// Says whether functions are offered in the form that came before tools, so that calls are expected in it too.
+    pub(super) fn offers_functions(&self) -> bool {
+        self.scan.has_functions && self.dialect == Dialect::OpenAiChat
+    }
+
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.
     pub(super) fn tool_kinds(&self) -> ToolKinds {
         if self.scan.has_other_tools {

@@ -27,6 +27,8 @@ pub(super) struct Scan {
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
     pub(super) has_other_tools: bool,
+    /// Whether functions are offered in the form that came before tools.
+    pub(super) has_functions: bool,
     /// Whether a message of Anthropic's dialect has the role `system`.
     pub(super) has_system_turns: bool,
     /// Whether the assistant has the last word.
@@ -126,6 +128,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
                 prompt.bytes += weigh::bytes(value);
+                scan.has_functions |= key == "functions";
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);

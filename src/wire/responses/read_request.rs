@@ -144,7 +144,7 @@ fn choice<'a>(
         }
     };
     if value.is_text() {
-        return word(value.text().as_deref(), reader);
+        return word(value.text().as_deref(), "tool_choice", reader);
     }
     if value.text_of("type").as_deref() == Some("allowed_tools") {
         let names: Vec<String> =
