@@ -156,7 +156,7 @@ mod tests {
         let known = Known { rules: vec![Arc::new(rule)], takes_system: false };
         let root = Value::of(body);
         let owned = |change: &Change<'_>| (change.member.to_owned(), change.instead.map(str::to_owned));
-        let said = |path: &str| path.split('.').try_fold(root, |value, name| value.get(name));
+        let said = |path: &str| path.split('.').try_fold(root, Value::get);
         known.changes(Dialect::OpenAiChat, &said).iter().map(owned).collect()
     }
 

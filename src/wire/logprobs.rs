@@ -125,7 +125,9 @@ impl<'a> Logprobs<'a> {
                 }
             });
             o.array("chosenCandidates", |a| {
-                tokens.iter().for_each(|token| a.object(|o| write(o, &token.text, token.logprob)));
+                for token in &tokens {
+                    a.object(|o| write(o, &token.text, token.logprob));
+                }
             });
         });
     }

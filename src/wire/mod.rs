@@ -11,6 +11,7 @@ mod chat;
 mod completions;
 mod dialect;
 mod effort;
+mod embeddings;
 mod error;
 mod faults;
 mod gemini;

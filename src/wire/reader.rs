@@ -153,7 +153,7 @@ impl Reader<'_> {
     }
 
     /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
-    pub(super) fn finish<'a>(self, mut prompt: Prompt<'a>, count: usize) -> Result<Prompt<'a>, WireError> {
+    pub(super) fn finish(self, mut prompt: Prompt<'_>, count: usize) -> Result<Prompt<'_>, WireError> {
         match &prompt.choice {
             Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
                 return Err(WireError::Forced { to: self.to });

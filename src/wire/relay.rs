@@ -104,9 +104,10 @@ impl Relay {
     /// Starts relaying an answer to `ask` from a provider that speaks `from`.
     pub fn new(from: Dialect, ask: &Ask) -> Self {
         let source = match from {
-            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions => {
-                Source::Chat(chat::stream::Source::default())
-            }
+            Dialect::OpenAiChat
+            | Dialect::OpenAiEmbeddings
+            | Dialect::GeminiEmbeddings
+            | Dialect::OpenAiCompletions => Source::Chat(chat::stream::Source::default()),
             Dialect::OpenAiResponses => Source::Responses(responses::stream::Source::default()),
             Dialect::AnthropicMessages => Source::Messages(messages::stream::Source::default()),
             Dialect::Gemini => Source::Gemini(gemini::stream::Source::default()),

@@ -26,7 +26,9 @@ pub(super) fn request(
         Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
         Dialect::Gemini => gemini::read_request::read(root, &schemas, reader)?,
         Dialect::OpenAiCompletions => completions::read_request::read(root, reader)?,
-        Dialect::OpenAiEmbeddings => return Err(WireError::Unsupported { from, to }),
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            return Err(WireError::Unsupported { from, to });
+        }
     };
     prompt.stream = stream;
     if from == Dialect::OpenAiCompletions && !effort::may_think(model) {
@@ -38,7 +40,10 @@ pub(super) fn request(
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,
         Dialect::Gemini => gemini::write_request::write(&prompt, model, sending, reader)?,
-        Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions => {
+        Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::GeminiEmbeddings
+        | Dialect::OpenAiCompletions => {
             return Err(WireError::Unsupported { from, to });
         }
     };
@@ -52,7 +57,9 @@ pub(super) fn answer(ask: &Ask, reply: &Reply<'_>) -> Bytes {
         Dialect::AnthropicMessages => messages::answer::write(ask, reply),
         Dialect::Gemini => gemini::write_answer::write(ask, reply),
         Dialect::OpenAiCompletions => completions::answer::write(ask, reply),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::write(ask, reply),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            chat::answer::write(ask, reply)
+        }
     };
     body.into()
 }
@@ -80,7 +87,9 @@ impl Sink {
             Dialect::AnthropicMessages => Self::Messages(messages::sink::Sink::new(ask)),
             Dialect::Gemini => Self::Gemini(gemini::sink::Sink::new(ask)),
             Dialect::OpenAiCompletions => Self::Completions(completions::sink::Sink::new(ask)),
-            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => Self::Chat(chat::sink::Sink::new(ask)),
+            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+                Self::Chat(chat::sink::Sink::new(ask))
+            }
         }
     }
 

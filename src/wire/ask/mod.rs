@@ -21,7 +21,7 @@ use super::json::{Value, check, quote};
 use super::known::Known;
 use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
-use super::{Dialect, WireError, chat, translate};
+use super::{Dialect, WireError, chat, embeddings, translate};
 use scan::Scan;
 
 /// A client's request.
@@ -114,8 +114,12 @@ impl Ask {
     /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
     /// it is that one.
     pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
-        if dialect == Dialect::Gemini {
-            let scan = gemini::scan(&body, check(&body)?, named.unwrap_or_default())?;
+        if matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings) {
+            let root = check(&body)?;
+            let scan = match dialect {
+                Dialect::Gemini => gemini::scan(&body, root, named.unwrap_or_default())?,
+                _ => gemini::scan_embeddings(&body, root, named.unwrap_or_default())?,
+            };
             return Ok(Self { dialect, body, scan, received: 0 });
         }
         let root = check(&body)?;
@@ -256,7 +260,9 @@ impl Ask {
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
-        let body = if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
+        let body = if self.dialect == Dialect::GeminiEmbeddings {
+            embeddings::write(self.root(), model, reader)?
+        } else if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
             chat::mistral::write(self.root(), model, limit, reader)?.into()
         } else if to == self.dialect {

@@ -167,7 +167,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         Dialect::OpenAiEmbeddings => Some("input"),
         Dialect::OpenAiCompletions => Some("prompt"),
         // A response may build on an earlier one and say nothing new.
-        Dialect::OpenAiResponses | Dialect::Gemini => None,
+        Dialect::OpenAiResponses | Dialect::Gemini | Dialect::GeminiEmbeddings => None,
     };
     if let Some(wanted) = wanted
         && !prompt.is_there
@@ -191,7 +191,7 @@ pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
         Dialect::OpenAiResponses => &["max_output_tokens"],
         Dialect::AnthropicMessages | Dialect::OpenAiCompletions => &["max_tokens"],
-        Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
+        Dialect::OpenAiEmbeddings | Dialect::Gemini | Dialect::GeminiEmbeddings => &[],
     }
 }
 

@@ -157,7 +157,7 @@ fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
         Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
         Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::OpenAiCompletions => Some("max_tokens"),
         Dialect::OpenAiResponses => Some("max_output_tokens"),
-        Dialect::OpenAiEmbeddings | Dialect::Gemini => None,
+        Dialect::OpenAiEmbeddings | Dialect::Gemini | Dialect::GeminiEmbeddings => None,
     }
 }
 

@@ -28,6 +28,9 @@ models of Anthropic's that take one (`takes-system` in `config/parameters.toml`)
 **A last turn by the assistant** (prefill) goes to Mistral as `prefix` and to the models of Anthropic's that go on with one, with
 no blanks at its end, which they refuse. For all others (newer models of Anthropic's by a rule of `config/parameters.toml`, also
 for Anthropic's own clients) the user asks in a turn after it to go on where it ends; that is told as `messages (prefill)`.
+
+**Embeddings in Gemini's form** go to Gemini as they came, always as `batchEmbedContents`, and to others in OpenAI's form:
+texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";
 
 /// Gives the page that `docs/translation.md` holds.
