@@ -3,14 +3,12 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::args::EngineArgs;
 use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
-use crate::gateway::{Gateway, live_status};
-use crate::session::LedgerState;
+use crate::gateway::tell_of_ledger;
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -76,28 +74,12 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if !simulated.is_empty() {
         say(&format!("SIMULATED, for want of a key: {}", simulated.join(", ")))?;
     }
-    let watching = handle.spawn(tell_of_ledger(Arc::clone(&serving.gateway)));
+    // Where stderr is gone there is nobody left to tell.
+    let tell = tell_of_ledger(Arc::clone(&serving.gateway), |text| _ = say(text));
+    let watching = handle.spawn(tell);
     handle.block_on(signals.come());
     watching.abort();
     end(serving)
-}
-
-/// Says on stderr when the ledger can no longer be written, and when it can again.
-async fn tell_of_ledger(gateway: Arc<Gateway>) {
-    let mut before = live_status(&gateway).ledger.severity;
-    let mut clock = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        clock.tick().await;
-        let LedgerState { text, severity } = live_status(&gateway).ledger;
-        if std::mem::replace(&mut before, severity) == severity {
-            continue;
-        }
-        let told =
-            if text.is_empty() { say("ledger: written again") } else { say(&format!("ledger: {text}")) };
-        if told.is_err() {
-            return;
-        }
-    }
 }
 
 /// Ends a gateway and says what did not end well.
