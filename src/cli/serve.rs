@@ -85,18 +85,21 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
 /// Ends a gateway and says what did not end well.
 ///
 /// # Errors
-/// Where stderr is closed, or the ledger lost something.
+/// Where the ledger lost something.
 pub fn end(serving: Serving) -> anyhow::Result<()> {
+    // Where stderr went with the terminal there is nobody left to tell, and all the same to drain.
     let waiting = serving.gateway.in_flight();
     if waiting > 0 {
-        say(&format!("draining: {waiting} requests in flight"))?;
+        let _ = say(&format!("draining: {waiting} requests in flight"));
     }
+    #[cfg(unix)]
+    serving.handle().spawn(Signals::end_at_once());
     let ended = serving.end();
     if ended.unfinished > 0 {
-        say(&format!(
+        let _ = say(&format!(
             "{} requests did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
             ended.unfinished
-        ))?;
+        ));
     }
     match ended.ledger {
         Some(trouble) => anyhow::bail!("the ledger: {trouble}"),
@@ -131,14 +134,18 @@ impl Signals {
             _ = interrupt.recv() => {}
             _ = hang_up.recv() => {}
         }
-        // The second signal does not wait for those in flight.
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(130);
-        });
+    }
+
+    /// Does not wait for those in flight when a second signal comes; one that tells of a terminal that is gone says nothing
+    /// new, and often comes twice.
+    #[cfg(unix)]
+    async fn end_at_once() {
+        let Ok(Self { all: [mut terminate, mut interrupt, _] }) = Self::listen() else { return };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
     }
 
     #[cfg(not(unix))]
