@@ -77,7 +77,7 @@ pub enum LedgerError {
     },
     /// The file is damaged.
     #[error(
-        "{}: the file is damaged: {detail}\nhint: keep a copy, save what is readable with `pointsman ledger export`, \
+        "{}: the file is damaged: {detail}\nhint: keep a copy, save what is readable with `pointsman ledger export --salvage`, \
          and move the file away to start a new one", path.display()
     )]
     Corrupt {

@@ -106,8 +106,8 @@ pub(super) fn open_to_write(
     Ok(conn)
 }
 
-/// Opens a ledger for reading, with its version; it may be written meanwhile, and it may be older than this program.
-pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError> {
+/// Opens a ledger for reading, with its version; `damaged` also where a part of it is missing. It may be written meanwhile, and it may be older than this program.
+pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i64), LedgerError> {
     let fails = |source| LedgerError::from_sqlite(path, "opening", source);
     // Not by its first bytes: this process may write it, and closing a file takes the locks away that SQLite has on it.
     match std::fs::metadata(path) {
@@ -121,6 +121,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let readable = |conn: Connection| {
         conn.busy_timeout(LOCK_PATIENCE * 20)?;
+        if damaged {
+            // Otherwise a file that is shorter than its head says is not read at all.
+            conn.pragma_update(None, "writable_schema", "ON")?;
+        }
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok::<_, rusqlite::Error>(conn)
     };
