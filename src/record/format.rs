@@ -11,20 +11,25 @@ macro_rules! formats {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum InputFormat {
             $(#[doc = $about] $variant,)*
+            /// A log of one's own shape, read by a mapping.
+            Mapped,
         }
 
         impl InputFormat {
-            /// Every format.
+            /// Every format that can be named.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Gives the name used on the command line.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Mapped => "mapped" }
             }
 
             /// Says in one line what it is.
             pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
+                match self {
+                    $(Self::$variant => $about,)*
+                    Self::Mapped => "A log of one's own shape, read by a mapping.",
+                }
             }
         }
     };
@@ -133,7 +138,7 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
         });
     }
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
-    let columns = Columns::read(header.trim_end());
+    let columns = Columns::read(header.trim_end(), b',');
     let mut csv = InputFormat::ALL.iter().copied().filter(|format| format.is_csv());
     csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name))).or_else(|| {
         let lines = text.split(|&byte| byte == b'\n').take(LINES).map(<[u8]>::trim_ascii);

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
+use super::error::Strange;
 use super::foreign::Place;
 use super::format::{is_by_line, recognise};
 use super::input::{FileId, Stream};
 use super::known::{self, Known};
+use super::mapped::{self, Cut, Mapping, Shape};
 use super::native::{self, Header};
+use super::rows::Rows;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
 /// How much is read at once.
@@ -29,6 +32,8 @@ pub struct ReadOptions {
     pub strict: bool,
     /// The model to assume where the log names none; such attempts are marked.
     pub assume_model: Option<String>,
+    /// Where the fields of ours stand in logs of one's own shape.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// How far the reading has come, in bytes as stored (packed); to be watched from another thread.
@@ -101,6 +106,7 @@ struct Open {
 enum Cutting {
     Lines,
     Elements(Box<Elements>),
+    Rows(Box<Rows>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -259,7 +265,10 @@ impl Open {
             // A line that is whole is enough where it tells the format; a pipe may not give more for long.
             if carry.contains(&b'\n') {
                 format = options.format.or_else(|| recognise(bare(&carry)));
-                if format.is_some() {
+                if options.mapping.is_some() && !is_ours(bare(&carry)) {
+                    format = None;
+                }
+                if format.is_some() || (options.mapping.is_some() && is_shape_plain(&carry)) {
                     break;
                 }
             }
@@ -269,12 +278,16 @@ impl Open {
         }
         let file = stream.name.clone();
         let empty = carry.trim_ascii().is_empty();
-        let format = match options.format.or(format).or_else(|| recognise(&carry)) {
+        let mapped = options.mapping.as_ref().filter(|_| !is_ours(&carry)).map(|_| InputFormat::Mapped);
+        let format = match mapped.or(options.format).or(format).or_else(|| recognise(&carry)) {
             Some(format) => format,
             // An empty log is sound: it says that nothing happened. A damaged one is told as such when it is read.
             None if empty || failed.is_some() => InputFormat::Native,
-            None => return Err(Error::UnknownFormat { file }),
+            None => return Err(Error::UnknownFormat { file, seen: Strange::of(&carry) }),
         };
+        if let Some(mapping) = options.mapping.as_ref().filter(|_| format == InputFormat::Mapped && !empty) {
+            return Self::mapped((stream, carry), mapping, options, (ended, failed)).map(|open| (open, None));
+        }
         let mut line = 1;
         let columns = if format.is_csv() && !empty {
             take_columns(&mut carry, &mut line, &file, format)?
@@ -287,16 +300,57 @@ impl Open {
         let cutting = if by_line {
             Cutting::Lines
         } else {
-            Cutting::Elements(Box::new(Elements::new(format.wrappers(), MAX_ENTRY, line)))
+            let wrapper = format.wrappers().iter().map(|key| (*key).to_owned()).collect();
+            Cutting::Elements(Box::new(Elements::new(wrapper, MAX_ENTRY, line)))
         };
         let shared = Arc::new(Shared {
             file,
             format,
             columns,
+            mapping: None,
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
         Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
+    }
+
+    /// Starts on a log of one's own shape.
+    fn mapped(
+        (stream, mut carry): (Stream, Vec<u8>),
+        mapping: &Arc<Mapping>,
+        options: &ReadOptions,
+        (ended, failed): (bool, Option<std::io::Error>),
+    ) -> Result<Self, Error> {
+        let file = stream.name.clone();
+        let Some(shape) = Shape::of(&carry, Some(mapping)) else {
+            let reason = "neither JSON nor rows under a header; a mapping needs either".to_owned();
+            return Err(Error::Mapping { file, reason });
+        };
+        mapped::check(mapping, &shape, &file)?;
+        let mut line = 1;
+        let cutting = match &shape.cut {
+            Cut::Lines => Cutting::Lines,
+            Cut::Values(around) => {
+                Cutting::Elements(Box::new(Elements::new(around.clone(), MAX_ENTRY, line)))
+            }
+            Cut::Rows(delimiter) => {
+                let blank = carry.len() - carry.trim_ascii_start().len();
+                let header = carry.get(blank..).unwrap_or_default();
+                let end = memchr::memchr(b'\n', header).map_or(carry.len(), |at| blank + at + 1);
+                line += memchr::memchr_iter(b'\n', carry.get(..end).unwrap_or_default()).count() as u64;
+                carry.drain(..end);
+                Cutting::Rows(Box::new(Rows::new(*delimiter, MAX_ENTRY, line)))
+            }
+        };
+        let shared = Arc::new(Shared {
+            file,
+            format: InputFormat::Mapped,
+            columns: shape.header().clone(),
+            mapping: Some(Arc::clone(mapping)),
+            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
+            strict: options.strict,
+        });
+        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
 
     /// Reads more, if there is more.
@@ -314,7 +368,7 @@ impl Open {
     /// Gives the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
         match self.cutting {
-            Cutting::Elements(_) => self.cut_elements(),
+            Cutting::Elements(_) | Cutting::Rows(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
         }
@@ -375,20 +429,24 @@ impl Open {
         (Vec::new(), Body::Pieces(vec![piece]))
     }
 
-    fn cut_elements(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn cut_pieces(&mut self) -> Option<(Vec<u8>, Body)> {
         let (mut data, mut pieces) = (Vec::new(), Vec::new());
         while data.len() < BLOCK {
             if self.carry.is_empty() && !self.ended {
                 self.fill();
             }
-            let Cutting::Elements(elements) = &mut self.cutting else { break };
-            if self.carry.is_empty() {
-                if self.failed.is_none() {
-                    elements.end(&mut data, &mut pieces);
-                }
+            let is_end = self.carry.is_empty();
+            match &mut self.cutting {
+                _ if is_end && self.failed.is_some() => {}
+                Cutting::Elements(elements) if is_end => elements.end(&mut data, &mut pieces),
+                Cutting::Elements(elements) => elements.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Rows(rows) if is_end => rows.end(&mut data, &mut pieces),
+                Cutting::Rows(rows) => rows.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Lines | Cutting::Dropping => {}
+            }
+            if is_end {
                 break;
             }
-            elements.feed(&self.carry, &mut data, &mut pieces);
             self.carry.clear();
             if let Some(piece) = pieces.last() {
                 self.line = piece.line + 1;
@@ -399,6 +457,21 @@ impl Open {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Says whether a log is in our own format, which no mapping is for.
+fn is_ours(start: &[u8]) -> bool {
+    let first = start.trim_ascii_start();
+    first.starts_with(b"{\"pointsman\":") && recognise(first) == Some(InputFormat::Native)
+}
+
+/// Says whether the beginning of a log already tells how it is cut: two whole lines, of which none begins a larger value.
+fn is_shape_plain(start: &[u8]) -> bool {
+    let text = bare(start).trim_ascii_start();
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default().trim_ascii();
+    let is_whole = first.last() == Some(&b'}') || !matches!(first.first(), Some(b'{' | b'['));
+    is_whole && lines.count() >= 2
+}
 
 fn bare(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
@@ -413,7 +486,7 @@ fn take_columns(
 ) -> Result<Columns, Error> {
     let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
     let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
-    let columns = Columns::read(row.trim());
+    let columns = Columns::read(row.trim(), b',');
     if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
         return Err(Error::Column { file: file.to_owned(), column, format });
     }

@@ -64,7 +64,8 @@ pub(crate) fn parse(
     let Met { place, nest } = met;
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
-        F::Native => return ControlFlow::Continue(()),
+        // Read by others.
+        F::Native | F::Mapped => return ControlFlow::Continue(()),
         F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
@@ -109,7 +110,7 @@ fn maybe_moment(field: &str, word: &Word) -> Result<Option<Instant>, Refusal> {
 }
 
 /// Reads a decimal number of seconds (or finer units, told by size) since 1970, digit by digit.
-fn epoch_micros(text: &str) -> Option<i64> {
+pub(super) fn epoch_micros(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
@@ -128,12 +129,12 @@ fn epoch_micros(text: &str) -> Option<i64> {
 }
 
 /// Gives whole milliseconds from one moment to another; `None` where they stand the wrong way round.
-fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
+pub(super) fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
     u32::try_from((to? - from).0 / 1000).ok()
 }
 
 /// Reads a status from an HTTP code, or from words where there is none.
-fn status_of(words: &str) -> Status {
+pub(super) fn status_of(words: &str) -> Status {
     let lower = words.to_ascii_lowercase();
     let code = lower
         .split(|c: char| !c.is_ascii_digit())
