@@ -5,6 +5,7 @@ mod fault;
 mod live;
 mod load;
 mod logs;
+mod opencode;
 mod panic;
 mod progress;
 mod remote;

@@ -195,7 +195,7 @@ impl Block {
             };
         }
         let mut give = |line, result: Result<Record<'static>, Refusal>| self.give(line, result, f);
-        let mut nest = std::mem::take(&mut known.nest);
+        let (mut nest, mut coding) = (std::mem::take(&mut known.nest), std::mem::take(&mut known.coding));
         let columns = &self.shared.columns;
         let mut sink = |result: Result<Told, Refusal>| match result {
             Ok(told) => known.take(line, told, &mut give),
@@ -204,6 +204,7 @@ impl Block {
         if let Some(mapping) = &self.shared.mapping {
             let flow = sink(mapped::entry(mapping, columns, text, line));
             known.nest = nest;
+            known.coding = coding;
             return flow;
         }
         let flow = foreign::parse(
@@ -211,10 +212,11 @@ impl Block {
             text,
             line,
             columns,
-            Met { place, nest: &mut nest },
+            Met { place, nest: &mut nest, coding: (&mut coding, &self.shared.file) },
             &mut sink,
         );
         known.nest = nest;
+        known.coding = coding;
         flow
     }
 

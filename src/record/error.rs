@@ -90,6 +90,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Says whether a file is just no log, which is no fault of one that a folder happens to hold.
+    pub(crate) fn is_no_log(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownFormat { .. } | Self::Column { .. } | Self::Mapping { .. } | Self::Open { .. }
+        )
+    }
+
     /// Gives the mapping that might fit a log of a shape that nobody knows.
     pub fn mapping(&self) -> Option<&str> {
         match self {

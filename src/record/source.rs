@@ -16,6 +16,7 @@ use super::known::{self, Known};
 use super::mapped::{self, Cut, Mapping, Shape};
 use super::native::{self, Header};
 use super::rows::Rows;
+use super::skip::Refusal;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
 /// How much is read at once.
@@ -84,8 +85,8 @@ pub struct Source {
     known: Known,
     /// The files that were opened, as the system names them.
     opened: Vec<FileId>,
-    /// A file that was named again, until that is told.
-    named_again: Option<String>,
+    /// A file that is not read, and why, until that is told.
+    remark: Option<(String, Refusal)>,
 }
 
 /// One file being read.
@@ -126,7 +127,7 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         format: options.format.unwrap_or(InputFormat::Native),
         known: Known::default(),
         opened: Vec::new(),
-        named_again: None,
+        remark: None,
     };
     source.advance()?;
     Ok(source)
@@ -199,8 +200,11 @@ impl Source {
             {
                 return Some(Err(error));
             }
-            if let Some(file) = self.named_again.take() {
-                return Some(Ok(Block::remark(file, self.format, known::NAMED_TWICE)));
+            if let Some((file, why)) = self.remark.take() {
+                return Some(Ok(Block::remark(file, self.format, why)));
+            }
+            if self.open.is_none() && self.next < self.input.len() {
+                continue;
             }
             let open = self.open.as_mut()?;
             self.format = open.shared.format;
@@ -232,13 +236,20 @@ impl Source {
         self.next += 1;
         if let Some((path, file)) = self.input.file(place) {
             if self.opened.contains(&file) {
-                self.named_again = Some(path.display().to_string());
+                self.remark = Some((path.display().to_string(), known::NAMED_TWICE));
                 return Ok(());
             }
             self.opened.push(file);
         }
         let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
-        let (open, header) = Open::new(stream?, &self.options)?;
+        let opened = stream.and_then(|stream| Open::new(stream, &self.options));
+        let (open, header) = match opened {
+            Err(error) if self.input.is_found(place) && error.is_no_log() => {
+                self.remark = Some((String::new(), NO_LOG));
+                return Ok(());
+            }
+            opened => opened?,
+        };
         self.format = open.shared.format;
         if let Some(header) = header {
             self.header = header;
@@ -455,6 +466,9 @@ impl Open {
         (!pieces.is_empty()).then_some((data, Body::Pieces(pieces)))
     }
 }
+
+/// A file of a folder that is no log.
+const NO_LOG: Refusal = Refusal::NotACall("a file of a folder that is in no known log format");
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -6,7 +6,7 @@
 mod agents;
 mod answers;
 mod calls;
-mod claude_code;
+mod coding;
 mod exports;
 mod gateways;
 mod litellm;
@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
+pub(crate) use coding::Coding;
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -42,6 +43,8 @@ pub(crate) struct Met<'m> {
     pub(crate) place: &'m mut Place,
     /// The spans read so far.
     pub(crate) nest: &'m mut Nest,
+    /// Sessions of coding agents, and the file being read.
+    pub(crate) coding: (&'m mut Coding, &'m str),
 }
 
 impl InputFormat {
@@ -61,7 +64,7 @@ pub(crate) fn parse(
     sink: &mut Sink<'_>,
 ) -> ControlFlow<()> {
     use InputFormat as F;
-    let Met { place, nest } = met;
+    let Met { place, nest, coding } = met;
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         // Read by others.
@@ -69,7 +72,9 @@ pub(crate) fn parse(
         F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
-        F::ClaudeCode => claude_code::line(text),
+        F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
+            return coding::entry(format, text, coding, sink);
+        }
         F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
         F::LiteLlmPayload => litellm::payload(text).map(Told::from),
         F::OpenAi => answers::openai(text, line),
