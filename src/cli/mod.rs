@@ -9,6 +9,7 @@ pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod manual;
+pub mod mine;
 pub mod output;
 pub mod prices;
 pub mod replay;
@@ -52,6 +53,8 @@ enum Command {
     Attach(Box<attach::AttachArgs>),
     /// Replay logs without a console and print the report
     Replay(Box<replay::ReplayArgs>),
+    /// See what the coding agents on this machine have spent
+    Mine(Box<mine::MineArgs>),
     /// Compare the policy in force with one whose thresholds are moved
     Whatif(Box<whatif::WhatIfArgs>),
     /// Print cost, split and quality of a route for every threshold
@@ -108,6 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Mine(args)) => mine::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
