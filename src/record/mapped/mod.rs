@@ -4,6 +4,7 @@
 //! never zero; where it finds what cannot be meant, the entry is bad, and the reason names path and value.
 
 mod field;
+mod names;
 mod path;
 mod propose;
 mod read;
