@@ -64,7 +64,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
-fn usd(text: &str) -> String {
+pub(super) fn usd(text: &str) -> String {
     crate::units::Pico::from_usd(text).map_or_else(
         |_| text.to_owned(),
         |amount| {
@@ -76,7 +76,7 @@ fn usd(text: &str) -> String {
 }
 
 /// Gives a cost; what is not known at all is no zero.
-fn cost(amount: &str, unknown: u64) -> String {
+pub(super) fn cost(amount: &str, unknown: u64) -> String {
     if amount == "0" && unknown > 0 { "unknown".to_owned() } else { usd(amount) }
 }
 
