@@ -19,6 +19,7 @@ use pointsman::console::prompt::Prompt;
 use pointsman::console::svg::{Ground, render, styled_dump};
 use pointsman::console::terminal::{self, Session};
 use pointsman::console::theme::colour::{self, Blindness};
+use pointsman::console::ground;
 use pointsman::console::theme::{Catalogue, Depth, Mode, Role, TerminalEnv, Theme, auto_theme};
 use pointsman::console::widgets::bars::{Bar, BarList};
 use pointsman::console::widgets::chart::{Axis, Chart, Drawn, Point, Series};
@@ -166,14 +167,18 @@ fn a_poorer_terminal_gets_no_colour_it_does_not_have() {
 
 #[test]
 fn auto_goes_by_the_terminals_own_word() {
-    for (value, theme) in [
-        (Some("15;0"), "dark"),
-        (Some("0;15"), "light"),
-        (Some("0;default;15"), "light"),
-        (Some("x"), "terminal"),
-        (None, "terminal"),
+    for (depth, told, variable, theme) in [
+        (Depth::True, None, Some("15;0"), "dark"),
+        (Depth::Indexed, None, Some("0;15"), "light"),
+        (Depth::True, None, Some("0;default;15"), "light"),
+        (Depth::True, None, Some("x"), "dark"),
+        (Depth::Indexed, None, None, "dark"),
+        (Depth::Indexed, Some(ground::Ground::Light), None, "light"),
+        (Depth::True, Some(ground::Ground::Dark), Some("0;15"), "dark"),
+        (Depth::Sixteen, Some(ground::Ground::Light), Some("0;15"), "terminal"),
+        (Depth::Sixteen, None, None, "terminal"),
     ] {
-        assert_eq!(auto_theme(value), theme, "{value:?}");
+        assert_eq!(auto_theme(depth, told, variable), theme, "{depth:?} {told:?} {variable:?}");
         assert!(catalogue().text(theme).is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 mod console;
 mod fault;
+mod known;
 mod live;
 mod load;
 mod logs;

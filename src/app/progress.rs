@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::units::counted;
 
 /// Work shorter than this shows nothing.
 const QUIET: Duration = Duration::from_millis(700);
@@ -67,7 +68,7 @@ impl Progress {
             self.bar = Some(bar);
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {requests} requests", self.what));
+            bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
             bar.set_position(bytes);
         }
     }

@@ -34,8 +34,7 @@ use crate::session::LoadError;
                   latency, confidence and spend; a moved threshold answers at once with its cost. Without a log it opens a bundled \
                   sample. When stdout is no terminal it prints a report instead.",
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = true
+    subcommand_negates_reqs = true
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -82,12 +81,15 @@ enum Command {
     Man,
 }
 
-/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
+/// How a run ended: 0 fine, 1 our fault or what was asked came to nothing, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
 pub type ExitCode = u8;
 
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     crate::app::install_panic_report();
+    if let Some(mistyped) = manual::mistyped(std::env::args_os().nth(1).as_deref()) {
+        return report(&mistyped);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -153,6 +155,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         .collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
-        || error.downcast_ref::<ledger::Unsound>().is_some();
+        || error.downcast_ref::<ledger::Unsound>().is_some()
+        || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
 }

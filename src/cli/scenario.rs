@@ -22,7 +22,7 @@ pub struct ScenarioArgs {
     /// The example's name, or a .toml file of your own; without it, the examples are listed.
     name: Option<String>,
     /// Run it with another price book than its own (list, guide-2026, one of yours, or a file).
-    #[arg(long)]
+    #[arg(long = "prices", visible_alias = "book", value_name = "BOOK|FILE")]
     book: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Table)]

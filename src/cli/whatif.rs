@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log};
-use crate::report::{Format, Sheet, error_text, render, to_json};
+use crate::app::load_log;
+use crate::report::{Format, Sheet, count, dollars_rounded, error_text, render, to_json};
 use crate::routing::{Policy, RouteId};
 use crate::session::Command;
 use crate::session::{Consequences, Log, Player, Reading};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span};
+use crate::units::{Names, PerMille, Pico, Span, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -262,7 +262,7 @@ fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequence
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
     let policy = Arc::clone(&log.policy);
@@ -281,15 +281,24 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {} requests, {} flip · policy {} · prices {}",
-        report.log, report.requests, report.flipped_requests, report.policy, report.prices
+        "{} · {}, {} · policy {} · prices {}",
+        report.log,
+        counted(report.requests, "request"),
+        counted(report.flipped_requests, "flip"),
+        report.policy,
+        report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, &report.applied, &report.staged);
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
-            format!("{} · {} requests, {} flip", route.route, route.applied.requests, route.flipped_requests),
+            format!(
+                "{} · {}, {}",
+                route.route,
+                counted(route.applied.requests, "request"),
+                counted(route.flipped_requests, "flip")
+            ),
             &["", ">applied", ">staged", ">change"],
         );
         compare(&mut sheet, &route.applied, &route.staged);
@@ -298,8 +307,8 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
-                format!("{}{}", before.starts, threshold(before)),
-                format!("{}{}", after.starts, threshold(after)),
+                format!("{}{}", count(before.starts), threshold(before)),
+                format!("{}{}", count(after.starts), threshold(after)),
                 signed(before.starts, after.starts),
             ]);
         }
@@ -321,44 +330,44 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
     sheet.push(vec![
-        "cost $".into(),
-        applied.cost_usd.clone(),
-        staged.cost_usd.clone(),
+        "cost".into(),
+        dollars_rounded(&applied.cost_usd),
+        dollars_rounded(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.clone().unwrap_or_else(|| "?".into());
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), dollars_rounded);
     sheet.push(vec![
-        "  of it estimated $".into(),
-        format!("{} ±{}", applied.cost_estimated_usd, error(applied)),
-        format!("{} ±{}", staged.cost_estimated_usd, error(staged)),
+        "  of it estimated".into(),
+        format!("{} ±{}", dollars_rounded(&applied.cost_estimated_usd), error(applied)),
+        format!("{} ±{}", dollars_rounded(&staged.cost_estimated_usd), error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
         sheet.push(vec![
             "  requests of unknown cost".into(),
-            applied.cost_unknown_requests.to_string(),
-            staged.cost_unknown_requests.to_string(),
+            count(applied.cost_unknown_requests),
+            count(staged.cost_unknown_requests),
             signed(applied.cost_unknown_requests, staged.cost_unknown_requests),
         ]);
     }
     sheet.push(vec![
-        "$ per 1,000 requests".into(),
-        applied.cost_per_1000_usd.clone(),
-        staged.cost_per_1000_usd.clone(),
+        "per 1,000 requests".into(),
+        dollars_rounded(&applied.cost_per_1000_usd),
+        dollars_rounded(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.clone().unwrap_or_else(|| "-".into());
-    sheet.push(vec!["$ per month at this rate".into(), month(applied), month(staged), String::new()]);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), dollars_rounded);
+    sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
     sheet.push(vec![
         "escalated".into(),
-        applied.escalated.to_string(),
-        staged.escalated.to_string(),
+        count(applied.escalated),
+        count(staged.escalated),
         signed(applied.escalated, staged.escalated),
     ]);
     sheet.push(vec![
         "errors".into(),
-        applied.errors.to_string(),
-        staged.errors.to_string(),
+        count(applied.errors),
+        count(staged.errors),
         signed(applied.errors, staged.errors),
     ]);
     let latency =

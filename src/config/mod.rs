@@ -8,8 +8,11 @@ pub mod parameters;
 pub mod policy;
 pub mod prices;
 pub mod providers;
+mod nearest;
 mod span;
 pub mod themes;
+
+pub use nearest::nearest;
 
 use std::env;
 use std::path::PathBuf;

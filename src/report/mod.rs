@@ -12,3 +12,4 @@ pub(crate) use replay::error_text;
 pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter};
 pub use sheet::{Format, Sheet, render};
 pub use text::replay_text;
+pub(crate) use text::{count, dollars_rounded};

@@ -9,9 +9,11 @@ mod money;
 mod names;
 mod permille;
 mod sessions;
+mod when;
 
-pub use count::Count;
+pub use count::{Count, counted};
 pub use instant::{Instant, InstantError, Span};
+pub use when::When;
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};

@@ -156,11 +156,16 @@ impl App {
         self.gather_hints();
     }
 
-    /// Shows another theme.
+    /// Shows another theme and names it.
     pub fn set_theme(&mut self, theme: Theme) {
         let name = format!("theme {}", theme.name());
-        self.settings.theme = theme;
+        self.dress(theme);
         self.say(&name);
+    }
+
+    /// Shows another theme.
+    pub fn dress(&mut self, theme: Theme) {
+        self.settings.theme = theme;
     }
 
     /// Takes a new picture.

@@ -102,7 +102,16 @@ fn lines(scene: Scene<'_>) -> Lines {
     let model = snapshot.log.names.model(snapshot.policy.baseline);
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
     let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
-    put(2, baseline, figures::cost(&all.baseline), false);
+    if all.comparable == 0 {
+        put(2, baseline, (key(UNKNOWN), Role::Unknown), false);
+        if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
+            let name = model.get(..cut).unwrap_or_default();
+            let how = short(format_args!("  --assume-model {name}"));
+            put(0, how, (key("prices it"), Role::Muted), false);
+        }
+    } else {
+        put(2, baseline, figures::cost(&all.baseline), false);
+    }
     let dearer = all.saved().0 < 0;
     put(0, key(if dearer { "dearer, net" } else { "saved, net" }), saved(all), true);
     if all.compared != total {
@@ -139,7 +148,7 @@ fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role
 
 fn saved(cell: &Cell) -> (Short, Role) {
     let baseline = cell.baseline.total();
-    if baseline == Pico::ZERO {
+    if cell.comparable == 0 {
         return (short(format_args!("{UNKNOWN}")), Role::Unknown);
     }
     let saved = cell.saved();

@@ -30,7 +30,7 @@ use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Se
 use crate::console::widgets::panel::Panel;
 use crate::routing::{MAX_RUNGS, Policy, RouteId};
 use crate::session::{Command, Snapshot, window_label};
-use crate::units::{ModelId, PerMille};
+use crate::units::{ModelId, PerMille, counted};
 
 /// Panels that can be given the keys: routes, confidence, consequences, curve, changes.
 pub const PANELS: usize = 5;
@@ -143,7 +143,7 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let consequences = snapshot.consequences.routes.get(id.index());
     let requests = consequences.map_or(0, |one| one.applied.requests);
     let unsure = consequences.map_or(0, |one| one.unsure);
-    let mut scope = format!("{} · {} requests", self::scope(snapshot), format::count(requests));
+    let mut scope = format!("{} · {}", self::scope(snapshot), counted(requests, "request"));
     if unsure > 0 {
         let _ = write!(scope, " · {} without confidence", format::count(u64::from(unsure)));
     }
