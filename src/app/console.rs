@@ -83,6 +83,7 @@ impl Dressing {
             None => Vec::new(),
         };
         let keymap = Keymap::build(&remaps)?;
+        let shadows = keymap.shadows(&remaps);
         let folder = config::user_dir().map(|dir| dir.join("themes"));
         let (own, broken) = folder.map_or_else(Default::default, |folder| config::themes::in_folder(&folder));
         let catalogue = Catalogue::new(config::themes::built_in().chain(own));
@@ -110,7 +111,8 @@ impl Dressing {
             anyhow::bail!("theme `{theme}` is not known\nhint: there are auto, {}", known.join(", "));
         }
         let glyphs = Glyphs::choose(options.glyphs.as_deref().unwrap_or(&settings.glyphs), &env);
-        let warnings = broken.iter().map(ToString::to_string).chain(options.remarks.iter().cloned()).collect();
+        let warnings = broken.iter().map(ToString::to_string);
+        let warnings = warnings.chain(shadows).chain(options.remarks.iter().cloned()).collect();
         let depth = env.depth();
         Ok(Self { catalogue, settings, theme, auto, ground: None, depth, glyphs, keymap, warnings })
     }
@@ -431,7 +433,7 @@ fn answer(
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
-            Do::Suspend => app.say("this system has no job control"),
+            Do::Suspend => app.warn("this system has no job control"),
             Do::SavePolicy => {
                 let picture = Arc::clone(app.shown());
                 match save_policy(&picture) {

@@ -19,14 +19,14 @@ use crate::units::{Names, PerMille, Pico, Span, counted};
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1."
+    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// Moves a threshold; may be given more than once.
-    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE", required = true)]
+    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE", required = true)]
     pub set: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -103,7 +103,7 @@ struct ChangeReport {
     errors: i64,
 }
 
-/// Reads `ROUTE.RUNG=PERMILLE`; rung and route names may themselves hold dots.
+/// Reads `ROUTE.RUNG=PERMILLE`, or `ROUTE=PERMILLE` where the route has one threshold; rung and route names may themselves hold dots.
 fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
     let (target, value) = text.rsplit_once('=').ok_or_else(|| {
         anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
@@ -114,6 +114,18 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         .ok()
         .and_then(PerMille::new)
         .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
+    if let Some((index, route)) = policy.routes.iter().enumerate().find(|(_, route)| *route.name == *target) {
+        return match route.ladder.as_slice() {
+            [_, _] => Ok((RouteId(u8::try_from(index)?), 0, value)),
+            [_] => anyhow::bail!("--set {text}: route {} has one rung, and so no threshold", route.name),
+            [upper @ .., _] => {
+                let known: Vec<String> =
+                    upper.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
+                anyhow::bail!("--set {text}: which threshold? write one of {}", known.join(", "))
+            }
+            [] => anyhow::bail!("--set {text}: route {} has no rung", route.name),
+        };
+    }
     for (index, route) in policy.routes.iter().enumerate() {
         let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
             continue;

@@ -184,7 +184,7 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
     }
     let unknown = || "unknown".to_owned();
     let why = if report.unnamed_model_requests == report.requests {
-        format!("the log names no model: --assume-model {model} prices it, as an estimate")
+        format!("the log names no model: --assume-model {model} prices it, as an estimate; --as routed tells what this policy would cost")
     } else {
         format!("no request has both a cost and one on {model}: --baseline and --prices may help")
     };

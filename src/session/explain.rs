@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::{Log, Reading, settle_one};
-use crate::classifier::FeatureId;
 use crate::outcome::{Leg, Particulars, Settled, routed};
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
@@ -96,10 +95,9 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         }
     }
     let features = operation
-        .top
+        .saw
         .iter()
-        .filter(|(_, weight)| *weight != 0)
-        .map(|&(feature, weight)| (FeatureId(feature).describe(), weight))
+        .map(|(feature, weight)| (feature.describe(), weight))
         .collect();
     Some(Explanation {
         index,

@@ -137,7 +137,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("absent.jsonl", "absent.jsonl: No such file"),
         ("replay", "<LOG>..."),
         ("replay small.jsonl --format xml", "table, json, csv, md"),
-        ("replay small.jsonl --from noon", "`noon` is not a time"),
+        ("replay small.jsonl --from noon", "`noon` is no moment"),
         ("replay small.jsonl --from 2026-05-24 --to 2026-05-23", "is not before"),
         ("replay small.jsonl --from 2027-01-01", "hint: the log holds none in that stretch of time"),
         ("replay empty.jsonl", "hint: the log is empty"),

@@ -23,7 +23,7 @@ use super::help::Help;
 use super::keys::{self, Keymap};
 use super::palette::Palette;
 use super::prompt::Prompt;
-use super::screens::{detail, traffic, tune};
+use super::screens::{detail, traffic, tune, welcome};
 use super::theme::{Depth, Theme};
 use super::ui::{Ask, Asks, Screen, Ui};
 use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
@@ -412,11 +412,12 @@ impl App {
             Action::CopyRow => {
                 let shown = Arc::clone(self.shown());
                 let row = traffic::selected_text(&self.ui.traffic, &shown)
-                    .filter(|_| self.ui.screen == Screen::Traffic);
+                    .filter(|_| self.ui.screen == Screen::Traffic)
+                    .or_else(|| welcome::command(&shown));
                 if let Some(row) = row {
                     vec![Do::Copy(row)]
                 } else {
-                    self.say("no row is chosen; rows are copied on Traffic");
+                    self.warn("no row is chosen; rows are copied on Traffic");
                     Vec::new()
                 }
             }
@@ -488,7 +489,7 @@ impl App {
         if let Some(&window) = WINDOWS.get(next) {
             vec![Do::Send(Command::Window(window))]
         } else {
-            self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
+            self.warn(if longer { "this is the longest window" } else { "this is the shortest window" });
             Vec::new()
         }
     }
@@ -530,6 +531,7 @@ impl App {
                 }
                 Ask::Show(screen) => out.extend(self.show(screen)),
                 Ask::Say(words) => self.say(&words),
+                Ask::Refuse(words) => self.warn(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
