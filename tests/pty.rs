@@ -428,11 +428,9 @@ fn the_theme_follows_the_terminals_ground_and_no_part_of_its_answer_is_a_key() {
     told.wait_for("? help").wait("the light theme", |console| ground(console) == LIGHT);
     quit(told);
     // Whoever names a theme, or has sixteen colours or none, is not asked.
-    for (args, env) in [
-        (&["--theme", "dark"][..], full),
-        (&[], [("TERM", "xterm")]),
-        (&[], [("NO_COLOR", "1")]),
-    ] {
+    for (args, env) in
+        [(&["--theme", "dark"][..], full), (&[], [("TERM", "xterm")]), (&[], [("NO_COLOR", "1")])]
+    {
         let console = start(args, &env);
         console.wait_for("? help");
         assert!(!asked(&console), "{args:?} {env:?}");

@@ -13,15 +13,18 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use super::Internal;
+use super::requests::{requests_markdown, save_requests};
 use crate::config::{self, console::ConsoleSettings};
-use crate::console::app::{App, Do, Settings};
+use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
 use crate::console::ground::{Ground, Heard, Listener, QUESTION};
 use crate::console::keys::Keymap;
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::{Screen, Ui};
+use crate::report::Format;
 use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::units::counted;
 
 /// The least time between two frames.
 const LEAST: Duration = Duration::from_millis(8);
@@ -117,9 +120,10 @@ impl Dressing {
         Ok(Self { catalogue, settings, theme, auto, ground: None, depth, glyphs, keymap, warnings })
     }
 
-    /// Says whether the theme waits for the terminal to say what its ground is.
+    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows hands an answer over
+    /// in another form, so there the variable alone decides.
     fn asks_ground(&self) -> bool {
-        self.auto && self.depth > Depth::Sixteen
+        cfg!(unix) && self.auto && self.depth > Depth::Sixteen
     }
 
     /// Takes the terminal's word on its ground; gives the theme for it, unless one was chosen meanwhile.
@@ -406,6 +410,19 @@ fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     anyhow::bail!("there are a hundred such files already")
 }
 
+/// Hands a text to the terminal's clipboard.
+fn hand_over(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
+    match session.copy(text, limit)? {
+        Copied::Sent => app.say("copied"),
+        Copied::TooLong => {
+            app.warn(
+                "too long for the terminal's clipboard (see copy-limit in console.toml); X writes a file",
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Does what an event asks for; false means leave.
 fn answer(
     app: &mut App,
@@ -424,12 +441,7 @@ fn answer(
             Do::Send(command) => worker.send(command),
             Do::Repaint => session.repaint()?,
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
-            Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
-                Copied::Sent => app.say("copied"),
-                Copied::TooLong => {
-                    app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)");
-                }
-            },
+            Do::Copy(text) => hand_over(app, session, &text, dressing.settings.copy_limit)?,
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
@@ -440,6 +452,23 @@ fn answer(
                     Ok(path) => app.say(&format!("policy {} written to {path}", picture.policy.version)),
                     Err(error) => app.warn(&format!("policy not written: {error:#}")),
                 }
+            }
+            Do::Export(form) => {
+                let format = match form {
+                    Export::Csv => Format::Csv,
+                    Export::Json => Format::Json,
+                    Export::Markdown => Format::Md,
+                };
+                match save_requests(format, &app.ui.traffic, app.shown()) {
+                    Ok((path, rows)) => {
+                        app.say(&format!("{} written to {path}", counted(rows as u64, "request")));
+                    }
+                    Err(error) => app.warn(&format!("not written: {error:#}")),
+                }
+            }
+            Do::CopyList => {
+                let text = requests_markdown(&app.ui.traffic, app.shown());
+                hand_over(app, session, &text, dressing.settings.copy_limit)?;
             }
             Do::NextTheme => match dressing.next_theme() {
                 Ok(theme) => app.set_theme(theme),

@@ -55,7 +55,9 @@ impl Checked<'_> {
                 let provider = spec.as_ref().and_then(|spec| serving(&spec.providers, model));
                 let trouble = match provider {
                     Some(provider) => {
-                        format!("provider {provider} may serve it, but it has no price: what it costs will be unknown")
+                        format!(
+                            "provider {provider} may serve it, but it has no price: what it costs will be unknown"
+                        )
                     }
                     None => "no price book and no provider knows it".to_owned(),
                 };
@@ -75,7 +77,9 @@ impl Checked<'_> {
 pub(super) fn similar_models(wanted: &str, book: &PriceBook) -> String {
     let near = config::nearest(wanted, book.models.keys().map(String::as_str));
     match near.as_slice() {
-        [] => "`pointsman prices list` names the models with prices; --prices adds a book of yours".to_owned(),
+        [] => {
+            "`pointsman prices list` names the models with prices; --prices adds a book of yours".to_owned()
+        }
         near => format!("did you mean {}? `pointsman prices list` names all with prices", near.join(" or ")),
     }
 }

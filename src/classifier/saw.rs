@@ -30,7 +30,10 @@ impl Saw {
 
     /// Lists the features with their weights, the strongest first.
     pub fn iter(&self) -> impl Iterator<Item = (FeatureId, i8)> + '_ {
-        self.0.iter().filter(|(_, weight)| *weight != 0).map(|&(feature, weight)| (FeatureId(feature), weight))
+        self.0
+            .iter()
+            .filter(|(_, weight)| *weight != 0)
+            .map(|&(feature, weight)| (FeatureId(feature), weight))
     }
 }
 

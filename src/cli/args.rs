@@ -6,8 +6,8 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::output;
-use crate::app::{Setup, SetupOptions};
 pub use crate::app::input;
+use crate::app::{Setup, SetupOptions};
 use crate::record::{InputFormat, ReadOptions};
 
 /// How logs are read and what a run rests on.

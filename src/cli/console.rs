@@ -47,7 +47,7 @@ pub struct LookArgs {
     /// The screen to begin with: overview, tune, traffic, models.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
     pub screen: Option<Screen>,
-    /// The theme, over what console.toml says.
+    /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// The glyphs: auto, braille, block, ascii.

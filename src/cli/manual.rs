@@ -28,21 +28,20 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
 }
 
 /// Words that people try, and what they mean here.
-const TRIED: [(&str, &str); 4] = [
+const TRIED: [(&str, &str); 3] = [
     ("version", "pointsman --version"),
     ("start", "pointsman --listen, or pointsman serve"),
     ("run", "pointsman --listen, or pointsman serve"),
-    ("requests", "pointsman replay LOG"),
 ];
 
 /// Says what was meant where the first argument is neither a command, nor a flag, nor a log that is there. What looks like
 /// a file's name is left to whoever opens it.
 pub(super) fn mistyped(first: Option<&OsStr>) -> Option<anyhow::Error> {
     let word = first?.to_str()?;
-    let looks_like_a_command =
-        word.starts_with(char::is_alphabetic) && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let looks_like_a_command = word.starts_with(char::is_alphabetic)
+        && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
     let command = Cli::command();
-    let mut names = command.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    let mut names = command.get_subcommands().map(clap::Command::get_name);
     if !looks_like_a_command || names.any(|name| name == word) || Path::new(word).exists() {
         return None;
     }

@@ -12,6 +12,7 @@ pub mod manual;
 pub mod output;
 pub mod prices;
 pub mod replay;
+pub mod requests;
 pub mod sample;
 pub mod scenario;
 pub mod serve;
@@ -34,7 +35,8 @@ use crate::session::LoadError;
                   latency, confidence and spend; a moved threshold answers at once with its cost. Without a log it opens a bundled \
                   sample. When stdout is no terminal it prints a report instead.",
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -51,6 +53,8 @@ enum Command {
     Attach(Box<attach::AttachArgs>),
     /// Replay logs without a console and print the report
     Replay(Box<replay::ReplayArgs>),
+    /// List requests one by one, filtered as in the console
+    Requests(Box<requests::RequestsArgs>),
     /// Compare the policy in force with one whose thresholds are moved
     Whatif(Box<whatif::WhatIfArgs>),
     /// Print cost, split and quality of a route for every threshold
@@ -87,10 +91,16 @@ pub type ExitCode = u8;
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     crate::app::install_panic_report();
-    if let Some(mistyped) = manual::mistyped(std::env::args_os().nth(1).as_deref()) {
+    let mut words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // `help` and `help COMMAND` stand for `--help` behind it.
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    if let Some(mistyped) = manual::mistyped(words.get(1).map(std::ffi::OsString::as_os_str)) {
         return report(&mistyped);
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
@@ -110,6 +120,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),

@@ -181,7 +181,13 @@ fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Res
             rows.push(list_line(name, prices));
         }
     }
-    writeln!(out, "{}  USD per 1M tokens  {} of {}", title(book), rows.len(), counted(book.models.len() as u64, "model"))?;
+    writeln!(
+        out,
+        "{}  USD per 1M tokens  {} of {}",
+        title(book),
+        rows.len(),
+        counted(book.models.len() as u64, "model")
+    )?;
     let header =
         ["model", "provider", "input", "output", "cache read", "write 5m", "write 1h", "long prompts"];
     table(&header, 2, &rows, out)
@@ -371,7 +377,12 @@ fn edit_distance(from: &str, to: &str) -> usize {
 fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let Import { book, refused, ambiguous, without_batch } = import;
     writeln!(out, "wrote {}", target.display())?;
-    writeln!(out, "{} imported exactly, {} refused", counted(book.models.len() as u64, "entry"), refused.len())?;
+    writeln!(
+        out,
+        "{} imported exactly, {} refused",
+        counted(book.models.len() as u64, "entry"),
+        refused.len()
+    )?;
     writeln!(
         out,
         "{} names work without their provider, {} do not because prices differ; {} entries without a whole batch price",

@@ -53,7 +53,11 @@ pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
 pub fn text(args: &ScenarioArgs) -> anyhow::Result<String> {
     let Some(name) = &args.name else { return list(args.format) };
     let scenario = load(name)?;
-    let book = prices::resolve(args.book.as_deref().unwrap_or(&scenario.book), user_dir().as_deref())?;
+    let book = {
+        let name = args.book.as_deref().unwrap_or(&scenario.book);
+        // A scenario states its book whole; nothing is laid over another.
+        prices::resolve(name.strip_prefix("only:").unwrap_or(name), user_dir().as_deref())?
+    };
     let outcome = scenario::outcome(&scenario, &book)
         .with_context(|| format!("scenario `{}` cannot run", scenario.name))?;
     Ok(match args.format {

@@ -47,7 +47,8 @@ pub enum File {
 pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     if args.list_themes {
         let mut names: Vec<String> = themes::built_in().map(|theme| theme.name).collect();
-        names.extend(own_themes().into_iter().map(|theme| format!("{}  yours: {}", theme.name, theme.origin)));
+        names
+            .extend(own_themes().into_iter().map(|theme| format!("{}  yours: {}", theme.name, theme.origin)));
         return output::text(&(names.join("\n") + "\n"));
     }
     if let Some(name) = &args.print_theme {

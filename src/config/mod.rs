@@ -4,11 +4,11 @@
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod nearest;
 pub mod parameters;
 pub mod policy;
 pub mod prices;
 pub mod providers;
-mod nearest;
 mod span;
 pub mod themes;
 

@@ -16,7 +16,8 @@ pub fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Vec<&
             let other = name.to_lowercase();
             let distance = strsim::damerau_levenshtein(&lower, &other);
             let begins = lower.len() >= 3 && other.starts_with(&lower);
-            (distance <= most || begins).then_some((if begins { distance.min(most + 1) } else { distance }, name))
+            (distance <= most || begins)
+                .then_some((if begins { distance.min(most + 1) } else { distance }, name))
         })
         .collect();
     near.sort_unstable();

@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn keys_that_only_look_like_an_answer_all_arrive_in_order() {
-        for typed in ["\x1b]q", "\x1b]1q", "\x1b]11;\x1b]12", "]11;rgb:0/0/0\x07", "\x1b\\q", "\x07", "\x1b]11\x07"] {
+        for typed in
+            ["\x1b]q", "\x1b]1q", "\x1b]11;\x1b]12", "]11;rgb:0/0/0\x07", "\x1b\\q", "\x07", "\x1b]11\x07"]
+        {
             let (through, told) = heard(&format!("{typed}\x1b["));
             assert_eq!((through, told), (events(&format!("{typed}\x1b[")), None), "{typed:?}");
         }

@@ -41,10 +41,10 @@ use provider::{Provider, Slot};
 
 pub use beside::Told;
 pub use error::{CallError, Cause, ProviderError, Refused};
+pub use names::serving;
 pub use permit::{Outcome, Permit};
 pub use reply::Reply;
 pub use secret::{FoundKey, KeyError, from_system};
-pub use names::serving;
 pub use wait::retry_after;
 
 /// The most names whose provider is remembered; clients may name any.

@@ -113,10 +113,10 @@ fn summary(report: &ReplayReport) -> Sheet {
         notes.push(format!(
             "{} of it estimated {}",
             dollars_rounded(&report.cost_estimated_usd),
-            report
-                .cost_error_usd
-                .as_ref()
-                .map_or_else(|| "(error not known)".to_owned(), |error| format!("±{}", dollars_rounded(error)))
+            report.cost_error_usd.as_ref().map_or_else(
+                || "(error not known)".to_owned(),
+                |error| format!("±{}", dollars_rounded(error))
+            )
         ));
     }
     if report.cost_unknown_requests > 0 {
@@ -177,14 +177,20 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
     if let (Some(baseline), Some(saved)) = (&report.baseline_usd, &report.saved_usd) {
         let mut note = format!("the same tokens on {model}");
         if report.compared_requests < report.requests {
-            note.push_str(&format!(", {} of {} compared", count(report.compared_requests), count(report.requests)));
+            note.push_str(&format!(
+                ", {} of {} compared",
+                count(report.compared_requests),
+                count(report.requests)
+            ));
         }
         let less = "baseline less the cost of the requests compared".to_owned();
         return ((dollars_rounded(baseline), note), (dollars_rounded(saved), less));
     }
     let unknown = || "unknown".to_owned();
     let why = if report.unnamed_model_requests == report.requests {
-        format!("the log names no model: --assume-model {model} prices it, as an estimate; --as routed tells what this policy would cost")
+        format!(
+            "the log names no model: --assume-model {model} prices it, as an estimate; --as routed tells what this policy would cost"
+        )
     } else {
         format!("no request has both a cost and one on {model}: --baseline and --prices may help")
     };

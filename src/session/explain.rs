@@ -94,11 +94,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
         }
     }
-    let features = operation
-        .saw
-        .iter()
-        .map(|(feature, weight)| (feature.describe(), weight))
-        .collect();
+    let features = operation.saw.iter().map(|(feature, weight)| (feature.describe(), weight)).collect();
     Some(Explanation {
         index,
         id: log.history.id(index).to_owned(),

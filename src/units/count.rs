@@ -76,4 +76,3 @@ pub fn counted(n: u64, thing: &str) -> String {
     }
     out
 }
-

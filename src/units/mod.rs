@@ -13,8 +13,8 @@ mod when;
 
 pub use count::{Count, counted};
 pub use instant::{Instant, InstantError, Span};
-pub use when::When;
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
 pub use permille::PerMille;
+pub use when::When;

@@ -3,6 +3,7 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
+mod copying;
 mod draw;
 mod mouse;
 mod typing;
@@ -50,6 +51,21 @@ pub enum Do {
     NextTheme,
     /// Write the policy in force to a file.
     SavePolicy,
+    /// Write the listed requests to a file.
+    Export(Export),
+    /// Put the listed requests on the clipboard as a table.
+    CopyList,
+}
+
+/// The form of a list that is written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object.
+    Json,
+    /// A Markdown table.
+    Markdown,
 }
 
 /// What is typed into the line at the bottom.
@@ -314,6 +330,10 @@ impl App {
             Action::Reload => vec![Do::Reload],
             Action::NextTheme => vec![Do::NextTheme],
             Action::SavePolicy => vec![Do::SavePolicy],
+            Action::ExportCsv => self.export(Export::Csv),
+            Action::ExportJson => self.export(Export::Json),
+            Action::ExportMarkdown => self.export(Export::Markdown),
+            Action::CopyPanel => self.copy_panel(),
             Action::Help => {
                 let context = self.ui.context();
                 let help = Help::open(
@@ -414,12 +434,7 @@ impl App {
                 let row = traffic::selected_text(&self.ui.traffic, &shown)
                     .filter(|_| self.ui.screen == Screen::Traffic)
                     .or_else(|| welcome::command(&shown));
-                if let Some(row) = row {
-                    vec![Do::Copy(row)]
-                } else {
-                    self.warn("no row is chosen; rows are copied on Traffic");
-                    Vec::new()
-                }
+                row.map_or_else(|| self.copy_panel(), |row| vec![Do::Copy(row)])
             }
             Action::CopyMode => {
                 self.settings.mouse = !self.settings.mouse;

@@ -81,7 +81,8 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         lines.push((format!("{who}: in the environment"), Role::Title));
         lines.push((format!("  {set}"), Role::Text));
     }
-    let mut notes = vec!["The model `auto` leaves the choice to the policy; any other name pins that model.".to_owned()];
+    let mut notes =
+        vec!["The model `auto` leaves the choice to the policy; any other name pins that model.".to_owned()];
     if live.status.keys > 0 {
         notes.push("Every request needs a key: `pointsman keys add NAME` makes one.".to_owned());
     }

@@ -209,7 +209,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         });
     }
     if applied.cost.unknown + tried.cost.unknown > 0 {
-        let unknown = count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither);
+        let unknown =
+            count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither);
         lines.push(unknown.yielding(1));
     }
     let ladder = &staged(snapshot).route(id).ladder;
@@ -274,7 +275,9 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
-    lines.push(count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6));
+    lines.push(
+        count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
+    );
     lines.push(count_line("errors (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
     lines
 }
