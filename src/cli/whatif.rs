@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_log;
-use crate::report::{Format, Sheet, count, dollars_rounded, error_text, render, to_json};
+use crate::console::format;
+use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Policy, RouteId};
 use crate::session::Command;
 use crate::session::{Consequences, Log, Player, Reading};
@@ -336,6 +337,11 @@ fn signed(a: u64, b: u64) -> String {
     }
 }
 
+/// Rounds dollars as the console does; JSON carries every digit.
+fn on_screen(usd: &str) -> String {
+    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
+
 fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     let dollars = |a: &str, b: &str| {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
@@ -343,15 +349,15 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     };
     sheet.push(vec![
         "cost".into(),
-        dollars_rounded(&applied.cost_usd),
-        dollars_rounded(&staged.cost_usd),
+        on_screen(&applied.cost_usd),
+        on_screen(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), dollars_rounded);
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
     sheet.push(vec![
         "  of it estimated".into(),
-        format!("{} ±{}", dollars_rounded(&applied.cost_estimated_usd), error(applied)),
-        format!("{} ±{}", dollars_rounded(&staged.cost_estimated_usd), error(staged)),
+        format!("{} ±{}", on_screen(&applied.cost_estimated_usd), error(applied)),
+        format!("{} ±{}", on_screen(&staged.cost_estimated_usd), error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
@@ -364,11 +370,11 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     }
     sheet.push(vec![
         "per 1,000 requests".into(),
-        dollars_rounded(&applied.cost_per_1000_usd),
-        dollars_rounded(&staged.cost_per_1000_usd),
+        on_screen(&applied.cost_per_1000_usd),
+        on_screen(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), dollars_rounded);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
     sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
     sheet.push(vec![
         "escalated".into(),

@@ -13,5 +13,5 @@ pub(crate) use replay::error_text;
 pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};
+pub(crate) use text::count;
 pub use text::replay_text;
-pub(crate) use text::{count, dollars_rounded};

@@ -65,7 +65,7 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
-pub(crate) fn dollars_rounded(text: &str) -> String {
+pub(super) fn dollars_rounded(text: &str) -> String {
     crate::units::Pico::from_usd(text).map_or_else(
         |_| text.to_owned(),
         |amount| {

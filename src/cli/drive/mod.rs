@@ -23,7 +23,8 @@ use super::{args, output};
 use crate::app::Internal;
 use crate::config::{self, policy};
 use crate::drive::{
-    Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
+    Command, End, Ending, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive,
+    survey,
 };
 use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
 use crate::session::LoadError;
@@ -132,23 +133,29 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     output::text(&report::render(args.format, &tally, end, took, bad)?)?;
     // What was sent is reported also where the log broke off.
     read?;
+    let unreachable = Ending::UNREACHABLE.name();
     match end {
         End::Stopped => Err(LoadError::Cancelled.into()),
-        End::Unreachable => Err(Unserved(format!(
+        End::Done | End::Capped { .. } if tally.sent == 0 || tally.ok > 0 => Ok(()),
+        _ if tally.endings.keys().all(|ending| *ending == unreachable) => Err(Unserved(format!(
             "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
         ))
         .into()),
-        End::Done | End::Capped { .. } if tally.sent > 0 && tally.ok == 0 => {
-            let (worst, count) = tally.endings.iter().max_by_key(|(_, count)| **count).unzip();
+        End::Unreachable => Err(Unserved(format!(
+            "{address} no longer answers; {} of {} were served until then\nhint: see its log or console",
+            tally.ok, tally.sent
+        ))
+        .into()),
+        End::Done | End::Capped { .. } => {
+            let endings: Vec<String> =
+                tally.endings.iter().map(|(ending, count)| format!("{ending} ({count})")).collect();
             Err(Unserved(format!(
-                "not one of {} was served by {address}: {} of {}\nhint: its log or its console says why",
+                "not one of {} was served by {address}: {}\nhint: see its log or console",
                 counted(tally.sent, "request"),
-                worst.map_or("unknown", String::as_str),
-                count.copied().unwrap_or_default(),
+                endings.join(", ")
             ))
             .into())
         }
-        End::Done | End::Capped { .. } => Ok(()),
     }
 }
 
