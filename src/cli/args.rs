@@ -74,7 +74,9 @@ impl EngineArgs {
     /// Where policy, prices or classifier cannot be used.
     pub fn start(&self) -> anyhow::Result<Setup> {
         let setup = Setup::new(&self.setup())?;
-        setup.remarks.iter().for_each(|remark| output::remark(remark));
+        for remark in &setup.remarks {
+            output::remark(remark);
+        }
         Ok(setup)
     }
 }

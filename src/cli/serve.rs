@@ -69,7 +69,9 @@ pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Resu
 /// Where settings, keys, ledger or address cannot be used.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let setup = start(&args.engine, &args.gateway)?;
-    setup.remarks.iter().for_each(|remark| output::remark(remark));
+    for remark in &setup.remarks {
+        output::remark(remark);
+    }
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
     let handle = serving.handle();
     // Listened for before anybody is told the address: whoever knows it may end the program.

@@ -1,5 +1,7 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
+use std::fmt::Write as _;
+
 use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
 use crate::units::counted;
@@ -177,11 +179,8 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
     if let (Some(baseline), Some(saved)) = (&report.baseline_usd, &report.saved_usd) {
         let mut note = format!("the same tokens on {model}");
         if report.compared_requests < report.requests {
-            note.push_str(&format!(
-                ", {} of {} compared",
-                count(report.compared_requests),
-                count(report.requests)
-            ));
+            let (compared, all) = (count(report.compared_requests), count(report.requests));
+            let _ = write!(note, ", {compared} of {all} compared");
         }
         let less = "baseline less the cost of the requests compared".to_owned();
         return ((dollars_rounded(baseline), note), (dollars_rounded(saved), less));
