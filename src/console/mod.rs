@@ -14,6 +14,7 @@ pub mod glyphs;
 pub mod goto;
 pub mod help;
 pub mod keys;
+pub mod legend;
 pub mod paint;
 pub mod palette;
 pub mod prompt;

@@ -7,6 +7,8 @@ mod draw;
 mod mouse;
 mod typing;
 
+use typing::Completing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +97,7 @@ pub struct App {
     overlay: Overlay,
     goto: Prompt,
     filter: Prompt,
+    completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
     leaving: bool,
@@ -123,6 +126,7 @@ impl App {
             overlay: Overlay::None,
             goto: Prompt::default(),
             filter: Prompt::default(),
+            completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
             messages: Messages::default(),
@@ -269,7 +273,7 @@ impl App {
             }
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
-                    traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+                    self.filter_typed();
                 }
                 Vec::new()
             }
@@ -311,12 +315,8 @@ impl App {
             Action::SavePolicy => vec![Do::SavePolicy],
             Action::Help => {
                 let context = self.ui.context();
-                let help = Help::open(
-                    context,
-                    context.layers(true),
-                    &self.settings.keymap,
-                    self.settings.glyphs.is_ascii(),
-                );
+                let help =
+                    Help::open(context, context.layers(true), &self.settings.keymap, self.settings.glyphs);
                 self.overlay = Overlay::Help(help);
                 Vec::new()
             }
@@ -326,11 +326,22 @@ impl App {
                 Vec::new()
             }
             Action::HelpClose | Action::PaletteClose => self.close_overlay(),
-            Action::HelpUp | Action::HelpDown => {
-                let by = if action == Action::HelpUp { -4 } else { 4 };
+            Action::HelpUp
+            | Action::HelpDown
+            | Action::HelpPageUp
+            | Action::HelpPageDown
+            | Action::HelpNext
+            | Action::HelpPrevious => {
                 let area = self.area;
                 if let Overlay::Help(help) = &mut self.overlay {
-                    help.scroll(by, area);
+                    match action {
+                        Action::HelpUp => help.scroll(-1, area),
+                        Action::HelpDown => help.scroll(1, area),
+                        Action::HelpPageUp => help.scroll_pages(-1, area),
+                        Action::HelpPageDown => help.scroll_pages(1, area),
+                        Action::HelpNext => help.turn(1),
+                        _ => help.turn(-1),
+                    }
                 }
                 Vec::new()
             }
@@ -346,9 +357,11 @@ impl App {
                 self.overlay = Overlay::None;
                 chosen.map_or_else(Vec::new, |action| self.action(action))
             }
-            Action::PromptAccept | Action::PromptCancel | Action::PromptEarlier | Action::PromptLater => {
-                self.prompt(action)
-            }
+            Action::PromptAccept
+            | Action::PromptCancel
+            | Action::PromptComplete
+            | Action::PromptEarlier
+            | Action::PromptLater => self.prompt(action),
             Action::Overview => self.show(Screen::Overview),
             Action::Tune => self.show(Screen::Tune),
             Action::Traffic => self.show(Screen::Traffic),

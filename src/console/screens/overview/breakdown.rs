@@ -10,6 +10,7 @@ use crate::classifier::TaskClass;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, line};
+use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -94,8 +95,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
     let name = dimension.part(Some((*index)?), snapshot);
-    let quote = if name.contains(' ') { "\"" } else { "" };
-    Some(format!("{}:{quote}{name}{quote} window", dimension.name()))
+    Some(format!("{}:{} window", dimension.name(), traffic::quoted(name)))
 }
 
 /// Where a tab lies within the row of tabs.

@@ -5,6 +5,7 @@
 
 mod columns;
 mod filter;
+mod language;
 mod listing;
 mod matcher;
 
@@ -15,6 +16,7 @@ use ratatui::layout::Rect;
 
 pub use columns::{cost_short, status_role, status_word};
 pub use filter::{Compare, Figure, Filter, Name, Term, Test};
+pub use language::{LANGUAGE, completions, quoted};
 pub use listing::{Progress, SortBy, Summary};
 pub use matcher::{figure_of, is_estimated};
 
@@ -230,12 +232,28 @@ struct Parts {
     table: Rect,
 }
 
-fn parts(area: Rect, filter: &Filter) -> Parts {
+fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
     let inner = Panel::inner(area);
     let (summary, rest) = paint::split_top(inner, 1);
     let (filter_line, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
-    let (problem, table) = paint::split_top(rest, u16::from(!filter.wrong.is_empty()));
+    let (problem, table) = paint::split_top(rest, rows);
     Parts { summary, filter: filter_line, problem, table }
+}
+
+/// The most rows given to what is wrong with a filter.
+const PROBLEM_ROWS: usize = 4;
+
+/// Says what is wrong with the filter, or what it names that is not there.
+fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
+    let wrong = state.filter.wrong.first().cloned();
+    wrong.or_else(|| language::nothing_called(&state.filter, snapshot))
+}
+
+/// Gives the rows that a problem takes, wrapped to the width there is.
+fn problem_rows(problem: Option<&str>, area: Rect) -> u16 {
+    let wide = usize::from(Panel::inner(area).width.saturating_sub(2));
+    let rows = problem.map_or(0, |words| text::wrap(words, wide).count().min(PROBLEM_ROWS));
+    u16::try_from(rows).unwrap_or(0)
 }
 
 fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
@@ -280,9 +298,11 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let scope = scope(snapshot, &state.filter);
     let focus = scene.ui.focus == 0;
     Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
-    let parts = parts(area, &state.filter);
+    let problem = problem(state, snapshot);
+    let parts = parts(area, &state.filter, problem_rows(problem.as_deref(), area));
     draw_summary(state, snapshot, parts.summary, buf, look);
     draw_filter(state, snapshot, &parts, buf, look);
+    draw_problem(problem.as_deref(), parts.problem, buf, look);
     draw_table(state, snapshot, focus, parts.table, buf, look);
 }
 
@@ -362,9 +382,14 @@ fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buff
     let mut along = Along { rest: left, look };
     along.say(buf, "filter", Role::Muted);
     paint::text(buf, along.rest, &state.filter.text, look.style(Role::Input), cut);
-    if let Some(problem) = state.filter.wrong.first() {
-        let words = format!("{} {problem}", look.glyphs.state.1);
-        paint::text(buf, parts.problem, &words, look.style(Role::Warn), cut);
+}
+
+fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let Some(problem) = problem else { return };
+    let (mark, words) = paint::split_left(area, 2);
+    paint::sign(buf, mark.x, mark.y, look.glyphs.state.1, look.style(Role::Warn));
+    for (row, line) in (0..words.height).zip(text::wrap(problem, usize::from(words.width))) {
+        paint::text(buf, paint::nth_row(words, row), line, look.style(Role::Warn), look.glyphs.cut);
     }
 }
 
@@ -454,7 +479,8 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
 /// Takes the mouse.
 pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
     let state = &mut ui.traffic;
-    let at = parts(area, &state.filter).table;
+    let rows_of_problem = problem_rows(problem(state, snapshot).as_deref(), area);
+    let at = parts(area, &state.filter, rows_of_problem).table;
     let visible = Table::visible(at);
     state.room.set(visible);
     let count = rows(state, snapshot);
