@@ -226,6 +226,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let inner =
         Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(curves, buf, look);
     let chart = Chart {
+        rules: &[],
         series: &[
             Series { points: &curve, drawn: Drawn::Line, style: look.theme.series(0) },
             Series { points: &gap, drawn: Drawn::Line, style: look.theme.series(1) },

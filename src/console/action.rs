@@ -179,7 +179,7 @@ actions! {
     FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";
     FocusPrevious "app.focus-previous" [Global] ["shift-tab"] "", "Previous panel", "Gives the keys to the panel before this one.", "focus";
     Zoom "app.zoom" [Global] ["z"] "zoom", "Zoom the panel", "Shows the panel with the keys over the whole screen, or all panels again.", "expand maximise full";
-    Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom, then the filter.", "close cancel";
+    Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom; goes back to where one came from; leaves the filter.", "close cancel";
     Freeze "app.freeze" [Global] ["space" "f"] "freeze", "Freeze the view", "Holds the picture still; traffic goes on.", "pause hold stop";
     WindowShorter "app.window-shorter" [Global] ["w"] "window", "Shorter window", "Counts over a shorter stretch of time.", "range span";
     WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";

@@ -97,6 +97,8 @@ pub enum Ask {
     Open(usize),
     /// Show another screen.
     Show(Screen),
+    /// Go back to where one came from.
+    Back,
     /// Say something in the message line.
     Say(String),
     /// Put a text on the clipboard.

@@ -5,6 +5,7 @@
 mod asking;
 mod draw;
 mod mouse;
+mod moves;
 mod typing;
 
 use typing::Completing;
@@ -108,6 +109,8 @@ pub struct App {
     hints: (Context, Hints),
     area: Rect,
     now: Duration,
+    /// Where one was led away from: the screen, its panel, whether that was zoomed.
+    came_from: Option<(Screen, usize, bool)>,
 }
 
 fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
@@ -135,6 +138,7 @@ impl App {
             hints,
             area: Rect::default(),
             now: Duration::ZERO,
+            came_from: None,
         };
         app.ui.seen = app.latest.log.inserts.count();
         let damaged = app.latest.log.skipped.damaged.first().cloned();
@@ -381,22 +385,7 @@ impl App {
                 self.ui.zoomed = !self.ui.zoomed;
                 Vec::new()
             }
-            Action::Back if self.ui.zoomed => {
-                self.ui.zoomed = false;
-                Vec::new()
-            }
-            Action::Back => {
-                if self.ui.screen == Screen::Traffic {
-                    let back = self.ui.traffic.is_from_tune();
-                    self.filter.set("");
-                    if back {
-                        traffic::leave_filter(&mut self.ui.traffic);
-                        return self.show(Screen::Tune);
-                    }
-                    traffic::leave_filter(&mut self.ui.traffic);
-                }
-                Vec::new()
-            }
+            Action::Back => self.back(),
             Action::CopyRow if self.ui.detail.is_some() => {
                 let shown = Arc::clone(self.shown());
                 let asks = self.ui.act(action, &shown);
@@ -501,21 +490,6 @@ impl App {
         }
     }
 
-    fn show(&mut self, screen: Screen) -> Vec<Do> {
-        self.ui.detail = None;
-        if self.ui.screen != screen {
-            self.ui.screen = screen;
-            self.ui.focus = 0;
-            self.ui.zoomed = false;
-        }
-        if screen != Screen::Tune {
-            return Vec::new();
-        }
-        // The curve drawn there is of the threshold chosen there.
-        let (route, rung) = self.ui.tune.chosen(&self.latest.policy);
-        vec![Do::Send(Command::Focus(route, rung))]
-    }
-
     fn next_screen(&mut self, by: usize) -> Vec<Do> {
         let now = Screen::ALL.iter().position(|&screen| screen == self.ui.screen).unwrap_or(0);
         self.show(Screen::ALL[(now + by) % Screen::ALL.len()])
@@ -530,19 +504,21 @@ impl App {
                     if let Command::Focus(route, rung) = &command {
                         self.ui.tune.route = route.index();
                         self.ui.tune.rung = *rung;
+                        self.ui.tune.picked = true;
                     }
                     out.push(Do::Send(command));
                 }
                 Ask::Open(index) => {
                     self.ui.detail = Some(detail::State { index, ..detail::State::default() });
                 }
-                Ask::Show(screen) => out.extend(self.show(screen)),
+                Ask::Show(screen) => out.extend(self.lead(screen)),
+                Ask::Back => out.extend(self.back()),
                 Ask::Say(words) => self.say(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
                 Ask::ListFlips => {
-                    self.show(Screen::Traffic);
+                    self.lead(Screen::Traffic);
                     let shown = Arc::clone(self.shown());
                     traffic::show_flips(&mut self.ui, &shown);
                 }

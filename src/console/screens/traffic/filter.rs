@@ -444,7 +444,7 @@ mod tests {
             ("latency>0.0001s", "latency>5s"),
             ("tokens>x", "tokens>10k"),
             ("status:sad", "rate_limited"),
-            ("source:guess", "source:none"),
+            ("source:guess", "measures or none"),
             ("task:cooking", "classification"),
             ("team:", "team:NAME"),
             ("team<3", "team:NAME"),

@@ -46,8 +46,6 @@ pub struct State {
     reversed: bool,
     /// The chosen request; none follows the newest.
     held: Option<usize>,
-    /// Whether Tune asked for the list.
-    from_tune: bool,
     /// The line of the table on which the chosen row stands.
     line: usize,
     /// How many rows the last drawing had room for, so that a page is a page.
@@ -79,7 +77,6 @@ pub fn leave_filter(state: &mut State) -> bool {
 /// Shows the requests of the window that the staged policy would send elsewhere.
 pub fn show_flips(ui: &mut Ui, snapshot: &Snapshot) {
     set_filter(&mut ui.traffic, "flips window");
-    ui.traffic.from_tune = true;
     ui.traffic.held = None;
     ui.traffic.line = 0;
     ui.screen = Screen::Traffic;
@@ -150,11 +147,6 @@ impl State {
     /// Brings the chosen request's index up to date; none of it is kept where it can no longer be told.
     pub(in crate::console) fn move_held(&mut self, moved: impl Fn(usize) -> Option<usize>) {
         self.held = self.held.and_then(moved);
-    }
-
-    /// Says whether the list is of requests that flip, asked for on Tune.
-    pub(in crate::console) fn is_from_tune(&self) -> bool {
-        self.from_tune && self.filter.asks_flips()
     }
 
     /// Remembers how far the view of one request can be scrolled, and its page.
@@ -233,7 +225,7 @@ struct Parts {
 }
 
 fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
-    let inner = Panel::inner(area);
+    let inner = paint::margin(Panel::inner(area));
     let (summary, rest) = paint::split_top(inner, 1);
     let (filter_line, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
     let (problem, table) = paint::split_top(rest, rows);
@@ -251,7 +243,7 @@ fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
 
 /// Gives the rows that a problem takes, wrapped to the width there is.
 fn problem_rows(problem: Option<&str>, area: Rect) -> u16 {
-    let wide = usize::from(Panel::inner(area).width.saturating_sub(2));
+    let wide = usize::from(paint::margin(Panel::inner(area)).width.saturating_sub(2));
     let rows = problem.map_or(0, |words| text::wrap(words, wide).count().min(PROBLEM_ROWS));
     u16::try_from(rows).unwrap_or(0)
 }
@@ -263,13 +255,9 @@ fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
         }
         _ => format!("v{}", snapshot.policy.version),
     };
-    let all = if snapshot.live.is_some() { "all so far" } else { "all played" };
-    let stretch = if filter.window { window_label(snapshot.window.window) } else { all.to_owned() };
-    let reading = snapshot.reading.name();
-    format!(
-        "{reading} · {stretch} · policy {} {versions} · prices {}",
-        snapshot.policy.name, snapshot.log.book
-    )
+    let policy = format!("policy {} {versions}", snapshot.policy.name);
+    // All that was played, unless the filter says otherwise.
+    if filter.window { format!("last {} · {policy}", window_label(snapshot.window.window)) } else { policy }
 }
 
 /// Writes one word after another along a line.
@@ -329,9 +317,8 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     if cost.unknown > 0 {
         along.say(buf, &format!("{} {unknown}", format::count(cost.unknown)), Role::Warn);
     }
-    let noun = if sums.errors == 1 { "error" } else { "errors" };
     let role = if sums.errors > 0 { Role::Error } else { Role::Muted };
-    along.say(buf, &format!("{} {noun}", format::count(sums.errors)), role);
+    along.say(buf, &format!("{} failed", format::count(sums.errors)), role);
     if snapshot.log.simulated > 0 {
         along.say(buf, "S simulated", Role::Simulated);
     }
