@@ -2,12 +2,14 @@
 
 mod console;
 mod fault;
+mod known;
 mod live;
 mod load;
 mod logs;
 mod panic;
 mod progress;
 mod remote;
+mod requests;
 mod serve;
 mod trace;
 
@@ -18,5 +20,6 @@ pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
 pub use logs::input;
 pub use panic::install_panic_report;
 pub use progress::{Cancel, Progress};
+pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::EngineArgs;
-use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
+use super::args::ServingArgs;
+use super::output;
+use crate::app::{Internal, ServeOptions, Serving, Setup, SetupOptions, serve};
 use crate::gateway::{Gateway, live_status};
 use crate::session::LedgerState;
+use crate::units::counted;
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -52,7 +54,13 @@ pub struct ServeArgs {
     pub gateway: GatewayArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub engine: ServingArgs,
+}
+
+/// Reads what a gateway rests on.
+pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Result<Setup> {
+    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.engine().setup() };
+    Setup::new(&options)
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains.
@@ -60,7 +68,8 @@ pub struct ServeArgs {
 /// # Errors
 /// Where settings, keys, ledger or address cannot be used.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = start(&args.engine, &args.gateway)?;
+    setup.remarks.iter().for_each(|remark| output::remark(remark));
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
     let handle = serving.handle();
     // Listened for before anybody is told the address: whoever knows it may end the program.
@@ -107,13 +116,13 @@ async fn tell_of_ledger(gateway: Arc<Gateway>) {
 pub fn end(serving: Serving) -> anyhow::Result<()> {
     let waiting = serving.gateway.in_flight();
     if waiting > 0 {
-        say(&format!("draining: {waiting} requests in flight"))?;
+        say(&format!("draining: {} in flight", counted(waiting as u64, "request")))?;
     }
     let ended = serving.end();
     if ended.unfinished > 0 {
         say(&format!(
-            "{} requests did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
-            ended.unfinished
+            "{} did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
+            counted(ended.unfinished as u64, "request")
         ))?;
     }
     match ended.ledger {

@@ -4,11 +4,14 @@
 
 mod json;
 mod replay;
+mod requests;
 mod sheet;
 mod text;
 
 pub use json::to_json;
 pub(crate) use replay::error_text;
 pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter};
+pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};
 pub use text::replay_text;
+pub(crate) use text::{count, dollars_rounded};

@@ -16,7 +16,7 @@ use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names};
+use crate::units::{Instant, ModelId, Names, When};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -26,10 +26,18 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment.
-    pub from: Option<Instant>,
-    /// Only operations before this moment.
-    pub to: Option<Instant>,
+    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
+    pub from: Option<When>,
+    /// Only operations before this moment; a time of day is the first one after `from`.
+    pub to: Option<When>,
+}
+
+impl StreamOptions {
+    /// Gives the stretch to replay of a log whose first operation was at `first`.
+    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
+        let from = self.from.map(|from| from.nearest(first));
+        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
+    }
 }
 
 /// What a headless replay found.
@@ -129,6 +137,7 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
+    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     while let Some(block) = source.next_block() {
@@ -139,9 +148,8 @@ fn parse(
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
-                    if options.from.is_some_and(|from| record.at < from)
-                        || options.to.is_some_and(|to| record.at >= to)
-                    {
+                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
+                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
                         return ControlFlow::Continue(());
                     }
                     let (mut operation, extra) = ingest.take(&record);

@@ -27,7 +27,7 @@ use crate::drive::{
 };
 use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
 use crate::session::LoadError;
-use crate::units::{Instant, Names, PerMille, Pico, Span};
+use crate::units::{Instant, Names, PerMille, Pico, Span, counted};
 
 pub use report::DriveFormat;
 
@@ -133,15 +133,29 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     // What was sent is reported also where the log broke off.
     read?;
     match end {
-        End::Done | End::Capped { .. } => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
-        End::Unreachable => {
-            bail!(
-                "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
-            )
+        End::Unreachable => Err(Unserved(format!(
+            "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
+        ))
+        .into()),
+        End::Done | End::Capped { .. } if tally.sent > 0 && tally.ok == 0 => {
+            let (worst, count) = tally.endings.iter().max_by_key(|(_, count)| **count).unzip();
+            Err(Unserved(format!(
+                "not one of {} was served by {address}: {} of {}\nhint: its log or its console says why",
+                counted(tally.sent, "request"),
+                worst.map_or("unknown", String::as_str),
+                count.copied().unwrap_or_default(),
+            ))
+            .into())
         }
+        End::Done | End::Capped { .. } => Ok(()),
     }
 }
+
+/// Nothing that was sent was served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unserved(String);
 
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
     if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
@@ -168,8 +182,8 @@ fn now() -> Instant {
 /// Says before the first request what will be sent.
 fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
     let mut text = format!(
-        "{} requests to {} at {}, at most ${}",
-        survey.requests,
+        "{} to {} at {}, at most ${}",
+        counted(survey.requests, "request"),
         sender.target(),
         args.rate,
         args.max_spend
@@ -186,7 +200,7 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
             write!(text, "\n{} of these have no logged length either and are short", survey.without_length);
     }
     if survey.bad > 0 {
-        let _ = write!(text, "\n{} lines could not be read and are left out", survey.bad);
+        let _ = write!(text, "\n{} could not be read and are left out", counted(survey.bad, "line"));
     }
     text
 }

@@ -68,10 +68,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let dot = scene.look.glyphs.dot;
     let title = line(format_args!("Confidence {dot} {}", route.name));
     let count = snapshot.policy.routes.len();
-    let requests = format::count_short(found.applied.requests);
-    let mut scope = line(format_args!("{requests} requests {dot} route {} of {count}", shown + 1));
+    let requests = figures::plural(found.applied.requests, "request");
+    let mut scope = line(format_args!("{requests} {dot} route {} of {count}", shown + 1));
     if text::width(&scope) > figures::scope_room(area, &title) {
-        scope = line(format_args!("{requests} requests"));
+        scope = line(format_args!("{requests}"));
     }
     let inner = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
     if found.applied.requests == 0 {
