@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{model_series, scope, staged};
+use super::{model_series, staged};
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
 use crate::console::screens::figures;
@@ -278,7 +278,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
     lines.push(
         count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
     );
-    lines.push(count_line("errors (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
     lines
 }
 
@@ -337,8 +337,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let title = format!("Consequences · {}", snapshot.policy.route(id).name);
-    let scope = format!("{} · routed", scope(snapshot));
-    let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 2 };
+    let panel = Panel { title: &title, scope: "", focus: scene.ui.focus == 2 };
     let inside = panel.render(area, buf, look);
     let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
     let (head, body) = paint::split_top(inside, 1);
