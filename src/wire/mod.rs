@@ -45,4 +45,5 @@ pub use known::{Known, Rule, WithEffort};
 pub use models::{ModelEntry, model_body, models_body, read_models};
 pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use reply::Finish;
+pub use sse::last_event;
 pub use table::{Fate, Kind, Row, TABLES, Table, Target, translation_page};

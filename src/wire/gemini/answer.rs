@@ -36,6 +36,7 @@ pub(super) fn searched(mut usage: GeminiUsage, root: Value<'_>) -> GeminiUsage {
     let candidates = root.get("candidates").into_iter().flat_map(Value::items);
     let queries = candidates.filter_map(|one| one.get("groundingMetadata")?.get("webSearchQueries"));
     usage.searched(queries.map(|queries| queries.items().count() as u64).sum());
+    usage.serve(&root.text_of("serviceTier").unwrap_or_default());
     usage
 }
 
