@@ -131,6 +131,6 @@ mod tests {
         }
         let told: Vec<(u32, bool)> = said.iter().map(|(at, text)| (*at, text.contains("forward"))).collect();
         assert_eq!(told, [(4, true), (6, false)], "{said:?}");
-        assert!(said[1].1.contains("set back by 31535995 s"), "{said:?}");
+        assert!(said[1].1.contains("set back by 31535996 s"), "{said:?}");
     }
 }

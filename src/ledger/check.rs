@@ -93,14 +93,14 @@ impl LedgerFile {
         let fails = |source| self.failed(source);
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
-        let total = self
-            .conn
-            .query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0))
-            .map_err(fails)?;
+        let mut report = CheckReport::default();
+        let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
+        let read = counted.map(|count| report.attempts = count);
+        report.hear("the number of calls", read);
+        let total = report.attempts;
         if !tick(0, total) {
             return Err(LedgerError::Cancelled);
         }
-        let mut report = CheckReport { attempts: total, ..CheckReport::default() };
         // What cannot be read in one place keeps no other from being looked at.
         let read = self.file(&mut report);
         report.hear("the file", read);

@@ -198,14 +198,12 @@ impl LedgerFile {
             "SELECT max(from_seq) - 1 FROM policies",
         ];
         let known = others.iter().filter_map(|sql| one(sql).ok()).max().unwrap_or(0);
-        match operations {
-            Ok(operations) => operations.max(known),
-            // Where each request made a call, there were no more of them.
-            Err(_) => {
-                let calls = one("SELECT coalesce(sum(calls), 0) FROM sums").unwrap_or(0);
-                known.max(calls).max(by_index(&self.conn))
-            }
+        if let Ok(operations) = operations {
+            return operations.max(known);
         }
+        // Where each request made a call, there were no more of them.
+        let calls = one("SELECT coalesce(sum(calls), 0) FROM sums").unwrap_or(0);
+        known.max(calls).max(by_index(&self.conn))
     }
 }
 
