@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::access::Caller;
+use super::Gateway;
+use crate::access::{Caller, Scope};
 use crate::classifier::TaskClass;
+use crate::config::gateway::ClientTeams;
 
 /// The longest tag that is taken, in bytes.
 const LONGEST: usize = 256;
@@ -97,6 +99,28 @@ impl Tags {
     }
 }
 
+impl Gateway {
+    /// Reads the tags of a request as they go on: only names that may be said, and no more of them than can be told apart.
+    pub(super) fn tags(&self, headers: &HeaderMap, caller: &Caller, user: Option<&str>) -> Tags {
+        let mut tags = Tags::read(headers, caller, user);
+        if caller.team.is_empty() && !tags.team.is_empty() {
+            let is_known = |name: &str| self.access.names_team(name);
+            let may = match self.settings.client_teams {
+                _ if caller.scopes.has(Scope::Operate) => true,
+                ClientTeams::Any => true,
+                ClientTeams::Auto => self.access.is_empty(),
+                ClientTeams::Known => self.teams.knows(&tags.team) || is_known(&tags.team),
+                ClientTeams::Never => false,
+            };
+            tags.team = if may { self.teams.place(&tags.team, is_known) } else { "".into() };
+        }
+        if caller.project.is_empty() && !tags.project.is_empty() {
+            tags.project = self.projects.place(&tags.project, |name| self.access.names_project(name));
+        }
+        tags
+    }
+}
+
 /// Makes a header value of text; what does not fit becomes `?`.
 pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| {
@@ -109,7 +133,7 @@ pub(super) fn value(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Scope, Scopes};
+    use crate::access::Scopes;
 
     fn caller(team: &str) -> Caller {
         Caller { team: team.into(), scopes: Scopes::default().with(Scope::Route), ..Caller::local() }

@@ -30,6 +30,10 @@ pub(super) fn render(gateway: &Gateway) -> String {
         let team = names.teams().get(at).map_or("-", |name| name);
         out.cost("pointsman_team_cost_usd_total", ("team", team), &cell.cost);
     }
+    out.head("pointsman_names_shared_total", "counter", "Requests under a name that is counted as (others).");
+    for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
+        out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());
+    }
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);

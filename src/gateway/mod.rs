@@ -24,6 +24,7 @@ mod prices;
 mod question;
 mod remembered;
 mod requests;
+mod roll;
 mod server;
 mod socket;
 mod stored;
@@ -38,7 +39,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, PolicyVersion};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion};
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Live};
@@ -88,6 +89,8 @@ pub struct Gateway {
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
     turned_away: AtomicU64,
+    teams: roll::Roll,
+    projects: roll::Roll,
     on_apply: Option<OnApply>,
 }
 
@@ -126,7 +129,15 @@ impl Gateway {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        Self {
+        let (teams, projects) = (roll::Roll::new(settings.limits.names), roll::Roll::new(settings.limits.names));
+        if keeps_ledger {
+            // Where it cannot be read there is nothing to learn from it; that it is so is told elsewhere.
+            let read = LedgerFile::open(&ledger.state().path).and_then(|file| file.busiest(roll::REMEMBERED));
+            let (known, theirs) = read.unwrap_or_default();
+            teams.learn(known);
+            projects.learn(theirs);
+        }
+        let gateway = Self {
             live,
             providers,
             ledger,
@@ -143,7 +154,19 @@ impl Gateway {
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
             turned_away: AtomicU64::new(0),
+            teams,
+            projects,
             on_apply,
+        };
+        gateway.learn_names(&gateway.live.policy_spec().1);
+        gateway
+    }
+
+    /// Learns the names by which a policy tells requests apart.
+    fn learn_names(&self, spec: &PolicySpec) {
+        for route in &spec.routes {
+            self.teams.learn(route.teams.iter().map(String::as_str));
+            self.projects.learn(route.projects.iter().map(String::as_str));
         }
     }
 
@@ -195,6 +218,7 @@ impl Gateway {
     pub fn apply(&self, spec: &PolicySpec, who: &str, what: &str) -> Result<Applied, PolicyError> {
         let (before, _) = self.live.policy_spec();
         let applied = self.live.apply(spec, who, what, now())?;
+        self.learn_names(spec);
         for route in &spec.routes {
             for rung in &route.ladder {
                 self.providers.target(&rung.model);

@@ -16,7 +16,7 @@ use tokio::time::Instant as Clock;
 
 use super::audience::{Audience, Client};
 use super::body::Reply;
-use super::headers::{self, Tags};
+use super::headers;
 use super::requests::{InFlight, refuse};
 use super::{Gateway, call, now};
 use crate::access::Caller;
@@ -134,7 +134,7 @@ pub(super) fn open(
     caller: &Caller,
     place: InFlight,
 ) -> Operation {
-    let tags = Tags::read(&headers, caller, ask.user());
+    let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let asked: Arc<str> = ask.model().into();
     let found = ask.measures();

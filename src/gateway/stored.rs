@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Reply;
-use super::headers::{MODEL, Tags};
+use super::headers::MODEL;
 use super::paths::decoded;
 use super::requests::{InFlight, json};
 use super::{Gateway, background, operation};
@@ -74,7 +74,7 @@ pub(super) async fn run(
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
     check(gateway, &ask, pinned, caller)?;
-    let team = Tags::read(&headers, caller, None).team;
+    let team = gateway.tags(&headers, caller, None).team;
     let waits = ask.wants_background() && !ask.stream();
     let operation = operation::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };

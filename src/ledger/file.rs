@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{count_at, read_cost, whole};
-use super::{LedgerError, Totals, recover, schema};
+use super::{LedgerError, Totals, recover, schema, sums};
 use crate::units::Instant;
 
 /// A stretch of a ledger; everything where nothing is said.
@@ -35,6 +35,11 @@ impl Range {
         ]
     }
 }
+
+const BUSIEST_TEAMS: &str = "SELECT team FROM sums WHERE team <> '' GROUP BY team ORDER BY sum(calls) DESC, team LIMIT ?1";
+/// Of the latest operations alone: looking at all of them would hold up the start.
+const BUSIEST_PROJECTS: &str = "SELECT project FROM (SELECT project FROM operations ORDER BY seq DESC LIMIT 65536) \
+     WHERE project <> '' GROUP BY project ORDER BY count(*) DESC, project LIMIT ?1";
 
 /// A ledger opened for reading.
 #[derive(Debug)]
@@ -93,6 +98,30 @@ impl LedgerFile {
             }
         }
         Ok(totals)
+    }
+
+    /// Gives the sums that are kept with every batch.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn kept_sums(&self) -> Result<Totals, LedgerError> {
+        sums::totals(&self.conn).map_err(|source| self.failed(source))
+    }
+
+    /// Gives the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of
+    /// the latest operations.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn busiest(&self, most: usize) -> Result<(Vec<String>, Vec<String>), LedgerError> {
+        let list = |sql: &str| -> rusqlite::Result<Vec<String>> {
+            let mut all = self.conn.prepare(sql)?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let names = all.query_map([most], |row| row.get(0))?;
+            names.collect()
+        };
+        let both = || Ok((list(BUSIEST_TEAMS)?, list(BUSIEST_PROJECTS)?));
+        both().map_err(|source| self.failed(source))
     }
 
     /// Gives the highest operation, 0 where there is none.

@@ -29,9 +29,9 @@ use crate::units::{Instant, Millis, ModelId, Names, PerMille};
 
 /// Lines kept for readers that come later.
 const BACKLOG: usize = 10_000;
-/// Models told apart before those that only clients name are counted together: half of what the tables hold, so that a
-/// policy always finds room for its own.
-const MODELS: usize = 2048;
+/// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
+/// policy and price book always find room for theirs.
+const MODELS: usize = 512;
 /// What stands for them.
 const OTHERS: &str = "(others)";
 
@@ -269,7 +269,7 @@ impl Live {
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
         operation.project = inner.names.intern_project(&arriving.project);
-        operation.asked = inner.model(&arriving.asked);
+        operation.asked = inner.model(&arriving.asked, &self.book);
         inner.price_new_models(&self.book);
         operation.at = now.max(inner.last_at);
         inner.last_at = operation.at;
@@ -323,8 +323,8 @@ impl Live {
     pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let model = inner.model(&call.model);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
+        let model = inner.model(&call.model, &self.book);
+        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
         inner.price_new_models(&self.book);
         inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
@@ -475,9 +475,10 @@ impl Inner {
     }
 
     /// Gives the id of a model that a client named.
-    fn model(&mut self, name: &str) -> ModelId {
+    fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
         let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
-        self.names.intern_model(if is_one_too_many { OTHERS } else { name })
+        let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
+        self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
 
     /// Gives how an operation was decided, and by which policy.
