@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::budget::Budget;
 use crate::wire::Listed;
 
 /// The body of a response.
@@ -28,6 +29,7 @@ pub(super) enum Reply {
 #[derive(Debug)]
 pub(super) struct Pieces {
     waiting: mpsc::Receiver<Bytes>,
+    budget: Arc<Budget>,
     is_whole: Arc<AtomicBool>,
     /// Makes one JSON list of the events, for clients that read no events.
     listed: Option<Listed>,
@@ -37,6 +39,7 @@ pub(super) struct Pieces {
 #[derive(Debug)]
 pub(super) struct Line {
     pieces: mpsc::Sender<Bytes>,
+    budget: Arc<Budget>,
     is_whole: Arc<AtomicBool>,
 }
 
@@ -45,29 +48,39 @@ pub(super) struct Line {
 #[error("the answer broke off")]
 pub(super) struct BrokeOff;
 
-/// Opens a line to a client on which so many pieces may wait.
-pub(super) fn line(waiting: usize) -> (Line, Reply) {
+/// Opens a line to a client on which so many pieces may wait; what waits counts as held.
+pub(super) fn line(waiting: usize, budget: &Arc<Budget>) -> (Line, Reply) {
     let (send, pieces) = mpsc::channel(waiting);
     let is_whole = Arc::new(AtomicBool::new(false));
-    let line = Line { pieces: send, is_whole: Arc::clone(&is_whole) };
-    (line, Reply::Pieces(Pieces { waiting: pieces, is_whole, listed: None }))
+    let line = Line { pieces: send, budget: Arc::clone(budget), is_whole: Arc::clone(&is_whole) };
+    (line, Reply::Pieces(Pieces { waiting: pieces, budget: Arc::clone(budget), is_whole, listed: None }))
 }
 
 impl Line {
     /// Hands a piece on; waits for a slow client at most so long. Says whether the line still holds.
     pub(super) async fn hand(&mut self, piece: Bytes, patience: Duration) -> bool {
-        match self.pieces.try_send(piece) {
+        let size = piece.len();
+        self.budget.add_anyway(size);
+        let taken = match self.pieces.try_send(piece) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(piece)) => {
                 self.pieces.send_timeout(piece, patience).await.is_ok()
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
+        };
+        if !taken {
+            self.budget.sub(size);
         }
+        taken
     }
 
     /// Hands a piece on where there is room at once.
     pub(super) fn try_hand(&mut self, piece: Bytes) {
-        let _ = self.pieces.try_send(piece);
+        let size = piece.len();
+        self.budget.add_anyway(size);
+        if self.pieces.try_send(piece).is_err() {
+            self.budget.sub(size);
+        }
     }
 
     /// Waits until the client is gone.
@@ -101,10 +114,20 @@ impl Reply {
     }
 }
 
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        self.waiting.close();
+        while let Ok(piece) = self.waiting.try_recv() {
+            self.budget.sub(piece.len());
+        }
+    }
+}
+
 impl Pieces {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         loop {
             let piece = ready!(self.waiting.poll_recv(context));
+            self.budget.sub(piece.as_ref().map_or(0, Bytes::len));
             let Some(listed) = &mut self.listed else {
                 return Poll::Ready(match piece {
                     Some(piece) => Some(Ok(Frame::data(piece))),

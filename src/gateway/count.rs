@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Gateway;
 use super::body::Reply;
-use super::headers::{COUNT, Tags};
+use super::headers::COUNT;
 use super::requests::{json, let_in, pinned};
 use crate::access::Caller;
 use crate::classifier::Measures;
@@ -73,7 +73,7 @@ async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, cal
 
 /// Gives the model that the policy would ask first.
 fn first_choice(gateway: &Gateway, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Arc<str> {
-    let tags = Tags::read(headers, caller, ask.user());
+    let tags = gateway.tags(headers, caller, ask.user());
     let found = ask.measures();
     let measures = Measures {
         prompt_tokens: Some(found.estimated_prompt_tokens),

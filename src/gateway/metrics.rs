@@ -34,6 +34,13 @@ pub(super) fn render(gateway: &Gateway) -> String {
     for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
         out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());
     }
+    gateway.budget.note_beside(gateway.held_beside());
+    out.head("pointsman_memory_held_bytes", "gauge", "Bytes held by requests, answers, streams and backlogs.");
+    out.line("pointsman_memory_held_bytes", &[], &gateway.budget.held().to_string());
+    out.head("pointsman_memory_limit_bytes", "gauge", "How many they may hold (limits.memory).");
+    out.line("pointsman_memory_limit_bytes", &[], &gateway.budget.most().to_string());
+    out.head("pointsman_memory_refused_total", "counter", "Times that there was no room for more.");
+    out.line("pointsman_memory_refused_total", &[], &gateway.budget.refused().to_string());
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);

@@ -7,6 +7,7 @@
 mod audience;
 mod background;
 mod body;
+mod budget;
 mod call;
 mod cors;
 mod count;
@@ -89,6 +90,7 @@ pub struct Gateway {
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
     turned_away: AtomicU64,
+    budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
     on_apply: Option<OnApply>,
@@ -137,6 +139,7 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
+        let budget = budget::Budget::new(settings.limits.memory);
         let gateway = Self {
             live,
             providers,
@@ -154,6 +157,7 @@ impl Gateway {
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
             turned_away: AtomicU64::new(0),
+            budget,
             teams,
             projects,
             on_apply,
@@ -188,6 +192,11 @@ impl Gateway {
     /// Counts the requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes that wait for readers and for the ledger.
+    fn held_beside(&self) -> usize {
+        self.live.backlog_bytes().saturating_add(self.ledger.waiting_bytes())
     }
 
     /// Says whether new requests are turned away because it is about to end.

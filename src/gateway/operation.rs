@@ -192,7 +192,11 @@ pub(super) fn open(
         simulated: "".into(),
     })));
     let kept = &gateway.settings.ledger;
-    if kept.keep_prompts.iter().any(|route| **route == *placed.route) {
+    let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
+    if keeps && gateway.budget.held() > gateway.budget.most() / 2 {
+        // A ledger that cannot be written would fill memory with them.
+        tracing::warn!(operation = %id, "prompt not kept: more than half of limits.memory is in use");
+    } else if keeps {
         gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
             seq: placed.seq,
             kind: "prompt".into(),
@@ -242,7 +246,7 @@ impl Operation {
 
     async fn work(mut self, client: Client) {
         let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
-        let mut audience = Audience::new(client, dialect, streams, &self.gateway.settings);
+        let mut audience = Audience::new(client, dialect, streams, &self.gateway);
         let mut dispatch = self.placed.send.clone();
         let mut told = Told::default();
         loop {

@@ -230,6 +230,10 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
     if gateway.is_draining() {
         return Err(not_now("the gateway is about to stop; try again shortly".to_owned()));
     }
+    gateway.budget.note_beside(gateway.held_beside());
+    if !gateway.budget.has_room(0) {
+        return Err(gateway.budget.full());
+    }
     let most = gateway.settings.limits.requests;
     let place = InFlight::take(gateway).ok_or_else(|| {
         not_now(format!("{most} requests are in flight already (limits.requests in gateway.toml)"))

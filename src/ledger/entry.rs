@@ -275,6 +275,19 @@ pub struct Prompt {
 }
 
 impl Entry {
+    /// Counts the bytes it holds, roughly: its text where that may be long, and what an entry takes besides.
+    pub(super) fn bytes(&self) -> usize {
+        let text = match self {
+            Self::AttemptEnded(entry) => entry.error.len(),
+            Self::Label(_) | Self::Opened(_) | Self::AttemptStarted(_) | Self::Closed(_) => 0,
+            Self::Progress { .. } | Self::Simulated { .. } | Self::Audit(_) => 0,
+            Self::Prompt(entry) => entry.body.len(),
+            Self::Policy(entry) => entry.text.len(),
+            Self::Note(entry) => entry.text.len(),
+        };
+        text.saturating_add(640)
+    }
+
     /// Gives the operation it belongs to; `None` for entries of the program.
     pub(super) fn seq(&self) -> Option<u64> {
         match self {

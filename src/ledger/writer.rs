@@ -104,7 +104,7 @@ impl Writer<'_> {
         } else {
             self.batch.extend(inner.queue.drain(..MOST));
         }
-        inner.in_flight = self.batch.len();
+        inner.hand_over(&self.batch);
         inner.closing
     }
 
@@ -187,7 +187,7 @@ impl Writer<'_> {
         self.look();
         let mut inner = self.shared.lock();
         inner.committed += self.batch.len() as u64;
-        inner.in_flight = 0;
+        inner.hand_over(&[]);
         inner.last_commit = Some(now());
         inner.waiting = (!inner.queue.is_empty()).then(Moment::now);
         if let Some(failing) = inner.failing.take() {

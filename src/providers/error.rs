@@ -124,6 +124,12 @@ pub enum CallError {
         /// The limit.
         limit: usize,
     },
+    /// There is no room for the answer in memory.
+    #[error("the answer of {to} was given up: there is no room in memory for it (limits.memory)")]
+    NoRoom {
+        /// Provider and host.
+        to: String,
+    },
     /// The provider has no such interface.
     #[error("{to} does not speak {dialect}")]
     Unsupported {
@@ -156,12 +162,18 @@ impl CallError {
             | Self::Broken { .. }
             | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
+            // Not the provider's doing.
+            Self::NoRoom { .. } => Status::Cancelled,
         }
     }
 
     /// Gives the error as a client is told.
     pub fn kind(&self) -> ErrorKind {
-        if self.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server }
+        match self.status() {
+            Status::Timeout => ErrorKind::Timeout,
+            Status::Cancelled => ErrorKind::Overloaded,
+            _ => ErrorKind::Server,
+        }
     }
 
     /// Says whether the provider cannot have worked on the call, which then costs nothing.

@@ -3,14 +3,17 @@
 //! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod backlog;
 mod foresee;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use self::backlog::Backlog;
 use super::ingest::METERS;
 use super::log::billed_by_text;
 use super::reason::{reason, why_text};
@@ -27,8 +30,6 @@ use crate::routing::{
 };
 use crate::units::{Instant, Millis, ModelId, Names, PerMille};
 
-/// Lines kept for readers that come later.
-const BACKLOG: usize = 10_000;
 /// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
 /// policy and price book always find room for theirs.
 const MODELS: usize = 512;
@@ -187,6 +188,8 @@ pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
     inner: Mutex<Inner>,
+    /// Bytes of lines kept for readers that come later.
+    backlog_bytes: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -196,7 +199,7 @@ struct Inner {
     next_seq: u64,
     pending: FxHashMap<u64, Pending>,
     readers: Vec<Reader>,
-    backlog: VecDeque<Arc<str>>,
+    backlog: Backlog,
     policy_line: Arc<str>,
     /// Meters that nobody here knows, of which readers have been told; the first few kinds.
     meters: BTreeSet<String>,
@@ -229,9 +232,11 @@ impl Live {
         let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
         let prices = Arc::new(PriceTable::new(&book, &names));
         let policy_line = policy_line(&policy, &names, at, &who, "in force at the start");
+        let backlog = Backlog::default();
         Self {
             classifier,
             book,
+            backlog_bytes: backlog.bytes(),
             inner: Mutex::new(Inner {
                 engine: Engine::new(Arc::new(policy), prices),
                 names,
@@ -239,7 +244,7 @@ impl Live {
                 next_seq,
                 pending: FxHashMap::default(),
                 readers: Vec::new(),
-                backlog: VecDeque::new(),
+                backlog,
                 policy_line,
                 meters: BTreeSet::new(),
                 buffer: Vec::new(),
@@ -459,6 +464,11 @@ impl Live {
         (inner.engine.snapshot(), inner.names.clone())
     }
 
+    /// Counts the bytes of lines kept for readers that come later.
+    pub fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes.load(Ordering::Relaxed)
+    }
+
     /// Counts the operations that are open.
     pub fn open(&self) -> usize {
         self.lock().pending.len()
@@ -534,10 +544,7 @@ impl Inner {
     }
 
     fn publish(&mut self, line: &Arc<str>) {
-        if self.backlog.len() >= BACKLOG {
-            self.backlog.pop_front();
-        }
-        self.backlog.push_back(Arc::clone(line));
+        self.backlog.push(line);
         self.readers.retain_mut(|reader| reader(line));
     }
 }

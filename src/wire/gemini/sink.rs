@@ -33,6 +33,11 @@ impl Sink {
         }
     }
 
+    /// Counts the text that is kept.
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.call.as_ref().map_or(0, |(_, _, arguments)| arguments.len())
+    }
+
     /// Writes what is added.
     pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {
