@@ -11,10 +11,10 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::Gateway;
 use super::budget::Held;
+use super::socket::Sending;
 use crate::wire::{ApiError, ErrorKind};
 
 /// The codings of a body that are read, as `accept-encoding` says them.
@@ -46,7 +46,7 @@ enum Trouble {
 pub(super) async fn collect(
     gateway: &Gateway,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Sending,
 ) -> Result<Bytes, ApiError> {
     let coding = coding(headers)?;
     let mut held = gateway.budget.hold();
@@ -171,7 +171,7 @@ fn read(
 async fn receive(
     gateway: &Gateway,
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: Sending,
     held: &mut Held,
 ) -> Result<Bytes, ApiError> {
     let limits = &gateway.settings.limits;

@@ -11,6 +11,7 @@ mod budget;
 mod call;
 mod cors;
 mod count;
+mod crowd;
 mod estimate;
 mod feed;
 mod feedback;
