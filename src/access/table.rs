@@ -120,6 +120,11 @@ impl Access {
         state.keys.iter().filter(valid).count()
     }
 
+    /// Says whether any key belongs to a team.
+    pub fn has_teams(&self) -> bool {
+        self.current().teams.iter().any(|team| !team.is_empty())
+    }
+
     /// Says whether a key belongs to a team of that name.
     pub fn names_team(&self, name: &str) -> bool {
         self.current().teams.contains(name)

@@ -164,7 +164,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         !cancel.is_raised()
     };
     let written = if args.output == Path::new("-") {
-        file.export(&range, options, io::stdout().lock(), tick)
+        file.export(&range, options, output::data(), tick)
     } else {
         if !args.replace && args.output.exists() {
             anyhow::bail!("{} exists; choose another name, or say --replace", args.output.display());

@@ -127,7 +127,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Prints an error for a person and gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
-    use std::io::Write as _;
     let broken_pipe = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
     });
@@ -135,7 +134,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return 0;
     }
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
-        let _ = writeln!(std::io::stderr().lock(), "cancelled");
+        output::remark("cancelled");
         return 130;
     }
     let mut text = error.to_string();
@@ -147,11 +146,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     // A message may quote a log or a provider, and those may hold anything.
-    let text: String = crate::access::redact(&text)
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
-        .collect();
-    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    output::remark(&format!("error: {}", crate::access::redact(&text)));
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some();
     if ours { 1 } else { 2 }

@@ -11,6 +11,7 @@ use super::args::EngineArgs;
 use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
 use crate::gateway::{Gateway, live_status};
 use crate::session::LedgerState;
+use crate::units::marked_lines;
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -123,7 +124,7 @@ pub fn end(serving: Serving) -> anyhow::Result<()> {
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stderr().lock(), "{text}")?)
+    Ok(writeln!(std::io::stderr().lock(), "{}", marked_lines(text))?)
 }
 
 /// What ends the program: SIGTERM, Ctrl-C, a terminal that is gone.

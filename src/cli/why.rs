@@ -69,7 +69,7 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     }
     outcome(&mut out, "as recorded", &log, &explained.recorded);
     outcome(&mut out, "as routed", &log, &explained.routed);
-    output::text(&clean(&out))
+    output::text(&out)
 }
 
 fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
@@ -94,9 +94,4 @@ fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
         log.names.model(log.policy.baseline),
         cost_text(settled.baseline)
     );
-}
-
-/// Keeps control characters of a foreign log out of the terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

@@ -317,13 +317,16 @@ pub(super) fn lost(
     let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
     report(operation, permit, status, Some(&usage), Some(error.message.clone()));
+    let said = error.message.clone();
+    // Where the provider stands is for the operator alone.
+    error.message = target.conceal(&said).into_owned();
     Attempted {
         called: Called {
             usage,
             write_ttl,
             estimated,
             status,
-            error: error.message.clone(),
+            error: said,
             ..called(dispatch, target)
         },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
@@ -410,6 +413,7 @@ async fn declined(
     let failure = Failure { status, begun: false, retry_after, should_retry };
     let message = format!("{http}: {}", error.message);
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
+    error.message = target.conceal(&error.message).into_owned();
     Attempted {
         called: Called {
             usage: Usage::NONE,

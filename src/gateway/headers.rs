@@ -10,6 +10,7 @@ use super::Gateway;
 use crate::access::{Caller, Scope};
 use crate::classifier::TaskClass;
 use crate::config::gateway::ClientTeams;
+use crate::units::is_safe;
 
 /// The longest tag that is taken, in bytes.
 const LONGEST: usize = 256;
@@ -65,7 +66,7 @@ pub struct Tags {
 fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
     let value = names.iter().find_map(|name| headers.get(*name))?;
     let text = String::from_utf8_lossy(value.as_bytes());
-    let clean: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    let clean: String = text.trim().chars().filter(|c| is_safe(*c)).collect();
     let mut end = clean.len().min(LONGEST);
     while !clean.is_char_boundary(end) {
         end -= 1;
@@ -85,7 +86,7 @@ impl Tags {
         };
         let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
         let user =
-            user.map(|user| user.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>());
+            user.map(|user| user.chars().filter(|c| is_safe(*c)).take(LONGEST).collect::<String>());
         Self {
             team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
             project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),

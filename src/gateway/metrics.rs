@@ -6,7 +6,7 @@ use super::{Gateway, now};
 use crate::ledger::Health;
 use crate::pricing::CostSum;
 use crate::telemetry::{BreakerState, Cell};
-use crate::units::Names;
+use crate::units::{Names, is_safe};
 
 /// Writes the text exposition.
 pub(super) fn render(gateway: &Gateway) -> String {
@@ -142,7 +142,7 @@ impl Page {
                 match c {
                     '\\' => self.0.push_str("\\\\"),
                     '"' => self.0.push_str("\\\""),
-                    c if c.is_control() => self.0.push(' '),
+                    c if !is_safe(c) => self.0.push(' '),
                     c => self.0.push(c),
                 }
             }

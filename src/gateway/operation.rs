@@ -40,6 +40,8 @@ pub(super) struct Operation {
     pub(super) placed: Placed,
     /// The team that pays.
     pub(super) team: Arc<str>,
+    /// The name of the key that asked.
+    pub(super) key: Arc<str>,
     /// Calls really made.
     pub(super) calls: u32,
     /// Calls made to the present model.
@@ -211,6 +213,7 @@ pub(super) fn open(
         id,
         placed,
         team: tags.team,
+        key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
         n: 0,
@@ -289,7 +292,8 @@ impl Operation {
                 }
                 Follow::Answer { cost } => {
                     self.close(status);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, &self.team);
+                    let payer = (&self.team, &self.key);
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,

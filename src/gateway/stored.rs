@@ -30,6 +30,7 @@ pub(super) struct Kept {
     provider: Option<Arc<str>>,
     model: Arc<str>,
     team: Arc<str>,
+    key: Arc<str>,
 }
 
 /// Watches an answer on its way to the client for its id, which it bears near its beginning.
@@ -42,13 +43,17 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins to watch the answer to a request for OpenAI's responses.
-    pub(super) fn over(gateway: &Arc<Gateway>, answer: &HeaderMap, team: &Arc<str>) -> Option<Self> {
+    pub(super) fn over(
+        gateway: &Arc<Gateway>,
+        answer: &HeaderMap,
+        (team, key): (&Arc<str>, &Arc<str>),
+    ) -> Option<Self> {
         let model: Arc<str> = answer.get(MODEL)?.to_str().ok()?.into();
         let target = gateway.providers.target(&model)?;
         let keeps = !target.simulated()
             && target.dialect_for(Dialect::OpenAiResponses) == Some(Dialect::OpenAiResponses);
         let provider = keeps.then(|| Arc::clone(target.provider()));
-        let kept = Kept { provider, model, team: Arc::clone(team) };
+        let kept = Kept { provider, model, team: Arc::clone(team), key: Arc::clone(key) };
         Some(Self { gateway: Arc::clone(gateway), kept, seen: Vec::new() })
     }
 
@@ -79,7 +84,7 @@ pub(super) async fn run(
     let operation = operation::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
-        && let Some(watch) = Watch::over(gateway, response.headers(), &team)
+        && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name))
     {
         response.extensions_mut().insert(watch);
     }
@@ -97,7 +102,7 @@ fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<
     };
     let kept = earlier.as_deref().and_then(|id| Some((id, gateway.stored.find(id)?)));
     if let Some((id, kept)) = &kept {
-        if !is_theirs(kept, caller) {
+        if !caller.owns(&kept.team, &kept.key) {
             return wrong(format!("{member}: no response {id} of your team is known here"));
         }
         if kept.provider.is_none() {
@@ -125,11 +130,6 @@ fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<
         }
         _ => Ok(()),
     }
-}
-
-/// Says whether an answer is this caller's to have.
-fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
-    caller.team.is_empty() || caller.team == kept.team
 }
 
 fn nowhere(id: &str, kept: &Kept) -> String {
@@ -196,15 +196,15 @@ pub(super) async fn answer(
 /// Lists the providers that may have it: the one that is known to, else all that keep answers.
 fn keepers(gateway: &Gateway, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>, ApiError> {
     let Some(kept) = gateway.stored.find(id) else {
-        // Whose it is cannot be told any more.
-        if !caller.team.is_empty() {
+        // Whose it is cannot be told any more: where there are teams it may be another's.
+        if !caller.sees_all() && (!caller.team.is_empty() || gateway.access.has_teams()) {
             return Err(absent(&format!(
                 "no response {id} of your team is known here: it is too long ago, or was before the gateway's last start"
             )));
         }
         return Ok(gateway.providers.keepers());
     };
-    if !is_theirs(&kept, caller) {
+    if !caller.owns(&kept.team, &kept.key) {
         return Err(absent(&format!("no response {id} of your team is known here")));
     }
     match &kept.provider {

@@ -224,7 +224,7 @@ impl Stream<'_> {
                 &operation.id,
                 operation.placed.seq,
                 &dispatch.model,
-                &operation.team,
+                (&operation.team, &operation.key),
             );
         }
         audience.hand(&mut self.out).await;
@@ -269,14 +269,16 @@ impl Stream<'_> {
     ) -> Attempted {
         let mut error = why.error();
         error.message = self.leg.target.redact(&error.message).into_owned();
+        let said = error.message.clone();
+        error.message = self.leg.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
         self.tell(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
-        report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
+        report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
                 status: Status::Cut,
-                error: error.message,
+                error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },

@@ -36,6 +36,19 @@ impl Range {
     }
 }
 
+/// Who served an operation, and who paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedBy {
+    /// Its place in the order of arrival.
+    pub seq: u64,
+    /// The model that served last; empty for none.
+    pub model: String,
+    /// The team that paid; may be empty.
+    pub team: String,
+    /// The key's name.
+    pub key: String,
+}
+
 const BUSIEST_TEAMS: &str = "SELECT team FROM sums WHERE team <> '' GROUP BY team ORDER BY sum(calls) DESC, team LIMIT ?1";
 /// Of the latest operations alone: looking at all of them would hold up the start.
 const BUSIEST_PROJECTS: &str = "SELECT project FROM (SELECT project FROM operations ORDER BY seq DESC LIMIT 65536) \
@@ -145,17 +158,20 @@ impl LedgerFile {
         find().map_err(|source| self.failed(source))
     }
 
-    /// Finds an operation by its id, with the model that served last and the team that paid.
+    /// Finds an operation by its id, with the model that served last, and who paid.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn served(&self, id: &str) -> Result<Option<(u64, String, String)>, LedgerError> {
+    pub fn served(&self, id: &str) -> Result<Option<ServedBy>, LedgerError> {
         let find = || {
             let mut find = self.conn.prepare_cached(
                 "SELECT o.seq, coalesce((SELECT a.model FROM attempts a WHERE a.seq = o.seq ORDER BY a.n DESC LIMIT 1), ''), \
-                 o.team FROM operations o WHERE o.id = ?1",
+                 o.team, o.key_name FROM operations o WHERE o.id = ?1",
             )?;
-            find.query_row([id], |row| Ok((count_at(row, 0)?, row.get(1)?, row.get(2)?))).optional()
+            let served = |row: &rusqlite::Row<'_>| {
+                Ok(ServedBy { seq: count_at(row, 0)?, model: row.get(1)?, team: row.get(2)?, key: row.get(3)? })
+            };
+            find.query_row([id], served).optional()
         };
         find().map_err(|source| self.failed(source))
     }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::routing::Status;
+use crate::units::is_safe;
 use crate::wire::ErrorKind;
 
 /// Why the providers cannot be set up.
@@ -251,5 +252,5 @@ fn innermost(error: &reqwest::Error) -> String {
 
 /// Cuts a text from outside to what may be shown: one line, no control characters, not long.
 pub(super) fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    text.chars().map(|c| if is_safe(c) { c } else { ' ' }).take(300).collect()
 }

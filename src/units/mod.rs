@@ -9,6 +9,7 @@ mod money;
 mod names;
 mod permille;
 mod sessions;
+mod text;
 
 pub use count::Count;
 pub use instant::{Instant, InstantError, Span};
@@ -16,3 +17,4 @@ pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
 pub use permille::PerMille;
+pub use text::{clean, is_safe, marked, marked_lines};
