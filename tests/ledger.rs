@@ -526,7 +526,7 @@ proptest! {
         }
         let finished = rest.is_empty();
         reopened.take().unwrap().close().unwrap();
-        let (ledger, _) = Ledger::open(options.clone()).unwrap();
+        let (ledger, found) = Ledger::open(options.clone()).unwrap();
         ledger.close().unwrap();
         prop_assert_eq!(kept(&options.path), everything(&options.path));
         if finished {
