@@ -73,8 +73,7 @@ fn what_is_charged_is_there_again_after_a_restart() {
     let (ledger, found) = Ledger::open(options.clone()).unwrap();
     let policy = found.policy.clone().unwrap();
     assert_eq!((policy.version, policy.text.as_str()), (1, policy::BUILTIN));
-    let expected =
-        Recovery { next_seq: 3_001, policy: Some(policy), ..Recovery::default() };
+    let expected = Recovery { next_seq: 3_001, policy: Some(policy), ..Recovery::default() };
     assert_eq!(found, expected, "a clean end leaves nothing to settle");
     assert!(ledger.state().health.is_ok());
     assert!(is_ledger(&options.path));

@@ -51,12 +51,7 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
 ///
 /// # Errors
 /// Where no live key is called so, one belongs to another team already, a name is unusable, or the file cannot be changed.
-pub fn limit(
-    file: &KeyFile,
-    who: &str,
-    team: &str,
-    project: &str,
-) -> Result<Vec<KeyRecord>, AccessError> {
+pub fn limit(file: &KeyFile, who: &str, team: &str, project: &str) -> Result<Vec<KeyRecord>, AccessError> {
     for (field, text) in [("team", team), ("project", project)] {
         let why = match check_text(text) {
             Err(why) => why,

@@ -258,7 +258,10 @@ fn others_may(facts: &fs::Metadata, folder: Option<&Path>) -> Option<(&'static s
     const STICKY: u32 = 0o1000;
     let owner = facts.uid();
     if owner != ROOT && owner != rustix::process::geteuid().as_raw() {
-        return Some(("changed", "it belongs to another user: chown it, or copy it and put the copy in its place"));
+        return Some((
+            "changed",
+            "it belongs to another user: chown it, or copy it and put the copy in its place",
+        ));
     }
     if facts.mode() & 0o022 != 0 {
         return Some(("written", "chmod 600 it"));

@@ -99,7 +99,11 @@ mod tests {
             &[("host", "localhost:4141"), ("origin", "http://localhost:3000")],
             &[("host", "[::1]:4141")],
             &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "same-origin")],
-            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:3000")],
+            &[
+                ("host", "127.0.0.1:4141"),
+                ("sec-fetch-site", "same-site"),
+                ("origin", "http://127.0.0.1:3000"),
+            ],
             &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "none")],
         ] {
             assert!(!is_from_elsewhere(&map(here), false), "{here:?}");
@@ -111,7 +115,11 @@ mod tests {
             &[("host", "localhost.evil.example")],
             &[("host", "")],
             &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "cross-site")],
-            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "Cross-Site"), ("origin", "http://localhost:3000")],
+            &[
+                ("host", "127.0.0.1:4141"),
+                ("sec-fetch-site", "Cross-Site"),
+                ("origin", "http://localhost:3000"),
+            ],
             &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")],
             &[("host", "127.0.0.1"), ("origin", "http://127.0.0.1"), ("origin", "http://evil.example")],
         ] {

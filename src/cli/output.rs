@@ -91,9 +91,10 @@ mod tests {
     #[test]
     fn data_is_exact_but_on_a_terminal() {
         let bytes = "{\"id\":\"a\u{202e}\u{9b}2J\"}\né".as_bytes();
-        for (waiting, expected) in
-            [(None, "{\"id\":\"a\u{202e}\u{9b}2J\"}\né"), (Some(Vec::new()), "{\"id\":\"a\u{fffd}\u{fffd}2J\"}\né")]
-        {
+        for (waiting, expected) in [
+            (None, "{\"id\":\"a\u{202e}\u{9b}2J\"}\né"),
+            (Some(Vec::new()), "{\"id\":\"a\u{fffd}\u{fffd}2J\"}\né"),
+        ] {
             let mut written = Vec::new();
             let mut data = Data { out: &mut written, waiting };
             // However the bytes are cut.

@@ -321,14 +321,7 @@ pub(super) fn lost(
     // Where the provider stands is for the operator alone.
     error.message = target.conceal(&said).into_owned();
     Attempted {
-        called: Called {
-            usage,
-            write_ttl,
-            estimated,
-            status,
-            error: said,
-            ..called(dispatch, target)
-        },
+        called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }

@@ -32,7 +32,13 @@ struct Judged {
 
 impl Served {
     /// Remembers an operation, or by which model it is served now.
-    pub(super) fn note(&self, id: &Arc<str>, seq: u64, model: &Arc<str>, (team, key): (&Arc<str>, &Arc<str>)) {
+    pub(super) fn note(
+        &self,
+        id: &Arc<str>,
+        seq: u64,
+        model: &Arc<str>,
+        (team, key): (&Arc<str>, &Arc<str>),
+    ) {
         let (model, team, key) = (Arc::clone(model), Arc::clone(team), Arc::clone(key));
         self.0.note(id, Judged { seq, model, team, key });
     }
@@ -118,14 +124,12 @@ async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
     let (path, id) = (gateway.ledger.state().path, id.to_owned());
     let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
     match found {
-        Ok(Ok(found)) => {
-            found.map(|found| Judged {
-                seq: found.seq,
-                model: found.model.into(),
-                team: found.team.into(),
-                key: found.key.into(),
-            })
-        }
+        Ok(Ok(found)) => found.map(|found| Judged {
+            seq: found.seq,
+            model: found.model.into(),
+            team: found.team.into(),
+            key: found.key.into(),
+        }),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the ledger could not be searched for an operation to judge");
             None

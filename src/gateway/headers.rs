@@ -85,8 +85,7 @@ impl Tags {
             }
         };
         let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
-        let user =
-            user.map(|user| user.chars().filter(|c| is_safe(*c)).take(LONGEST).collect::<String>());
+        let user = user.map(|user| user.chars().filter(|c| is_safe(*c)).take(LONGEST).collect::<String>());
         Self {
             team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
             project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),

@@ -144,11 +144,7 @@ fn is_zlib(bytes: &[u8]) -> bool {
 }
 
 /// Reads to the end, and no further than it takes to see that there is too much.
-fn read(
-    mut from: impl Read,
-    most: usize,
-    hold: &mut dyn FnMut(usize) -> bool,
-) -> Result<Vec<u8>, Trouble> {
+fn read(mut from: impl Read, most: usize, hold: &mut dyn FnMut(usize) -> bool) -> Result<Vec<u8>, Trouble> {
     let mut out = Vec::new();
     loop {
         let before = out.len();
@@ -259,7 +255,11 @@ mod tests {
         for (name, bytes) in packed(text.as_bytes()) {
             let coding = named(name).unwrap().unwrap();
             assert_eq!(unpack(coding, &bytes, text.len(), &mut |_| true).unwrap(), text.as_bytes(), "{name}");
-            assert_eq!(unpack(coding, &bytes, text.len() - 1, &mut |_| true), Err(Trouble::TooLarge), "{name}");
+            assert_eq!(
+                unpack(coding, &bytes, text.len() - 1, &mut |_| true),
+                Err(Trouble::TooLarge),
+                "{name}"
+            );
             for cut in [0, 1, bytes.len() / 2] {
                 let half = unpack(coding, bytes.get(..cut).unwrap(), text.len(), &mut |_| true);
                 assert!(half != Ok(text.clone().into_bytes()), "{name} cut at {cut}");
@@ -295,6 +295,9 @@ mod tests {
         let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
         wide.window_log(27).unwrap();
         wide.write_all(&vec![7; 1 << 20]).unwrap();
-        assert_eq!(unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20, &mut |_| true), Err(Trouble::Broken));
+        assert_eq!(
+            unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20, &mut |_| true),
+            Err(Trouble::Broken)
+        );
     }
 }

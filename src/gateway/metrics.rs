@@ -35,7 +35,11 @@ pub(super) fn render(gateway: &Gateway) -> String {
         out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());
     }
     gateway.budget.note_beside(gateway.held_beside());
-    out.head("pointsman_memory_held_bytes", "gauge", "Bytes held by requests, answers, streams and backlogs.");
+    out.head(
+        "pointsman_memory_held_bytes",
+        "gauge",
+        "Bytes held by requests, answers, streams and backlogs.",
+    );
     out.line("pointsman_memory_held_bytes", &[], &gateway.budget.held().to_string());
     out.head("pointsman_memory_limit_bytes", "gauge", "How many they may hold (limits.memory).");
     out.line("pointsman_memory_limit_bytes", &[], &gateway.budget.most().to_string());

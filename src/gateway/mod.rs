@@ -132,7 +132,8 @@ impl Gateway {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        let (teams, projects) = (roll::Roll::new(settings.limits.names), roll::Roll::new(settings.limits.names));
+        let (teams, projects) =
+            (roll::Roll::new(settings.limits.names), roll::Roll::new(settings.limits.names));
         if keeps_ledger {
             // Where it cannot be read there is nothing to learn from it; that it is so is told elsewhere.
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| file.busiest(roll::REMEMBERED));

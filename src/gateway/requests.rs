@@ -131,11 +131,7 @@ fn present_key_of(uri: &Uri, headers: &mut HeaderMap) {
     }
 }
 
-async fn serve(
-    gateway: &Arc<Gateway>,
-    asked: Asked<'_>,
-    body: Sending,
-) -> Result<Response<Reply>, ApiError> {
+async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Result<Response<Reply>, ApiError> {
     let Asked { place, uri, method, headers, visit } = asked;
     // What a load balancer asks needs no key and says nothing of the traffic.
     match place.endpoint {

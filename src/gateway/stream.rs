@@ -105,7 +105,8 @@ pub(super) async fn relay(
     let relay = Relay::new(leg.dialect, &operation.ask);
     let pace = Pace::new(leg.dispatch.limits, leg.started);
     let held = operation.gateway.budget.hold();
-    let mut stream = Stream { leg, relay, out: BytesMut::new(), held, told: false, pace, noted: Clock::now() };
+    let mut stream =
+        Stream { leg, relay, out: BytesMut::new(), held, told: false, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {

@@ -49,7 +49,8 @@ pub struct ServedBy {
     pub key: String,
 }
 
-const BUSIEST_TEAMS: &str = "SELECT team FROM sums WHERE team <> '' GROUP BY team ORDER BY sum(calls) DESC, team LIMIT ?1";
+const BUSIEST_TEAMS: &str =
+    "SELECT team FROM sums WHERE team <> '' GROUP BY team ORDER BY sum(calls) DESC, team LIMIT ?1";
 /// Of the latest operations alone: looking at all of them would hold up the start.
 const BUSIEST_PROJECTS: &str = "SELECT project FROM (SELECT project FROM operations ORDER BY seq DESC LIMIT 65536) \
      WHERE project <> '' GROUP BY project ORDER BY count(*) DESC, project LIMIT ?1";
@@ -169,7 +170,12 @@ impl LedgerFile {
                  o.team, o.key_name FROM operations o WHERE o.id = ?1",
             )?;
             let served = |row: &rusqlite::Row<'_>| {
-                Ok(ServedBy { seq: count_at(row, 0)?, model: row.get(1)?, team: row.get(2)?, key: row.get(3)? })
+                Ok(ServedBy {
+                    seq: count_at(row, 0)?,
+                    model: row.get(1)?,
+                    team: row.get(2)?,
+                    key: row.get(3)?,
+                })
             };
             find.query_row([id], served).optional()
         };

@@ -211,10 +211,8 @@ impl Providers {
 
     /// Takes a provider's key out of a text that it sent.
     pub fn redact(&self, provider: &str, text: &str) -> String {
-        self.named(provider).map_or_else(
-            || text.to_owned(),
-            |provider| provider.conceal(&provider.redact(text)).into_owned(),
-        )
+        self.named(provider)
+            .map_or_else(|| text.to_owned(), |provider| provider.conceal(&provider.redact(text)).into_owned())
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Provider>> {

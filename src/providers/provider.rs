@@ -101,7 +101,9 @@ fn without_host<'t>(text: &'t str, host: &str, name: &str) -> Cow<'t, str> {
         let mut end = at + host.len();
         searched = end;
         // Part of another name, it is another name.
-        if is_part(at.checked_sub(1).and_then(|at| lower.as_bytes().get(at))) || is_part(lower.as_bytes().get(end)) {
+        if is_part(at.checked_sub(1).and_then(|at| lower.as_bytes().get(at)))
+            || is_part(lower.as_bytes().get(end))
+        {
             continue;
         }
         let before = text.get(from..at).unwrap_or_default();

@@ -152,7 +152,17 @@ mod tests {
     #[test]
     fn no_cell_starts_a_formula_and_numbers_stay_numbers() {
         let mut sheet = Sheet::new("", &["name"]);
-        let cells = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1", "\u{ff1d}1", "\u{200b}=1"];
+        let cells = [
+            "=1+1",
+            "+cmd|' /C calc'!A0",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            " =1",
+            "\r=1",
+            "\u{ff1d}1",
+            "\u{200b}=1",
+        ];
         for cell in cells.into_iter().chain(["-12.5", "+3", "-1e-7", "a=b", "-", "x;y"]) {
             sheet.push(vec![cell.to_owned()]);
         }

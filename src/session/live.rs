@@ -329,7 +329,8 @@ impl Live {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let model = inner.model(&call.model, &self.book);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
+        let billed =
+            call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
         inner.price_new_models(&self.book);
         inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {

@@ -24,7 +24,8 @@ fn fate(c: char) -> Fate {
             Fate::Drop
         }
         // Letters without a shape.
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => Fate::Drop,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+        | '\u{ffa0}' => Fate::Drop,
         c if c.is_control() => Fate::Drop,
         _ => Fate::Keep,
     }

@@ -41,7 +41,10 @@ fn a_flood_of_names_takes_no_teams_place() {
     named(&front, (0..60).map(|n| format!("junk {n}")));
     // One that comes again and again is somebody.
     named(&front, (0..40).map(|n| if n % 2 == 0 { "often".to_owned() } else { format!("more {n}") }));
-    named(&front, ["of the policy", "of the ledger", "often", "junk 0", "new"].map(str::to_owned).into_iter());
+    named(
+        &front,
+        ["of the policy", "of the ledger", "often", "junk 0", "new"].map(str::to_owned).into_iter(),
+    );
     let teams = metrics(&front, "pointsman_team_cost_usd_total");
     assert!(teams.len() <= 2 * (8 + 3), "{teams:#?}");
     assert_eq!(metrics(&front, "pointsman_names_shared_total").len(), 2);
@@ -189,7 +192,8 @@ fn an_answer_that_has_no_room_is_given_up_and_charged() {
 
 #[test]
 fn readers_that_take_nothing_hold_no_more_than_there_is_room_for() {
-    let upstream = Upstream::with(|_| Reply { pieces: vec!["words ".repeat(4_000); 400], ..Reply::default() });
+    let upstream =
+        Upstream::with(|_| Reply { pieces: vec!["words ".repeat(4_000); 400], ..Reply::default() });
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 8388608\nwrite-seconds = 2");
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);

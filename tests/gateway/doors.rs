@@ -259,17 +259,15 @@ fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
         let to = front.address();
         let answered = runtime.block_on(async move {
             let stream = tokio::net::TcpStream::connect(to).await.unwrap();
-            let (mut sender, connection) =
-                hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-                    .max_header_list_size(1 << 20)
-                    .handshake(TokioIo::new(stream))
-                    .await
-                    .unwrap();
+            let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .max_header_list_size(1 << 20)
+                .handshake(TokioIo::new(stream))
+                .await
+                .unwrap();
             tokio::spawn(connection);
             let request = http::Request::get(format!("http://{to}/v1/models"));
-            let request = (0..size / 1_000).fold(request, |request, n| {
-                request.header(format!("x-large-{n}"), "x".repeat(1_000 - 43))
-            });
+            let request = (0..size / 1_000)
+                .fold(request, |request, n| request.header(format!("x-large-{n}"), "x".repeat(1_000 - 43)));
             let response = sender.send_request(request.body(Full::new(Bytes::new())).unwrap()).await;
             response.unwrap().status().as_u16()
         });

@@ -181,7 +181,8 @@ fn where_every_connection_is_answered_one_more_is_told_so() {
 fn connections_that_ask_for_nothing_lock_nobody_out() {
     let upstream = Upstream::start();
     let patient = "header-seconds = 600\nbody-seconds = 600";
-    let setup = Setup::of(&upstream.url()).gateway(&format!("[limits]\nconnections = 8\nrequests = 2\n{patient}"));
+    let setup =
+        Setup::of(&upstream.url()).gateway(&format!("[limits]\nconnections = 8\nrequests = 2\n{patient}"));
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     let half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n{";
