@@ -12,6 +12,8 @@ use crate::wire::{ApiError, ErrorKind};
 
 /// Bytes too few to be worth counting one by one.
 const SMALL: usize = 4096;
+/// What an answer under way may hold even where there is no room: a flood of bodies must not end the answers of others.
+const SPARED: usize = 64 * 1024;
 /// After what time a client may come again, in milliseconds.
 const AGAIN_MS: u64 = 1000;
 
@@ -138,7 +140,21 @@ impl Held {
         true
     }
 
-    /// Gives back what is held beyond the length of these bytes when the last of them is dropped.
+    /// Likewise for an answer under way, which is refused nothing while it is small.
+    pub(super) fn follow(&mut self, bytes: usize) -> bool {
+        if bytes > SPARED {
+            return self.set(bytes);
+        }
+        if bytes > self.bytes {
+            self.budget.add_anyway(bytes - self.bytes);
+        } else {
+            self.budget.sub(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        true
+    }
+
+    /// Gives back what is held when the last of these bytes is dropped.
     pub(super) fn tie(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 {
             return bytes;
@@ -176,5 +192,13 @@ mod tests {
         assert_eq!(budget.held(), 0);
         budget.note_beside(9_999);
         assert!(budget.add(1) && !budget.add(1));
+        let mut answer = budget.hold();
+        assert!(
+            answer.follow(SPARED) && !answer.follow(SPARED + 1),
+            "one under way goes on while it is small"
+        );
+        assert!(answer.follow(7));
+        drop(answer);
+        assert_eq!(budget.held(), 10_000);
     }
 }

@@ -130,7 +130,7 @@ pub(super) async fn attempt(
     }
     let limit = gateway.settings.limits.answer;
     let mut held = gateway.budget.hold();
-    let whole = reply.whole(limit, |size| size < COUNTED || held.set(size));
+    let whole = reply.whole(limit, |size| size < COUNTED || held.follow(size));
     let Some(whole) = watched(operation, dispatch, audience, whole).await else {
         return left(operation, dispatch, &target, permit, None);
     };

@@ -68,6 +68,7 @@ async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, cal
     let dialect = target.dialect_for(ask.dialect())?;
     let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
     let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
+    let body = gateway.budget.tie(body);
     gateway.providers.count(&target, dialect, &body, headers).await
 }
 

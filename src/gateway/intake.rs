@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt as _;
 
 use super::Gateway;
@@ -25,6 +25,9 @@ const WINDOW: u32 = 23;
 const LARGE: usize = 16 * 1024;
 /// A body that is announced as no larger has room made for it at once; larger ones as they come.
 const AT_ONCE: usize = 1024 * 1024;
+/// How long the rest of a body that is refused is read, and how long its next piece is waited for.
+const SPILL: Duration = Duration::from_secs(10);
+const SPILL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,50 +175,91 @@ async fn receive(
 ) -> Result<Bytes, ApiError> {
     let limits = &gateway.settings.limits;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limits.body) {
-        return Err(too_large(limits.body, "is larger"));
-    }
-    // One that will not fit is not begun with.
-    if announced.is_some_and(|length| length >= LARGE && !gateway.budget.has_room(length)) {
-        return Err(gateway.budget.full());
-    }
     let read = async {
-        let mut first: Option<Bytes> = None;
-        let mut rest = BytesMut::new();
-        let mut read = 0usize;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| {
-                ApiError::new(ErrorKind::InvalidRequest, "the body broke off before it was complete")
-            })?;
-            let Ok(piece) = frame.into_data() else { continue };
-            read = read.saturating_add(piece.len());
-            if read > limits.body {
-                return Err(too_large(limits.body, "is larger"));
-            }
-            match &first {
-                None => first = Some(piece),
-                Some(begin) => {
-                    if rest.is_empty() {
-                        let expected = announced.unwrap_or(0).min(AT_ONCE);
-                        rest.reserve(expected.max(begin.len() + piece.len()));
-                        rest.extend_from_slice(begin);
-                    }
-                    rest.extend_from_slice(&piece);
-                    if rest.capacity() >= LARGE && !held.set(rest.capacity()) {
-                        return Err(gateway.budget.full());
-                    }
-                }
-            }
+        if announced.is_some_and(|length| length > limits.body) {
+            return Err(too_large(limits.body, "is larger"));
         }
-        Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+        // One that will not fit is not begun with.
+        if announced.is_some_and(|length| length >= LARGE && !gateway.budget.has_room(length)) {
+            return Err(gateway.budget.full());
+        }
+        whole(gateway, announced, &mut body, held).await
     };
     let patience = Duration::from_secs(limits.body_seconds);
-    tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
+    let done = tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
         let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
         let mut error = ApiError::new(ErrorKind::Timeout, message);
         error.status = 408;
         Err(error)
-    })
+    });
+    if done.as_ref().is_err_and(|error| matches!(error.status, 413 | 503)) {
+        held.set(0);
+        spill(gateway, headers, &mut body).await;
+    }
+    done
+}
+
+/// Reads what is left of a body that is refused and keeps nothing of it: a client that is still sending hears no answer when
+/// its connection breaks under it. One that asked before it sends, or that sends on and on, is not waited for.
+pub(super) async fn spill(gateway: &Gateway, headers: &HeaderMap, body: &mut Sending) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let most = gateway.settings.limits.body.saturating_mul(2);
+    let rest = async {
+        let mut read = 0usize;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(SPILL_PAUSE, body.frame()).await {
+            read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+            if read > most {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(SPILL, rest).await;
+}
+
+async fn whole(
+    gateway: &Gateway,
+    announced: Option<usize>,
+    body: &mut Sending,
+    held: &mut Held,
+) -> Result<Bytes, ApiError> {
+    let most = gateway.settings.limits.body;
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut read = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            ApiError::new(ErrorKind::InvalidRequest, "the body broke off before it was complete")
+        })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        read = read.saturating_add(piece.len());
+        if read > most {
+            return Err(too_large(most, "is larger"));
+        }
+        match &first {
+            None => first = Some(piece),
+            Some(begin) => {
+                if rest.is_empty() {
+                    let expected = announced.unwrap_or(0).min(AT_ONCE);
+                    rest.reserve(expected.max(begin.len() + piece.len()));
+                    rest.extend_from_slice(begin);
+                }
+                rest.extend_from_slice(&piece);
+                if rest.capacity() >= LARGE && !held.set(rest.capacity()) {
+                    return Err(gateway.budget.full());
+                }
+            }
+        }
+    }
+    if !rest.is_empty() {
+        return Ok(rest.freeze());
+    }
+    let whole = first.unwrap_or_default();
+    if whole.len() >= LARGE && !held.set(whole.len()) {
+        return Err(gateway.budget.full());
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]

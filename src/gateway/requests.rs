@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 
 use super::body::Reply;
 use super::cors::{self, Visit};
-use super::intake::{CODINGS, collect};
+use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::socket::Sending;
 use super::{Gateway, count, feed, feedback, metrics, models, now, operation, stored};
@@ -284,11 +284,14 @@ async fn generate(
     dialect: Dialect,
     named: Named,
     headers: HeaderMap,
-    body: Sending,
+    mut body: Sending,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     // Whoever sends slowly takes no place of those who are answered.
-    may_enter(gateway)?;
+    if let Err(error) = may_enter(gateway) {
+        spill(gateway, &headers, &mut body).await;
+        return Err(error);
+    }
     let body = collect(gateway, &headers, body).await?;
     let place = let_in(gateway)?;
     let ask = Ask::read_for(dialect, body, named.model.as_deref());

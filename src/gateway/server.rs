@@ -27,7 +27,7 @@ const ALIVE: Duration = Duration::from_secs(30);
 const BACKLOG: u32 = 4096;
 /// Connections that wait at a time for a place that another one leaves, and for how long.
 const ARRIVALS: usize = 256;
-const ARRIVAL: Duration = Duration::from_secs(1);
+const ARRIVAL: Duration = Duration::from_secs(5);
 /// What the system may hold of a connection of HTTP/2: of one request's body, of all of them, and of one answer.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const WINDOW: u32 = 1024 * 1024;
@@ -182,7 +182,7 @@ impl Server {
             let _ = socket.set_nodelay(true);
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
-            let seat = crowd.join(&phase);
+            let crowd = Arc::clone(&crowd);
             let (places, turns, connections) = (Arc::clone(&places), Arc::clone(&turns), limits.connections);
             let (http, watcher) = (http.clone(), graceful.watcher());
             tokio::spawn(async move {
@@ -196,6 +196,7 @@ impl Server {
                         None => return turn_away(socket, &turns, connections),
                     },
                 };
+                let seat = crowd.join(&phase);
                 let socket = Socket::new(socket, phase.clone(), head, write, IDLE);
                 let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                     let (gateway, serving) = (Arc::clone(&gateway), phase.serves(request.version()));

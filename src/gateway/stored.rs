@@ -13,7 +13,7 @@ use super::paths::decoded;
 use super::requests::{InFlight, json};
 use super::{Gateway, background, operation};
 use crate::access::Caller;
-use crate::providers::Told;
+use crate::providers::{CallError, Told};
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
 /// How much of an answer is searched for its id, in bytes.
@@ -177,10 +177,13 @@ pub(super) async fn answer(
     let query = passed(query);
     let mut last = None;
     for provider in keepers {
-        let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref()).await;
-        match told {
+        let mut held = gateway.budget.hold();
+        let hold = &mut |size| held.follow(size);
+        let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref(), hold).await;
+        match told.map(|told| Told { body: held.tie(told.body), ..told }) {
             Ok(told) if told.status == 404 => last = Some((provider, told)),
             Ok(told) => return hand_on(gateway, &provider, told),
+            Err(CallError::NoRoom { .. }) => return Err(gateway.budget.full()),
             Err(error) => {
                 let message = gateway.providers.redact(&provider, &error.to_string());
                 return Err(ApiError::new(ErrorKind::Server, message));

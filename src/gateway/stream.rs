@@ -189,7 +189,7 @@ impl Stream<'_> {
         if let Err(error) = self.relay.push(piece, &mut self.out) {
             return Some(Ended::Broke(Break::Wire(error)));
         }
-        if !self.held.set(self.relay.held().saturating_add(self.out.len())) {
+        if !self.held.follow(self.relay.held().saturating_add(self.out.len())) {
             return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
         }
         self.pace.wrote(self.relay.written_bytes());
