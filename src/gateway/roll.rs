@@ -34,7 +34,7 @@ struct Heard {
     /// Those of policies and of the ledger.
     known: FxHashSet<Arc<str>>,
     /// Those that clients brought.
-    heard: FxHashSet<Arc<str>>,
+    brought: FxHashSet<Arc<str>>,
     waiting: FxHashMap<Arc<str>, u32>,
 }
 
@@ -58,7 +58,7 @@ impl Roll {
     /// Gives the name under which one that a client says goes on; `is_known` says whether it is known elsewhere.
     pub(super) fn place(&self, name: &Arc<str>, is_known: impl FnOnce(&str) -> bool) -> Arc<str> {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        if names.known.contains(name) || names.heard.contains(name) || is_known(name) {
+        if names.known.contains(name) || names.brought.contains(name) || is_known(name) {
             return Arc::clone(name);
         }
         drop(names);
@@ -80,12 +80,12 @@ impl Roll {
 impl Heard {
     /// Gives a new name a place: the first half at once, the rest to those that come again and again.
     fn admit(&mut self, name: &Arc<str>, most: usize) -> bool {
-        if self.heard.len() >= most {
+        if self.brought.len() >= most {
             self.waiting = FxHashMap::default();
             return false;
         }
-        if self.heard.len() < most.div_ceil(2) {
-            return self.heard.insert(Arc::clone(name));
+        if self.brought.len() < most.div_ceil(2) {
+            return self.brought.insert(Arc::clone(name));
         }
         if let Some(count) = self.waiting.get_mut(name) {
             *count += 1;
@@ -93,7 +93,7 @@ impl Heard {
                 return false;
             }
             self.waiting.remove(name);
-            return self.heard.insert(Arc::clone(name));
+            return self.brought.insert(Arc::clone(name));
         }
         if self.waiting.len() >= WAITING {
             // What comes once goes; what comes often stays a while.
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(place(&roll, "junk 199999"), OTHERS);
         assert!(roll.shared() > 199_000);
         let names = roll.names.read().unwrap();
-        assert!(names.waiting.len() <= WAITING && names.heard.len() <= 64);
+        assert!(names.waiting.len() <= WAITING && names.brought.len() <= 64);
     }
 
     #[test]

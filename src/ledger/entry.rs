@@ -279,11 +279,16 @@ impl Entry {
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::AttemptEnded(entry) => entry.error.len(),
-            Self::Label(_) | Self::Opened(_) | Self::AttemptStarted(_) | Self::Closed(_) => 0,
-            Self::Progress { .. } | Self::Simulated { .. } | Self::Audit(_) => 0,
             Self::Prompt(entry) => entry.body.len(),
             Self::Policy(entry) => entry.text.len(),
             Self::Note(entry) => entry.text.len(),
+            Self::Label(_)
+            | Self::Opened(_)
+            | Self::AttemptStarted(_)
+            | Self::Closed(_)
+            | Self::Progress { .. }
+            | Self::Simulated { .. }
+            | Self::Audit(_) => 0,
         };
         text.saturating_add(640)
     }

@@ -70,7 +70,7 @@ pub(super) struct Question<'q> {
 }
 
 /// See [`Question::hold`].
-pub type Hold<'q> = &'q mut (dyn FnMut(usize) -> bool + Send);
+pub(super) type Hold<'q> = &'q mut (dyn FnMut(usize) -> bool + Send);
 
 impl Provider {
     /// Says whether there is a server that may be asked.
@@ -208,7 +208,7 @@ impl Providers {
         id: &str,
         what: &str,
         query: Option<&str>,
-        hold: Hold<'_>,
+        hold: &mut (dyn FnMut(usize) -> bool + Send),
     ) -> Result<Told, CallError> {
         let unsupported =
             || CallError::Unsupported { to: provider.to_owned(), dialect: Dialect::OpenAiResponses.name() };
@@ -219,7 +219,8 @@ impl Providers {
         url.set_query(query);
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
         let headers = &HeaderMap::new();
-        let hold = Some(hold);
+        let mut hold = |size| hold(size);
+        let hold: Option<Hold<'_>> = Some(&mut hold);
         provider
             .ask(Question { method, url, headers, body: None, patience: STORED, most: ANSWER, hold })
             .await
