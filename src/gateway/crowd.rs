@@ -50,15 +50,18 @@ impl Crowd {
         Seat { crowd: Arc::clone(self), number, phase: phase.clone(), leave }
     }
 
-    /// Asks one connection to leave; says whether one is about to.
-    pub(super) fn make_room(&self) -> bool {
+    /// Asks one connection to leave, unless as many are about to as wait for a place; says whether any is about to.
+    pub(super) fn make_room(&self, waiting: usize) -> bool {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_leaving = all.by_number.values().any(|member| member.is_leaving);
+        let leaving = all.by_number.values().filter(|member| member.is_leaving).count();
+        if leaving >= waiting {
+            return leaving > 0;
+        }
         let resting = all.by_number.values_mut().filter(|member| !member.is_leaving);
         let idlest = resting
             .filter_map(|member| Some((member.phase.rest()?, member)))
             .min_by_key(|(rest, _)| (rest.is_receiving, rest.since));
-        let Some((_, member)) = idlest else { return is_leaving };
+        let Some((_, member)) = idlest else { return leaving > 0 };
         member.is_leaving = true;
         member.leave.notify_one();
         true
@@ -103,14 +106,15 @@ mod tests {
         let receiving = phases[1].serves(http::Version::HTTP_11);
         let body = receiving.receives();
         drop(phases[2].serves(http::Version::HTTP_11));
-        assert!(crowd.make_room());
+        assert!(crowd.make_room(1));
+        assert!(crowd.make_room(1), "one is about to leave, and one waits");
         assert_eq!(leaving(), [false, false, false, true], "the one that never asked for anything");
-        assert!(crowd.make_room());
+        assert!(crowd.make_room(2));
         assert_eq!(leaving(), [false, false, true, false], "the one that rests");
-        assert!(crowd.make_room());
+        assert!(crowd.make_room(3));
         assert_eq!(leaving(), [false, true, false, false], "the one whose request still comes");
         drop((body, seats));
-        assert!(!crowd.make_room(), "nobody is left who could go");
+        assert!(!crowd.make_room(4), "nobody is left who could go");
         drop((answered, receiving));
         assert_eq!(crowd.all.lock().unwrap().by_number.len(), 0);
     }
@@ -120,11 +124,11 @@ mod tests {
         let crowd = Arc::new(Crowd::default());
         let phase = Phase::default();
         let seat = crowd.join(&phase);
-        assert!(crowd.make_room());
+        assert!(crowd.make_room(1));
         let answered = phase.serves(http::Version::HTTP_11);
         assert!(seat.leaves().now_or_never().is_none());
         drop(answered);
-        assert!(crowd.make_room());
+        assert!(crowd.make_room(1));
         assert!(seat.leaves().now_or_never().is_some());
     }
 }

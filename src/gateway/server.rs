@@ -28,6 +28,7 @@ const BACKLOG: u32 = 4096;
 /// Connections that wait at a time for a place that another one leaves, and for how long.
 const ARRIVALS: usize = 256;
 const ARRIVAL: Duration = Duration::from_secs(5);
+const ARRIVAL_LOOK: Duration = Duration::from_millis(50);
 /// What the system may hold of a connection of HTTP/2: of one request's body, of all of them, and of one answer.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const WINDOW: u32 = 1024 * 1024;
@@ -54,9 +55,26 @@ fn turn_away(socket: TcpStream, turns: &Arc<Semaphore>, connections: usize) {
     }
 }
 
-/// Waits for a place that another connection was asked to leave.
-async fn next_place(places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    tokio::time::timeout(ARRIVAL, places.acquire_owned()).await.ok()?.ok()
+/// Counts the connections that wait for a place.
+fn waiting(arrivals: &Semaphore) -> usize {
+    ARRIVALS.saturating_sub(arrivals.available_permits())
+}
+
+/// Waits for a place that another connection was asked to leave; those that could not be asked before are asked meanwhile.
+async fn next_place(
+    places: Arc<Semaphore>,
+    crowd: &Crowd,
+    arrivals: &Semaphore,
+) -> Option<OwnedSemaphorePermit> {
+    let mut place = std::pin::pin!(places.acquire_owned());
+    let until = tokio::time::Instant::now() + ARRIVAL;
+    while tokio::time::Instant::now() < until {
+        if let Ok(place) = tokio::time::timeout(ARRIVAL_LOOK, &mut place).await {
+            return place.ok();
+        }
+        crowd.make_room(waiting(arrivals));
+    }
+    None
 }
 
 /// Listens on the first of these addresses that can be taken.
@@ -173,7 +191,10 @@ impl Server {
             let awaited = match &place {
                 Ok(_) => None,
                 // Somebody who asks for nothing goes for somebody who may.
-                Err(_) => Arc::clone(&arrivals).try_acquire_owned().ok().filter(|_| crowd.make_room()),
+                Err(_) => Arc::clone(&arrivals)
+                    .try_acquire_owned()
+                    .ok()
+                    .filter(|_| crowd.make_room(waiting(&arrivals))),
             };
             if place.is_err() && awaited.is_none() {
                 turn_away(socket, &turns, limits.connections);
@@ -182,13 +203,13 @@ impl Server {
             let _ = socket.set_nodelay(true);
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
-            let crowd = Arc::clone(&crowd);
+            let (crowd, arrivals) = (Arc::clone(&crowd), Arc::clone(&arrivals));
             let (places, turns, connections) = (Arc::clone(&places), Arc::clone(&turns), limits.connections);
             let (http, watcher) = (http.clone(), graceful.watcher());
             tokio::spawn(async move {
                 let place = match (place, awaited) {
                     (Ok(place), _) => place,
-                    (Err(_), arrival) => match next_place(places).await {
+                    (Err(_), arrival) => match next_place(places, &crowd, &arrivals).await {
                         Some(place) => {
                             drop(arrival);
                             place
