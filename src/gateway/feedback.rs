@@ -125,7 +125,7 @@ async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
     let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
     match found {
         Ok(Ok(found)) => found.map(|found| Judged {
-            seq: found.seq,
+            seq: gateway.ledger.number_of(found.seq),
             model: found.model.into(),
             team: found.team.into(),
             key: found.key.into(),

@@ -22,7 +22,7 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError};
+use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError, last_event};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -81,6 +81,8 @@ struct Stream<'a> {
     held: Held,
     /// Whether the client is handed what comes.
     told: bool,
+    /// Whether its end is kept from the client until its account is on the disk.
+    withholds: bool,
     pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
@@ -104,9 +106,9 @@ pub(super) async fn relay(
 ) -> Attempted {
     let relay = Relay::new(leg.dialect, &operation.ask);
     let pace = Pace::new(leg.dispatch.limits, leg.started);
-    let held = operation.gateway.budget.hold();
+    let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
     let mut stream =
-        Stream { leg, relay, out: BytesMut::new(), held, told: false, pace, noted: Clock::now() };
+        Stream { leg, relay, out: BytesMut::new(), held, told: false, withholds, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -228,7 +230,25 @@ impl Stream<'_> {
                 (&operation.team, &operation.key),
             );
         }
-        audience.hand(&mut self.out).await;
+        if self.withholds && self.relay.is_complete() {
+            let end = self.out.split_off(last_event(&self.out));
+            audience.hand(&mut self.out).await;
+            self.out = end;
+        } else {
+            audience.hand(&mut self.out).await;
+        }
+    }
+
+    /// Gives what the client is to have once the account is settled; nothing where it has had all of it.
+    async fn last(&mut self, operation: &Operation, audience: &mut Audience) -> BytesMut {
+        if !self.withholds {
+            self.tell(operation, audience).await;
+        } else if !self.told {
+            let end = std::mem::take(&mut self.out);
+            self.tell(operation, audience).await;
+            self.out = end;
+        }
+        std::mem::take(&mut self.out)
     }
 
     /// Says whether it is whole, but an answer to nothing, and somebody else can be asked.
@@ -253,11 +273,11 @@ impl Stream<'_> {
     }
 
     async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let called = self.called(operation, usage, write_ttl, estimated);
-        Attempted { called, outcome: Outcome::Streamed, retry: None }
+        Attempted { called, outcome: Outcome::Streamed(last), retry: None }
     }
 
     /// Ends a stream that broke after the client had a part of it.
@@ -273,7 +293,7 @@ impl Stream<'_> {
         let said = error.message.clone();
         error.message = self.leg.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
@@ -283,7 +303,7 @@ impl Stream<'_> {
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },
-            outcome: Outcome::Streamed,
+            outcome: Outcome::Streamed(last),
             retry: None,
         }
     }

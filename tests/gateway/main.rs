@@ -12,6 +12,7 @@ mod bounds;
 mod charges;
 mod client;
 mod crash;
+mod disk;
 mod doors;
 mod faults;
 #[path = "../support/front.rs"]

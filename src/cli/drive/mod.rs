@@ -25,7 +25,7 @@ use crate::config::{self, policy};
 use crate::drive::{
     Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
 };
-use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
+use crate::record::{self, Input, InputFormat, Mapping, ReadOptions, Summary};
 use crate::session::LoadError;
 use crate::units::{Instant, Names, PerMille, Pico, Span};
 
@@ -81,6 +81,9 @@ pub struct DriveArgs {
     /// Name the log format instead of recognising it.
     #[arg(long, value_name = "FORMAT", value_parser = args::formats(), hide_possible_values = true)]
     input_format: Option<InputFormat>,
+    /// Read a log of your own shape: where its fields stand (at=ts,prompt=req.text), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = args::mapping)]
+    map: Option<Arc<Mapping>>,
     /// Send also to a gateway that is not on this machine.
     #[arg(long)]
     yes: bool,
@@ -112,7 +115,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     let address = sender.target().to_string();
     let worst = worst(args)?;
     let input = crate::app::input(std::slice::from_ref(&args.log));
-    let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
+    let read = ReadOptions { format: args.input_format, mapping: args.map.clone(), ..ReadOptions::default() };
     // Standard input can be read only once; its length stays unknown.
     let is_stdin = args.log.as_os_str() == "-";
     let surveyed = if is_stdin { None } else { Some(survey(&input, &read, args.limit)?) };
