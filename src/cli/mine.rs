@@ -1,6 +1,6 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -49,11 +49,9 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
             format => output::text(&report.text(format)),
         };
     }
-    let mut err = std::io::stderr().lock();
     for logs in &found {
-        writeln!(err, "{}: {}", logs.agent, logs.path.display())?;
+        output::remark(&format!("{}: {}", logs.agent, logs.path.display()));
     }
-    drop(err);
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())
 }

@@ -4,6 +4,7 @@
 
 mod figures;
 mod gateway_side;
+mod outside;
 mod program;
 
 use program::Desk;
