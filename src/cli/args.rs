@@ -1,6 +1,7 @@
 //! Arguments that several subcommands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -8,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::output;
 pub use crate::app::input;
 use crate::app::{Setup, SetupOptions};
-use crate::record::{InputFormat, ReadOptions};
+use crate::record::{InputFormat, Mapping, ReadOptions};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -25,6 +26,9 @@ pub struct EngineArgs {
     /// Name the log format instead of recognising it (`pointsman import --help` lists them).
     #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub input_format: Option<InputFormat>,
+    /// Read a log of your own shape: where its fields stand (at=ts,model=req.model,in=usage.prompt), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = mapping)]
+    pub map: Option<Arc<Mapping>>,
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
@@ -49,6 +53,7 @@ impl EngineArgs {
             format: self.input_format,
             strict: self.strict,
             assume_model: self.assume_model.clone(),
+            mapping: self.map.clone(),
         }
     }
 
@@ -74,7 +79,9 @@ impl EngineArgs {
     /// Where policy, prices or classifier cannot be used.
     pub fn start(&self) -> anyhow::Result<Setup> {
         let setup = Setup::new(&self.setup())?;
-        setup.remarks.iter().for_each(|remark| output::remark(remark));
+        for remark in &setup.remarks {
+            output::remark(remark);
+        }
         Ok(setup)
     }
 }
@@ -125,6 +132,19 @@ pub fn formats() -> impl TypedValueParser<Value = InputFormat> {
     let known =
         InputFormat::ALL.iter().map(|format| PossibleValue::new(format.name()).help(format.description()));
     PossibleValuesParser::new(known).try_map(|name| name.parse::<InputFormat>())
+}
+
+/// Reads a mapping as told, or the file that has it.
+pub fn mapping(text: &str) -> Result<Arc<Mapping>, String> {
+    let path = Path::new(text);
+    let is_file = !text.contains('=') || path.is_file();
+    let mapping = if is_file {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{text}: {error}"))?;
+        Mapping::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))
+    } else {
+        Mapping::parse(text).map_err(|error| error.to_string())
+    };
+    mapping.map(Arc::new)
 }
 
 /// Names logs for reports.

@@ -140,7 +140,9 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
         return super::serve::run(&ServeArgs { listen, gateway, engine });
     }
     let setup = super::serve::start(&ServingArgs::from(&args.engine), &args.gateway)?;
-    setup.remarks.iter().for_each(|remark| output::remark(remark));
+    for remark in &setup.remarks {
+        output::remark(remark);
+    }
     let look = ConsoleOptions { remarks: setup.remarks.clone(), ..args.look.options() };
     let serving = serve(setup, &args.gateway.options(listen))?;
     let (serving, outcome) = watch(serving, &look);
@@ -150,7 +152,7 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None };
+    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None, events: None };
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {

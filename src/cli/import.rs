@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -14,7 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::record::{
-    self, Block, Entry, Header, InputFormat, Known, Packed, Progress, ReadOptions, Summary, Writer,
+    self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
 };
 use crate::units::counted;
 
@@ -30,6 +31,9 @@ pub struct ImportArgs {
     /// The format of the logs, instead of recognising it by their content.
     #[arg(long, value_name = "FORMAT", value_parser = super::args::formats())]
     pub input_format: Option<InputFormat>,
+    /// Read logs of your own shape: where their fields stand (at=ts,model=req.model), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = super::args::mapping)]
+    pub map: Option<Arc<Mapping>>,
     /// The model to assume where a log names none; costs then count as estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
@@ -60,6 +64,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         format: args.input_format,
         strict: args.strict,
         assume_model: args.assume_model.clone(),
+        mapping: args.map.clone(),
     };
     let mut source = record::open(&crate::app::input(&args.logs), &options)?;
     let header = header(&args.logs, &options, &source);
@@ -250,6 +255,7 @@ mod tests {
             logs: logs.iter().map(|log| log.to_path_buf()).collect(),
             output: output.to_owned(),
             input_format: None,
+            map: None,
             assume_model: None,
             replace: true,
             strict: false,

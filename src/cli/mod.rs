@@ -9,6 +9,7 @@ pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod manual;
+pub mod mine;
 pub mod output;
 pub mod prices;
 pub mod replay;
@@ -53,6 +54,8 @@ enum Command {
     Attach(Box<attach::AttachArgs>),
     /// Replay logs without a console and print the report
     Replay(Box<replay::ReplayArgs>),
+    /// See what the coding agents on this machine have spent
+    Mine(Box<mine::MineArgs>),
     /// List requests one by one, filtered as in the console
     Requests(Box<requests::RequestsArgs>),
     /// Compare the policy in force with one whose thresholds are moved
@@ -120,6 +123,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Mine(args)) => mine::run(&args),
         Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
@@ -165,8 +169,32 @@ fn report(error: &anyhow::Error) -> ExitCode {
         .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
         .collect();
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    if let Some(again) = again(error) {
+        let _ = writeln!(std::io::stderr().lock(), "to read it so, say:\n  {again}");
+    }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
         || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
+}
+
+/// Gives the command that was said, with the mapping that might read its log.
+fn again(error: &anyhow::Error) -> Option<String> {
+    let of_log = |cause: &'_ (dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(LoadError::Record(error)) => error.mapping().map(str::to_owned),
+        _ => cause.downcast_ref::<crate::record::Error>()?.mapping().map(str::to_owned),
+    };
+    let mapping = error.chain().find_map(of_log)?;
+    let quoted = |word: &str| {
+        let is_plain = |c: char| c.is_alphanumeric() || "-_./=,:@%+~".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.to_owned()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let said = std::env::args().skip(1).chain(["--map".to_owned(), mapping]);
+    let words: Vec<String> = said.map(|word| quoted(&word)).collect();
+    let text = format!("pointsman {}", words.join(" "));
+    (!text.chars().any(char::is_control)).then_some(text)
 }

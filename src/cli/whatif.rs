@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::load_log;
-use crate::report::{Format, Sheet, count, dollars_rounded, error_text, render, to_json};
-use crate::routing::{Policy, RouteId};
+use crate::app::{load_log, policies_text};
+use crate::console::format;
+use crate::report::{Format, Sheet, count, error_text, render, to_json};
+use crate::routing::{Policy, Route, RouteId};
 use crate::session::Command;
-use crate::session::{Consequences, Log, Player, Reading};
+use crate::session::{Player, Reading, Snapshot, carried};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -205,9 +206,7 @@ pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
     })
 }
 
-fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> Vec<Share> {
-    let Some(route) = policy.routes.get(route) else { return Vec::new() };
-    let last = route.ladder.len() - 1;
+fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
     route
         .ladder
         .iter()
@@ -215,7 +214,7 @@ fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> V
         .map(|(at, rung)| Share {
             rung: rung.name.to_string(),
             model: names.model(rung.model).to_owned(),
-            threshold: (at != last).then(|| rung.threshold.get()),
+            threshold: thresholds.get(at).map(|threshold| threshold.get()),
             starts: forecast.placed[at],
             answers: forecast.answered[at],
         })
@@ -229,29 +228,35 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequences) -> WhatIfReport {
+fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, policy, consequences, .. } = snapshot;
     let span = log.span();
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
-    for (index, route) in consequences.routes.iter().enumerate() {
+    for route in &consequences.routes {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
         if route.applied.requests == 0 {
             continue;
         }
+        let setting = &*route.setting;
+        let changed = carried(setting, policy, after);
+        let split =
+            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
         routes.push(RouteReport {
-            route: before.routes[index].name.to_string(),
+            route: setting.name.to_string(),
             flipped_requests: route.flips,
-            applied: side(&route.applied, span, split(before, &log.names, index, &route.applied)),
-            staged: side(&route.staged, span, split(after, &log.names, index, &route.staged)),
+            applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
+            staged: side(&route.staged, span, split(&changed, &route.staged)),
         });
     }
+    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
     let difference = staged.cost.total() - applied.cost.total();
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
         log: log.title.clone(),
-        policy: format!("{} v{}", before.name, before.version),
+        policy: policies_text(&decided),
         prices: log.book.clone(),
         requests: applied.requests,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
@@ -277,13 +282,13 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let policy = Arc::clone(&log.policy);
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Follow);
+    let policy = player.snapshot().policy;
+    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
     let snapshot = player.snapshot();
-    let report = report(&log, &policy, &after, &snapshot.consequences);
+    let report = report(&snapshot, &after);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
@@ -336,6 +341,11 @@ fn signed(a: u64, b: u64) -> String {
     }
 }
 
+/// Rounds dollars as the console does; JSON carries every digit.
+fn on_screen(usd: &str) -> String {
+    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
+
 fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     let dollars = |a: &str, b: &str| {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
@@ -343,15 +353,15 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     };
     sheet.push(vec![
         "cost".into(),
-        dollars_rounded(&applied.cost_usd),
-        dollars_rounded(&staged.cost_usd),
+        on_screen(&applied.cost_usd),
+        on_screen(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), dollars_rounded);
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
     sheet.push(vec![
         "  of it estimated".into(),
-        format!("{} ±{}", dollars_rounded(&applied.cost_estimated_usd), error(applied)),
-        format!("{} ±{}", dollars_rounded(&staged.cost_estimated_usd), error(staged)),
+        format!("{} ±{}", on_screen(&applied.cost_estimated_usd), error(applied)),
+        format!("{} ±{}", on_screen(&staged.cost_estimated_usd), error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
@@ -364,11 +374,11 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     }
     sheet.push(vec![
         "per 1,000 requests".into(),
-        dollars_rounded(&applied.cost_per_1000_usd),
-        dollars_rounded(&staged.cost_per_1000_usd),
+        on_screen(&applied.cost_per_1000_usd),
+        on_screen(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), dollars_rounded);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
     sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
     sheet.push(vec![
         "escalated".into(),

@@ -133,7 +133,7 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
-    ExportCsv "traffic.export-csv" [Traffic] ["X"] "export", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
+    ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
     ExportJson "traffic.export-json" [Traffic] [] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
     ExportMarkdown "traffic.export-markdown" [Traffic] [] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";

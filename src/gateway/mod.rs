@@ -47,7 +47,7 @@ use crate::units::{Instant, Names};
 pub use headers::Tags;
 pub use question::ask_over_http;
 pub use server::{ServeError, Server};
-pub use watch::live_status;
+pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.
 pub struct Parts {
@@ -80,6 +80,8 @@ pub struct Gateway {
     keeps_ledger: bool,
     prices: prices::Prices,
     started: Instant,
+    /// Likewise, by a clock that never jumps.
+    began: std::time::Instant,
     address: std::sync::OnceLock<String>,
     run: String,
     ids: AtomicU64,
@@ -135,6 +137,7 @@ impl Gateway {
             keeps_ledger,
             prices: prices::Prices::default(),
             started: now(),
+            began: std::time::Instant::now(),
             address: std::sync::OnceLock::new(),
             run,
             ids: AtomicU64::new(0),

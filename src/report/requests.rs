@@ -200,8 +200,7 @@ impl<W: Write> RequestsWriter<W> {
                 write!(self.out, "{comma}\n{}", safe(&row))?;
                 self.written += 1;
             }
-            Format::Table => self.rows.push(row.for_people()),
-            Format::Md => self.rows.push(row.for_people()),
+            Format::Table | Format::Md => self.rows.push(row.for_people()),
             Format::Csv => self.rows.push(row.exact()),
         }
         if self.rows.len() >= BATCH && self.format != Format::Table { self.flush() } else { Ok(()) }

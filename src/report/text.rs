@@ -1,5 +1,7 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
+use std::fmt::Write as _;
+
 use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
 use crate::units::counted;
@@ -65,7 +67,7 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
-pub(crate) fn dollars_rounded(text: &str) -> String {
+pub(super) fn dollars_rounded(text: &str) -> String {
     crate::units::Pico::from_usd(text).map_or_else(
         |_| text.to_owned(),
         |amount| {
@@ -77,7 +79,7 @@ pub(crate) fn dollars_rounded(text: &str) -> String {
 }
 
 /// Gives a cost; what is not known at all is no zero.
-fn cost(amount: &str, unknown: u64) -> String {
+pub(super) fn cost(amount: &str, unknown: u64) -> String {
     if amount == "0" && unknown > 0 { "unknown".to_owned() } else { dollars_rounded(amount) }
 }
 
@@ -121,11 +123,12 @@ fn summary(report: &ReplayReport) -> Sheet {
     }
     if report.cost_unknown_requests > 0 {
         notes.push(format!(
-            "{} calls of unknown cost, which are not in it",
+            "{} calls of unknown cost ({}), which are not in it",
             match report.cost_unknown_requests {
                 1 => "1 request has".to_owned(),
                 n => format!("{} have", counted(n, "request")),
-            }
+            },
+            counted(report.by_model.iter().map(|row| row.cost_unknown_requests).sum(), "call")
         ));
     }
     notes.push(format!("prices {}", report.scope.prices));
@@ -134,7 +137,9 @@ fn summary(report: &ReplayReport) -> Sheet {
         line("charged otherwise", count(*differing_requests), remark.clone());
     }
     for UnknownMeter { meter, calls } in &report.unknown_meters {
-        let note = format!("calls are billed by `{meter}`, which nobody here knows: their cost is not known");
+        let note = format!(
+            "calls are billed by `{meter}`, which the price book has no price for: their cost is not known"
+        );
         line("unknown meter", count(*calls), note);
     }
     let (baseline, saved) = against_baseline(report);
@@ -177,11 +182,8 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
     if let (Some(baseline), Some(saved)) = (&report.baseline_usd, &report.saved_usd) {
         let mut note = format!("the same tokens on {model}");
         if report.compared_requests < report.requests {
-            note.push_str(&format!(
-                ", {} of {} compared",
-                count(report.compared_requests),
-                count(report.requests)
-            ));
+            let (compared, all) = (count(report.compared_requests), count(report.requests));
+            let _ = write!(note, ", {compared} of {all} compared");
         }
         let less = "baseline less the cost of the requests compared".to_owned();
         return ((dollars_rounded(baseline), note), (dollars_rounded(saved), less));
@@ -199,14 +201,16 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
 
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
     // A model's errors are calls that failed; elsewhere requests that ended without an answer.
-    let errors = if title == "By model" { ">failed calls" } else { ">errors" };
+    let of_calls = title == "By model";
+    let errors = if of_calls { ">failed calls" } else { ">errors" };
+    let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
     let mut sheet = Sheet::new(
         title,
         &[
             "name",
             ">requests",
             ">cost",
-            ">unknown",
+            unknown,
             ">input",
             ">cache read",
             ">cache write",
@@ -223,7 +227,11 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
         sheet.push(vec![
             row.name.1.clone().unwrap_or_else(|| "-".into()),
             count(row.requests),
-            cost(&row.cost_usd, row.cost_unknown_requests),
+            format!(
+                "{}{}",
+                if row.cost_estimated_usd == "0" { "" } else { "~" },
+                cost(&row.cost_usd, row.cost_unknown_requests)
+            ),
             if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
             count(row.tokens.input),
             count(row.tokens.cache_read),

@@ -1,6 +1,7 @@
 //! The live session: the engine behind a lock, asked by whoever serves clients, and the log that it writes as it goes.
 //!
-//! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
+//! Invariants: arrivals and policies have ascending moments for as long as the clock is not set back, so the log decides
+//! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
 mod foresee;
@@ -25,8 +26,10 @@ use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
 };
-use crate::units::{Instant, Millis, ModelId, Names, PerMille};
+use crate::units::{Instant, Millis, ModelId, Names, PerMille, Span};
 
+/// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
+const STEP: Span = Span(2_000_000);
 /// Lines kept for readers that come later.
 const BACKLOG: usize = 10_000;
 /// Models told apart before those that only clients name are counted together: half of what the tables hold, so that a
@@ -271,7 +274,7 @@ impl Live {
         operation.project = inner.names.intern_project(&arriving.project);
         operation.asked = inner.model(&arriving.asked);
         inner.price_new_models(&self.book);
-        operation.at = now.max(inner.last_at);
+        operation.at = inner.dated(now, inner.last_at);
         inner.last_at = operation.at;
         let seq = inner.next_seq;
         inner.next_seq += 1;
@@ -389,7 +392,7 @@ impl Live {
         let policy = Policy::compile(spec, version, &mut inner.names)?;
         inner.price_new_models(&self.book);
         // Later than all that arrived and no later than what comes next: the log then tells who was decided by which.
-        let at = now.max(Instant(inner.last_at.0 + 1));
+        let at = inner.dated(now, Instant(inner.last_at.0.saturating_add(1)));
         inner.last_at = at;
         let line = policy_line(&policy, &inner.names, at, who, what);
         inner.engine.apply(Event::PolicyChanged(Arc::new(policy)));
@@ -449,7 +452,7 @@ impl Live {
     /// Writes something that readers of the log should know at that moment.
     pub fn note(&self, text: &str, now: Instant) {
         let mut inner = self.lock();
-        let at = now.max(inner.last_at);
+        let at = inner.dated(now, inner.last_at);
         inner.note(at, text, false);
     }
 
@@ -466,6 +469,12 @@ impl Live {
 }
 
 impl Inner {
+    /// Gives the moment of what happens now: not before `least`, but where the clock was set back, which dates follow rather
+    /// than stand still until it has caught up.
+    fn dated(&self, now: Instant, least: Instant) -> Instant {
+        if now.0 < self.last_at.0.saturating_sub(STEP.0) { now } else { now.max(least) }
+    }
+
     fn price_new_models(&mut self, book: &PriceBook) {
         if self.engine.prices().len() < self.names.models().len() {
             let mut prices = (**self.engine.prices()).clone();

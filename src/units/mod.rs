@@ -15,6 +15,6 @@ pub use count::{Count, counted};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
+pub use names::{ModelId, Names, ProjectId, RouteTag, SessionId, TeamId};
 pub use permille::PerMille;
 pub use when::When;

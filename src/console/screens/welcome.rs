@@ -18,7 +18,7 @@ use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::session::{LiveView, Snapshot};
 
-const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Which line is the total on?"}]}"#;
+const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hello"}]}"#;
 
 /// Gives the live session where it is one that no request has reached.
 fn waiting(snapshot: &Snapshot) -> Option<&LiveView> {
@@ -81,8 +81,7 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         lines.push((format!("{who}: in the environment"), Role::Title));
         lines.push((format!("  {set}"), Role::Text));
     }
-    let mut notes =
-        vec!["The model `auto` leaves the choice to the policy; any other name pins that model.".to_owned()];
+    let mut notes = vec!["Model `auto` leaves the choice to the policy; a name pins that model.".to_owned()];
     if live.status.keys > 0 {
         notes.push("Every request needs a key: `pointsman keys add NAME` makes one.".to_owned());
     }

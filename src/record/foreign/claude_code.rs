@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{attempt, claimed, moment, owned};
 use crate::record::json::{self, Word, nullable};
-use crate::record::known::{Told, id_of};
+use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
 use crate::record::{Attempts, Record};
@@ -51,7 +51,7 @@ pub(super) fn line(text: &str) -> Result<Told, Refusal> {
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let mut only = attempt(message.model.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("anthropic");
-    let keys = [id_of(&[message.id.as_str(), line.request_id.as_str()]), None];
+    let keys = [id_of(&[message.id.as_str(), line.request_id.as_str()]), answer_key(message.id.as_str())];
     let project = line.cwd.as_str().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     let record = Record {
         id: owned(message.id),

@@ -93,7 +93,7 @@ fn lines(scene: Scene<'_>) -> Lines {
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
     let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
     if all.comparable == 0 {
-        put(2, baseline, (key(UNKNOWN), Role::Unknown), false);
+        put(2, baseline, (key("unknown"), Role::Unknown), false);
         if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
             let name = model.get(..cut).unwrap_or_default();
             let how = short(format_args!("  --assume-model {name}"));
@@ -137,7 +137,7 @@ fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role
 fn saved(cell: &Cell) -> (Short, Role) {
     let baseline = cell.baseline.total();
     if cell.comparable == 0 {
-        return (short(format_args!("{UNKNOWN}")), Role::Unknown);
+        return (short(format_args!("unknown")), Role::Unknown);
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());
