@@ -8,7 +8,9 @@ use clap::Args;
 use super::args::{EngineArgs, input};
 use super::console::{self, LookArgs};
 use super::output;
-use crate::app::{AgentLogs, Setup, agent_logs, codex_plans, mine_report, run_console, stream_report};
+use crate::app::{
+    AgentLogs, Setup, agent_logs, codex_plans, follow, mine_report, run_console, stream_report,
+};
 use crate::report::{Format, MineReport, OtherPolicy, to_json};
 use crate::session::{Reading, StreamOptions};
 
@@ -18,6 +20,9 @@ pub struct MineArgs {
     /// Print the report instead of opening the console.
     #[arg(long)]
     pub report: bool,
+    /// Watch the logs while they grow.
+    #[arg(long, conflicts_with_all = ["report", "format"])]
+    pub follow: bool,
     /// How to print the report; implies --report.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
@@ -54,6 +59,9 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         writeln!(err, "{}: {}", logs.agent, logs.path.display())?;
     }
     drop(err);
+    if args.follow {
+        return follow(&paths, Setup::new(&args.engine.setup())?, &args.engine.read(), &args.look.options());
+    }
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())
 }
