@@ -170,7 +170,20 @@ fn every_listed_price_is_the_catalogues() {
         ("claude-opus-4", "anthropic.claude-opus-4-20250514-v1:0"),
         ("claude-sonnet-4", "anthropic.claude-sonnet-4-20250514-v1:0"),
     ]);
+    // What OpenAI's own page says of its tools, and the catalogue does not.
+    let tools = [
+        ("code_interpreter", "0.03"),
+        ("file_search", "0.0025"),
+        ("web_search", "0.01"),
+        ("web_search_preview", "0.01"),
+        ("web_search_preview", "0.025"),
+    ];
+    let tools = tools.map(|(name, usd)| (name, PicoPerMillion::from_usd_per_token(usd).unwrap()));
     for (name, prices) in &book.models {
+        // Retired, and gone from the catalogue: xAI's own figures.
+        if name == "grok-4" {
+            continue;
+        }
         if prices.provider.as_deref() == Some("anthropic") {
             let base = prices.rows[0].standard.base;
             assert_eq!(base.write_1h.unwrap().0, 2 * base.input.0, "Anthropic's rule, {name}");
@@ -180,6 +193,7 @@ fn every_listed_price_is_the_catalogues() {
             Some("deepseek") if !import.book.models.contains_key(name) => format!("deepseek/{name}"),
             Some("mistral") if name != "mistral-small-2503" => format!("mistral/{name}"),
             Some("voyage") => format!("voyage/{name}"),
+            Some("xai") => format!("xai/{name}"),
             _ => (*elsewhere.get(name.as_str()).unwrap_or(&name.as_str())).to_owned(),
         };
         let source =
@@ -196,11 +210,12 @@ fn every_listed_price_is_the_catalogues() {
         assert_eq!(prices.rows[0].standard, expected, "{name}");
         let (row, theirs) = (&prices.rows[0], &source.rows[0]);
         assert_eq!(row.batch, theirs.batch, "{name}");
-        assert_eq!(
-            (&row.tiers, &row.meters, &row.factors),
-            (&theirs.tiers, &theirs.meters, &theirs.factors),
-            "{name}"
-        );
+        assert_eq!((&row.tiers, &row.factors), (&theirs.tiers, &theirs.factors), "{name}");
+        assert!(theirs.meters.iter().all(|(meter, price)| row.meters.get(meter) == Some(price)), "{name}");
+        for (meter, price) in row.meters.iter().filter(|(meter, _)| !theirs.meters.contains_key(*meter)) {
+            let is_listed = tools.iter().any(|(name, usd)| name == meter && usd == price);
+            assert!(is_listed && prices.provider.as_deref() == Some("openai"), "{name}: {meter}");
+        }
         assert_eq!((prices.max_input, prices.max_output), (source.max_input, source.max_output), "{name}");
         assert!(prices.rows[0].source.is_some(), "{name} names no source");
     }

@@ -7,6 +7,7 @@
 mod terminal;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use terminal::{Console, Left, outside_frames, sequences, styles};
@@ -135,6 +136,46 @@ fn a_signal_to_end_leaves_the_terminal_clean() {
         assert_ne!(left.code, 101, "{signal}");
         clean(&left);
     }
+}
+
+/// Asks a gateway for a stream; gives the connection once the answer has begun.
+fn ask(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpStream> {
+    let body =
+        r#"{"model":"gpt-4.1","stream":true,"messages":[{"role":"user","content":"Tell me a long story."}]}"#;
+    let mut line = std::net::TcpStream::connect(address)?;
+    line.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let length = body.len();
+    write!(
+        line,
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )?;
+    line.read_exact(&mut [0; 15])?;
+    Ok(line)
+}
+
+#[test]
+fn a_gateway_whose_terminal_is_closed_answers_all_it_has_taken_on() {
+    let desk = Desk::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("its address");
+    drop(free);
+    let data = desk.folder.path().join("data");
+    let data = data.to_str().expect("a path");
+    let env = [("POINTSMAN_DATA_DIR", data)];
+    let console = Console::start(desk.folder.path(), &["--listen", &address.to_string()], &env, WIDE);
+    console.wait_for("? help");
+    let lines: Vec<_> = (0..8).map(|_| ask(address).expect("a stream")).collect();
+    assert_eq!(console.hang_up(), 0, "as if it had been told to end");
+    for mut line in lines {
+        let mut text = String::new();
+        line.read_to_string(&mut text).expect("an answer");
+        assert!(text.contains("[DONE]") && text.ends_with("0\r\n\r\n"), "cut: {text}");
+    }
+    let file = rusqlite::Connection::open(format!("{data}/ledger.db")).expect("a ledger");
+    let count = "SELECT count(*), sum(state = 'open') FROM operations";
+    let found: (i64, i64) = file.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    assert_eq!(found, (8, 0), "operations, and open ones");
 }
 
 /// Gives the state letter of a process.

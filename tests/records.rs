@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault, in its own words or not")]
 
+#[path = "records/billed.rs"]
+mod billed;
 #[path = "records/coding.rs"]
 mod coding;
 #[path = "records/counted.rs"]

@@ -206,8 +206,12 @@ fn open(
     terminal::trust_the_theme();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
-    // From here on only the terminal can fail, and the person at it gave nothing that could be mended.
-    Ok(runtime.block_on(watch_all(app, dressing, worker, pictures, options)).map_err(Internal::from_any)?)
+    match runtime.block_on(watch_all(app, dressing, worker, pictures, options)) {
+        // A terminal that is gone is one way to leave.
+        Err(error) if error.downcast_ref().is_some_and(terminal::is_gone) => Ok(()),
+        // Otherwise only the terminal can fail, and the person at it gave nothing that could be mended.
+        ended => Ok(ended.map_err(Internal::from_any)?),
+    }
 }
 
 #[cfg(unix)]

@@ -89,6 +89,7 @@ impl Setup {
                 reclassify: options.reclassify,
                 reprice: options.reprice,
                 own_policy: options.policy.is_some(),
+                baseline: options.baseline.clone(),
             },
         );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
@@ -149,18 +150,31 @@ pub fn load_log(
 pub fn report_scope(
     logs: Vec<String>,
     reading: &'static str,
-    policy: &Policy,
+    policies: &[Arc<Policy>],
     book: &str,
     classifier: &str,
-    baseline: &str,
+    names: &Names,
 ) -> Scope {
+    let mut baselines: Vec<&str> = policies.iter().map(|policy| names.model(policy.baseline)).collect();
+    baselines.dedup();
     Scope {
         logs,
         reading,
-        policy: format!("{} v{}", policy.name, policy.version),
+        policy: policies_text(policies),
         prices: book.to_owned(),
         classifier: classifier.to_owned(),
-        baseline_model: baseline.to_owned(),
+        baseline_model: baselines.join(", then "),
+    }
+}
+
+/// Names the policies that decided: `company v3`, `company v3, company v4` or `company v1 to company v9 (9 policies)`.
+pub fn policies_text(policies: &[Arc<Policy>]) -> String {
+    let name = |policy: &Arc<Policy>| format!("{} v{}", policy.name, policy.version);
+    match policies {
+        [first, .., last] if policies.len() > 3 => {
+            format!("{} to {} ({} policies)", name(first), name(last), policies.len())
+        }
+        few => few.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -175,18 +189,35 @@ pub fn stream_report(
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
-    let source = record::open(input, read)?;
-    let watch = source.progress();
-    let mut progress = Progress::new("replaying", watch.total);
     let cancel = Cancel::on_interrupt();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
-    let found = stream(source, setup.ingest, &setup.policy, &setup.book, options, |requests| {
-        progress.update(watch.read(), requests);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let found = found?;
+    let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
+        let source = record::open(input, read)?;
+        let watch = source.progress();
+        let mut progress = Progress::new(doing, watch.total);
+        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
+            progress.update(watch.read(), requests);
+            !cancel.is_raised()
+        });
+        progress.finish();
+        found
+    };
+    let mut found = reading("replaying", setup.ingest.clone(), options)?;
+    let mut late = None;
+    match found.late.take() {
+        // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
+        Some(events) if input.can_be_read_again() => {
+            let options = StreamOptions { events: Some(events), ..options.clone() };
+            found = reading("once more, by time", setup.ingest, &options)?;
+        }
+        Some(_) => {
+            late = Some(
+                "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
+            );
+        }
+        None => {}
+    }
     tracing::info!(
         logs = shown,
         requests = found.totals.all.requests,
@@ -206,15 +237,8 @@ pub fn stream_report(
         return Err(LoadError::Empty(shown, hint).into());
     }
     let book = format!("{} {}", setup.book.name, setup.book.dated);
-    let baseline = found.names.model(setup.policy.baseline).to_owned();
-    let scope = report_scope(logs, options.reading.name(), &setup.policy, &book, &classifier, &baseline);
-    let mut report = ReplayReport::new(
-        scope,
-        &found.totals,
-        &found.names,
-        &setup.policy,
-        found.first_at.zip(found.last_at),
-    );
+    let scope = report_scope(logs, options.reading.name(), &found.policies, &book, &classifier, &found.names);
+    let mut report = ReplayReport::new(scope, &found.totals, &found.names, found.first_at.zip(found.last_at));
     report.skipped_lines = found.skipped.count;
     report.passed_over = found.skipped.passed_over;
     report.skipped = found
@@ -225,6 +249,7 @@ pub fn stream_report(
         .map(|line| format!("{}:{}: {}", line.source, line.line, line.reason))
         .collect();
     report.damaged = found.skipped.damaged;
+    report.damaged.extend(late.map(str::to_owned));
     let Recharge { requests, differing, charged, priced } = found.recharge;
     report.recorded_charges = (requests > 0).then(|| RecordedCharges {
         requests,

@@ -170,7 +170,7 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = Setup::new(&args.engine.setup())?;
-    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None };
+    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None, events: None };
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {

@@ -78,7 +78,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         anyhow::bail!("--from {from} is not before --to {to}");
     }
     let setup = Setup::new(&args.engine.setup())?;
-    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to };
+    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to, events: None };
     let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log};
+use crate::app::{Setup, load_log, policies_text};
 use crate::report::{Format, Sheet, error_text, render, to_json};
-use crate::routing::{Policy, RouteId};
+use crate::routing::{Policy, Route, RouteId};
 use crate::session::Command;
-use crate::session::{Consequences, Log, Player, Reading};
+use crate::session::{Player, Reading, Snapshot, carried};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span};
 
@@ -193,9 +193,7 @@ pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
     })
 }
 
-fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> Vec<Share> {
-    let Some(route) = policy.routes.get(route) else { return Vec::new() };
-    let last = route.ladder.len() - 1;
+fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
     route
         .ladder
         .iter()
@@ -203,7 +201,7 @@ fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> V
         .map(|(at, rung)| Share {
             rung: rung.name.to_string(),
             model: names.model(rung.model).to_owned(),
-            threshold: (at != last).then(|| rung.threshold.get()),
+            threshold: thresholds.get(at).map(|threshold| threshold.get()),
             starts: forecast.placed[at],
             answers: forecast.answered[at],
         })
@@ -217,29 +215,35 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequences) -> WhatIfReport {
+fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, policy, consequences, .. } = snapshot;
     let span = log.span();
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
-    for (index, route) in consequences.routes.iter().enumerate() {
+    for route in &consequences.routes {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
         if route.applied.requests == 0 {
             continue;
         }
+        let setting = &*route.setting;
+        let changed = carried(setting, policy, after);
+        let split =
+            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
         routes.push(RouteReport {
-            route: before.routes[index].name.to_string(),
+            route: setting.name.to_string(),
             flipped_requests: route.flips,
-            applied: side(&route.applied, span, split(before, &log.names, index, &route.applied)),
-            staged: side(&route.staged, span, split(after, &log.names, index, &route.staged)),
+            applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
+            staged: side(&route.staged, span, split(&changed, &route.staged)),
         });
     }
+    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
     let difference = staged.cost.total() - applied.cost.total();
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
         log: log.title.clone(),
-        policy: format!("{} v{}", before.name, before.version),
+        policy: policies_text(&decided),
         prices: log.book.clone(),
         requests: applied.requests,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
@@ -265,13 +269,13 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let setup = Setup::new(&args.engine.setup())?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let policy = Arc::clone(&log.policy);
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Follow);
+    let policy = player.snapshot().policy;
+    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
     let snapshot = player.snapshot();
-    let report = report(&log, &policy, &after, &snapshot.consequences);
+    let report = report(&snapshot, &after);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::csv::Columns;
+use super::foreign;
 
 macro_rules! formats {
     ($($variant:ident $name:literal $about:literal,)*) => {
@@ -137,6 +138,9 @@ const LINES: usize = 32;
 /// Recognises a format by the beginning of a log; `None` where nothing known is in it.
 pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
     let text = start.trim_ascii_start();
+    if foreign::is_stream(text) {
+        return foreign::dialect(text);
+    }
     if text.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
         // In a log of one object a line the first lines may be broken; any sound one tells the format.
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
@@ -189,6 +193,8 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (any(&["native_tokens_prompt", "native_tokens_completion"]), F::OpenRouter),
         (any(&["usageMetadata", "usage_metadata", "candidates"]), F::Gemini),
         (has("choices") || all(&["object", "usage"]), F::OpenAi),
+        (any(&["traceId", "trace_id"]) && all(&["type", "startTime"]), F::Langfuse),
+        (any(&["traceId", "trace_id"]) && all(&["type", "start_time"]), F::Langfuse),
         (all(&["usage", "type"]) && any(&["role", "stop_reason", "content"]), F::Anthropic),
         (any(&["eval_count", "prompt_eval_count"]) || all(&["done", "created_at", "model"]), F::Ollama),
         (any(&["usage_details", "usageDetails", "provided_model_name", "providedModelName"]), F::Langfuse),
@@ -325,6 +331,9 @@ mod tests {
         assert!(is_by_line(InputFormat::Native, log));
         assert_eq!(recognise(b"hello,world\n1,2\n"), None);
         assert_eq!(recognise(b""), None);
+        assert_eq!(recognise(b"data: {\"choices\":[]}\n"), Some(InputFormat::OpenAi));
+        assert_eq!(recognise(b"event: message_start\n"), Some(InputFormat::Anthropic));
+        assert_eq!(recognise(b": nothing but a comment\n\n"), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod native;
 mod rows;
 mod skip;
 mod source;
+mod streams;
 pub mod usage;
 mod writer;
 

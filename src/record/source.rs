@@ -9,7 +9,7 @@ use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
 use super::error::Strange;
-use super::foreign::Place;
+use super::foreign::{Place, is_stream};
 use super::format::{is_by_line, recognise};
 use super::input::{FileId, Stream};
 use super::known::{self, Known};
@@ -17,6 +17,7 @@ use super::mapped::{self, Cut, Mapping, Shape};
 use super::native::{self, Header};
 use super::rows::Rows;
 use super::skip::Refusal;
+use super::streams::Streams;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
 /// How much is read at once.
@@ -108,6 +109,7 @@ enum Cutting {
     Lines,
     Elements(Box<Elements>),
     Rows(Box<Rows>),
+    Streams(Box<Streams>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -308,7 +310,12 @@ impl Open {
         let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
         let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
             || is_by_line(format, &carry);
-        let cutting = if by_line {
+        let is_captured =
+            matches!(format, InputFormat::OpenAi | InputFormat::Anthropic | InputFormat::Gemini)
+                && is_stream(&carry);
+        let cutting = if is_captured {
+            Cutting::Streams(Box::new(Streams::new(MAX_ENTRY)))
+        } else if by_line {
             Cutting::Lines
         } else {
             let wrapper = format.wrappers().iter().map(|key| (*key).to_owned()).collect();
@@ -379,7 +386,7 @@ impl Open {
     /// Gives the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
         match self.cutting {
-            Cutting::Elements(_) | Cutting::Rows(_) => self.cut_pieces(),
+            Cutting::Elements(_) | Cutting::Streams(_) | Cutting::Rows(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
         }
@@ -453,6 +460,8 @@ impl Open {
                 Cutting::Elements(elements) => elements.feed(&self.carry, &mut data, &mut pieces),
                 Cutting::Rows(rows) if is_end => rows.end(&mut data, &mut pieces),
                 Cutting::Rows(rows) => rows.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Streams(streams) if is_end => streams.end(&mut data, &mut pieces),
+                Cutting::Streams(streams) => streams.feed(&self.carry, &mut data, &mut pieces),
                 Cutting::Lines | Cutting::Dropping => {}
             }
             if is_end {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::classifier::TaskClass;
-use crate::routing::Policy;
 use crate::telemetry::{Cell, Totals};
 use crate::units::{Instant, Names, Pico};
 
@@ -269,15 +268,8 @@ fn by<'a>(
 
 impl ReplayReport {
     /// Draws up the report.
-    pub fn new(
-        scope: Scope,
-        totals: &Totals,
-        names: &Names,
-        policy: &Policy,
-        bounds: Option<(Instant, Instant)>,
-    ) -> Self {
+    pub fn new(scope: Scope, totals: &Totals, names: &Names, bounds: Option<(Instant, Instant)>) -> Self {
         let all = &totals.all;
-        let routes: Vec<std::sync::Arc<str>> = policy.routes.iter().map(|route| route.name.clone()).collect();
         Self {
             schema: "pointsman.replay/1",
             scope,
@@ -315,7 +307,7 @@ impl ReplayReport {
                 "model",
                 by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)]),
             ),
-            by_route: rows("route", by(&routes, &totals.routes)),
+            by_route: rows("route", by(names.routes(), &totals.routes)),
             by_team: rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
             by_project: rows(
                 "project",

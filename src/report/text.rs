@@ -120,8 +120,9 @@ fn summary(report: &ReplayReport) -> Sheet {
     }
     if report.cost_unknown_requests > 0 {
         notes.push(format!(
-            "{} requests have calls of unknown cost, which are not in it",
-            count(report.cost_unknown_requests)
+            "{} requests have calls of unknown cost ({} calls), which are not in it",
+            count(report.cost_unknown_requests),
+            count(report.by_model.iter().map(|row| row.cost_unknown_requests).sum())
         ));
     }
     notes.push(format!("prices {}", report.scope.prices));
@@ -171,14 +172,16 @@ fn summary(report: &ReplayReport) -> Sheet {
 
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
     // A model's errors are calls that failed; elsewhere requests that ended without an answer.
-    let errors = if title == "By model" { ">failed calls" } else { ">errors" };
+    let of_calls = title == "By model";
+    let errors = if of_calls { ">failed calls" } else { ">errors" };
+    let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
     let mut sheet = Sheet::new(
         title,
         &[
             "name",
             ">requests",
             ">cost",
-            ">unknown",
+            unknown,
             ">input",
             ">cache read",
             ">cache write",
@@ -195,7 +198,11 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
         sheet.push(vec![
             row.name.1.clone().unwrap_or_else(|| "-".into()),
             count(row.requests),
-            cost(&row.cost_usd, row.cost_unknown_requests),
+            format!(
+                "{}{}",
+                if row.cost_estimated_usd == "0" { "" } else { "~" },
+                cost(&row.cost_usd, row.cost_unknown_requests)
+            ),
             if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
             count(row.tokens.input),
             count(row.tokens.cache_read),

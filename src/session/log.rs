@@ -179,6 +179,12 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
+    /// Gives the policy that was in force at an operation.
+    pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
+        let place = self.policies.partition_point(|span| span.from <= index);
+        place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
+    }
+
     /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
@@ -287,21 +293,21 @@ impl Log {
             return Err(LoadError::Empty(title, hint));
         }
         history.shrink();
-        // Before sorting: a stream, which cannot sort, fits on the same operations.
-        for (_, evidence) in history.range(0, PROFILED) {
-            fit.add(&evidence);
-        }
-        let reordered = history.sort();
-        notes.sort_by_key(|note| note.at);
         let reprices = ingest.reprices();
-        let unknown_meters = ingest.unknown_meters(book);
-        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let names = ingest.names;
-        let mut prices = PriceTable::new(book, &names).repricing(reprices);
+        let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
         for (model, row) in changes {
             prices.change(model, row);
         }
-        policies.sort_by_key(|(at, _)| *at);
+        // Before sorting: a stream, which cannot sort, fits on the same operations.
+        for (_, evidence) in history.range(0, PROFILED) {
+            fit.add(&evidence, &prices);
+        }
+        let reordered = history.sort();
+        notes.sort_by_key(|note| note.at);
+        let unknown_meters = ingest.unknown_meters(book);
+        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let names = ingest.names;
+        policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
             let from = history.first_at(at);

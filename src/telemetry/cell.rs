@@ -111,7 +111,7 @@ impl Cell {
         sign.count(&mut self.requests, 1);
         sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(settled.escalated));
-        sign.count(&mut self.estimated, u64::from(settled.estimated));
+        sign.count(&mut self.estimated, u64::from(settled.legs.iter().any(Leg::is_estimate)));
         for leg in &settled.legs {
             self.usage(leg, sign);
         }
@@ -143,7 +143,7 @@ impl Cell {
         sign.count(&mut self.requests, u64::from(answered));
         sign.count(&mut self.errors, u64::from(!leg.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(answered && escalated));
-        sign.count(&mut self.estimated, u64::from(!leg.observed));
+        sign.count(&mut self.estimated, u64::from(leg.is_estimate()));
         self.usage(leg, sign);
         match sign {
             Sign::Plus => self.cost.add(leg.cost),

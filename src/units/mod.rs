@@ -14,5 +14,5 @@ pub use count::Count;
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
+pub use names::{ModelId, Names, ProjectId, RouteTag, SessionId, TeamId};
 pub use permille::PerMille;

@@ -145,7 +145,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("replay small.jsonl --policy absent.toml", "absent.toml"),
         ("replay small.jsonl --classifier absent.toml", "absent.toml"),
         ("replay small.jsonl --input-format word", "possible values: pointsman, litellm"),
-        ("frontier small.jsonl --route nowhere", "the policy has classification, extraction"),
+        ("frontier small.jsonl --route nowhere", "has classification, extraction"),
         ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
         ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
         ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),

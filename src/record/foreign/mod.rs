@@ -5,12 +5,15 @@
 
 mod agents;
 mod answers;
+mod bodies;
 mod calls;
 mod coding;
 mod exports;
 mod gateways;
+mod langfuse;
 mod litellm;
 mod otel;
+mod served;
 mod terms;
 mod traces;
 mod written;
@@ -19,6 +22,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
+pub(crate) use bodies::{dialect, is_stream};
 pub(crate) use coding::Coding;
 
 use super::csv::Columns;
@@ -65,6 +69,15 @@ pub(crate) fn parse(
 ) -> ControlFlow<()> {
     use InputFormat as F;
     let Met { place, nest, coding } = met;
+    let sink = &mut |told: Result<Told, Refusal>| {
+        sink(told.map(|mut told| {
+            told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
+            told
+        }))
+    };
+    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini) && is_stream(text.as_bytes()) {
+        return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+    }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
         // Read by others.
@@ -75,17 +88,17 @@ pub(crate) fn parse(
         F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
             return coding::entry(format, text, coding, sink);
         }
-        F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
-        F::LiteLlmPayload => litellm::payload(text).map(Told::from),
+        F::LiteLlmSpend => litellm::spend_row(text),
+        F::LiteLlmPayload => litellm::payload(text),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),
         F::Ollama => answers::ollama(text, line),
-        F::Langfuse => exports::langfuse(text, nest),
-        F::Helicone => exports::helicone(text).map(Told::from),
-        F::Portkey => exports::portkey(text).map(Told::from),
-        F::TensorZero => gateways::tensorzero(text).map(Told::from),
-        F::OpenRouter => gateways::openrouter(text).map(Told::from),
+        F::Langfuse => langfuse::observation(text, nest),
+        F::Helicone => exports::helicone(text),
+        F::Portkey => exports::portkey(text),
+        F::TensorZero => gateways::tensorzero(text),
+        F::OpenRouter => gateways::openrouter(text),
         F::Azure => traces::azure(&columns.row(text)).map(nameless),
         F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
         F::Mooncake => traces::mooncake(text).map(nameless),
@@ -170,9 +183,10 @@ pub(super) fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms, .. } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status);
     let terms = some_terms(&terms);
-    Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
+    let estimated = is_guess && usage.is_known();
+    Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
 /// Gives text as an owned word of an entry.

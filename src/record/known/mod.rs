@@ -10,8 +10,8 @@ mod nest;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-pub(crate) use ids::id_of;
 use ids::{Ids, KEPT};
+pub(crate) use ids::{answer_key, id_of};
 pub(crate) use nest::{Nest, Told as SpanTold};
 
 use super::Record;

@@ -57,7 +57,7 @@ impl Dimension {
         let found = index.and_then(|index| match self {
             Self::Team => names.teams().get(index).map(|name| &**name),
             Self::Project => names.projects().get(index).map(|name| &**name),
-            Self::Route => snapshot.policy.routes.get(index).map(|route| &*route.name),
+            Self::Route => names.routes().get(index).map(|name| &**name),
             Self::Task => TaskClass::ALL.get(index).map(|class| class.name()),
         });
         found.unwrap_or("(none)")
