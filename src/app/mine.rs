@@ -105,7 +105,7 @@ pub fn mine_report(found: &[AgentLogs], setup: Setup, read: &ReadOptions) -> any
                     let outlook = Outlook { prices: &prices, profiles: &profiles };
                     let evidence = Evidence { operation: &operation, extra: extra.as_ref() };
                     let route = match_route(&policy, &operation.signals());
-                    recorded(&evidence, route, policy.baseline, &outlook, &mut settled);
+                    recorded(&evidence, &policy, route, &outlook, &mut settled);
                     let served = record.attempts.last();
                     report.add(&AgentCall {
                         at: record.at,

@@ -115,7 +115,7 @@ impl Input {
     /// Says whether what was read can be read once more: files and what is made, not pipes.
     pub fn can_be_read_again(&self) -> bool {
         self.parts.iter().all(|part| match part {
-            Part::File(path) => FileId::of(path).is_some(),
+            Part::File(path) | Part::Found(path) => FileId::of(path).is_some(),
             Part::Stdin => false,
             Part::Bytes { .. } | Part::Made { .. } => true,
         })

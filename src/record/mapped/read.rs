@@ -141,6 +141,7 @@ impl Reading<'_, '_> {
         let claim = Claim {
             is_cached_within: self.mapping.place(Field::Fresh).is_none(),
             is_reasoning_within: self.mapping.place(Field::Answer).is_none(),
+            ..Claim::WHOLE
         };
         let mut counted = parts.counted(claim)?;
         // What the log has a place for and leaves empty is unknown.
