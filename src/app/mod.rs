@@ -2,6 +2,7 @@
 
 mod console;
 mod fault;
+mod known;
 mod live;
 mod load;
 mod logs;
@@ -12,6 +13,7 @@ mod panic;
 mod plans;
 mod progress;
 mod remote;
+mod requests;
 mod serve;
 mod tail;
 mod trace;
@@ -26,6 +28,7 @@ pub use offer::{Offered, offer};
 pub use panic::install_panic_report;
 pub use plans::codex_plans;
 pub use progress::{Cancel, Progress};
+pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use tail::follow;
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::record::{
     self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
 };
+use crate::units::counted;
 
 /// Turns request logs of any known format into Pointsman's own.
 #[derive(Args, Clone, Debug)]
@@ -183,13 +184,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 fn tell(summary: &Summary, damage: &[record::Error]) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let Summary { entries, bad, first_bad, passed_over, .. } = summary;
-    write!(err, "{entries} entries imported")?;
+    write!(err, "{} imported", counted(*entries, "entry"))?;
     let not_calls: u64 = passed_over.values().sum();
     if not_calls > 0 {
         write!(err, ", {not_calls} passed over that are no model calls or told again")?;
     }
     if *bad > 0 {
-        write!(err, ", {bad} bad lines skipped")?;
+        write!(err, ", {} skipped", counted(*bad, "bad line"))?;
     }
     writeln!(err)?;
     for (reason, count) in passed_over {

@@ -1,6 +1,6 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,7 +47,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         );
     }
     let paths: Vec<PathBuf> = found.iter().map(|logs| logs.path.clone()).collect();
-    if args.report || args.format.is_some() || !std::io::stdout().is_terminal() {
+    if args.report || args.format.is_some() || !console::can_draw() {
         let report = report(&found, &paths, &args.engine)?;
         return match args.format.unwrap_or(Format::Table) {
             Format::Json => output::text(&to_json(&report)?),
@@ -60,14 +60,14 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     }
     drop(err);
     if args.follow {
-        return follow(&paths, Setup::new(&args.engine.setup())?, &args.engine.read(), &args.look.options());
+        return follow(&paths, args.engine.start()?, &args.engine.read(), &args.look.options());
     }
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())
 }
 
 fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {
-    let mut report = mine_report(found, Setup::new(&engine.setup())?, &engine.read())?;
+    let mut report = mine_report(found, engine.start()?, &engine.read())?;
     report.plans = codex_plans(found);
     if report.calls == 0 {
         return Ok(report);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::classifier::{Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, Terms, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
@@ -180,6 +180,7 @@ impl Ingest {
         }
         if recorded.is_some() && record.task.is_some() {
             operation.set_confidence(recorded, ConfidenceSource::Recorded);
+            operation.saw = record.saw;
             return;
         }
         let opinion = self.classifier.classify(
@@ -203,10 +204,7 @@ impl Ingest {
             crate::classifier::Basis::NoSignal => ConfidenceSource::None,
         };
         operation.set_confidence(opinion.confidence, source);
-        for (slot, contribution) in operation.top.iter_mut().zip(opinion.top()) {
-            let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
-            *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
-        }
+        operation.saw = Saw::of(&opinion);
     }
 }
 
