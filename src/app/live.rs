@@ -24,9 +24,15 @@ const WINDOW: Span = Span::mins(15);
 /// Parts of a remote feed that may wait for the console.
 const WAITING: usize = 64;
 
-fn player(title: String, ingest: Ingest, policy: Arc<Policy>, book: PriceBook) -> Player {
+pub(super) fn player(
+    title: String,
+    ingest: Ingest,
+    policy: Arc<Policy>,
+    book: PriceBook,
+    window: Option<Span>,
+) -> Player {
     let start = LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP };
-    Player::live(start, Some(WINDOW))
+    Player::live(start, window)
 }
 
 /// Opens the console beside a gateway; gives the gateway back when the operator leaves.
@@ -51,7 +57,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
     let telling = handle.spawn(gateway::tell_of_ledger(Arc::clone(&serving.gateway), |_| {}));
     let title = serving.gateway.address().to_owned();
     let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
-    let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
+    let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone(), Some(WINDOW));
     let control = Beside {
         gateway: Arc::clone(&serving.gateway),
         handle,
@@ -140,7 +146,7 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
     runtime.spawn(async move { reader.follow(&lines).await });
-    let player = player(url, ingest, Arc::new(policy), book);
+    let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
     let read_only: Option<Arc<str>> = if options.read_only {
         Some("started with --read-only".into())
     } else if may_change {
