@@ -188,14 +188,36 @@ fn nudging_stages_applying_holds_and_undo_takes_back() {
 }
 
 #[test]
-fn whoever_points_at_a_route_finds_it_chosen_on_tune() {
+fn a_model_leads_to_its_traffic_and_esc_comes_back() {
     let log = log();
     let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.key(KeyCode::Down, KeyModifiers::NONE);
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Tune);
-    let (route, rung) = desk.app.ui.tune.chosen(&desk.shown().policy.clone());
-    let consequences = &desk.shown().consequences;
+    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    let text = desk.text();
+    assert!(text.contains("filter  model:") && text.contains(" window"), "{text}");
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Models);
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Models, "there is nowhere else to go back to");
+    desk.keys("3");
+    assert!(!desk.text().contains("filter  model"), "the filter went with the way back");
+}
+
+#[test]
+fn tune_opens_on_the_busiest_route_with_a_threshold() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.keys("2");
+    let picture = desk.shown();
+    let (route, rung) = desk.app.ui.tune.chosen(&picture.policy);
+    let consequences = &picture.consequences;
     assert_eq!((consequences.route, consequences.rung), (route, rung));
+    let requests = |at: usize| consequences.routes[at].applied.requests;
+    let ladders = picture.policy.routes.iter().map(|route| route.ladder.len() > 1);
+    let most = ladders.enumerate().filter(|(_, ladder)| *ladder).map(|(at, _)| requests(at)).max().unwrap();
+    assert!(most > 0);
+    assert_eq!(requests(route.index()), most);
     assert!(!desk.text().contains("no requests of this route"));
 }
 

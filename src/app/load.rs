@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::known::{Checked, similar_models};
 use super::{Cancel, Progress};
 use crate::classifier::Classifier;
 use crate::config::{self, policy};
@@ -34,6 +35,8 @@ pub struct SetupOptions {
     pub reprice: bool,
     /// How to read logs.
     pub read: ReadOptions,
+    /// A providers file instead of the operator's own.
+    pub providers: Option<PathBuf>,
 }
 
 /// Everything a session starts from.
@@ -47,6 +50,8 @@ pub struct Setup {
     pub book: PriceBook,
     /// Names, classifier.
     pub ingest: Ingest,
+    /// What a person should know before anything runs.
+    pub remarks: Vec<String>,
 }
 
 impl Setup {
@@ -58,9 +63,9 @@ impl Setup {
         let mut names = Names::default();
         let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
         let policy_path = options.policy.clone().or(own);
-        let mut policy = match &policy_path {
-            Some(path) => policy::load(path, &mut names)?,
-            None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
+        let (mut policy, places) = match &policy_path {
+            Some(path) => policy::load_placed(path, &mut names)?,
+            None => policy::parse_placed(policy::BUILTIN, "built-in policy", &mut names)?,
         };
         let book = config::prices::layered(
             options.prices.as_deref().unwrap_or("list"),
@@ -69,12 +74,19 @@ impl Setup {
         if let Some(baseline) = &options.baseline {
             if book.find(baseline).is_none() {
                 anyhow::bail!(
-                    "--baseline {baseline}: not in price book {}\nhint: see `pointsman prices list`",
-                    book.name
+                    "--baseline {baseline}: not in price book {}\nhint: {}",
+                    book.name,
+                    similar_models(baseline, &book)
                 );
             }
             policy.baseline = names.intern_model(baseline);
         }
+        let remarks = if policy_path.is_some() {
+            let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
+            checked.against(options.providers.as_deref(), options.baseline.is_some())?
+        } else {
+            Vec::new()
+        };
         let classifier = match &options.classifier {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -92,7 +104,7 @@ impl Setup {
                 baseline: options.baseline.clone(),
             },
         );
-        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
+        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
     }
 }
 

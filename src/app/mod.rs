@@ -2,6 +2,7 @@
 
 mod console;
 mod fault;
+mod known;
 mod live;
 mod load;
 mod logs;
@@ -11,6 +12,7 @@ mod panic;
 mod plans;
 mod progress;
 mod remote;
+mod requests;
 mod serve;
 mod trace;
 
@@ -23,5 +25,6 @@ pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use panic::install_panic_report;
 pub use plans::codex_plans;
 pub use progress::{Cancel, Progress};
+pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::app::SetupOptions;
+use super::output;
 pub use crate::app::input;
+use crate::app::{Setup, SetupOptions};
 use crate::record::{InputFormat, Mapping, ReadOptions};
 
 /// How logs are read and what a run rests on.
@@ -66,6 +67,62 @@ impl EngineArgs {
             reclassify: self.reclassify,
             reprice: self.reprice,
             read: self.read(),
+            providers: None,
+        }
+    }
+}
+
+impl EngineArgs {
+    /// Reads what a run rests on, and says on stderr what may not be meant.
+    ///
+    /// # Errors
+    /// Where policy, prices or classifier cannot be used.
+    pub fn start(&self) -> anyhow::Result<Setup> {
+        let setup = Setup::new(&self.setup())?;
+        for remark in &setup.remarks {
+            output::remark(remark);
+        }
+        Ok(setup)
+    }
+}
+
+/// What a gateway, or a console on one, rests on: nothing here is about logs.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ServingArgs {
+    /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Price book: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` takes it alone.
+    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
+    pub prices: String,
+    /// Measure savings against this model instead of the policy's baseline.
+    #[arg(long, value_name = "MODEL")]
+    pub baseline: Option<String>,
+    /// Classifier file (TOML) instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+}
+
+impl ServingArgs {
+    /// Gives the same among the arguments of a replay.
+    pub fn engine(&self) -> EngineArgs {
+        EngineArgs {
+            policy: self.policy.clone(),
+            prices: self.prices.clone(),
+            baseline: self.baseline.clone(),
+            classifier: self.classifier.clone(),
+            ..EngineArgs::default()
+        }
+    }
+}
+
+impl From<&EngineArgs> for ServingArgs {
+    fn from(engine: &EngineArgs) -> Self {
+        Self {
+            policy: engine.policy.clone(),
+            prices: engine.prices.clone(),
+            baseline: engine.baseline.clone(),
+            classifier: engine.classifier.clone(),
         }
     }
 }

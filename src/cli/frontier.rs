@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use super::whatif::quality;
-use crate::app::{Setup, load_log};
+use crate::app::load_log;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{Command, Player, Reading};
+use crate::units::counted;
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
@@ -67,7 +68,7 @@ struct FrontierReport {
 /// # Errors
 /// Where the log, policy, route or rung cannot be used.
 pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
@@ -142,8 +143,13 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
 fn sheet(report: &FrontierReport) -> Sheet {
     let mut sheet = Sheet::new(
         format!(
-            "{} · route {} · threshold of {} ({}) · {} requests · prices {}",
-            report.log, report.route, report.rung, report.model, report.requests, report.prices
+            "{} · route {} · threshold of {} ({}) · {} · prices {}",
+            report.log,
+            report.route,
+            report.rung,
+            report.model,
+            counted(report.requests, "request"),
+            report.prices
         ),
         &[
             ">threshold",

@@ -19,6 +19,7 @@ use super::output;
 use crate::record::{
     self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
 };
+use crate::units::counted;
 
 /// Turns request logs of any known format into Pointsman's own.
 #[derive(Args, Clone, Debug)]
@@ -184,13 +185,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// Says on standard error what was read and what was not.
 fn tell(summary: &Summary, damage: &[record::Error]) {
     let Summary { entries, bad, first_bad, passed_over, .. } = summary;
-    let mut text = format!("{entries} entries imported");
+    let mut text = format!("{} imported", counted(*entries, "entry"));
     let not_calls: u64 = passed_over.values().sum();
     if not_calls > 0 {
         let _ = write!(text, ", {not_calls} passed over that are no model calls or told again");
     }
     if *bad > 0 {
-        let _ = write!(text, ", {bad} bad lines skipped");
+        let _ = write!(text, ", {} skipped", counted(*bad, "bad line"));
     }
     for (reason, count) in passed_over {
         let _ = write!(text, "\n  {count} passed over: {reason}");
@@ -205,7 +206,7 @@ fn tell(summary: &Summary, damage: &[record::Error]) {
     for error in damage {
         let _ = write!(text, "\n  {error}");
     }
-    output::remark(&text);
+    output::say(&text);
 }
 
 /// A progress bar that shows only on a terminal and only when the work takes long.

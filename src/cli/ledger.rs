@@ -15,7 +15,7 @@ use crate::app::Cancel;
 use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, counted};
 
 /// Looks after the ledger: what live traffic asked, used and was charged.
 #[derive(Args, Debug)]
@@ -48,7 +48,7 @@ enum Command {
 struct ExportArgs {
     /// The ledger; your own where absent.
     ledger: Option<PathBuf>,
-    /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00:00Z.
+    /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00; 08:00 is the last time it was that late.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Instant>,
     /// Up to this moment (UTC), without it; a day counts whole.
@@ -97,9 +97,7 @@ fn places(text: &str) -> Result<Places, String> {
 }
 
 fn moment(text: &str) -> Result<Instant, String> {
-    day(text).or_else(|| Instant::parse(text).ok()).ok_or_else(|| {
-        format!("`{text}` is neither a day nor a moment; write 2026-11-23 or 2026-11-23T08:00:00Z")
-    })
+    super::replay::time(text).map(|when| when.before(Instant(chrono::Utc::now().timestamp_micros())))
 }
 
 fn end_moment(text: &str) -> Result<Instant, String> {
@@ -195,7 +193,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     progress.finish();
     let found = written.map_err(told)?;
     let Exported { requests, open, events } = found.exported;
-    let mut text = format!("{requests} requests exported");
+    let mut text = format!("{} exported", counted(requests, "request"));
     if events > 0 {
         let _ = write!(text, ", {events} policies, prices and notes");
     }
@@ -206,7 +204,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         text.push('\n');
         text.push_str(&missing(&found));
     }
-    output::remark(&text);
+    output::say(&text);
     Ok(())
 }
 

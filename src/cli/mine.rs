@@ -50,7 +50,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         };
     }
     for logs in &found {
-        output::remark(&format!("{}: {}", logs.agent, logs.path.display()));
+        output::say(&format!("{}: {}", logs.agent, logs.path.display()));
     }
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())

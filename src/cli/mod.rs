@@ -13,6 +13,7 @@ pub mod mine;
 pub mod output;
 pub mod prices;
 pub mod replay;
+pub mod requests;
 pub mod sample;
 pub mod scenario;
 pub mod serve;
@@ -55,6 +56,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// See what the coding agents on this machine have spent
     Mine(Box<mine::MineArgs>),
+    /// List requests one by one, filtered as in the console
+    Requests(Box<requests::RequestsArgs>),
     /// Compare the policy in force with one whose thresholds are moved
     Whatif(Box<whatif::WhatIfArgs>),
     /// Print cost, split and quality of a route for every threshold
@@ -85,13 +88,22 @@ enum Command {
     Man,
 }
 
-/// How a run ended: 0 fine, 1 our fault, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
+/// How a run ended: 0 fine, 1 our fault or what was asked came to nothing, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
 pub type ExitCode = u8;
 
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     crate::app::install_panic_report();
-    let cli = match Cli::try_parse() {
+    let mut words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // `help` and `help COMMAND` stand for `--help` behind it.
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    if let Some(mistyped) = manual::mistyped(words.get(1).map(std::ffi::OsString::as_os_str)) {
+        return report(&mistyped);
+    }
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
@@ -112,6 +124,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Attach(args)) => attach::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Mine(args)) => mine::run(&args),
+        Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
@@ -138,7 +151,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return 0;
     }
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
-        output::remark("cancelled");
+        output::say("cancelled");
         return 130;
     }
     let mut text = error.to_string();
@@ -150,12 +163,13 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     // A message may quote a log or a provider, and those may hold anything.
-    output::remark(&format!("error: {}", crate::access::redact(&text)));
+    output::say(&format!("error: {}", crate::access::redact(&text)));
     if let Some(again) = again(error) {
-        output::remark(&format!("to read it so, say:\n  {again}"));
+        output::say(&format!("to read it so, say:\n  {again}"));
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
-        || error.downcast_ref::<ledger::Unsound>().is_some();
+        || error.downcast_ref::<ledger::Unsound>().is_some()
+        || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::EngineArgs;
-use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
+use super::args::ServingArgs;
+use super::output;
+use crate::app::{Internal, ServeOptions, Serving, Setup, SetupOptions, serve};
 use crate::gateway::tell_of_ledger;
-use crate::units::marked_lines;
+use crate::units::{counted, marked_lines};
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -51,7 +52,13 @@ pub struct ServeArgs {
     pub gateway: GatewayArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub engine: ServingArgs,
+}
+
+/// Reads what a gateway rests on.
+pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Result<Setup> {
+    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.engine().setup() };
+    Setup::new(&options)
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains.
@@ -59,7 +66,10 @@ pub struct ServeArgs {
 /// # Errors
 /// Where settings, keys, ledger or address cannot be used.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = start(&args.engine, &args.gateway)?;
+    for remark in &setup.remarks {
+        output::remark(remark);
+    }
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
     let handle = serving.handle();
     // Listened for before anybody is told the address: whoever knows it may end the program.
@@ -91,15 +101,15 @@ pub fn end(serving: Serving) -> anyhow::Result<()> {
     // Where stderr went with the terminal there is nobody left to tell, and all the same to drain.
     let waiting = serving.gateway.in_flight();
     if waiting > 0 {
-        let _ = say(&format!("draining: {waiting} requests in flight"));
+        let _ = say(&format!("draining: {} in flight", counted(waiting as u64, "request")));
     }
     #[cfg(unix)]
     serving.handle().spawn(Signals::end_at_once());
     let ended = serving.end();
     if ended.unfinished > 0 {
         let _ = say(&format!(
-            "{} requests did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
-            ended.unfinished
+            "{} did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
+            counted(ended.unfinished as u64, "request")
         ));
     }
     match ended.ledger {

@@ -8,25 +8,26 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log, policies_text};
-use crate::report::{Format, Sheet, error_text, render, to_json};
+use crate::app::{load_log, policies_text};
+use crate::console::format;
+use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Command;
 use crate::session::{Player, Reading, Snapshot, carried};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span};
+use crate::units::{Names, PerMille, Pico, Span, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1."
+    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// Moves a threshold; may be given more than once.
-    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE", required = true)]
+    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE", required = true)]
     pub set: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -103,7 +104,7 @@ struct ChangeReport {
     errors: i64,
 }
 
-/// Reads `ROUTE.RUNG=PERMILLE`; rung and route names may themselves hold dots.
+/// Reads `ROUTE.RUNG=PERMILLE`, or `ROUTE=PERMILLE` where the route has one threshold; rung and route names may themselves hold dots.
 fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
     let (target, value) = text.rsplit_once('=').ok_or_else(|| {
         anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
@@ -114,6 +115,18 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         .ok()
         .and_then(PerMille::new)
         .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
+    if let Some((index, route)) = policy.routes.iter().enumerate().find(|(_, route)| *route.name == *target) {
+        return match route.ladder.as_slice() {
+            [_, _] => Ok((RouteId(u8::try_from(index)?), 0, value)),
+            [_] => anyhow::bail!("--set {text}: route {} has one rung, and so no threshold", route.name),
+            [upper @ .., _] => {
+                let known: Vec<String> =
+                    upper.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
+                anyhow::bail!("--set {text}: which threshold? write one of {}", known.join(", "))
+            }
+            [] => anyhow::bail!("--set {text}: route {} has no rung", route.name),
+        };
+    }
     for (index, route) in policy.routes.iter().enumerate() {
         let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
             continue;
@@ -266,7 +279,7 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
@@ -285,15 +298,24 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {} requests, {} flip · policy {} · prices {}",
-        report.log, report.requests, report.flipped_requests, report.policy, report.prices
+        "{} · {}, {} · policy {} · prices {}",
+        report.log,
+        counted(report.requests, "request"),
+        counted(report.flipped_requests, "flip"),
+        report.policy,
+        report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, &report.applied, &report.staged);
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
-            format!("{} · {} requests, {} flip", route.route, route.applied.requests, route.flipped_requests),
+            format!(
+                "{} · {}, {}",
+                route.route,
+                counted(route.applied.requests, "request"),
+                counted(route.flipped_requests, "flip")
+            ),
             &["", ">applied", ">staged", ">change"],
         );
         compare(&mut sheet, &route.applied, &route.staged);
@@ -302,8 +324,8 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
-                format!("{}{}", before.starts, threshold(before)),
-                format!("{}{}", after.starts, threshold(after)),
+                format!("{}{}", count(before.starts), threshold(before)),
+                format!("{}{}", count(after.starts), threshold(after)),
                 signed(before.starts, after.starts),
             ]);
         }
@@ -319,50 +341,55 @@ fn signed(a: u64, b: u64) -> String {
     }
 }
 
+/// Rounds dollars as the console does; JSON carries every digit.
+fn on_screen(usd: &str) -> String {
+    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
+
 fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     let dollars = |a: &str, b: &str| {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
     sheet.push(vec![
-        "cost $".into(),
-        applied.cost_usd.clone(),
-        staged.cost_usd.clone(),
+        "cost".into(),
+        on_screen(&applied.cost_usd),
+        on_screen(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.clone().unwrap_or_else(|| "?".into());
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
     sheet.push(vec![
-        "  of it estimated $".into(),
-        format!("{} ±{}", applied.cost_estimated_usd, error(applied)),
-        format!("{} ±{}", staged.cost_estimated_usd, error(staged)),
+        "  of it estimated".into(),
+        format!("{} ±{}", on_screen(&applied.cost_estimated_usd), error(applied)),
+        format!("{} ±{}", on_screen(&staged.cost_estimated_usd), error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
         sheet.push(vec![
             "  requests of unknown cost".into(),
-            applied.cost_unknown_requests.to_string(),
-            staged.cost_unknown_requests.to_string(),
+            count(applied.cost_unknown_requests),
+            count(staged.cost_unknown_requests),
             signed(applied.cost_unknown_requests, staged.cost_unknown_requests),
         ]);
     }
     sheet.push(vec![
-        "$ per 1,000 requests".into(),
-        applied.cost_per_1000_usd.clone(),
-        staged.cost_per_1000_usd.clone(),
+        "per 1,000 requests".into(),
+        on_screen(&applied.cost_per_1000_usd),
+        on_screen(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.clone().unwrap_or_else(|| "-".into());
-    sheet.push(vec!["$ per month at this rate".into(), month(applied), month(staged), String::new()]);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
+    sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
     sheet.push(vec![
         "escalated".into(),
-        applied.escalated.to_string(),
-        staged.escalated.to_string(),
+        count(applied.escalated),
+        count(staged.escalated),
         signed(applied.escalated, staged.escalated),
     ]);
     sheet.push(vec![
         "errors".into(),
-        applied.errors.to_string(),
-        staged.errors.to_string(),
+        count(applied.errors),
+        count(staged.errors),
         signed(applied.errors, staged.errors),
     ]);
     let latency =

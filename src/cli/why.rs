@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log};
+use crate::app::load_log;
 use crate::outcome::Settled;
 use crate::session::{Log, cost_text, explain, tokens_text};
 
@@ -30,7 +30,7 @@ pub struct WhyArgs {
 /// # Errors
 /// Where the log or policy cannot be used, or has no such request.
 pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
     let by_number =

@@ -200,6 +200,13 @@ impl<W: Write> Session<W> {
         self.mouse
     }
 
+    /// Asks the terminal something; the answer comes among the events.
+    pub fn ask(&mut self, question: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(question.as_bytes())?;
+        Write::flush(out)
+    }
+
     /// Hands a text to the clipboard.
     pub fn copy(&mut self, text: &str, limit: usize) -> io::Result<Copied> {
         copy(self.terminal.backend_mut(), text, limit)

@@ -28,6 +28,42 @@ pub fn fit(text: &str, columns: usize) -> (usize, usize) {
     (text.len(), used)
 }
 
+/// Parts a text into lines of at most `columns`, between words where it can be.
+pub fn wrap(text: &str, columns: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text.trim();
+    std::iter::from_fn(move || {
+        let (at, _) = fit(rest, columns);
+        if at == rest.len() {
+            return Some(std::mem::take(&mut rest)).filter(|line| !line.is_empty());
+        }
+        let whole = rest.get(at..).is_some_and(|after| after.starts_with(' '));
+        let end = if whole { at } else { rest.get(..at)?.rfind(' ').unwrap_or(at) };
+        // A single letter wider than the line still takes one, so that this comes to an end.
+        let end = if end == 0 { rest.chars().next()?.len_utf8() } else { end };
+        let (line, after) = rest.split_at(end);
+        rest = after.trim_start();
+        Some(line.trim_end())
+    })
+}
+
+/// Gives the end of a text that fits in `columns`, and whether something before it was left out; then a column stays free
+/// for the sign of it.
+pub fn fit_end(text: &str, columns: usize) -> (&str, bool) {
+    if width(text) <= columns {
+        return (text, false);
+    }
+    let room = columns.saturating_sub(1);
+    let (mut from, mut used) = (text.len(), 0);
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        from = at;
+    }
+    (text.get(from..).unwrap_or_default(), true)
+}
+
 /// Cuts a text to fit in `columns`, ending in … where something was left out.
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Gateway, now};
+use super::Gateway;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
 use crate::telemetry::{BreakerState, Cell};
@@ -55,7 +55,7 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.head("pointsman_ledger_lost_total", "counter", "Entries that had to be given up.");
     out.line("pointsman_ledger_lost_total", &[], &state.lost.to_string());
     out.head("pointsman_uptime_seconds", "gauge", "Seconds since the start.");
-    out.line("pointsman_uptime_seconds", &[], &((now() - gateway.started).0 / 1_000_000).to_string());
+    out.line("pointsman_uptime_seconds", &[], &gateway.began.elapsed().as_secs().to_string());
     out.0
 }
 

@@ -83,6 +83,8 @@ pub struct Gateway {
     keeps_ledger: bool,
     prices: prices::Prices,
     started: Instant,
+    /// Likewise, by a clock that never jumps.
+    began: std::time::Instant,
     address: std::sync::OnceLock<String>,
     run: String,
     ids: AtomicU64,
@@ -151,6 +153,7 @@ impl Gateway {
             keeps_ledger,
             prices: prices::Prices::default(),
             started: now(),
+            began: std::time::Instant::now(),
             address: std::sync::OnceLock::new(),
             run,
             ids: AtomicU64::new(0),

@@ -175,12 +175,15 @@ pub(super) fn totals(conn: &Connection) -> rusqlite::Result<Totals> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::lock::WriteLock;
     use crate::ledger::{Durability, schema};
 
     #[test]
     fn very_many_names_are_summed_exactly_and_not_all_kept_in_memory() {
         let folder = tempfile::tempdir().unwrap();
-        let conn = schema::open_to_write(&folder.path().join("ledger.db"), Durability::Normal).unwrap();
+        let path = folder.path().join("ledger.db");
+        let lock = WriteLock::take(&path).unwrap();
+        let conn = schema::open_to_write(&path, Durability::Normal, &lock).unwrap();
         let mut running = Running::default();
         for batch in 0..12 {
             for n in 0..1_000 {

@@ -1,6 +1,6 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
-use crate::classifier::TaskClass;
+use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, ConfidenceSource, Signals, Status};
 use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
@@ -57,8 +57,8 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
-    /// The strongest features behind a classified confidence: (feature, weight in hundredths of a logit).
-    pub top: [(u8, i8); 4],
+    /// The strongest features behind a classified confidence.
+    pub saw: Saw,
 }
 
 /// A confidence or none, in two bytes.

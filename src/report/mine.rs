@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
-use super::text::{cost, count, usd};
+use super::text::{cost, count, dollars_rounded};
 use crate::pricing::{Cost, CostSum, Usage};
 use crate::units::{Instant, Span};
 
@@ -315,7 +315,7 @@ impl MineReport {
         sheet.push(vec!["calls".into(), count(all.calls), when]);
         let mut note = format!("at the prices of {}", self.prices);
         if all.estimated_usd != "0" {
-            note = format!("{note}; {} of it estimated", usd(&all.estimated_usd));
+            note = format!("{note}; {} of it estimated", dollars_rounded(&all.estimated_usd));
         }
         if all.unknown_calls > 0 {
             note = format!("{note}; {} calls of unknown cost are not in it", count(all.unknown_calls));

@@ -12,7 +12,7 @@ use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind};
 use crate::routing::{ConfidenceSource, Policy};
-use crate::units::{Instant, Names, Span};
+use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -408,7 +408,8 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
     };
     (*differing > 0).then(|| {
         format!(
-            "prices {book} disagree with what was charged for {differing} of {requests} requests: ${}{} charged, ${}{} by the book; {what}",
+            "prices {book} disagree with what was charged for {differing} of {}: ${}{} charged, ${}{} by the book; {what}",
+            counted(*requests, "request"),
             charged.total().usd(),
             unknown(charged),
             priced.total().usd(),
@@ -417,10 +418,11 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
     })
 }
 
-/// Says that calls are billed by a meter that nobody here knows.
+/// Says that calls are billed by a meter without a price.
 pub fn meter_text(meter: &str, calls: u64) -> String {
     format!(
-        "{calls} calls are billed by `{meter}`, a meter that neither this program nor the price book knows: their cost is not known"
+        "{} billed by `{meter}`, a meter that the price book has no price for: their cost is not known",
+        if calls == 1 { "1 call is".to_owned() } else { format!("{} are", counted(calls, "call")) }
     )
 }
 

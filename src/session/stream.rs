@@ -17,7 +17,7 @@ use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names};
+use crate::units::{Instant, ModelId, Names, When};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -27,10 +27,10 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment.
-    pub from: Option<Instant>,
-    /// Only operations before this moment.
-    pub to: Option<Instant>,
+    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
+    pub from: Option<When>,
+    /// Only operations before this moment; a time of day is the first one after `from`.
+    pub to: Option<When>,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
     pub events: Option<LogEvents>,
 }
@@ -51,6 +51,14 @@ impl LogEvents {
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl StreamOptions {
+    /// Gives the stretch to replay of a log whose first operation was at `first`.
+    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
+        let from = self.from.map(|from| from.nearest(first));
+        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
     }
 }
 
@@ -75,7 +83,7 @@ pub struct StreamResult {
     pub slow: SlowStreams,
     /// What the log's own charges come to.
     pub recharge: Recharge,
-    /// Meters that nobody here knows, with how many calls told them.
+    /// Meters that the price book has no price for, with how many calls told them.
     pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
@@ -160,6 +168,7 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
+    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
@@ -176,9 +185,8 @@ fn parse(
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
-                    if options.from.is_some_and(|from| record.at < from)
-                        || options.to.is_some_and(|to| record.at >= to)
-                    {
+                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
+                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
                         return ControlFlow::Continue(());
                     }
                     let (mut operation, extra) = ingest.take(&record);

@@ -97,6 +97,8 @@ pub struct Cell {
     pub baseline: CostSum,
     /// The cost of just those operations.
     pub compared: Pico,
+    /// How many those operations are.
+    pub comparable: u64,
     /// Latency, per operation; at a model, per call.
     pub latency: Latencies,
     /// Sum of known quality in per mille, over `labelled` operations.
@@ -120,6 +122,7 @@ impl Cell {
             Sign::Minus => self.cost.remove_operation(settled.costs()),
         }
         if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
+            sign.count(&mut self.comparable, 1);
             match sign {
                 Sign::Plus => {
                     self.baseline.add(settled.baseline);
@@ -177,6 +180,7 @@ impl Cell {
         self.variance = self.variance.saturating_add(other.variance);
         self.baseline += &other.baseline;
         self.compared += other.compared;
+        self.comparable += other.comparable;
         self.latency.merge(&other.latency);
         self.quality += other.quality;
         self.labelled += other.labelled;

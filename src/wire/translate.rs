@@ -200,7 +200,7 @@ impl Translation {
             Sink::Completions(sink) => sink.held(),
             Sink::Chat(_) | Sink::Messages(_) => 0,
         };
-        kept.saturating_add(self.order.held())
+        kept.saturating_add(self.orders.iter().map(Order::held).sum())
     }
 
     /// Says what kept the answer from being written, once.

@@ -23,11 +23,12 @@ use super::{args, output};
 use crate::app::Internal;
 use crate::config::{self, policy};
 use crate::drive::{
-    Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
+    Command, End, Ending, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive,
+    survey,
 };
 use crate::record::{self, Input, InputFormat, Mapping, ReadOptions, Summary};
 use crate::session::LoadError;
-use crate::units::{Instant, Names, PerMille, Pico, Span};
+use crate::units::{Instant, Names, PerMille, Pico, Span, counted};
 
 pub use report::DriveFormat;
 
@@ -135,16 +136,36 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     output::text(&report::render(args.format, &tally, end, took, bad)?)?;
     // What was sent is reported also where the log broke off.
     read?;
+    let unreachable = Ending::UNREACHABLE.name();
     match end {
-        End::Done | End::Capped { .. } => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
-        End::Unreachable => {
-            bail!(
-                "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
-            )
+        End::Done | End::Capped { .. } if tally.sent == 0 || tally.ok > 0 => Ok(()),
+        _ if tally.endings.keys().all(|ending| *ending == unreachable) => Err(Unserved(format!(
+            "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
+        ))
+        .into()),
+        End::Unreachable => Err(Unserved(format!(
+            "{address} no longer answers; {} of {} were served until then\nhint: see its log or console",
+            tally.ok, tally.sent
+        ))
+        .into()),
+        End::Done | End::Capped { .. } => {
+            let endings: Vec<String> =
+                tally.endings.iter().map(|(ending, count)| format!("{ending} ({count})")).collect();
+            Err(Unserved(format!(
+                "not one of {} was served by {address}: {}\nhint: see its log or console",
+                counted(tally.sent, "request"),
+                endings.join(", ")
+            ))
+            .into())
         }
     }
 }
+
+/// Nothing that was sent was served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unserved(String);
 
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
     if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
@@ -171,8 +192,8 @@ fn now() -> Instant {
 /// Says before the first request what will be sent.
 fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
     let mut text = format!(
-        "{} requests to {} at {}, at most ${}",
-        survey.requests,
+        "{} to {} at {}, at most ${}",
+        counted(survey.requests, "request"),
         sender.target(),
         args.rate,
         args.max_spend
@@ -189,13 +210,13 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
             write!(text, "\n{} of these have no logged length either and are short", survey.without_length);
     }
     if survey.bad > 0 {
-        let _ = write!(text, "\n{} lines could not be read and are left out", survey.bad);
+        let _ = write!(text, "\n{} could not be read and are left out", counted(survey.bad, "line"));
     }
     text
 }
 
 fn remark(text: &str) {
-    output::remark(text);
+    output::say(text);
 }
 
 /// What a run came to, and how reading the log ended.

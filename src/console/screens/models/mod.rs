@@ -25,11 +25,11 @@ use self::columns::Key;
 use self::roster::Roster;
 use crate::console::action::Action;
 use crate::console::paint;
-use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
+use crate::console::screens::overview;
+use crate::console::ui::{Asks, Pointer, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
-use crate::routing::RouteId;
-use crate::session::{Command, Snapshot};
+use crate::session::Snapshot;
 use crate::units::ModelId;
 
 /// Panels that can be given the keys: the table, the chosen model.
@@ -143,20 +143,11 @@ fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
     state.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
 }
 
-/// Goes to the first route whose ladder has the chosen model.
+/// Lists the chosen model's requests.
 fn open(state: &State, snapshot: &Snapshot) -> Asks {
     let roster = Roster::of(snapshot, state.sort, state.order());
     let row = state.table(&roster).selected.and_then(|row| roster.at(row));
-    let Some(row) = row else { return Asks::new() };
-    let routes = snapshot.policy.routes.iter().enumerate();
-    let mut found = routes.filter_map(|(index, route)| {
-        let rung = route.ladder.iter().position(|rung| rung.model == row.model)?;
-        Some((RouteId(u8::try_from(index).ok()?), rung))
-    });
-    match found.next() {
-        Some((route, rung)) => vec![Ask::Send(Command::Focus(route, rung)), Ask::Show(Screen::Tune)],
-        None => vec![Ask::Say(format!("{} is on no ladder of this policy", row.name))],
-    }
+    row.map(|row| overview::traffic_of(Some(row.model), snapshot)).into_iter().collect()
 }
 
 /// Takes the mouse.
