@@ -11,6 +11,7 @@ use pointsman::console::action::Context;
 use pointsman::console::footer::{Hints, Messages, Weight};
 use pointsman::console::format::{self, Short};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
+use pointsman::console::ground;
 use pointsman::console::help::Help;
 use pointsman::console::keys::Keymap;
 use pointsman::console::paint::{self, Look};
@@ -166,14 +167,18 @@ fn a_poorer_terminal_gets_no_colour_it_does_not_have() {
 
 #[test]
 fn auto_goes_by_the_terminals_own_word() {
-    for (value, theme) in [
-        (Some("15;0"), "dark"),
-        (Some("0;15"), "light"),
-        (Some("0;default;15"), "light"),
-        (Some("x"), "terminal"),
-        (None, "terminal"),
+    for (depth, told, variable, theme) in [
+        (Depth::True, None, Some("15;0"), "dark"),
+        (Depth::Indexed, None, Some("0;15"), "light"),
+        (Depth::True, None, Some("0;default;15"), "light"),
+        (Depth::True, None, Some("x"), "dark"),
+        (Depth::Indexed, None, None, "dark"),
+        (Depth::Indexed, Some(ground::Ground::Light), None, "light"),
+        (Depth::True, Some(ground::Ground::Dark), Some("0;15"), "dark"),
+        (Depth::Sixteen, Some(ground::Ground::Light), Some("0;15"), "terminal"),
+        (Depth::Sixteen, None, None, "terminal"),
     ] {
-        assert_eq!(auto_theme(value), theme, "{value:?}");
+        assert_eq!(auto_theme(depth, told, variable), theme, "{depth:?} {told:?} {variable:?}");
         assert!(catalogue().text(theme).is_some());
     }
 }
@@ -226,6 +231,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let inner =
         Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(curves, buf, look);
     let chart = Chart {
+        rules: &[],
         series: &[
             Series { points: &curve, drawn: Drawn::Line, style: look.theme.series(0) },
             Series { points: &gap, drawn: Drawn::Line, style: look.theme.series(1) },
@@ -328,7 +334,7 @@ fn everything_is_drawn_at_every_size_without_a_fall() {
         prompt.set("a rather long line of 日本語 that has to scroll in most windows");
         let mut messages = Messages::default();
         messages.show(Weight::Failure, "could not reach 日本", std::time::Duration::MAX);
-        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, false);
+        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, look.glyphs);
         let widths = (0..=24).chain([37, 59, 80, 120]);
         for width in widths {
             for height in (0..=12).chain([24, 40]) {

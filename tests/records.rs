@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault, in its own words or not")]
 
+#[path = "records/billed.rs"]
+mod billed;
+#[path = "records/coding.rs"]
+mod coding;
 #[path = "records/counted.rs"]
 mod counted;
 #[path = "support/fixtures.rs"]
 mod fixtures;
+#[path = "records/mapped.rs"]
+mod mapped;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

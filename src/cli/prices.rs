@@ -12,10 +12,11 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::user_dir;
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
-use crate::units::{Instant, PicoPerMillion};
+use crate::units::{Instant, PicoPerMillion, counted, marked};
 
 /// Lists, shows and imports prices.
 #[derive(Args, Debug)]
@@ -28,9 +29,8 @@ pub struct PricesArgs {
 enum Command {
     /// List the models of a price book.
     List {
-        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
-        #[arg(long, default_value = "list")]
-        book: String,
+        #[command(flatten)]
+        of: Which,
         /// Show only models whose name or provider contains this text.
         #[arg(long)]
         filter: Option<String>,
@@ -39,9 +39,8 @@ enum Command {
     Show {
         /// The model's name; aliases, `provider/` prefixes and date suffixes are understood.
         model: String,
-        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
-        #[arg(long, default_value = "list")]
-        book: String,
+        #[command(flatten)]
+        of: Which,
         /// Show only the price in force at this day or moment (UTC), like 2026-11-23 or 2026-11-23T08:00:00Z.
         #[arg(long)]
         at: Option<String>,
@@ -68,6 +67,26 @@ enum Command {
     },
 }
 
+/// Which prices are meant.
+#[derive(Args, Debug)]
+struct Which {
+    /// As everywhere: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` is it alone.
+    #[arg(long, value_name = "BOOK|FILE", conflicts_with = "book")]
+    prices: Option<String>,
+    /// One book alone: a built-in one (list, guide-2026), one of your own, or a path to a file.
+    #[arg(long, default_value = "list")]
+    book: String,
+}
+
+impl Which {
+    fn book(&self, user_dir: Option<&Path>) -> anyhow::Result<PriceBook> {
+        Ok(match &self.prices {
+            Some(prices) => prices::layered(prices, user_dir)?,
+            None => prices::resolve(&self.book, user_dir)?,
+        })
+    }
+}
+
 /// How the outcome of an import is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -79,7 +98,7 @@ enum Format {
 
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &PricesArgs) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(output::data());
     let done = run_to(args, user_dir().as_deref(), &mut out).and_then(|()| Ok(out.flush()?));
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -90,12 +109,12 @@ pub fn run(args: &PricesArgs) -> anyhow::Result<()> {
 /// Runs the subcommand against a configuration directory, writing to `out`.
 pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
     match &args.command {
-        Command::List { book, filter } => {
-            let book = prices::resolve(book, user_dir)?;
+        Command::List { of, filter } => {
+            let book = of.book(user_dir)?;
             Ok(list(&book, filter.as_deref(), out)?)
         }
-        Command::Show { model, book, at } => {
-            let book = prices::resolve(book, user_dir)?;
+        Command::Show { model, of, at } => {
+            let book = of.book(user_dir)?;
             show(&book, model, at.as_deref().map(moment).transpose()?, out)
         }
         Command::Import { file, name, output, replace, refused, format } => {
@@ -163,7 +182,13 @@ fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Res
             rows.push(list_line(name, prices));
         }
     }
-    writeln!(out, "{}  USD per 1M tokens  {} of {} models", title(book), rows.len(), book.models.len())?;
+    writeln!(
+        out,
+        "{}  USD per 1M tokens  {} of {}",
+        title(book),
+        rows.len(),
+        counted(book.models.len() as u64, "model")
+    )?;
     let header =
         ["model", "provider", "input", "output", "cache read", "write 5m", "write 1h", "long prompts"];
     table(&header, 2, &rows, out)
@@ -353,7 +378,12 @@ fn edit_distance(from: &str, to: &str) -> usize {
 fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let Import { book, refused, ambiguous, without_batch } = import;
     writeln!(out, "wrote {}", target.display())?;
-    writeln!(out, "{} entries imported exactly, {} refused", book.models.len(), refused.len())?;
+    writeln!(
+        out,
+        "{} imported exactly, {} refused",
+        counted(book.models.len() as u64, "entry"),
+        refused.len()
+    )?;
     writeln!(
         out,
         "{} names work without their provider, {} do not because prices differ; {} entries without a whole batch price",
@@ -427,9 +457,9 @@ fn grouped(tokens: u64) -> String {
     text
 }
 
-/// Takes control characters out of text that comes from a file; they could drive the terminal.
+/// Makes text that comes from a file fit for a terminal.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    marked(text).into_owned()
 }
 
 /// Writes aligned columns: the first `texts` to the left, the others to the right.

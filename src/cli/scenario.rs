@@ -3,13 +3,13 @@
 //! Invariant: every figure comes out of a run of the engine just made; the text around it states none.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::output;
 use crate::config::prices;
 use crate::config::user_dir;
 use crate::report::{self, Sheet, to_json};
@@ -22,7 +22,7 @@ pub struct ScenarioArgs {
     /// The example's name, or a .toml file of your own; without it, the examples are listed.
     name: Option<String>,
     /// Run it with another price book than its own (list, guide-2026, one of yours, or a file).
-    #[arg(long)]
+    #[arg(long = "prices", visible_alias = "book", value_name = "BOOK|FILE")]
     book: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -43,17 +43,18 @@ enum Format {
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let text = text(args)?;
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    output::text(&text)
 }
 
 /// Gives what the subcommand prints.
 pub fn text(args: &ScenarioArgs) -> anyhow::Result<String> {
     let Some(name) = &args.name else { return list(args.format) };
     let scenario = load(name)?;
-    let book = prices::resolve(args.book.as_deref().unwrap_or(&scenario.book), user_dir().as_deref())?;
+    let book = {
+        let name = args.book.as_deref().unwrap_or(&scenario.book);
+        // A scenario states its book whole; nothing is laid over another.
+        prices::resolve(name.strip_prefix("only:").unwrap_or(name), user_dir().as_deref())?
+    };
     let outcome = scenario::outcome(&scenario, &book)
         .with_context(|| format!("scenario `{}` cannot run", scenario.name))?;
     Ok(match args.format {

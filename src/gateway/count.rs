@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Gateway;
 use super::body::Reply;
-use super::headers::{COUNT, Tags};
+use super::headers::COUNT;
 use super::requests::{json, let_in, pinned};
+use super::stored;
 use crate::access::Caller;
 use crate::classifier::Measures;
 use crate::session::Arriving;
@@ -23,16 +24,27 @@ pub(super) struct Counted {
     pub(super) by_provider: bool,
 }
 
-/// Answers a client of Anthropic's or Google's.
+/// Answers a client in its own form.
 pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     ask: &Ask,
     headers: &HeaderMap,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
+    // What a request leans on is part of what is counted, and not everybody's.
+    if let Ok(pinned) = pinned(gateway, ask.model()) {
+        stored::check(gateway, ask, pinned, caller)?;
+    }
     let counted = tokens(gateway, ask, headers, caller).await?;
-    let name = if ask.dialect() == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
-    let mut response = json(StatusCode::OK, format!("{{\"{name}\":{}}}", counted.tokens));
+    let tokens = counted.tokens;
+    let body = match ask.dialect() {
+        Dialect::Gemini => format!("{{\"totalTokens\":{tokens}}}"),
+        Dialect::OpenAiResponses => {
+            format!("{{\"object\":\"response.input_tokens\",\"input_tokens\":{tokens}}}")
+        }
+        _ => format!("{{\"input_tokens\":{tokens}}}"),
+    };
+    let mut response = json(StatusCode::OK, body);
     sign(response.headers_mut(), counted);
     Ok(response)
 }
@@ -68,12 +80,13 @@ async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, cal
     let dialect = target.dialect_for(ask.dialect())?;
     let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
     let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
+    let body = gateway.budget.tie(body);
     gateway.providers.count(&target, dialect, &body, headers).await
 }
 
 /// Gives the model that the policy would ask first.
 fn first_choice(gateway: &Gateway, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Arc<str> {
-    let tags = Tags::read(headers, caller, ask.user());
+    let tags = gateway.tags(headers, caller, ask.user());
     let found = ask.measures();
     let measures = Measures {
         prompt_tokens: Some(found.estimated_prompt_tokens),

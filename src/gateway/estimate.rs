@@ -61,11 +61,12 @@ fn cut(text: &str) -> usize {
     text.len()
 }
 
-/// Fills what a provider left untold: prompt by its estimate, answer by what was delivered. Says whether anything was.
+/// Fills what a provider left untold: prompt by its estimate, answer by what was delivered. Says whether anything was, or
+/// what was told is a guess.
 pub(super) fn complete(counted: Option<Counted>, prompt: u64, delivered: u64) -> (Usage, WriteTtl, bool) {
     let (mut usage, ttl) =
         counted.map_or((Usage::UNKNOWN, WriteTtl::Reported), |counted| (counted.usage, counted.write_ttl));
-    let mut estimated = false;
+    let mut estimated = counted.is_some_and(|counted| counted.is_guess);
     let mut fill = |bucket: &mut Count, tokens: u64| {
         if !bucket.is_known() {
             *bucket = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::ZERO);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +17,7 @@ use tokio::time::Instant as Clock;
 
 use super::audience::{Audience, Client};
 use super::body::Reply;
-use super::headers::{self, Tags};
+use super::headers;
 use super::requests::{InFlight, refuse};
 use super::{Gateway, call, now};
 use crate::access::Caller;
@@ -40,6 +41,8 @@ pub(super) struct Operation {
     pub(super) placed: Placed,
     /// The team that pays.
     pub(super) team: Arc<str>,
+    /// The name of the key that asked.
+    pub(super) key: Arc<str>,
     /// Calls really made.
     pub(super) calls: u32,
     /// Calls made to the present model.
@@ -70,8 +73,8 @@ pub(super) enum Outcome {
     Answer(bytes::Bytes),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
-    /// A stream that the client has had already, but for its end.
-    Streamed,
+    /// A stream that the client has had already, but for its end: what is left to hand on once that is durable.
+    Streamed(BytesMut),
 }
 
 /// An attempt that is over.
@@ -136,7 +139,7 @@ pub(super) fn open(
     caller: &Caller,
     place: InFlight,
 ) -> Operation {
-    let tags = Tags::read(&headers, caller, ask.user());
+    let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let asked: Arc<str> = ask.model().into();
     let found = ask.measures();
@@ -194,7 +197,11 @@ pub(super) fn open(
         simulated: "".into(),
     })));
     let kept = &gateway.settings.ledger;
-    if kept.keep_prompts.iter().any(|route| **route == *placed.route) {
+    let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
+    if keeps && gateway.budget.held() > gateway.budget.most() / 2 {
+        // A ledger that cannot be written would fill memory with them.
+        tracing::warn!(operation = %id, "prompt not kept: more than half of limits.memory is in use");
+    } else if keeps {
         gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
             seq: placed.seq,
             kind: "prompt".into(),
@@ -209,6 +216,7 @@ pub(super) fn open(
         id,
         placed,
         team: tags.team,
+        key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
         n: 0,
@@ -224,7 +232,7 @@ pub(super) fn open(
 }
 
 impl Operation {
-    fn strict(&self) -> bool {
+    pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict
     }
 
@@ -244,7 +252,7 @@ impl Operation {
 
     async fn work(mut self, client: Client) {
         let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
-        let mut audience = Audience::new(client, dialect, streams, &self.gateway.settings);
+        let mut audience = Audience::new(client, dialect, streams, &self.gateway);
         let mut dispatch = self.placed.send.clone();
         let mut told = Told::default();
         loop {
@@ -287,7 +295,8 @@ impl Operation {
                 }
                 Follow::Answer { cost } => {
                     self.close(status);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, &self.team);
+                    let payer = (&self.team, &self.key);
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,
@@ -344,7 +353,11 @@ impl Operation {
                 });
             }
             Outcome::Failed(error) => audience.fail(&error),
-            Outcome::Streamed => {}
+            Outcome::Streamed(mut last) => match durable {
+                Ok(()) => audience.hand(&mut last).await,
+                // It had all of the answer; without its end it cannot take it for one that is accounted for.
+                Err(error) => audience.fail(&error),
+            },
         }
         audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
     }

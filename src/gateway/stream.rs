@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
+use super::budget::Held;
 use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
@@ -21,7 +22,7 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireError};
+use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireError, last_event};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -46,6 +47,8 @@ enum Break {
     Call(CallError),
     Wire(WireError),
     Slow(ApiError),
+    /// There is no room for more of it in memory.
+    Full(ApiError),
     Cut,
 }
 
@@ -55,6 +58,7 @@ impl Break {
             Self::Call(error) => error.status(),
             Self::Wire(error) => unfit(error),
             Self::Slow(_) => Status::Timeout,
+            Self::Full(_) => Status::Cancelled,
             Self::Cut => Status::ServerError,
         }
     }
@@ -63,7 +67,7 @@ impl Break {
         match self {
             Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
-            Self::Slow(error) => error.clone(),
+            Self::Slow(error) | Self::Full(error) => error.clone(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
     }
@@ -77,8 +81,12 @@ struct Stream<'a> {
     goes_on: Option<Preface>,
     /// What the client has not been handed yet.
     out: BytesMut,
+    /// What it holds in memory.
+    held: Held,
     /// Whether the client is handed what comes.
     told: bool,
+    /// Whether its end is kept from the client until its account is on the disk.
+    withholds: bool,
     /// Whether the client gets nothing of it that was not checked.
     holds: bool,
     pace: Pace,
@@ -108,10 +116,21 @@ pub(super) async fn relay(
         relay.go_on(preface.clone());
     }
     let pace = Pace::new(leg.dispatch.limits, leg.started);
+    let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
     // What nobody else would be asked for is not worth waiting for.
     let holds = leg.dispatch.limits.hold == Some(true) && !leg.dispatch.last;
-    let mut stream =
-        Stream { leg, relay, goes_on, out: BytesMut::new(), told: false, holds, pace, noted: Clock::now() };
+    let mut stream = Stream {
+        leg,
+        relay,
+        goes_on,
+        out: BytesMut::new(),
+        held,
+        told: false,
+        withholds,
+        holds,
+        pace,
+        noted: Clock::now(),
+    };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -203,6 +222,9 @@ impl Stream<'_> {
         if let Err(error) = self.relay.push(piece, &mut self.out) {
             return Some(Ended::Broke(Break::Wire(error)));
         }
+        if !self.held.follow(self.relay.held().saturating_add(self.out.len())) {
+            return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
+        }
         self.pace.wrote(self.relay.written_bytes());
         let has_content = self.relay.has_content();
         let most = if self.holds { UNCHECKED } else { HELD };
@@ -248,10 +270,28 @@ impl Stream<'_> {
                 &operation.id,
                 operation.placed.seq,
                 &dispatch.model,
-                &operation.team,
+                (&operation.team, &operation.key),
             );
         }
-        audience.hand(&mut self.out).await;
+        if self.withholds && self.relay.is_complete() {
+            let end = self.out.split_off(last_event(&self.out));
+            audience.hand(&mut self.out).await;
+            self.out = end;
+        } else {
+            audience.hand(&mut self.out).await;
+        }
+    }
+
+    /// Gives what the client is to have once the account is settled; nothing where it has had all of it.
+    async fn last(&mut self, operation: &Operation, audience: &mut Audience) -> BytesMut {
+        if !self.withholds {
+            self.tell(operation, audience).await;
+        } else if !self.told {
+            let end = std::mem::take(&mut self.out);
+            self.tell(operation, audience).await;
+            self.out = end;
+        }
+        std::mem::take(&mut self.out)
     }
 
     /// Says whether it is whole, but fit for nothing, and somebody else can be asked.
@@ -277,11 +317,11 @@ impl Stream<'_> {
     }
 
     async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let called = self.called(operation, usage, write_ttl, estimated);
-        Attempted { called, outcome: Outcome::Streamed, retry: None }
+        Attempted { called, outcome: Outcome::Streamed(last), retry: None }
     }
 
     /// Ends a stream that broke after the client had a part of it.
@@ -294,18 +334,20 @@ impl Stream<'_> {
     ) -> Attempted {
         let mut error = why.error();
         error.message = self.leg.target.redact(&error.message).into_owned();
+        let said = error.message.clone();
+        error.message = self.leg.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
-        report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
+        report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
                 status: Status::Cut,
-                error: error.message,
+                error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },
-            outcome: Outcome::Streamed,
+            outcome: Outcome::Streamed(last),
             retry: None,
         }
     }

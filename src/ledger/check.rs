@@ -3,16 +3,16 @@
 //! Invariant: what is found is told, the first of each kind in full and all of them in number.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 use rusqlite::Row;
 
-use super::file::{LedgerFile, STRIDE};
+use super::file::{LedgerFile, Range, STRIDE};
 use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;
 use super::sums::each;
-use super::{LedgerError, Sum, Totals, price};
+use super::{ExportOptions, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
 use crate::units::Instant;
 
@@ -44,6 +44,12 @@ impl CheckReport {
     /// Says whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.wrong == 0
+    }
+
+    fn hear(&mut self, what: &str, read: rusqlite::Result<()>) {
+        if let Err(error) = read {
+            self.find(format!("{what} cannot be read: {error}"));
+        }
     }
 
     fn find(&mut self, text: impl Into<String>) {
@@ -87,21 +93,46 @@ impl LedgerFile {
         let fails = |source| self.failed(source);
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
-        let total = self
-            .conn
-            .query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0))
-            .map_err(fails)?;
+        let mut report = CheckReport::default();
+        let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
+        let read = counted.map(|count| report.attempts = count);
+        report.hear("the number of calls", read);
+        let total = report.attempts;
         if !tick(0, total) {
             return Err(LedgerError::Cancelled);
         }
-        let mut report = CheckReport { attempts: total, ..CheckReport::default() };
-        self.file(&mut report).map_err(fails)?;
-        let rates = self.prices(&mut report).map_err(fails)?;
-        self.calls(&mut report, &rates, total, &mut tick)?;
-        self.operations(&mut report).map_err(fails)?;
-        self.versions(&mut report).map_err(fails)?;
+        // What cannot be read in one place keeps no other from being looked at.
+        let read = self.file(&mut report);
+        report.hear("the file", read);
+        let mut rates = BTreeMap::new();
+        let read = self.prices(&mut report, &mut rates);
+        report.hear("prices", read);
+        match self.calls(&mut report, &rates, total, &mut tick) {
+            Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
+            Err(error) => report.find(format!("calls cannot be read: {error}")),
+            Ok(()) => {}
+        }
+        let read = self.operations(&mut report);
+        report.hear("operations", read);
+        let read = self.versions(&mut report);
+        report.hear("policies", read);
         moment.finish().map_err(fails)?;
+        self.exports(&mut report, &mut || tick(total, total))?;
         Ok(report)
+    }
+
+    /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
+    fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
+        let (all, options) = (Range::default(), ExportOptions { prices: true });
+        match self.export(&all, options, io::sink(), |_, _| tick()) {
+            Ok(_) => return Ok(()),
+            Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
+            Err(error) => report.find(format!("export: {}", error.in_a_line())),
+        }
+        let faults = self.salvage(&all, io::sink(), |_, _| tick())?.faults;
+        report.wrong += faults.count.saturating_sub(faults.found.len() as u64);
+        faults.found.into_iter().for_each(|fault| report.find(format!("export: {fault}")));
+        Ok(())
     }
 
     /// What SQLite itself can say.
@@ -123,8 +154,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    fn prices(&self, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, PriceRow>> {
-        let mut found = BTreeMap::new();
+    fn prices(&self, report: &mut CheckReport, found: &mut BTreeMap<i64, PriceRow>) -> rusqlite::Result<()> {
         let mut all =
             self.conn.prepare("SELECT price, id, model, valid_from, rates, hash FROM price_rows")?;
         let mut rows = all.query([])?;
@@ -143,7 +173,7 @@ impl LedgerFile {
                 None => report.find(format!("price {id}: the rates cannot be read")),
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Every attempt with its charge, computed again.
@@ -170,7 +200,16 @@ impl LedgerFile {
         let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
         let (mut before, mut done): (Option<(u64, u64)>, u64) = (None, 0);
         while let Some(row) = rows.next().map_err(fails)? {
-            let call = Call::read(row).map_err(fails)?;
+            done += 1;
+            let call = match Call::read(row) {
+                Ok(call) => call,
+                Err(error) => {
+                    let seq: i64 = row.get(0).unwrap_or_default();
+                    report.find(format!("operation {seq}: a call cannot be read: {error}"));
+                    before = None;
+                    continue;
+                }
+            };
             let (seq, n) = (call.seq, call.n);
             let expected = before.filter(|(last, _)| *last == seq).map_or(0, |(_, n)| n + 1);
             if n != expected {
@@ -182,7 +221,6 @@ impl LedgerFile {
                 report.totals.add(&model, &team, cost);
                 cells.entry((model, team)).or_default().add(cost);
             }
-            done += 1;
             if done % STRIDE == 0 && !tick(done, total) {
                 return Err(LedgerError::Cancelled);
             }

@@ -274,7 +274,54 @@ pub struct Prompt {
     pub expires_at: Instant,
 }
 
+/// How far the numbers of a run lie from those in the file: it began before anybody could read them there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shift {
+    pub(super) operations: u64,
+    pub(super) policies: u32,
+}
+
 impl Entry {
+    /// Counts the bytes it holds, roughly: its text where that may be long, and what an entry takes besides.
+    pub(super) fn bytes(&self) -> usize {
+        let text = match self {
+            Self::AttemptEnded(entry) => entry.error.len(),
+            Self::Prompt(entry) => entry.body.len(),
+            Self::Policy(entry) => entry.text.len(),
+            Self::Note(entry) => entry.text.len(),
+            Self::Label(_)
+            | Self::Opened(_)
+            | Self::AttemptStarted(_)
+            | Self::Closed(_)
+            | Self::Progress { .. }
+            | Self::Simulated { .. }
+            | Self::Audit(_) => 0,
+        };
+        text.saturating_add(640)
+    }
+
+    /// Moves it to its place behind what the file holds.
+    pub(super) fn shift(&mut self, by: Shift) {
+        let move_on = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);
+        match self {
+            Self::Opened(entry) => {
+                move_on(&mut entry.seq);
+                entry.policy_version = entry.policy_version.saturating_add(by.policies);
+            }
+            Self::AttemptStarted(entry) => move_on(&mut entry.seq),
+            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => move_on(seq),
+            Self::AttemptEnded(entry) => move_on(&mut entry.seq),
+            Self::Closed(entry) => move_on(&mut entry.seq),
+            Self::Label(entry) => move_on(&mut entry.seq),
+            Self::Prompt(entry) => move_on(&mut entry.seq),
+            Self::Policy(entry) => {
+                move_on(&mut entry.from_seq);
+                entry.version = entry.version.saturating_add(by.policies);
+            }
+            Self::Audit(_) | Self::Note(_) => {}
+        }
+    }
+
     /// Gives the operation it belongs to; `None` for entries of the program.
     pub(super) fn seq(&self) -> Option<u64> {
         match self {

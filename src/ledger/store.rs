@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::batch::{Aside, AttemptDraft, Batch, Draft};
 use super::entry::{AttemptEnded, Closed, Entry, Opened, PolicyVersion};
+use super::lock::WriteLock;
 use super::price::hex;
 use super::row::{buckets, check_word, cost, count, list, meters, whole, word};
 use super::sums::Running;
@@ -40,8 +41,8 @@ pub(super) struct Oddities {
 
 impl Store {
     /// Opens the file.
-    pub(super) fn open(path: &Path, durability: Durability) -> Result<Self, LedgerError> {
-        let conn = schema::open_to_write(path, durability)?;
+    pub(super) fn open(path: &Path, durability: Durability, lock: &WriteLock) -> Result<Self, LedgerError> {
+        let conn = schema::open_to_write(path, durability, lock)?;
         let mut store = Self {
             conn,
             run: 0,
@@ -57,7 +58,7 @@ impl Store {
 
     /// Reads again what is remembered here.
     fn refresh(&mut self) -> rusqlite::Result<()> {
-        self.running = Running::load(&self.conn)?;
+        self.running = Running::default();
         self.prices.clear();
         let run: Option<i64> = self.conn.query_row("SELECT max(run) FROM runs", [], |row| row.get(0))?;
         self.run = run.unwrap_or(0);
@@ -374,13 +375,11 @@ impl Writing<'_> {
             return Ok(());
         }
         if let Some(team) = team {
-            self.running.add(model, team, ended.cost);
-            return Ok(());
+            return self.running.add(self.conn, model, team, ended.cost);
         }
         let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
         let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
-        self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
-        Ok(())
+        self.running.add(self.conn, model, team.as_deref().unwrap_or(""), ended.cost)
     }
 
     /// Gives a price's number, writing the price at first sight.

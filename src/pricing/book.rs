@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::charge::prices_meter;
 use crate::units::{Instant, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
@@ -156,6 +157,11 @@ pub struct ModelPrices {
 }
 
 impl ModelPrices {
+    /// Says whether any row prices a meter of that name.
+    pub fn prices_meter(&self, meter: &str) -> bool {
+        self.rows.iter().any(|row| prices_meter(row, meter))
+    }
+
     /// Gives the row in force at a moment.
     pub fn at(&self, at: Instant) -> Option<&PriceRow> {
         self.rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at))
@@ -238,6 +244,10 @@ const MAKERS: [&[&str]; 10] = [
     &["moonshot", "moonshotai"],
 ];
 
+/// Hosts on machines of one's own: a book that does not say whose a price is has it for these, too.
+const OWN: [&str; 8] =
+    ["ollama", "hosted_vllm", "vllm", "sglang", "llama_cpp", "llamafile", "lm_studio", "xinference"];
+
 /// Says whether a prefix names the maker whose prices these are; where the book does not say whose, any maker.
 fn makes(prefix: &str, provider: Option<&str>) -> bool {
     // LiteLLM tells Google's services apart in words of its own.
@@ -250,10 +260,12 @@ fn makes(prefix: &str, provider: Option<&str>) -> bool {
     });
     let named = |maker: &[&str]| maker.contains(&prefix);
     match provider {
+        // LiteLLM tells Bedrock's interfaces apart.
+        Some(provider) if prefix == "bedrock" => provider.starts_with(prefix),
         Some(provider) => {
             prefix == provider || MAKERS.iter().any(|maker| named(maker) && maker.contains(&provider))
         }
-        None => MAKERS.iter().copied().any(named),
+        None => MAKERS.iter().copied().any(named) || OWN.contains(&prefix),
     }
 }
 
@@ -262,23 +274,31 @@ fn bare_name(model: &str) -> &str {
     without_date(model.rsplit('/').next().unwrap_or(model))
 }
 
-/// Cuts `-YYYY-MM-DD` or `-YYYYMMDD` off the end of a model's name.
+/// Cuts `-YYYY-MM-DD` or `-YYYYMMDD` off the end of a model's name, where that is a day of the calendar.
 fn without_date(model: &str) -> &str {
-    let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
-    if let Some((head, tail)) = model.rsplit_once('-') {
-        if digits(tail, 8) {
-            return head;
-        }
-        if digits(tail, 2)
-            && let Some((head, month)) = head.rsplit_once('-')
-            && digits(month, 2)
-            && let Some((head, year)) = head.rsplit_once('-')
-            && digits(year, 4)
-        {
-            return head;
-        }
-    }
-    model
+    let Some((head, tail)) = model.rsplit_once('-') else { return model };
+    let number = |text: &str, len: usize| {
+        let is_number = text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let split = || {
+        let (head, month) = head.rsplit_once('-')?;
+        let (head, year) = head.rsplit_once('-')?;
+        Some((head, number(year, 4)?, number(month, 2)?, number(tail, 2)?))
+    };
+    let joined = || {
+        let digits = number(tail, 8)?;
+        Some((head, digits / 10_000, digits / 100 % 100, digits % 100))
+    };
+    let Some((head, year, month, day)) = joined().or_else(split) else { return model };
+    let days = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    if (2000..2100).contains(&year) && (1..=days).contains(&day) { head } else { model }
 }
 
 #[cfg(test)]
@@ -301,7 +321,17 @@ mod tests {
         ] {
             assert!(book.find(name).is_some(), "{name}");
         }
-        for name in ["gpt-4", "gpt-4.1-mini", "gpt-4.1-20", ""] {
+        for name in [
+            "gpt-4",
+            "gpt-4.1-mini",
+            "gpt-4.1-20",
+            "gpt-4.1-2025-99-99",
+            "gpt-4.1-2025-02-29",
+            "gpt-4.1-20250431",
+            "gpt-4.1-12345678",
+            "openai/gpt-4.1-2025-13-01",
+            "",
+        ] {
             assert!(book.find(name).is_none(), "{name}");
         }
     }

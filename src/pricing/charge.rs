@@ -56,6 +56,27 @@ pub fn bill(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
     cost
 }
 
+/// Names the meters of a call that a row has no price for, or no factor: why its cost is not known, or a bound.
+pub fn unpriced<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Vec<&'t str> {
+    let rates = match terms.tier() {
+        "batch" => row.batch.as_ref(),
+        tier => row.tiers.get(tier),
+    };
+    let tier = rates.unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
+    let is_priced = |name: &str| match part(name, tier) {
+        Some((_, _, own)) => own.is_some(),
+        None if is_place(name) => row.factors.contains_key(name),
+        None => row.meters.contains_key(name),
+    };
+    terms.meters().map(|(name, _)| name).filter(|name| !is_priced(name)).collect()
+}
+
+/// Says whether a row prices a meter, by itself or as a part of its tokens.
+pub(super) fn prices_meter(row: &PriceRow, name: &str) -> bool {
+    let own = part(name, &row.standard.base).and_then(|(_, _, own)| own);
+    own.is_some() || row.meters.contains_key(name)
+}
+
 /// Says whether a meter tells where a call was served.
 fn is_place(name: &str) -> bool {
     name.starts_with("region:")
@@ -108,6 +129,9 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
     // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
     // amount is a lower bound, not a fact.
     let mut is_fact = usage.write_1h.or_zero() == 0 || tier.write_1h.is_some() || tier.write_5m.is_none();
+    // A long prompt's price that is silent on cached tokens, which a short one's tells apart, is an upper bound.
+    is_fact &=
+        usage.cache_read.or_zero() == 0 || tier.cache_read.is_some() || rates.base.cache_read.is_none();
     let mut left = [usage.input.or_zero(), usage.cache_read.or_zero(), output];
     for (name, count) in terms.meters() {
         let Some((bucket, plain, own)) = part(name, tier) else { continue };

@@ -12,7 +12,7 @@ mod terms;
 mod usage;
 
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
-pub use charge::{bill, charge};
+pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
 pub use table::PriceTable;

@@ -10,16 +10,18 @@ const MOST: usize = 4;
 /// Stands for meters beyond those.
 const MORE: &str = "more";
 /// Words for the ordinary service, which is no tier: OpenAI's, Anthropic's, Groq's and Google's.
-const STANDARD: [&str; 5] = ["standard", "default", "on_demand", "none", "null"];
+const STANDARD: [&str; 7] =
+    ["standard", "default", "on_demand", "none", "null", "unspecified", "service_tier_unspecified"];
 
 /// Meters that are understood, whether or not a book prices them.
-const LISTED: [&str; 11] = [
+const LISTED: [&str; 12] = [
     "audio_input",
     "audio_cached",
     "audio_output",
     "image_input",
     "image_output",
     "web_search",
+    "web_search_preview",
     "file_search",
     "code_interpreter",
     "image_generation",

@@ -41,6 +41,7 @@ use provider::{Provider, Slot};
 
 pub use beside::Told;
 pub use error::{CallError, Cause, ProviderError, Refused};
+pub use names::serving;
 pub use permit::{Outcome, Permit};
 pub use reply::Reply;
 pub use secret::{FoundKey, KeyError, from_system};
@@ -131,6 +132,11 @@ impl Target {
     /// Takes the provider's key out of a text that it sent, should it have repeated it there.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.slot.provider.redact(text)
+    }
+
+    /// Takes the provider's address out of a text that a client gets.
+    pub fn conceal<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.slot.provider.conceal(text)
     }
 
     /// Gives the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::csv::Columns;
+use super::foreign;
 
 macro_rules! formats {
     ($($variant:ident $name:literal $about:literal,)*) => {
@@ -11,20 +12,25 @@ macro_rules! formats {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum InputFormat {
             $(#[doc = $about] $variant,)*
+            /// A log of one's own shape, read by a mapping.
+            Mapped,
         }
 
         impl InputFormat {
-            /// Every format.
+            /// Every format that can be named.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Gives the name used on the command line.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Mapped => "mapped" }
             }
 
             /// Says in one line what it is.
             pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
+                match self {
+                    $(Self::$variant => $about,)*
+                    Self::Mapped => "A log of one's own shape, read by a mapping.",
+                }
             }
         }
     };
@@ -40,6 +46,9 @@ formats! {
     Gemini "gemini" "Gemini generateContent answers.",
     Ollama "ollama" "Ollama chat and generate answers.",
     ClaudeCode "claude-code" "Claude Code session logs (JSON lines under ~/.claude/projects).",
+    Codex "codex" "Codex session logs (rollouts, JSON lines under ~/.codex/sessions).",
+    OpenCode "opencode" "opencode messages (its database, or its older message files).",
+    GeminiCli "gemini-cli" "Gemini CLI session files (under ~/.gemini/tmp).",
     Langfuse "langfuse" "Langfuse observations (blob-storage export or API).",
     Helicone "helicone" "Helicone request export.",
     Portkey "portkey" "Portkey logs export.",
@@ -92,6 +101,11 @@ impl InputFormat {
         matches!(self, Self::Azure | Self::BurstGpt | Self::AgentCsv)
     }
 
+    /// Says whether it is what a coding agent keeps of its sessions, whose calls are known by name over all files.
+    pub fn is_coding_agent(self) -> bool {
+        matches!(self, Self::ClaudeCode | Self::Codex | Self::OpenCode | Self::GeminiCli)
+    }
+
     /// Names the keys of a surrounding object whose list holds the entries.
     pub(crate) fn wrappers(self) -> &'static [&'static str] {
         match self {
@@ -124,6 +138,9 @@ const LINES: usize = 32;
 /// Recognises a format by the beginning of a log; `None` where nothing known is in it.
 pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
     let text = start.trim_ascii_start();
+    if foreign::is_stream(text) {
+        return foreign::dialect(text);
+    }
     if text.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
         // In a log of one object a line the first lines may be broken; any sound one tells the format.
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
@@ -133,7 +150,7 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
         });
     }
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
-    let columns = Columns::read(header.trim_end());
+    let columns = Columns::read(header.trim_end(), b',');
     let mut csv = InputFormat::ALL.iter().copied().filter(|format| format.is_csv());
     csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name))).or_else(|| {
         let lines = text.split(|&byte| byte == b'\n').take(LINES).map(<[u8]>::trim_ascii);
@@ -144,7 +161,15 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
 fn by_keys(keys: &Keys<'_>) -> Option<InputFormat> {
     let has = |name: &str| keys.top.contains(&name.as_bytes());
     if let Some(format) = by_names(&has) {
-        return Some(format);
+        // A moment called `at` makes a line ours, unless its tokens stand where ours never do.
+        let is_strange = |key: &&[u8]| {
+            ["token", "usage", "completion"]
+                .iter()
+                .any(|word| memchr::memmem::find(key, word.as_bytes()).is_some())
+        };
+        let is_ours = ["pointsman", "attempts", "in", "out", "event"].iter().any(|name| has(name));
+        return (format != InputFormat::Native || is_ours || !keys.top.iter().any(is_strange))
+            .then_some(format);
     }
     let inner = |name: &str| keys.under_data.contains(&name.as_bytes());
     has("data").then(|| by_names(&inner)).flatten()
@@ -159,12 +184,17 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (any(&["resourceSpans", "scopeSpans"]), F::Otel),
         (all(&["hash_ids", "input_length"]), F::Mooncake),
         (all(&["sessionId", "uuid", "type"]) && any(&["parentUuid", "isSidechain"]), F::ClaudeCode),
+        (all(&["timestamp", "type", "payload"]), F::Codex),
+        (has("opencode") || (all(&["sessionID", "id"]) && any(&["role", "messageID"])), F::OpenCode),
+        (all(&["sessionId", "projectHash"]), F::GeminiCli),
         (has("requests") && any(&["block_size", "hash_id_scope", "tool_tokens"]), F::AgentJson),
         (all(&["startTime", "request_id"]) && any(&["spend", "call_type", "api_key"]), F::LiteLlmSpend),
         (has("startTime") && any(&["response_cost", "litellm_call_id", "hidden_params"]), F::LiteLlmPayload),
         (any(&["native_tokens_prompt", "native_tokens_completion"]), F::OpenRouter),
         (any(&["usageMetadata", "usage_metadata", "candidates"]), F::Gemini),
         (has("choices") || all(&["object", "usage"]), F::OpenAi),
+        (any(&["traceId", "trace_id"]) && all(&["type", "startTime"]), F::Langfuse),
+        (any(&["traceId", "trace_id"]) && all(&["type", "start_time"]), F::Langfuse),
         (all(&["usage", "type"]) && any(&["role", "stop_reason", "content"]), F::Anthropic),
         (any(&["eval_count", "prompt_eval_count"]) || all(&["done", "created_at", "model"]), F::Ollama),
         (any(&["usage_details", "usageDetails", "provided_model_name", "providedModelName"]), F::Langfuse),
@@ -301,6 +331,9 @@ mod tests {
         assert!(is_by_line(InputFormat::Native, log));
         assert_eq!(recognise(b"hello,world\n1,2\n"), None);
         assert_eq!(recognise(b""), None);
+        assert_eq!(recognise(b"data: {\"choices\":[]}\n"), Some(InputFormat::OpenAi));
+        assert_eq!(recognise(b"event: message_start\n"), Some(InputFormat::Anthropic));
+        assert_eq!(recognise(b": nothing but a comment\n\n"), None);
     }
 
     #[test]

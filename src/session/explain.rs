@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 
 use super::{Log, Reading, settle_one};
-use crate::classifier::FeatureId;
-use crate::outcome::{Leg, Particulars, Settled, routed};
-use crate::pricing::Cost;
+use crate::outcome::{Leg, Particulars, Seen, Settled, priced, routed};
+use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
+use crate::units::Instant;
 
 /// One request explained.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             },
         ),
     ));
+    facts.extend(evidence.seen().flat_map(|seen| doubts(log, operation.at, seen)));
     if let Some(extra) = evidence.extra {
         for particulars in &extra.particulars {
             facts.extend(told(particulars));
@@ -95,12 +96,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
         }
     }
-    let features = operation
-        .top
-        .iter()
-        .filter(|(_, weight)| *weight != 0)
-        .map(|&(feature, weight)| (FeatureId(feature).describe(), weight))
-        .collect();
+    let features = operation.saw.iter().map(|(feature, weight)| (feature.describe(), weight)).collect();
     Some(Explanation {
         index,
         id: log.history.id(index).to_owned(),
@@ -111,6 +107,38 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         recorded: recorded_outcome,
         routed: routed_outcome,
     })
+}
+
+/// Says what of a call the prices at hand do not cover, and where they disagree with what was charged.
+fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)> {
+    let call = seen.call;
+    let billed = if call.billed.is_some() { call.billed } else { call.model };
+    let name = log.names.model(billed);
+    let cost = priced(seen, at, &log.prices);
+    let mut all = Vec::new();
+    match (cost, log.prices.row(billed, at)) {
+        (Cost::Unknown(Unpriced::NoPrice), _) => {
+            all.push(("not priced", format!("{name} is not in prices {}", log.book)));
+        }
+        (Cost::Unknown(Unpriced::NoTier), _) => {
+            all.push((
+                "not priced",
+                format!("tier `{}` of {name} in prices {}", seen.terms.tier(), log.book),
+            ));
+        }
+        (_, Some(row)) => {
+            let meters = unpriced(&call.usage, seen.terms, row);
+            if !meters.is_empty() {
+                all.push(("not priced", format!("{} of {name} in prices {}", meters.join(", "), log.book)));
+            }
+        }
+        _ => {}
+    }
+    if let Some(charged) = call.charged.cost().filter(|charged| *charged != cost) {
+        let (charged, cost) = (cost_text(charged), cost_text(cost));
+        all.push(("book", format!("prices {} make {cost} of {name}, not {charged} as charged", log.book)));
+    }
+    all
 }
 
 /// Says what few calls have: tier, meters, parameters left out, the longest silence.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::classifier::{Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
-use crate::pricing::{PriceBook, Terms, is_unlisted};
+use crate::pricing::{PriceBook, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
 use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
@@ -19,10 +19,12 @@ pub struct IngestOptions {
     pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
+    /// The model that savings are measured against, whatever the policies of the log say.
+    pub baseline: Option<String>,
 }
 
 /// Turns entries into operations; owns the names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
@@ -30,8 +32,9 @@ pub struct Ingest {
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
-    /// Meters that nobody here knows, with how many calls told them; the first few kinds.
-    meters: BTreeMap<String, u64>,
+    baseline: Option<String>,
+    /// Meters by model, with how many calls told them; the first few kinds.
+    meters: BTreeMap<(String, String), u64>,
 }
 
 /// Kinds of unknown meters that are told apart.
@@ -41,8 +44,8 @@ impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
-        let &IngestOptions { reclassify, reprice, own_policy } = options;
-        Self { names, classifier, reclassify, reprice, own_policy, meters: BTreeMap::new() }
+        let IngestOptions { reclassify, reprice, own_policy, baseline } = options.clone();
+        Self { names, classifier, reclassify, reprice, own_policy, baseline, meters: BTreeMap::new() }
     }
 
     /// Gives the classifier.
@@ -50,17 +53,28 @@ impl Ingest {
         Arc::clone(&self.classifier)
     }
 
-    /// Gives the meters that neither this program nor the price book knows, with how many calls told them.
+    /// Gives the meters that the price book has no price for, with how many calls told them: those that nobody here knows,
+    /// and those of a model whose tokens it prices.
     pub fn unknown_meters(&self, book: &PriceBook) -> Vec<(String, u64)> {
-        let unknown = self.meters.iter().filter(|(name, _)| !book.prices_meter(name));
-        unknown.map(|(name, calls)| (name.clone(), *calls)).collect()
+        let is_told = |model: &str, meter: &str| {
+            let is_priced = book.find(model).map(|prices| prices.prices_meter(meter));
+            is_priced.map_or_else(|| is_unlisted(meter) && !book.prices_meter(meter), |is_priced| !is_priced)
+        };
+        let mut unknown: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((_, meter), calls) in self.meters.iter().filter(|((model, meter), _)| is_told(model, meter)) {
+            *unknown.entry(meter).or_default() += calls;
+        }
+        unknown.into_iter().map(|(meter, calls)| (meter.to_owned(), calls)).collect()
     }
 
-    /// Counts meters that nobody here knows, so that somebody is told.
-    fn count_meters(&mut self, terms: &Terms) {
-        for (name, _) in terms.meters().filter(|(name, _)| is_unlisted(name)) {
-            if self.meters.contains_key(name) || self.meters.len() < METERS {
-                *self.meters.entry(name.to_owned()).or_default() += 1;
+    /// Counts meters, so that somebody is told of those without a price. What a place multiplies leaves an estimate.
+    fn count_meters(&mut self, attempt: &Attempt<'_>) {
+        let Some(terms) = attempt.terms.as_deref() else { return };
+        let model = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
+        for (name, _) in terms.meters().filter(|(name, _)| !name.starts_with("region:")) {
+            let kind = (model.to_string(), name.to_owned());
+            if self.meters.contains_key(&kind) || self.meters.len() < METERS {
+                *self.meters.entry(kind).or_default() += 1;
             }
         }
     }
@@ -83,7 +97,11 @@ impl Ingest {
         if self.own_policy {
             return Ok(None);
         }
-        change.compile(&mut self.names).map(|policy| Some(Arc::new(policy)))
+        let mut policy = change.compile(&mut self.names)?;
+        if let Some(baseline) = &self.baseline {
+            policy.baseline = self.names.intern_model(baseline);
+        }
+        Ok(Some(Arc::new(policy)))
     }
 
     fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {
@@ -110,6 +128,11 @@ impl Ingest {
             Some(attempt) => self.observed(attempt),
             None => Observed::default(),
         };
+        // Logs name what was asked for where another model served; a pinned one is asked for by name.
+        let asked = match record.attempts.first() {
+            Some(first) if record.pinned && record.asked.is_empty() => self.names.intern_model(&first.model),
+            _ => self.names.intern_model(&record.asked),
+        };
         let mut operation = Operation {
             at: record.at,
             served,
@@ -117,7 +140,7 @@ impl Ingest {
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
-            asked: self.names.intern_model(&record.asked),
+            asked,
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
@@ -127,11 +150,7 @@ impl Ingest {
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
-        record
-            .attempts
-            .iter()
-            .filter_map(|attempt| attempt.terms.as_deref())
-            .for_each(|terms| self.count_meters(terms));
+        record.attempts.iter().for_each(|attempt| self.count_meters(attempt));
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()
@@ -168,6 +187,7 @@ impl Ingest {
         }
         if recorded.is_some() && record.task.is_some() {
             operation.set_confidence(recorded, ConfidenceSource::Recorded);
+            operation.saw = record.saw;
             return;
         }
         let opinion = self.classifier.classify(
@@ -191,10 +211,7 @@ impl Ingest {
             crate::classifier::Basis::NoSignal => ConfidenceSource::None,
         };
         operation.set_confidence(opinion.confidence, source);
-        for (slot, contribution) in operation.top.iter_mut().zip(opinion.top()) {
-            let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
-            *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
-        }
+        operation.saw = Saw::of(&opinion);
     }
 }
 

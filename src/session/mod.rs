@@ -3,11 +3,13 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod all_on;
 mod arrivals;
 mod command;
 mod explain;
 mod feed;
 mod follow;
+mod frontiers;
 mod growth;
 mod ingest;
 mod live;
@@ -26,10 +28,12 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use all_on::{AllOn, all_on};
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use follow::{KEEP, LiveStart, Outgoing};
+pub use frontiers::carried;
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
@@ -48,6 +52,7 @@ pub use speed::Speed;
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
 };
-pub use stream::{StreamOptions, StreamResult, stream};
+pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};
+pub use whatif::RerunJob;
 pub use worker::{Worker, spawn};

@@ -15,18 +15,21 @@ pub enum Dialect {
     AnthropicMessages,
     /// `models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
     Gemini,
+    /// `models/MODEL:embedContent` and `:batchEmbedContents`.
+    GeminiEmbeddings,
     /// `POST /v1/completions`: OpenAI's older form, which servers of open models still have.
     OpenAiCompletions,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::GeminiEmbeddings,
         Self::OpenAiCompletions,
     ];
 
@@ -38,6 +41,7 @@ impl Dialect {
             Self::OpenAiEmbeddings => "OpenAI embeddings",
             Self::AnthropicMessages => "Anthropic messages",
             Self::Gemini => "Gemini generateContent",
+            Self::GeminiEmbeddings => "Gemini embedContent",
             Self::OpenAiCompletions => "OpenAI completions",
         }
     }
@@ -46,7 +50,7 @@ impl Dialect {
     pub(super) const fn finish_field(self) -> &'static str {
         match self {
             Self::AnthropicMessages => "stop_reason",
-            Self::Gemini => "finishReason",
+            Self::Gemini | Self::GeminiEmbeddings => "finishReason",
             Self::OpenAiResponses => "status",
             Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiCompletions => "finish_reason",
         }
@@ -59,8 +63,9 @@ impl Dialect {
         match (self, to) {
             (Self::OpenAiResponses, Self::OpenAiResponses)
             | (Self::OpenAiEmbeddings, Self::OpenAiEmbeddings)
+            | (Self::GeminiEmbeddings, Self::GeminiEmbeddings | Self::OpenAiEmbeddings)
             | (Self::OpenAiCompletions, Self::OpenAiCompletions) => true,
-            (Self::OpenAiEmbeddings, _) => false,
+            (Self::OpenAiEmbeddings | Self::GeminiEmbeddings, _) => false,
             (_, to) => matches!(to, Self::OpenAiChat | Self::AnthropicMessages | Self::Gemini),
         }
     }

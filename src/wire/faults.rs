@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check, object};
 use super::{ApiError, Dialect, ErrorKind};
+use crate::units::is_safe;
 
 /// The most characters of an upstream's message that are kept.
 const LONGEST: usize = 1_000;
@@ -34,7 +35,7 @@ pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
                 }
             });
         }),
-        Dialect::Gemini => object(&mut out, |o| {
+        Dialect::Gemini | Dialect::GeminiEmbeddings => object(&mut out, |o| {
             o.object("error", |o| {
                 o.number("code", u64::from(error.status));
                 o.text("message", &error.message);
@@ -245,8 +246,7 @@ pub(super) fn clean(text: &str) -> String {
         }
         bearer = word.trim_end_matches(':').eq_ignore_ascii_case("bearer");
     }
-    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    out.chars().filter(|c| !invisible(*c)).take(LONGEST).collect()
+    out.chars().filter(|c| is_safe(*c)).take(LONGEST).collect()
 }
 
 /// What keys of the usual providers, and our own, begin with.

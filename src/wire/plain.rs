@@ -44,6 +44,11 @@ impl Form {
 }
 
 impl Plain {
+    /// Counts what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes the next bytes.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), WireError> {
         if self.buffer.len().saturating_add(chunk.len()) > LONGEST {
@@ -101,6 +106,6 @@ pub(super) fn is_event(from: Dialect, root: Value<'_>) -> bool {
         Dialect::OpenAiResponses => kind.is_some(),
         // A whole completion has the form of a chunk; it says which it is by being alone.
         Dialect::Gemini | Dialect::OpenAiCompletions => true,
-        Dialect::OpenAiEmbeddings => false,
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => false,
     }
 }

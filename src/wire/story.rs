@@ -48,6 +48,11 @@ impl Story {
         Self { json, choices: measures.choices.max(1), ..Self::default() }
     }
 
+    /// Counts the text that is kept.
+    pub(super) fn held(&self) -> usize {
+        self.delivered.len() + self.json.as_ref().map_or(0, String::len)
+    }
+
     /// Takes note of what is added.
     pub(super) fn note(&mut self, delta: &Delta<'_>) {
         match delta {
@@ -87,7 +92,7 @@ impl Story {
                 self.has_answer = true;
                 self.has_content = true;
             }
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { .. } | Delta::Choice(_) | Delta::Logprobs(_) => {}
             Delta::Finish { finish, .. } => {
                 self.finish = Some(finish.beside(!self.arguments.is_empty()));
                 self.finished = self.finished.saturating_add(1);

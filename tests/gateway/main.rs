@@ -8,9 +8,11 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod bounds;
 mod charges;
 mod client;
 mod crash;
+mod disk;
 mod doors;
 mod faults;
 #[path = "../support/front.rs"]

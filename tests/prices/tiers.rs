@@ -33,6 +33,9 @@ fn a_tier_or_a_meter_is_charged_by_its_own_price_or_not_for_sure() {
         ("claude-opus-4-8", "batch", &[], "known 0.015"),
         ("claude-opus-4-8", "fast", &[], "known 0.06"),
         ("claude-opus-4-8", "", &[("web_search", 3)], "known 0.06"),
+        ("gpt-4.1", "", &[("web_search", 1)], "known 0.02"),
+        ("gpt-4.1", "", &[("web_search_preview", 1)], "known 0.035"),
+        ("gpt-5", "", &[("web_search_preview", 1), ("file_search", 2)], "known 0.02625"),
         ("claude-opus-4-8", "", &[("region:us", 1)], "known 0.033"),
         ("claude-opus-4-8", "fast", &[("region:us", 1), ("web_search", 1)], "known 0.076"),
         ("gemini-2.5-flash", "", &[("audio_input", 900)], "known 0.00343"),
@@ -47,7 +50,7 @@ fn a_tier_or_a_meter_is_charged_by_its_own_price_or_not_for_sure() {
         ("gpt-5", "scale", &[], "no_tier"),
         ("gpt-4o", "", &[("audio_input", 900)], "no_meter"),
         ("gpt-4o", "", &[("audio_output", 80)], "no_meter"),
-        ("gpt-4o", "", &[("web_search", 1)], "no_meter"),
+        ("gpt-4.1-mini", "", &[("web_search", 1)], "no_meter"),
         ("claude-opus-4-8", "", &[("something_new", 1)], "no_meter"),
         ("no-such-model", "flex", &[("web_search", 1)], "no_price"),
         // Pictures in a prompt are billed as its other tokens unless the book says otherwise.
@@ -61,6 +64,9 @@ fn a_tier_or_a_meter_is_charged_by_its_own_price_or_not_for_sure() {
     assert_eq!(bills("gemini-2.5-flash", "", &[("audio_input", 1_500)], &plain), "about 0.0035");
     // A tier that is silent on cached tokens may or may not price them apart.
     assert_eq!(bills("gpt-4.1", "batch", &[], &usage(1000, 1000, 0, 0, 0)), "about 0.002");
+    // A long prompt's price may be silent on them, too.
+    assert_eq!(bills("grok-4", "", &[], &usage(1000, 100_000, 0, 0, 0)), "known 0.078");
+    assert_eq!(bills("grok-4", "", &[], &usage(1000, 200_000, 0, 0, 0)), "about 1.206");
     // The long prompt's price holds within a tier, too.
     assert_eq!(bills("gpt-5.6", "flex", &[], &usage(300_000, 0, 0, 0, 0)), "known 1.2");
 }
@@ -111,6 +117,15 @@ fn a_book_of_ones_own_lies_over_the_list() {
     std::fs::copy(&path, user.path().join("prices/mine.toml")).unwrap();
     for name in ["mine", "mine.toml", "only:mine"] {
         assert!(layered(name, Some(user.path())).unwrap().find("house-model").is_some(), "{name}");
+    }
+    for nothing in ["", " ", "only:", "only: "] {
+        let error = layered(nothing, Some(user.path())).unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the name of the price book is empty\nhint: known books are mine, list, guide-2026"
+            ),
+            "{error}"
+        );
     }
     for typo in ["mien", "mien.toml", "only:mien", "/nowhere/mine.toml"] {
         let error = layered(typo, Some(user.path())).unwrap_err().to_string();

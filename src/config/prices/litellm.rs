@@ -421,16 +421,22 @@ fn times(rates: &Rates, thousandths: u32) -> Option<Rates> {
     Some(Rates { base: tier(&rates.base)?, above: above.collect::<Option<_>>()? })
 }
 
-/// Takes over the price of a web search where each is billed and all cost the same. Google bills grounded prompts beyond
-/// a free share, which no single call can tell.
+/// Takes over the price of a web search where each is billed and all cost the same. Google leaves a share of them free,
+/// which no single call can tell: readers of its answers mark searches as a guess. Where it bills prompts instead, and not
+/// searches, there is no price for these. What OpenAI asks of models that do not reason is the price of the tool's preview.
 fn search_fee(
     entry: &Map<String, Value>,
     provider: Option<&str>,
     other_meters: &mut BTreeMap<String, String>,
 ) -> BTreeMap<String, PicoPerMillion> {
     const FIELD: &str = "search_context_cost_per_query";
-    let sizes = entry.get(FIELD).and_then(Value::as_object).filter(|_| {
-        matches!(provider, Some("openai" | "anthropic")) && !entry.contains_key("search_free_requests")
+    /// What OpenAI's search tool costs whatever the model.
+    const SEARCH: &str = "0.01";
+    let is_per_query = entry.get("web_search_billing_unit").and_then(Value::as_str) == Some("per_query");
+    let sizes = entry.get(FIELD).and_then(Value::as_object).filter(|_| match provider {
+        Some("openai" | "anthropic") => !entry.contains_key("search_free_requests"),
+        Some("gemini") => is_per_query,
+        _ => false,
     });
     let mut prices = sizes.into_iter().flat_map(Map::values).map(|value| price(FIELD, value).ok());
     let Some(Some(first)) = prices.next() else { return BTreeMap::new() };
@@ -438,7 +444,13 @@ fn search_fee(
         return BTreeMap::new();
     }
     other_meters.remove(FIELD);
-    BTreeMap::from([("web_search".to_owned(), first)])
+    let searched = ("web_search".to_owned(), first);
+    if provider != Some("openai") {
+        return BTreeMap::from([searched]);
+    }
+    let is_one_price = PicoPerMillion::from_usd_per_token(SEARCH).is_ok_and(|price| price == first);
+    let preview = ("web_search_preview".to_owned(), first);
+    std::iter::once(preview).chain(is_one_price.then_some(searched)).collect()
 }
 
 fn is_price(field: &str) -> bool {

@@ -74,6 +74,12 @@ pub enum Error {
         /// The names that would have worked.
         known: Vec<String>,
     },
+    /// A book was asked for without a name.
+    #[error("the name of the price book is empty\nhint: known books are {}, `only:NAME` takes one alone; a path to a .toml or .json file works too", known.join(", "))]
+    NoName {
+        /// The names that would have worked.
+        known: Vec<String>,
+    },
     /// No book has this name.
     #[error("no price book `{name}`\nhint: known books are {}; a path to a .toml or .json file works too", known.join(", "))]
     UnknownBook {
@@ -125,6 +131,9 @@ pub fn read_file(path: &Path) -> Result<String, Error> {
 
 /// Finds a book by path, by name among the operator's own (`prices/NAME.toml` under `user_dir`), or by built-in name.
 pub fn resolve(name_or_path: &str, user_dir: Option<&Path>) -> Result<PriceBook, Error> {
+    if name_or_path.trim().is_empty() {
+        return Err(Error::NoName { known: known_names(user_dir) });
+    }
     let path = Path::new(name_or_path);
     let written_as_path = path.components().count() != 1
         || path

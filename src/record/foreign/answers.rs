@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::written::Written;
 use super::{TRACE_EPOCH, attempt, claimed, maybe_moment, owned};
 use crate::record::json::{self, Measure, Word, nullable};
-use crate::record::known::{Told, id_of};
+use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
 use crate::record::{Attempt, Attempts, Record};
@@ -139,13 +139,26 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let id = Word(Word::first([&named.id, &answer_read.id]));
     // Parts of a stream may each tell another moment; whole answers of servers whose ids are short are told apart by it.
     let moment = if is_chunk { "" } else { created.as_str() };
-    let keys = [id_of(&[id.as_str(), &model, moment]), None];
+    let keys = [id_of(&[id.as_str(), &model, moment]), answer_key(id.as_str())];
     let mut only = attempt(model, counted, status);
     only.provider = owned(answer_read.provider);
     let cost: WithCost = json::read(text).unwrap_or_default();
     let mut record = answer(id, at, only);
     record.claimed_usd = claimed(cost.usage.cost);
     Ok(Told { record, keys })
+}
+
+/// Makes an answer of what a stream of events told.
+pub(super) fn streamed(
+    id: Word,
+    model: Word,
+    created: &Word,
+    counted: Counted,
+    line: u64,
+) -> Result<Told, Refusal> {
+    let at = maybe_moment("created", created)?.unwrap_or_else(|| placed(line));
+    let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
+    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)), keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,7 +180,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     }
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let counted = counted.believed(message.content.0);
-    let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), None];
+    let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("anthropic");
     Ok(Told { record: answer(message.id, placed(line), only), keys })
@@ -207,7 +220,8 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let bytes = candidates.iter().map(|candidate| candidate.content.0).fold(0, u64::saturating_add);
     let counted = answer_read.usage_metadata.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let counted = counted.believed(bytes);
-    let keys = [id_of(&[answer_read.response_id.as_str(), answer_read.model_version.as_str()]), None];
+    let id = answer_read.response_id.as_str();
+    let keys = [id_of(&[id, answer_read.model_version.as_str()]), answer_key(id)];
     let mut only = attempt(answer_read.model_version.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("google");
     Ok(Told { record: answer(answer_read.response_id, at, only), keys })

@@ -81,6 +81,13 @@ pub(super) fn by_endpoint(method: &str, address: &str) -> Option<&'static str> {
     (under.is_some_and(|name| name.starts_with("resp_"))).then_some(LOOKED_UP)
 }
 
+/// Says whether an address is one of those that make embeddings, which have no answer to count.
+pub(super) fn embeds(address: &str) -> bool {
+    let path = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let last = path.rsplit(['/', ':']).next().unwrap_or_default();
+    matches!(last, "embeddings" | "embed" | "embedContent" | "batchEmbedContents")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

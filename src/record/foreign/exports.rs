@@ -1,168 +1,19 @@
-//! Exports of observability services: Langfuse, Helicone, Portkey.
+//! Exports of gateways that observe: Helicone, Portkey.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::bodies::Body;
+use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned};
 use crate::record::json::{self, Embedded, Measure, Num, Word};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 use crate::units::Pico;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Observation {
-    id: Word,
-    #[serde(alias = "traceId")]
-    trace_id: Word,
-    #[serde(alias = "parentObservationId")]
-    parent_observation_id: Word,
-    #[serde(alias = "projectId")]
-    project_id: Word,
-    #[serde(alias = "sessionId")]
-    session_id: Word,
-    #[serde(alias = "userId")]
-    user_id: Word,
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(alias = "startTime")]
-    start_time: Word,
-    #[serde(alias = "endTime")]
-    end_time: Word,
-    level: Word,
-    #[serde(alias = "statusMessage")]
-    status_message: Word,
-    #[serde(alias = "providedModelName", alias = "model")]
-    provided_model_name: Word,
-    #[serde(alias = "usageDetails")]
-    usage_details: Embedded<BTreeMap<String, Num>>,
-    #[serde(alias = "totalCost", alias = "calculatedTotalCost")]
-    total_cost: Word,
-    #[serde(alias = "timeToFirstToken")]
-    time_to_first_token: Measure,
-    latency: Measure,
-}
-
-/// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
-/// shows that the numbers came in whole.
-pub(super) fn langfuse(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
-    let row: Observation = json::read(text).map_err(Refusal::Bad)?;
-    let span = |id: &Word| id_of(&[id.as_str(), row.trace_id.as_str(), row.project_id.as_str()]);
-    let key = span(&row.id);
-    if let Some(key) = key {
-        nest.place(key, span(&row.parent_observation_id));
-    }
-    if !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "") {
-        return Err(Refusal::NotACall("an observation that is no generation"));
-    }
-    let at = moment("start_time", &row.start_time)?;
-    let end = maybe_moment("end_time", &row.end_time)?;
-    let status =
-        if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
-    let counted = langfuse_usage(&row.usage_details.0)?;
-    if let Some(key) = key {
-        let told = SpanTold {
-            model: row.provided_model_name.0.clone(),
-            tokens: counted
-                .usage
-                .prompt()
-                .zip(counted.usage.output.get())
-                .map(|(prompt, answer)| prompt + answer),
-            is_embedding: row.kind.as_str() == "EMBEDDING",
-            is_wrapper: false,
-        };
-        if !nest.counts(key, told) {
-            return Err(AROUND);
-        }
-    }
-    let mut only = attempt(row.provided_model_name.0, counted, status);
-    only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
-    only.ttft_ms = row.time_to_first_token.scaled(1000.0);
-    if !status.is_ok() {
-        only.error = owned(row.status_message);
-    }
-    let record = Record {
-        id: owned(row.id),
-        at,
-        project: owned(row.project_id),
-        user: owned(row.user_id),
-        session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
-        attempts: Attempts::one(only),
-        claimed_usd: claimed(row.total_cost),
-        ..Record::default()
-    };
-    Ok(Told { record, keys: [key, None] })
-}
-
-/// Names under which Langfuse's keys tell cached, written and reasoning tokens.
-const READ: &[&str] = &[
-    "input_cached_tokens",
-    "input_cache_read",
-    "input_cache_read_tokens",
-    "input_cached",
-    "cache_read_input_tokens",
-    "cached_input_tokens",
-    "cached_tokens",
-    "cache_read",
-];
-const WRITE: &[&str] = &[
-    "input_cache_creation",
-    "input_cache_creation_tokens",
-    "input_cache_write",
-    "input_cache_write_tokens",
-    "cache_creation_input_tokens",
-    "cache_write_input_tokens",
-    "cache_creation",
-    "cache_write",
-];
-const SHORT: &[&str] = &["input_cache_creation_5m", "cache_creation_5m", "ephemeral_5m_input_tokens"];
-const LONG: &[&str] = &["input_cache_creation_1h", "cache_creation_1h", "ephemeral_1h_input_tokens"];
-const REASONING: &[&str] = &[
-    "output_reasoning_tokens",
-    "output_reasoning",
-    "reasoning_tokens",
-    "reasoning",
-    "output_thinking_tokens",
-    "thinking_tokens",
-];
-
-/// Makes buckets of Langfuse's keys.
-pub(super) fn langfuse_usage(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
-    let said = |name: &str| details.get(name).and_then(|count| count.0);
-    let most = |names: &[&str]| names.iter().filter_map(|name| said(name)).max();
-    // Every other key that starts so is a kind of its own (audio, image), taken out of the plain one.
-    let sum = |prefix: &str| {
-        let named = [READ, WRITE, SHORT, LONG, REASONING];
-        let fits = |key: &str| key.starts_with(prefix) && !named.iter().any(|names| names.contains(&key));
-        let counts = details.iter().filter(|(key, _)| fits(key)).filter_map(|(_, count)| count.0);
-        counts.fold(None, |sum: Option<u64>, count| Some(sum.unwrap_or(0).saturating_add(count)))
-    };
-    let total = said("total").or(said("total_tokens")).filter(|total| *total > 0);
-    // Whoever sends OpenAI's numbers as they are has input and output alone add up to the total.
-    let plain = said("input").zip(said("output"));
-    let whole = plain.filter(|(input, output)| Some(input.saturating_add(*output)) == total);
-    let (short, long) = (most(SHORT), most(LONG));
-    let split = short.unwrap_or(0).saturating_add(long.unwrap_or(0));
-    // The total of writes may stand beside its split; as keys are disjoint, anything but that sum comes on top.
-    let written = most(WRITE).map(|total| if total == split { total } else { total.saturating_add(split) });
-    let reasoning = most(REASONING);
-    let parts = Parts {
-        input: whole.map(|(input, _)| input).or_else(|| sum("input")),
-        read: most(READ).unwrap_or(0),
-        writes: Writes { total: written, short, long },
-        // Where nothing but reasoning is told, that is the output.
-        output: whole.map(|(_, output)| output).or_else(|| sum("output")).or(reasoning.map(|_| 0)),
-        reasoning,
-        total,
-        ..Parts::default()
-    };
-    Ok(parts.counted(Claim::DISJOINT)?)
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -192,11 +43,13 @@ struct HeliconeRow {
     request_properties: Embedded<BTreeMap<String, Word>>,
     properties: Embedded<BTreeMap<String, Word>>,
     cache_reference_id: Word,
+    #[serde(alias = "response")]
+    response_body: Body,
 }
 
 /// Reads a Helicone request. Its docs leave open whether the prompt includes cached tokens; the row's own total tells,
 /// and where it has none the provider's rule holds.
-pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
     let row: HeliconeRow = json::read(text).map_err(Refusal::Bad)?;
     if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_path.as_str()) {
         return Err(Refusal::NotACall(reason));
@@ -208,11 +61,8 @@ pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         Ok(_) => Status::Failed,
         Err(_) => Status::Ok,
     };
-    let counted = if row.cache_reference_id.as_str().bytes().any(|byte| !matches!(byte, b'0' | b'-')) {
-        Counted::NOTHING
-    } else {
-        helicone_usage(&row)?
-    };
+    let is_from_cache = row.cache_reference_id.as_str().bytes().any(|byte| !matches!(byte, b'0' | b'-'));
+    let counted = if is_from_cache { Counted::NOTHING } else { helicone_usage(&row)? };
     let property = |name: &str| {
         let maps = [&row.request_properties.0, &row.properties.0];
         let mut found =
@@ -223,13 +73,15 @@ pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let served =
         Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
     let mut only = attempt(served.0.clone(), counted, status);
+    let answer = if is_from_cache { None } else { row.response_body.complete(&mut only) };
     only.provider = Cow::Owned(row.provider.0.to_ascii_lowercase());
     only.latency_ms = row.delay_ms.scaled(1.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1.0);
     if !status.is_ok() {
         only.error = owned(row.response_status);
     }
-    Ok(Record {
+    let keys = [id_of(&[row.request_id.as_str()]), answer];
+    let record = Record {
         id: owned(row.request_id),
         at,
         team: Cow::Owned(team),
@@ -240,7 +92,8 @@ pub(super) fn helicone<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         attempts: Attempts::one(only),
         claimed_usd: claimed(row.cost_usd),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys })
 }
 
 fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
@@ -254,7 +107,9 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     };
     let provider = row.provider.as_str().to_ascii_uppercase();
     let leaves_out = matches!(provider.as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
-    Ok(parts.counted(if leaves_out { Claim::FRESH } else { Claim::WHOLE })?)
+    let claim = if leaves_out { Claim::FRESH } else { Claim::WHOLE };
+    let is_embedding = calls::embeds(row.request_path.as_str());
+    Ok(parts.counted(claim.open(true, true))?.without_answer(is_embedding))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -278,10 +133,11 @@ struct PortkeyRow {
     response_status_code: Word,
     status_code: Word,
     metadata: Embedded<BTreeMap<String, Word>>,
+    response: Body,
 }
 
 /// Reads a Portkey log; its cost is in cents, and it tells nothing of cached tokens.
-pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
     let row: PortkeyRow = json::read(text).map_err(Refusal::Bad)?;
     if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_url.as_str()) {
         return Err(Refusal::NotACall(reason));
@@ -297,9 +153,11 @@ pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         output: row.res_units.or(row.response_tokens).0,
         ..Parts::default()
     };
-    let mut only = attempt(row.ai_model.0, tokens.counted(Claim::WHOLE)?, status);
+    let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(row.request_url.as_str()));
+    let mut only = attempt(row.ai_model.0, counted, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
     only.write_ttl = WriteTtl::Assumed;
+    let answer = row.response.complete(&mut only);
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));
     only.latency_ms = row.response_time.scaled(1.0);
     if !status.is_ok() {
@@ -307,7 +165,8 @@ pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     }
     let metadata = |name: &str| row.metadata.0.get(name).map(|word| word.0.clone()).unwrap_or_default();
     let dollars = Pico::from_usd(row.cost.as_str()).ok().map(|cents| Cow::Owned(cents.ratio(1, 100).usd()));
-    Ok(Record {
+    let keys = [id_of(&[row.id.as_str()]), answer];
+    let record = Record {
         id: owned(row.id),
         at,
         team: Cow::Owned(metadata("team")),
@@ -317,5 +176,6 @@ pub(super) fn portkey<'b>(text: &str) -> Result<Record<'b>, Refusal> {
         attempts: Attempts::one(only),
         claimed_usd: dollars,
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys })
 }

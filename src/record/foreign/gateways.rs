@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::bodies::Body;
 use super::{attempt, claimed, moment, owned};
 use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
+use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
@@ -28,10 +30,13 @@ struct ModelInference {
     response_time_ms: Measure,
     ttft_ms: Measure,
     timestamp: Word,
+    /// Whether the gateway's own cache answered.
+    cached: Option<bool>,
+    raw_response: Body,
 }
 
 /// Reads a row of TensorZero's `ModelInference`; its input is the whole prompt, and rows its cache served report zero.
-pub(super) fn tensorzero<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let row: ModelInference = json::read(text).map_err(Refusal::Bad)?;
     let at = moment("timestamp", &row.timestamp)?;
     let counted = Parts {
@@ -43,17 +48,23 @@ pub(super) fn tensorzero<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     }
     .counted(Claim::WHOLE)?;
     let mut only = attempt(row.model_name.0, counted, Status::Ok);
+    let is_nothing = only.usage.prompt() == Some(0) && only.usage.output.or_zero() == 0;
+    let answer = if row.cached == Some(true) { None } else { row.raw_response.complete(&mut only) };
+    // Zeros may mean that the gateway's cache answered, where the row does not say whether it did.
+    only.estimated |= is_nothing && row.cached.is_none() && only.usage.prompt() != Some(0);
     only.provider = owned(row.model_provider_name);
     only.latency_ms = row.response_time_ms.scaled(1.0);
     only.ttft_ms = row.ttft_ms.scaled(1.0);
-    Ok(Record {
+    let keys = [id_of(&[row.id.as_str()]), answer];
+    let record = Record {
         id: owned(row.id),
         at,
         session: Cow::Owned(Word::first([&row.episode_id, &row.inference_id])),
         attempts: Attempts::one(only),
         claimed_usd: claimed(row.cost),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +81,8 @@ struct Generation {
     /// Milliseconds from the first token to the last.
     #[serde(rename = "generation_time")]
     writing_time: Measure,
+    tokens_prompt: Num,
+    tokens_completion: Num,
     native_tokens_prompt: Num,
     native_tokens_completion: Num,
     native_tokens_reasoning: Num,
@@ -93,17 +106,24 @@ struct Wrapped {
 }
 
 /// Reads an OpenRouter generation; billing is by native tokens, and every earlier provider response is an attempt.
-pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
     let wrapped: Wrapped = json::read(text).map_err(Refusal::Bad)?;
     let row = match wrapped.data {
         Some(row) => row,
         None => json::read(text).map_err(Refusal::Bad)?,
     };
     let at = moment("created_at", &row.created_at)?;
+    // What is billed is the native count; where that says nothing, the other one is near it.
+    let near =
+        |native: Num, other: Num| if native.or_zero() == 0 && other.or_zero() > 0 { other } else { native };
+    let (input, output) = (
+        near(row.native_tokens_prompt, row.tokens_prompt),
+        near(row.native_tokens_completion, row.tokens_completion),
+    );
     let counted = Parts {
-        input: row.native_tokens_prompt.0,
+        input: input.0,
         read: row.native_tokens_cached.or_zero(),
-        output: row.native_tokens_completion.0,
+        output: output.0,
         reasoning: row.native_tokens_reasoning.0,
         ..Parts::default()
     }
@@ -125,6 +145,7 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     }
     let status = if row.cancelled == Some(true) { Status::Cancelled } else { last };
     let mut served = attempt(row.model.0, counted, status);
+    served.estimated |= (input, output) != (row.native_tokens_prompt, row.native_tokens_completion);
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
     // A generation has no count of cache writes, which Anthropic bills dearer than input: the cost is an estimate there.
     if served.provider == "anthropic" && counted.usage.cache_read.or_zero() > 0 {
@@ -135,12 +156,14 @@ pub(super) fn openrouter<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     served.latency_ms =
         served.ttft_ms.zip(generation).and_then(|(first, rest)| first.checked_add(rest)).or(generation);
     attempts.push(served);
-    Ok(Record {
+    let keys = [id_of(&[row.id.as_str()]), answer_key(row.id.as_str())];
+    let record = Record {
         id: owned(row.id),
         at,
         session: owned(row.session_id),
         attempts,
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys })
 }

@@ -8,9 +8,11 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::bodies::Body;
 use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
+use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::record::{Attempt, Attempts, Record};
@@ -54,6 +56,7 @@ struct Row {
     #[serde(deserialize_with = "nullable")]
     error_information: ErrorInformation,
     error_str: Word,
+    response: Body,
 }
 
 /// Tags as a list, or as a list within text as database dumps have it; anything else is "not said".
@@ -109,16 +112,16 @@ struct ErrorInformation {
 }
 
 /// Reads a row of `LiteLLM_SpendLogs`.
-pub(super) fn spend_row<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn spend_row(text: &str) -> Result<Told, Refusal> {
     record(json::read(text).map_err(Refusal::Bad)?)
 }
 
 /// Reads a `StandardLoggingPayload`.
-pub(super) fn payload<'b>(text: &str) -> Result<Record<'b>, Refusal> {
+pub(super) fn payload(text: &str) -> Result<Told, Refusal> {
     record(json::read(text).map_err(Refusal::Bad)?)
 }
 
-fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
+fn record(row: Row) -> Result<Told, Refusal> {
     if let Some(reason) = calls::by_call_type(row.call_type.as_str()) {
         return Err(Refusal::NotACall(reason));
     }
@@ -152,6 +155,7 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
     };
 
     let mut served = attempt(row.model.0.clone(), counted, status);
+    let answer = if cached_answer { None } else { row.response.complete(&mut served) };
     served.provider =
         if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(row.custom_llm_provider) };
     served.latency_ms = row.request_duration_ms.scaled(1.0).or(millis_between(at, end));
@@ -179,8 +183,10 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
     let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &tag("project:")]
         .map(Word::clone);
     let users = [&row.end_user, &metadata.user_api_key_alias, &metadata.user_api_key_user_id, &row.user];
-    Ok(Record {
-        id: Cow::Owned(Word::first([&row.request_id, &row.id])),
+    let id = Word::first([&row.request_id, &row.id]);
+    let keys = [id_of(&[&id]), answer.or_else(|| answer_key(&id))];
+    let record = Record {
+        id: Cow::Owned(id),
         at,
         team: Cow::Owned(Word::first([
             &metadata.user_api_key_team_alias,
@@ -194,7 +200,8 @@ fn record<'b>(row: Row) -> Result<Record<'b>, Refusal> {
         attempts,
         claimed_usd: claimed(Word(Word::first([&row.spend, &row.response_cost]))),
         ..Record::default()
-    })
+    };
+    Ok(Told { record, keys })
 }
 
 fn failure(errors: &[&ErrorInformation], error: &str) -> Status {

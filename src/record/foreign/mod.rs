@@ -5,12 +5,15 @@
 
 mod agents;
 mod answers;
+mod bodies;
 mod calls;
-mod claude_code;
+mod coding;
 mod exports;
 mod gateways;
+mod langfuse;
 mod litellm;
 mod otel;
+mod served;
 mod terms;
 mod traces;
 mod written;
@@ -19,6 +22,8 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
+pub(crate) use bodies::{dialect, is_stream};
+pub(crate) use coding::Coding;
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -42,6 +47,8 @@ pub(crate) struct Met<'m> {
     pub(crate) place: &'m mut Place,
     /// The spans read so far.
     pub(crate) nest: &'m mut Nest,
+    /// Sessions of coding agents, and the file being read.
+    pub(crate) coding: (&'m mut Coding, &'m str),
 }
 
 impl InputFormat {
@@ -61,25 +68,37 @@ pub(crate) fn parse(
     sink: &mut Sink<'_>,
 ) -> ControlFlow<()> {
     use InputFormat as F;
-    let Met { place, nest } = met;
+    let Met { place, nest, coding } = met;
+    let sink = &mut |told: Result<Told, Refusal>| {
+        sink(told.map(|mut told| {
+            told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
+            told
+        }))
+    };
+    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini) && is_stream(text.as_bytes()) {
+        return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+    }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
-        F::Native => return ControlFlow::Continue(()),
+        // Read by others.
+        F::Native | F::Mapped => return ControlFlow::Continue(()),
         F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
-        F::ClaudeCode => claude_code::line(text),
-        F::LiteLlmSpend => litellm::spend_row(text).map(Told::from),
-        F::LiteLlmPayload => litellm::payload(text).map(Told::from),
+        F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
+            return coding::entry(format, text, coding, sink);
+        }
+        F::LiteLlmSpend => litellm::spend_row(text),
+        F::LiteLlmPayload => litellm::payload(text),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),
         F::Ollama => answers::ollama(text, line),
-        F::Langfuse => exports::langfuse(text, nest),
-        F::Helicone => exports::helicone(text).map(Told::from),
-        F::Portkey => exports::portkey(text).map(Told::from),
-        F::TensorZero => gateways::tensorzero(text).map(Told::from),
-        F::OpenRouter => gateways::openrouter(text).map(Told::from),
+        F::Langfuse => langfuse::observation(text, nest),
+        F::Helicone => exports::helicone(text),
+        F::Portkey => exports::portkey(text),
+        F::TensorZero => gateways::tensorzero(text),
+        F::OpenRouter => gateways::openrouter(text),
         F::Azure => traces::azure(&columns.row(text)).map(nameless),
         F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
         F::Mooncake => traces::mooncake(text).map(nameless),
@@ -109,7 +128,7 @@ fn maybe_moment(field: &str, word: &Word) -> Result<Option<Instant>, Refusal> {
 }
 
 /// Reads a decimal number of seconds (or finer units, told by size) since 1970, digit by digit.
-fn epoch_micros(text: &str) -> Option<i64> {
+pub(super) fn epoch_micros(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
@@ -128,12 +147,12 @@ fn epoch_micros(text: &str) -> Option<i64> {
 }
 
 /// Gives whole milliseconds from one moment to another; `None` where they stand the wrong way round.
-fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
+pub(super) fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
     u32::try_from((to? - from).0 / 1000).ok()
 }
 
 /// Reads a status from an HTTP code, or from words where there is none.
-fn status_of(words: &str) -> Status {
+pub(super) fn status_of(words: &str) -> Status {
     let lower = words.to_ascii_lowercase();
     let code = lower
         .split(|c: char| !c.is_ascii_digit())
@@ -164,9 +183,10 @@ fn status_of(words: &str) -> Status {
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms, .. } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status);
     let terms = some_terms(&terms);
-    Attempt { model: Cow::Owned(model), usage, write_ttl, status, terms, ..Attempt::default() }
+    let estimated = is_guess && usage.is_known();
+    Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
 /// Gives text as an owned word of an entry.

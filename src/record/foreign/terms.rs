@@ -9,14 +9,15 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::langfuse::is_bucket;
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
-use crate::record::usage::{Said, billed_item, unlisted_key};
+use crate::record::usage::{Said, billed_item, is_known_key, search_meter};
 use crate::record::{InputFormat, Record};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
-const HINTS: [&str; 9] = [
+const HINTS: [&str; 11] = [
     "service_tier",
     "serviceTier",
     "_call\"",
@@ -26,6 +27,8 @@ const HINTS: [&str; 9] = [
     "image",
     "search",
     "video",
+    "_models",
+    "tool_usage",
 ];
 
 /// Adds to the last attempt of an entry what its text says of tier and meters outside the usage block.
@@ -37,15 +40,17 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     }
     let Some(last) = record.attempts.last_mut() else { return };
     let mut terms = last.terms.as_deref().copied().unwrap_or_default();
+    let mut is_guess = false;
     match format {
-        F::OpenAi => openai(text, &mut terms),
-        F::Gemini => gemini(text, &mut terms),
+        F::OpenAi => is_guess = openai(text, &mut terms),
+        F::Gemini => is_guess = gemini(text, &mut terms),
         F::LiteLlmSpend | F::LiteLlmPayload => litellm(text, &mut terms),
         F::Langfuse => langfuse(text, &mut terms),
         F::Helicone => helicone(text, &mut terms),
         F::OpenRouter => openrouter(text, &mut terms),
         _ => return,
     }
+    last.estimated |= is_guess;
     last.terms = some_terms(&terms);
 }
 
@@ -70,7 +75,10 @@ struct Tier {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Items {
+    #[serde(deserialize_with = "nullable")]
     output: Vec<Item>,
+    #[serde(deserialize_with = "nullable")]
+    tools: Vec<Action>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,6 +86,7 @@ struct Items {
 struct Item {
     #[serde(rename = "type")]
     kind: Said,
+    status: Said,
     #[serde(deserialize_with = "nullable")]
     action: Action,
 }
@@ -92,42 +101,58 @@ struct Action {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Choices {
+    #[serde(deserialize_with = "nullable")]
     choices: Vec<Choice>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "nullable", alias = "delta")]
     message: Message,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Message {
+    #[serde(deserialize_with = "nullable")]
     annotations: Vec<Action>,
 }
 
-fn openai(text: &str, terms: &mut Terms) {
+/// Says whether something that is billed shows in the answer, which does not tell how much of it there was.
+fn openai(text: &str, terms: &mut Terms) -> bool {
     terms.serve(part::<Tier>(text).service_tier.as_str());
-    let items = part::<Items>(text).output;
+    let Items { output, tools } = part(text);
+    let search = search_meter(tools.iter().map(|tool| tool.kind.as_str()));
     let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
-    for meter in items.iter().filter_map(|item| billed_item(item.kind.as_str(), item.action.kind.as_str())) {
-        *calls.entry(meter).or_default() += 1;
+    for item in &output {
+        let meter = billed_item(item.kind.as_str(), item.action.kind.as_str(), item.status.as_str(), search);
+        if let Some(meter) = meter {
+            *calls.entry(meter).or_default() += 1;
+        }
     }
+    // A container is billed by the session, which its calls share.
+    let mut is_guess = calls.get_mut("code_interpreter").map(|calls| *calls = 1).is_some();
     for (meter, count) in calls {
         once(terms, meter, count);
     }
     let choices = part::<Choices>(text).choices;
     let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations);
-    if notes.any(|note| note.kind.as_str() == "url_citation") {
-        once(terms, "web_search", 1);
+    let is_searched = terms.meters().any(|(meter, _)| meter.starts_with("web_search"));
+    if notes.any(|note| note.kind.as_str() == "url_citation") && !is_searched {
+        terms.meter("web_search", 1);
+        is_guess = true;
     }
+    is_guess
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Candidates {
+    #[serde(deserialize_with = "nullable")]
     candidates: Vec<Candidate>,
+    #[serde(rename = "serviceTier", alias = "service_tier")]
+    service_tier: Said,
 }
 
 #[derive(Default, Deserialize)]
@@ -144,32 +169,92 @@ struct Grounding {
     queries: Vec<IgnoredAny>,
 }
 
-fn gemini(text: &str, terms: &mut Terms) {
-    let candidates = part::<Candidates>(text).candidates;
-    once(terms, "web_search", candidates.iter().map(|one| one.grounding.queries.len() as u64).sum());
+/// Says whether there were searches: they are free up to a number a day or a month, which no answer tells.
+fn gemini(text: &str, terms: &mut Terms) -> bool {
+    let Candidates { candidates, service_tier } = part(text);
+    terms.serve(service_tier.as_str());
+    let searches = candidates.iter().map(|one| one.grounding.queries.len() as u64).sum();
+    once(terms, "web_search", searches);
+    searches > 0
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_field_names, reason = "the names are LiteLLM's")]
-struct Breakdown {
-    #[serde(deserialize_with = "nullable")]
-    cost_breakdown: Tier,
+struct LiteLlmRow {
     model_parameters: Embedded<Tier>,
-    metadata: Embedded<Inner>,
+    metadata: Embedded<Around>,
+    response: Embedded<Tier>,
+    #[serde(flatten)]
+    row: Around,
+}
+
+/// What may stand in a row or in its metadata.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Around {
+    service_tier: Said,
+    cost_breakdown: Embedded<Breakdown>,
+    hidden_params: Embedded<Hidden>,
+    optional_params: Embedded<Tier>,
+    usage_object: Embedded<Tier>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Inner {
+struct Breakdown {
+    service_tier: Said,
+    tool_usage_cost: Word,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Hidden {
+    service_tier: Said,
+    optional_params: Embedded<Tier>,
     #[serde(deserialize_with = "nullable")]
-    cost_breakdown: Tier,
+    batch_models: Vec<Word>,
+}
+
+impl Around {
+    /// Gives the tiers that it tells, those that served before those that were asked for.
+    fn tiers(&self) -> [Said; 6] {
+        let hidden = &self.hidden_params.0;
+        [
+            self.usage_object.0.service_tier,
+            self.cost_breakdown.0.service_tier,
+            self.service_tier,
+            hidden.service_tier,
+            hidden.optional_params.0.service_tier,
+            self.optional_params.0.service_tier,
+        ]
+    }
 }
 
 fn litellm(text: &str, terms: &mut Terms) {
-    let row = part::<Breakdown>(text);
-    let told = [row.cost_breakdown, row.metadata.0.cost_breakdown, row.model_parameters.0];
-    serve_first(terms, told.iter().map(|tier| tier.service_tier));
+    let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
+    let around = [&row, &metadata.0];
+    let told = around.iter().flat_map(|part| part.tiers());
+    serve_first(
+        terms,
+        std::iter::once(response.0.service_tier).chain(told).chain([model_parameters.0.service_tier]),
+    );
+    let mut models: Vec<_> = around.iter().flat_map(|part| &part.hidden_params.0.batch_models).collect();
+    models.sort_by_key(|model| model.as_str());
+    models.dedup();
+    if !models.is_empty() {
+        terms.serve("batch");
+    }
+    if models.len() > 1 {
+        // One row for calls of several models, each with a price of its own.
+        terms.meter("batch_models", models.len() as u64);
+    }
+    let costs = |part: &&Around| {
+        part.cost_breakdown.0.tool_usage_cost.as_str().parse().is_ok_and(|cost: f64| cost > 0.0)
+    };
+    let is_told = terms.meters().any(|(meter, _)| !meter.contains("audio") && !meter.contains("image"));
+    if around.iter().any(costs) && !is_told {
+        terms.meter("tool_usage", 1);
+    }
 }
 
 /// Takes the first tier that is said, unless the usage told one.
@@ -183,8 +268,6 @@ fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Observation {
-    #[serde(alias = "usageDetails")]
-    usage_details: Embedded<BTreeMap<String, Num>>,
     #[serde(alias = "modelParameters")]
     model_parameters: Embedded<Tier>,
 }
@@ -192,20 +275,21 @@ struct Observation {
 fn langfuse(text: &str, terms: &mut Terms) {
     let row = part::<Observation>(text);
     serve_first(terms, [row.model_parameters.0.service_tier].into_iter());
-    for (key, count) in &row.usage_details.0 {
-        let count = count.or_zero();
-        let side = if key.starts_with("input") { "input" } else { "output" };
-        let is_side = key.starts_with(side);
-        match key.as_str() {
-            key if is_side && key.contains("audio") => terms.meter(&format!("audio_{side}"), count),
-            key if is_side && key.contains("image") => terms.meter(&format!("image_{side}"), count),
-            key if key.contains("web_search") => terms.meter("web_search", count),
-            _ if is_side || key.contains("cache") || key.contains("reasoning") => {}
-            key => {
-                if let Some(name) = unlisted_key(key) {
-                    terms.meter(name.as_str(), count);
-                }
-            }
+}
+
+/// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.
+pub(super) fn langfuse_meters(details: &BTreeMap<String, Num>, terms: &mut Terms) {
+    for (key, count) in details {
+        let (name, count) = (key.to_ascii_lowercase(), count.or_zero());
+        let side = if name.starts_with("input") { "input" } else { "output" };
+        let is_side = name.starts_with(side);
+        match name.as_str() {
+            name if is_bucket(name) => {}
+            name if is_side && name.contains("audio") => terms.meter(&format!("audio_{side}"), count),
+            name if is_side && name.contains("image") => terms.meter(&format!("image_{side}"), count),
+            name if name.contains("web_search") => terms.meter("web_search", count),
+            name if is_known_key(name) => {}
+            name => terms.meter(name, count),
         }
     }
 }
@@ -246,53 +330,59 @@ fn openrouter(text: &str, terms: &mut Terms) {
     terms.meter("image_output", row.native_tokens_completion_images.or_zero());
 }
 
+/// Attributes of spans that tell the tier, those of the answer before those of the request.
+const TIER: &[&str] = &[
+    "openai.response.service_tier",
+    "gen_ai.openai.response.service_tier",
+    "gen_ai.response.service_tier",
+    "gen_ai.usage.service_tier",
+    "gen_ai.usage.details.service_tier",
+    "llm.response.service_tier",
+    "openai.request.service_tier",
+    "gen_ai.openai.request.service_tier",
+    "gen_ai.request.service_tier",
+];
+/// Attributes of spans that count what is billed apart, by meter.
+const METERS: [(&str, &[&str]); 4] = [
+    (
+        "web_search",
+        &[
+            "gen_ai.usage.web_search_requests",
+            "gen_ai.usage.details.web_search_requests",
+            "gen_ai.usage.server_tool_use.web_search_requests",
+            "gen_ai.usage.details.web_search",
+        ],
+    ),
+    (
+        "audio_input",
+        &[
+            "gen_ai.usage.audio.input_tokens",
+            "gen_ai.usage.input_audio_tokens",
+            "gen_ai.usage.details.input_audio_tokens",
+            "llm.token_count.prompt_details.audio",
+        ],
+    ),
+    (
+        "audio_output",
+        &[
+            "gen_ai.usage.audio.output_tokens",
+            "gen_ai.usage.output_audio_tokens",
+            "gen_ai.usage.details.output_audio_tokens",
+            "llm.token_count.completion_details.audio",
+        ],
+    ),
+    ("image_output", &["gen_ai.usage.image.output_tokens", "gen_ai.usage.output_image_tokens"]),
+];
+
+/// Says whether an attribute is read here.
+pub(super) fn is_told(key: &str) -> bool {
+    TIER.contains(&key) || METERS.iter().any(|(_, names)| names.contains(&key))
+}
+
 /// Reads what a span tells; `get` gives the first of the named attributes that says something.
-pub(super) fn of_span(get: impl Fn(&[&str]) -> Word) -> Terms {
-    const TIER: &[&str] = &[
-        "openai.response.service_tier",
-        "gen_ai.openai.response.service_tier",
-        "gen_ai.response.service_tier",
-        "gen_ai.usage.service_tier",
-        "gen_ai.usage.details.service_tier",
-        "llm.response.service_tier",
-        "openai.request.service_tier",
-        "gen_ai.openai.request.service_tier",
-        "gen_ai.request.service_tier",
-    ];
-    const METERS: [(&str, &[&str]); 4] = [
-        (
-            "web_search",
-            &[
-                "gen_ai.usage.web_search_requests",
-                "gen_ai.usage.details.web_search_requests",
-                "gen_ai.usage.server_tool_use.web_search_requests",
-                "gen_ai.usage.details.web_search",
-            ],
-        ),
-        (
-            "audio_input",
-            &[
-                "gen_ai.usage.audio.input_tokens",
-                "gen_ai.usage.input_audio_tokens",
-                "gen_ai.usage.details.input_audio_tokens",
-                "llm.token_count.prompt_details.audio",
-            ],
-        ),
-        (
-            "audio_output",
-            &[
-                "gen_ai.usage.audio.output_tokens",
-                "gen_ai.usage.output_audio_tokens",
-                "gen_ai.usage.details.output_audio_tokens",
-                "llm.token_count.completion_details.audio",
-            ],
-        ),
-        ("image_output", &["gen_ai.usage.image.output_tokens", "gen_ai.usage.output_image_tokens"]),
-    ];
-    let mut terms = Terms::NONE;
-    serve_first(&mut terms, [Said::new(get(TIER).as_str())].into_iter());
+pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) {
+    serve_first(terms, [Said::new(get(TIER).as_str())].into_iter());
     for (meter, names) in METERS {
-        terms.meter(meter, get(names).as_str().parse().unwrap_or(0));
+        once(terms, meter, get(names).as_str().parse().unwrap_or(0));
     }
-    terms
 }

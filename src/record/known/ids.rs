@@ -58,6 +58,13 @@ pub(crate) fn id_of(parts: &[&str]) -> Option<u64> {
     Some(hasher.finish())
 }
 
+/// Makes an id of the name that a provider gave an answer, by which every format knows it; `None` where it is so short
+/// that servers may give it again.
+pub(crate) fn answer_key(name: &str) -> Option<u64> {
+    const UNIQUE: usize = 20;
+    if name.len() < UNIQUE { None } else { id_of(&[name, "answer", ""]) }
+}
+
 /// Makes an id of a name and a moment, faster: it is made for every line of our own format.
 pub(super) fn id_at(name: &str, at: Instant) -> u64 {
     let mut hasher = FxHasher::default();

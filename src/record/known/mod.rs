@@ -10,11 +10,12 @@ mod nest;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-pub(crate) use ids::id_of;
 use ids::{Ids, KEPT};
+pub(crate) use ids::{answer_key, id_of};
 pub(crate) use nest::{Nest, Told as SpanTold};
 
 use super::Record;
+use super::foreign::Coding;
 use super::skip::Refusal;
 use crate::units::Instant;
 
@@ -53,6 +54,7 @@ pub struct Known {
     ascending: VecDeque<u64>,
     held: VecDeque<(u64, Told)>,
     pub(crate) nest: Nest,
+    pub(crate) coding: Coding,
 }
 
 impl Known {

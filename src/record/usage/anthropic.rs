@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
@@ -26,15 +27,9 @@ pub struct AnthropicUsage {
     inference_geo: Said,
     #[serde(deserialize_with = "nullable")]
     server_tool_use: ServerTools,
+    iterations: Iterations,
     #[serde(flatten)]
     unlisted: Unlisted,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Lifetimes {
-    ephemeral_5m_input_tokens: Num,
-    ephemeral_1h_input_tokens: Num,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -50,19 +45,14 @@ impl AnthropicUsage {
         let is_split = then.input_tokens.or_zero() > 0 && then.cached() > self.cached();
         if is_split && then.input_tokens.0 < self.input_tokens.0 {
             self.input_tokens = then.input_tokens;
+            self.total_tokens = then.total_tokens;
         }
         grow(&mut self.input_tokens, then.input_tokens);
         grow(&mut self.total_tokens, then.total_tokens);
         grow(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
         grow(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        grow(
-            &mut self.cache_creation.ephemeral_5m_input_tokens,
-            then.cache_creation.ephemeral_5m_input_tokens,
-        );
-        grow(
-            &mut self.cache_creation.ephemeral_1h_input_tokens,
-            then.cache_creation.ephemeral_1h_input_tokens,
-        );
+        self.cache_creation.absorb(then.cache_creation);
+        self.iterations.absorb(then.iterations);
         grow(&mut self.output_tokens, then.output_tokens);
         grow(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
         self.service_tier.absorb(then.service_tier);
@@ -79,16 +69,19 @@ impl AnthropicUsage {
         terms.serve(self.speed.as_str());
         place(self.inference_geo, &mut terms);
         self.server_tool_use.tell(&mut terms);
+        self.iterations.tell(&mut terms);
         self.unlisted.tell(&mut terms);
         terms
     }
 
     fn writes(&self) -> Writes {
-        Writes {
+        let all = Writes {
             total: self.cache_creation_input_tokens.0,
             short: self.cache_creation.ephemeral_5m_input_tokens.0,
             long: self.cache_creation.ephemeral_1h_input_tokens.0,
-        }
+        };
+        let passes = self.iterations.writes();
+        if passes.all() > all.all() { passes } else { all }
     }
 
     fn cached(&self) -> u64 {
@@ -97,13 +90,18 @@ impl AnthropicUsage {
 
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
+        let passes = &self.iterations;
+        let is_summed = passes.prompts().0
+            > Num(self.input_tokens.0.map(|input| input.saturating_add(self.cached()))).0
+            || passes.output.0 > self.output_tokens.0;
         let parts = Parts {
-            input: self.input_tokens.0,
-            read: self.cache_read_input_tokens.or_zero(),
+            input: self.input_tokens.most(passes.input).0,
+            read: self.cache_read_input_tokens.most(passes.read).or_zero(),
             writes: self.writes(),
-            output: self.output_tokens.0,
+            output: self.output_tokens.most(passes.output).0,
             reasoning: self.output_tokens_details.thinking_tokens.0,
-            total: self.total_tokens.0,
+            // A total is that of the top.
+            total: if is_summed { None } else { self.total_tokens.0 },
             ..Parts::default()
         };
         Ok(parts.counted(Claim::FRESH)?.on(self.terms(), &[self.service_tier, self.speed]))
@@ -165,6 +163,37 @@ mod tests {
         )
         .unwrap();
         assert_eq!(block.counted().unwrap().usage.input.get(), Some(4));
+    }
+
+    #[test]
+    fn every_pass_of_the_model_is_billed_and_that_of_another_is_a_meter() {
+        let block: AnthropicUsage = read(
+            r#"{"input_tokens":23000,"output_tokens":1000,"iterations":[
+            {"type":"compaction","input_tokens":180000,"output_tokens":3500,"cache_read_input_tokens":0,"cache_creation_input_tokens":0},
+            {"type":"message","input_tokens":23000,"output_tokens":1000,"cache_creation":{"ephemeral_1h_input_tokens":7}},null]}"#,
+        )
+        .unwrap();
+        let counted = block.counted().unwrap();
+        let u = counted.usage;
+        assert_eq!(
+            [u.input, u.write_1h, u.output].map(crate::units::Count::get),
+            [Some(203_000), Some(7), Some(4500)]
+        );
+        assert!(counted.terms.is_none());
+        let advised: AnthropicUsage = read(
+            r#"{"input_tokens":412,"output_tokens":531,"iterations":[{"type":"message","input_tokens":412,"output_tokens":89},
+            {"type":"advisor_message","model":"claude-opus-4-6","input_tokens":823,"output_tokens":1612},
+            {"type":"message","input_tokens":1348,"output_tokens":442}]}"#,
+        )
+        .unwrap();
+        let counted = advised.counted().unwrap();
+        assert_eq!(counted.usage.output.get(), Some(531));
+        assert_eq!(counted.terms.meters().collect::<Vec<_>>(), [("advisor_message", 2435)]);
+        for odd in
+            [r#"{"output_tokens":1,"iterations":null}"#, r#"{"iterations":7}"#, r#"{"iterations":{"a":1}}"#]
+        {
+            assert!(read::<AnthropicUsage>(odd).unwrap().counted().is_ok(), "{odd}");
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct GeminiUsage {
 struct Kinds {
     audio: Num,
     image: Num,
+    /// Of every kind.
+    all: Num,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +64,8 @@ impl<'de> Deserialize<'de> for Kinds {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut kinds = Self::default();
         for kind in Vec::<Kind>::deserialize(deserializer)? {
+            let sum = kinds.all.or_zero().saturating_add(kind.token_count.or_zero());
+            kinds.all = Num(Some(sum));
             match kind.modality.as_str() {
                 "AUDIO" => grow(&mut kinds.audio, kind.token_count),
                 "IMAGE" => grow(&mut kinds.image, kind.token_count),
@@ -76,6 +80,7 @@ impl Kinds {
     fn absorb(&mut self, then: Self) {
         grow(&mut self.audio, then.audio);
         grow(&mut self.image, then.image);
+        grow(&mut self.all, then.all);
     }
 }
 
@@ -106,6 +111,11 @@ impl GeminiUsage {
         self.service_tier.absorb(then.service_tier);
         self.unlisted.absorb(then.unlisted);
         grow(&mut self.searches, then.searches);
+    }
+
+    /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
+    pub(crate) fn serve(&mut self, tier: &str) {
+        self.service_tier.absorb(Said::new(tier));
     }
 
     /// Counts the searches that the answer says it rests on.
@@ -144,13 +154,17 @@ impl GeminiUsage {
             .or_else(|| self.total_token_count.0?.checked_sub(prompt?)?.checked_sub(thoughts));
         let parts = Parts {
             input: prompt,
-            read: self.cached_content_token_count.or_zero(),
+            read: self.cached_content_token_count.most(self.cache_tokens_details.all).or_zero(),
             output: candidates,
             reasoning: self.thoughts_token_count.0,
             total: self.total_token_count.0,
             ..Parts::default()
         };
-        Ok(parts.counted(Claim::SPOKEN)?.on(self.terms(), &[self.service_tier, self.traffic_type]))
+        let mut counted =
+            parts.counted(Claim::SPOKEN)?.on(self.terms(), &[self.service_tier, self.traffic_type]);
+        // Searches are free up to a number a day or a month, which no answer tells.
+        counted.is_guess |= self.searches.or_zero() > 0;
+        Ok(counted)
     }
 }
 
@@ -180,6 +194,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(block.counted().unwrap().usage.output.get(), Some(600));
+    }
+
+    #[test]
+    fn cached_tokens_told_by_kind_alone_are_cached() {
+        let block: GeminiUsage = read(
+            r#"{"promptTokenCount":4200,"candidatesTokenCount":310,"totalTokenCount":4510,"cachedContentTokenCount":0,
+            "cacheTokensDetails":[{"modality":"TEXT","tokenCount":2000},{"modality":"AUDIO","tokenCount":48}]}"#,
+        )
+        .unwrap();
+        let u = block.counted().unwrap().usage;
+        assert_eq!([u.input, u.cache_read].map(Count::get), [Some(2152), Some(2048)]);
     }
 
     #[test]

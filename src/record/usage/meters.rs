@@ -98,19 +98,38 @@ impl ServerTools {
         grow(&mut self.web_search_requests, searches);
     }
 
+    /// Gives the number of searches.
+    pub(crate) fn searches(&self) -> Num {
+        self.web_search_requests
+    }
+
     pub(crate) fn tell(&self, terms: &mut Terms) {
         terms.meter("web_search", self.web_search_requests.or_zero());
         self.unlisted.tell(terms);
     }
 }
 
+/// The meter of sessions in a container: an answer does not tell whether its own was begun before, or will be used again.
+pub(super) const SESSIONS: &str = "code_interpreter";
+
+/// Names the meter of searches by the tools that were offered: the preview of the tool has a price of its own.
+pub(crate) fn search_meter<'t>(mut tools: impl Iterator<Item = &'t str>) -> &'static str {
+    if tools.any(|tool| tool.starts_with("web_search_preview")) { "web_search_preview" } else { "web_search" }
+}
+
 /// Names the meter of an item of a response that is a call of a tool which the provider ran and bills by the call; what
-/// such a search did besides searching is free.
-pub(crate) fn billed_item(kind: &str, action: &str) -> Option<&'static str> {
+/// such a search did besides searching is free, and so is one that failed. `search` is the meter of searches.
+pub(crate) fn billed_item(
+    kind: &str,
+    action: &str,
+    status: &str,
+    search: &'static str,
+) -> Option<&'static str> {
     match kind {
-        "web_search_call" => matches!(action, "" | "search").then_some("web_search"),
+        "web_search_call" | "file_search_call" if status == "failed" => None,
+        "web_search_call" => matches!(action, "" | "search").then_some(search),
         "file_search_call" => Some("file_search"),
-        "code_interpreter_call" => Some("code_interpreter"),
+        "code_interpreter_call" => Some(SESSIONS),
         "image_generation_call" => Some("image_generation"),
         _ => None,
     }
@@ -201,6 +220,11 @@ const HARMLESS: [&str; 13] = [
     "video_tokens",
     "document_tokens",
 ];
+
+/// Says whether a key names a count that is in the buckets already or free, or measures what is not billed.
+pub(crate) fn is_known_key(key: &str) -> bool {
+    HARMLESS.contains(&key) || MEASURED.iter().any(|part| key.contains(part))
+}
 
 /// Names the meter that a key is where it counts something that providers bill and nobody here knows.
 pub(crate) fn unlisted_key(key: &str) -> Option<ShortName> {

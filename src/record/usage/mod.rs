@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod gemini;
+mod iterations;
 mod meters;
 mod ollama;
 mod openai;
@@ -13,11 +14,11 @@ mod proof;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::{Said, billed_item, unlisted_key};
+pub(crate) use meters::{Said, billed_item, is_known_key, search_meter};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
-use proof::{Cached, layout};
+use proof::{Cached, Ground, layout};
 
 use super::WriteTtl;
 use super::json::Num;
@@ -36,12 +37,19 @@ pub struct Counted {
     pub terms: Terms,
     /// Whether the answer says which service tier served, the ordinary one included.
     pub is_tier_told: bool,
+    /// Whether what the answer says can be read in more than one way, so that a cost of it is an estimate.
+    pub is_guess: bool,
 }
 
 impl Counted {
     /// A call that used nothing.
-    pub const NOTHING: Self =
-        Self { usage: Usage::NONE, write_ttl: WriteTtl::Reported, terms: Terms::NONE, is_tier_told: false };
+    pub const NOTHING: Self = Self {
+        usage: Usage::NONE,
+        write_ttl: WriteTtl::Reported,
+        terms: Terms::NONE,
+        is_tier_told: false,
+        is_guess: false,
+    };
 }
 
 impl Counted {
@@ -50,6 +58,15 @@ impl Counted {
     pub(crate) fn on(mut self, terms: Terms, tiers: &[Said]) -> Self {
         self.terms = terms;
         self.is_tier_told = tiers.iter().any(|said| !said.as_str().is_empty());
+        self
+    }
+
+    /// Takes a call that makes embeddings as one without an answer, where none is counted.
+    #[must_use]
+    pub(crate) fn without_answer(mut self, is_embedding: bool) -> Self {
+        if is_embedding && self.usage.prompt().is_some() && !self.usage.output.is_known() {
+            self.usage.output = Count::ZERO;
+        }
         self
     }
 
@@ -146,7 +163,7 @@ impl Parts {
     /// Makes disjoint buckets: by what the row proves, else by what its format claims.
     pub(crate) fn counted(self, claim: Claim) -> Result<Counted, UsageError> {
         let (mut short, mut long, write_ttl) = self.writes.split();
-        let way = layout(&self, claim);
+        let (way, ground) = layout(&self, claim);
         let mut input = self.input;
         if let (true, Some(prompt)) = (way.is_contradicted(&self, claim), input) {
             return Err(UsageError::CacheExceedsPrompt { cached: self.read, prompt });
@@ -165,8 +182,12 @@ impl Parts {
             }
         }
         let thought = if way.is_reasoning_within { 0 } else { self.reasoning.unwrap_or(0) };
-        let output = self.output.map(|answer| answer.saturating_add(thought));
-        Self { input, output, ..self }.build(short, long, write_ttl)
+        // What a total has beyond all its parts was most often thought, and is billed like the answer.
+        let rest = if ground == Ground::Against { way.rest(&self) } else { 0 };
+        let output = self.output.map(|answer| answer.saturating_add(thought).saturating_add(rest));
+        let is_guess = matches!(ground, Ground::Open | Ground::Against);
+        let counted = Self { input, output, ..self }.build(short, long, write_ttl)?;
+        Ok(Counted { is_guess, ..counted })
     }
 
     fn build(self, short: u64, long: u64, write_ttl: WriteTtl) -> Result<Counted, UsageError> {

@@ -7,7 +7,8 @@
 
 use serde::Deserialize;
 
-use super::meters::{Said, ServerTools, Unlisted, place};
+use super::iterations::{Iterations, Lifetimes};
+use super::meters::{SESSIONS, Said, ServerTools, Unlisted, place};
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
@@ -51,11 +52,15 @@ pub struct OpenAiUsage {
     inference_geo: Said,
     #[serde(deserialize_with = "nullable")]
     server_tool_use: ServerTools,
+    iterations: Iterations,
     #[serde(flatten)]
     unlisted: Unlisted,
     /// What the answer itself shows besides its usage.
     #[serde(skip)]
     shown: Terms,
+    /// Whether it quotes sources of a search.
+    #[serde(skip)]
+    is_cited: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -91,13 +96,6 @@ struct Sound {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Lifetimes {
-    ephemeral_5m_input_tokens: Num,
-    ephemeral_1h_input_tokens: Num,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
 struct AnswerDetails {
     reasoning_tokens: Num,
     thinking_tokens: Num,
@@ -117,13 +115,6 @@ struct Billed {
     output_tokens: Num,
     #[serde(flatten)]
     unlisted: Unlisted,
-}
-
-impl Lifetimes {
-    fn absorb(&mut self, then: Self) {
-        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
-        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
-    }
 }
 
 impl PromptDetails {
@@ -204,10 +195,12 @@ impl OpenAiUsage {
         self.speed.absorb(then.speed);
         self.inference_geo.absorb(then.inference_geo);
         self.server_tool_use.absorb(then.server_tool_use);
+        self.iterations.absorb(then.iterations);
         self.unlisted.absorb(then.unlisted);
         if self.shown.is_none() {
             self.shown = then.shown;
         }
+        self.is_cited |= then.is_cited;
     }
 
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
@@ -217,14 +210,23 @@ impl OpenAiUsage {
 
     /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
     pub(crate) fn cite(&mut self) {
-        if self.shown.meters().all(|(name, _)| name != "web_search") {
-            self.shown.meter("web_search", 1);
-        }
+        self.is_cited = true;
     }
 
     /// Counts something that the answer itself shows and that is billed, like a search among its items.
     pub(crate) fn show(&mut self, meter: &str, count: u64) {
-        self.shown.meter(meter, count);
+        // Calls within one answer share a container.
+        if meter != SESSIONS || self.shown.meters().all(|(known, _)| known != meter) {
+            self.shown.meter(meter, count);
+        }
+    }
+
+    /// Says whether what is billed besides tokens follows from the answer without being counted in it.
+    fn is_shown_only(&self, terms: &Terms) -> bool {
+        let counts = |searches: Num| searches.or_zero() > 0;
+        let is_counted =
+            counts(self.server_tool_use.searches()) || counts(self.prompt_details().web_search_requests);
+        (self.is_cited && !is_counted) || terms.meters().any(|(name, _)| name == SESSIONS)
     }
 
     /// Gives what the answer is billed by besides tokens at the ordinary price.
@@ -246,10 +248,14 @@ impl OpenAiUsage {
         let mut tools = self.server_tool_use;
         tools.searched(prompt.web_search_requests);
         tools.tell(&mut terms);
+        self.iterations.tell(&mut terms);
         // What usage tells of searches, its answer shows once more.
         let told = terms;
         let shown = self.shown.meters().filter(|(name, _)| told.meters().all(|(known, _)| known != *name));
         shown.for_each(|(name, count)| terms.meter(name, count));
+        if self.is_cited && terms.meters().all(|(name, _)| !name.starts_with("web_search")) {
+            terms.meter("web_search", 1);
+        }
         for unlisted in [self.unlisted, prompt.unlisted, answer.unlisted, self.billed_units.unlisted] {
             unlisted.tell(&mut terms);
         }
@@ -298,16 +304,22 @@ impl OpenAiUsage {
         let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
         // Embeddings have no answer and name no count for it; the total says the same.
         let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
+        // What Anthropic tells of several passes, gateways hand on as it is.
+        let passes = &self.iterations;
+        let is_summed = passes.prompts().0 > prompt || passes.output.0 > output;
         let parts = Parts {
-            input: prompt,
-            read: read.or_zero(),
-            writes,
-            output,
+            input: Num(prompt).most(passes.prompts()).0,
+            read: read.most(passes.read).or_zero(),
+            writes: if passes.writes().all() > writes.all() { passes.writes() } else { writes },
+            output: Num(output).most(passes.output).0,
             reasoning: reasoning.0,
-            total: self.total_tokens.0,
+            total: if is_summed { None } else { self.total_tokens.0 },
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
-        Ok(parts.counted(Claim::WHOLE)?.on(self.terms(), &[self.service_tier, self.speed]))
+        let terms = self.terms();
+        let mut counted = parts.counted(Claim::WHOLE)?.on(terms, &[self.service_tier, self.speed]);
+        counted.is_guess |= self.is_shown_only(&terms);
+        Ok(counted)
     }
 }
 

@@ -1,28 +1,56 @@
 //! Where cached and reasoning tokens of a row lie: within the counts beside them, or next to them.
 //!
 //! Invariant: what the row itself proves goes before what its format claims. A total proves which parts add up to it;
-//! without one, more of a part than of the whole proves that it is none of it.
+//! without one, more of a part than of the whole proves that it is none of it. A total that the parts do not come to, or
+//! a claim that its format does not keep everywhere, proves nothing: what is made of such a row is a guess.
 
 use super::Parts;
 
 /// What a format says of its counts; it holds where a row proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a format, and they vary freely")]
 pub(crate) struct Claim {
     /// Whether the prompt count includes cached and written tokens.
     pub(crate) is_cached_within: bool,
     /// Whether the answer count includes reasoning.
     pub(crate) is_reasoning_within: bool,
+    /// Whether some that write the format count cached tokens otherwise.
+    pub(crate) is_cached_open: bool,
+    /// Whether some that write the format count reasoning otherwise.
+    pub(crate) is_reasoning_open: bool,
 }
 
 impl Claim {
     /// Prompt and answer are whole: OpenAI and most gateways.
-    pub(crate) const WHOLE: Self = Self { is_cached_within: true, is_reasoning_within: true };
+    pub(crate) const WHOLE: Self = Self::kept(true, true);
     /// The prompt leaves cached tokens out, the answer is whole: Anthropic.
-    pub(crate) const FRESH: Self = Self { is_cached_within: false, is_reasoning_within: true };
+    pub(crate) const FRESH: Self = Self::kept(false, true);
     /// The prompt is whole, the answer leaves reasoning out: Gemini.
-    pub(crate) const SPOKEN: Self = Self { is_cached_within: true, is_reasoning_within: false };
+    pub(crate) const SPOKEN: Self = Self::kept(true, false);
     /// Every count stands for itself: Langfuse.
-    pub(crate) const DISJOINT: Self = Self { is_cached_within: false, is_reasoning_within: false };
+    pub(crate) const DISJOINT: Self = Self::kept(false, false);
+
+    const fn kept(is_cached_within: bool, is_reasoning_within: bool) -> Self {
+        Self { is_cached_within, is_reasoning_within, is_cached_open: false, is_reasoning_open: false }
+    }
+
+    /// Makes it a claim that not everyone keeps, as far as it goes for cached and for reasoning tokens.
+    pub(crate) const fn open(self, is_cached_open: bool, is_reasoning_open: bool) -> Self {
+        Self { is_cached_open, is_reasoning_open, ..self }
+    }
+}
+
+/// What a layout rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// The row's own figures.
+    Proof,
+    /// What its format claims, where nobody is known to do otherwise or it makes no difference.
+    Claim,
+    /// What its format claims and not all keep.
+    Open,
+    /// The claim, against a total that the parts do not come to.
+    Against,
 }
 
 /// Which cached tokens are part of the prompt count.
@@ -44,7 +72,7 @@ pub(super) struct Layout {
 }
 
 /// Decides by the row where it can, else by the claim.
-pub(super) fn layout(parts: &Parts, claim: Claim) -> Layout {
+pub(super) fn layout(parts: &Parts, claim: Claim) -> (Layout, Ground) {
     let cached = if claim.is_cached_within {
         [Cached::Within, Cached::Beside, Cached::ReadsWithin]
     } else {
@@ -59,12 +87,27 @@ pub(super) fn layout(parts: &Parts, claim: Claim) -> Layout {
         .into_iter()
         .map(|(cached, is_reasoning_within)| Layout { cached, is_reasoning_within })
         .filter(|way| way.is_possible(parts));
-    let proven = parts
-        .total
-        .filter(|total| *total > 0)
-        .and_then(|total| possible.clone().find(|way| way.total(parts) == Some(total)));
+    let told = parts.total.filter(|total| *total > 0);
+    if let Some(proven) = told.and_then(|total| possible.clone().find(|way| way.total(parts) == Some(total)))
+    {
+        return (proven, Ground::Proof);
+    }
     let claimed = Layout { cached: first, is_reasoning_within: kept };
-    proven.or_else(|| possible.next()).unwrap_or(claimed)
+    let way = possible.next().unwrap_or(claimed);
+    let is_against = told.is_some() && way.total(parts).is_some();
+    // Where a part does not fit into what it may be part of, one way is left.
+    let has_cached = parts.read > 0 || parts.writes.all() > 0;
+    let is_open =
+        (claim.is_cached_open && has_cached && possible.clone().any(|other| other.cached != way.cached))
+            || (claim.is_reasoning_open
+                && parts.reasoning.unwrap_or(0) > 0
+                && possible.any(|other| other.is_reasoning_within != way.is_reasoning_within));
+    let ground = match (is_against, is_open) {
+        (true, _) => Ground::Against,
+        (false, true) => Ground::Open,
+        (false, false) => Ground::Claim,
+    };
+    (way, ground)
 }
 
 impl Layout {
@@ -76,6 +119,11 @@ impl Layout {
             && self.cached == Cached::Beside
             && parts.input.is_some_and(|prompt| parts.read > prompt)
             && parts.total.is_some_and(|total| total > 0 && within.total(parts) == Some(total))
+    }
+
+    /// Gives what a total has beyond all its parts.
+    pub(super) fn rest(self, parts: &Parts) -> u64 {
+        parts.total.zip(self.total(parts)).map_or(0, |(all, told)| all.saturating_sub(told))
     }
 
     /// Says whether no part is larger than what it would be a part of.
@@ -121,7 +169,7 @@ mod tests {
     }
 
     fn way(parts: Parts, claim: Claim) -> (Cached, bool) {
-        let layout = layout(&parts, claim);
+        let (layout, _) = layout(&parts, claim);
         (layout.cached, layout.is_reasoning_within)
     }
 
@@ -151,17 +199,46 @@ mod tests {
     fn a_total_that_leaves_no_room_contradicts_the_row() {
         let contradicted = |total| {
             let parts = parts(100, 101, 0, 7, 0, total);
-            layout(&parts, Claim::WHOLE).is_contradicted(&parts, Claim::WHOLE)
+            layout(&parts, Claim::WHOLE).0.is_contradicted(&parts, Claim::WHOLE)
         };
         assert!(contradicted(Some(107)));
         assert!(![None, Some(0), Some(208)].into_iter().any(contradicted));
     }
 
     #[test]
-    fn without_proof_the_claim_holds() {
-        for total in [None, Some(0), Some(7)] {
-            assert_eq!(way(parts(1000, 300, 0, 100, 40, total), Claim::WHOLE), (Cached::Within, true));
-            assert_eq!(way(parts(1000, 300, 0, 100, 40, total), Claim::DISJOINT), (Cached::Beside, false));
+    fn without_proof_the_claim_holds_and_a_total_out_of_reach_makes_it_a_guess() {
+        for (total, ground) in [
+            (None, Ground::Claim),
+            (Some(0), Ground::Claim),
+            (Some(7), Ground::Against),
+            (Some(5000), Ground::Against),
+        ] {
+            for (claim, want) in
+                [(Claim::WHOLE, (Cached::Within, true)), (Claim::DISJOINT, (Cached::Beside, false))]
+            {
+                let parts = parts(1000, 300, 0, 100, 40, total);
+                assert_eq!(way(parts, claim), want);
+                assert_eq!(layout(&parts, claim).1, ground, "{total:?}");
+                assert_eq!(parts.counted(claim).unwrap().is_guess, ground == Ground::Against, "{total:?}");
+            }
         }
+    }
+
+    #[test]
+    fn what_only_the_total_counts_was_thought() {
+        let counted = parts(1000, 0, 0, 100, 0, Some(1500)).counted(Claim::WHOLE).unwrap();
+        assert_eq!((counted.usage.output.get(), counted.is_guess), (Some(500), true));
+    }
+
+    #[test]
+    fn a_claim_that_not_all_keep_is_a_guess_where_it_matters() {
+        let guess = |read, reasoning, claim: Claim| {
+            parts(1000, read, 0, 100, reasoning, None).counted(claim).unwrap().is_guess
+        };
+        let open = Claim::WHOLE.open(true, true);
+        assert_eq!([guess(0, 0, open), guess(300, 0, open), guess(0, 40, open)], [false, true, true]);
+        assert!(!guess(300, 40, Claim::WHOLE));
+        assert!(!guess(3000, 0, open), "what does not fit into the prompt proves where it lies");
+        assert!(!parts(1000, 300, 0, 100, 0, Some(1100)).counted(open).unwrap().is_guess, "so does a total");
     }
 }

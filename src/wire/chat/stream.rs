@@ -1,4 +1,4 @@
-//! A chat completion in chunks, read.
+//! A chat completion in chunks, read; and one of the older kind, whose choices are text alone.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,7 @@ use super::{finish_from, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Finish, Seen, block, buckets, content_text, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -27,6 +28,8 @@ pub(in crate::wire) struct Source {
     calls: Vec<Begun>,
     /// The choices that have ended.
     ends: Vec<u64>,
+    /// The choice that was told of last.
+    at: u64,
     /// Whether a choice ends with an empty word, so far.
     has_empty_finish: bool,
 }
@@ -83,11 +86,14 @@ impl Source {
     }
 
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
-        let (mut nth, mut word, mut delta) = (0, None, None);
+        let (mut nth, mut word, mut delta, mut text, mut told) = (0, None, None, None, None);
         for (key, value) in choice.members() {
             match &*key {
                 "index" => nth = value.number().unwrap_or(0),
                 "delta" => delta = Some(value),
+                // The older completions have no more than this.
+                "text" => text = value.text(),
+                "logprobs" if value.is_object() => told = Some(Logprobs::of_chat(value)),
                 "usage" => self.absorb(Some(value)),
                 "finish_reason" => word = value.text(),
                 "error" if is_error(value) => {
@@ -96,6 +102,10 @@ impl Source {
                 _ => {}
             }
         }
+        if std::mem::replace(&mut self.at, nth) != nth {
+            tell(Delta::Choice(nth));
+        }
+        say(text, |text| tell(Delta::Text(text)));
         if let Some(delta) = delta {
             let [reasoning_content, reasoning, content, refusal, calls, audio, images, notes, function] =
                 delta.pick([
@@ -124,6 +134,9 @@ impl Source {
             if let Some(function) = function.filter(|function| function.is_object()) {
                 self.function(nth, function, tell);
             }
+        }
+        if let Some(told) = told {
+            tell(Delta::Logprobs(told));
         }
         let Some(word) = word else { return Ok(()) };
         match finish_from(&word) {

@@ -2,7 +2,9 @@
 
 use super::{finish_from, part};
 use crate::record::usage::GeminiUsage;
+use crate::wire::Dialect;
 use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended_empty, misended};
 
 /// Reads an answer.
@@ -34,6 +36,7 @@ pub(super) fn searched(mut usage: GeminiUsage, root: Value<'_>) -> GeminiUsage {
     let candidates = root.get("candidates").into_iter().flat_map(Value::items);
     let queries = candidates.filter_map(|one| one.get("groundingMetadata")?.get("webSearchQueries"));
     usage.searched(queries.map(|queries| queries.items().count() as u64).sum());
+    usage.serve(&root.text_of("serviceTier").unwrap_or_default());
     usage
 }
 
@@ -48,7 +51,8 @@ fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {
     }
     let word = value.text_of("finishReason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let mut choice = Choice { parts, finish, ..Choice::default() };
+    let logprobs = Logprobs::of(Dialect::Gemini, value);
+    let mut choice = Choice { parts, finish, logprobs, ..Choice::default() };
     choice.fault = misended("finishReason", word.as_deref(), finish);
     if finish == Finish::Stop && choice.is_empty() {
         choice.fault = Some(ended_empty());

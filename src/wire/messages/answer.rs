@@ -25,6 +25,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
                 finish,
                 stop: root.text_of("stop_sequence"),
                 fault: misended("stop_reason", word.as_deref(), finish),
+                logprobs: None,
             })
             .into_iter()
             .collect(),

@@ -3,7 +3,7 @@
 use super::finish_of;
 use super::item::Item;
 use super::object::{Frame, repeated, status};
-use crate::record::usage::{OpenAiUsage, billed_item};
+use crate::record::usage::{OpenAiUsage, billed_item, search_meter};
 use crate::wire::Ask;
 use crate::wire::json::{Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
@@ -42,7 +42,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
     Reply {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
-        choices: vec![Choice { parts, finish, stop: None, fault }],
+        choices: vec![Choice { parts, finish, fault, ..Choice::default() }],
         usage: said(root).and_then(|usage| buckets(usage.counted())),
     }
 }
@@ -51,10 +51,14 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
 pub(super) fn said(response: Value<'_>) -> Option<OpenAiUsage> {
     let mut usage = response.get("usage").and_then(block::<OpenAiUsage>)?;
     usage.serve(&response.text_of("service_tier").unwrap_or_default());
+    let tools = response.get("tools").into_iter().flat_map(Value::items);
+    let tools: Vec<_> = tools.filter_map(|tool| tool.text_of("type")).collect();
+    let search = search_meter(tools.iter().map(AsRef::as_ref));
     for item in response.get("output").into_iter().flat_map(Value::items) {
         let kind = item.text_of("type").unwrap_or_default();
         let action = item.get("action").and_then(|action| action.text_of("type")).unwrap_or_default();
-        if let Some(meter) = billed_item(&kind, &action) {
+        let status = item.text_of("status").unwrap_or_default();
+        if let Some(meter) = billed_item(&kind, &action, &status, search) {
             usage.show(meter, 1);
         }
     }
@@ -81,7 +85,10 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         frame.write(o, Some(finish), reply.usage.as_ref(), |a| {
             for (at, part) in parts.iter().enumerate() {
                 let status = if at == last { status(Some(finish)) } else { "completed" };
-                if let Some(item) = Item::of(part, at, &id, &tools) {
+                if let Some(mut item) = Item::of(part, at, &id, &tools) {
+                    if let (Part::Text(_), Some(told)) = (part, choice.and_then(|choice| choice.logprobs)) {
+                        item.weigh(&told.json());
+                    }
                     a.object(|o| item.write(o, status));
                 }
             }

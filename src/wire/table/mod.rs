@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod gemini;
 mod messages;
+mod openai;
 mod page;
 mod responses;
 
@@ -75,8 +76,8 @@ pub struct Kind {
 pub struct Table {
     /// The dialect.
     pub from: Dialect,
-    /// The members of the request.
-    pub fields: &'static [Row],
+    /// The members of the request, its own first.
+    pub fields: &'static [&'static [Row]],
     /// The kinds of tools.
     pub tools: &'static [Kind],
     /// The kinds of content: items, blocks or parts.
@@ -98,7 +99,13 @@ impl Target {
             (Dialect::OpenAiChat, Accent::Mistral) => Some(Self::Mistral),
             (Dialect::AnthropicMessages, _) => Some(Self::Messages),
             (Dialect::Gemini, _) => Some(Self::Gemini),
-            (Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions, _) => None,
+            (
+                Dialect::OpenAiResponses
+                | Dialect::OpenAiEmbeddings
+                | Dialect::GeminiEmbeddings
+                | Dialect::OpenAiCompletions,
+                _,
+            ) => None,
         }
     }
 
@@ -110,6 +117,13 @@ impl Target {
             Self::Messages => "messages",
             Self::Gemini => "Gemini",
         }
+    }
+}
+
+impl Table {
+    /// Walks the members of the request.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.fields.iter().copied().flatten()
     }
 }
 
@@ -150,7 +164,7 @@ pub(super) fn kinds(from: Dialect) -> (&'static [Kind], &'static [Kind]) {
 /// Finds the row of a member.
 pub(super) fn find(from: Dialect, field: &str) -> Option<&'static Row> {
     let table = TABLES.iter().find(|table| table.from == from)?;
-    table.fields.iter().find(|row| row.field == field)
+    table.rows().find(|row| row.field == field)
 }
 
 /// Says whether a member is switched off or zero, so that it need not be said to anybody.

@@ -16,16 +16,22 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
   goes to the next rung.
 - **elsewhere**: said in the address, or by the gateway itself.
 
-Any other member is left out and told. Between a client and a provider of the same dialect bytes pass as they came, but for
+Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
+`messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
 what a model is known to refuse (`config/parameters.toml`), which is left out and told as well.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
 `<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
 
-**A request that holds nothing but a system prompt** is put to Anthropic, Gemini and Mistral, which want a turn, as the user's turn.
+**A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 
-**A last turn by the assistant** (prefill) is refused but for Mistral, which has it as `prefix`.
+**A last turn by the assistant** (prefill) goes to Mistral as `prefix` and to the models of Anthropic's that go on with one, with
+no blanks at its end, which they refuse. For all others (newer models of Anthropic's by a rule of `config/parameters.toml`, also
+for Anthropic's own clients) the user asks in a turn after it to go on where it ends; that is told as `messages (prefill)`.
+
+**Embeddings in Gemini's form** go to Gemini as they came, always as `batchEmbedContents`, and to others in OpenAI's form:
+texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";
 
 /// Gives the page that `docs/translation.md` holds.
@@ -44,7 +50,7 @@ fn fields(page: &mut String, table: &Table) {
     let names: Vec<&str> = targets.iter().map(|to| to.name()).collect();
     let _ = write!(page, "\n## {}\n\n| member | to {} | |\n", table.from, names.join(" | to "));
     let _ = writeln!(page, "|---|{}---|", "---|".repeat(names.len()));
-    for row in table.fields {
+    for row in table.rows() {
         let _ = write!(page, "| `{}` |", row.field);
         for to in &targets {
             let _ = match row.fate(*to) {

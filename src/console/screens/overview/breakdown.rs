@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spend::margin;
 use crate::classifier::TaskClass;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, line};
+use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -17,7 +17,6 @@ use crate::console::widgets::gauge;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::Pico;
 
 /// What spend is broken down by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -57,7 +56,7 @@ impl Dimension {
         let found = index.and_then(|index| match self {
             Self::Team => names.teams().get(index).map(|name| &**name),
             Self::Project => names.projects().get(index).map(|name| &**name),
-            Self::Route => snapshot.policy.routes.get(index).map(|route| &*route.name),
+            Self::Route => names.routes().get(index).map(|name| &**name),
             Self::Task => TaskClass::ALL.get(index).map(|class| class.name()),
         });
         found.unwrap_or("(none)")
@@ -94,8 +93,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
     let name = dimension.part(Some((*index)?), snapshot);
-    let quote = if name.contains(' ') { "\"" } else { "" };
-    Some(format!("{}:{quote}{name}{quote} window", dimension.name()))
+    Some(format!("{}:{} window", dimension.name(), traffic::quoted(name)))
 }
 
 /// Where a tab lies within the row of tabs.
@@ -111,7 +109,7 @@ fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
 
 /// Gives the tab under the mouse.
 pub(super) fn hit(inside: Rect, x: u16, y: u16) -> Option<Dimension> {
-    let inside = margin(inside);
+    let inside = paint::margin(inside);
     let offset = x.checked_sub(inside.x)?;
     let found = tabs().find(|(_, start, wide)| (*start..start + wide).contains(&offset));
     found.filter(|_| y == inside.y && has_tabs(inside)).map(|(dimension, ..)| dimension)
@@ -128,16 +126,14 @@ const COLUMNS: [Column<'_>; 7] = [
     Column { name: "", width: Width::Fill(5), right: false, yields: 6 },
     Column { name: "requests", width: Width::Fixed(8), right: true, yields: 5 },
     Column { name: "saved", width: Width::Fixed(8), right: true, yields: 3 },
-    Column { name: "errors", width: Width::Fixed(6), right: true, yields: 4 },
+    Column { name: "failed", width: Width::Fixed(6), right: true, yields: 4 },
 ];
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let state = &scene.ui.overview;
-    let all = &scene.snapshot.totals.all;
     let title = line(format_args!("By {}", state.dimension.name()));
-    let scope = figures::scope_of(scene, all.estimated, all.requests, figures::scope_room(area, &title));
-    let mut inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let mut inner = paint::margin(figures::frame(scene, place, &title, "", area, buf));
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
         draw_tabs(scene, state.dimension, row, buf);
@@ -218,7 +214,7 @@ fn draw_table(
             4 => slot.text(buf, &format::count_short(cell.requests), text),
             5 => {
                 let baseline = cell.baseline.total();
-                let known = baseline > Pico::ZERO;
+                let known = cell.comparable > 0;
                 let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
                 let role = match cell.saved().0 {
                     _ if !known => Role::Unknown,

@@ -15,8 +15,9 @@ use names::{ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, 
 
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::known::{AROUND, Nest, SpanTold, Told, answer_key, id_of};
 use crate::record::skip::Refusal;
+use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
 use crate::routing::Status;
 
@@ -128,6 +129,22 @@ impl Attributes {
             most = most.most(read);
         }
         Ok(most)
+    }
+
+    /// Gives the counts of usage that stand under names which nobody here knows.
+    fn unlisted(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().filter_map(|attribute| {
+            let key = attribute.key.as_str();
+            let name = names::COUNTS.iter().find_map(|prefix| key.strip_prefix(prefix))?;
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let is_known = names::ALL.iter().any(|names| names.contains(&key))
+                || terms::is_told(key)
+                || is_known_key(last)
+                || name.contains("text");
+            let value = &attribute.value;
+            let count = Num::parse(&Word::first([&value.whole, &value.real, &value.text]))?.0?;
+            (!is_known && count > 0).then_some((name, count))
+        })
     }
 
     fn has(&self, names: &[&str]) -> bool {
@@ -269,9 +286,15 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     };
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let provider = of.get(PROVIDER);
-    let mut only = attempt(Word::first([&served, &asked]), usage::counted(of, provider.as_str())?, status);
+    let model = Word::first([&served, &asked]);
+    let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase(), &model)?;
+    let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
+    let mut only = attempt(model, counted.without_answer(is_embedding), status);
     only.provider = Cow::Owned(provider.0);
-    only.terms = some_terms(&terms::of_span(|names| of.get(names)));
+    let mut terms = only.terms.as_deref().copied().unwrap_or_default();
+    terms::of_span(|names| of.get(names), &mut terms);
+    of.unlisted().for_each(|(name, count)| terms.meter(name, count));
+    only.terms = some_terms(&terms);
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);
     let millis = of.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"]);
@@ -282,8 +305,8 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     }
     let id = of.get(ANSWER);
     // The same answer in two spans of one trace; long ids are unique wherever they stand.
-    let trace = if id.as_str().len() < 20 { span.trace_id.as_str() } else { "" };
-    let keys = [key(span, &span.id), id_of(&[id.as_str(), "answer", trace])];
+    let within = || id_of(&[id.as_str(), "answer", span.trace_id.as_str()]);
+    let keys = [key(span, &span.id), answer_key(id.as_str()).or_else(within)];
     let record = Record {
         id: Cow::Owned(Word::first([&id, &span.id])),
         at,

@@ -127,3 +127,15 @@ pub(super) const USAGE: &[&str] = &["mlflow.chat.tokenUsage", "usage_metadata", 
 pub(super) const LANGFUSE_USAGE: &str = "langfuse.observation.usage_details";
 /// What a provider says besides, as JSON within text.
 pub(super) const PROVIDER_SAYS: &str = "ai.response.providerMetadata";
+/// What counts of usage begin with.
+pub(super) const COUNTS: &[&str] =
+    &["gen_ai.usage.details.", "gen_ai.usage.", "llm.usage.", "llm.token_count.", "ai.usage."];
+/// Every name that is read as a count, or holds such.
+pub(super) const ALL: &[&[&str]] = &[INPUT, OUTPUT, READ, WRITE, FRESH, REASONING, TOTAL, COST, DETAILS];
+/// Counts by kind, as JSON within text.
+const DETAILS: &[&str] = &[
+    "gen_ai.usage.input_token_details",
+    "gen_ai.usage.prompt_tokens_details",
+    "gen_ai.usage.output_token_details",
+    "gen_ai.usage.completion_tokens_details",
+];

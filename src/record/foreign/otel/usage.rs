@@ -10,7 +10,8 @@ use super::Attributes;
 use super::names::{
     FRESH, INPUT, LANGFUSE_USAGE, OUTPUT, PROVIDER_SAYS, READ, REASONING, TOTAL, USAGE, WRITE,
 };
-use crate::record::foreign::exports::langfuse_usage;
+use crate::record::foreign::langfuse;
+use crate::record::foreign::served::keeps_conventions;
 use crate::record::json::{self, Num, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Claim, Counted, GeminiUsage, OpenAiUsage, Parts, Writes};
@@ -67,7 +68,7 @@ struct GoogleSays {
 }
 
 /// Reads the tokens of a span.
-pub(super) fn counted(of: &Attributes, provider: &str) -> Result<Counted, Refusal> {
+pub(super) fn counted(of: &Attributes, provider: &str, model: &str) -> Result<Counted, Refusal> {
     let (input, output) = (of.count(INPUT)?, of.count(OUTPUT)?);
     if input.0.is_none()
         && output.0.is_none()
@@ -126,8 +127,11 @@ pub(super) fn counted(of: &Attributes, provider: &str) -> Result<Counted, Refusa
         && ["anthropic", "bedrock"].iter().any(|name| provider.contains(name));
     if is_raw {
         parts.total = None;
+        return Ok(parts.counted(Claim::FRESH)?);
     }
-    Ok(parts.counted(if is_raw { Claim::FRESH } else { Claim::WHOLE })?)
+    // Makers that count as the conventions ask leave nothing open. For the others it depends on who wrote the span.
+    let (keeps_cached, keeps_reasoning) = keeps_conventions(provider, model);
+    Ok(parts.counted(Claim::WHOLE.open(!keeps_cached, !keeps_reasoning))?)
 }
 
 /// Cached and reasoning tokens that stand as JSON within text.
@@ -166,8 +170,8 @@ fn details(of: &Attributes) -> Details {
 /// Reads usage that stands whole as JSON within text.
 fn within_text(of: &Attributes) -> Result<Option<Counted>, Refusal> {
     let text = of.get(&[LANGFUSE_USAGE]);
-    if let Ok(details) = json::read::<BTreeMap<String, Num>>(text.as_str()) {
-        return langfuse_usage(&details).map(Some);
+    if let Some(counted) = langfuse::usage(text.as_str())? {
+        return Ok(Some(counted));
     }
     let text = of.get(USAGE);
     Ok(match json::read::<OpenAiUsage>(text.as_str()) {

@@ -1,0 +1,335 @@
+//! Answers as they came over the wire: whole, or as the events of a stream; captured by themselves, or kept by a gateway
+//! beside its own count.
+//!
+//! Invariants: of a stream that tells its counts more than once the largest hold; a body that cannot be read says nothing,
+//! and one that says less than the row around it changes no count of it.
+
+use serde::Deserialize;
+use sonic_rs::LazyValue;
+
+use super::answers::{self, anthropic, gemini, openai};
+use super::terms;
+use super::written::Written;
+use crate::pricing::Usage;
+use crate::record::json::{self, Word, nullable};
+use crate::record::known::Told;
+use crate::record::skip::Refusal;
+use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OpenAiUsage, Said};
+use crate::record::{Attempt, InputFormat};
+use crate::routing::Status;
+use crate::units::Count;
+
+/// One event of a stream, of whichever dialect.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: Word,
+    #[serde(alias = "responseId")]
+    id: Word,
+    #[serde(alias = "modelVersion")]
+    model: Word,
+    created: Word,
+    provider: Word,
+    service_tier: Said,
+    #[serde(borrow)]
+    usage: Option<LazyValue<'a>>,
+    #[serde(borrow, rename = "usageMetadata", alias = "usage_metadata")]
+    usage_metadata: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    message: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    response: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    x_groq: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    error: Option<LazyValue<'a>>,
+    delta: Written,
+    #[serde(deserialize_with = "nullable")]
+    choices: Vec<Choice>,
+    #[serde(deserialize_with = "nullable")]
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    usage: Option<OpenAiUsage>,
+    delta: Written,
+    text: Written,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Candidate {
+    content: Written,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Within {
+    id: Word,
+    model: Word,
+    usage: Option<AnthropicUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Groq {
+    usage: Option<OpenAiUsage>,
+}
+
+/// What the events of a stream have told so far.
+#[derive(Default)]
+struct Stream {
+    id: Word,
+    model: Word,
+    created: Word,
+    provider: Word,
+    openai: Option<OpenAiUsage>,
+    anthropic: Option<AnthropicUsage>,
+    gemini: Option<GeminiUsage>,
+    /// The response as the last event holds it.
+    whole: Option<String>,
+    format: Option<InputFormat>,
+    bytes: u64,
+    has_failed: bool,
+    has_events: bool,
+}
+
+/// Reads a block of usage, where it is one.
+fn block<T: for<'de> Deserialize<'de>>(value: &LazyValue<'_>) -> Option<T> {
+    json::read::<Option<T>>(value.as_raw_str()).ok().flatten()
+}
+
+fn keep(known: &mut Word, said: Word) {
+    if known.is_empty() {
+        *known = said;
+    }
+}
+
+impl Stream {
+    fn take(&mut self, text: &str) {
+        let Ok(event) = json::read::<Event<'_>>(text) else { return };
+        self.has_events = true;
+        self.has_failed |= event.kind.as_str() == "error"
+            || event.error.is_some_and(|error| !matches!(error.as_raw_str(), "null" | "{}" | "\"\""));
+        self.bytes = self.bytes.saturating_add(event.delta.0);
+        let kind = event.kind.as_str();
+        if kind.starts_with("response.") {
+            self.format = Some(InputFormat::OpenAi);
+            if let Some(response) = event.response {
+                self.whole = Some(response.as_raw_str().to_owned());
+            }
+            return;
+        }
+        if kind.starts_with("message_") || kind.starts_with("content_block") || kind == "ping" {
+            self.format = Some(InputFormat::Anthropic);
+            let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
+            keep(&mut self.id, start.id);
+            keep(&mut self.model, start.model);
+            let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
+            for said in [start.usage, then].into_iter().flatten() {
+                self.anthropic.get_or_insert_default().absorb(&said);
+            }
+            return;
+        }
+        keep(&mut self.id, event.id);
+        keep(&mut self.model, event.model);
+        keep(&mut self.created, event.created);
+        keep(&mut self.provider, event.provider);
+        if event.usage_metadata.is_some() || !event.candidates.is_empty() {
+            self.format = Some(InputFormat::Gemini);
+            let written = event.candidates.iter().map(|one| one.content.0);
+            self.bytes = written.fold(self.bytes, u64::saturating_add);
+            if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
+                self.gemini.get_or_insert_default().absorb(&said);
+            }
+            self.whole = Some(text.to_owned());
+            return;
+        }
+        let usage = event.usage.and_then(|usage| block::<OpenAiUsage>(&usage));
+        let groq = event.x_groq.and_then(|groq| block::<Groq>(&groq)).and_then(|groq| groq.usage);
+        for choice in &event.choices {
+            self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
+        }
+        for said in event.choices.iter().map(|choice| choice.usage).chain([usage, groq]).flatten() {
+            self.openai.get_or_insert_default().absorb(&said);
+        }
+        if let Some(usage) = &mut self.openai {
+            usage.serve(event.service_tier.as_str());
+        }
+        if text.contains("\"url_citation\"") {
+            self.openai.get_or_insert_default().cite();
+        }
+    }
+
+    /// Gives what the stream came to; nothing where it was none.
+    fn end(self, line: u64) -> Option<Result<Told, Refusal>> {
+        if !self.has_events {
+            return None;
+        }
+        let mut told = match (self.format, self.whole) {
+            (Some(InputFormat::OpenAi), Some(whole)) => match answer(&whole, line)? {
+                Ok(told) => told,
+                refused => return Some(refused),
+            },
+            (format, whole) => {
+                let counted = match (&self.anthropic, &self.gemini, &self.openai) {
+                    (Some(usage), _, _) => usage.counted(),
+                    (_, Some(usage), _) => usage.counted(),
+                    (_, _, Some(usage)) => usage.counted(),
+                    _ => Ok(Counted::default()),
+                };
+                let counted = match counted {
+                    Ok(counted) => counted.believed(self.bytes),
+                    Err(error) => return Some(Err(error.into())),
+                };
+                let mut told = match answers::streamed(self.id, self.model, &self.created, counted, line) {
+                    Ok(told) => told,
+                    refused => return Some(refused),
+                };
+                if let Some(last) = told.record.attempts.last_mut() {
+                    last.provider = match format {
+                        Some(InputFormat::Anthropic) => "anthropic".into(),
+                        Some(InputFormat::Gemini) => "google".into(),
+                        _ => self.provider.0.into(),
+                    };
+                }
+                if let (Some(InputFormat::Gemini), Some(last)) = (format, whole) {
+                    terms::complete(InputFormat::Gemini, &last, &mut told.record);
+                }
+                told
+            }
+        };
+        if self.has_failed
+            && let Some(last) = told.record.attempts.last_mut()
+            && last.status.is_ok()
+        {
+            last.status = Status::Failed;
+        }
+        Some(Ok(told))
+    }
+}
+
+/// Says whether text is what a server sends as events.
+pub(crate) fn is_stream(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|start| text.starts_with(start))
+}
+
+/// Gives the dialect of a stream of events by its beginning.
+pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
+    let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
+    if !is_stream(start) {
+        None
+    } else if has("message_start") || has("content_block") {
+        Some(InputFormat::Anthropic)
+    } else if has("\"candidates\"") || has("\"usageMetadata\"") {
+        Some(InputFormat::Gemini)
+    } else if has("\"choices\"") || has("response.") || has("\"object\"") {
+        Some(InputFormat::OpenAi)
+    } else {
+        None
+    }
+}
+
+/// Reads a stream of events: as it was sent, one event a line, or as a list.
+pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
+    let mut all = Stream::default();
+    if text.trim_start().starts_with('[') {
+        for event in json::read::<Vec<LazyValue<'_>>>(text).ok()? {
+            all.take(event.as_raw_str());
+        }
+    } else {
+        for event in text.lines() {
+            let event = event.trim();
+            let event = event.strip_prefix("data:").unwrap_or(event).trim_start();
+            if event.starts_with('{') {
+                all.take(event);
+            }
+        }
+    }
+    all.end(line)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Shape {
+    #[serde(rename = "type")]
+    kind: Word,
+    #[serde(rename = "usageMetadata", alias = "usage_metadata")]
+    gemini: Option<serde::de::IgnoredAny>,
+    usage: Option<serde::de::IgnoredAny>,
+    choices: Option<serde::de::IgnoredAny>,
+}
+
+/// Reads an answer, whole or streamed, of whichever dialect; nothing where it is none.
+pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
+    let text = text.trim();
+    let Ok(shape) = json::read::<Shape>(text) else { return stream(text, line) };
+    let format = match shape.kind.as_str() {
+        "message" => InputFormat::Anthropic,
+        _ if shape.gemini.is_some() && shape.choices.is_none() => InputFormat::Gemini,
+        _ if shape.usage.is_some() => InputFormat::OpenAi,
+        _ => return None,
+    };
+    let told = match format {
+        InputFormat::Anthropic => anthropic(text, line),
+        InputFormat::Gemini => gemini(text, line),
+        _ => openai(text, line),
+    };
+    Some(told.map(|mut told| {
+        terms::complete(format, text, &mut told.record);
+        told
+    }))
+}
+
+/// A body within a row: the answer itself, or text that holds it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Body(Option<Raw>);
+
+/// The text of a value.
+#[derive(Debug)]
+struct Raw(String);
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = LazyValue::deserialize(deserializer)?;
+        let raw = value.as_raw_str();
+        // JSON within text, as dumps of databases have it.
+        let text = raw.starts_with('"').then(|| json::read::<String>(raw).ok()).flatten();
+        Ok(Self(text.unwrap_or_else(|| raw.to_owned())))
+    }
+}
+
+fn tokens(usage: &Usage) -> u64 {
+    let counts = [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output];
+    counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
+}
+
+impl Body {
+    /// Gives its text; empty where there is none.
+    pub(super) fn text(&self) -> &str {
+        self.0.as_ref().map_or("", |raw| raw.0.as_str())
+    }
+
+    /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
+    /// Gives the key by which the answer is known elsewhere.
+    pub(super) fn complete(&self, attempt: &mut Attempt<'_>) -> Option<u64> {
+        let text = self.0.as_ref().map(|raw| raw.0.as_str()).filter(|text| text.contains("usage"))?;
+        let told = answer(text, 1)?.ok()?;
+        let said = told.record.attempts.last()?;
+        let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
+        if said.usage.is_complete() && theirs > 0 && theirs >= ours {
+            attempt.usage = said.usage;
+            attempt.write_ttl = said.write_ttl;
+            attempt.estimated = said.estimated;
+        }
+        if attempt.terms.is_none() {
+            attempt.terms.clone_from(&said.terms);
+        }
+        told.keys[1]
+    }
+}

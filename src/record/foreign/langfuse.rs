@@ -1,0 +1,288 @@
+//! Langfuse observations: their usage is a map whose keys count disjoint tokens, in what shape an SDK or a user sent it.
+//!
+//! Invariants: every key counts something, so one that nobody here knows is a meter of its own; a unit other than tokens
+//! is never taken for tokens.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::bodies::Body;
+use super::terms::langfuse_meters;
+use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use crate::pricing::Terms;
+use crate::record::json::{self, Embedded, Measure, Num, Word};
+use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::skip::Refusal;
+use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
+use crate::record::{Attempts, Record};
+use crate::routing::Status;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Observation {
+    id: Word,
+    #[serde(alias = "traceId")]
+    trace_id: Word,
+    #[serde(alias = "parentObservationId")]
+    parent_observation_id: Word,
+    #[serde(alias = "projectId")]
+    project_id: Word,
+    #[serde(alias = "sessionId")]
+    session_id: Word,
+    #[serde(alias = "userId")]
+    user_id: Word,
+    #[serde(rename = "type")]
+    kind: Word,
+    #[serde(alias = "startTime")]
+    start_time: Word,
+    #[serde(alias = "endTime")]
+    end_time: Word,
+    level: Word,
+    #[serde(alias = "statusMessage")]
+    status_message: Word,
+    #[serde(alias = "providedModelName", alias = "model")]
+    provided_model_name: Word,
+    #[serde(alias = "usageDetails")]
+    usage_details: Body,
+    /// The shape of older versions, with a unit.
+    usage: Body,
+    #[serde(rename = "promptTokens", alias = "prompt_tokens")]
+    prompt_tokens: Num,
+    #[serde(rename = "completionTokens", alias = "completion_tokens")]
+    completion_tokens: Num,
+    #[serde(rename = "totalTokens", alias = "total_tokens")]
+    total_tokens: Num,
+    #[serde(alias = "totalCost", alias = "calculatedTotalCost")]
+    total_cost: Word,
+    #[serde(alias = "timeToFirstToken")]
+    time_to_first_token: Measure,
+    latency: Measure,
+    metadata: Body,
+}
+
+/// What frameworks write beside, of which who served is of use here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    #[serde(alias = "provider")]
+    ls_provider: Word,
+    attributes: Embedded<BTreeMap<String, Word>>,
+}
+
+impl Metadata {
+    fn provider(&self) -> Word {
+        let names = ["gen_ai.provider.name", "gen_ai.system", "llm.provider"];
+        let told = names.iter().filter_map(|name| self.attributes.0.get(*name));
+        Word(Word::first(std::iter::once(&self.ls_provider).chain(told)))
+    }
+}
+
+/// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
+/// shows that the numbers came in whole.
+pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
+    let row: Observation = json::read(text).map_err(Refusal::Bad)?;
+    let span = |id: &Word| id_of(&[id.as_str(), row.trace_id.as_str(), row.project_id.as_str()]);
+    let key = span(&row.id);
+    if let Some(key) = key {
+        nest.place(key, span(&row.parent_observation_id));
+    }
+    if !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "") {
+        return Err(Refusal::NotACall("an observation that is no generation"));
+    }
+    let at = moment("start_time", &row.start_time)?;
+    let end = maybe_moment("end_time", &row.end_time)?;
+    let status =
+        if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
+    let counted = counted(&row)?.without_answer(row.kind.as_str() == "EMBEDDING");
+    if let Some(key) = key {
+        let told = SpanTold {
+            model: row.provided_model_name.0.clone(),
+            tokens: counted
+                .usage
+                .prompt()
+                .zip(counted.usage.output.get())
+                .map(|(prompt, answer)| prompt + answer),
+            is_embedding: row.kind.as_str() == "EMBEDDING",
+            is_wrapper: false,
+        };
+        if !nest.counts(key, told) {
+            return Err(AROUND);
+        }
+    }
+    let mut only = attempt(row.provided_model_name.0, counted, status);
+    // Whoever writes it may put anything there.
+    let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
+    only.provider = owned(beside.provider());
+    only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
+    only.ttft_ms = row.time_to_first_token.scaled(1000.0);
+    if !status.is_ok() {
+        only.error = owned(row.status_message);
+    }
+    let record = Record {
+        id: owned(row.id),
+        at,
+        project: owned(row.project_id),
+        user: owned(row.user_id),
+        session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
+        attempts: Attempts::one(only),
+        claimed_usd: claimed(row.total_cost),
+        ..Record::default()
+    };
+    Ok(Told { record, keys: [key, None] })
+}
+
+/// Names under which Langfuse's keys tell cached, written and reasoning tokens.
+const READ: &[&str] = &[
+    "input_cached_tokens",
+    "input_cache_read",
+    "input_cache_read_input_tokens",
+    "input_cache_read_tokens",
+    "input_cached",
+    "cache_read_input_tokens",
+    "cached_input_tokens",
+    "cached_tokens",
+    "cache_read",
+];
+const WRITE: &[&str] = &[
+    "input_cache_creation",
+    "input_cache_creation_tokens",
+    "input_cache_creation_input_tokens",
+    "input_cache_write",
+    "input_cache_write_tokens",
+    "cache_creation_input_tokens",
+    "cache_write_input_tokens",
+    "cache_creation",
+    "cache_write",
+];
+const SHORT: &[&str] = &["input_cache_creation_5m", "cache_creation_5m", "ephemeral_5m_input_tokens"];
+const LONG: &[&str] = &["input_cache_creation_1h", "cache_creation_1h", "ephemeral_1h_input_tokens"];
+const REASONING: &[&str] = &[
+    "output_reasoning_tokens",
+    "output_reasoning",
+    "reasoning_tokens",
+    "reasoning",
+    "output_thinking_tokens",
+    "thinking_tokens",
+];
+
+/// Names of counts that are billed as plain tokens.
+const PLAIN: &[&str] = &[
+    "input",
+    "output",
+    "total",
+    "input_text",
+    "output_text",
+    "input_text_tokens",
+    "output_text_tokens",
+    "input_modality_text",
+    "output_modality_text",
+    "input_modality_video",
+    "input_video_tokens",
+    "input_modality_document",
+    "output_accepted_prediction_tokens",
+    "output_rejected_prediction_tokens",
+];
+
+/// Says whether a key of Langfuse's usage is one whose tokens are in the buckets, at the price of those.
+pub(super) fn is_bucket(key: &str) -> bool {
+    [PLAIN, READ, WRITE, SHORT, LONG, REASONING].iter().any(|names| names.contains(&key))
+}
+
+/// Reads the usage of an observation, wherever versions put it.
+fn counted(row: &Observation) -> Result<Counted, Refusal> {
+    for body in [&row.usage_details, &row.usage] {
+        if let Some(counted) = usage(body.text())? {
+            return Ok(counted);
+        }
+    }
+    let plain = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
+    Ok(plain.counted()?)
+}
+
+/// Reads a map of usage in whatever shape it was sent; nothing where it says nothing.
+pub(super) fn usage(text: &str) -> Result<Option<Counted>, Refusal> {
+    let Ok(words) = json::read::<BTreeMap<String, Word>>(text) else { return Ok(None) };
+    let is_openai = |key: &str| {
+        matches!(
+            key,
+            "prompt_tokens" | "completion_tokens" | "input_tokens_details" | "output_tokens_details"
+        )
+    };
+    if words.keys().any(|key| is_openai(key)) {
+        let usage: OpenAiUsage =
+            json::read(text).map_err(|reason| Refusal::Bad(format!("usage: {reason}")))?;
+        return Ok(Some(usage.counted()?));
+    }
+    let mut details = BTreeMap::new();
+    for (key, word) in &words {
+        if word.is_empty() || key == "unit" || key.to_ascii_lowercase().contains("cost") {
+            continue;
+        }
+        let count = Num::parse(word.as_str()).ok_or_else(|| {
+            Refusal::Bad(format!("usage: {key}: `{}` is not a whole number", word.as_str()))
+        })?;
+        let key = match key.as_str() {
+            "promptTokens" => "input",
+            "completionTokens" => "output",
+            "totalTokens" => "total",
+            key => key,
+        };
+        details.insert(key.to_owned(), count);
+    }
+    if details.is_empty() {
+        return Ok(None);
+    }
+    let unit = words.get("unit").map(|unit| unit.as_str().to_ascii_lowercase()).unwrap_or_default();
+    if matches!(unit.as_str(), "" | "tokens" | "token") {
+        return buckets(&details).map(Some);
+    }
+    let mut terms = Terms::NONE;
+    terms.meter(&unit, details.values().map(|count| count.or_zero()).max().unwrap_or(0));
+    Ok(Some(Counted::default().on(terms, &[])))
+}
+
+/// Makes buckets of Langfuse's keys.
+fn buckets(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
+    let said = |name: &str| details.get(name).and_then(|count| count.0);
+    let most = |names: &[&str]| names.iter().filter_map(|name| said(name)).max();
+    // Every other key that starts so is a kind of its own (audio, image), taken out of the plain one.
+    let sum = |prefix: &str| {
+        let named = [READ, WRITE, SHORT, LONG, REASONING];
+        let fits = |key: &str| key.starts_with(prefix) && !named.iter().any(|names| names.contains(&key));
+        let counts = details.iter().filter(|(key, _)| fits(key)).filter_map(|(_, count)| count.0);
+        counts.fold(None, |sum: Option<u64>, count| Some(sum.unwrap_or(0).saturating_add(count)))
+    };
+    // Langfuse adds up every key, whatever it counts.
+    let is_token = |key: &str| is_bucket(key) || key.starts_with("input") || key.starts_with("output");
+    let is_total = |key: &str| matches!(key, "total" | "total_tokens");
+    let add = |wanted: &dyn Fn(&str) -> bool| {
+        let counts = details.iter().filter(|(key, _)| !is_total(key) && wanted(key));
+        counts.map(|(_, count)| count.or_zero()).fold(0, u64::saturating_add)
+    };
+    let beside = add(&|key| !is_token(key));
+    let total = said("total").or(said("total_tokens")).filter(|total| *total > 0);
+    let total = total.map(|total| if total == add(&|_| true) { total.saturating_sub(beside) } else { total });
+    // Whoever sends OpenAI's numbers as they are has input and output alone add up to the total.
+    let plain = said("input").zip(said("output"));
+    let whole = plain.filter(|(input, output)| Some(input.saturating_add(*output)) == total);
+    let (short, long) = (most(SHORT), most(LONG));
+    let split = short.unwrap_or(0).saturating_add(long.unwrap_or(0));
+    // The total of writes may stand beside its split; as keys are disjoint, anything but that sum comes on top.
+    let written = most(WRITE).map(|total| if total == split { total } else { total.saturating_add(split) });
+    let reasoning = most(REASONING);
+    let parts = Parts {
+        input: whole.map(|(input, _)| input).or_else(|| sum("input")),
+        read: most(READ).unwrap_or(0),
+        writes: Writes { total: written, short, long },
+        // Where nothing but reasoning is told, that is the output.
+        output: whole.map(|(_, output)| output).or_else(|| sum("output")).or(reasoning.map(|_| 0)),
+        reasoning,
+        total,
+        ..Parts::default()
+    };
+    let mut terms = Terms::NONE;
+    langfuse_meters(details, &mut terms);
+    Ok(parts.counted(Claim::DISJOINT.open(true, true))?.on(terms, &[]))
+}

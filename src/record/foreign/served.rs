@@ -1,0 +1,191 @@
+//! Who served a model, where a log has a column for it: a cloud or a host bills by prices of its own, whatever the model.
+//!
+//! Invariant: the rule for a column is that for a prefix in the name. A cloud or host in the column makes the model billed
+//! `host/model`, which a book has to list; a word that nobody here knows makes the cost an estimate.
+
+use crate::record::{Attempt, InputFormat};
+
+/// Words within a column that name a cloud or a host, and the prefix that stands for it in names of models.
+const HOSTS: [(&str, &str); 34] = [
+    ("azure", "azure"),
+    ("az.ai", "azure"),
+    ("bedrock", "bedrock"),
+    ("aws", "bedrock"),
+    ("amazon", "bedrock"),
+    ("sagemaker", "sagemaker"),
+    ("vertex", "vertex_ai"),
+    ("ollama", "ollama"),
+    ("hosted_vllm", "hosted_vllm"),
+    ("vllm", "vllm"),
+    ("sglang", "sglang"),
+    ("llamafile", "llamafile"),
+    ("llama_cpp", "llama_cpp"),
+    ("llamacpp", "llama_cpp"),
+    ("lm_studio", "lm_studio"),
+    ("lmstudio", "lm_studio"),
+    ("xinference", "xinference"),
+    ("together", "together_ai"),
+    ("fireworks", "fireworks_ai"),
+    ("groq", "groq"),
+    ("deepinfra", "deepinfra"),
+    ("replicate", "replicate"),
+    ("huggingface", "huggingface"),
+    ("databricks", "databricks"),
+    ("watsonx", "watsonx"),
+    ("snowflake", "snowflake"),
+    ("sambanova", "sambanova"),
+    ("cerebras", "cerebras"),
+    ("nebius", "nebius"),
+    ("novita", "novita"),
+    ("github", "github"),
+    ("cloudflare", "cloudflare"),
+    ("nvidia", "nvidia_nim"),
+    ("oracle", "oci"),
+];
+
+/// Words for the makers of models, and how the names of their models begin.
+const MAKERS: [(&[&str], &[&str]); 10] = [
+    (
+        &["openai", "text-completion-openai", "open_ai"],
+        &["gpt-", "chatgpt", "o1", "o3", "o4", "text-embedding-3", "text-embedding-ada"],
+    ),
+    (&["anthropic", "anthropic_text", "claude"], &["claude"]),
+    (
+        &[
+            "google",
+            "gemini",
+            "gcp.gemini",
+            "gcp.gen_ai",
+            "google.generative-ai",
+            "google_genai",
+            "google_generative_ai",
+            "googleai",
+            "google_ai",
+            "google ai studio",
+            "google_ai_studio",
+            "google_ai_studio_gemini",
+            "gcp",
+        ],
+        &["gemini", "gemma"],
+    ),
+    (
+        &["mistral", "mistralai", "mistral_ai", "codestral", "text-completion-codestral"],
+        &["mistral", "ministral", "codestral", "magistral", "pixtral", "devstral", "voxtral"],
+    ),
+    (&["xai", "x-ai", "x_ai", "x.ai"], &["grok"]),
+    (&["deepseek"], &["deepseek"]),
+    (&["cohere", "cohere_chat"], &["command", "embed-", "rerank-"]),
+    (&["voyage", "voyageai"], &["voyage"]),
+    (&["perplexity"], &["sonar"]),
+    (&["moonshot", "moonshotai", "moonshot ai"], &["kimi", "moonshot"]),
+];
+
+/// What a column says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Whoever made the model bills it, or somebody who passes those prices on.
+    Maker,
+    /// A cloud or a host, by the prefix that names it.
+    Host(&'static str),
+    /// Somebody, by prices that nobody here knows.
+    Somebody,
+}
+
+/// Says who serves a model by what a column says.
+fn by(provider: &str, model: &str) -> By {
+    let word = provider.trim().to_ascii_lowercase();
+    let plain = word.replace([' ', '-'], "_");
+    let host = HOSTS.iter().find(|(part, _)| plain.contains(part));
+    if let Some((_, host)) = host {
+        return By::Host(host);
+    }
+    // The AI SDK says which of a maker's interfaces it speaks: `openai.responses`.
+    let bare = word.split('.').next().unwrap_or_default();
+    let of = |word: &str| MAKERS.iter().position(|(words, _)| words.contains(&word));
+    let Some(maker) = of(&word).or_else(|| of(bare)) else {
+        return if plain == "openrouter" { By::Maker } else { By::Somebody };
+    };
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    let made_by = MAKERS.iter().position(|(_, names)| names.iter().any(|start| name.starts_with(start)));
+    if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
+}
+
+/// Says whether whoever serves a model counts as the conventions for spans ask: cached tokens within the prompt, and
+/// reasoning within the answer.
+pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
+    let word = provider.to_ascii_lowercase();
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    let is = |words: &[&str], names: &[&str]| {
+        words.iter().any(|part| word.contains(part)) || names.iter().any(|start| name.starts_with(start))
+    };
+    if is(&["anthropic", "bedrock", "aws", "amazon"], &["claude", "anthropic."]) {
+        return (false, true);
+    }
+    let is_beside = is(&["google", "gemini", "gcp", "vertex", "xai", "x_ai"], &["gemini", "grok"]);
+    let is_within = is(
+        &["openai", "azure", "mistral", "deepseek"],
+        &["gpt-", "o1", "o3", "o4", "text-embedding", "mistral", "codestral", "ministral", "deepseek"],
+    );
+    (is_beside || is_within, !is_beside)
+}
+
+/// Keeps the list price away from a call that, as its row says, another than the maker of the model has served.
+pub(super) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
+    use InputFormat as F;
+    let is_told = !matches!(format, F::Anthropic | F::Gemini | F::ClaudeCode) && !attempt.provider.is_empty();
+    if !is_told || attempt.model.is_empty() || !attempt.usage.is_known() {
+        return;
+    }
+    match by(&attempt.provider, &attempt.model) {
+        By::Maker => {}
+        // What OpenRouter charges for a host is mostly, not always, what the maker does.
+        By::Host(_) if matches!(format, F::OpenRouter | F::OpenAi) => attempt.estimated = true,
+        By::Host(host) => {
+            let prefix = attempt.model.split_once('/').map(|(prefix, _)| prefix);
+            if prefix.is_none_or(|prefix| by(prefix, "") != By::Host(host)) {
+                attempt.billed = format!("{host}/{}", attempt.model).into();
+            }
+        }
+        By::Somebody => attempt.estimated = true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_every_kind_tell_makers_from_hosts() {
+        for (provider, model, want) in [
+            ("openai", "gpt-4.1", By::Maker),
+            ("OPENAI", "gpt-4.1-2025-04-14", By::Maker),
+            ("openai.responses", "o3", By::Maker),
+            ("text-completion-openai", "gpt-3.5-turbo-instruct", By::Maker),
+            ("google.generative-ai", "gemini-2.5-pro", By::Maker),
+            ("gcp.gemini", "models/gemini-2.5-pro", By::Maker),
+            ("Google AI Studio", "google/gemini-2.5-pro", By::Maker),
+            ("mistral_ai", "mistral-small-2503", By::Maker),
+            ("openrouter", "openai/gpt-4.1", By::Maker),
+            ("anthropic.messages", "claude-haiku-4-5", By::Maker),
+            ("azure", "gpt-4.1", By::Host("azure")),
+            ("azure-openai.chat", "gpt-4.1", By::Host("azure")),
+            ("azure_ai", "gpt-4.1", By::Host("azure")),
+            ("az.ai.openai", "gpt-4.1", By::Host("azure")),
+            ("azure.ai.inference", "gpt-4.1", By::Host("azure")),
+            ("aws.bedrock", "anthropic.claude-haiku-4-5", By::Host("bedrock")),
+            ("Amazon Bedrock", "claude-haiku-4-5", By::Host("bedrock")),
+            ("gcp.vertex_ai", "gemini-2.5-pro", By::Host("vertex_ai")),
+            ("google.vertex.chat", "gemini-2.5-pro", By::Host("vertex_ai")),
+            ("vertex_ai-anthropic_models", "claude-haiku-4-5", By::Host("vertex_ai")),
+            ("ollama_chat", "gpt-4.1", By::Host("ollama")),
+            ("hosted_vllm", "gpt-4.1", By::Host("hosted_vllm")),
+            ("GROQ", "gpt-4.1", By::Host("groq")),
+            ("openai_like", "gpt-4.1", By::Somebody),
+            ("openai", "claude-opus-4-6", By::Somebody),
+            ("litellm_proxy", "gpt-4.1", By::Somebody),
+            ("my-cloud", "gpt-4.1", By::Somebody),
+        ] {
+            assert_eq!(by(provider, model), want, "{provider} {model}");
+        }
+    }
+}

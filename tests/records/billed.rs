@@ -1,0 +1,398 @@
+//! A cost is called known only where what was counted, and what the book prices, cover what the row says.
+
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+
+use pointsman::config::prices::builtin;
+use pointsman::pricing::{Cost, PriceBook, Terms, bill};
+use pointsman::record::{Entry, Input, ReadOptions, WriteTtl, open};
+
+/// Reads a log and says what each of its calls costs by the list, and the meters of the last one.
+fn costs(book: &PriceBook, log: &str) -> (Vec<String>, String) {
+    let (mut all, mut meters) = (Vec::new(), String::new());
+    let read = open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default())
+        .unwrap()
+        .for_each(|_, _, entry| {
+            let Ok(Entry::Request(record)) = entry else { return ControlFlow::Continue(()) };
+            let call = record.attempts.last().unwrap();
+            let terms = call.terms.as_deref().copied().unwrap_or(Terms::NONE);
+            let billed = if call.billed.is_empty() { &call.model } else { &call.billed };
+            let row = book.find(billed).and_then(|prices| prices.at(record.at));
+            let cost = bill(&call.usage, &terms, row);
+            let is_guess = call.estimated || call.write_ttl == WriteTtl::Assumed;
+            all.push(match if is_guess { cost.as_estimate() } else { cost } {
+                Cost::Known(amount) => format!("known {}", amount.usd()),
+                Cost::Estimated(amount) => format!("about {}", amount.usd()),
+                Cost::Unknown(why) => why.name().to_owned(),
+            });
+            meters =
+                terms.meters().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+            ControlFlow::Continue(())
+        });
+    read.unwrap();
+    (all, meters)
+}
+
+fn check(make: impl Fn(&str, &str) -> String, cases: &[(&str, &str, &str)]) {
+    let book = builtin("list").unwrap();
+    for (one, other, want) in cases {
+        let log = make(one, other);
+        assert_eq!(costs(&book, &log).0, [*want], "{log}");
+    }
+}
+
+const PLAIN: &str = r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100"#;
+
+fn chat(usage: &str, more: &str) -> String {
+    format!(
+        r#"{{"id":"chatcmpl-abcdefghijklmnopqrs","object":"chat.completion","created":1777629600,"model":"gpt-4.1","choices":[{{"index":0,"message":{{"content":"hi"}}}}],"usage":{{{usage}}}{more}}}"#
+    )
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+#[test]
+fn a_total_that_the_parts_do_not_reach_proves_nothing() {
+    check(
+        chat,
+        &[
+            (PLAIN, "", "known 0.0028"),
+            (r#""prompt_tokens":1000,"completion_tokens":100"#, "", "known 0.0028"),
+            (r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":0"#, "", "known 0.0028"),
+            (r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":1300"#, "", "about 0.0044"),
+            (r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":900"#, "", "about 0.0028"),
+        ],
+    );
+    check(
+        |usage, _| {
+            format!(
+                r#"{{"candidates":[{{"finishReason":"STOP"}}],"modelVersion":"gemini-2.5-flash","usageMetadata":{{{usage}}}}}"#
+            )
+        },
+        &[
+            (
+                r#""promptTokenCount":1000,"candidatesTokenCount":100,"totalTokenCount":1100"#,
+                "",
+                "known 0.00055",
+            ),
+            (
+                r#""promptTokenCount":1000,"candidatesTokenCount":100,"totalTokenCount":1500"#,
+                "",
+                "about 0.00155",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_cloud_or_a_host_in_a_column_keeps_the_list_price_away() {
+    let litellm = |provider: &str, more: &str| {
+        format!(
+            r#"{{"request_id":"r","call_type":"acompletion","api_key":"h","spend":0.01,"startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","custom_llm_provider":"{provider}","metadata":{{{more}}},{PLAIN}}}"#
+        )
+    };
+    let span = |provider: &str, name: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{{"key":"{name}","value":{{"stringValue":"{provider}"}}}},{{"key":"gen_ai.request.model","value":{{"stringValue":"gpt-4.1"}}}},{{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"1000"}}}},{{"key":"gen_ai.usage.output_tokens","value":{{"intValue":"100"}}}}]}}]}}]}}]}}"#
+        )
+    };
+    let helicone = |provider: &str, _: &str| {
+        format!(
+            r#"{{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","response_model":"gpt-4.1","provider":"{provider}",{PLAIN}}}"#
+        )
+    };
+    let tensorzero = |provider: &str, _: &str| {
+        format!(
+            r#"{{"id":"t","model_name":"gpt-4.1","model_provider_name":"{provider}","input_tokens":1000,"output_tokens":100,"timestamp":"2026-05-01T10:00:00Z"}}"#
+        )
+    };
+    for host in ["azure", "ollama", "vertex_ai", "hosted_vllm", "bedrock", "groq"] {
+        check(litellm, &[(host, "", "no_price")]);
+        check(span, &[(host, "gen_ai.provider.name", "no_price"), (host, "gen_ai.system", "no_price")]);
+        check(helicone, &[(&host.to_ascii_uppercase(), "", "no_price")]);
+        check(tensorzero, &[(host, "", "no_price")]);
+    }
+    check(
+        litellm,
+        &[("openai", "", "known 0.0028"), ("", "", "known 0.0028"), ("custom_openai", "", "about 0.0028")],
+    );
+    check(
+        span,
+        &[("OpenAI", "gen_ai.system", "known 0.0028"), ("Langchain", "gen_ai.system", "about 0.0028")],
+    );
+    check(helicone, &[("OPENAI", "", "known 0.0028"), ("CUSTOM", "", "about 0.0028")]);
+    check(tensorzero, &[("openai", "", "known 0.0028"), ("my_route", "", "about 0.0028")]);
+    // Tiers, batches and tools, wherever LiteLLM puts them.
+    check(
+        litellm,
+        &[
+            ("openai", r#""service_tier":"priority""#, "known 0.0049"),
+            ("openai", r#""hidden_params":{"service_tier":"priority"}"#, "known 0.0049"),
+            ("openai", r#""hidden_params":{"optional_params":{"service_tier":"priority"}}"#, "known 0.0049"),
+            ("openai", r#""optional_params":{"service_tier":"flex"}"#, "about 0.0028"),
+            (
+                "openai",
+                r#""usage_object":{"prompt_tokens":1000,"completion_tokens":100,"service_tier":"default"},"optional_params":{"service_tier":"priority"}"#,
+                "known 0.0028",
+            ),
+            ("openai", r#""hidden_params":{"batch_models":["gpt-4.1"]}"#, "known 0.0014"),
+            ("openai", r#""hidden_params":{"batch_models":["gpt-4.1","gpt-4o"]}"#, "no_meter"),
+            ("openai", r#""cost_breakdown":{"tool_usage_cost":0.02}"#, "no_meter"),
+            ("openai", r#""cost_breakdown":{"tool_usage_cost":0.0}"#, "known 0.0028"),
+        ],
+    );
+}
+
+#[test]
+fn tools_are_billed_by_what_they_are_and_only_where_they_worked() {
+    let response = |items: &str, tools: &str| {
+        format!(
+            r#"{{"id":"r","object":"response","created_at":1777629600,"model":"gpt-4.1","status":"completed","output":[{items}],"tools":[{tools}],"usage":{{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}}}}"#
+        )
+    };
+    let searched = r#"{"type":"web_search_call","status":"completed","action":{"type":"search"}}"#;
+    let (ga, preview) = (r#"{"type":"web_search"}"#, r#"{"type":"web_search_preview_2025_03_11"}"#);
+    check(
+        response,
+        &[
+            (searched, ga, "known 0.0128"),
+            (searched, preview, "known 0.0278"),
+            (
+                r#"{"type":"web_search_call","status":"failed","action":{"type":"search"}}"#,
+                ga,
+                "known 0.0028",
+            ),
+            (
+                r#"{"type":"web_search_call","status":"completed","action":{"type":"open_page"}}"#,
+                ga,
+                "known 0.0028",
+            ),
+            (r#"{"type":"file_search_call","status":"completed"}"#, "", "known 0.0053"),
+            (r#"{"type":"code_interpreter_call"},{"type":"code_interpreter_call"}"#, "", "about 0.0328"),
+            (r#"{"type":"image_generation_call"}"#, "", "no_meter"),
+        ],
+    );
+    let cited =
+        r#","choices":[{"index":0,"message":{"content":"x","annotations":[{"type":"url_citation"}]}}]"#;
+    let twice = chat(PLAIN, "").replace(r#","choices":[{"index":0,"message":{"content":"hi"}}]"#, cited);
+    check(|_, _| twice.clone(), &[("", "", "about 0.0128")]);
+    let gemini = |model: &str, _: &str| {
+        format!(
+            r#"{{"candidates":[{{"finishReason":"STOP","groundingMetadata":{{"webSearchQueries":["a","b"]}}}}],"modelVersion":"{model}","usageMetadata":{{"promptTokenCount":1000,"candidatesTokenCount":100,"totalTokenCount":1100}}}}"#
+        )
+    };
+    check(gemini, &[("gemini-3-flash-preview", "", "about 0.0288"), ("gemini-2.5-flash", "", "no_meter")]);
+}
+
+#[test]
+fn a_body_within_a_row_says_more_than_a_zero_and_tells_the_tier() {
+    let (body, fast) = (chat(PLAIN, ""), chat(PLAIN, r#","service_tier":"priority""#));
+    let chunk = format!(r#"{{"id":"c","model":"gpt-4.1","choices":[],"usage":{{{PLAIN}}}}}"#);
+    let stream = format!("{{\"id\":\"c\",\"model\":\"gpt-4.1\",\"choices\":[{{\"delta\":{{}}}}]}}\n{chunk}");
+    let zeros = r#""prompt_tokens":0,"completion_tokens":0"#;
+    let litellm = |tokens: &str, body: &str| {
+        format!(
+            r#"{{"request_id":"r","call_type":"acompletion","api_key":"h","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","custom_llm_provider":"openai",{tokens},"response":{body}}}"#
+        )
+    };
+    let helicone = |tokens: &str, body: &str| {
+        format!(
+            r#"{{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","response_model":"gpt-4.1","provider":"OPENAI",{tokens},"response_body":{body}}}"#
+        )
+    };
+    for make in [&litellm as &dyn Fn(&str, &str) -> String, &helicone] {
+        check(
+            make,
+            &[
+                (zeros, &body, "known 0.0028"),
+                (zeros, &quoted(&body), "known 0.0028"),
+                (zeros, &quoted(&fast), "known 0.0049"),
+                (PLAIN, &fast, "known 0.0049"),
+                (PLAIN, "{}", "known 0.0028"),
+                (PLAIN, "\"not JSON\"", "known 0.0028"),
+                (zeros, &quoted(&stream), "known 0.0028"),
+            ],
+        );
+    }
+    let tensorzero = |more: &str, body: &str| {
+        format!(
+            r#"{{"id":"t","model_name":"gpt-4.1","model_provider_name":"openai","input_tokens":0,"output_tokens":0,"timestamp":"2026-05-01T10:00:00Z"{more},"raw_response":{body}}}"#
+        )
+    };
+    check(
+        tensorzero,
+        &[
+            (r#","cached":false"#, &quoted(&fast), "known 0.0049"),
+            (r#","cached":false"#, &quoted(&stream), "known 0.0028"),
+            (r#","cached":true"#, &quoted(&body), "known 0"),
+            ("", &quoted(&body), "about 0.0028"),
+        ],
+    );
+    let generation = |native: &str, other: &str| {
+        format!(
+            r#"{{"id":"gen-1","created_at":"2026-05-01T10:00:00Z","model":"openai/gpt-4.1","provider_name":"OpenAI",{native},{other}}}"#
+        )
+    };
+    let told = r#""tokens_prompt":1000,"tokens_completion":100"#;
+    check(
+        generation,
+        &[
+            (r#""native_tokens_prompt":0,"native_tokens_completion":0"#, told, "about 0.0028"),
+            (r#""native_tokens_prompt":1000,"native_tokens_completion":100"#, told, "known 0.0028"),
+        ],
+    );
+}
+
+#[test]
+fn keys_of_usage_that_nobody_knows_are_meters() {
+    let book = builtin("list").unwrap();
+    let langfuse = |usage: &str| {
+        format!(
+            r#"{{"id":"g","traceId":"t","type":"GENERATION","startTime":"2026-05-01T10:00:00Z","providedModelName":"gpt-4.1",{usage}}}"#
+        )
+    };
+    let told = |log: &str| {
+        let (costs, meters) = costs(&book, log);
+        (costs.join(" "), meters)
+    };
+    for (usage, want) in [
+        (r#""usageDetails":{"input":1000,"output":100,"widgets":3}"#, "widgets 3"),
+        (r#""usageDetails":{"input":1000,"output":100,"output_widgets":3}"#, "output_widgets 3"),
+        (r#""usage":{"input":1000,"output":100,"unit":"CHARACTERS"}"#, "characters 1000"),
+    ] {
+        let (cost, meters) = told(&langfuse(usage));
+        assert_eq!(meters, want, "{usage}");
+        assert!(cost.starts_with("no_"), "{usage}: {cost}");
+    }
+    for (usage, want) in [
+        (
+            r#""usageDetails":{"input":500,"input_cache_read_input_tokens":500,"output":100,"total":1100}"#,
+            "known 0.00205",
+        ),
+        (
+            r#""usageDetails":{"prompt_tokens":1000,"completion_tokens":100,"prompt_tokens_details":{"cached_tokens":500}}"#,
+            "known 0.00205",
+        ),
+        (r#""usageDetails":{"input":1000,"output":100,"input_cached_tokens":500}"#, "about 0.00305"),
+        (
+            r#""usage":{"input":1000,"output":100,"total":1100,"unit":"TOKENS","inputCost":0.1,"totalCost":null}"#,
+            "known 0.0028",
+        ),
+        (r#""usage":{"promptTokens":1000,"completionTokens":100,"totalTokens":1100}"#, "known 0.0028"),
+        (r#""promptTokens":1000,"completionTokens":100,"totalTokens":1100"#, "known 0.0028"),
+    ] {
+        assert_eq!(told(&langfuse(usage)), (want.to_owned(), String::new()), "{usage}");
+    }
+    // The shape of older versions is known for Langfuse's own by nothing but its surroundings.
+    let old = langfuse(r#""usage":{"input":1000,"output":100,"unit":"TOKENS"}"#)
+        .replace("providedModelName", "model");
+    assert_eq!(told(&old).0, "known 0.0028");
+
+    let span = |model: &str, provider: &str, more: &str| {
+        let mut attributes = format!(
+            r#"{{"key":"gen_ai.request.model","value":{{"stringValue":"{model}"}}}},{{"key":"gen_ai.provider.name","value":{{"stringValue":"{provider}"}}}}"#
+        );
+        for (name, count) in more.split_whitespace().filter_map(|pair| pair.split_once('=')) {
+            let _ = write!(attributes, r#",{{"key":"{name}","value":{{"intValue":"{count}"}}}}"#);
+        }
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{attributes}]}}]}}]}}]}}"#
+        )
+    };
+    let plain = "gen_ai.usage.input_tokens=1000 gen_ai.usage.output_tokens=100";
+    let unknown = span("gpt-4.1", "openai", &format!("{plain} gen_ai.usage.grounding_queries=3"));
+    assert_eq!(told(&unknown), ("no_meter".to_owned(), "grounding_queries 3".to_owned()));
+    let harmless =
+        span("gpt-4.1", "openai", &format!("{plain} gen_ai.usage.details.accepted_prediction_tokens=3"));
+    assert_eq!(told(&harmless), ("known 0.0028".to_owned(), String::new()));
+    // Whether Anthropic's prompt is whole depends on who wrote the span; a cached part that does not fit proves it.
+    let cached = "gen_ai.usage.cache_read.input_tokens=500";
+    let claude = |more: &str| told(&span("claude-opus-4-6", "anthropic", more)).0;
+    assert_eq!(claude(&format!("{plain} {cached}")), "about 0.00525");
+    assert_eq!(
+        claude(&format!("gen_ai.usage.input_tokens=100 gen_ai.usage.output_tokens=100 {cached}")),
+        "known 0.00325"
+    );
+}
+
+#[test]
+fn embeddings_have_no_answer_to_count() {
+    for log in [
+        r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"embeddings"}},{"key":"gen_ai.request.model","value":{"stringValue":"text-embedding-3-small"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"1000"}}]}]}]}]}"#,
+        r#"{"id":"g","traceId":"t","type":"EMBEDDING","startTime":"2026-05-01T10:00:00Z","providedModelName":"text-embedding-3-small","usageDetails":{"input":1000}}"#,
+        r#"{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","request_path":"/v1/embeddings","response_model":"text-embedding-3-small","provider":"OPENAI","prompt_tokens":1000}"#,
+    ] {
+        assert_eq!(costs(&builtin("list").unwrap(), log).0, ["known 0.00002"], "{log}");
+    }
+}
+
+#[test]
+fn captured_streams_are_answers_one_each() {
+    let book = builtin("list").unwrap();
+    let chunk = |id: &str, rest: &str| {
+        format!(
+            "data: {{\"id\":\"{id}\",\"object\":\"chat.completion.chunk\",\"created\":1777629600,\"model\":\"gpt-4.1\",{rest}}}\n\n"
+        )
+    };
+    let stream = |id: &str| {
+        chunk(id, r#""choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null"#)
+            + &chunk(id, &format!(r#""choices":[],"usage":{{{PLAIN}}}"#))
+            + "data: [DONE]\n\n"
+    };
+    let (one, two) = (stream("chatcmpl-aaaaaaaaaaaaaaaaaaaa"), stream("chatcmpl-bbbbbbbbbbbbbbbbbbbb"));
+    assert_eq!(costs(&book, &one).0, ["known 0.0028"]);
+    assert_eq!(costs(&book, &format!(": ping\r\n\r\n{}", one.replace('\n', "\r\n"))).0, ["known 0.0028"]);
+    assert_eq!(costs(&book, &(one.clone() + &two)).0, ["known 0.0028"; 2]);
+    assert_eq!(costs(&book, &(one.clone() + &one)).0, ["known 0.0028"], "told twice");
+    assert_eq!(
+        costs(&book, &chunk("c", r#""choices":[{"index":0,"delta":{"content":"hi"}}]"#)).0,
+        ["no_usage"]
+    );
+    let compacted = [
+        r#"{"type":"message_start","message":{"id":"m","model":"claude-opus-4-6","usage":{"input_tokens":1000,"output_tokens":1}}}"#,
+        r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":100,"iterations":[{"type":"compaction","input_tokens":5000,"output_tokens":100},{"type":"message","input_tokens":1000,"output_tokens":100}]}}"#,
+        r#"{"type":"message_stop"}"#,
+    ];
+    let events: String = compacted.map(|event| format!("event: x\ndata: {event}\n\n")).concat();
+    assert_eq!(costs(&book, &events).0, ["known 0.035"]);
+    let responses = format!(
+        "event: response.created\ndata: {{\"type\":\"response.created\",\"response\":{{}}}}\n\ndata: {{\"type\":\"response.completed\",\"response\":{}}}\n\n",
+        r#"{"id":"r","object":"response","model":"gpt-4.1","service_tier":"priority","usage":{"input_tokens":1000,"output_tokens":100}}"#
+    );
+    assert_eq!(costs(&book, &responses).0, ["known 0.0049"]);
+}
+
+#[test]
+fn an_answer_counts_once_whatever_formats_tell_of_it() {
+    let answer = chat(PLAIN, "");
+    let span = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{"key":"gen_ai.response.id","value":{"stringValue":"chatcmpl-abcdefghijklmnopqrs"}},{"key":"gen_ai.request.model","value":{"stringValue":"gpt-4.1"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"1000"}},{"key":"gen_ai.usage.output_tokens","value":{"intValue":"100"}}]}]}]}]}"#;
+    let litellm = |id: &str, body: &str| {
+        format!(
+            r#"{{"request_id":"{id}","call_type":"acompletion","api_key":"h","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","custom_llm_provider":"openai",{PLAIN},"response":{body}}}"#
+        )
+    };
+    let logs = [
+        answer.clone(),
+        span.to_owned(),
+        litellm("chatcmpl-abcdefghijklmnopqrs", "{}"),
+        litellm("own-id", &answer),
+        format!("data: {answer}\n\n"),
+    ];
+    for first in &logs {
+        for second in logs.iter().filter(|second| *second != first) {
+            let input = Input::bytes("one", first.clone().into_bytes())
+                .and(Input::bytes("two", second.clone().into_bytes()));
+            let mut requests = 0;
+            open(&input, &ReadOptions::default())
+                .unwrap()
+                .for_each(|_, _, entry| {
+                    requests += usize::from(matches!(entry, Ok(Entry::Request(_))));
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(requests, 1, "{first}\n{second}");
+        }
+    }
+}
