@@ -30,6 +30,7 @@ pub enum StreamEnd {
 
 /// Relays one stream.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the stream by itself")]
 pub struct Relay {
     from: Dialect,
     ask: Ask,
