@@ -186,13 +186,14 @@ impl Stream<'_> {
         let is_complete = self.relay.is_complete();
         let began = Clock::now();
         let due = self.pace.due(began).filter(|_| !is_complete);
-        let read = async {
+        let chunk = std::pin::pin!(upstream.chunk());
+        let read = std::pin::pin!(async {
             match due {
-                _ if is_complete => Ok(timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))),
-                Some((at, limit)) => timeout_at(at, upstream.chunk()).await.map_err(|_| limit),
-                None => Ok(upstream.chunk().await),
+                _ if is_complete => Ok(timeout(LINGER, chunk).await.unwrap_or(Ok(None))),
+                Some((at, limit)) => timeout_at(at, chunk).await.map_err(|_| limit),
+                None => Ok(chunk.await),
             }
-        };
+        });
         let dispatch = self.leg.dispatch;
         match watched(operation, dispatch, audience, read).await {
             None => Err(Ended::Left),
@@ -236,7 +237,7 @@ impl Stream<'_> {
             }
         }
         if has_content {
-            operation.delivered = self.relay.delivered_bytes().div_ceil(4);
+            operation.delivered = self.relay.written_bytes().div_ceil(4);
             if self.noted.elapsed() >= PROGRESS {
                 self.noted = Clock::now();
                 operation.record_progress();
@@ -374,9 +375,10 @@ async fn account(operation: &Operation, leg: &Leg<'_>, relay: &Relay) -> (Usage,
     estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, tokens)
 }
 
-/// Counts the tokens that were delivered, where that holds nobody up.
+/// Counts the tokens that were written, thoughts that were shown included, where that holds nobody up.
 async fn delivered(dispatch: &Dispatch, relay: &Relay) -> u64 {
-    let (text, bytes) = (relay.delivered().to_owned(), relay.delivered_bytes());
+    // Thoughts are billed as output, too.
+    let (text, bytes) = (relay.delivered().to_owned(), relay.written_bytes());
     let kept = text.len() as u64;
     let model = Arc::clone(&dispatch.model);
     let counted = tokio::task::spawn_blocking(move || estimate::tokens(&model, &text)).await;

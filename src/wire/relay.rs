@@ -483,7 +483,7 @@ impl Relay {
     /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
-        self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
+        self.usage.or_else(|| Some(self.source.usage()?.believed(self.written_bytes())))
     }
 
     /// Says whether the event that broke the stream told the usage, which nothing revises then.

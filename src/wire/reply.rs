@@ -126,8 +126,8 @@ impl<'a> Choice<'a> {
     /// Gives the bytes of everything the model wrote.
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part<'_>| match part {
-            Part::Text(text) | Part::Refusal(text) => text.len(),
-            Part::Thought(_) | Part::Other => 0,
+            Part::Text(text) | Part::Refusal(text) | Part::Thought(text) => text.len(),
+            Part::Other => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
         };
         self.parts.iter().map(|part| of(part) as u64).sum()
