@@ -25,7 +25,8 @@ use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{ConfidenceSource, RouteId, Signals, decide};
 use pointsman::session::{
-    Command, Ingest, IngestOptions, Log, Player, Reading, StreamOptions, rerun, settle_one, stream,
+    Command, Ingest, IngestOptions, Log, Player, PolicySpan, Reading, RerunJob, StreamOptions, rerun,
+    settle_one, stream,
 };
 use pointsman::units::{Names, PerMille, Span};
 use ratatui::buffer::Buffer;
@@ -170,7 +171,7 @@ fn streamed(path: &std::path::Path, reading: Reading) -> u64 {
     let (ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
     let source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
-    let options = StreamOptions { reading, from: None, to: None };
+    let options = StreamOptions { reading, from: None, to: None, events: None };
     stream(source, ingest, &policy, &book, &options, |_| true).unwrap().totals.all.requests
 }
 
@@ -244,7 +245,9 @@ fn thresholds(log: &Arc<Log>) {
     let (curve, points) = best(20, || player.curve(RouteId(1), 0).len());
     row(&format!("whole curve of {points} points"), &micros(curve), "<= 1 ms", "");
     let (full, found) = best(3, || {
-        rerun(log, &log.policy, 0, log.len(), &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
+        let policies = [PolicySpan { from: 0, policy: Arc::clone(&log.policy) }];
+        let job = RerunJob { policies: policies.into(), first: 0, end: log.len() };
+        rerun(log, &job, &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
     });
     row(
         &format!("full re-run of {found} requests in the background"),

@@ -13,28 +13,30 @@ use pointsman::units::Instant;
 use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
 
 /// The dialects that clients speak.
-const CLIENTS: [Dialect; 6] = [
+const CLIENTS: [Dialect; 7] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiEmbeddings,
     Dialect::AnthropicMessages,
     Dialect::Gemini,
     Dialect::OpenAiCompletions,
+    Dialect::GeminiEmbeddings,
 ];
 
 /// A request in each of them, so that answers have something to answer.
-const ASKS: [&str; 6] = [
+const ASKS: [&str; 7] = [
     r#"{"model":"auto","messages":[{"role":"user","content":"hi"}],"stream":true}"#,
     r#"{"model":"auto","input":"hi","stream":true}"#,
     r#"{"model":"auto","input":["a","b"]}"#,
     r#"{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true}"#,
     r#"{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}"#,
     r#"{"model":"auto","prompt":"hi","echo":true,"stream":true}"#,
+    r#"{"content":{"parts":[{"text":"hi"}]},"outputDimensionality":3}"#,
 ];
 
 /// Reads a request as the gateway does; the model of Gemini's stands in its address.
 fn read(dialect: Dialect, body: Bytes) -> Option<Ask> {
-    let named = (dialect == Dialect::Gemini).then_some("auto");
+    let named = matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings).then_some("auto");
     Ask::read_for(dialect, body, named).ok()
 }
 

@@ -11,6 +11,7 @@ use pointsman::console::action::Context;
 use pointsman::console::footer::{Hints, Messages, Weight};
 use pointsman::console::format::{self, Short};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
+use pointsman::console::ground;
 use pointsman::console::help::Help;
 use pointsman::console::keys::Keymap;
 use pointsman::console::paint::{self, Look};
@@ -166,14 +167,18 @@ fn a_poorer_terminal_gets_no_colour_it_does_not_have() {
 
 #[test]
 fn auto_goes_by_the_terminals_own_word() {
-    for (value, theme) in [
-        (Some("15;0"), "dark"),
-        (Some("0;15"), "light"),
-        (Some("0;default;15"), "light"),
-        (Some("x"), "terminal"),
-        (None, "terminal"),
+    for (depth, told, variable, theme) in [
+        (Depth::True, None, Some("15;0"), "dark"),
+        (Depth::Indexed, None, Some("0;15"), "light"),
+        (Depth::True, None, Some("0;default;15"), "light"),
+        (Depth::True, None, Some("x"), "dark"),
+        (Depth::Indexed, None, None, "dark"),
+        (Depth::Indexed, Some(ground::Ground::Light), None, "light"),
+        (Depth::True, Some(ground::Ground::Dark), Some("0;15"), "dark"),
+        (Depth::Sixteen, Some(ground::Ground::Light), Some("0;15"), "terminal"),
+        (Depth::Sixteen, None, None, "terminal"),
     ] {
-        assert_eq!(auto_theme(value), theme, "{value:?}");
+        assert_eq!(auto_theme(depth, told, variable), theme, "{depth:?} {told:?} {variable:?}");
         assert!(catalogue().text(theme).is_some());
     }
 }

@@ -70,3 +70,85 @@ fn the_command_line_proves_exports_and_tidies() {
         "{out}{err}"
     );
 }
+
+/// Gives how many requests a log has, once it has been replayed, and the report.
+fn replayed(log: &Path, folder: &Path) -> (usize, String) {
+    let replay = ["replay", log.to_str().unwrap(), "--as", "recorded", "--format", "json", "--strict"];
+    let (code, out, err) = pointsman(&replay, folder);
+    assert_eq!(code, Some(0), "{err}");
+    (std::fs::read_to_string(log).unwrap().matches("\"id\":").count(), out)
+}
+
+#[test]
+fn every_row_that_can_be_read_comes_out_of_half_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = filled(folder.path(), 1..=3_000);
+    let sound = std::fs::read(&options.path).unwrap();
+    let log = folder.path().join("salvaged.jsonl");
+    let salvage = ["ledger", "export", "--salvage", "--replace", "-o", log.to_str().unwrap()];
+    let (code, _, err) = pointsman(&salvage, folder.path());
+    assert!(code == Some(0) && err.contains("nothing is missing"), "{err}");
+    let (whole, spent) = replayed(&log, folder.path());
+    assert_eq!((whole, spent.contains(&fold(1..=3_000).all.cost.known.usd())), (3_000, true), "{spent}");
+
+    // Cut in half: the newest are gone, and the file is shorter than its head says.
+    std::fs::write(&options.path, &sound[..sound.len() / 2]).unwrap();
+    for doing in ["check", "export"] {
+        let (code, _, err) = pointsman(&["ledger", doing], folder.path());
+        assert!(code == Some(2) && err.contains("damaged") && err.contains("--salvage"), "{doing}: {err}");
+    }
+    let (code, _, err) = pointsman(&salvage, folder.path());
+    assert!(
+        code == Some(0) && err.contains("MISSING: ") && err.contains("that the ledger's sums count"),
+        "{err}"
+    );
+    let (half, _) = replayed(&log, folder.path());
+    assert!((1_200..1_800).contains(&half), "{half} of 3000 requests\n{err}");
+
+    // A hole in the middle: what lies on either side of it comes out.
+    let mut holed = sound.clone();
+    holed[sound.len() / 2..sound.len() / 2 + 16_384].fill(0xa5);
+    std::fs::write(&options.path, &holed).unwrap();
+    let (code, out, _) = pointsman(&["ledger", "check"], folder.path());
+    assert!(code == Some(1) && out.contains("WRONG  export: "), "{out}");
+    let (code, _, err) = pointsman(&salvage, folder.path());
+    assert!(code == Some(0) && err.contains("MISSING: "), "{err}");
+    let (rest, _) = replayed(&log, folder.path());
+    assert!((2_850..3_000).contains(&rest), "{rest} of 3000 requests\n{err}");
+}
+
+#[test]
+fn a_check_finds_whatever_an_export_stumbles_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = filled(folder.path(), 1..=40);
+    let sound = std::fs::read(&options.path).unwrap();
+    for tampering in [
+        "UPDATE operations SET task = 'juggling' WHERE seq = 7",
+        "UPDATE operations SET turn = -1 WHERE seq = 7",
+        "UPDATE operations SET confidence = 70000 WHERE seq = 7",
+        "UPDATE operations SET team = CAST(x'ff' AS TEXT) WHERE seq = 7",
+        "UPDATE attempts SET status = 'fine' WHERE seq = 7",
+        "UPDATE attempts SET checked = 'perhaps' WHERE seq = 7",
+        "UPDATE attempts SET latency_ms = -5 WHERE seq = 7",
+        "UPDATE attempts SET input = -5 WHERE seq = 7",
+        "UPDATE attempts SET meters = 'web_search' WHERE seq = 7",
+        "UPDATE attempts SET provider = CAST(x'ff' AS TEXT) WHERE seq = 7",
+        "UPDATE price_rows SET rates = 'none'",
+        "INSERT INTO notes (before_seq, at, text, simulated) VALUES (7, 0, CAST(x'ff' AS TEXT), 0)",
+        "INSERT INTO policies VALUES (-3, 0, 1, '', '', '', '')",
+        "INSERT INTO labels (seq, model, quality, output, source, at) VALUES (7, CAST(x'ff' AS TEXT), 1, 1, '', 0)",
+    ] {
+        std::fs::write(&options.path, &sound).unwrap();
+        let tamper = Connection::open(&options.path).unwrap();
+        tamper.execute_batch(&format!("PRAGMA foreign_keys = OFF; {tampering}")).unwrap();
+        tamper.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        drop(tamper);
+        let (code, _, err) = pointsman(&["ledger", "export", "--with-prices"], folder.path());
+        let stumbles = code != Some(0);
+        assert!(stumbles || err.contains("40 requests"), "{tampering}: {err}");
+        let (code, out, err) = pointsman(&["ledger", "check"], folder.path());
+        assert!(!stumbles || (code == Some(1) && out.contains("WRONG")), "{tampering}: {out}{err}");
+        let (code, out, err) = pointsman(&["ledger", "export", "--salvage"], folder.path());
+        assert!(code == Some(0) && out.matches("\"id\":").count() == 40, "{tampering}: {err}");
+    }
+}

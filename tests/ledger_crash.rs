@@ -10,6 +10,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use std::time::{Duration, Instant};
+
 use pointsman::ledger::{
     Durability, Entry, Health, Ledger, LedgerError, LedgerFile, LedgerOptions, Range, Recovery, Totals,
 };
@@ -291,4 +293,150 @@ fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
     ledger.close().unwrap();
     assert_eq!(found.totals, fold(1..=expected));
     assert!(LedgerFile::open(&path).unwrap().check(|_, _| true).unwrap().is_sound());
+}
+
+/// Waits until a ledger's state is as wanted.
+fn until(what: &str, ledger: &Ledger, so: impl Fn(&Ledger) -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !so(ledger) {
+        assert!(Instant::now() < end, "{what}: {:?}", ledger.state());
+        std::thread::yield_now();
+    }
+}
+
+/// Gives an operation another number, as a run has it that cannot read the ledger yet.
+fn renumbered(seq: u64, as_seq: u64) -> Vec<Entry> {
+    let mut entries = operation(seq);
+    for entry in &mut entries {
+        match entry {
+            Entry::Opened(entry) => entry.seq = as_seq,
+            Entry::AttemptStarted(entry) => entry.seq = as_seq,
+            Entry::AttemptEnded(entry) => entry.seq = as_seq,
+            Entry::Closed(entry) => entry.seq = as_seq,
+            _ => {}
+        }
+    }
+    entries
+}
+
+#[test]
+fn a_ledger_that_is_locked_at_the_start_is_opened_when_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LedgerOptions { deadline: Duration::from_millis(100), ..options(folder.path()) };
+    let (first, _) = Ledger::open(options.clone()).unwrap();
+    (1..=20).for_each(|seq| first.record_all(operation(seq)));
+    first.close().unwrap();
+    let held = rusqlite::Connection::open(&options.path).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = Ledger::open(options.clone()).unwrap_err();
+    assert!(error.may_pass(), "{error}");
+    let ledger = Ledger::open_later(options.clone(), &error).unwrap();
+    for seq in 1..=10 {
+        ledger.record_all(renumbered(1_000 + seq, seq));
+    }
+    let late = wait(ledger.commit()).unwrap_err().to_string();
+    assert!(late.contains("another process holds the file locked"), "{late}");
+    assert!(ledger.is_failing() && ledger.state().lost == 0, "{:?}", ledger.state());
+    drop(held);
+    until("opened", &ledger, |ledger| wait(ledger.commit()).is_ok());
+    assert!(ledger.state().health.is_ok(), "{:?}", ledger.state());
+    assert!(ledger.take_remarks().concat().contains("could be opened"));
+    // An operation that is found in the file, and spoken of by this run.
+    assert_eq!(ledger.number_of(30), 10);
+    ledger.close().unwrap();
+    let file = LedgerFile::open(&options.path).unwrap();
+    assert_eq!(file.newest().unwrap(), 30, "behind what stood there");
+    let totals = file.totals(&Range::default(), |_| true).unwrap();
+    assert_eq!(totals, fold((1..=20).chain(1_001..=1_010)));
+    let report = file.check(|_, _| true).unwrap();
+    assert!(report.is_sound(), "{report}");
+}
+
+#[test]
+fn what_never_could_be_opened_is_lost_aloud() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::fs::write(&path, "something else").unwrap();
+    let options = LedgerOptions { path, ..options(folder.path()) };
+    let error = Ledger::open(options.clone()).unwrap_err();
+    let ledger = Ledger::open_later(options, &error).unwrap();
+    ledger.record_all(operation(1));
+    assert!(ledger.state().health.to_string().contains("not a ledger"), "{}", ledger.state().health);
+    assert!(matches!(ledger.close(), Err(LedgerError::Lost { lost: 4.. })));
+}
+
+#[cfg(unix)]
+type Deed = (&'static str, fn(&Path));
+
+/// What can be done to a file.
+#[cfg(unix)]
+const DEEDS: [Deed; 3] = [
+    ("deleted", |path| std::fs::remove_file(path).unwrap()),
+    ("replaced", |path| {
+        let other = path.with_extension("other");
+        std::fs::copy(path, &other).unwrap();
+        std::fs::rename(&other, path).unwrap();
+    }),
+    ("emptied", |path| std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap()),
+];
+
+#[cfg(unix)]
+#[test]
+fn whatever_becomes_of_its_files_is_noticed_without_traffic_and_nobody_else_gets_in() {
+    std::thread::scope(|scope| {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
+            for (deed, act) in DEEDS {
+                // To empty the index of a file that is mapped ends any program; to empty the lock's file changes nothing.
+                if deed != "emptied" || matches!(suffix, "" | "-wal") {
+                    scope.spawn(move || suffer(suffix, deed, act));
+                }
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+fn suffer(suffix: &str, deed: &str, act: fn(&Path)) {
+    let what = format!("ledger.db{suffix} {deed}");
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    (1..=5).for_each(|seq| ledger.record_all(operation(seq)));
+    wait(ledger.commit()).unwrap();
+    let mut path = options.path.clone().into_os_string();
+    path.push(suffix);
+    act(Path::new(&path));
+    let nobody_else = || {
+        let other = Ledger::open(options.clone()).unwrap_err();
+        assert!(matches!(other, LedgerError::InUse { .. }), "{what}: {other}");
+    };
+    if cfg!(target_os = "linux") && !suffix.is_empty() {
+        nobody_else();
+    }
+    if suffix.is_empty() || deed == "emptied" {
+        until(&what, &ledger, Ledger::is_failing);
+        let said = ledger.state().health.to_string();
+        assert!(said.contains("NOT WRITING"), "{what}: {said}");
+        ledger.record_all(operation(6));
+        assert!(wait(ledger.commit()).is_err(), "{what}: written where it cannot be read");
+        return;
+    }
+    let mut told = Vec::new();
+    let end = Instant::now() + Duration::from_secs(30);
+    while told.is_empty() {
+        assert!(Instant::now() < end, "{what}: {:?}", ledger.state());
+        std::thread::yield_now();
+        told = ledger.take_remarks();
+    }
+    assert!(told.concat().contains("was taken away"), "{what}: {told:?}");
+    ledger.record_all(operation(6));
+    wait(ledger.commit()).unwrap();
+    nobody_else();
+    // As after a kill: from the files that stand there, and nothing else.
+    let copies = tempfile::tempdir().unwrap();
+    for name in ["ledger.db", "ledger.db-wal"] {
+        let _ = std::fs::copy(folder.path().join(name), copies.path().join(name));
+    }
+    let (_, found) = Ledger::open(self::options(copies.path())).unwrap();
+    assert_eq!(found.totals, fold(1..=6), "{what}");
 }

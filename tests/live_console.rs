@@ -1,6 +1,9 @@
 //! The console on live traffic, as a person uses it: what comes in, what is held, what goes out, what has gone wrong.
 
-#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own scaffolding may fail the test")]
+
+#[path = "live_console/first_minute.rs"]
+mod first_minute;
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{channel, sync_channel};
@@ -10,7 +13,7 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices, themes};
-use pointsman::console::app::{App, Do, Settings};
+use pointsman::console::app::{App, Do, Export, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
 use pointsman::console::screens::traffic;

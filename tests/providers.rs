@@ -276,6 +276,13 @@ async fn each_provider_is_called_where_and_how_it_expects() {
             "POST /v1beta/models/g%2F..%2F..%2Fx%3Fy:generateContent ",
             vec![],
         ),
+        (
+            "g",
+            Dialect::GeminiEmbeddings,
+            false,
+            "POST /v1beta/models/g:batchEmbedContents ",
+            vec!["x-goog-api-key: sk-never"],
+        ),
         ("g", Dialect::OpenAiEmbeddings, false, "POST /v1beta/openai/embeddings ", vec![&bearer]),
         (
             "free",
@@ -303,6 +310,8 @@ async fn each_provider_is_called_where_and_how_it_expects() {
     assert_eq!(&**providers.target("az").unwrap().upstream(), "my-deployment");
     let dialect = |model: &str, asked| providers.target(model).unwrap().dialect_for(asked);
     assert_eq!(dialect("a", Dialect::OpenAiEmbeddings), None);
+    assert_eq!(dialect("a", Dialect::GeminiEmbeddings), None);
+    assert_eq!(dialect("free", Dialect::GeminiEmbeddings), Some(Dialect::OpenAiEmbeddings));
     assert_eq!(dialect("a", Dialect::OpenAiResponses), Some(Dialect::AnthropicMessages));
     assert_eq!(dialect("free", Dialect::OpenAiResponses), Some(Dialect::OpenAiChat));
     let target = providers.target("a").unwrap();

@@ -7,6 +7,7 @@
 mod terminal;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use terminal::{Console, Left, outside_frames, sequences, styles};
@@ -137,6 +138,46 @@ fn a_signal_to_end_leaves_the_terminal_clean() {
     }
 }
 
+/// Asks a gateway for a stream; gives the connection once the answer has begun.
+fn ask(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpStream> {
+    let body =
+        r#"{"model":"gpt-4.1","stream":true,"messages":[{"role":"user","content":"Tell me a long story."}]}"#;
+    let mut line = std::net::TcpStream::connect(address)?;
+    line.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let length = body.len();
+    write!(
+        line,
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )?;
+    line.read_exact(&mut [0; 15])?;
+    Ok(line)
+}
+
+#[test]
+fn a_gateway_whose_terminal_is_closed_answers_all_it_has_taken_on() {
+    let desk = Desk::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("its address");
+    drop(free);
+    let data = desk.folder.path().join("data");
+    let data = data.to_str().expect("a path");
+    let env = [("POINTSMAN_DATA_DIR", data)];
+    let console = Console::start(desk.folder.path(), &["--listen", &address.to_string()], &env, WIDE);
+    console.wait_for("? help");
+    let lines: Vec<_> = (0..8).map(|_| ask(address).expect("a stream")).collect();
+    assert_eq!(console.hang_up(), 0, "as if it had been told to end");
+    for mut line in lines {
+        let mut text = String::new();
+        line.read_to_string(&mut text).expect("an answer");
+        assert!(text.contains("[DONE]") && text.ends_with("0\r\n\r\n"), "cut: {text}");
+    }
+    let file = rusqlite::Connection::open(format!("{data}/ledger.db")).expect("a ledger");
+    let count = "SELECT count(*), sum(state = 'open') FROM operations";
+    let found: (i64, i64) = file.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    assert_eq!(found, (8, 0), "operations, and open ones");
+}
+
 /// Gives the state letter of a process.
 #[cfg(target_os = "linux")]
 fn process_state(id: u32) -> Option<char> {
@@ -193,7 +234,7 @@ fn colours(params: &[u16]) -> bool {
 #[test]
 fn without_colours_what_is_chosen_still_stands_out() {
     let desk = Desk::new();
-    for env in [[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], [("TERM", "dumb"), ("X", "")]] {
+    for env in [[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], [("NO_COLOR", "1"), ("TERM", "linux")]] {
         let mut console = desk.small(&["--screen", "traffic"], &env);
         console.send(DOWN);
         console.wait("a row that stands out", |console| {
@@ -277,7 +318,7 @@ fn every_frame_is_one_synchronized_update() {
     for sequence in sequences(&outside) {
         text = text.replacen(&format!("\x1b[{}", String::from_utf8_lossy(sequence)), "", 1);
     }
-    assert_eq!(text, "", "text is drawn outside of a frame");
+    assert_eq!(text, "\x1b]11;?\x07", "nothing is drawn outside of a frame; only the ground is asked for");
 }
 
 #[test]
@@ -382,4 +423,79 @@ fn a_terminal_without_unicode_gets_none() {
     let text = String::from_utf8_lossy(&left.raw);
     let foreign: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
     assert_eq!(foreign, Vec::<char>::new());
+}
+
+/// Gives the ground of the screen: that of a border's corner.
+fn ground(console: &Console) -> Option<vt100::Color> {
+    let row = console.rows().iter().position(|row| row.starts_with('╭'))?;
+    console.screen().cell(u16::try_from(row).ok()?, 0).map(vt100::Cell::bgcolor)
+}
+
+#[test]
+fn the_theme_follows_the_terminals_ground_and_no_part_of_its_answer_is_a_key() {
+    const LIGHT: Option<vt100::Color> = Some(vt100::Color::Rgb(0xfb, 0xfa, 0xf7));
+    const DARK: Option<vt100::Color> = Some(vt100::Color::Rgb(0x14, 0x17, 0x1c));
+    let desk = Desk::new();
+    let full = [("COLORTERM", "truecolor")];
+    let start = |args: &[&str], env: &[(&str, &str)]| {
+        let args: Vec<&str> = ["small.jsonl"].iter().chain(args).copied().collect();
+        Console::start(desk.folder.path(), &args, env, WIDE)
+    };
+    let asked = |console: &Console| console.raw().windows(6).any(|bytes| bytes == b"\x1b]11;?");
+    for (answer, theme) in [
+        ("\x1b]11;rgb:ffff/ffff/ffff\x1b\\", LIGHT),
+        ("\x1b]11;rgb:fd/f6/e3\x07", LIGHT),
+        ("\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\", DARK),
+    ] {
+        // At once, and long after the console has begun without it; keys around it all count.
+        for late in [false, true] {
+            let mut console = start(&[], &full);
+            if late {
+                console.wait_for("? help");
+                assert_eq!(ground(&console), DARK, "nobody has answered");
+            } else {
+                console.wait("the question", asked);
+            }
+            console.send(&format!("4{answer}"));
+            console.wait_for("╭ Models by").wait("the theme", |console| ground(console) == theme);
+            console.wait_quiet();
+            assert!(console.text().contains("╭ Models by"), "{}", console.text());
+            console.send("3").wait_for("newest first");
+            quit(console);
+        }
+    }
+    // Without an answer the variable says, and else dark paints its own.
+    let told = start(&[], &[full[0], ("COLORFGBG", "0;15")]);
+    told.wait_for("? help").wait("the light theme", |console| ground(console) == LIGHT);
+    quit(told);
+    // Whoever names a theme, or has sixteen colours or none, is not asked.
+    for (args, env) in
+        [(&["--theme", "dark"][..], full), (&[], [("TERM", "xterm")]), (&[], [("NO_COLOR", "1")])]
+    {
+        let console = start(args, &env);
+        console.wait_for("? help");
+        assert!(!asked(&console), "{args:?} {env:?}");
+        quit(console);
+    }
+}
+
+#[test]
+fn a_theme_that_was_chosen_stays_whatever_the_terminal_says_later() {
+    let desk = Desk::new();
+    let mut console = desk.small(&[], &[("COLORTERM", "truecolor")]);
+    console.send("TT").wait_for("theme high-contrast");
+    let chosen = ground(&console);
+    console.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\").send("4").wait_for("╭ Models by").wait_quiet();
+    assert_eq!(ground(&console), chosen);
+    quit(console);
+}
+
+#[test]
+fn a_terminal_that_can_draw_nothing_gets_the_report() {
+    let desk = Desk::new();
+    let console = Console::start(desk.folder.path(), &["small.jsonl"], &[("TERM", "dumb")], WIDE);
+    let left = console.finish();
+    assert_eq!(left.code, 0);
+    let text = String::from_utf8_lossy(&left.raw);
+    assert!(text.contains("By model") && !text.contains('\x1b'), "{text}");
 }

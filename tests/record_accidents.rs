@@ -145,6 +145,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             labels,
             claimed_usd,
             simulated,
+            saw: pointsman::classifier::Saw::default(),
         })
     })
 }

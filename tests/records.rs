@@ -4,10 +4,14 @@
 
 #[path = "records/billed.rs"]
 mod billed;
+#[path = "records/coding.rs"]
+mod coding;
 #[path = "records/counted.rs"]
 mod counted;
 #[path = "support/fixtures.rs"]
 mod fixtures;
+#[path = "records/mapped.rs"]
+mod mapped;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -13,17 +13,24 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use super::Internal;
+use super::requests::{requests_markdown, save_requests};
 use crate::config::{self, console::ConsoleSettings};
-use crate::console::app::{App, Do, Settings};
+use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
+use crate::console::ground::{Ground, Heard, Listener, QUESTION};
 use crate::console::keys::Keymap;
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::{Screen, Ui};
+use crate::report::Format;
 use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::units::counted;
 
 /// The least time between two frames.
 const LEAST: Duration = Duration::from_millis(8);
+
+/// How long the first frame waits for the terminal to say what its ground is.
+const GROUND_WAIT: Duration = Duration::from_millis(100);
 
 /// How the console is to be opened, over what the settings files say.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +45,8 @@ pub struct ConsoleOptions {
     pub read_only: bool,
     /// Whether the mouse is left to the terminal.
     pub no_mouse: bool,
+    /// What the operator should know at the start.
+    pub remarks: Vec<String>,
 }
 
 /// What the settings files and the environment say.
@@ -46,6 +55,10 @@ pub struct Dressing {
     catalogue: Catalogue,
     settings: ConsoleSettings,
     theme: String,
+    /// Whether the theme follows the terminal's ground.
+    auto: bool,
+    /// The ground, where the terminal told it.
+    ground: Option<Ground>,
     depth: Depth,
     glyphs: &'static Glyphs,
     keymap: Keymap,
@@ -73,6 +86,7 @@ impl Dressing {
             None => Vec::new(),
         };
         let keymap = Keymap::build(&remaps)?;
+        let shadows = keymap.shadows(&remaps);
         let folder = config::user_dir().map(|dir| dir.join("themes"));
         let (own, broken) = folder.map_or_else(Default::default, |folder| config::themes::in_folder(&folder));
         let catalogue = Catalogue::new(config::themes::built_in().chain(own));
@@ -88,18 +102,38 @@ impl Dressing {
             locale: locale.as_deref(),
         };
         let wanted = options.theme.clone().unwrap_or_else(|| settings.theme.clone());
-        let theme = match wanted.as_str() {
-            _ if env.colour_refused() => "mono".to_owned(),
-            "auto" => auto_theme(value("COLORFGBG").as_deref()).to_owned(),
-            _ => wanted,
-        };
+        let (mut theme, mut auto) = (wanted, false);
+        if env.depth() == Depth::None {
+            "mono".clone_into(&mut theme);
+        } else if theme == "auto" {
+            auto = true;
+            auto_theme(env.depth(), None, value("COLORFGBG").as_deref()).clone_into(&mut theme);
+        }
         if catalogue.text(&theme).is_none() {
             let known: Vec<&str> = catalogue.names().collect();
-            anyhow::bail!("theme `{theme}` is not known\nhint: there are {}", known.join(", "));
+            anyhow::bail!("theme `{theme}` is not known\nhint: there are auto, {}", known.join(", "));
         }
         let glyphs = Glyphs::choose(options.glyphs.as_deref().unwrap_or(&settings.glyphs), &env);
-        let warnings = broken.iter().map(ToString::to_string).collect();
-        Ok(Self { catalogue, settings, theme, depth: env.depth(), glyphs, keymap, warnings })
+        let warnings = broken.iter().map(ToString::to_string);
+        let warnings = warnings.chain(shadows).chain(options.remarks.iter().cloned()).collect();
+        let depth = env.depth();
+        Ok(Self { catalogue, settings, theme, auto, ground: None, depth, glyphs, keymap, warnings })
+    }
+
+    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows hands an answer over
+    /// in another form, so there the variable alone decides.
+    fn asks_ground(&self) -> bool {
+        cfg!(unix) && self.auto && self.depth > Depth::Sixteen
+    }
+
+    /// Takes the terminal's word on its ground; gives the theme for it, unless one was chosen meanwhile.
+    fn stand_on(&mut self, ground: Option<Ground>) -> anyhow::Result<Option<Theme>> {
+        self.ground = ground;
+        if ground.is_none() || !self.asks_ground() {
+            return Ok(None);
+        }
+        auto_theme(self.depth, ground, None).clone_into(&mut self.theme);
+        self.theme().map(Some)
     }
 
     /// Gives the theme and notes what is wrong with its file.
@@ -119,6 +153,9 @@ impl Dressing {
     #[must_use]
     pub fn in_full_colour(mut self) -> Self {
         self.depth = Depth::True;
+        if self.auto {
+            "dark".clone_into(&mut self.theme);
+        }
         self
     }
 
@@ -143,6 +180,7 @@ impl Dressing {
     }
 
     fn next_theme(&mut self) -> anyhow::Result<Theme> {
+        self.auto = false;
         if let Some(next) = self.catalogue.next_name(&self.theme) {
             next.clone_into(&mut self.theme);
         }
@@ -206,8 +244,12 @@ fn open(
     terminal::trust_the_theme();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
-    // From here on only the terminal can fail, and the person at it gave nothing that could be mended.
-    Ok(runtime.block_on(watch_all(app, dressing, worker, pictures, options)).map_err(Internal::from_any)?)
+    match runtime.block_on(watch_all(app, dressing, worker, pictures, options)) {
+        // A terminal that is gone is one way to leave.
+        Err(error) if error.downcast_ref().is_some_and(terminal::is_gone) => Ok(()),
+        // Otherwise only the terminal can fail, and the person at it gave nothing that could be mended.
+        ended => Ok(ended.map_err(Internal::from_any)?),
+    }
 }
 
 #[cfg(unix)]
@@ -266,6 +308,11 @@ async fn watch_all(
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut session: Screenful = terminal::Session::open(app.settings().mouse)?;
+    let mut listener = dressing.asks_ground().then(Listener::default);
+    if listener.is_some() {
+        session.ask(QUESTION)?;
+    }
+    let mut ground_until = listener.as_ref().map(|_| started + GROUND_WAIT);
     let mut events = EventStream::new();
     let mut signals = Signals::new()?;
     let mut pace = dressing.pace();
@@ -277,9 +324,12 @@ async fn watch_all(
         let busy = app.work();
         // A held key or a dragged mouse sends more events than a screen can show: frames keep a least distance.
         let wait = if by_data { pace } else { LEAST }.saturating_sub(drawn.elapsed());
+        let wait =
+            ground_until.map_or(wait, |until| wait.max(until.saturating_duration_since(Instant::now())));
         if dirty && wait.is_zero() {
             session.draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
             drawn = Instant::now();
+            ground_until = None;
             (dirty, by_data) = (false, false);
         }
         let timer = if busy {
@@ -295,8 +345,22 @@ async fn watch_all(
             event = events.next() => {
                 let Some(Ok(event)) = event else { break };
                 app.tick(started.elapsed());
-                if !answer(&mut app, &mut dressing, &worker, &mut session, &event, options)? {
-                    return Ok(());
+                let events = match listener.as_mut().map(|listener| listener.take(event.clone())) {
+                    None => vec![event],
+                    Some(Heard::Events(events)) => events,
+                    Some(Heard::Held) => continue,
+                    Some(Heard::Told(ground)) => {
+                        (listener, ground_until, dirty) = (None, None, true);
+                        if let Some(theme) = dressing.stand_on(ground)? {
+                            app.dress(theme);
+                        }
+                        continue;
+                    }
+                };
+                for event in events {
+                    if !answer(&mut app, &mut dressing, &worker, &mut session, &event, options)? {
+                        return Ok(());
+                    }
                 }
                 pace = dressing.pace();
                 (dirty, by_data) = (true, false);
@@ -350,6 +414,19 @@ fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     anyhow::bail!("there are a hundred such files already")
 }
 
+/// Hands a text to the terminal's clipboard.
+fn hand_over(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
+    match session.copy(text, limit)? {
+        Copied::Sent => app.say("copied"),
+        Copied::TooLong => {
+            app.warn(
+                "too long for the terminal's clipboard (see copy-limit in console.toml); X writes a file",
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Does what an event asks for; false means leave.
 fn answer(
     app: &mut App,
@@ -368,16 +445,11 @@ fn answer(
             Do::Send(command) => worker.send(command),
             Do::Repaint => session.repaint()?,
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
-            Do::Copy(text) => match session.copy(&text, dressing.settings.copy_limit)? {
-                Copied::Sent => app.say("copied"),
-                Copied::TooLong => {
-                    app.warn("too long for the terminal's clipboard (see copy-limit in console.toml)");
-                }
-            },
+            Do::Copy(text) => hand_over(app, session, &text, dressing.settings.copy_limit)?,
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
-            Do::Suspend => app.say("this system has no job control"),
+            Do::Suspend => app.warn("this system has no job control"),
             Do::SavePolicy => {
                 let picture = Arc::clone(app.shown());
                 match save_policy(&picture) {
@@ -385,11 +457,29 @@ fn answer(
                     Err(error) => app.warn(&format!("policy not written: {error:#}")),
                 }
             }
+            Do::Export(form) => {
+                let format = match form {
+                    Export::Csv => Format::Csv,
+                    Export::Json => Format::Json,
+                    Export::Markdown => Format::Md,
+                };
+                match save_requests(format, &app.ui.traffic, app.shown()) {
+                    Ok((path, rows)) => {
+                        app.say(&format!("{} written to {path}", counted(rows as u64, "request")));
+                    }
+                    Err(error) => app.warn(&format!("not written: {error:#}")),
+                }
+            }
+            Do::CopyList => {
+                let text = requests_markdown(&app.ui.traffic, app.shown());
+                hand_over(app, session, &text, dressing.settings.copy_limit)?;
+            }
             Do::NextTheme => match dressing.next_theme() {
                 Ok(theme) => app.set_theme(theme),
                 Err(error) => app.warn(&error.to_string()),
             },
             Do::Reload => match Dressing::read(options).and_then(|mut fresh| {
+                fresh.stand_on(dressing.ground)?;
                 let settings = fresh.console_settings(options.no_mouse)?;
                 Ok((fresh, settings))
             }) {

@@ -46,6 +46,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
             }
         }
     });
+    let telling = handle.spawn(gateway::tell_of_ledger(Arc::clone(&serving.gateway), |_| {}));
     let title = serving.gateway.address().to_owned();
     let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
     let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
@@ -56,6 +57,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
         read_only: options.read_only.then(|| "started with --read-only".into()),
     };
     let outcome = run_live_console(player, feed, Box::new(control), options);
+    telling.abort();
     (serving, outcome)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::known::{Checked, similar_models};
 use super::{Cancel, Progress};
 use crate::classifier::Classifier;
 use crate::config::{self, policy};
@@ -34,6 +35,8 @@ pub struct SetupOptions {
     pub reprice: bool,
     /// How to read logs.
     pub read: ReadOptions,
+    /// A providers file instead of the operator's own.
+    pub providers: Option<PathBuf>,
 }
 
 /// Everything a session starts from.
@@ -47,6 +50,8 @@ pub struct Setup {
     pub book: PriceBook,
     /// Names, classifier.
     pub ingest: Ingest,
+    /// What a person should know before anything runs.
+    pub remarks: Vec<String>,
 }
 
 impl Setup {
@@ -58,9 +63,9 @@ impl Setup {
         let mut names = Names::default();
         let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
         let policy_path = options.policy.clone().or(own);
-        let mut policy = match &policy_path {
-            Some(path) => policy::load(path, &mut names)?,
-            None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
+        let (mut policy, places) = match &policy_path {
+            Some(path) => policy::load_placed(path, &mut names)?,
+            None => policy::parse_placed(policy::BUILTIN, "built-in policy", &mut names)?,
         };
         let book = config::prices::layered(
             options.prices.as_deref().unwrap_or("list"),
@@ -69,12 +74,19 @@ impl Setup {
         if let Some(baseline) = &options.baseline {
             if book.find(baseline).is_none() {
                 anyhow::bail!(
-                    "--baseline {baseline}: not in price book {}\nhint: see `pointsman prices list`",
-                    book.name
+                    "--baseline {baseline}: not in price book {}\nhint: {}",
+                    book.name,
+                    similar_models(baseline, &book)
                 );
             }
             policy.baseline = names.intern_model(baseline);
         }
+        let remarks = if policy_path.is_some() {
+            let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
+            checked.against(options.providers.as_deref(), options.baseline.is_some())?
+        } else {
+            Vec::new()
+        };
         let classifier = match &options.classifier {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -89,9 +101,10 @@ impl Setup {
                 reclassify: options.reclassify,
                 reprice: options.reprice,
                 own_policy: options.policy.is_some(),
+                baseline: options.baseline.clone(),
             },
         );
-        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest })
+        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
     }
 }
 
@@ -149,18 +162,31 @@ pub fn load_log(
 pub fn report_scope(
     logs: Vec<String>,
     reading: &'static str,
-    policy: &Policy,
+    policies: &[Arc<Policy>],
     book: &str,
     classifier: &str,
-    baseline: &str,
+    names: &Names,
 ) -> Scope {
+    let mut baselines: Vec<&str> = policies.iter().map(|policy| names.model(policy.baseline)).collect();
+    baselines.dedup();
     Scope {
         logs,
         reading,
-        policy: format!("{} v{}", policy.name, policy.version),
+        policy: policies_text(policies),
         prices: book.to_owned(),
         classifier: classifier.to_owned(),
-        baseline_model: baseline.to_owned(),
+        baseline_model: baselines.join(", then "),
+    }
+}
+
+/// Names the policies that decided: `company v3`, `company v3, company v4` or `company v1 to company v9 (9 policies)`.
+pub fn policies_text(policies: &[Arc<Policy>]) -> String {
+    let name = |policy: &Arc<Policy>| format!("{} v{}", policy.name, policy.version);
+    match policies {
+        [first, .., last] if policies.len() > 3 => {
+            format!("{} to {} ({} policies)", name(first), name(last), policies.len())
+        }
+        few => few.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -175,18 +201,35 @@ pub fn stream_report(
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
-    let source = record::open(input, read)?;
-    let watch = source.progress();
-    let mut progress = Progress::new("replaying", watch.total);
     let cancel = Cancel::on_interrupt();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
-    let found = stream(source, setup.ingest, &setup.policy, &setup.book, options, |requests| {
-        progress.update(watch.read(), requests);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let found = found?;
+    let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
+        let source = record::open(input, read)?;
+        let watch = source.progress();
+        let mut progress = Progress::new(doing, watch.total);
+        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
+            progress.update(watch.read(), requests);
+            !cancel.is_raised()
+        });
+        progress.finish();
+        found
+    };
+    let mut found = reading("replaying", setup.ingest.clone(), options)?;
+    let mut late = None;
+    match found.late.take() {
+        // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
+        Some(events) if input.can_be_read_again() => {
+            let options = StreamOptions { events: Some(events), ..options.clone() };
+            found = reading("once more, by time", setup.ingest, &options)?;
+        }
+        Some(_) => {
+            late = Some(
+                "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
+            );
+        }
+        None => {}
+    }
     tracing::info!(
         logs = shown,
         requests = found.totals.all.requests,
@@ -206,15 +249,8 @@ pub fn stream_report(
         return Err(LoadError::Empty(shown, hint).into());
     }
     let book = format!("{} {}", setup.book.name, setup.book.dated);
-    let baseline = found.names.model(setup.policy.baseline).to_owned();
-    let scope = report_scope(logs, options.reading.name(), &setup.policy, &book, &classifier, &baseline);
-    let mut report = ReplayReport::new(
-        scope,
-        &found.totals,
-        &found.names,
-        &setup.policy,
-        found.first_at.zip(found.last_at),
-    );
+    let scope = report_scope(logs, options.reading.name(), &found.policies, &book, &classifier, &found.names);
+    let mut report = ReplayReport::new(scope, &found.totals, &found.names, found.first_at.zip(found.last_at));
     report.skipped_lines = found.skipped.count;
     report.passed_over = found.skipped.passed_over;
     report.skipped = found
@@ -225,6 +261,7 @@ pub fn stream_report(
         .map(|line| format!("{}:{}: {}", line.source, line.line, line.reason))
         .collect();
     report.damaged = found.skipped.damaged;
+    report.damaged.extend(late.map(str::to_owned));
     let Recharge { requests, differing, charged, priced } = found.recharge;
     report.recorded_charges = (requests > 0).then(|| RecordedCharges {
         requests,

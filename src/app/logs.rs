@@ -1,48 +1,129 @@
-//! The logs that a command names: files as they are, and ledgers as the log that they export.
+//! The logs that a command names: files as they are, folders as the logs within them, and databases as the log that they
+//! hold: a ledger, or opencode's messages.
 //!
-//! Invariant: a ledger that cannot be read to its end is an error, never a shorter log.
+//! Invariant: a database that cannot be read to its end is an error, never a shorter log.
 
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::ledger::{self, ExportOptions, LedgerError, LedgerFile, Range};
+use crate::ledger::{self, ExportOptions, LedgerFile, Range};
 use crate::record::Input;
 
-/// Gives the input for a list of logs; a ledger among them is read as the log it holds.
+use super::opencode;
+
+/// How deep folders are looked into.
+const DEEPEST: usize = 16;
+/// How many logs a folder may hold.
+const MOST: usize = 200_000;
+/// What names of logs end in, packed or not.
+const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "db"];
+
+/// Gives the input for a list of logs.
 pub fn input(logs: &[PathBuf]) -> Input {
-    logs.iter().fold(Input::default(), |all, path| {
-        all.and(if ledger::is_ledger(path) { exported(path) } else { Input::paths([path]) })
-    })
+    let (mut all, mut rollouts) = (Input::default(), Vec::new());
+    for path in logs {
+        if !path.is_dir() {
+            all = all.and(one(path, false));
+            continue;
+        }
+        let found = within(path);
+        if found.is_empty() {
+            // A folder without logs is told as what it is, when it is opened.
+            all = all.and(Input::paths([path]));
+        }
+        let (of_codex, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|path| is_rollout(path));
+        rollouts.extend(of_codex);
+        all = others.iter().fold(all, |all, path| all.and(one(path, true)));
+    }
+    // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
+    rollouts.sort_by(|one, other| one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other)));
+    all.and(Input::found(rollouts))
 }
 
-fn exported(path: &Path) -> Input {
-    let (name, path) = (path.display().to_string(), path.to_owned());
-    Input::made(&name, Arc::new(move || Ok(Box::new(Export::start(&path)?))))
+fn is_rollout(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rollout-"))
 }
 
-/// A ledger's export while it is read.
-struct Export {
+fn one(path: &Path, is_found: bool) -> Input {
+    let made = |opener: fn(&Path) -> io::Result<Export>| {
+        let (name, path) = (path.display().to_string(), path.to_owned());
+        // What is wrong with the file as a whole is told before anything is read.
+        Input::made(&name, Arc::new(move || Ok(Box::new(Exported::start(opener(&path)?)?))))
+    };
+    if opencode::is_database(path) {
+        made(opencode::export)
+    } else if ledger::is_ledger(path) {
+        made(ledger_export)
+    } else if is_found {
+        Input::found([path.to_owned()])
+    } else {
+        Input::paths([path])
+    }
+}
+
+/// Lists the logs within a folder, by name; hidden files and links to folders are left alone.
+pub(super) fn within(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![(folder.to_owned(), 0)]);
+    while let Some((folder, depth)) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            if name.starts_with('.') || name == "auth.json" {
+                continue;
+            }
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                if depth < DEEPEST {
+                    open.push((path, depth + 1));
+                }
+            } else if is_named_like_a_log(&name) && path.is_file() && found.len() < MOST {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn is_named_like_a_log(name: &str) -> bool {
+    let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    bare.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+}
+
+/// Writes what a database holds as a log.
+pub(super) type Export = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
+
+fn ledger_export(path: &Path) -> io::Result<Export> {
+    let file = LedgerFile::open(path).map_err(io::Error::other)?;
+    Ok(Box::new(move |into| {
+        let exported = file.export(&Range::default(), ExportOptions::default(), into, |_, _| true);
+        exported.map(drop).map_err(io::Error::other)
+    }))
+}
+
+/// A database's export while it is read.
+struct Exported {
     lines: PipeReader,
     /// Taken when it has ended.
-    writer: Option<JoinHandle<Result<(), LedgerError>>>,
+    writer: Option<JoinHandle<io::Result<()>>>,
 }
 
-impl Export {
-    fn start(path: &Path) -> io::Result<Self> {
-        // What is wrong with the file as a whole is told before anything is read.
-        let file = LedgerFile::open(path).map_err(io::Error::other)?;
+impl Exported {
+    fn start(export: Export) -> io::Result<Self> {
         let (lines, into) = io::pipe()?;
         let writer = std::thread::Builder::new().name("export".to_owned()).spawn(move || {
-            let into = io::BufWriter::with_capacity(1 << 16, into);
-            file.export(&Range::default(), ExportOptions::default(), into, |_, _| true).map(drop)
+            let mut into = io::BufWriter::with_capacity(1 << 16, into);
+            export(&mut into)?;
+            into.flush()
         })?;
         Ok(Self { lines, writer: Some(writer) })
     }
 }
 
-impl Read for Export {
+impl Read for Exported {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.lines.read(into)?;
         if count > 0 || into.is_empty() {
@@ -50,8 +131,39 @@ impl Read for Export {
         }
         match self.writer.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(()))) => Ok(0),
-            Some(Ok(Err(error))) => Err(io::Error::other(error)),
+            Some(Ok(Err(error))) => Err(error),
             Some(Err(_)) => Err(io::Error::other("the export failed")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_its_logs_and_a_session_of_codex_before_its_forks() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "{}\n").unwrap();
+            path
+        };
+        let files = [
+            "a/x.jsonl",
+            "a/y.jsonl.gz",
+            "a/note.md",
+            ".hidden/x.jsonl",
+            "a/auth.json",
+            "b/rollout-2026-01-02-child.jsonl",
+            "c/rollout-2026-01-01-parent.jsonl",
+        ]
+        .map(at);
+        assert_eq!(within(folder.path()).len(), 4);
+        let shown = format!("{:?}", input(&[folder.path().to_owned()]));
+        let place = |path: &PathBuf| shown.find(&path.display().to_string());
+        assert!(place(&files[6]) < place(&files[5]), "{shown}");
+        assert!(place(&files[2]).is_none() && place(&files[3]).is_none() && place(&files[4]).is_none());
     }
 }

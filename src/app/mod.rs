@@ -2,21 +2,29 @@
 
 mod console;
 mod fault;
+mod known;
 mod live;
 mod load;
 mod logs;
+mod mine;
+mod opencode;
 mod panic;
+mod plans;
 mod progress;
 mod remote;
+mod requests;
 mod serve;
 mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use live::{AttachOptions, attach, watch};
-pub use load::{Setup, SetupOptions, load_log, report_scope, stream_report};
+pub use load::{Setup, SetupOptions, load_log, policies_text, report_scope, stream_report};
 pub use logs::input;
+pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use panic::install_panic_report;
+pub use plans::codex_plans;
 pub use progress::{Cancel, Progress};
+pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};

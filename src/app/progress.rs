@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::units::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work shorter than this shows nothing.
@@ -67,7 +68,7 @@ impl Progress {
             self.bar = Some(bar);
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {requests} requests", self.what));
+            bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
             bar.set_position(bytes);
         }
     }

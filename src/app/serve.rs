@@ -245,12 +245,17 @@ fn open_ledger(
             Ok(Opened { ledger, next_seq: found.next_seq, stored: found.policy })
         }
         Err(error @ LedgerError::InUse { .. }) => Err(error.into()),
-        Err(error) if settings.ledger.when_failing == WhenFailing::Serve => {
-            tracing::error!(%error, "serving without a ledger");
+        Err(error) if settings.ledger.when_failing == WhenFailing::Serve || error.may_pass() => {
+            tracing::error!(%error, "starting without a ledger");
+            let meanwhile = match settings.ledger.when_failing {
+                WhenFailing::Serve => "what is spent waits in memory",
+                WhenFailing::Refuse => "requests are refused (when-failing = \"refuse\" in gateway.toml)",
+            };
             remarks.push(format!(
-                "NO LEDGER: what is spent is written down nowhere (when-failing = \"serve\" in gateway.toml)\n{error}"
+                "NO LEDGER YET: it is tried again every second, and until then {meanwhile}\n{error}"
             ));
-            Ok(absent(error.to_string().lines().next().unwrap_or_default()))
+            // Numbers are given from 1 on; the ledger moves them behind what it holds.
+            Ok(Opened { ledger: Ledger::open_later(wanted.clone(), &error)?, next_seq: 1, stored: None })
         }
         Err(error) => Err(anyhow::Error::from(error)
             .context("the ledger cannot be used, and when-failing = \"refuse\" in gateway.toml")),

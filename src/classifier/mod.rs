@@ -13,10 +13,12 @@ mod lexicon;
 mod logistic;
 mod model;
 mod opinion;
+mod saw;
 mod weights;
 
 pub use class::TaskClass;
 pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features};
 pub use model::{BUILTIN, Classifier, Measures};
 pub use opinion::{Basis, Contribution, Opinion};
+pub use saw::Saw;
 pub use weights::WeightsError;

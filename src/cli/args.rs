@@ -1,13 +1,15 @@
 //! Arguments that several subcommands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::app::SetupOptions;
+use super::output;
 pub use crate::app::input;
-use crate::record::{InputFormat, ReadOptions};
+use crate::app::{Setup, SetupOptions};
+use crate::record::{InputFormat, Mapping, ReadOptions};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -24,6 +26,9 @@ pub struct EngineArgs {
     /// Name the log format instead of recognising it (`pointsman import --help` lists them).
     #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub input_format: Option<InputFormat>,
+    /// Read a log of your own shape: where its fields stand (at=ts,model=req.model,in=usage.prompt), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = mapping)]
+    pub map: Option<Arc<Mapping>>,
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
@@ -48,6 +53,7 @@ impl EngineArgs {
             format: self.input_format,
             strict: self.strict,
             assume_model: self.assume_model.clone(),
+            mapping: self.map.clone(),
         }
     }
 
@@ -61,6 +67,62 @@ impl EngineArgs {
             reclassify: self.reclassify,
             reprice: self.reprice,
             read: self.read(),
+            providers: None,
+        }
+    }
+}
+
+impl EngineArgs {
+    /// Reads what a run rests on, and says on stderr what may not be meant.
+    ///
+    /// # Errors
+    /// Where policy, prices or classifier cannot be used.
+    pub fn start(&self) -> anyhow::Result<Setup> {
+        let setup = Setup::new(&self.setup())?;
+        for remark in &setup.remarks {
+            output::remark(remark);
+        }
+        Ok(setup)
+    }
+}
+
+/// What a gateway, or a console on one, rests on: nothing here is about logs.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ServingArgs {
+    /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Price book: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` takes it alone.
+    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
+    pub prices: String,
+    /// Measure savings against this model instead of the policy's baseline.
+    #[arg(long, value_name = "MODEL")]
+    pub baseline: Option<String>,
+    /// Classifier file (TOML) instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+}
+
+impl ServingArgs {
+    /// Gives the same among the arguments of a replay.
+    pub fn engine(&self) -> EngineArgs {
+        EngineArgs {
+            policy: self.policy.clone(),
+            prices: self.prices.clone(),
+            baseline: self.baseline.clone(),
+            classifier: self.classifier.clone(),
+            ..EngineArgs::default()
+        }
+    }
+}
+
+impl From<&EngineArgs> for ServingArgs {
+    fn from(engine: &EngineArgs) -> Self {
+        Self {
+            policy: engine.policy.clone(),
+            prices: engine.prices.clone(),
+            baseline: engine.baseline.clone(),
+            classifier: engine.classifier.clone(),
         }
     }
 }
@@ -70,6 +132,19 @@ pub fn formats() -> impl TypedValueParser<Value = InputFormat> {
     let known =
         InputFormat::ALL.iter().map(|format| PossibleValue::new(format.name()).help(format.description()));
     PossibleValuesParser::new(known).try_map(|name| name.parse::<InputFormat>())
+}
+
+/// Reads a mapping as told, or the file that has it.
+pub fn mapping(text: &str) -> Result<Arc<Mapping>, String> {
+    let path = Path::new(text);
+    let is_file = !text.contains('=') || path.is_file();
+    let mapping = if is_file {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{text}: {error}"))?;
+        Mapping::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))
+    } else {
+        Mapping::parse(text).map_err(|error| error.to_string())
+    };
+    mapping.map(Arc::new)
 }
 
 /// Names logs for reports.

@@ -1,12 +1,11 @@
 //! `pointsman attach`: the console on a gateway elsewhere.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::args::EngineArgs;
+use super::args::ServingArgs;
 use super::console::LookArgs;
 use crate::app::{AttachOptions, Setup, attach};
 
@@ -26,7 +25,7 @@ pub struct AttachArgs {
     pub look: LookArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub engine: ServingArgs,
 }
 
 /// Attaches until the operator leaves.
@@ -34,7 +33,7 @@ pub struct AttachArgs {
 /// # Errors
 /// Where the gateway cannot be reached or refuses, or there is no terminal.
 pub fn run(args: &AttachArgs) -> anyhow::Result<()> {
-    if !std::io::stdout().is_terminal() {
+    if !super::console::can_draw() {
         bail!("attach needs a terminal\nhint: for figures without one read {}/metrics", args.url);
     }
     let key = match &args.key_file {
@@ -45,6 +44,6 @@ pub fn run(args: &AttachArgs) -> anyhow::Result<()> {
         None => std::env::var("POINTSMAN_KEY").ok(),
     };
     let key = key.filter(|key| !key.is_empty());
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = Setup::new(&args.engine.engine().setup())?;
     attach(setup, &AttachOptions { url: args.url.clone(), key }, &args.look.options())
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, ServingArgs, input, names};
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
-use crate::app::{ConsoleOptions, Setup, load_log, run_console, serve, stream_report, watch};
+use crate::app::{ConsoleOptions, load_log, run_console, serve, stream_report, watch};
 use crate::console::ui::Screen;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
@@ -47,7 +47,7 @@ pub struct LookArgs {
     /// The screen to begin with: overview, tune, traffic, models.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
     pub screen: Option<Screen>,
-    /// The theme, over what console.toml says.
+    /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// The glyphs: auto, braille, block, ascii.
@@ -70,6 +70,7 @@ impl LookArgs {
             screen: self.screen,
             read_only: self.read_only,
             no_mouse: self.no_mouse,
+            remarks: Vec::new(),
         }
     }
 }
@@ -80,7 +81,7 @@ fn screen(text: &str) -> Result<Screen, String> {
 
 /// Loads the logs named, or the bundled sample.
 pub(super) fn open(logs: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<Log> {
-    let setup = Setup::new(&engine.setup())?;
+    let setup = engine.start()?;
     if logs.is_empty() {
         return load_log(
             &Input::bytes(sample::NAME, sample::BUNDLED),
@@ -109,7 +110,12 @@ pub(super) fn start(log: Log, reading: Reading, is_sample: bool) -> Player {
     player
 }
 
-/// Opens the console, or prints the report where stdout is no terminal.
+/// Says whether stdout is a terminal that can be drawn on.
+pub(super) fn can_draw() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Opens the console, or prints the report where stdout cannot be drawn on.
 ///
 /// # Errors
 /// Where logs, policy, prices or settings cannot be used.
@@ -117,7 +123,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     if let Some(listen) = &args.listen {
         return live(args, listen);
     }
-    if !std::io::stdout().is_terminal() {
+    if !can_draw() {
         return report(args);
     }
     let log = open(&args.logs, &args.engine)?;
@@ -128,20 +134,25 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
 /// Serves clients and shows them, until the operator leaves.
 fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
     let listen = Some(listen.to_owned()).filter(|listen| !listen.is_empty());
-    if !std::io::stdout().is_terminal() {
+    if !can_draw() {
         // Nobody looks: the gateway alone.
-        let (gateway, engine) = (args.gateway.clone(), args.engine.clone());
+        let (gateway, engine) = (args.gateway.clone(), ServingArgs::from(&args.engine));
         return super::serve::run(&ServeArgs { listen, gateway, engine });
     }
-    let serving = serve(Setup::new(&args.engine.setup())?, &args.gateway.options(listen))?;
-    let (serving, outcome) = watch(serving, &args.look.options());
+    let setup = super::serve::start(&ServingArgs::from(&args.engine), &args.gateway)?;
+    for remark in &setup.remarks {
+        output::remark(remark);
+    }
+    let look = ConsoleOptions { remarks: setup.remarks.clone(), ..args.look.options() };
+    let serving = serve(setup, &args.gateway.options(listen))?;
+    let (serving, outcome) = watch(serving, &look);
     super::serve::end(serving)?;
     outcome
 }
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
-    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None };
+    let setup = args.engine.start()?;
+    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None, events: None };
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {

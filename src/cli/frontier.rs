@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use super::whatif::quality;
-use crate::app::{Setup, load_log};
+use crate::app::load_log;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{Command, Player, Reading};
+use crate::units::counted;
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
@@ -67,15 +68,27 @@ struct FrontierReport {
 /// # Errors
 /// Where the log, policy, route or rung cannot be used.
 pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
-    let known: Vec<&str> = setup.policy.routes.iter().map(|route| &*route.name).collect();
-    let Some(id) = setup.policy.find_route(&args.route) else {
-        anyhow::bail!("--route {}: no such route; the policy has {}", args.route, known.join(", "));
+    let setup = args.engine.start()?;
+    let logs = [args.log.clone()];
+    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
+    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+    player.handle(Command::Follow);
+    // The policy in force at the end: the log may bring its own.
+    let policy = player.snapshot().policy;
+    let Some(id) = policy.find_route(&args.route) else {
+        let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
+        anyhow::bail!(
+            "--route {}: no such route; policy {} v{} has {}",
+            args.route,
+            policy.name,
+            policy.version,
+            known.join(", ")
+        );
     };
-    let route = setup.policy.route(id).clone();
+    let route = policy.route(id);
     let rung = match &args.rung {
         None => 0,
-        Some(text) => route.find_rung(text, &setup.ingest.names).ok_or_else(|| {
+        Some(text) => route.find_rung(text, &log.names).ok_or_else(|| {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
             anyhow::anyhow!("--rung {text}: route {} has {}", route.name, known.join(", "))
         })?,
@@ -87,11 +100,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             route.name
         );
     }
-    let logs = [args.log.clone()];
-    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Focus(id, rung));
-    player.handle(Command::Follow);
     let snapshot = player.snapshot();
     let Some(consequences) = snapshot.consequences.routes.get(id.index()) else {
         anyhow::bail!("no such route")
@@ -134,8 +143,13 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
 fn sheet(report: &FrontierReport) -> Sheet {
     let mut sheet = Sheet::new(
         format!(
-            "{} · route {} · threshold of {} ({}) · {} requests · prices {}",
-            report.log, report.route, report.rung, report.model, report.requests, report.prices
+            "{} · route {} · threshold of {} ({}) · {} · prices {}",
+            report.log,
+            report.route,
+            report.rung,
+            report.model,
+            counted(report.requests, "request"),
+            report.prices
         ),
         &[
             ">threshold",

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -14,8 +15,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::record::{
-    self, Block, Entry, Header, InputFormat, Known, Packed, Progress, ReadOptions, Summary, Writer,
+    self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
 };
+use crate::units::counted;
 
 /// Turns request logs of any known format into Pointsman's own.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +31,9 @@ pub struct ImportArgs {
     /// The format of the logs, instead of recognising it by their content.
     #[arg(long, value_name = "FORMAT", value_parser = super::args::formats())]
     pub input_format: Option<InputFormat>,
+    /// Read logs of your own shape: where their fields stand (at=ts,model=req.model), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = super::args::mapping)]
+    pub map: Option<Arc<Mapping>>,
     /// The model to assume where a log names none; costs then count as estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
@@ -59,6 +64,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         format: args.input_format,
         strict: args.strict,
         assume_model: args.assume_model.clone(),
+        mapping: args.map.clone(),
     };
     let mut source = record::open(&crate::app::input(&args.logs), &options)?;
     let header = header(&args.logs, &options, &source);
@@ -178,13 +184,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 fn tell(summary: &Summary, damage: &[record::Error]) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let Summary { entries, bad, first_bad, passed_over, .. } = summary;
-    write!(err, "{entries} entries imported")?;
+    write!(err, "{} imported", counted(*entries, "entry"))?;
     let not_calls: u64 = passed_over.values().sum();
     if not_calls > 0 {
         write!(err, ", {not_calls} passed over that are no model calls or told again")?;
     }
     if *bad > 0 {
-        write!(err, ", {bad} bad lines skipped")?;
+        write!(err, ", {} skipped", counted(*bad, "bad line"))?;
     }
     writeln!(err)?;
     for (reason, count) in passed_over {
@@ -249,6 +255,7 @@ mod tests {
             logs: logs.iter().map(|log| log.to_path_buf()).collect(),
             output: output.to_owned(),
             input_format: None,
+            map: None,
             assume_model: None,
             replace: true,
             strict: false,

@@ -11,10 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
 use crate::app::Cancel;
-use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range};
+use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, counted};
 
 /// Looks after the ledger: what live traffic asked, used and was charged.
 #[derive(Args, Debug)]
@@ -47,7 +47,7 @@ enum Command {
 struct ExportArgs {
     /// The ledger; your own where absent.
     ledger: Option<PathBuf>,
-    /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00:00Z.
+    /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00; 08:00 is the last time it was that late.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Instant>,
     /// Up to this moment (UTC), without it; a day counts whole.
@@ -62,6 +62,9 @@ struct ExportArgs {
     /// Write the prices charged at into the log, so that a replay charges as the ledger did whatever its price book.
     #[arg(long)]
     with_prices: bool,
+    /// Bring out of a damaged ledger all that can be read, and say what is missing.
+    #[arg(long, conflicts_with = "with_prices")]
+    salvage: bool,
     /// Overwrite the output where it exists.
     #[arg(long)]
     replace: bool,
@@ -69,7 +72,7 @@ struct ExportArgs {
 
 /// The ledger was proved wrong; what is wrong stands on standard output.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {wrong} things are wrong in this ledger\nhint: keep the file as it is and a copy of it; `pointsman ledger export` still writes what is readable", path.display())]
+#[error("{}: {wrong} things are wrong in this ledger\nhint: keep the file as it is and a copy of it; `pointsman ledger export --salvage` writes what is readable", path.display())]
 pub struct Unsound {
     path: PathBuf,
     wrong: u64,
@@ -93,9 +96,7 @@ fn places(text: &str) -> Result<Places, String> {
 }
 
 fn moment(text: &str) -> Result<Instant, String> {
-    day(text).or_else(|| Instant::parse(text).ok()).ok_or_else(|| {
-        format!("`{text}` is neither a day nor a moment; write 2026-11-23 or 2026-11-23T08:00:00Z")
-    })
+    super::replay::time(text).map(|when| when.before(Instant(chrono::Utc::now().timestamp_micros())))
 }
 
 fn end_moment(text: &str) -> Result<Instant, String> {
@@ -153,7 +154,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
-    let file = LedgerFile::open(path)?;
+    let file = if args.salvage { LedgerFile::open_damaged(path)? } else { LedgerFile::open(path)? };
     let (first, last) = args.seq.unwrap_or_default();
     let range = Range { from: args.from, to: args.to, first, last };
     let options = ExportOptions { prices: args.with_prices };
@@ -163,8 +164,15 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         progress.update(done, total);
         !cancel.is_raised()
     };
+    let write = |out: &mut dyn io::Write| {
+        if args.salvage {
+            return file.salvage(&range, out, tick);
+        }
+        let exported = file.export(&range, options, out, tick)?;
+        Ok(Salvaged { exported, ..Salvaged::default() })
+    };
     let written = if args.output == Path::new("-") {
-        file.export(&range, options, io::stdout().lock(), tick)
+        write(&mut io::stdout().lock())
     } else {
         if !args.replace && args.output.exists() {
             anyhow::bail!("{} exists; choose another name, or say --replace", args.output.display());
@@ -176,16 +184,16 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
             anyhow::bail!("{} is the ledger itself; choose another name to write to", path.display());
         }
         let mut packed = Packed::create(&args.output)?;
-        let written = file.export(&range, options, &mut packed, tick);
-        match written {
+        match write(&mut packed) {
             Ok(written) => packed.close().map(|()| written).map_err(LedgerError::from),
             Err(error) => Err(error),
         }
     };
     progress.finish();
-    let Exported { requests, open, events } = written.map_err(told)?;
+    let found = written.map_err(told)?;
+    let Exported { requests, open, events } = found.exported;
     let mut err = io::stderr().lock();
-    write!(err, "{requests} requests exported")?;
+    write!(err, "{} exported", counted(requests, "request"))?;
     if events > 0 {
         write!(err, ", {events} policies, prices and notes")?;
     }
@@ -193,7 +201,30 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         write!(err, ", {open} left out that are still open")?;
     }
     writeln!(err)?;
+    if args.salvage {
+        missing(&mut err, &found)?;
+    }
     Ok(())
+}
+
+/// Says what a salvage could not bring out.
+fn missing(err: &mut impl io::Write, found: &Salvaged) -> io::Result<()> {
+    let Salvaged { unread, partial, calls, faults, .. } = found;
+    if found.is_whole() {
+        return writeln!(err, "nothing is missing");
+    }
+    writeln!(
+        err,
+        "MISSING: up to {unread} requests cannot be read, {partial} came out without all that belongs to them"
+    )?;
+    if let (found, Some(counted)) = calls {
+        writeln!(err, "calls: {found} came out of the {counted} that the ledger's sums count")?;
+    }
+    faults.found.iter().try_for_each(|fault| writeln!(err, "  {fault}"))?;
+    match faults.count.saturating_sub(faults.found.len() as u64) {
+        0 => Ok(()),
+        more => writeln!(err, "  and {more} more"),
+    }
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {

@@ -1,9 +1,13 @@
 //! Completions and the manual page, made from the same description as the parser.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Cli, output};
+use crate::config;
 
 /// Prints completions for a shell.
 #[derive(Args, Debug)]
@@ -21,6 +25,38 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "pointsman", &mut out);
     output::text(&String::from_utf8_lossy(&out))
+}
+
+/// Words that people try, and what they mean here.
+const TRIED: [(&str, &str); 3] = [
+    ("version", "pointsman --version"),
+    ("start", "pointsman --listen, or pointsman serve"),
+    ("run", "pointsman --listen, or pointsman serve"),
+];
+
+/// Says what was meant where the first argument is neither a command, nor a flag, nor a log that is there. What looks like
+/// a file's name is left to whoever opens it.
+pub(super) fn mistyped(first: Option<&OsStr>) -> Option<anyhow::Error> {
+    let word = first?.to_str()?;
+    let looks_like_a_command = word.starts_with(char::is_alphabetic)
+        && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let command = Cli::command();
+    let mut names = command.get_subcommands().map(clap::Command::get_name);
+    if !looks_like_a_command || names.any(|name| name == word) || Path::new(word).exists() {
+        return None;
+    }
+    let meant = match TRIED.iter().find(|(tried, _)| *tried == word) {
+        Some((_, meant)) => vec![format!("`{meant}`")],
+        None => config::nearest(word, command.get_subcommands().map(clap::Command::get_name))
+            .into_iter()
+            .map(|name| format!("`pointsman {name}`"))
+            .collect(),
+    };
+    let hint = match meant.as_slice() {
+        [] => "`pointsman help` lists the commands; a log is named by its file".to_owned(),
+        meant => format!("did you mean {}? `pointsman help` lists the commands", meant.join(" or ")),
+    };
+    Some(anyhow::anyhow!("`{word}` is no command, and no log of that name is here\nhint: {hint}"))
 }
 
 /// Prints the manual page, all subcommands in one.

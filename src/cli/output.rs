@@ -14,6 +14,13 @@ pub fn text(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Says something on stderr that a person should know and that stops nothing.
+pub fn remark(text: &str) {
+    let text = crate::access::redact(text);
+    // Where stderr is gone nobody misses it.
+    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+}
+
 /// Ends with an error where files broke off, after what was whole of them has been reported.
 ///
 /// # Errors

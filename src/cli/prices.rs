@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::config::prices::{self, Import};
 use crate::config::user_dir;
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
-use crate::units::{Instant, PicoPerMillion};
+use crate::units::{Instant, PicoPerMillion, counted};
 
 /// Lists, shows and imports prices.
 #[derive(Args, Debug)]
@@ -28,9 +28,8 @@ pub struct PricesArgs {
 enum Command {
     /// List the models of a price book.
     List {
-        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
-        #[arg(long, default_value = "list")]
-        book: String,
+        #[command(flatten)]
+        of: Which,
         /// Show only models whose name or provider contains this text.
         #[arg(long)]
         filter: Option<String>,
@@ -39,9 +38,8 @@ enum Command {
     Show {
         /// The model's name; aliases, `provider/` prefixes and date suffixes are understood.
         model: String,
-        /// A built-in book (list, guide-2026), one of your own, or a path to a .toml or LiteLLM .json file.
-        #[arg(long, default_value = "list")]
-        book: String,
+        #[command(flatten)]
+        of: Which,
         /// Show only the price in force at this day or moment (UTC), like 2026-11-23 or 2026-11-23T08:00:00Z.
         #[arg(long)]
         at: Option<String>,
@@ -68,6 +66,26 @@ enum Command {
     },
 }
 
+/// Which prices are meant.
+#[derive(Args, Debug)]
+struct Which {
+    /// As everywhere: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` is it alone.
+    #[arg(long, value_name = "BOOK|FILE", conflicts_with = "book")]
+    prices: Option<String>,
+    /// One book alone: a built-in one (list, guide-2026), one of your own, or a path to a file.
+    #[arg(long, default_value = "list")]
+    book: String,
+}
+
+impl Which {
+    fn book(&self, user_dir: Option<&Path>) -> anyhow::Result<PriceBook> {
+        Ok(match &self.prices {
+            Some(prices) => prices::layered(prices, user_dir)?,
+            None => prices::resolve(&self.book, user_dir)?,
+        })
+    }
+}
+
 /// How the outcome of an import is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -90,12 +108,12 @@ pub fn run(args: &PricesArgs) -> anyhow::Result<()> {
 /// Runs the subcommand against a configuration directory, writing to `out`.
 pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
     match &args.command {
-        Command::List { book, filter } => {
-            let book = prices::resolve(book, user_dir)?;
+        Command::List { of, filter } => {
+            let book = of.book(user_dir)?;
             Ok(list(&book, filter.as_deref(), out)?)
         }
-        Command::Show { model, book, at } => {
-            let book = prices::resolve(book, user_dir)?;
+        Command::Show { model, of, at } => {
+            let book = of.book(user_dir)?;
             show(&book, model, at.as_deref().map(moment).transpose()?, out)
         }
         Command::Import { file, name, output, replace, refused, format } => {
@@ -163,7 +181,13 @@ fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Res
             rows.push(list_line(name, prices));
         }
     }
-    writeln!(out, "{}  USD per 1M tokens  {} of {} models", title(book), rows.len(), book.models.len())?;
+    writeln!(
+        out,
+        "{}  USD per 1M tokens  {} of {}",
+        title(book),
+        rows.len(),
+        counted(book.models.len() as u64, "model")
+    )?;
     let header =
         ["model", "provider", "input", "output", "cache read", "write 5m", "write 1h", "long prompts"];
     table(&header, 2, &rows, out)
@@ -353,7 +377,12 @@ fn edit_distance(from: &str, to: &str) -> usize {
 fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let Import { book, refused, ambiguous, without_batch } = import;
     writeln!(out, "wrote {}", target.display())?;
-    writeln!(out, "{} entries imported exactly, {} refused", book.models.len(), refused.len())?;
+    writeln!(
+        out,
+        "{} imported exactly, {} refused",
+        counted(book.models.len() as u64, "entry"),
+        refused.len()
+    )?;
     writeln!(
         out,
         "{} names work without their provider, {} do not because prices differ; {} entries without a whole batch price",

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EngineArgs, input, names};
 use super::output;
-use crate::app::{Setup, stream_report};
+use crate::app::stream_report;
 use crate::report::{Format, replay_text, to_json};
 use crate::session::{Reading, StreamOptions};
-use crate::units::Instant;
+use crate::units::When;
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
@@ -33,7 +33,7 @@ impl From<ReadAs> for Reading {
 /// Replays logs and prints the report.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 2026-05-23T14:00Z --to 2026-05-23T15:00Z"
+    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 14:00 --to 15:00"
 )]
 pub struct ReplayArgs {
     /// Logs, plain, gzip or zstd; `-` is standard input.
@@ -42,12 +42,12 @@ pub struct ReplayArgs {
     /// The reading.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
-    /// Only requests at or after this moment (UTC unless it has an offset).
+    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is that time on the log's day.
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub from: Option<Instant>,
+    pub from: Option<When>,
     /// Only requests before this moment.
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub to: Option<Instant>,
+    pub to: Option<When>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -57,14 +57,10 @@ pub struct ReplayArgs {
 }
 
 /// Reads a moment given on the command line.
-pub(super) fn time(text: &str) -> Result<Instant, String> {
-    let text = text.trim();
-    let full = match text.len() {
-        10 => format!("{text}T00:00:00Z"),
-        17 if text.ends_with('Z') => format!("{}:00Z", &text[..16]),
-        _ => text.to_owned(),
-    };
-    Instant::parse(&full).map_err(|error| error.to_string())
+pub(super) fn time(text: &str) -> Result<When, String> {
+    When::parse(text).map_err(|_| {
+        format!("`{text}` is no moment; write 15:05, 2026-05-23, 2026-05-23T15:05 or 2026-05-23T15:05:00Z")
+    })
 }
 
 /// Runs the subcommand.
@@ -72,13 +68,13 @@ pub(super) fn time(text: &str) -> Result<Instant, String> {
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    if let (Some(from), Some(to)) = (args.from, args.to)
+    if let (Some(When::At(from)), Some(When::At(to))) = (args.from, args.to)
         && from >= to
     {
         anyhow::bail!("--from {from} is not before --to {to}");
     }
-    let setup = Setup::new(&args.engine.setup())?;
-    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to };
+    let setup = args.engine.start()?;
+    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to, events: None };
     let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::sample::{self, Options};
+use crate::units::counted;
 
 /// Packed harder than logs usually are: the sample is written seldom and shipped with every binary.
 const LEVEL: i32 = 19;
@@ -55,8 +56,9 @@ pub fn run(args: &SampleArgs) -> anyhow::Result<()> {
     let size = fs::metadata(output).map_or(0, |meta| meta.len());
     writeln!(
         std::io::stdout(),
-        "wrote {}: {requests} requests over {hours} h, seed {seed}, {size} bytes; all of it simulated",
-        output.display()
+        "wrote {}: {} over {hours} h, seed {seed}, {size} bytes; all of it simulated",
+        output.display(),
+        counted(u64::from(requests), "request")
     )?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct ScenarioArgs {
     /// The example's name, or a .toml file of your own; without it, the examples are listed.
     name: Option<String>,
     /// Run it with another price book than its own (list, guide-2026, one of yours, or a file).
-    #[arg(long)]
+    #[arg(long = "prices", visible_alias = "book", value_name = "BOOK|FILE")]
     book: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -53,7 +53,11 @@ pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
 pub fn text(args: &ScenarioArgs) -> anyhow::Result<String> {
     let Some(name) = &args.name else { return list(args.format) };
     let scenario = load(name)?;
-    let book = prices::resolve(args.book.as_deref().unwrap_or(&scenario.book), user_dir().as_deref())?;
+    let book = {
+        let name = args.book.as_deref().unwrap_or(&scenario.book);
+        // A scenario states its book whole; nothing is laid over another.
+        prices::resolve(name.strip_prefix("only:").unwrap_or(name), user_dir().as_deref())?
+    };
     let outcome = scenario::outcome(&scenario, &book)
         .with_context(|| format!("scenario `{}` cannot run", scenario.name))?;
     Ok(match args.format {

@@ -3,14 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::args::EngineArgs;
-use crate::app::{Internal, ServeOptions, Serving, Setup, serve};
-use crate::gateway::{Gateway, live_status};
-use crate::session::LedgerState;
+use super::args::ServingArgs;
+use super::output;
+use crate::app::{Internal, ServeOptions, Serving, Setup, SetupOptions, serve};
+use crate::gateway::tell_of_ledger;
+use crate::units::counted;
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -52,7 +52,13 @@ pub struct ServeArgs {
     pub gateway: GatewayArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub engine: ServingArgs,
+}
+
+/// Reads what a gateway rests on.
+pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Result<Setup> {
+    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.engine().setup() };
+    Setup::new(&options)
 }
 
 /// Serves until SIGTERM or Ctrl-C, then drains.
@@ -60,7 +66,10 @@ pub struct ServeArgs {
 /// # Errors
 /// Where settings, keys, ledger or address cannot be used.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = start(&args.engine, &args.gateway)?;
+    for remark in &setup.remarks {
+        output::remark(remark);
+    }
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
     let handle = serving.handle();
     // Listened for before anybody is told the address: whoever knows it may end the program.
@@ -76,45 +85,32 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if !simulated.is_empty() {
         say(&format!("SIMULATED, for want of a key: {}", simulated.join(", ")))?;
     }
-    let watching = handle.spawn(tell_of_ledger(Arc::clone(&serving.gateway)));
+    // Where stderr is gone there is nobody left to tell.
+    let tell = tell_of_ledger(Arc::clone(&serving.gateway), |text| _ = say(text));
+    let watching = handle.spawn(tell);
     handle.block_on(signals.come());
     watching.abort();
     end(serving)
 }
 
-/// Says on stderr when the ledger can no longer be written, and when it can again.
-async fn tell_of_ledger(gateway: Arc<Gateway>) {
-    let mut before = live_status(&gateway).ledger.severity;
-    let mut clock = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        clock.tick().await;
-        let LedgerState { text, severity } = live_status(&gateway).ledger;
-        if std::mem::replace(&mut before, severity) == severity {
-            continue;
-        }
-        let told =
-            if text.is_empty() { say("ledger: written again") } else { say(&format!("ledger: {text}")) };
-        if told.is_err() {
-            return;
-        }
-    }
-}
-
 /// Ends a gateway and says what did not end well.
 ///
 /// # Errors
-/// Where stderr is closed, or the ledger lost something.
+/// Where the ledger lost something.
 pub fn end(serving: Serving) -> anyhow::Result<()> {
+    // Where stderr went with the terminal there is nobody left to tell, and all the same to drain.
     let waiting = serving.gateway.in_flight();
     if waiting > 0 {
-        say(&format!("draining: {waiting} requests in flight"))?;
+        let _ = say(&format!("draining: {} in flight", counted(waiting as u64, "request")));
     }
+    #[cfg(unix)]
+    serving.handle().spawn(Signals::end_at_once());
     let ended = serving.end();
     if ended.unfinished > 0 {
-        say(&format!(
-            "{} requests did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
-            ended.unfinished
-        ))?;
+        let _ = say(&format!(
+            "{} did not finish in time (drain-seconds in gateway.toml); the next start settles them as estimates",
+            counted(ended.unfinished as u64, "request")
+        ));
     }
     match ended.ledger {
         Some(trouble) => anyhow::bail!("the ledger: {trouble}"),
@@ -149,14 +145,18 @@ impl Signals {
             _ = interrupt.recv() => {}
             _ = hang_up.recv() => {}
         }
-        // The second signal does not wait for those in flight.
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(130);
-        });
+    }
+
+    /// Does not wait for those in flight when a second signal comes; one that tells of a terminal that is gone says nothing
+    /// new, and often comes twice.
+    #[cfg(unix)]
+    async fn end_at_once() {
+        let Ok(Self { all: [mut terminate, mut interrupt, _] }) = Self::listen() else { return };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
     }
 
     #[cfg(not(unix))]

@@ -13,10 +13,10 @@ pub struct SettingsArgs {
     /// Print a built-in file, to be copied and changed.
     #[arg(long, value_enum, value_name = "FILE")]
     pub print: Option<File>,
-    /// Print a built-in theme.
+    /// Print a theme.
     #[arg(long, value_name = "NAME", conflicts_with = "print")]
     pub print_theme: Option<String>,
-    /// List the built-in themes.
+    /// List the themes, yours after the built-in ones.
     #[arg(long, conflicts_with_all = ["print", "print_theme"])]
     pub list_themes: bool,
 }
@@ -46,12 +46,15 @@ pub enum File {
 /// Where there is no such theme.
 pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     if args.list_themes {
-        let names: Vec<String> = themes::built_in().map(|theme| theme.name).collect();
+        let mut names: Vec<String> = themes::built_in().map(|theme| theme.name).collect();
+        names
+            .extend(own_themes().into_iter().map(|theme| format!("{}  yours: {}", theme.name, theme.origin)));
         return output::text(&(names.join("\n") + "\n"));
     }
     if let Some(name) = &args.print_theme {
-        let Some(theme) = themes::built_in().find(|theme| theme.name == *name) else {
-            anyhow::bail!("no built-in theme `{name}`\nhint: `pointsman config --list-themes`");
+        let mut all = themes::built_in().chain(own_themes());
+        let Some(theme) = all.find(|theme| theme.name == *name) else {
+            anyhow::bail!("no theme `{name}`\nhint: `pointsman config --list-themes`");
         };
         return output::text(&theme.text);
     }
@@ -65,6 +68,16 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         Some(File::Classifier) => output::text(crate::classifier::BUILTIN),
         None => places(),
     }
+}
+
+/// Reads the operator's own themes, and says on stderr which files cannot be used.
+fn own_themes() -> Vec<themes::ThemeText> {
+    let Some(folder) = config::user_dir().map(|dir| dir.join("themes")) else { return Vec::new() };
+    let (own, broken) = themes::in_folder(&folder);
+    for error in &broken {
+        output::remark(&error.to_string());
+    }
+    own.into_iter().filter(|theme| !themes::built_in().any(|known| known.name == theme.name)).collect()
 }
 
 fn places() -> anyhow::Result<()> {

@@ -48,7 +48,7 @@ pub struct SnapshotArgs {
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
     /// Stages a threshold; may be given more than once.
-    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE")]
+    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
     /// The route chosen on Tune.
     #[arg(long, value_name = "ROUTE")]

@@ -8,25 +8,26 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log};
-use crate::report::{Format, Sheet, error_text, render, to_json};
-use crate::routing::{Policy, RouteId};
+use crate::app::{load_log, policies_text};
+use crate::console::format;
+use crate::report::{Format, Sheet, count, error_text, render, to_json};
+use crate::routing::{Policy, Route, RouteId};
 use crate::session::Command;
-use crate::session::{Consequences, Log, Player, Reading};
+use crate::session::{Player, Reading, Snapshot, carried};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span};
+use crate::units::{Names, PerMille, Pico, Span, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1."
+    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// Moves a threshold; may be given more than once.
-    #[arg(long = "set", value_name = "ROUTE.RUNG=PERMILLE", required = true)]
+    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE", required = true)]
     pub set: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -103,7 +104,7 @@ struct ChangeReport {
     errors: i64,
 }
 
-/// Reads `ROUTE.RUNG=PERMILLE`; rung and route names may themselves hold dots.
+/// Reads `ROUTE.RUNG=PERMILLE`, or `ROUTE=PERMILLE` where the route has one threshold; rung and route names may themselves hold dots.
 fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
     let (target, value) = text.rsplit_once('=').ok_or_else(|| {
         anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
@@ -114,6 +115,18 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         .ok()
         .and_then(PerMille::new)
         .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
+    if let Some((index, route)) = policy.routes.iter().enumerate().find(|(_, route)| *route.name == *target) {
+        return match route.ladder.as_slice() {
+            [_, _] => Ok((RouteId(u8::try_from(index)?), 0, value)),
+            [_] => anyhow::bail!("--set {text}: route {} has one rung, and so no threshold", route.name),
+            [upper @ .., _] => {
+                let known: Vec<String> =
+                    upper.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
+                anyhow::bail!("--set {text}: which threshold? write one of {}", known.join(", "))
+            }
+            [] => anyhow::bail!("--set {text}: route {} has no rung", route.name),
+        };
+    }
     for (index, route) in policy.routes.iter().enumerate() {
         let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
             continue;
@@ -193,9 +206,7 @@ pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
     })
 }
 
-fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> Vec<Share> {
-    let Some(route) = policy.routes.get(route) else { return Vec::new() };
-    let last = route.ladder.len() - 1;
+fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
     route
         .ladder
         .iter()
@@ -203,7 +214,7 @@ fn split(policy: &Policy, names: &Names, route: usize, forecast: &Forecast) -> V
         .map(|(at, rung)| Share {
             rung: rung.name.to_string(),
             model: names.model(rung.model).to_owned(),
-            threshold: (at != last).then(|| rung.threshold.get()),
+            threshold: thresholds.get(at).map(|threshold| threshold.get()),
             starts: forecast.placed[at],
             answers: forecast.answered[at],
         })
@@ -217,29 +228,35 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequences) -> WhatIfReport {
+fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, policy, consequences, .. } = snapshot;
     let span = log.span();
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
-    for (index, route) in consequences.routes.iter().enumerate() {
+    for route in &consequences.routes {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
         if route.applied.requests == 0 {
             continue;
         }
+        let setting = &*route.setting;
+        let changed = carried(setting, policy, after);
+        let split =
+            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
         routes.push(RouteReport {
-            route: before.routes[index].name.to_string(),
+            route: setting.name.to_string(),
             flipped_requests: route.flips,
-            applied: side(&route.applied, span, split(before, &log.names, index, &route.applied)),
-            staged: side(&route.staged, span, split(after, &log.names, index, &route.staged)),
+            applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
+            staged: side(&route.staged, span, split(&changed, &route.staged)),
         });
     }
+    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
     let difference = staged.cost.total() - applied.cost.total();
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
         log: log.title.clone(),
-        policy: format!("{} v{}", before.name, before.version),
+        policy: policies_text(&decided),
         prices: log.book.clone(),
         requests: applied.requests,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
@@ -262,16 +279,16 @@ fn report(log: &Log, before: &Policy, after: &Policy, consequences: &Consequence
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let policy = Arc::clone(&log.policy);
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Follow);
+    let policy = player.snapshot().policy;
+    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
     let snapshot = player.snapshot();
-    let report = report(&log, &policy, &after, &snapshot.consequences);
+    let report = report(&snapshot, &after);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
@@ -281,15 +298,24 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {} requests, {} flip · policy {} · prices {}",
-        report.log, report.requests, report.flipped_requests, report.policy, report.prices
+        "{} · {}, {} · policy {} · prices {}",
+        report.log,
+        counted(report.requests, "request"),
+        counted(report.flipped_requests, "flip"),
+        report.policy,
+        report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, &report.applied, &report.staged);
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
-            format!("{} · {} requests, {} flip", route.route, route.applied.requests, route.flipped_requests),
+            format!(
+                "{} · {}, {}",
+                route.route,
+                counted(route.applied.requests, "request"),
+                counted(route.flipped_requests, "flip")
+            ),
             &["", ">applied", ">staged", ">change"],
         );
         compare(&mut sheet, &route.applied, &route.staged);
@@ -298,8 +324,8 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
-                format!("{}{}", before.starts, threshold(before)),
-                format!("{}{}", after.starts, threshold(after)),
+                format!("{}{}", count(before.starts), threshold(before)),
+                format!("{}{}", count(after.starts), threshold(after)),
                 signed(before.starts, after.starts),
             ]);
         }
@@ -315,50 +341,55 @@ fn signed(a: u64, b: u64) -> String {
     }
 }
 
+/// Rounds dollars as the console does; JSON carries every digit.
+fn on_screen(usd: &str) -> String {
+    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
+
 fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     let dollars = |a: &str, b: &str| {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
     sheet.push(vec![
-        "cost $".into(),
-        applied.cost_usd.clone(),
-        staged.cost_usd.clone(),
+        "cost".into(),
+        on_screen(&applied.cost_usd),
+        on_screen(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.clone().unwrap_or_else(|| "?".into());
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
     sheet.push(vec![
-        "  of it estimated $".into(),
-        format!("{} ±{}", applied.cost_estimated_usd, error(applied)),
-        format!("{} ±{}", staged.cost_estimated_usd, error(staged)),
+        "  of it estimated".into(),
+        format!("{} ±{}", on_screen(&applied.cost_estimated_usd), error(applied)),
+        format!("{} ±{}", on_screen(&staged.cost_estimated_usd), error(staged)),
         String::new(),
     ]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
         sheet.push(vec![
             "  requests of unknown cost".into(),
-            applied.cost_unknown_requests.to_string(),
-            staged.cost_unknown_requests.to_string(),
+            count(applied.cost_unknown_requests),
+            count(staged.cost_unknown_requests),
             signed(applied.cost_unknown_requests, staged.cost_unknown_requests),
         ]);
     }
     sheet.push(vec![
-        "$ per 1,000 requests".into(),
-        applied.cost_per_1000_usd.clone(),
-        staged.cost_per_1000_usd.clone(),
+        "per 1,000 requests".into(),
+        on_screen(&applied.cost_per_1000_usd),
+        on_screen(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.clone().unwrap_or_else(|| "-".into());
-    sheet.push(vec!["$ per month at this rate".into(), month(applied), month(staged), String::new()]);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
+    sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
     sheet.push(vec![
         "escalated".into(),
-        applied.escalated.to_string(),
-        staged.escalated.to_string(),
+        count(applied.escalated),
+        count(staged.escalated),
         signed(applied.escalated, staged.escalated),
     ]);
     sheet.push(vec![
         "errors".into(),
-        applied.errors.to_string(),
-        staged.errors.to_string(),
+        count(applied.errors),
+        count(staged.errors),
         signed(applied.errors, staged.errors),
     ]);
     let latency =

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::{Setup, load_log};
+use crate::app::load_log;
 use crate::outcome::Settled;
 use crate::session::{Log, cost_text, explain, tokens_text};
 
@@ -30,13 +30,14 @@ pub struct WhyArgs {
 /// # Errors
 /// Where the log or policy cannot be used, or has no such request.
 pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
-    let setup = Setup::new(&args.engine.setup())?;
+    let setup = args.engine.start()?;
     let logs = [args.log.clone()];
     let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
     let by_number =
         args.request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
     let index = log.history.find(&args.request).or(by_number.filter(|&n| n < log.len()));
-    let Some(explained) = index.and_then(|index| explain(&log, index, &log.policy)) else {
+    let policy = index.map_or(&log.policy, |index| log.policy_at(index));
+    let Some(explained) = index.and_then(|index| explain(&log, index, policy)) else {
         anyhow::bail!(
             "{}: no request `{}` among {}\nhint: ids are as in the log (first: {}), or give a number like #1",
             log.title,
@@ -63,16 +64,17 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
             let _ = writeln!(out, "  {:>+6.2}  {feature}", f64::from(*weight) / 100.0);
         }
     }
-    let _ = writeln!(out, "\nwhy (policy {} v{})", log.policy.name, log.policy.version);
+    let _ = writeln!(out, "\nwhy (policy {} v{})", policy.name, policy.version);
     for (stage, text) in &explained.trail {
         let _ = writeln!(out, "  {stage:<9} {text}");
     }
-    outcome(&mut out, "as recorded", &log, &explained.recorded);
-    outcome(&mut out, "as routed", &log, &explained.routed);
+    let baseline = log.names.model(policy.baseline);
+    outcome(&mut out, "as recorded", &log, baseline, &explained.recorded);
+    outcome(&mut out, "as routed", &log, baseline, &explained.routed);
     output::text(&clean(&out))
 }
 
-fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
+fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &Settled) {
     let _ = writeln!(out, "\n{title}");
     for (at, leg) in settled.legs.iter().enumerate() {
         let latency = leg.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
@@ -89,9 +91,8 @@ fn outcome(out: &mut String, title: &str, log: &Log, settled: &Settled) {
     }
     let _ = writeln!(
         out,
-        "  cost {}; baseline {} {}",
+        "  cost {}; baseline {baseline} {}",
         cost_text(settled.cost),
-        log.names.model(log.policy.baseline),
         cost_text(settled.baseline)
     );
 }

@@ -11,7 +11,7 @@ pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConsoleSettings {
-    /// The theme's name, or `auto`: light or dark by `COLORFGBG`, `terminal` without it.
+    /// The theme's name, or `auto`: light or dark as the terminal says, `terminal` where it has sixteen colours.
     pub theme: String,
     /// The glyphs: `auto`, `braille`, `block` or `ascii`.
     pub glyphs: String,
@@ -30,7 +30,7 @@ pub struct ConsoleSettings {
 impl Default for ConsoleSettings {
     fn default() -> Self {
         Self {
-            theme: "terminal".to_owned(),
+            theme: "auto".to_owned(),
             glyphs: "auto".to_owned(),
             mouse: true,
             refresh_hz: 0,

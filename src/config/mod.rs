@@ -4,12 +4,15 @@
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod nearest;
 pub mod parameters;
 pub mod policy;
 pub mod prices;
 pub mod providers;
 mod span;
 pub mod themes;
+
+pub use nearest::nearest;
 
 use std::env;
 use std::path::PathBuf;

@@ -35,7 +35,7 @@ pub struct RuleSpec {
     /// In which dialects; all where there is none.
     #[serde(default)]
     pub speaks: Vec<Speech>,
-    /// Beside which members; always where there is none.
+    /// Beside which members, or members of which text; always where there is none.
     #[serde(default)]
     pub with: Vec<String>,
     /// With which effort.
@@ -44,7 +44,7 @@ pub struct RuleSpec {
     /// Of which `type` the member is.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// A number that is taken all the same.
+    /// A number, a range of them or JSON that is taken all the same.
     pub keep: Option<String>,
     /// JSON to send instead.
     pub instead: Option<String>,
@@ -188,13 +188,19 @@ fn read(origin: &str, text: &str) -> Result<File, ParametersError> {
 
 impl RuleSpec {
     fn wrong(&self) -> Option<String> {
-        let is_number = |text: &String| text.parse::<f64>().is_ok_and(f64::is_finite);
+        let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
         let is_json = |text: &String| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let is_kept = |text: &String| match text.split_once("..") {
+            Some((least, most)) => is_number(least) && is_number(most),
+            None => is_number(text) || is_json(text),
+        };
         if self.models.is_empty() || self.leave_out.is_empty() {
             return Some("models and leave-out: name at least one each".to_owned());
         }
-        if let Some(keep) = self.keep.as_ref().filter(|keep| !is_number(keep)) {
-            return Some(format!("keep: {keep:?} is no number; write it as text, keep = \"1\""));
+        if let Some(keep) = self.keep.as_ref().filter(|keep| !is_kept(keep)) {
+            return Some(format!(
+                "keep: {keep:?} is no number, range or JSON; write it as text, keep = \"1\""
+            ));
         }
         if let Some(instead) = self.instead.as_ref().filter(|instead| !is_json(instead)) {
             return Some(format!("instead: {instead:?} is no JSON; write it as text, instead = '\"none\"'"));
@@ -239,7 +245,7 @@ mod tests {
             (format!("\n[[rule]]\n{rule}since = \"soon\"\n"), "p.toml:2: since: \"soon\" is no date"),
             (
                 format!("[[rule]]\n{rule}since = \"2026-01-01\"\nkeep = \"x\"\n"),
-                "p.toml:1: keep: \"x\" is no number",
+                "p.toml:1: keep: \"x\" is no number, range or JSON",
             ),
             (
                 format!("[[rule]]\n{rule}since = \"2026-01-01\"\ninstead = \"{{\"\n"),

@@ -114,11 +114,44 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
+/// Where the fields of a policy stand in its file.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    path: String,
+    lines: Vec<(String, usize)>,
+}
+
+impl Places {
+    /// Gives file and line of a field, or of the nearest one around it.
+    pub fn of(&self, field: &str) -> String {
+        format!("{}:{}", self.path, self.line(field))
+    }
+
+    /// Says whether the file writes a field.
+    pub fn has(&self, field: &str) -> bool {
+        self.lines.iter().any(|(known, _)| known == field)
+    }
+
+    fn line(&self, field: &str) -> usize {
+        // The longest known prefix of the field is the nearest place in the file.
+        let around = self.lines.iter().filter(|(known, _)| field.starts_with(known.as_str()));
+        around.max_by_key(|(known, _)| known.len()).map_or(1, |(_, line)| *line)
+    }
+}
+
 /// Reads a policy from text; `path` is for messages.
 ///
 /// # Errors
 /// Where the text is no TOML, has unknown fields, or the policy makes no sense.
 pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error> {
+    parse_placed(text, path, names).map(|(policy, _)| policy)
+}
+
+/// Reads a policy from text, and where its fields stand.
+///
+/// # Errors
+/// Where the text is no TOML, has unknown fields, or the policy makes no sense.
+pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy, Places), Error> {
     let file: PolicyFile = toml::from_str(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| line_of(text, span.start)),
@@ -169,15 +202,11 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
         }
         spec.routes.push(one);
     }
-    Policy::compile(&spec, 1, names).map_err(|error| {
-        // The longest known prefix of the field is the nearest place in the file.
-        let line = lines
-            .iter()
-            .filter(|(field, _)| error.field.starts_with(field.as_str()))
-            .max_by_key(|(field, _)| field.len())
-            .map_or(1, |(_, line)| *line);
-        Error::Policy { path: path.to_owned(), line, error }
-    })
+    let places = Places { path: path.to_owned(), lines };
+    match Policy::compile(&spec, 1, names) {
+        Ok(policy) => Ok((policy, places)),
+        Err(error) => Err(Error::Policy { path: path.to_owned(), line: places.line(&error.field), error }),
+    }
 }
 
 /// Writes a policy as a file that [`parse`] reads back to the same.
@@ -237,9 +266,17 @@ fn limits_toml(limits: StreamLimits) -> String {
 /// # Errors
 /// As [`parse`], and where the file cannot be read.
 pub fn load(path: &Path, names: &mut Names) -> Result<Policy, Error> {
+    load_placed(path, names).map(|(policy, _)| policy)
+}
+
+/// Reads a policy file, and where its fields stand.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_placed(path: &Path, names: &mut Names) -> Result<(Policy, Places), Error> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: shown.clone(), source })?;
-    parse(&text, &shown, names)
+    parse_placed(&text, &shown, names)
 }
 
 #[cfg(test)]

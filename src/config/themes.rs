@@ -22,7 +22,7 @@ macro_rules! embed {
     };
 }
 
-/// The themes that come with the program, the default first.
+/// The themes that come with the program, in the order in which they follow each other.
 pub const BUILT_IN: [(&str, &str); 10] = embed![
     "terminal",
     "dark",

@@ -133,6 +133,9 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
+    ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
+    ExportJson "traffic.export-json" [Traffic] [] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
+    ExportMarkdown "traffic.export-markdown" [Traffic] [] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
@@ -185,7 +188,8 @@ actions! {
     WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
     Reading "app.reading" [Global] ["v"] "reading", "Recorded or routed", "Switches between what the log recorded and what this policy would have done.", "what-if baseline compare";
     Ask "app.ask" [Global] ["i"] "ask", "Ask: type a prompt", "Opens a box for a prompt: how it would be routed, and in live traffic its answer.", "prompt send try chat question";
-    CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy the row", "Copies the chosen row to the clipboard.", "yank clipboard";
+    CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy", "Copies the chosen row on Traffic and the request looked at; elsewhere the panel with the keys, as Markdown.", "yank clipboard";
+    CopyPanel "app.copy-panel" [Global] ["Y"] "", "Copy the panel", "Copies the panel with the keys as Markdown; on Traffic the listed requests as a table.", "yank clipboard markdown export table";
     CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
     NextTheme "app.next-theme" [Global] ["T"] "theme", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
     NextGlyphs "app.next-glyphs" [Global] [] "", "Next glyphs", "Draws with braille, blocks or ascii.", "font symbols unicode";

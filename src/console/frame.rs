@@ -116,7 +116,7 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
         words.push(("DRAINING".to_owned(), Role::Warn));
     }
     if live.lost > 0 {
-        words.push((format!("{} lines lost", format::count_short(live.lost)), Role::Warn));
+        words.push((format!("{} lost", crate::units::counted(live.lost, "line")), Role::Warn));
     }
     words
 }
@@ -162,7 +162,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         put_right("LOG BROKE OFF", Role::Error, buf);
     }
     if skipped > 0 {
-        put_right(&format!("{} lines skipped", format::count_short(skipped)), Role::Warn, buf);
+        put_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
     }
     let passed_over: u64 = snapshot.log.skipped.passed_over.values().sum();
     if passed_over > 0 {

@@ -148,6 +148,11 @@ impl Glyphs {
         }
     }
 
+    /// Gives the sign before an error.
+    pub fn plus_minus(&self) -> &'static str {
+        if self.is_ascii() { "+/-" } else { "±" }
+    }
+
     /// Says whether only ASCII may be drawn.
     pub fn is_ascii(&self) -> bool {
         self.set == GlyphSet::Ascii

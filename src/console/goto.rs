@@ -25,7 +25,7 @@ pub fn parse(text: &str, snapshot: &Snapshot) -> Result<Command, String> {
         let span = span(&text[1..]).ok_or_else(wrong)?;
         return Ok(Command::SeekBy(if sign == '-' { Span(-span.0) } else { span }));
     }
-    if let Some(clock) = clock(text) {
+    if let Some(clock) = Span::parse_clock(text) {
         let Some((first, last)) = snapshot.log.bounds() else { return Err("the log is empty".to_owned()) };
         // The time of day nearest to the play head's own day that lies in the log.
         let day = snapshot.clock.day_start();
@@ -77,17 +77,4 @@ fn span(text: &str) -> Option<Span> {
     }
     (total > 0).then_some(())?;
     total.checked_mul(1_000_000).map(Span)
-}
-
-/// Reads `14:03` or `14:03:20`.
-fn clock(text: &str) -> Option<Span> {
-    let mut parts = text.split(':');
-    let mut next = |limit: i64| parts.next()?.parse::<i64>().ok().filter(|n| (0..limit).contains(n));
-    let (hours, minutes) = (next(24)?, next(60)?);
-    let seconds = match text.matches(':').count() {
-        1 => 0,
-        2 => next(60)?,
-        _ => return None,
-    };
-    Some(Span::secs(hours * 3600 + minutes * 60 + seconds))
 }

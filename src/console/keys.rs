@@ -150,10 +150,42 @@ impl Keymap {
         if is_quit(chord) {
             return Some(Action::Quit);
         }
-        layers.iter().find_map(|&context| {
-            let at = self.bindings.binary_search_by(|(c, k, _)| (*c, *k).cmp(&(context, chord))).ok()?;
-            self.bindings.get(at).map(|binding| binding.2)
-        })
+        layers.iter().find_map(|&context| self.bound(context, chord))
+    }
+
+    fn bound(&self, context: Context, chord: Chord) -> Option<Action> {
+        let at = self.bindings.binary_search_by(|(c, k, _)| (*c, *k).cmp(&(context, chord))).ok()?;
+        self.bindings.get(at).map(|binding| binding.2)
+    }
+
+    /// Says where a key of the user's own takes the place of another action, or has its place taken.
+    pub fn shadows(&self, remaps: &[Remap]) -> Vec<String> {
+        const SCREENS: [Context; 5] =
+            [Context::Overview, Context::Tune, Context::Traffic, Context::Models, Context::Detail];
+        let table = Self::default();
+        let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+        for remap in remaps {
+            let Some(action) = Action::by_id(&remap.action) else { continue };
+            for (chord, screen) in self.keys(action).iter().flat_map(|&key| SCREENS.map(|on| (key, on))) {
+                let all: Vec<Action> =
+                    screen.layers(true).iter().filter_map(|&context| self.bound(context, chord)).collect();
+                let Some((&wins, hidden)) = all.split_first() else { continue };
+                for &loses in hidden.iter().filter(|&&other| wins == action || other == action) {
+                    // What the table itself lays over each other is meant.
+                    if wins == loses || [wins, loses].iter().all(|&one| table.keys(one).contains(&chord)) {
+                        continue;
+                    }
+                    let place = format!("{}:{}: `{chord}`", remap.origin, remap.line);
+                    let words = format!("does {} and not {}", wins.spec().id, loses.spec().id);
+                    let words = format!("{place} {words} on");
+                    match told.iter_mut().find(|(known, _)| *known == words) {
+                        Some((_, screens)) => screens.push(screen.name()),
+                        None => told.push((words, vec![screen.name()])),
+                    }
+                }
+            }
+        }
+        told.into_iter().map(|(words, screens)| format!("{words} {}", screens.join(", "))).collect()
     }
 
     /// Lists the keys of an action as they were written, whether or not they work here.
@@ -297,6 +329,22 @@ pub fn default_file() -> String {
 mod tests {
     use super::*;
     use crate::config::keys;
+
+    #[test]
+    fn a_key_that_hides_another_action_is_told_and_the_tables_own_are_not() {
+        let shadows = |text: &str| {
+            let remaps = keys::read("keys.toml", text).unwrap();
+            Keymap::build(&remaps).unwrap().shadows(&remaps)
+        };
+        assert_eq!(
+            shadows("[tune]\nnudge-down = \"q\"\n"),
+            ["keys.toml:2: `q` does tune.nudge-down and not app.quit on tune"]
+        );
+        let hidden = shadows("[app]\nquit = \"x\"\n");
+        assert_eq!(hidden.len(), 1, "{hidden:?}");
+        assert!(hidden[0].ends_with("and not app.quit on tune"), "{hidden:?}");
+        assert_eq!(shadows(&default_file()), Vec::<String>::new());
+    }
 
     fn map(text: &str) -> Result<Keymap, KeymapError> {
         Keymap::build(&keys::read("keys.toml", text).unwrap())

@@ -12,6 +12,7 @@ pub mod format;
 pub mod frame;
 pub mod glyphs;
 pub mod goto;
+pub mod ground;
 pub mod help;
 pub mod keys;
 pub mod paint;

@@ -4,6 +4,7 @@
 //! reverse order; and every frame is wrapped in a synchronized update, which is ended also when drawing fails.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{
@@ -18,6 +19,13 @@ use crossterm::{cursor, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+/// Says whether an error means that the terminal is gone.
+pub fn is_gone(error: &io::Error) -> bool {
+    // What the system says of a terminal that was hung up (EIO), which has no kind of its own.
+    const HUNG_UP: i32 = 5;
+    error.kind() == io::ErrorKind::BrokenPipe || (cfg!(unix) && error.raw_os_error() == Some(HUNG_UP))
+}
 
 /// Whether the process's own terminal is taken; the panic hook and a signal must know without asking anyone.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -114,7 +122,8 @@ fn base64(bytes: &[u8]) -> String {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts of the terminal, free of one another")]
 pub struct Session<W: Write> {
-    terminal: Terminal<CrosstermBackend<W>>,
+    /// Never dropped: the library would show the cursor once more, and panic where neither the terminal nor stderr is left.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<W>>>,
     mouse: bool,
     own: bool,
     entered: bool,
@@ -142,6 +151,7 @@ impl<W: Write> Session<W> {
     fn start(mut out: W, viewport: Viewport, mouse: bool, own: bool) -> io::Result<Self> {
         enter(&mut out, mouse)?;
         let terminal = Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport })?;
+        let terminal = ManuallyDrop::new(terminal);
         Ok(Self { terminal, mouse, own, entered: true, begun: false })
     }
 
@@ -190,6 +200,13 @@ impl<W: Write> Session<W> {
         self.mouse
     }
 
+    /// Asks the terminal something; the answer comes among the events.
+    pub fn ask(&mut self, question: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(question.as_bytes())?;
+        Write::flush(out)
+    }
+
     /// Hands a text to the clipboard.
     pub fn copy(&mut self, text: &str, limit: usize) -> io::Result<Copied> {
         copy(self.terminal.backend_mut(), text, limit)
@@ -215,7 +232,6 @@ impl<W: Write> Session<W> {
         if std::mem::take(&mut self.entered) {
             self.begun = false;
             let out = self.terminal.backend_mut();
-            // The terminal library shows the cursor once more when dropped, which does no harm.
             if self.own {
                 let _ = out.flush();
                 restore();

@@ -113,6 +113,24 @@ pub fn fit(text: &str, columns: usize) -> (usize, usize) {
     (text.len(), used)
 }
 
+/// Gives the end of a text that fits in `columns`, and whether something before it was left out; then a column stays free
+/// for the sign of it.
+pub fn fit_end(text: &str, columns: usize) -> (&str, bool) {
+    if width(text) <= columns {
+        return (text, false);
+    }
+    let room = columns.saturating_sub(1);
+    let (mut from, mut used) = (text.len(), 0);
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        from = at;
+    }
+    (text.get(from..).unwrap_or_default(), true)
+}
+
 /// Cuts a text to fit in `columns`, ending in … where something was left out.
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {

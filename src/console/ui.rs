@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
 use super::paint::Look;
-use super::screens::{detail, models, overview, traffic, tune};
+use super::screens::{detail, models, overview, traffic, tune, welcome};
 use crate::session::{Command, Snapshot};
 
 /// The screens, in the order of their tabs.
@@ -97,8 +97,10 @@ pub enum Ask {
     Open(usize),
     /// Show another screen.
     Show(Screen),
-    /// Say something in the message line.
+    /// Say in the message line that something was done.
     Say(String),
+    /// Say in the message line why something was not done.
+    Refuse(String),
     /// Put a text on the clipboard.
     Copy(String),
     /// Type a filter for the request table.
@@ -189,6 +191,10 @@ impl Ui {
 pub fn draw_body(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     if let Some(state) = &scene.ui.detail {
         detail::draw(scene, state, area, buf);
+        return;
+    }
+    if matches!(scene.ui.screen, Screen::Overview | Screen::Traffic) && welcome::is_due(scene.snapshot) {
+        welcome::draw(scene, area, buf);
         return;
     }
     match scene.ui.screen {

@@ -123,7 +123,7 @@ impl Engine {
         }
         let decision = decide(&self.policy, &arrival.operation.signals());
         let mut settled = self.spare.pop().unwrap_or_default();
-        settled.begin(decision.route, decision.rung);
+        settled.begin(&self.policy, decision.route, decision.rung);
         effects.push(Effect::Send { key: arrival.key, rung: decision.rung, model: decision.model });
         let rung = decision.rung;
         self.open.insert(
@@ -159,7 +159,7 @@ impl Engine {
         let Some(mut open) = self.open.remove(&key) else { return };
         let bare = Evidence { operation: &open.operation, extra: None };
         let evidence = evidence.unwrap_or(&bare);
-        open.settled.set_baseline(open.operation.at, open.policy.baseline, &self.prices);
+        open.settled.conclude(evidence, open.policy.baseline, &self.prices);
         self.totals.apply(evidence, &open.settled, Sign::Plus);
         effects.push(Effect::Answer { key, decision: open.decision, settled: open.settled });
     }

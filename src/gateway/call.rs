@@ -20,6 +20,7 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
+use crate::units::counted;
 use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending};
 
 /// The largest error body that is read.
@@ -39,8 +40,10 @@ pub(super) async fn attempt(
     };
     let provider = Arc::clone(target.provider());
     if operation.calls >= gateway.settings.attempts {
-        let message =
-            format!("{} calls were made for this request (attempts in gateway.toml)", operation.calls);
+        let message = format!(
+            "{} made for this request already (attempts in gateway.toml)",
+            counted(u64::from(operation.calls), "call")
+        );
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::Overloaded, message));
     }
     let Some(dialect) = target.dialect_for(operation.ask.dialect()) else {

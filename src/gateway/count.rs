@@ -10,6 +10,7 @@ use super::Gateway;
 use super::body::Reply;
 use super::headers::{COUNT, Tags};
 use super::requests::{json, let_in, pinned};
+use super::stored;
 use crate::access::Caller;
 use crate::classifier::Measures;
 use crate::session::Arriving;
@@ -23,16 +24,27 @@ pub(super) struct Counted {
     pub(super) by_provider: bool,
 }
 
-/// Answers a client of Anthropic's or Google's.
+/// Answers a client in its own form.
 pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     ask: &Ask,
     headers: &HeaderMap,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
+    // What a request leans on is part of what is counted, and not everybody's.
+    if let Ok(pinned) = pinned(gateway, ask.model()) {
+        stored::check(gateway, ask, pinned, caller)?;
+    }
     let counted = tokens(gateway, ask, headers, caller).await?;
-    let name = if ask.dialect() == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
-    let mut response = json(StatusCode::OK, format!("{{\"{name}\":{}}}", counted.tokens));
+    let tokens = counted.tokens;
+    let body = match ask.dialect() {
+        Dialect::Gemini => format!("{{\"totalTokens\":{tokens}}}"),
+        Dialect::OpenAiResponses => {
+            format!("{{\"object\":\"response.input_tokens\",\"input_tokens\":{tokens}}}")
+        }
+        _ => format!("{{\"input_tokens\":{tokens}}}"),
+    };
+    let mut response = json(StatusCode::OK, body);
     sign(response.headers_mut(), counted);
     Ok(response)
 }

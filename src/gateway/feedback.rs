@@ -118,7 +118,12 @@ async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
     let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
     match found {
         Ok(Ok(found)) => {
-            found.map(|(seq, model, team)| Judged { seq, model: model.into(), team: team.into() })
+            let judged = |(seq, model, team): (u64, String, String)| Judged {
+                seq: gateway.ledger.number_of(seq),
+                model: model.into(),
+                team: team.into(),
+            };
+            found.map(judged)
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the ledger could not be searched for an operation to judge");

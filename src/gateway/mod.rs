@@ -47,7 +47,7 @@ use crate::units::{Instant, Names};
 pub use headers::Tags;
 pub use question::ask_over_http;
 pub use server::{ServeError, Server};
-pub use watch::live_status;
+pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.
 pub struct Parts {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -70,8 +71,8 @@ pub(super) enum Outcome {
     Answer(bytes::Bytes),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
-    /// A stream that the client has had already, but for its end.
-    Streamed,
+    /// A stream that the client has had already, but for its end: what is left to hand on once that is durable.
+    Streamed(BytesMut),
 }
 
 /// An attempt that is over.
@@ -222,7 +223,7 @@ pub(super) fn open(
 }
 
 impl Operation {
-    fn strict(&self) -> bool {
+    pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict
     }
 
@@ -342,7 +343,11 @@ impl Operation {
                 });
             }
             Outcome::Failed(error) => audience.fail(&error),
-            Outcome::Streamed => {}
+            Outcome::Streamed(mut last) => match durable {
+                Ok(()) => audience.hand(&mut last).await,
+                // It had all of the answer; without its end it cannot take it for one that is accounted for.
+                Err(error) => audience.fail(&error),
+            },
         }
         audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
     }

@@ -11,7 +11,7 @@ use crate::wire::Dialect;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Generate(Dialect),
-    CountTokens,
+    CountTokens(Dialect),
     Models,
     Stored,
     Feedback,
@@ -24,13 +24,14 @@ pub(super) enum Endpoint {
 }
 
 /// The calls of the API with what each is for, without what clients put before them.
-const CALLS: [(&str, Endpoint); 8] = [
+const CALLS: [(&str, Endpoint); 9] = [
     ("chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("completions", Endpoint::Generate(Dialect::OpenAiCompletions)),
     ("responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("embeddings", Endpoint::Generate(Dialect::OpenAiEmbeddings)),
     ("messages", Endpoint::Generate(Dialect::AnthropicMessages)),
-    ("messages/count_tokens", Endpoint::CountTokens),
+    ("messages/count_tokens", Endpoint::CountTokens(Dialect::AnthropicMessages)),
+    ("responses/input_tokens", Endpoint::CountTokens(Dialect::OpenAiResponses)),
     ("models", Endpoint::Models),
     ("feedback", Endpoint::Feedback),
 ];
@@ -40,8 +41,8 @@ const GOOGLES: [&str; 2] = ["x-goog-api-key", "x-goog-api-client"];
 
 /// What is said of a path that is not served.
 pub(super) const SERVED: &str = "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/messages, \
-     /v1/messages/count_tokens, /v1/feedback; GET /v1/models, /v1/models/NAME, /v1/responses/ID; \
-     Gemini's /v1beta/models/MODEL:generateContent, :streamGenerateContent, :countTokens; \
+     /v1/messages/count_tokens, /v1/responses/input_tokens, /v1/feedback; GET /v1/models, /v1/models/NAME, /v1/responses/ID; \
+     Gemini's /v1beta/models/MODEL:generateContent, :streamGenerateContent, :countTokens, :embedContent, :batchEmbedContents; \
      Azure's /openai/v1/... and /openai/deployments/NAME/...; /healthz, /readyz, /metrics";
 
 /// A path, understood.
@@ -98,7 +99,8 @@ fn of_gemini(path: &str) -> Option<(&str, Endpoint, bool)> {
     let (endpoint, streams) = match method {
         "generateContent" => (Endpoint::Generate(Dialect::Gemini), false),
         "streamGenerateContent" => (Endpoint::Generate(Dialect::Gemini), true),
-        "countTokens" => (Endpoint::CountTokens, false),
+        "countTokens" => (Endpoint::CountTokens(Dialect::Gemini), false),
+        "embedContent" | "batchEmbedContents" => (Endpoint::Generate(Dialect::GeminiEmbeddings), false),
         _ => return None,
     };
     (!model.is_empty()).then_some((model, endpoint, streams))
@@ -107,7 +109,7 @@ fn of_gemini(path: &str) -> Option<(&str, Endpoint, bool)> {
 /// Says whether this is the id of a response, or one of the two things that may be asked of it.
 fn is_stored(name: &str) -> bool {
     let (id, what) = name.split_once('/').unwrap_or((name, ""));
-    // Calls of their own, which are not served.
+    // Calls of their own: one is not served, the other is no answer.
     let is_other = matches!(id, "compact" | "input_tokens");
     !id.is_empty() && !is_other && matches!(what, "" | "cancel" | "input_items")
 }
@@ -144,7 +146,7 @@ impl Place<'_> {
     /// Lists the methods that the path takes, as the header `allow` says them.
     pub(super) fn methods(&self) -> &'static str {
         match self.endpoint {
-            Endpoint::Generate(_) | Endpoint::CountTokens | Endpoint::Feedback => "POST",
+            Endpoint::Generate(_) | Endpoint::CountTokens(_) | Endpoint::Feedback => "POST",
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
@@ -157,9 +159,7 @@ impl Place<'_> {
     /// Gives the form in which a client expects errors: by path, and for shared paths by its headers.
     pub(super) fn form(&self, headers: &HeaderMap) -> Dialect {
         match self.endpoint {
-            Endpoint::Generate(dialect) => dialect,
-            Endpoint::CountTokens if self.gemini => Dialect::Gemini,
-            Endpoint::CountTokens => Dialect::AnthropicMessages,
+            Endpoint::Generate(dialect) | Endpoint::CountTokens(dialect) => dialect,
             Endpoint::Stored => Dialect::OpenAiResponses,
             // Google's own package asks for `/v1/models`, as OpenAI's does.
             _ if self.gemini || GOOGLES.iter().any(|name| headers.contains_key(*name)) => Dialect::Gemini,
@@ -249,10 +249,13 @@ mod tests {
             ("/v1beta/models/gemini-x:generateContent", gemini, "gemini-x"),
             ("/v1/models/auto/code:streamGenerateContent", gemini, "auto/code"),
             ("/v1alpha/models/a%2Fb%3AgenerateContent", gemini, "a%2Fb"),
-            ("/v1beta/models/auto:countTokens", Endpoint::CountTokens, "auto"),
+            ("/v1beta/models/auto:countTokens", Endpoint::CountTokens(Dialect::Gemini), "auto"),
+            ("/v1beta/models/e:embedContent", Endpoint::Generate(Dialect::GeminiEmbeddings), "e"),
+            ("/v1beta/models/e:batchEmbedContents", Endpoint::Generate(Dialect::GeminiEmbeddings), "e"),
+            ("/v1/responses/input_tokens", Endpoint::CountTokens(Dialect::OpenAiResponses), ""),
             ("/v1/models/llama3:8b", Endpoint::Models, "llama3:8b"),
             ("/v1/v1/messages", messages, ""),
-            ("/messages/count_tokens", Endpoint::CountTokens, ""),
+            ("/messages/count_tokens", Endpoint::CountTokens(Dialect::AnthropicMessages), ""),
             ("/models", Endpoint::Models, ""),
             ("/models/auto/code", Endpoint::Models, "auto/code"),
             ("/v1beta/models/gemini-x", Endpoint::Models, "gemini-x"),

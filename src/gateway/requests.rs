@@ -158,10 +158,9 @@ async fn serve(
             }
             Ok(response)
         }
-        Endpoint::CountTokens => {
+        Endpoint::CountTokens(dialect) => {
             let body = collect(gateway, &headers, body).await?;
-            let form = place.form(&headers);
-            let ask = Ask::read_to_count(form, &body, &paths::decoded(place.name));
+            let ask = Ask::read_to_count(dialect, &body, &paths::decoded(place.name));
             count::answer(gateway, &ask.map_err(|error| error.to_api())?, &headers, &caller).await
         }
         Endpoint::Models => models::answer(gateway, &place, place.form(&headers), uri.query()).await,
@@ -263,7 +262,7 @@ async fn generate(
         ask = ask.streamed();
     }
     let pinned = pinned(gateway, ask.model())?;
-    if dialect == Dialect::OpenAiEmbeddings && ask.model() == AUTO {
+    if matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) && ask.model() == AUTO {
         let message = "embeddings of different models do not compare: name a model, or a route made for them (auto/ROUTE)";
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
         error.param = Some("model".to_owned());

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,6 +25,8 @@ const IDLE: Duration = Duration::from_secs(120);
 const STREAMS: u32 = 128;
 /// How often a connection of HTTP/2 is asked whether its client is still there, and how long the answer may take.
 const ALIVE: Duration = Duration::from_secs(30);
+/// How long connections are kept after the last answer when the gateway ends.
+const LINGER: Duration = Duration::from_millis(200);
 /// Connections too many that are told so at a time; beyond, they are closed without a word.
 const FAREWELLS: usize = 64;
 /// How long that may take.
@@ -108,12 +113,23 @@ impl Server {
         let write = Duration::from_secs(limits.write_seconds);
         let graceful = GracefulShutdown::new();
         let http = versions(limits.headers);
+        let mut stopping = false;
         loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                changed = stop.wait_for(|stop| *stop) => {
-                    drop(changed);
-                    break;
+            let accepted = if stopping {
+                // Whoever waits to be let in has sent its request already, and is told.
+                match self.listener.accept().now_or_never() {
+                    Some(Ok(accepted)) => Ok(accepted),
+                    _ => break,
+                }
+            } else {
+                tokio::select! {
+                    accepted = self.listener.accept() => accepted,
+                    changed = stop.wait_for(|stop| *stop) => {
+                        drop(changed);
+                        self.gateway.drain();
+                        stopping = true;
+                        continue;
+                    }
                 }
             };
             let Ok((socket, _)) = accepted else {
@@ -141,7 +157,11 @@ impl Server {
             let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                 let (gateway, serving) = (Arc::clone(&gateway), phase.serves(request.version()));
                 async move {
-                    let mut response = requests::handle(gateway, request).await;
+                    let version = request.version();
+                    let mut response = requests::handle(Arc::clone(&gateway), request).await;
+                    if gateway.is_draining() && version <= http::Version::HTTP_11 {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     let watch = response.extensions_mut().remove();
                     Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, watch, serving)))
                 }
@@ -154,18 +174,26 @@ impl Server {
                 drop(place);
             });
         }
-        self.gateway.drain();
         drop(self.listener);
         let patience = Duration::from_secs(self.gateway.settings.drain_seconds);
         let idle = async {
+            if places.available_permits() < limits.connections {
+                Self::all_answered(&self.gateway).await;
+                // Clients that keep their connections hear of the end by an answer, not by one that never comes.
+                tokio::time::sleep(LINGER).await;
+            }
             graceful.shutdown().await;
             // Operations outlive their connections.
-            while self.gateway.in_flight() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            Self::all_answered(&self.gateway).await;
         };
         let _ = tokio::time::timeout(patience, idle).await;
         self.gateway.in_flight()
+    }
+
+    async fn all_answered(gateway: &Gateway) {
+        while gateway.in_flight() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

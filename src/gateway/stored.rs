@@ -88,7 +88,7 @@ pub(super) async fn run(
 
 /// Refuses what nobody could do for this request: to go on from an answer that is kept elsewhere or nowhere, or to keep one
 /// where that is not done.
-fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<(), ApiError> {
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
     let wrong = |message: String| {
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);

@@ -21,7 +21,7 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError};
+use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError, last_event};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -75,6 +75,8 @@ struct Stream<'a> {
     out: BytesMut,
     /// Whether the client is handed what comes.
     told: bool,
+    /// Whether its end is kept from the client until its account is on the disk.
+    withholds: bool,
     pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
@@ -98,7 +100,9 @@ pub(super) async fn relay(
 ) -> Attempted {
     let relay = Relay::new(leg.dialect, &operation.ask);
     let pace = Pace::new(leg.dispatch.limits, leg.started);
-    let mut stream = Stream { leg, relay, out: BytesMut::new(), told: false, pace, noted: Clock::now() };
+    let withholds = operation.strict();
+    let mut stream =
+        Stream { leg, relay, out: BytesMut::new(), told: false, withholds, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -217,7 +221,25 @@ impl Stream<'_> {
                 &operation.team,
             );
         }
-        audience.hand(&mut self.out).await;
+        if self.withholds && self.relay.is_complete() {
+            let end = self.out.split_off(last_event(&self.out));
+            audience.hand(&mut self.out).await;
+            self.out = end;
+        } else {
+            audience.hand(&mut self.out).await;
+        }
+    }
+
+    /// Gives what the client is to have once the account is settled; nothing where it has had all of it.
+    async fn last(&mut self, operation: &Operation, audience: &mut Audience) -> BytesMut {
+        if !self.withholds {
+            self.tell(operation, audience).await;
+        } else if !self.told {
+            let end = std::mem::take(&mut self.out);
+            self.tell(operation, audience).await;
+            self.out = end;
+        }
+        std::mem::take(&mut self.out)
     }
 
     /// Says whether it is whole, but an answer to nothing, and somebody else can be asked.
@@ -242,11 +264,11 @@ impl Stream<'_> {
     }
 
     async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let called = self.called(operation, usage, write_ttl, estimated);
-        Attempted { called, outcome: Outcome::Streamed, retry: None }
+        Attempted { called, outcome: Outcome::Streamed(last), retry: None }
     }
 
     /// Ends a stream that broke after the client had a part of it.
@@ -260,7 +282,7 @@ impl Stream<'_> {
         let mut error = why.error();
         error.message = self.leg.target.redact(&error.message).into_owned();
         self.relay.fail(&error, &mut self.out);
-        self.tell(operation, audience).await;
+        let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
         Attempted {
@@ -270,7 +292,7 @@ impl Stream<'_> {
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },
-            outcome: Outcome::Streamed,
+            outcome: Outcome::Streamed(last),
             retry: None,
         }
     }

@@ -1,10 +1,36 @@
 //! What the gateway says of itself: for the console's header and Models screen, and for those attached.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{Gateway, now};
-use crate::ledger::Health;
+use crate::ledger::{Entry, Health, Note};
 use crate::session::{Breaker, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::Span;
+
+/// Tells of what becomes of the ledger, as long as the gateway serves: `say` hears it, and so do the readers of the log. What
+/// was done about its files is written into the ledger too.
+pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
+    let mut before = live_status(&gateway).ledger.severity;
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        clock.tick().await;
+        for remark in gateway.ledger.take_remarks() {
+            let note = Note { at: now(), text: remark.as_str().into(), simulated: false };
+            gateway.ledger.record(Entry::Note(Box::new(note)));
+            gateway.live.note(&remark, now());
+            say(&remark);
+        }
+        let LedgerState { text, severity } = live_status(&gateway).ledger;
+        if std::mem::replace(&mut before, severity) != severity {
+            let text = if text.is_empty() { "written again" } else { &text };
+            let text = format!("ledger: {text}");
+            gateway.live.note(&text, now());
+            say(&text);
+        }
+    }
+}
 
 /// Gives the picture of this moment.
 pub fn live_status(gateway: &Gateway) -> LiveStatus {

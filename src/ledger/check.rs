@@ -3,11 +3,11 @@
 //! Invariant: what is found is told, the first of each kind in full and all of them in number.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 use rusqlite::Row;
 
-use super::file::{LedgerFile, STRIDE};
+use super::file::{LedgerFile, Range, STRIDE};
 use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;
@@ -44,6 +44,12 @@ impl CheckReport {
     /// Says whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.wrong == 0
+    }
+
+    fn hear(&mut self, what: &str, read: rusqlite::Result<()>) {
+        if let Err(error) = read {
+            self.find(format!("{what} cannot be read: {error}"));
+        }
     }
 
     fn find(&mut self, text: impl Into<String>) {
@@ -95,11 +101,26 @@ impl LedgerFile {
             return Err(LedgerError::Cancelled);
         }
         let mut report = CheckReport { attempts: total, ..CheckReport::default() };
-        self.file(&mut report).map_err(fails)?;
-        let rates = self.prices(&mut report).map_err(fails)?;
-        self.calls(&mut report, &rates, total, &mut tick)?;
-        self.operations(&mut report).map_err(fails)?;
-        self.versions(&mut report).map_err(fails)?;
+        // What cannot be read in one place keeps no other from being looked at.
+        let read = self.file(&mut report);
+        report.hear("the file", read);
+        let mut rates = BTreeMap::new();
+        let read = self.prices(&mut report, &mut rates);
+        report.hear("prices", read);
+        match self.calls(&mut report, &rates, total, &mut tick) {
+            Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
+            Err(error) => report.find(format!("calls cannot be read: {error}")),
+            Ok(()) => {}
+        }
+        let read = self.operations(&mut report);
+        report.hear("operations", read);
+        let read = self.versions(&mut report);
+        report.hear("policies", read);
+        // What an export would stumble over.
+        let faults = self.salvage(&Range::default(), io::sink(), |_, _| tick(total, total))?.faults;
+        let untold = faults.count.saturating_sub(faults.found.len() as u64);
+        faults.found.into_iter().for_each(|fault| report.find(format!("export: {fault}")));
+        report.wrong += untold;
         moment.finish().map_err(fails)?;
         Ok(report)
     }
@@ -123,8 +144,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    fn prices(&self, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, PriceRow>> {
-        let mut found = BTreeMap::new();
+    fn prices(&self, report: &mut CheckReport, found: &mut BTreeMap<i64, PriceRow>) -> rusqlite::Result<()> {
         let mut all =
             self.conn.prepare("SELECT price, id, model, valid_from, rates, hash FROM price_rows")?;
         let mut rows = all.query([])?;
@@ -143,7 +163,7 @@ impl LedgerFile {
                 None => report.find(format!("price {id}: the rates cannot be read")),
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Every attempt with its charge, computed again.
@@ -170,7 +190,16 @@ impl LedgerFile {
         let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
         let (mut before, mut done): (Option<(u64, u64)>, u64) = (None, 0);
         while let Some(row) = rows.next().map_err(fails)? {
-            let call = Call::read(row).map_err(fails)?;
+            done += 1;
+            let call = match Call::read(row) {
+                Ok(call) => call,
+                Err(error) => {
+                    let seq: i64 = row.get(0).unwrap_or_default();
+                    report.find(format!("operation {seq}: a call cannot be read: {error}"));
+                    before = None;
+                    continue;
+                }
+            };
             let (seq, n) = (call.seq, call.n);
             let expected = before.filter(|(last, _)| *last == seq).map_or(0, |(_, n)| n + 1);
             if n != expected {
@@ -182,7 +211,6 @@ impl LedgerFile {
                 report.totals.add(&model, &team, cost);
                 cells.entry((model, team)).or_default().add(cost);
             }
-            done += 1;
             if done % STRIDE == 0 && !tick(done, total) {
                 return Err(LedgerError::Cancelled);
             }

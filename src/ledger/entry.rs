@@ -274,7 +274,36 @@ pub struct Prompt {
     pub expires_at: Instant,
 }
 
+/// How far the numbers of a run lie from those in the file: it began before anybody could read them there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shift {
+    pub(super) operations: u64,
+    pub(super) policies: u32,
+}
+
 impl Entry {
+    /// Moves it to its place behind what the file holds.
+    pub(super) fn shift(&mut self, by: Shift) {
+        let move_on = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);
+        match self {
+            Self::Opened(entry) => {
+                move_on(&mut entry.seq);
+                entry.policy_version = entry.policy_version.saturating_add(by.policies);
+            }
+            Self::AttemptStarted(entry) => move_on(&mut entry.seq),
+            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => move_on(seq),
+            Self::AttemptEnded(entry) => move_on(&mut entry.seq),
+            Self::Closed(entry) => move_on(&mut entry.seq),
+            Self::Label(entry) => move_on(&mut entry.seq),
+            Self::Prompt(entry) => move_on(&mut entry.seq),
+            Self::Policy(entry) => {
+                move_on(&mut entry.from_seq);
+                entry.version = entry.version.saturating_add(by.policies);
+            }
+            Self::Audit(_) | Self::Note(_) => {}
+        }
+    }
+
     /// Gives the operation it belongs to; `None` for entries of the program.
     pub(super) fn seq(&self) -> Option<u64> {
         match self {

@@ -77,7 +77,7 @@ pub enum LedgerError {
     },
     /// The file is damaged.
     #[error(
-        "{}: the file is damaged: {detail}\nhint: keep a copy, save what is readable with `pointsman ledger export`, \
+        "{}: the file is damaged: {detail}\nhint: keep a copy, save what is readable with `pointsman ledger export --salvage`, \
          and move the file away to start a new one", path.display()
     )]
     Corrupt {
@@ -137,6 +137,25 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Says whether it may pass by itself, or when somebody mends what lies outside of the file.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Folder { .. } | Self::Sqlite { .. })
+    }
+
+    /// Says it without its hint.
+    pub(super) fn in_a_line(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Says whether somebody else holds the file locked.
+    pub(super) fn is_busy(&self) -> bool {
+        let code = match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Wraps what SQLite says, telling damage from other trouble.
     pub(super) fn from_sqlite(path: &Path, what: &'static str, source: rusqlite::Error) -> Self {
         let path = path.to_owned();

@@ -11,6 +11,7 @@ use rusqlite::{Row, Rows, params};
 
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
 use super::row::{count_at, read_check, read_cost, read_terms, usage_at};
+use super::salvage::Faults;
 use super::{LedgerError, price};
 use crate::config;
 use crate::pricing::{Charged, Cost, PriceRow, Terms};
@@ -87,7 +88,7 @@ impl LedgerFile {
         let mut labels = Ahead::new(labels.query([first, last]).map_err(fails)?, StoredLabel::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
         let mut written = Exported::default();
-        let mut events = self.events(range)?.into_iter().peekable();
+        let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
         let mut prices = options.prices.then(|| self.rates()).transpose()?.map(Prices::new);
         let mut out = Writer::new(out, &self.header(range)?);
         let mut passed = 0;
@@ -127,7 +128,7 @@ impl LedgerFile {
         Ok(written)
     }
 
-    fn header(&self, range: &Range) -> Result<Header, LedgerError> {
+    pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
         let fails = |source| self.failed(source);
         let mut all = self
             .conn
@@ -141,13 +142,14 @@ impl LedgerFile {
     }
 
     /// Gives notes and policies with the operations they stand before.
-    fn events(&self, range: &Range) -> Result<Vec<Event>, LedgerError> {
+    pub(super) fn events(&self, range: &Range, faults: &mut Faults) -> Result<Vec<Event>, LedgerError> {
         let fails = |source| self.failed(source);
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
         let mut first = self.conn.prepare(&within).map_err(fails)?;
         let first: Option<i64> = first
             .query_map(range.bounds(), |row| row.get(0))
             .and_then(|mut found| found.next().transpose())
+            .or_else(|error| faults.pass("requests", error).map(|()| None))
             .map_err(fails)?;
         let first = first.unwrap_or(0);
         let mut events = Vec::new();
@@ -162,9 +164,12 @@ impl LedgerFile {
             Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), what })
         });
         for event in found.map_err(fails)? {
-            events.push(event.map_err(fails)?);
+            match event {
+                Ok(event) => events.push(event),
+                Err(error) => faults.pass("notes", error).map_err(fails)?,
+            }
         }
-        let mut policies = self.policies().map_err(fails)?;
+        let mut policies = self.policies(faults).map_err(fails)?;
         // The stretch begins with the one in force at its first request.
         let opening = u64::try_from(first).unwrap_or(0);
         let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
@@ -175,11 +180,11 @@ impl LedgerFile {
         Ok(events)
     }
 
-    fn policies(&self) -> rusqlite::Result<Vec<StoredPolicy>> {
+    fn policies(&self, faults: &mut Faults) -> rusqlite::Result<Vec<StoredPolicy>> {
         let mut all = self
             .conn
             .prepare("SELECT version, at, from_seq, who, what, text FROM policies ORDER BY version")?;
-        let found = all.query_map([], |row| {
+        let all = all.query_map([], |row| {
             Ok(StoredPolicy {
                 version: row.get(0)?,
                 at: Instant(row.get(1)?),
@@ -189,7 +194,14 @@ impl LedgerFile {
                 text: row.get(5)?,
             })
         })?;
-        found.collect()
+        let mut found = Vec::new();
+        for policy in all {
+            match policy {
+                Ok(policy) => found.push(policy),
+                Err(error) => faults.pass("policies", error)?,
+            }
+        }
+        Ok(found)
     }
 
     /// Gives the prices charged at, by number.
@@ -212,9 +224,9 @@ impl LedgerFile {
 }
 
 /// Something between requests.
-struct Event {
+pub(super) struct Event {
     /// The first operation after it.
-    before: u64,
+    pub(super) before: u64,
     at: Instant,
     what: What,
 }
@@ -225,7 +237,7 @@ enum What {
 }
 
 impl Event {
-    fn write(&self, out: &mut Writer<impl Write>) -> Result<(), LedgerError> {
+    pub(super) fn write(&self, out: &mut Writer<impl Write>) -> Result<(), LedgerError> {
         match &self.what {
             What::Note { text, simulated } => {
                 out.write(&Entry::Note { at: self.at, text: text.into(), simulated: *simulated })?;
@@ -342,12 +354,12 @@ impl<'s, T> Ahead<'s, T> {
     }
 }
 
-const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
+pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
                        a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated, \
                        c.kind, c.why, c.amount";
-const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
+pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
 
-struct StoredAttempt {
+pub(super) struct StoredAttempt {
     asked: String,
     model: String,
     provider: String,
@@ -367,7 +379,7 @@ struct StoredAttempt {
 }
 
 impl StoredAttempt {
-    fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
         let amount: Option<String> = row.get(19)?;
         let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
@@ -392,7 +404,7 @@ impl StoredAttempt {
         Ok((count_at(row, 0)?, attempt))
     }
 
-    fn attempt(&self, seq: u64) -> Result<Attempt<'_>, LedgerError> {
+    pub(super) fn attempt(&self, seq: u64) -> Result<Attempt<'_>, LedgerError> {
         let strange = |field, found: &str| LedgerError::Value { seq, field, found: found.to_owned() };
         let status = match &self.status {
             None => Status::default(),
@@ -424,14 +436,14 @@ impl StoredAttempt {
     }
 }
 
-struct StoredLabel {
+pub(super) struct StoredLabel {
     model: String,
     quality: Option<PerMille>,
     output: Option<u64>,
 }
 
 impl StoredLabel {
-    fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let quality: Option<u16> = row.get(2)?;
         let output: Option<i64> = row.get(3)?;
         let label = Self {
@@ -443,10 +455,10 @@ impl StoredLabel {
     }
 }
 
-const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.project, o.user, o.session, o.asked, o.pinned, o.task, \
+pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.project, o.user, o.session, o.asked, o.pinned, o.task, \
                          o.confidence, o.turn, o.tools, o.history, o.simulated";
 
-fn record<'a>(
+pub(super) fn record<'a>(
     row: &Row<'_>,
     seq: u64,
     attempts: &'a [StoredAttempt],

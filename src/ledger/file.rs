@@ -51,7 +51,16 @@ impl LedgerFile {
     /// # Errors
     /// Where there is none, or it is of another version or damaged.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let (conn, version) = schema::open_to_read(path)?;
+        let (conn, version) = schema::open_to_read(path, false)?;
+        Ok(Self { path: path.to_owned(), conn, version })
+    }
+
+    /// Opens a ledger of which a part may be missing, for [`Self::salvage`] and for nothing else.
+    ///
+    /// # Errors
+    /// Where not even its beginning can be read.
+    pub fn open_damaged(path: &Path) -> Result<Self, LedgerError> {
+        let (conn, version) = schema::open_to_read(path, true)?;
         Ok(Self { path: path.to_owned(), conn, version })
     }
 

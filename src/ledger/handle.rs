@@ -3,6 +3,7 @@
 //! Invariants: an operation is kept whole or given up whole, so a full queue never leaves half an account; what is
 //! given up is counted with its money.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -11,10 +12,9 @@ use std::time::{Duration, Instant as Moment, SystemTime, UNIX_EPOCH};
 use rustc_hash::FxHashSet;
 use tokio::sync::watch;
 
-use super::lock::{WriteLock, owner_only};
-use super::recover::{Recovery, recover};
-use super::store::Store;
-use super::{Entry, Health, LedgerError, LedgerState, Sum, writer};
+use super::entry::Shift;
+use super::recover::Recovery;
+use super::{Entry, Health, LedgerError, LedgerState, Sum, opening, writer};
 use crate::units::Instant;
 
 /// What a commit promises.
@@ -114,6 +114,10 @@ pub(super) struct Inner {
     pub(super) waiting: Option<Moment>,
     pub(super) last_commit: Option<Instant>,
     pub(super) size: u64,
+    /// What stands in the file before the first operation of this run, where that was not known when it began.
+    pub(super) shift: Shift,
+    /// What somebody should be told; the newest few.
+    pub(super) remarks: VecDeque<String>,
 }
 
 /// Trouble that lasts.
@@ -150,6 +154,8 @@ struct Owner {
 pub(super) const FULL: usize = 4_096;
 /// How long entries may wait before the ledger says that it is behind.
 const BEHIND: Duration = Duration::from_secs(1);
+/// How many remarks wait to be told.
+const REMARKS: usize = 16;
 
 impl Ledger {
     /// Opens the ledger, settles what a crash left open, and starts the writer.
@@ -157,32 +163,31 @@ impl Ledger {
     /// # Errors
     /// Where the file cannot be used: another process writes it, it is damaged, newer, or no ledger.
     pub fn open(options: LedgerOptions) -> Result<(Self, Recovery), LedgerError> {
-        let path = &options.path;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            create_folder(folder)
-                .map_err(|source| LedgerError::Folder { path: folder.to_owned(), source })?;
-        }
-        let lock = WriteLock::take(path)?;
-        let mut file = std::fs::OpenOptions::new();
-        file.append(true).create(true);
-        owner_only(&mut file);
-        file.open(path).map_err(|source| LedgerError::Folder { path: path.clone(), source })?;
-        let mut store = Store::open(path, options.durability)?;
-        let fails = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
-        let recovery = recover(&mut store, &options.run, now()).map_err(fails)?;
-        let shared = Shared::new(options);
-        let thread = {
-            let shared = Arc::clone(&shared);
-            std::thread::Builder::new()
-                .name("ledger".to_owned())
-                .spawn(move || writer::run(&shared, store, lock))
-        };
-        let thread =
-            thread.map_err(|source| LedgerError::Folder { path: shared.options.path.clone(), source })?;
-        Ok((Self::over(shared, Some(thread)), recovery))
+        let opened = opening::open(&options)?;
+        let recovery = opened.recovery.clone();
+        Ok((Self::start(Shared::new(options), |shared| writer::run(shared, opened))?, recovery))
     }
 
-    /// Stands in for a ledger that could not be opened, so that traffic can flow by policy: keeps nothing, and says so.
+    /// Stands in for a ledger that could not be opened, and goes on trying. What is recorded meanwhile waits in memory and
+    /// takes its place behind what the file holds, whatever numbers it was given.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn open_later(options: LedgerOptions, error: &LedgerError) -> Result<Self, LedgerError> {
+        let shared = Shared::new(options);
+        shared.lock().note_failure(&error.in_a_line());
+        Self::start(shared, writer::run_later)
+    }
+
+    fn start(shared: Arc<Shared>, run: impl FnOnce(&Shared) + Send + 'static) -> Result<Self, LedgerError> {
+        let its = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || run(&its));
+        let thread =
+            thread.map_err(|source| LedgerError::Folder { path: shared.options.path.clone(), source })?;
+        Ok(Self::over(shared, Some(thread)))
+    }
+
+    /// Stands in for a ledger that nobody wants: keeps nothing, and says so.
     pub fn absent(options: LedgerOptions, reason: impl Into<String>) -> Self {
         let shared = Shared::new(options);
         shared.end(reason.into());
@@ -304,6 +309,16 @@ impl Ledger {
         }
     }
 
+    /// Takes what somebody should be told: what became of the files, and what was done about it.
+    pub fn take_remarks(&self) -> Vec<String> {
+        self.shared.lock().remarks.drain(..).collect()
+    }
+
+    /// Gives the number under which entries have to speak of an operation that was found in the file.
+    pub fn number_of(&self, seq: u64) -> u64 {
+        seq.wrapping_sub(self.shared.lock().shift.operations)
+    }
+
     /// Says whether nothing can be written, or something was lost: what [`Health::Failing`] says, without its words.
     pub fn is_failing(&self) -> bool {
         let inner = self.shared.lock();
@@ -399,6 +414,17 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Keeps something that somebody should be told.
+    pub(super) fn remark(&mut self, text: String) {
+        tracing::warn!(text, "ledger");
+        if self.remarks.len() >= REMARKS {
+            self.remarks.pop_front();
+        }
+        self.remarks.push_back(text);
+    }
+}
+
 impl Lost {
     pub(super) fn add(&mut self, entry: &Entry) {
         if self.untold == 0 {
@@ -419,15 +445,4 @@ impl Lost {
 pub(super) fn now() -> Instant {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-fn create_folder(folder: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }

@@ -1,44 +1,92 @@
-//! One writer at a time: a lock that the system takes away with the process, however that ends.
+//! One writer at a time: locks that the system takes away with the process, however that ends.
+//!
+//! Invariants: on Linux the ledger itself is locked beside the file that stands for it, so that taking one of the two away
+//! lets nobody else in; a handle on the ledger lives at least as long as its database is open, for closing any would give
+//! up the locks that SQLite holds on it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
+use super::guard::Place;
 
 /// Holds the right to write a ledger for as long as it lives.
 #[derive(Debug)]
 pub(super) struct WriteLock {
-    _file: File,
+    ledger: PathBuf,
+    own: File,
+    main: File,
 }
 
-/// Gives the lock's file, which stands beside the ledger.
-fn place(ledger: &Path) -> PathBuf {
+/// Gives a file that stands beside the ledger.
+pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
 impl WriteLock {
-    /// Takes the lock, or says who holds it.
+    /// Takes the lock, or says who holds it. Makes an empty ledger where there is none.
     pub(super) fn take(ledger: &Path) -> Result<Self, LedgerError> {
-        let path = place(ledger);
-        let fails = |source| LedgerError::Folder { path: path.clone(), source };
+        let own = take_own(ledger)?;
+        let fails = |source| LedgerError::Folder { path: ledger.to_owned(), source };
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+        options.read(true).append(true).create(true);
         owner_only(&mut options);
-        let mut file = options.open(&path).map_err(fails)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LedgerError::InUse { path: ledger.to_owned(), by: holder(&mut file) });
-            }
-            Err(TryLockError::Error(source)) => return Err(fails(source)),
+        let main = options.open(ledger).map_err(fails)?;
+        // Elsewhere this lock and those of SQLite are one kind, and it would lock itself out.
+        if cfg!(target_os = "linux") && matches!(main.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(LedgerError::InUse { path: ledger.to_owned(), by: String::new() });
         }
-        // Only for people: who it is decides nothing, and a full disk must not keep the ledger shut.
-        let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        sign(&own);
+        Ok(Self { ledger: ledger.to_owned(), own, main })
     }
+
+    /// Gives the ledger's file.
+    pub(super) fn main(&self) -> &File {
+        &self.main
+    }
+
+    /// Leaves the ledger's own file unlocked, for file systems where that lock keeps SQLite out too.
+    pub(super) fn unlock_main(&self) {
+        if cfg!(target_os = "linux") {
+            let _ = self.main.unlock();
+        }
+    }
+
+    /// Says whether the file that stands for the lock is still the one that is locked.
+    pub(super) fn stands(&self) -> bool {
+        Place::of(&beside(&self.ledger, ".lock")) == Place::of_file(&self.own)
+    }
+
+    /// Takes the lock anew on the file that stands there now.
+    pub(super) fn renew(&mut self) -> Result<(), LedgerError> {
+        self.own = take_own(&self.ledger)?;
+        sign(&self.own);
+        Ok(())
+    }
+}
+
+fn take_own(ledger: &Path) -> Result<File, LedgerError> {
+    let path = beside(ledger, ".lock");
+    let fails = |source| LedgerError::Folder { path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    owner_only(&mut options);
+    let mut file = options.open(&path).map_err(fails)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(LedgerError::InUse { path: ledger.to_owned(), by: holder(&mut file) })
+        }
+        Err(TryLockError::Error(source)) => Err(fails(source)),
+    }
+}
+
+/// Only for people: who it is decides nothing, and a full disk must not keep the ledger shut.
+fn sign(mut file: &File) {
+    let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
 }
 
 fn holder(file: &mut File) -> String {
@@ -60,3 +108,15 @@ pub(super) fn owner_only(options: &mut OpenOptions) {
 /// Makes a new file readable to its owner alone.
 #[cfg(not(unix))]
 pub(super) fn owner_only(_: &mut OpenOptions) {}
+
+/// Makes a folder that only its owner may enter, and those above it.
+pub(super) fn owner_only_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}

@@ -4,12 +4,13 @@
 //! at the end of [`STEPS`].
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::lock::{WriteLock, beside};
 use super::{Durability, LedgerError};
 
 /// Marks a SQLite file as a ledger: "pmld".
@@ -27,21 +28,24 @@ const _: () = assert!(STEPS.len() == 2, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
 pub fn is_ledger(path: &Path) -> bool {
-    matches!(looks(path), Ok(Looks::Ledger))
+    File::open(path).and_then(|file| looks(&file)).is_ok_and(|looks| looks == Looks::Ledger)
 }
 
-enum Looks {
+/// What a file is by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looks {
     Empty,
     Ledger,
     Other,
 }
 
-fn looks(path: &Path) -> io::Result<Looks> {
+/// Says what a file is.
+pub(super) fn looks(mut file: &File) -> io::Result<Looks> {
     let mut head = [0u8; 100];
-    let mut file = File::open(path)?;
     if !file.metadata()?.is_file() {
         return Ok(Looks::Other);
     }
+    file.rewind()?;
     let mut have = 0;
     while let Some(rest) = head.get_mut(have..).filter(|rest| !rest.is_empty()) {
         match file.read(rest)? {
@@ -57,13 +61,16 @@ fn looks(path: &Path) -> io::Result<Looks> {
     })
 }
 
-/// Opens a ledger for writing, making it where there is none and bringing it to the newest version.
-pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Connection, LedgerError> {
+/// Opens a ledger for writing, filling it where it is empty and bringing it to the newest version.
+pub(super) fn open_to_write(
+    path: &Path,
+    durability: Durability,
+    lock: &WriteLock,
+) -> Result<Connection, LedgerError> {
     let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
-    match looks(path) {
+    match looks(lock.main()) {
         Ok(Looks::Other) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
         Ok(Looks::Empty | Looks::Ledger) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(LedgerError::Folder { path: path.to_owned(), source }),
     }
     let mut conn = Connection::open(path).map_err(fails("opening"))?;
@@ -99,12 +106,13 @@ pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Conne
     Ok(conn)
 }
 
-/// Opens a ledger for reading, with its version; it may be written meanwhile, and it may be older than this program.
-pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError> {
+/// Opens a ledger for reading, with its version; `damaged` also where a part of it is missing. It may be written meanwhile, and it may be older than this program.
+pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i64), LedgerError> {
     let fails = |source| LedgerError::from_sqlite(path, "opening", source);
-    match looks(path) {
-        Ok(Looks::Ledger) => {}
-        Ok(Looks::Empty | Looks::Other) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
+    // Not by its first bytes: this process may write it, and closing a file takes the locks away that SQLite has on it.
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(LedgerError::Missing { path: path.to_owned() });
         }
@@ -113,6 +121,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let readable = |conn: Connection| {
         conn.busy_timeout(LOCK_PATIENCE * 20)?;
+        if damaged {
+            // Otherwise a file that is shorter than its head says is not read at all.
+            conn.pragma_update(None, "writable_schema", "ON")?;
+        }
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok::<_, rusqlite::Error>(conn)
     };
@@ -120,10 +132,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError
         Ok(conn) => conn,
         // In a folder that cannot be written SQLite cannot share the file; nobody else can write it there either.
         Err(error) if cannot_share(&error) => {
-            let mut log = path.as_os_str().to_owned();
-            log.push("-wal");
             // What is not written back yet would be left out without a word.
-            if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            if std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
                 return Err(LedgerError::NotWrittenBack { path: path.to_owned() });
             }
             let uri = format!("file:{}?immutable=1", escaped(path));
@@ -133,6 +143,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, i64), LedgerError
         }
         Err(error) => return Err(fails(error)),
     };
+    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(fails)?;
+    if id != APPLICATION_ID {
+        return Err(LedgerError::NotALedger { path: path.to_owned() });
+    }
     match version(&conn, path)? {
         found @ 1..=VERSION => Ok((conn, found)),
         found if found > VERSION => Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION }),

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::batch::{Aside, AttemptDraft, Batch, Draft};
 use super::entry::{AttemptEnded, Closed, Entry, Opened, PolicyVersion};
+use super::lock::WriteLock;
 use super::price::hex;
 use super::row::{buckets, check_word, cost, count, list, meters, whole, word};
 use super::sums::Running;
@@ -40,8 +41,8 @@ pub(super) struct Oddities {
 
 impl Store {
     /// Opens the file.
-    pub(super) fn open(path: &Path, durability: Durability) -> Result<Self, LedgerError> {
-        let conn = schema::open_to_write(path, durability)?;
+    pub(super) fn open(path: &Path, durability: Durability, lock: &WriteLock) -> Result<Self, LedgerError> {
+        let conn = schema::open_to_write(path, durability, lock)?;
         let mut store = Self {
             conn,
             run: 0,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::handle::now;
-use super::lock::WriteLock;
+use super::lock::{WriteLock, beside};
 use super::store::forget_prompts;
 use super::{Durability, LedgerError, schema};
 
@@ -26,9 +26,9 @@ pub fn vacuum(path: &Path) -> Result<Vacuumed, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_owned() });
     }
-    let _lock = WriteLock::take(path)?;
+    let lock = WriteLock::take(path)?;
     let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
-    let conn = schema::open_to_write(path, Durability::Strict)?;
+    let conn = schema::open_to_write(path, Durability::Strict, &lock)?;
     let before = size(path);
     let (prompts, _) = forget_prompts(&conn, now()).map_err(fails("deleting old prompts"))?;
     conn.execute_batch(
@@ -40,8 +40,6 @@ pub fn vacuum(path: &Path) -> Result<Vacuumed, LedgerError> {
 
 /// Gives the size of a ledger with what is not written back yet.
 pub(super) fn size(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
-    size(path) + size(log.as_ref())
+    size(path) + size(&beside(path, "-wal"))
 }

@@ -2,17 +2,18 @@
 //!
 //! Invariants: entries leave the queue's account only after their commit; with nothing to do the thread sleeps.
 
-use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant as Moment};
 
 use rusqlite::ErrorCode;
 
+use super::entry::Shift;
 use super::error::words;
+use super::guard::{Finding, Guard};
 use super::handle::{FULL, Failing, Inner, Lost, Shared, now};
-use super::lock::WriteLock;
+use super::opening::Opened;
 use super::store::{Oddities, Store};
-use super::{Entry, Note};
+use super::{Entry, LedgerOptions, Note};
 use crate::units::Instant;
 
 /// The most entries in one transaction.
@@ -21,8 +22,12 @@ const MOST: usize = 16_384;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How long closing goes on trying.
 const PARTING: Duration = Duration::from_secs(5);
-/// How often the file's size is looked at.
+/// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What is said where the file that stands for the right to write was taken away.
+const LOCK_GONE: &str = "the file that keeps others from writing the ledger (.lock) was taken away while it was \
+                         written; it stands there again";
 
 /// Tells everyone when the thread ends, however it ends.
 struct LastWord<'s>(&'s Shared);
@@ -35,41 +40,96 @@ impl Drop for LastWord<'_> {
     }
 }
 
+/// Opens the ledger as soon as that is possible, and writes until it is closed.
+pub(super) fn run_later(shared: &Shared) {
+    let last_word = LastWord(shared);
+    match open_late(shared) {
+        Ok(opened) => {
+            let (found, policy) = (&opened.recovery, opened.recovery.policy.as_ref());
+            let shift = Shift {
+                operations: found.next_seq.saturating_sub(1),
+                policies: policy.map_or(0, |policy| policy.version),
+            };
+            let mut inner = shared.lock();
+            inner.shift = shift;
+            inner.failing = None;
+            let settled = match found.settled_attempts {
+                0 => String::new(),
+                calls => format!("; {calls} calls of an earlier run were settled as estimates"),
+            };
+            inner.remark(format!("the ledger could be opened, and what waited is written{settled}"));
+            drop(inner);
+            write_all(shared, opened);
+        }
+        Err(reason) => shared.end(reason),
+    }
+    drop(last_word);
+}
+
+/// Tries to open the ledger again and again, until it is closed.
+fn open_late(shared: &Shared) -> Result<Opened, String> {
+    let mut pause = PAUSES.0;
+    loop {
+        let mut inner = shared.lock();
+        let until = Moment::now() + pause;
+        while let Some(left) = until.checked_duration_since(Moment::now()).filter(|left| !left.is_zero())
+            && !inner.closing
+        {
+            inner = shared.wake.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let closing = inner.closing;
+        drop(inner);
+        let error = match super::opening::open(&shared.options) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error.in_a_line(),
+        };
+        shared.lock().note_failure(&error);
+        if closing {
+            return Err(error);
+        }
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
 /// Writes until the ledger is closed.
-pub(super) fn run(shared: &Shared, store: Store, lock: WriteLock) {
-    let _last_word = LastWord(shared);
-    let place = Place::of(&shared.options.path);
-    let mut writer = Writer { shared, store, place, looked: None, due: None, batch: Vec::new() };
+pub(super) fn run(shared: &Shared, opened: Opened) {
+    let last_word = LastWord(shared);
+    write_all(shared, opened);
+    drop(last_word);
+}
+
+fn write_all(shared: &Shared, opened: Opened) {
+    let Opened { store, guard, .. } = opened;
+    let mut writer = Writer { shared, store: Some(store), guard, looked: None, due: None, batch: Vec::new() };
     writer.forget();
     writer.look();
     let reason = loop {
         let closing = writer.gather();
-        if writer.batch.is_empty() {
-            if closing {
-                break "it was closed".to_owned();
-            }
-            writer.forget();
-            continue;
+        if writer.batch.is_empty() && closing {
+            break "it was closed".to_owned();
         }
-        if let Err(reason) = writer.write() {
+        if writer.batch.is_empty() {
+            writer.look();
+        } else if let Err(reason) = writer.write() {
             break reason;
         }
         if writer.due.is_some_and(|due| due <= now()) {
             writer.forget();
         }
     };
-    let _ = writer.store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    if let Some(store) = writer.store.take().filter(|_| writer.guard.is_there()) {
+        let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
     drop(writer);
-    drop(lock);
     shared.end(reason);
 }
 
 struct Writer<'s> {
     shared: &'s Shared,
-    store: Store,
+    /// None only where it could not be opened anew; in front of the guard, which has to outlive it.
+    store: Option<Store>,
+    guard: Guard,
     batch: Vec<Entry>,
-    /// The file as it was opened.
-    place: Option<Place>,
     looked: Option<Moment>,
     /// When the next stored prompt is past its time.
     due: Option<Instant>,
@@ -81,14 +141,12 @@ impl Writer<'_> {
         let mut inner = self.shared.lock();
         while inner.queue.is_empty() && !inner.closing {
             inner.sleeps = true;
-            let Some(due) = self.due else {
-                inner = self.shared.wake.wait(inner).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = due.0.saturating_sub(now().0);
-            let Ok(left @ 1..) = u64::try_from(left) else { return false };
-            let left = Duration::from_micros(left.min(3_600_000_000));
-            inner = self.shared.wake.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            let rest = LOOK.saturating_sub(self.looked.map_or(LOOK, |looked| looked.elapsed()));
+            if rest.is_zero() {
+                inner.sleeps = false;
+                return false;
+            }
+            inner = self.shared.wake.wait_timeout(inner, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
         inner.sleeps = false;
         let until = Moment::now() + self.shared.options.batch;
@@ -103,6 +161,9 @@ impl Writer<'_> {
             std::mem::swap(&mut self.batch, &mut inner.queue);
         } else {
             self.batch.extend(inner.queue.drain(..MOST));
+        }
+        if inner.shift != Shift::default() {
+            self.batch.iter_mut().for_each(|entry| entry.shift(inner.shift));
         }
         inner.in_flight = self.batch.len();
         inner.closing
@@ -135,17 +196,22 @@ impl Writer<'_> {
         let mut parting: Option<Moment> = None;
         loop {
             // SQLite would go on writing into a file that has no name any more.
-            let reason = if self.place.is_some() && Place::of(&self.shared.options.path) != self.place {
-                "the file was moved or deleted; put it back, or restart to begin a new one".to_owned()
+            let trouble = if self.guard.is_there() && self.store.is_some() && !self.has_to_look() {
+                None
             } else {
-                match self.store.write(entries) {
+                self.watch()
+            };
+            let reason = match (trouble, &mut self.store) {
+                (Some(trouble), _) => trouble,
+                (None, None) => "the file is not open".to_owned(),
+                (None, Some(store)) => match store.write(entries) {
                     Ok(odd) => return Ok(Some(odd)),
                     Err(error) if is_surroundings(&error) => words(&error),
                     Err(error) => {
                         tracing::error!(entries = entries.len(), "cannot be written: {}", words(&error));
                         return Ok(None);
                     }
-                }
+                },
             };
             let mut inner = self.shared.lock();
             inner.note_failure(&reason);
@@ -190,9 +256,7 @@ impl Writer<'_> {
         inner.in_flight = 0;
         inner.last_commit = Some(now());
         inner.waiting = (!inner.queue.is_empty()).then(Moment::now);
-        if let Some(failing) = inner.failing.take() {
-            tracing::info!(seconds = failing.began.elapsed().as_secs(), "the ledger is written again");
-        }
+        inner.recovered();
         if let Some(told) = told {
             let Lost { entries, untold, operations, .. } = inner.lost;
             inner.lost = Lost {
@@ -224,12 +288,13 @@ impl Writer<'_> {
             lost.charges.cost.unknown,
         );
         let note = Note { at: now(), text: text.as_str().into(), simulated: false };
-        self.store.write(&[Entry::Note(Box::new(note))]).ok().map(|_| lost)
+        self.store.as_mut()?.write(&[Entry::Note(Box::new(note))]).ok().map(|_| lost)
     }
 
     /// Deletes stored prompts that are past their time.
     fn forget(&mut self) {
-        match self.store.forget_prompts(now()) {
+        let Some(store) = &self.store else { return };
+        match store.forget_prompts(now()) {
             Ok((gone, due)) => {
                 self.due = due;
                 if gone > 0 {
@@ -243,36 +308,78 @@ impl Writer<'_> {
         }
     }
 
-    /// Looks at the file's size, now and then.
+    /// Says whether the files were last looked at some time ago.
+    fn has_to_look(&self) -> bool {
+        self.looked.is_none_or(|looked| looked.elapsed() >= LOOK)
+    }
+
+    /// Looks at the files, now and then; nothing waits to be written.
     fn look(&mut self) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        if !self.has_to_look() {
             return;
         }
-        self.looked = Some(Moment::now());
+        let trouble = self.watch();
         let size = super::vacuum::size(&self.shared.options.path);
-        self.shared.lock().size = size;
-    }
-}
-
-/// Which file it is that stands under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u64, u64);
-
-impl Place {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).ok().map(|found| Self(found.dev(), found.ino()))
+        let mut inner = self.shared.lock();
+        inner.size = size;
+        match trouble {
+            Some(trouble) => inner.note_failure(&trouble),
+            None => inner.recovered(),
+        }
     }
 
-    #[cfg(not(unix))]
-    fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|_| Self(0, 0))
+    /// Looks at the files, and takes up anew what can be; says why nothing may be written.
+    fn watch(&mut self) -> Option<String> {
+        self.looked = Some(Moment::now());
+        if !self.guard.holds_lock() {
+            match self.guard.renew_lock() {
+                Ok(()) => self.shared.lock().remark(LOCK_GONE.to_owned()),
+                Err(error) => return Some(error.in_a_line()),
+            }
+        }
+        match self.guard.look() {
+            Finding::Trouble(trouble) => return Some(trouble),
+            Finding::Reopen(what) => {
+                if let Some(trouble) = self.reopen() {
+                    return Some(format!("{what}; {trouble}"));
+                }
+                let text =
+                    format!("{what} while it was written; everything was written back, and it goes on");
+                self.shared.lock().remark(text);
+            }
+            Finding::Sound if self.store.is_none() => return self.reopen(),
+            Finding::Sound => {}
+        }
+        None
+    }
+
+    /// Writes back what only this process can still read, and opens the file anew; says what hinders that.
+    fn reopen(&mut self) -> Option<String> {
+        if let Some(store) = &self.store {
+            let written =
+                store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+            match written {
+                Ok(false) => {}
+                Ok(true) => return Some("another process holds the file".to_owned()),
+                Err(error) => return Some(words(&error)),
+            }
+        }
+        self.store = None;
+        self.guard.let_go();
+        let LedgerOptions { path, durability, .. } = &self.shared.options;
+        match self.guard.open_store(path, *durability) {
+            Ok(store) => {
+                self.store = Some(store);
+                self.guard.take_up();
+                None
+            }
+            Err(error) => Some(error.in_a_line()),
+        }
     }
 }
 
 impl Inner {
-    fn note_failure(&mut self, reason: &str) {
+    pub(super) fn note_failure(&mut self, reason: &str) {
         match &mut self.failing {
             Some(failing) if failing.reason == reason => {}
             Some(failing) => reason.clone_into(&mut failing.reason),
@@ -281,6 +388,12 @@ impl Inner {
                 self.failing =
                     Some(Failing { reason: reason.to_owned(), since: now(), began: Moment::now() });
             }
+        }
+    }
+
+    fn recovered(&mut self) {
+        if let Some(failing) = self.failing.take() {
+            tracing::info!(seconds = failing.began.elapsed().as_secs(), "the ledger is written again");
         }
     }
 

@@ -26,6 +26,13 @@ pub struct Leg {
     pub variance: i128,
 }
 
+impl Leg {
+    /// Says whether its cost is an estimate: it was not seen, or its model or terms are assumed.
+    pub fn is_estimate(&self) -> bool {
+        !self.observed || matches!(self.cost, Cost::Estimated(_))
+    }
+}
+
 /// Everything that an estimate needs besides the evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
@@ -55,7 +62,10 @@ pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
 /// Says what the prices at hand make of a call, whatever was charged for it.
 pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
-    let cost = if seen.model.is_some() {
+    let cost = if seen.status == Status::Unavailable {
+        // Nobody was called.
+        Cost::Known(Pico::ZERO)
+    } else if seen.model.is_some() {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
         bill(&seen.usage, terms, prices.row(billed, at))
     } else if seen.usage == Usage::NONE && terms.is_none() {
@@ -86,7 +96,7 @@ pub fn visit<'a>(
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Leg> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
-    let mut seen = evidence.observed(model).peekable();
+    let mut seen = evidence.observed(model, prices).peekable();
     let estimate = seen.peek().is_none().then(|| on_model(evidence, model, outlook));
     seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
 }
@@ -99,20 +109,21 @@ pub fn visit<'a>(
 pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
     let at = evidence.operation.at;
     let rates = outlook.prices.rates(model, at);
-    if let Some(seen) = evidence.observed(model).last() {
+    let identity = outlook.prices.identity(model);
+    if let Some(seen) = evidence.observed(model, outlook.prices).last() {
         return seen_leg(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
     usage.reasoning = Count::UNKNOWN;
-    let measured =
-        evidence.label(model).and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
+    let label = evidence.label(model, outlook.prices);
+    let measured = label.and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
     if let Some(output) = measured {
         usage.output = output;
     }
     let cost = charge(&usage, rates).as_estimate();
     let variance = match (measured, rates, usage.prompt()) {
         (None, Some(rates), Some(prompt)) => {
-            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(model)).0;
+            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(identity)).0;
             spread.saturating_mul(spread)
         }
         _ => 0,
@@ -121,7 +132,7 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
         model,
         usage,
         cost,
-        latency: outlook.profiles.latency(model, usage.output),
+        latency: outlook.profiles.latency(identity, usage.output),
         status: Status::Ok,
         check: Check::None,
         observed: false,

@@ -1,7 +1,7 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
-use crate::classifier::TaskClass;
-use crate::pricing::{Charged, Terms, Usage};
+use crate::classifier::{Saw, TaskClass};
+use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, ConfidenceSource, Signals, Status};
 use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
 
@@ -57,8 +57,8 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
-    /// The strongest features behind a classified confidence: (feature, weight in hundredths of a logit).
-    pub top: [(u8, i8); 4],
+    /// The strongest features behind a classified confidence.
+    pub saw: Saw,
 }
 
 /// A confidence or none, in two bytes.
@@ -173,16 +173,20 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// Finds what a model did with this request: its attempts in order, the last of which counts. All attempts where the
-    /// client pinned its model.
-    pub fn observed(&self, model: ModelId) -> impl Iterator<Item = Seen<'a>> + use<'a> {
+    /// Finds what a model did with this request, under whichever of its names: its attempts in order, the last of which
+    /// counts. All attempts where the client pinned its model.
+    pub fn observed(
+        &self,
+        model: ModelId,
+        prices: &'a PriceTable,
+    ) -> impl Iterator<Item = Seen<'a>> + use<'a> {
         let pinned = self.operation.pinned;
-        self.seen().filter(move |seen| pinned || seen.call.model == model)
+        self.seen().filter(move |seen| pinned || prices.same(seen.call.model, model))
     }
 
-    /// Finds what is known of a model's answer.
-    pub fn label(&self, model: ModelId) -> Option<&'a ModelLabel> {
-        self.extra?.labels.iter().find(|label| label.model == model)
+    /// Finds what is known of a model's answer, under whichever of its names.
+    pub fn label(&self, model: ModelId, prices: &PriceTable) -> Option<&'a ModelLabel> {
+        self.extra?.labels.iter().find(|label| prices.same(label.model, model))
     }
 
     /// Gives the usage that other models' tokens are estimated from: the served attempt's, else any complete one.

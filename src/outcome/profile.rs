@@ -3,6 +3,7 @@
 //! Fitted on integers from the first stretch of a log and then frozen, so every estimate of a run rests on the same profile.
 
 use super::Evidence;
+use crate::pricing::PriceTable;
 use crate::units::{Count, Millis, ModelId};
 
 /// Fewer observations than this give no profile.
@@ -76,10 +77,11 @@ impl Sums {
 }
 
 impl ProfileFit {
-    /// Adds what one operation shows.
-    pub fn add(&mut self, evidence: &Evidence<'_>) {
+    /// Adds what one operation shows. A model is one under all its names.
+    pub fn add(&mut self, evidence: &Evidence<'_>, prices: &PriceTable) {
         for seen in evidence.attempts() {
-            let (Some(index), Some(output)) = (seen.model.index(), seen.usage.output.get()) else { continue };
+            let model = prices.identity(seen.model).index();
+            let (Some(index), Some(output)) = (model, seen.usage.output.get()) else { continue };
             if !seen.status.is_ok() {
                 continue;
             }
@@ -99,6 +101,7 @@ impl ProfileFit {
 }
 
 impl Profiles {
+    /// `model` is the identity of one.
     fn of(&self, model: ModelId) -> Profile {
         model.index().and_then(|index| self.models.get(index)).copied().unwrap_or_default()
     }

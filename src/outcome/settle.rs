@@ -4,15 +4,17 @@ use super::leg::seen_leg;
 use super::{Evidence, Leg, Outlook, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, Why, after_attempt};
-use crate::units::{Instant, Millis, ModelId, Pico};
+use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
 
 /// What became of an operation. Reused between operations: `legs` keeps its memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
     /// Every call, in order.
     pub legs: Vec<Leg>,
-    /// The route that takes it.
+    /// The route that takes it, by its place in the policy.
     pub route: RouteId,
+    /// The same by its name.
+    pub tag: RouteTag,
     /// The rung it started on.
     pub first_rung: u8,
     /// The rung that answered.
@@ -31,6 +33,8 @@ pub struct Settled {
     pub escalated: bool,
     /// Whether any call is an estimate.
     pub estimated: bool,
+    /// How good the answer is known to be.
+    pub quality: Option<PerMille>,
 }
 
 impl Default for Settled {
@@ -38,6 +42,7 @@ impl Default for Settled {
         Self {
             legs: Vec::with_capacity(2),
             route: RouteId::default(),
+            tag: RouteTag::NONE,
             first_rung: NO_RUNG,
             rung: NO_RUNG,
             model: ModelId::NONE,
@@ -47,15 +52,17 @@ impl Default for Settled {
             status: Status::Ok,
             escalated: false,
             estimated: false,
+            quality: None,
         }
     }
 }
 
 impl Settled {
     /// Empties it for the next operation.
-    pub fn begin(&mut self, route: RouteId, first_rung: u8) {
+    pub fn begin(&mut self, policy: &Policy, route: RouteId, first_rung: u8) {
         self.legs.clear();
         self.route = route;
+        self.tag = policy.route(route).tag;
         self.first_rung = first_rung;
         self.rung = first_rung;
         self.model = ModelId::NONE;
@@ -65,6 +72,7 @@ impl Settled {
         self.status = Status::Ok;
         self.escalated = false;
         self.estimated = false;
+        self.quality = None;
     }
 
     /// Adds a call.
@@ -82,14 +90,15 @@ impl Settled {
         self.legs.iter().map(|leg| leg.cost)
     }
 
-    /// Prices the answering call's tokens on the baseline model. Where nothing was answered, the baseline is charged
-    /// what was charged: a failure is no saving.
-    pub fn set_baseline(&mut self, at: Instant, baseline: ModelId, prices: &PriceTable) {
+    /// Ends it: looks up how good the answer is known to be, and prices its tokens on the baseline model. Where nothing was
+    /// answered, the baseline is charged what was charged: a failure is no saving.
+    pub fn conclude(&mut self, evidence: &Evidence<'_>, baseline: ModelId, prices: &PriceTable) {
+        self.quality = evidence.label(self.model, prices).and_then(|label| label.quality);
         let Some(last) = self.legs.last() else { return };
-        self.baseline = if last.model == baseline || !last.status.is_ok() {
+        self.baseline = if prices.same(last.model, baseline) || !last.status.is_ok() {
             last.cost
         } else {
-            charge(&last.usage, prices.rates(baseline, at)).as_estimate()
+            charge(&last.usage, prices.rates(baseline, evidence.operation.at)).as_estimate()
         };
     }
 }
@@ -97,19 +106,19 @@ impl Settled {
 /// Settles an operation as the log has it: every attempt at its own model.
 pub fn recorded(
     evidence: &Evidence<'_>,
+    policy: &Policy,
     route: RouteId,
-    baseline: ModelId,
     outlook: &Outlook<'_>,
     into: &mut Settled,
 ) {
-    into.begin(route, NO_RUNG);
+    into.begin(policy, route, NO_RUNG);
     let at = evidence.operation.at;
     let first = evidence.attempts().next().map(|attempt| attempt.model);
     for seen in evidence.seen() {
         into.push(seen_leg(seen, at, outlook.prices));
     }
-    into.escalated = first.is_some_and(|first| first != into.model);
-    into.set_baseline(at, baseline, outlook.prices);
+    into.escalated = first.is_some_and(|first| !outlook.prices.same(first, into.model));
+    into.conclude(evidence, policy.baseline, outlook.prices);
 }
 
 /// Settles an operation as a policy routes it: observed where the log has the model's answer, estimated where not.
@@ -124,14 +133,14 @@ pub fn routed(
 ) {
     if evidence.operation.pinned {
         // The client chose: what happened is what any policy would have made of it.
-        recorded(evidence, decision.route, policy.baseline, outlook, into);
+        recorded(evidence, policy, decision.route, outlook, into);
         into.escalated = false;
         if let Some(last) = into.legs.last() {
             climbed(last, None);
         }
         return;
     }
-    into.begin(decision.route, decision.rung);
+    into.begin(policy, decision.route, decision.rung);
     let ladder = &policy.route(decision.route).ladder;
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
@@ -154,5 +163,5 @@ pub fn routed(
             }
         }
     }
-    into.set_baseline(evidence.operation.at, policy.baseline, outlook.prices);
+    into.conclude(evidence, policy.baseline, outlook.prices);
 }

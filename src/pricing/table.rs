@@ -1,4 +1,8 @@
 //! A price book laid out by model id, for looking rates up millions of times.
+//!
+//! Invariant: names that the book knows as one model share one identity, and with it prices, changes and what was seen.
+
+use std::collections::BTreeMap;
 
 use super::{PriceBook, PriceRow, Rates};
 use crate::units::{Instant, ModelId, Names};
@@ -6,7 +10,12 @@ use crate::units::{Instant, ModelId, Names};
 /// Price rows by model id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceTable {
+    /// By identity.
     rows: Vec<Vec<PriceRow>>,
+    /// The first id of the same model, by id.
+    identities: Vec<ModelId>,
+    /// The first id of every model of the book that was named.
+    listed: BTreeMap<String, ModelId>,
     /// Whether calls are priced anew although the log tells what was charged.
     reprices: bool,
 }
@@ -33,8 +42,14 @@ impl PriceTable {
 
     /// Looks up the models named since the last call; rows already there stay, changes included.
     pub fn extend(&mut self, book: &PriceBook, names: &Names) {
-        for name in names.models().iter().skip(self.rows.len()) {
-            self.rows.push(book.find(name).map(|prices| prices.rows.clone()).unwrap_or_default());
+        for (index, name) in names.models().iter().enumerate().skip(self.rows.len()) {
+            let Ok(id) = u16::try_from(index).map(ModelId) else { return };
+            let found = book.find_named(name);
+            let identity =
+                found.map_or(id, |(listed, _)| *self.listed.entry(listed.to_owned()).or_insert(id));
+            self.identities.push(identity);
+            let rows = found.filter(|_| identity == id).map(|(_, prices)| prices.rows.clone());
+            self.rows.push(rows.unwrap_or_default());
         }
     }
 
@@ -55,18 +70,29 @@ impl PriceTable {
 
     /// Gives the prices of a model at a moment, those of every service tier and meter.
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
-        let rows = self.rows.get(model.index()?)?;
+        let rows = self.rows.get(self.identity(model).index()?)?;
         match rows.as_slice() {
             [only] if only.from.is_none() => Some(only),
             rows => rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at)),
         }
     }
 
+    /// Gives the id that stands for a model under all its names.
+    pub fn identity(&self, model: ModelId) -> ModelId {
+        model.index().and_then(|index| self.identities.get(index)).copied().unwrap_or(model)
+    }
+
+    /// Says whether two names are one model's. No name is nobody's.
+    pub fn same(&self, one: ModelId, other: ModelId) -> bool {
+        one == other || self.identity(one) == self.identity(other)
+    }
+
     /// Adds a dated row; a row of the same start is replaced by the later word.
     pub fn change(&mut self, model: ModelId, row: PriceRow) {
-        let Some(index) = model.index() else { return };
-        if self.rows.len() <= index {
-            self.rows.resize_with(index + 1, Vec::new);
+        let Some(index) = self.identity(model).index() else { return };
+        while self.rows.len() <= index {
+            self.identities.push(ModelId(u16::try_from(self.rows.len()).unwrap_or(u16::MAX)));
+            self.rows.push(Vec::new());
         }
         let rows = &mut self.rows[index];
         let at = rows.partition_point(|old| old.from < row.from);

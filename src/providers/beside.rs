@@ -252,7 +252,12 @@ impl Providers {
         }
         let (url, body, field) = match dialect {
             Dialect::AnthropicMessages => {
-                (provider.beside(&["messages", "count_tokens"])?, to_count(body)?, "input_tokens")
+                let url = provider.beside(&["messages", "count_tokens"])?;
+                (url, to_count(body, &MESSAGES)?, "input_tokens")
+            }
+            Dialect::OpenAiResponses => {
+                let url = provider.beside(&["responses", "input_tokens"])?;
+                (url, to_count(body, &RESPONSES)?, "input_tokens")
             }
             Dialect::Gemini => {
                 let model = slot.upstream.trim_start_matches("models/");
@@ -274,22 +279,39 @@ impl Providers {
     }
 }
 
-/// Keeps of a request of Anthropic's what may stand in the question how many tokens it has.
-fn to_count(body: &Bytes) -> Option<Bytes> {
-    const COUNTED: [&str; 10] = [
-        "model",
-        "messages",
-        "system",
-        "tools",
-        "tool_choice",
-        "thinking",
-        "output_config",
-        "cache_control",
-        "context_management",
-        "mcp_servers",
-    ];
+/// What of a request of Anthropic's may stand in the question how many tokens it has.
+const MESSAGES: [&str; 10] = [
+    "model",
+    "messages",
+    "system",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "cache_control",
+    "context_management",
+    "mcp_servers",
+];
+
+/// And of one for OpenAI's responses.
+const RESPONSES: [&str; 11] = [
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "text",
+    "truncation",
+    "previous_response_id",
+    "conversation",
+];
+
+/// Keeps of a request what is counted.
+fn to_count(body: &Bytes, counted: &[&str]) -> Option<Bytes> {
     let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    body.retain(|key, _| COUNTED.contains(&key.as_str()));
+    body.retain(|key, _| counted.contains(&key.as_str()));
     Some(serde_json::to_vec(&body).ok()?.into())
 }
 

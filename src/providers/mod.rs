@@ -41,6 +41,7 @@ use provider::{Provider, Slot};
 
 pub use beside::Told;
 pub use error::{CallError, Cause, ProviderError, Refused};
+pub use names::serving;
 pub use permit::{Outcome, Permit};
 pub use reply::Reply;
 pub use secret::{FoundKey, KeyError, from_system};

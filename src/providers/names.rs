@@ -60,6 +60,12 @@ impl Models {
     }
 }
 
+/// Gives the first provider whose file names a model, or a pattern for it.
+pub fn serving<'a>(specs: &'a [ProviderSpec], model: &str) -> Option<&'a str> {
+    let (at, _) = Models::new(specs).find(model)?;
+    specs.get(at).map(|spec| spec.name.as_str())
+}
+
 fn literal(pattern: &str) -> usize {
     pattern.bytes().filter(|&byte| byte != b'*').count()
 }

@@ -71,6 +71,7 @@ struct Addresses {
     responses: Option<Url>,
     embeddings: Option<Url>,
     completions: Option<Url>,
+    gemini_embeddings: Option<Url>,
 }
 
 /// What is known of a model's health.
@@ -105,6 +106,7 @@ impl Slot {
             Dialect::OpenAiResponses => addresses.responses.as_ref(),
             Dialect::OpenAiEmbeddings => addresses.embeddings.as_ref(),
             Dialect::OpenAiCompletions => addresses.completions.as_ref(),
+            Dialect::GeminiEmbeddings => addresses.gemini_embeddings.as_ref(),
             _ if stream => addresses.chat_stream.as_ref().or(addresses.chat.as_ref()),
             _ => addresses.chat.as_ref(),
         }
@@ -185,6 +187,8 @@ impl Provider {
         match dialect {
             // A Gemini server has embeddings in OpenAI's manner beside its own.
             Dialect::OpenAiEmbeddings => (chat != Dialect::AnthropicMessages).then_some(dialect),
+            Dialect::GeminiEmbeddings if chat == Dialect::Gemini => Some(dialect),
+            Dialect::GeminiEmbeddings => self.dialect_for(Dialect::OpenAiEmbeddings),
             Dialect::OpenAiResponses if self.spec.responses && !self.simulated => Some(dialect),
             Dialect::OpenAiCompletions if self.spec.completions && !self.simulated => Some(dialect),
             Dialect::OpenAiResponses
@@ -266,6 +270,7 @@ impl Provider {
                 responses: at(&["responses"]),
                 embeddings: at(&["embeddings"]),
                 completions: at(&["completions"]),
+                gemini_embeddings: None,
             },
             Speaks::Anthropic => Addresses {
                 chat: if ends("/v1") { at(&["messages"]) } else { at(&["v1", "messages"]) },
@@ -287,6 +292,7 @@ impl Provider {
                     chat_stream: stream,
                     responses: None,
                     completions: None,
+                    gemini_embeddings: call("batchEmbedContents"),
                     embeddings: at(&[version.as_slice(), &["openai", "embeddings"]].concat()),
                 }
             }

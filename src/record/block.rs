@@ -8,6 +8,7 @@ use super::csv::Columns;
 use super::cut::{MAX_ENTRY, Piece};
 use super::foreign::{self, Met, Place};
 use super::known::{self, Known, Told};
+use super::mapped::{self, Mapping};
 use super::skip::Refusal;
 use super::{Entry, Error, InputFormat, Record, Skip, SkipKind, native};
 
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) file: String,
     pub(crate) format: InputFormat,
     pub(crate) columns: Columns,
+    /// Where the fields stand in a log of one's own shape.
+    pub(crate) mapping: Option<Arc<Mapping>>,
     pub(crate) assume_model: Option<String>,
     pub(crate) strict: bool,
 }
@@ -49,7 +52,14 @@ pub(crate) enum Body {
 impl Block {
     /// Makes a block that tells something of a file.
     pub(crate) fn remark(file: String, format: InputFormat, refusal: Refusal) -> Self {
-        let shared = Shared { file, format, columns: Columns::default(), assume_model: None, strict: false };
+        let shared = Shared {
+            file,
+            format,
+            columns: Columns::default(),
+            mapping: None,
+            assume_model: None,
+            strict: false,
+        };
         let body = Body::Remark(refusal);
         Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
     }
@@ -185,21 +195,28 @@ impl Block {
             };
         }
         let mut give = |line, result: Result<Record<'static>, Refusal>| self.give(line, result, f);
-        let mut nest = std::mem::take(&mut known.nest);
+        let (mut nest, mut coding) = (std::mem::take(&mut known.nest), std::mem::take(&mut known.coding));
         let columns = &self.shared.columns;
         let mut sink = |result: Result<Told, Refusal>| match result {
             Ok(told) => known.take(line, told, &mut give),
             Err(refusal) => give(line, Err(refusal)),
         };
+        if let Some(mapping) = &self.shared.mapping {
+            let flow = sink(mapped::entry(mapping, columns, text, line));
+            known.nest = nest;
+            known.coding = coding;
+            return flow;
+        }
         let flow = foreign::parse(
             self.shared.format,
             text,
             line,
             columns,
-            Met { place, nest: &mut nest },
+            Met { place, nest: &mut nest, coding: (&mut coding, &self.shared.file) },
             &mut sink,
         );
         known.nest = nest;
+        known.coding = coding;
         flow
     }
 

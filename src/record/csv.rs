@@ -6,22 +6,36 @@ use super::skip::Refusal;
 
 /// The column names of a file, in order, in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Columns(Vec<String>);
+pub(crate) struct Columns {
+    names: Vec<String>,
+    delimiter: u8,
+}
 
 impl Columns {
-    /// Reads the header row.
-    pub(crate) fn read(row: &str) -> Self {
-        Self(split(row).iter().map(|name| name.trim().to_ascii_lowercase()).collect())
+    /// Reads the header row; `delimiter` stands between its fields.
+    pub(crate) fn read(row: &str, delimiter: u8) -> Self {
+        let names = split(row, delimiter).iter().map(|name| name.trim().to_lowercase()).collect();
+        Self { names, delimiter }
+    }
+
+    /// Gives the number of columns.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Says whether there are none, as in a log that is no table.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     /// Says whether a column is there.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|column| column == name)
+        self.names.iter().any(|column| column == name)
     }
 
     /// Cuts a row into its named fields.
     pub(crate) fn row<'r>(&'r self, text: &'r str) -> Row<'r> {
-        Row { columns: self, fields: split(text) }
+        Row { columns: self, fields: split(text, self.delimiter) }
     }
 }
 
@@ -35,8 +49,13 @@ pub(crate) struct Row<'r> {
 impl Row<'_> {
     /// Gives a field, trimmed; empty where the column or the field is missing.
     pub(crate) fn get(&self, name: &str) -> &str {
-        let place = self.columns.0.iter().position(|column| column == name);
-        place.and_then(|place| self.fields.get(place)).map_or("", |field| field.trim())
+        self.find(name).unwrap_or_default()
+    }
+
+    /// Gives a field, trimmed; `None` where the column is missing.
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        let place = self.columns.names.iter().position(|column| column == name)?;
+        Some(self.fields.get(place).map_or("", |field| field.trim()))
     }
 
     /// Reads a count; empty is unknown.
@@ -65,7 +84,7 @@ impl Row<'_> {
 
     /// Checks that the row has as many fields as the header.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        let (found, wanted) = (self.fields.len(), self.columns.0.len());
+        let (found, wanted) = (self.fields.len(), self.columns.names.len());
         if found == wanted {
             return Ok(());
         }
@@ -79,11 +98,12 @@ pub(crate) fn micros_of(seconds: f64) -> Option<i64> {
     (seconds.is_finite() && (0.0..3.2e10).contains(&seconds)).then(|| (seconds * 1e6).round() as i64)
 }
 
-/// Cuts a row at its commas; quoted fields may hold commas and doubled quotes.
-fn split(row: &str) -> Vec<Cow<'_, str>> {
+/// Cuts a row at its delimiters; quoted fields may hold them and doubled quotes.
+pub(crate) fn split(row: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+    let delimiter = char::from(delimiter);
     let mut fields = Vec::new();
     if !row.contains('"') {
-        fields.extend(row.split(',').map(Cow::Borrowed));
+        fields.extend(row.split(delimiter).map(Cow::Borrowed));
         return fields;
     }
     let (mut field, mut quoted) = (String::new(), false);
@@ -95,7 +115,7 @@ fn split(row: &str) -> Vec<Cow<'_, str>> {
                 chars.next();
             }
             '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(Cow::Owned(std::mem::take(&mut field))),
+            c if c == delimiter && !quoted => fields.push(Cow::Owned(std::mem::take(&mut field))),
             other => field.push(other),
         }
     }
@@ -109,7 +129,7 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_name_whatever_their_order() {
-        let columns = Columns::read("Timestamp,\"Log, Type\",Request tokens");
+        let columns = Columns::read("Timestamp,\"Log, Type\",Request tokens", b',');
         let row = columns.row("5.0,\"a \"\"b\"\", c\",472.0");
         assert_eq!(row.get("log, type"), "a \"b\", c");
         assert_eq!(row.count("request tokens"), Ok(Some(472)));

@@ -29,8 +29,10 @@ pub(crate) struct Piece {
     reason = "each says one thing of the place in the text, and they vary freely"
 )]
 pub(crate) struct Elements {
-    /// Keys of a top-level object whose list is opened up.
-    wrappers: &'static [&'static str],
+    /// The keys, outermost first, that lead from a top-level object to the list that is opened up; none for no list.
+    wrapper: Vec<String>,
+    /// How many of those keys the place is within.
+    within: usize,
     most: usize,
     state: State,
     depth: u32,
@@ -64,9 +66,10 @@ enum State {
 
 impl Elements {
     /// Starts before the first byte, which is on line `line`.
-    pub(crate) fn new(wrappers: &'static [&'static str], most: usize, line: u64) -> Self {
+    pub(crate) fn new(wrapper: Vec<String>, most: usize, line: u64) -> Self {
         Self {
-            wrappers,
+            wrapper,
+            within: 0,
             most,
             state: State::Between,
             depth: 0,
@@ -141,7 +144,7 @@ impl Elements {
         }
         if self.state == State::Inside {
             self.keep_all(bytes.get(start..at).unwrap_or_default());
-            if !self.in_text && self.depth == 1 {
+            if !self.in_text && self.is_on_the_way() {
                 self.key.1 = self.current.len();
             }
         }
@@ -156,7 +159,7 @@ impl Elements {
                 if self.wrapped {
                     self.wrapped = false;
                     self.state = State::Tail;
-                    self.depth = 1;
+                    self.depth = u32::try_from(self.wrapper.len()).unwrap_or(1);
                 }
             }
             b'{' | b'[' => {
@@ -173,6 +176,7 @@ impl Elements {
         self.current_line = self.line;
         self.giant = false;
         self.key = (0, 0);
+        self.within = 0;
         self.after_colon = false;
         self.keep(byte);
     }
@@ -182,12 +186,12 @@ impl Elements {
             b'"' => {
                 self.in_text = true;
                 self.keep(byte);
-                if self.depth == 1 {
+                if self.is_on_the_way() {
                     self.key.0 = self.current.len();
                 }
                 return;
             }
-            b'[' if self.depth == 1 && self.opens_wrapper() => {
+            b'[' if self.within + 1 == self.wrapper.len() && self.opens_wrapper() => {
                 self.current.clear();
                 self.lists += 1;
                 self.wrapped = true;
@@ -195,8 +199,15 @@ impl Elements {
                 self.state = State::Between;
                 return;
             }
+            b'{' if self.within + 1 < self.wrapper.len() && self.opens_wrapper() => {
+                self.within += 1;
+                self.depth = self.depth.saturating_add(1);
+            }
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.within = self.within.min((self.depth as usize).saturating_sub(1));
+            }
             _ => {}
         }
         if !byte.is_ascii_whitespace() {
@@ -222,12 +233,19 @@ impl Elements {
         }
     }
 
+    /// Says whether the place is right within the object that holds the next key of the wrapper.
+    fn is_on_the_way(&self) -> bool {
+        self.depth as usize == self.within + 1
+    }
+
+    /// Says whether the value that begins here stands under the next key of the wrapper.
     fn opens_wrapper(&self) -> bool {
         let key = self.current.get(self.key.0..self.key.1.saturating_sub(1)).unwrap_or_default();
         self.after_colon
             && !self.wrapped
             && self.current.first() == Some(&b'{')
-            && self.wrappers.iter().any(|wrapper| wrapper.as_bytes() == key)
+            && self.is_on_the_way()
+            && self.wrapper.get(self.within).is_some_and(|wanted| wanted.as_bytes() == key)
     }
 
     fn keep(&mut self, byte: u8) {
@@ -263,9 +281,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cut(text: &[u8], wrappers: &'static [&'static str], most: usize, step: usize) -> Vec<(u64, String)> {
+    fn cut(text: &[u8], wrapper: &[&str], most: usize, step: usize) -> Vec<(u64, String)> {
         let (mut data, mut pieces) = (Vec::new(), Vec::new());
-        let mut elements = Elements::new(wrappers, most, 1);
+        let mut elements = Elements::new(wrapper.iter().map(|key| (*key).to_owned()).collect(), most, 1);
         for chunk in text.chunks(step.max(1)) {
             elements.feed(chunk, &mut data, &mut pieces);
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Attempts;
-use crate::classifier::TaskClass;
+use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceRow, Terms, Usage};
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
@@ -59,6 +59,8 @@ pub struct Record<'a> {
     pub confidence: Option<PerMille>,
     /// Whether a classifier looked and found no signal; a reader then does not ask another one.
     pub unsure: bool,
+    /// What that classifier saw, where the log says.
+    pub saw: Saw,
     /// The turn within the session, from 0.
     pub turn: Option<u32>,
     /// How many tools were offered.

@@ -1,9 +1,11 @@
 //! What goes wrong with a whole log; single bad lines are [`super::Skip`]s.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use super::format::names;
+use super::mapped::{Shape, propose};
 
 /// Why a log cannot be read (on).
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +44,20 @@ pub enum Error {
         source: io::Error,
     },
     /// The content is no known format's.
-    #[error("{file}: no known log format in it; name the format with --input-format: {}", names())]
+    #[error("{file}: no known log format in it{}", seen.as_deref().map_or_else(no_idea, Strange::to_string))]
     UnknownFormat {
         /// The file.
         file: String,
+        /// What is in it instead, where that can be told.
+        seen: Option<Box<Strange>>,
+    },
+    /// A mapping does not fit the log.
+    #[error("{file}: {reason}")]
+    Mapping {
+        /// The file.
+        file: String,
+        /// Why not.
+        reason: String,
     },
     /// A CSV file lacks columns.
     #[error("{file}:1: the header lacks the column `{column}` that {format} needs")]
@@ -75,4 +87,62 @@ pub enum Error {
         /// Why it is bad.
         reason: String,
     },
+}
+
+impl Error {
+    /// Says whether a file is just no log, which is no fault of one that a folder happens to hold.
+    pub(crate) fn is_no_log(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownFormat { .. } | Self::Column { .. } | Self::Mapping { .. } | Self::Open { .. }
+        )
+    }
+
+    /// Gives the mapping that might fit a log of a shape that nobody knows.
+    pub fn mapping(&self) -> Option<&str> {
+        match self {
+            Self::UnknownFormat { seen, .. } => seen.as_ref()?.mapping(),
+            _ => None,
+        }
+    }
+}
+
+/// What a log that no format fits looks like, and how it might be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strange {
+    /// What it is, in one line.
+    what: String,
+    /// A mapping that might fit, and the first rows as it would read them.
+    proposed: Option<(String, String)>,
+}
+
+impl Strange {
+    /// Looks at the beginning of a log; `None` where it is neither JSON nor rows.
+    pub(crate) fn of(start: &[u8]) -> Option<Box<Self>> {
+        let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
+        let proposed = propose(&shape).map(|proposal| (proposal.mapping.text(), proposal.rows));
+        Some(Box::new(Self { what: shape.describe(), proposed }))
+    }
+
+    /// Gives the mapping that might fit, as it is told on the command line.
+    pub fn mapping(&self) -> Option<&str> {
+        self.proposed.as_ref().map(|(mapping, _)| mapping.as_str())
+    }
+}
+
+impl fmt::Display for Strange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\nit holds {}", self.what)?;
+        match &self.proposed {
+            Some((mapping, rows)) => write!(f, "\nits first entries, if read with --map '{mapping}':\n{}", rows.trim_end()),
+            None => f.write_str(
+                "\nhint: say where its fields stand: --map at=KEY,model=KEY,in=KEY,out=KEY (docs/logs.md), or name its format with --input-format",
+            ),
+        }
+    }
+}
+
+/// Says how to go on with a log that is neither JSON nor rows.
+fn no_idea() -> String {
+    format!("; name the format with --input-format: {}", names())
 }

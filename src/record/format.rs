@@ -12,20 +12,25 @@ macro_rules! formats {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum InputFormat {
             $(#[doc = $about] $variant,)*
+            /// A log of one's own shape, read by a mapping.
+            Mapped,
         }
 
         impl InputFormat {
-            /// Every format.
+            /// Every format that can be named.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Gives the name used on the command line.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Mapped => "mapped" }
             }
 
             /// Says in one line what it is.
             pub const fn description(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
+                match self {
+                    $(Self::$variant => $about,)*
+                    Self::Mapped => "A log of one's own shape, read by a mapping.",
+                }
             }
         }
     };
@@ -41,6 +46,9 @@ formats! {
     Gemini "gemini" "Gemini generateContent answers.",
     Ollama "ollama" "Ollama chat and generate answers.",
     ClaudeCode "claude-code" "Claude Code session logs (JSON lines under ~/.claude/projects).",
+    Codex "codex" "Codex session logs (rollouts, JSON lines under ~/.codex/sessions).",
+    OpenCode "opencode" "opencode messages (its database, or its older message files).",
+    GeminiCli "gemini-cli" "Gemini CLI session files (under ~/.gemini/tmp).",
     Langfuse "langfuse" "Langfuse observations (blob-storage export or API).",
     Helicone "helicone" "Helicone request export.",
     Portkey "portkey" "Portkey logs export.",
@@ -137,7 +145,7 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
         });
     }
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
-    let columns = Columns::read(header.trim_end());
+    let columns = Columns::read(header.trim_end(), b',');
     let mut csv = InputFormat::ALL.iter().copied().filter(|format| format.is_csv());
     csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name))).or_else(|| {
         let lines = text.split(|&byte| byte == b'\n').take(LINES).map(<[u8]>::trim_ascii);
@@ -148,7 +156,15 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
 fn by_keys(keys: &Keys<'_>) -> Option<InputFormat> {
     let has = |name: &str| keys.top.contains(&name.as_bytes());
     if let Some(format) = by_names(&has) {
-        return Some(format);
+        // A moment called `at` makes a line ours, unless its tokens stand where ours never do.
+        let is_strange = |key: &&[u8]| {
+            ["token", "usage", "completion"]
+                .iter()
+                .any(|word| memchr::memmem::find(key, word.as_bytes()).is_some())
+        };
+        let is_ours = ["pointsman", "attempts", "in", "out", "event"].iter().any(|name| has(name));
+        return (format != InputFormat::Native || is_ours || !keys.top.iter().any(is_strange))
+            .then_some(format);
     }
     let inner = |name: &str| keys.under_data.contains(&name.as_bytes());
     has("data").then(|| by_names(&inner)).flatten()
@@ -163,6 +179,9 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (any(&["resourceSpans", "scopeSpans"]), F::Otel),
         (all(&["hash_ids", "input_length"]), F::Mooncake),
         (all(&["sessionId", "uuid", "type"]) && any(&["parentUuid", "isSidechain"]), F::ClaudeCode),
+        (all(&["timestamp", "type", "payload"]), F::Codex),
+        (has("opencode") || (all(&["sessionID", "id"]) && any(&["role", "messageID"])), F::OpenCode),
+        (all(&["sessionId", "projectHash"]), F::GeminiCli),
         (has("requests") && any(&["block_size", "hash_id_scope", "tool_tokens"]), F::AgentJson),
         (all(&["startTime", "request_id"]) && any(&["spend", "call_type", "api_key"]), F::LiteLlmSpend),
         (has("startTime") && any(&["response_cost", "litellm_call_id", "hidden_params"]), F::LiteLlmPayload),

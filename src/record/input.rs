@@ -44,15 +44,23 @@ pub type Opener = Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync
 #[derive(Clone)]
 enum Part {
     File(PathBuf),
+    /// A file of a folder, which may turn out to be no log.
+    Found(PathBuf),
     Stdin,
-    Bytes { name: String, bytes: Cow<'static, [u8]> },
-    Made { name: String, opener: Opener },
+    Bytes {
+        name: String,
+        bytes: Cow<'static, [u8]>,
+    },
+    Made {
+        name: String,
+        opener: Opener,
+    },
 }
 
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::File(path) | Self::Found(path) => write!(f, "File({})", path.display()),
             Self::Stdin => f.write_str("Stdin"),
             Self::Bytes { name, .. } | Self::Made { name, .. } => write!(f, "{name}"),
         }
@@ -67,6 +75,16 @@ impl Input {
             path => Part::File(path.to_owned()),
         };
         Self { parts: paths.into_iter().map(part).collect() }
+    }
+
+    /// Reads files of a folder in the order given; those that are no logs are passed over.
+    pub fn found(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { parts: paths.into_iter().map(Part::Found).collect() }
+    }
+
+    /// Says whether one of the parts is a file of a folder.
+    pub(crate) fn is_found(&self, place: usize) -> bool {
+        matches!(self.parts.get(place), Some(Part::Found(_)))
     }
 
     /// Reads bytes that are already there, under a name for messages.
@@ -89,9 +107,18 @@ impl Input {
     /// Gives one of the parts as a file, where it is one.
     pub(crate) fn file(&self, place: usize) -> Option<(&Path, FileId)> {
         match self.parts.get(place)? {
-            Part::File(path) => FileId::of(path).map(|file| (path.as_path(), file)),
+            Part::File(path) | Part::Found(path) => FileId::of(path).map(|file| (path.as_path(), file)),
             _ => None,
         }
+    }
+
+    /// Says whether what was read can be read once more: files and what is made, not pipes.
+    pub fn can_be_read_again(&self) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::File(path) | Part::Found(path) => FileId::of(path).is_some(),
+            Part::Stdin => false,
+            Part::Bytes { .. } | Part::Made { .. } => true,
+        })
     }
 
     /// Gives the number of files or streams.
@@ -107,7 +134,7 @@ impl Input {
     /// Gives the sum of the sizes as stored; `None` where a stream's is not known.
     pub(crate) fn size(&self) -> Option<u64> {
         let sizes = self.parts.iter().map(|part| match part {
-            Part::File(path) => {
+            Part::File(path) | Part::Found(path) => {
                 std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
             }
             Part::Stdin | Part::Made { .. } => None,
@@ -125,7 +152,7 @@ impl Input {
                 if meta.is_dir() {
                     return Err(open(io::Error::new(
                         io::ErrorKind::IsADirectory,
-                        "it is a directory; name its files",
+                        "it is a directory without logs (names in .jsonl, .ndjson, .json, .csv, .tsv or .db, also packed); name the files",
                     )));
                 }
             }
@@ -145,7 +172,7 @@ impl Input {
                     return Some(Err(Error::Read { file: name.clone(), line: 0, source }));
                 }
             },
-            Part::File(path) => match File::open(path) {
+            Part::File(path) | Part::Found(path) => match File::open(path) {
                 Ok(file) => (path.display().to_string(), Box::new(file)),
                 Err(source) => return Some(Err(Error::Open { path: path.clone(), source })),
             },

@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
+use super::error::Strange;
 use super::foreign::{Place, is_stream};
 use super::format::{is_by_line, recognise};
 use super::input::{FileId, Stream};
 use super::known::{self, Known};
+use super::mapped::{self, Cut, Mapping, Shape};
 use super::native::{self, Header};
+use super::rows::Rows;
+use super::skip::Refusal;
 use super::streams::Streams;
 use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
 
@@ -30,6 +34,8 @@ pub struct ReadOptions {
     pub strict: bool,
     /// The model to assume where the log names none; such attempts are marked.
     pub assume_model: Option<String>,
+    /// Where the fields of ours stand in logs of one's own shape.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// How far the reading has come, in bytes as stored (packed); to be watched from another thread.
@@ -80,8 +86,8 @@ pub struct Source {
     known: Known,
     /// The files that were opened, as the system names them.
     opened: Vec<FileId>,
-    /// A file that was named again, until that is told.
-    named_again: Option<String>,
+    /// A file that is not read, and why, until that is told.
+    remark: Option<(String, Refusal)>,
 }
 
 /// One file being read.
@@ -103,6 +109,7 @@ enum Cutting {
     Lines,
     Elements(Box<Elements>),
     Streams(Box<Streams>),
+    Rows(Box<Rows>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -122,7 +129,7 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         format: options.format.unwrap_or(InputFormat::Native),
         known: Known::default(),
         opened: Vec::new(),
-        named_again: None,
+        remark: None,
     };
     source.advance()?;
     Ok(source)
@@ -195,8 +202,11 @@ impl Source {
             {
                 return Some(Err(error));
             }
-            if let Some(file) = self.named_again.take() {
-                return Some(Ok(Block::remark(file, self.format, known::NAMED_TWICE)));
+            if let Some((file, why)) = self.remark.take() {
+                return Some(Ok(Block::remark(file, self.format, why)));
+            }
+            if self.open.is_none() && self.next < self.input.len() {
+                continue;
             }
             let open = self.open.as_mut()?;
             self.format = open.shared.format;
@@ -228,13 +238,20 @@ impl Source {
         self.next += 1;
         if let Some((path, file)) = self.input.file(place) {
             if self.opened.contains(&file) {
-                self.named_again = Some(path.display().to_string());
+                self.remark = Some((path.display().to_string(), known::NAMED_TWICE));
                 return Ok(());
             }
             self.opened.push(file);
         }
         let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
-        let (open, header) = Open::new(stream?, &self.options)?;
+        let opened = stream.and_then(|stream| Open::new(stream, &self.options));
+        let (open, header) = match opened {
+            Err(error) if self.input.is_found(place) && error.is_no_log() => {
+                self.remark = Some((String::new(), NO_LOG));
+                return Ok(());
+            }
+            opened => opened?,
+        };
         self.format = open.shared.format;
         if let Some(header) = header {
             self.header = header;
@@ -261,7 +278,10 @@ impl Open {
             // A line that is whole is enough where it tells the format; a pipe may not give more for long.
             if carry.contains(&b'\n') {
                 format = options.format.or_else(|| recognise(bare(&carry)));
-                if format.is_some() {
+                if options.mapping.is_some() && !is_ours(bare(&carry)) {
+                    format = None;
+                }
+                if format.is_some() || (options.mapping.is_some() && is_shape_plain(&carry)) {
                     break;
                 }
             }
@@ -271,12 +291,16 @@ impl Open {
         }
         let file = stream.name.clone();
         let empty = carry.trim_ascii().is_empty();
-        let format = match options.format.or(format).or_else(|| recognise(&carry)) {
+        let mapped = options.mapping.as_ref().filter(|_| !is_ours(&carry)).map(|_| InputFormat::Mapped);
+        let format = match mapped.or(options.format).or(format).or_else(|| recognise(&carry)) {
             Some(format) => format,
             // An empty log is sound: it says that nothing happened. A damaged one is told as such when it is read.
             None if empty || failed.is_some() => InputFormat::Native,
-            None => return Err(Error::UnknownFormat { file }),
+            None => return Err(Error::UnknownFormat { file, seen: Strange::of(&carry) }),
         };
+        if let Some(mapping) = options.mapping.as_ref().filter(|_| format == InputFormat::Mapped && !empty) {
+            return Self::mapped((stream, carry), mapping, options, (ended, failed)).map(|open| (open, None));
+        }
         let mut line = 1;
         let columns = if format.is_csv() && !empty {
             take_columns(&mut carry, &mut line, &file, format)?
@@ -294,16 +318,57 @@ impl Open {
         } else if by_line {
             Cutting::Lines
         } else {
-            Cutting::Elements(Box::new(Elements::new(format.wrappers(), MAX_ENTRY, line)))
+            let wrapper = format.wrappers().iter().map(|key| (*key).to_owned()).collect();
+            Cutting::Elements(Box::new(Elements::new(wrapper, MAX_ENTRY, line)))
         };
         let shared = Arc::new(Shared {
             file,
             format,
             columns,
+            mapping: None,
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
         Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
+    }
+
+    /// Starts on a log of one's own shape.
+    fn mapped(
+        (stream, mut carry): (Stream, Vec<u8>),
+        mapping: &Arc<Mapping>,
+        options: &ReadOptions,
+        (ended, failed): (bool, Option<std::io::Error>),
+    ) -> Result<Self, Error> {
+        let file = stream.name.clone();
+        let Some(shape) = Shape::of(&carry, Some(mapping)) else {
+            let reason = "neither JSON nor rows under a header; a mapping needs either".to_owned();
+            return Err(Error::Mapping { file, reason });
+        };
+        mapped::check(mapping, &shape, &file)?;
+        let mut line = 1;
+        let cutting = match &shape.cut {
+            Cut::Lines => Cutting::Lines,
+            Cut::Values(around) => {
+                Cutting::Elements(Box::new(Elements::new(around.clone(), MAX_ENTRY, line)))
+            }
+            Cut::Rows(delimiter) => {
+                let blank = carry.len() - carry.trim_ascii_start().len();
+                let header = carry.get(blank..).unwrap_or_default();
+                let end = memchr::memchr(b'\n', header).map_or(carry.len(), |at| blank + at + 1);
+                line += memchr::memchr_iter(b'\n', carry.get(..end).unwrap_or_default()).count() as u64;
+                carry.drain(..end);
+                Cutting::Rows(Box::new(Rows::new(*delimiter, MAX_ENTRY, line)))
+            }
+        };
+        let shared = Arc::new(Shared {
+            file,
+            format: InputFormat::Mapped,
+            columns: shape.header().clone(),
+            mapping: Some(Arc::clone(mapping)),
+            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
+            strict: options.strict,
+        });
+        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
 
     /// Reads more, if there is more.
@@ -321,7 +386,7 @@ impl Open {
     /// Gives the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
         match self.cutting {
-            Cutting::Elements(_) | Cutting::Streams(_) => self.cut_elements(),
+            Cutting::Elements(_) | Cutting::Rows(_) | Cutting::Streams(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
         }
@@ -382,21 +447,24 @@ impl Open {
         (Vec::new(), Body::Pieces(vec![piece]))
     }
 
-    fn cut_elements(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn cut_pieces(&mut self) -> Option<(Vec<u8>, Body)> {
         let (mut data, mut pieces) = (Vec::new(), Vec::new());
         while data.len() < BLOCK {
             if self.carry.is_empty() && !self.ended {
                 self.fill();
             }
-            let is_over = self.carry.is_empty();
+            let is_end = self.carry.is_empty();
             match &mut self.cutting {
-                Cutting::Elements(elements) if !is_over => elements.feed(&self.carry, &mut data, &mut pieces),
-                Cutting::Streams(streams) if !is_over => streams.feed(&self.carry, &mut data, &mut pieces),
-                Cutting::Elements(elements) if self.failed.is_none() => elements.end(&mut data, &mut pieces),
-                Cutting::Streams(streams) if self.failed.is_none() => streams.end(&mut data, &mut pieces),
-                _ => {}
+                _ if is_end && self.failed.is_some() => {}
+                Cutting::Elements(elements) if is_end => elements.end(&mut data, &mut pieces),
+                Cutting::Elements(elements) => elements.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Rows(rows) if is_end => rows.end(&mut data, &mut pieces),
+                Cutting::Rows(rows) => rows.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Streams(streams) if is_end => streams.end(&mut data, &mut pieces),
+                Cutting::Streams(streams) => streams.feed(&self.carry, &mut data, &mut pieces),
+                Cutting::Lines | Cutting::Dropping => {}
             }
-            if is_over {
+            if is_end {
                 break;
             }
             self.carry.clear();
@@ -408,7 +476,25 @@ impl Open {
     }
 }
 
+/// A file of a folder that is no log.
+const NO_LOG: Refusal = Refusal::NotACall("a file of a folder that is in no known log format");
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Says whether a log is in our own format, which no mapping is for.
+fn is_ours(start: &[u8]) -> bool {
+    let first = start.trim_ascii_start();
+    first.starts_with(b"{\"pointsman\":") && recognise(first) == Some(InputFormat::Native)
+}
+
+/// Says whether the beginning of a log already tells how it is cut: two whole lines, of which none begins a larger value.
+fn is_shape_plain(start: &[u8]) -> bool {
+    let text = bare(start).trim_ascii_start();
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default().trim_ascii();
+    let is_whole = first.last() == Some(&b'}') || !matches!(first.first(), Some(b'{' | b'['));
+    is_whole && lines.count() >= 2
+}
 
 fn bare(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
@@ -423,7 +509,7 @@ fn take_columns(
 ) -> Result<Columns, Error> {
     let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
     let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
-    let columns = Columns::read(row.trim());
+    let columns = Columns::read(row.trim(), b',');
     if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
         return Err(Error::Column { file: file.to_owned(), column, format });
     }

@@ -3,12 +3,17 @@
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
 mod json;
+mod mine;
 mod replay;
+mod requests;
 mod sheet;
 mod text;
 
 pub use json::to_json;
+pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub(crate) use replay::error_text;
 pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter};
+pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};
+pub(crate) use text::count;
 pub use text::replay_text;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::classifier::TaskClass;
-use crate::routing::Policy;
 use crate::telemetry::{Cell, Totals};
 use crate::units::{Instant, Names, Pico};
 
@@ -175,10 +174,15 @@ pub struct ReplayReport {
     pub recorded_charges: Option<RecordedCharges>,
     /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
     pub unknown_meters: Vec<UnknownMeter>,
-    /// What the baseline model would have cost, over operations where both costs are known or estimated.
-    pub baseline_usd: String,
+    /// What the baseline model would have cost, over operations where both costs are known or estimated; null where there
+    /// are none.
+    pub baseline_usd: Option<String>,
     /// `baseline_usd` less the cost of those operations.
-    pub saved_usd: String,
+    pub saved_usd: Option<String>,
+    /// How many those operations are.
+    pub compared_requests: u64,
+    /// Operations without a single call whose model the log names.
+    pub unnamed_model_requests: u64,
     /// Operations that went up the ladder.
     pub escalated: u64,
     /// Operations without an answer.
@@ -269,15 +273,8 @@ fn by<'a>(
 
 impl ReplayReport {
     /// Draws up the report.
-    pub fn new(
-        scope: Scope,
-        totals: &Totals,
-        names: &Names,
-        policy: &Policy,
-        bounds: Option<(Instant, Instant)>,
-    ) -> Self {
+    pub fn new(scope: Scope, totals: &Totals, names: &Names, bounds: Option<(Instant, Instant)>) -> Self {
         let all = &totals.all;
-        let routes: Vec<std::sync::Arc<str>> = policy.routes.iter().map(|route| route.name.clone()).collect();
         Self {
             schema: "pointsman.replay/1",
             scope,
@@ -296,8 +293,10 @@ impl ReplayReport {
             cost_unknown_requests: all.cost.unknown,
             recorded_charges: None,
             unknown_meters: Vec::new(),
-            baseline_usd: all.baseline.total().usd(),
-            saved_usd: all.saved().usd(),
+            baseline_usd: (all.comparable > 0).then(|| all.baseline.total().usd()),
+            saved_usd: (all.comparable > 0).then(|| all.saved().usd()),
+            compared_requests: all.comparable,
+            unnamed_model_requests: totals.unnamed_model.requests,
             escalated: all.escalated,
             errors: all.errors,
             estimated_requests: all.estimated,
@@ -315,7 +314,7 @@ impl ReplayReport {
                 "model",
                 by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)]),
             ),
-            by_route: rows("route", by(&routes, &totals.routes)),
+            by_route: rows("route", by(names.routes(), &totals.routes)),
             by_team: rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
             by_project: rows(
                 "project",

@@ -1,7 +1,10 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
+use std::fmt::Write as _;
+
 use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
 use super::sheet::{Format, Sheet, render};
+use crate::units::counted;
 
 /// Writes the report as table, CSV or Markdown.
 pub fn replay_text(report: &ReplayReport, format: Format) -> String {
@@ -51,7 +54,7 @@ fn stream_limits(rows: &[StreamLimitRow]) -> Sheet {
 }
 
 /// Groups the digits of a whole number.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -64,7 +67,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
-fn usd(text: &str) -> String {
+pub(super) fn dollars_rounded(text: &str) -> String {
     crate::units::Pico::from_usd(text).map_or_else(
         |_| text.to_owned(),
         |amount| {
@@ -76,8 +79,8 @@ fn usd(text: &str) -> String {
 }
 
 /// Gives a cost; what is not known at all is no zero.
-fn cost(amount: &str, unknown: u64) -> String {
-    if amount == "0" && unknown > 0 { "unknown".to_owned() } else { usd(amount) }
+pub(super) fn cost(amount: &str, unknown: u64) -> String {
+    if amount == "0" && unknown > 0 { "unknown".to_owned() } else { dollars_rounded(amount) }
 }
 
 fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
@@ -111,17 +114,21 @@ fn summary(report: &ReplayReport) -> Sheet {
     if report.cost_estimated_usd != "0" {
         notes.push(format!(
             "{} of it estimated {}",
-            usd(&report.cost_estimated_usd),
-            report
-                .cost_error_usd
-                .as_ref()
-                .map_or_else(|| "(error not known)".to_owned(), |error| format!("±{}", usd(error)))
+            dollars_rounded(&report.cost_estimated_usd),
+            report.cost_error_usd.as_ref().map_or_else(
+                || "(error not known)".to_owned(),
+                |error| format!("±{}", dollars_rounded(error))
+            )
         ));
     }
     if report.cost_unknown_requests > 0 {
         notes.push(format!(
-            "{} requests have calls of unknown cost, which are not in it",
-            count(report.cost_unknown_requests)
+            "{} calls of unknown cost ({}), which are not in it",
+            match report.cost_unknown_requests {
+                1 => "1 request has".to_owned(),
+                n => format!("{} have", counted(n, "request")),
+            },
+            counted(report.by_model.iter().map(|row| row.cost_unknown_requests).sum(), "call")
         ));
     }
     notes.push(format!("prices {}", report.scope.prices));
@@ -135,12 +142,9 @@ fn summary(report: &ReplayReport) -> Sheet {
         );
         line("unknown meter", count(*calls), note);
     }
-    line(
-        "baseline",
-        usd(&report.baseline_usd),
-        format!("the same tokens on {}", report.scope.baseline_model),
-    );
-    line("saved", usd(&report.saved_usd), "baseline less the cost of the requests compared".into());
+    let (baseline, saved) = against_baseline(report);
+    line("baseline", baseline.0, baseline.1);
+    line("saved", saved.0, saved.1);
     line("escalated", count(report.escalated), format!("policy {}", report.scope.policy));
     line("errors", count(report.errors), String::new());
     let latency = report.latency_ms.as_ref();
@@ -171,16 +175,42 @@ fn summary(report: &ReplayReport) -> Sheet {
     sheet
 }
 
+/// What the baseline and the savings are, each with its note. Where nothing can be compared both are unknown, and the note
+/// says what would make them known.
+fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String)) {
+    let model = &report.scope.baseline_model;
+    if let (Some(baseline), Some(saved)) = (&report.baseline_usd, &report.saved_usd) {
+        let mut note = format!("the same tokens on {model}");
+        if report.compared_requests < report.requests {
+            let (compared, all) = (count(report.compared_requests), count(report.requests));
+            let _ = write!(note, ", {compared} of {all} compared");
+        }
+        let less = "baseline less the cost of the requests compared".to_owned();
+        return ((dollars_rounded(baseline), note), (dollars_rounded(saved), less));
+    }
+    let unknown = || "unknown".to_owned();
+    let why = if report.unnamed_model_requests == report.requests {
+        format!(
+            "the log names no model: --assume-model {model} prices it, as an estimate; --as routed tells what this policy would cost"
+        )
+    } else {
+        format!("no request has both a cost and one on {model}: --baseline and --prices may help")
+    };
+    ((unknown(), why), (unknown(), String::new()))
+}
+
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
     // A model's errors are calls that failed; elsewhere requests that ended without an answer.
-    let errors = if title == "By model" { ">failed calls" } else { ">errors" };
+    let of_calls = title == "By model";
+    let errors = if of_calls { ">failed calls" } else { ">errors" };
+    let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
     let mut sheet = Sheet::new(
         title,
         &[
             "name",
             ">requests",
             ">cost",
-            ">unknown",
+            unknown,
             ">input",
             ">cache read",
             ">cache write",
@@ -197,7 +227,11 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
         sheet.push(vec![
             row.name.1.clone().unwrap_or_else(|| "-".into()),
             count(row.requests),
-            cost(&row.cost_usd, row.cost_unknown_requests),
+            format!(
+                "{}{}",
+                if row.cost_estimated_usd == "0" { "" } else { "~" },
+                cost(&row.cost_usd, row.cost_unknown_requests)
+            ),
             if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
             count(row.tokens.input),
             count(row.tokens.cache_read),

@@ -66,7 +66,7 @@ pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
     });
     let id = match_route(policy, signals);
     trail.push(Step::Route(id));
-    if signals.pinned && signals.asked.is_some() {
+    if signals.pinned {
         trail.push(Step::Pinned { model: signals.asked });
         return Decision {
             route: id,

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::StreamLimits;
 use crate::classifier::TaskClass;
-use crate::units::{ModelId, Names, PerMille, ProjectId, TeamId};
+use crate::units::{ModelId, Names, PerMille, ProjectId, RouteTag, TeamId};
 
 /// The model name by which a client leaves the choice to the policy; `auto/ROUTE` names the route.
 pub const AUTO: &str = "auto";
@@ -101,6 +101,8 @@ pub struct Policy {
 pub struct Route {
     /// The route's name.
     pub name: Arc<str>,
+    /// That name as an id, the same in every policy.
+    pub tag: RouteTag,
     /// What it takes.
     pub matcher: Matcher,
     /// Rungs, cheapest first; never empty.
@@ -423,6 +425,7 @@ impl Route {
         check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
         let mut route = Self {
             name: spec.name.as_str().into(),
+            tag: names.intern_route(&spec.name),
             matcher,
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),

@@ -123,8 +123,7 @@ impl Player {
         self.engine.apply(Event::Recorded { evidence: *evidence, settled: &settled });
         if !forgotten {
             let outside = self.window.is_some_and(|span| evidence.operation.at.0 <= (self.clock - span).0);
-            self.view.take_in(&log, index, outside, evidence, &settled);
-            self.forget_prefixes();
+            self.view.take_in(&log, (index, outside), &policy, evidence, &settled);
         }
         self.scratch = settled;
     }
@@ -222,9 +221,6 @@ impl Player {
             self.recount();
         } else if from == self.head {
             self.enter_policy();
-        }
-        if !self.view.fits(&Arc::clone(self.policy())) {
-            self.rebuild();
         }
     }
 }

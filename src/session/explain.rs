@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::{Log, Reading, settle_one};
-use crate::classifier::FeatureId;
 use crate::outcome::{Leg, Particulars, Seen, Settled, priced, routed};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
@@ -97,12 +96,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
         }
     }
-    let features = operation
-        .top
-        .iter()
-        .filter(|(_, weight)| *weight != 0)
-        .map(|&(feature, weight)| (FeatureId(feature).describe(), weight))
-        .collect();
+    let features = operation.saw.iter().map(|(feature, weight)| (feature.describe(), weight)).collect();
     Some(Explanation {
         index,
         id: log.history.id(index).to_owned(),

@@ -309,10 +309,6 @@ impl Player {
             let now = self.live.as_ref().map_or(last, |live| live.now);
             self.clock = self.clock.max(last).max(now);
             self.slide_tail();
-            if !self.view.fits(&Arc::clone(self.policy())) {
-                self.rebuild();
-            }
-            self.forget_prefixes();
         }
         self.let_go();
         if let Some(live) = &self.live {
@@ -346,7 +342,6 @@ impl Player {
             self.message = Some("the view moved on: older traffic is in the ledger".to_owned());
         }
         self.view.drop_before(&log, to, self.reading, &self.policies);
-        self.forget_prefixes();
         self.sink_floors(&log, first, to);
         let past = |place: &usize| *place >= to;
         self.checkpoints.retain(|(at, _)| *at >= to);

@@ -211,7 +211,7 @@ impl Growth {
         if self.seen >= PROFILED {
             return false;
         }
-        self.fit.add(&Evidence { operation, extra });
+        self.fit.add(&Evidence { operation, extra }, &log.prices);
         self.seen += 1;
         if self.seen < FIRST_FIT || !self.seen.is_power_of_two() {
             return false;

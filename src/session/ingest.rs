@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::classifier::{Classifier, Measures, TaskClass};
+use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
@@ -19,10 +19,12 @@ pub struct IngestOptions {
     pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
+    /// The model that savings are measured against, whatever the policies of the log say.
+    pub baseline: Option<String>,
 }
 
 /// Turns entries into operations; owns the names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
@@ -30,6 +32,7 @@ pub struct Ingest {
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
+    baseline: Option<String>,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
 }
@@ -41,8 +44,8 @@ impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
-        let &IngestOptions { reclassify, reprice, own_policy } = options;
-        Self { names, classifier, reclassify, reprice, own_policy, meters: BTreeMap::new() }
+        let IngestOptions { reclassify, reprice, own_policy, baseline } = options.clone();
+        Self { names, classifier, reclassify, reprice, own_policy, baseline, meters: BTreeMap::new() }
     }
 
     /// Gives the classifier.
@@ -94,7 +97,11 @@ impl Ingest {
         if self.own_policy {
             return Ok(None);
         }
-        change.compile(&mut self.names).map(|policy| Some(Arc::new(policy)))
+        let mut policy = change.compile(&mut self.names)?;
+        if let Some(baseline) = &self.baseline {
+            policy.baseline = self.names.intern_model(baseline);
+        }
+        Ok(Some(Arc::new(policy)))
     }
 
     fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {
@@ -121,6 +128,11 @@ impl Ingest {
             Some(attempt) => self.observed(attempt),
             None => Observed::default(),
         };
+        // Logs name what was asked for where another model served; a pinned one is asked for by name.
+        let asked = match record.attempts.first() {
+            Some(first) if record.pinned && record.asked.is_empty() => self.names.intern_model(&first.model),
+            _ => self.names.intern_model(&record.asked),
+        };
         let mut operation = Operation {
             at: record.at,
             served,
@@ -128,7 +140,7 @@ impl Ingest {
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
-            asked: self.names.intern_model(&record.asked),
+            asked,
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
@@ -175,6 +187,7 @@ impl Ingest {
         }
         if recorded.is_some() && record.task.is_some() {
             operation.set_confidence(recorded, ConfidenceSource::Recorded);
+            operation.saw = record.saw;
             return;
         }
         let opinion = self.classifier.classify(
@@ -198,10 +211,7 @@ impl Ingest {
             crate::classifier::Basis::NoSignal => ConfidenceSource::None,
         };
         operation.set_confidence(opinion.confidence, source);
-        for (slot, contribution) in operation.top.iter_mut().zip(opinion.top()) {
-            let hundredths = (contribution.milli_logits / 10).clamp(-127, 127);
-            *slot = (contribution.feature.0, i8::try_from(hundredths).unwrap_or(0));
-        }
+        operation.saw = Saw::of(&opinion);
     }
 }
 

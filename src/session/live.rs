@@ -574,6 +574,7 @@ impl Pending {
             task: Some(self.operation.class),
             confidence: self.operation.confidence(),
             unsure: self.operation.confidence().is_none(),
+            saw: self.operation.saw,
             turn: self.measures.turn,
             tools: self.measures.tools,
             history: self.measures.history,

@@ -12,7 +12,7 @@ use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind};
 use crate::routing::{ConfidenceSource, Policy};
-use crate::units::{Instant, Names, Span};
+use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -179,6 +179,12 @@ impl Log {
         Outlook { prices: &self.prices, profiles: &self.profiles }
     }
 
+    /// Gives the policy that was in force at an operation.
+    pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
+        let place = self.policies.partition_point(|span| span.from <= index);
+        place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
+    }
+
     /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
@@ -287,21 +293,21 @@ impl Log {
             return Err(LoadError::Empty(title, hint));
         }
         history.shrink();
-        // Before sorting: a stream, which cannot sort, fits on the same operations.
-        for (_, evidence) in history.range(0, PROFILED) {
-            fit.add(&evidence);
-        }
-        let reordered = history.sort();
-        notes.sort_by_key(|note| note.at);
         let reprices = ingest.reprices();
-        let unknown_meters = ingest.unknown_meters(book);
-        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let names = ingest.names;
-        let mut prices = PriceTable::new(book, &names).repricing(reprices);
+        let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
         for (model, row) in changes {
             prices.change(model, row);
         }
-        policies.sort_by_key(|(at, _)| *at);
+        // Before sorting: a stream, which cannot sort, fits on the same operations.
+        for (_, evidence) in history.range(0, PROFILED) {
+            fit.add(&evidence, &prices);
+        }
+        let reordered = history.sort();
+        notes.sort_by_key(|note| note.at);
+        let unknown_meters = ingest.unknown_meters(book);
+        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let names = ingest.names;
+        policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
             let from = history.first_at(at);
@@ -402,7 +408,8 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
     };
     (*differing > 0).then(|| {
         format!(
-            "prices {book} disagree with what was charged for {differing} of {requests} requests: ${}{} charged, ${}{} by the book; {what}",
+            "prices {book} disagree with what was charged for {differing} of {}: ${}{} charged, ${}{} by the book; {what}",
+            counted(*requests, "request"),
             charged.total().usd(),
             unknown(charged),
             priced.total().usd(),
@@ -414,7 +421,8 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
 /// Says that calls are billed by a meter without a price.
 pub fn meter_text(meter: &str, calls: u64) -> String {
     format!(
-        "{calls} calls are billed by `{meter}`, a meter that the price book has no price for: their cost is not known"
+        "{} billed by `{meter}`, a meter that the price book has no price for: their cost is not known",
+        if calls == 1 { "1 call is".to_owned() } else { format!("{} are", counted(calls, "call")) }
     )
 }
 

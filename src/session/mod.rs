@@ -8,6 +8,7 @@ mod command;
 mod explain;
 mod feed;
 mod follow;
+mod frontiers;
 mod growth;
 mod ingest;
 mod live;
@@ -30,6 +31,7 @@ pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use follow::{KEEP, LiveStart, Outgoing};
+pub use frontiers::carried;
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
@@ -48,6 +50,7 @@ pub use speed::Speed;
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
 };
-pub use stream::{StreamOptions, StreamResult, stream};
+pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
 pub use view::{View, settle_one};
+pub use whatif::RerunJob;
 pub use worker::{Worker, spawn};

@@ -15,7 +15,6 @@ use super::{Command, Log, Speed};
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
 use crate::routing::{Policy, RouteId};
-use crate::telemetry::Prefix;
 use crate::units::{Instant, PerMille, Span};
 
 /// Operations between two checkpoints of the totals.
@@ -48,8 +47,6 @@ pub struct Player {
     pub(super) focus: (RouteId, usize),
     pub(super) message: Option<String>,
     revision: u64,
-    pub(super) prefixes: Vec<Option<Prefix>>,
-    pub(super) histograms: Vec<Option<Arc<Vec<u32>>>>,
     pub(super) scratch: Settled,
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
@@ -67,10 +64,9 @@ impl Player {
     pub fn new(log: Arc<Log>, reading: Reading, window: Option<Span>) -> Self {
         let policy = Arc::clone(&log.policy);
         let clock = log.bounds().map_or(Instant(0), |(first, _)| first);
-        let routes = policy.routes.len();
         Self {
             engine: Engine::new(Arc::clone(&policy), Arc::clone(&log.prices)),
-            view: View::new(0, &policy, trend_slot(&log, window)),
+            view: View::new(0, trend_slot(&log, window)),
             policies: std::iter::once(PolicySpan { from: 0, policy })
                 .chain(log.policies.iter().cloned())
                 .collect(),
@@ -90,8 +86,6 @@ impl Player {
             focus: (RouteId(0), 0),
             message: None,
             revision: 0,
-            prefixes: vec![None; routes],
-            histograms: vec![None; routes],
             scratch: Settled::default(),
             live: None,
             rerun: RerunState::Idle,
@@ -335,10 +329,7 @@ impl Player {
             who: String::new(),
             what,
         });
-        self.engine.apply(Event::PolicyChanged(Arc::clone(&policy)));
-        if !self.view.fits(&policy) {
-            self.rebuild();
-        }
+        self.engine.apply(Event::PolicyChanged(policy));
     }
 
     pub(super) fn restart_engine(&mut self) {
@@ -365,7 +356,7 @@ impl Player {
         let mut settled = std::mem::take(&mut self.scratch);
         settle(&mut self.engine, self.reading, &log.profiles, index as u64, &evidence, &mut settled);
         if with_view {
-            self.view.push(&log, &evidence, &settled);
+            self.view.push(&log, self.engine.policy(), &evidence, &settled);
         }
         self.scratch = settled;
         self.head = index + 1;
@@ -447,25 +438,15 @@ impl Player {
         if self.view.range() != (first, self.head) {
             let log = Arc::clone(&self.log);
             self.view.move_to(&log, first, self.head, self.reading, &self.policies);
-            self.forget_prefixes();
         }
     }
 
-    /// Starts the window anew: another length, reading or shape of policy.
+    /// Starts the window anew: another length or reading.
     pub(super) fn rebuild(&mut self) {
         let first = self.window_start();
-        let policy = Arc::clone(self.policy());
-        self.view = View::new(first, &policy, trend_slot(&self.log, self.window));
-        self.prefixes.resize_with(policy.routes.len(), || None);
-        self.histograms.resize_with(policy.routes.len(), || None);
+        self.view = View::new(first, trend_slot(&self.log, self.window));
         let log = Arc::clone(&self.log);
         self.view.move_to(&log, first, self.head, self.reading, &self.policies);
-        self.forget_prefixes();
-    }
-
-    pub(super) fn forget_prefixes(&mut self) {
-        self.prefixes.iter_mut().for_each(|prefix| *prefix = None);
-        self.histograms.iter_mut().for_each(|histogram| *histogram = None);
     }
 
     /// Lets wall time pass; plays at most `budget` operations. Says whether anything changed.
@@ -531,7 +512,6 @@ impl Player {
             let log = Arc::clone(&self.log);
             self.view.drop_before(&log, first, self.reading, &self.policies);
         }
-        self.forget_prefixes();
     }
 
     /// Gives the picture of this moment.

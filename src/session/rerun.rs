@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{Log, Reading, settle_one};
+use super::whatif::RerunJob;
+use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
-use crate::routing::Policy;
 
 /// What a re-run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -18,15 +18,9 @@ pub struct Rerun {
     pub escalated: u64,
 }
 
-/// Decides operations `first..end` anew under a policy. `done` counts along; `None` where `stop` was raised.
-pub fn rerun(
-    log: &Log,
-    policy: &Policy,
-    first: usize,
-    end: usize,
-    done: &AtomicUsize,
-    stop: &AtomicBool,
-) -> Option<Rerun> {
+/// Decides operations anew, each under the policy of its time. `done` counts along; `None` where `stop` was raised.
+pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+    let &RerunJob { first, end, ref policies } = job;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = end.saturating_sub(first).div_ceil(threads).max(1);
     let parts = std::thread::scope(|scope| {
@@ -34,7 +28,7 @@ pub fn rerun(
             .map(|at| {
                 let from = first + at * share;
                 let to = (from + share).min(end);
-                scope.spawn(move || part(log, policy, from, to, done, stop))
+                scope.spawn(move || part(log, policies, from, to, done, stop))
             })
             .collect();
         workers.into_iter().map(|worker| worker.join().ok().flatten()).collect::<Option<Vec<_>>>()
@@ -49,7 +43,7 @@ pub fn rerun(
 
 fn part(
     log: &Log,
-    policy: &Policy,
+    policies: &[PolicySpan],
     from: usize,
     to: usize,
     done: &AtomicUsize,
@@ -58,10 +52,16 @@ fn part(
     let mut found = Rerun::default();
     let mut settled = Settled::default();
     let outlook = log.outlook();
+    // Later ones of the same start have the last word.
+    let mut at = policies.partition_point(|span| span.from <= from).saturating_sub(1);
     for (index, evidence) in log.history.range(from, to) {
         if evidence.operation.pinned {
             continue;
         }
+        while policies.get(at + 1).is_some_and(|next| next.from <= index) {
+            at += 1;
+        }
+        let PolicySpan { policy, .. } = policies.get(at)?;
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
         found.requests += 1;
         found.cost.add_operation(settled.costs());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::outcome::Evidence;
+use crate::pricing::PriceTable;
 use crate::routing::{NO_RUNG, Policy, Status, StreamFigures, StreamLimit, match_route};
 
 /// How many streams a limit would have cut, by route.
@@ -28,7 +29,7 @@ pub struct SlowTally {
 
 impl SlowStreams {
     /// Adds the calls of one operation, as the log has them.
-    pub fn add(&mut self, policy: &Policy, evidence: &Evidence<'_>) {
+    pub fn add(&mut self, policy: &Policy, evidence: &Evidence<'_>, prices: &PriceTable) {
         if !policy.limits_streams() {
             return;
         }
@@ -39,7 +40,7 @@ impl SlowStreams {
             if call.ttft.get().is_none() || matches!(call.status, Status::Unavailable) {
                 continue;
             }
-            let rung = route.ladder.iter().position(|rung| rung.model == call.model);
+            let rung = route.ladder.iter().position(|rung| prices.same(rung.model, call.model));
             let rung = rung.filter(|_| !evidence.operation.pinned).and_then(|rung| u8::try_from(rung).ok());
             let limits = route.limits(rung.unwrap_or(NO_RUNG));
             let figures = StreamFigures {

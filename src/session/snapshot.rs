@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Log;
 use super::status::LiveView;
 use crate::pricing::CostSum;
-use crate::routing::{Policy, RouteId};
+use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
 use crate::telemetry::{CurvePoint, Forecast, Slot, Totals};
 use crate::units::{Instant, Span};
@@ -112,13 +112,15 @@ pub struct Change {
 /// What one route's applied and staged thresholds give over the window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteConsequences {
+    /// The route: as the policy in force has it, or as an earlier one had it.
+    pub setting: Arc<Route>,
     /// Requests per confidence value.
     pub histogram: Arc<Vec<u32>>,
     /// Requests without a confidence.
     pub unsure: u32,
-    /// Under the policy in force.
+    /// Under the policy that was in force at each of them.
     pub applied: Forecast,
-    /// Under the staged policy; the same as `applied` where nothing is staged.
+    /// With what is staged changed in each of those policies; the same as `applied` where nothing is staged.
     pub staged: Forecast,
     /// Requests that start on another rung.
     pub flips: u64,
@@ -127,7 +129,7 @@ pub struct RouteConsequences {
 /// What the staged policy would have meant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consequences {
-    /// By route.
+    /// By route: those of the policy in force in its order, then what earlier policies had besides.
     pub routes: Vec<RouteConsequences>,
     /// The curve of the focused rung's threshold; empty on a rung without one.
     pub curve: Arc<Vec<CurvePoint>>,

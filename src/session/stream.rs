@@ -8,6 +8,7 @@ use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
+use super::view::settle_one;
 use crate::engine::{Arrival, Effect, Engine, Event};
 use crate::outcome::{
     Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
@@ -16,7 +17,7 @@ use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names};
+use crate::units::{Instant, ModelId, Names, When};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -26,10 +27,39 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment.
-    pub from: Option<Instant>,
-    /// Only operations before this moment.
-    pub to: Option<Instant>,
+    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
+    pub from: Option<When>,
+    /// Only operations before this moment; a time of day is the first one after `from`.
+    pub to: Option<When>,
+    /// The events of the log, where a reading before this one has found them; those that come are then passed over.
+    pub events: Option<LogEvents>,
+}
+
+/// What a log tells besides requests, each in force from its own moment on, wherever it stands.
+#[derive(Clone, Debug, Default)]
+pub struct LogEvents {
+    prices: Vec<(String, PriceRow)>,
+    policies: Vec<(Instant, Arc<Policy>)>,
+}
+
+impl LogEvents {
+    /// Counts them.
+    pub fn len(&self) -> usize {
+        self.prices.len() + self.policies.len()
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl StreamOptions {
+    /// Gives the stretch to replay of a log whose first operation was at `first`.
+    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
+        let from = self.from.map(|from| from.nearest(first));
+        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
+    }
 }
 
 /// What a headless replay found.
@@ -57,6 +87,10 @@ pub struct StreamResult {
     pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,
+    /// The policies that decided, in order of time.
+    pub policies: Vec<Arc<Policy>>,
+    /// All events of the log, where some stood behind requests of their time, which were counted without them.
+    pub late: Option<LogEvents>,
 }
 
 #[derive(Default)]
@@ -64,8 +98,9 @@ struct Batch {
     operations: Vec<Operation>,
     extras: Vec<Extra>,
     models: Vec<Arc<str>>,
-    changes: Vec<(usize, ModelId, PriceRow)>,
-    policies: Vec<(usize, Arc<Policy>)>,
+    /// What the log tells besides. It has its own time and no place among the operations.
+    changes: Vec<(ModelId, PriceRow)>,
+    policies: Vec<(Instant, Arc<Policy>)>,
 }
 
 /// Replays sources. `tick` hears of the operations read so far and may cancel by answering false.
@@ -90,7 +125,8 @@ pub fn stream(
         let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters } = parsed?;
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late } =
+            parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
             totals,
@@ -104,6 +140,8 @@ pub fn stream(
             unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
+            policies: decided_by(fold.policies),
+            late,
         })
     })
 }
@@ -116,6 +154,7 @@ struct Parsed {
     simulated: u64,
     classified: u64,
     unknown_meters: Vec<(String, u64)>,
+    late: Option<LogEvents>,
 }
 
 fn parse(
@@ -129,8 +168,15 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
+    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
+    let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
+    if let Some(LogEvents { prices, policies }) = &options.events {
+        let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
+        batch.changes.extend(prices.iter().map(change));
+        batch.policies.extend(policies.iter().cloned());
+    }
     while let Some(block) = source.next_block() {
         let Some(block) = skipped.keep_going(block)? else { continue };
         let file: Arc<str> = block.file().into();
@@ -139,9 +185,8 @@ fn parse(
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
-                    if options.from.is_some_and(|from| record.at < from)
-                        || options.to.is_some_and(|to| record.at >= to)
-                    {
+                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
+                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
                         return ControlFlow::Continue(());
                     }
                     let (mut operation, extra) = ingest.take(&record);
@@ -156,13 +201,18 @@ fn parse(
                     count += 1;
                     batch.operations.push(operation);
                 }
+                Ok(Entry::Price(_) | Entry::Policy(_)) if options.events.is_some() => {}
                 Ok(Entry::Price(change)) => {
-                    let model = ingest.names.intern_model(&change.model);
-                    batch.changes.push((batch.operations.len(), model, change.row.clone()));
+                    are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
+                    events.prices.push((change.model.to_string(), change.row.clone()));
+                    batch.changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
                 }
                 Ok(Entry::Policy(change)) => match ingest.policy(&change) {
                     Ok(policy) => {
-                        batch.policies.extend(policy.map(|policy| (batch.operations.len(), policy)));
+                        let policy = policy.map(|policy| (change.at, policy));
+                        are_late |= policy.is_some() && sent_to.is_some_and(|sent| change.at <= sent);
+                        events.policies.extend(policy.clone());
+                        batch.policies.extend(policy);
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
@@ -178,6 +228,7 @@ fn parse(
             if batch.operations.len() >= BATCH {
                 batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
                 known_models = ingest.names.models().len();
+                sent_to = last_at;
                 let next = spare.try_recv().unwrap_or_default();
                 if send.send(std::mem::replace(&mut batch, next)).is_err() {
                     gone = true;
@@ -196,7 +247,23 @@ fn parse(
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
-    Ok(Parsed { names: ingest.names, skipped, first_at, last_at, simulated, classified, unknown_meters })
+    let late = are_late.then_some(events);
+    Ok(Parsed {
+        names: ingest.names,
+        skipped,
+        first_at,
+        last_at,
+        simulated,
+        classified,
+        unknown_meters,
+        late,
+    })
+}
+
+/// Lists the policies that decided anything; where there was only one, that one.
+fn decided_by(policies: Vec<InForce>) -> Vec<Arc<Policy>> {
+    let only = policies.len() == 1;
+    policies.into_iter().filter(|held| only || held.requests > 0).map(|held| held.policy).collect()
 }
 
 /// The deciding and accounting side.
@@ -210,13 +277,23 @@ struct Fold<'a> {
     slow: SlowStreams,
     recharge: Recharge,
     key: u64,
+    /// Policies in order of time.
+    policies: Vec<InForce>,
+}
+
+/// A policy, the moment from which on it decides, and how many requests it decided.
+struct InForce {
+    from: Instant,
+    policy: Arc<Policy>,
+    requests: u64,
 }
 
 impl<'a> Fold<'a> {
     fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading, reprices: bool) -> Self {
         let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
-            engine: Engine::new(policy, prices),
+            engine: Engine::new(Arc::clone(&policy), prices),
+            policies: vec![InForce { from: Instant(i64::MIN), policy, requests: 0 }],
             names,
             book,
             reading,
@@ -236,8 +313,10 @@ impl<'a> Fold<'a> {
             let mut fit = ProfileFit::default();
             while held_operations < PROFILED {
                 let Ok(batch) = receive.recv() else { break };
+                self.name(&batch);
                 for operation in batch.operations.iter().take(PROFILED - held_operations) {
-                    fit.add(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) });
+                    let extra = batch.extras.get(operation.extra as usize);
+                    fit.add(&Evidence { operation, extra }, self.engine.prices());
                 }
                 held_operations += batch.operations.len();
                 held.push(batch);
@@ -248,6 +327,7 @@ impl<'a> Fold<'a> {
             self.take(&batch);
         }
         while let Ok(mut batch) = receive.recv() {
+            self.name(&batch);
             self.take(&batch);
             batch.operations.clear();
             batch.extras.clear();
@@ -259,7 +339,8 @@ impl<'a> Fold<'a> {
         self
     }
 
-    fn take(&mut self, batch: &Batch) {
+    /// Takes in the models that a batch names for the first time.
+    fn name(&mut self, batch: &Batch) {
         if !batch.models.is_empty() {
             for model in &batch.models {
                 self.names.intern_model(model);
@@ -268,39 +349,39 @@ impl<'a> Fold<'a> {
             prices.extend(self.book, &self.names);
             self.engine.apply(Event::PricesLoaded(Arc::new(prices)));
         }
-        let mut changes = batch.changes.iter().peekable();
-        let mut policies = batch.policies.iter().peekable();
-        for (index, operation) in batch.operations.iter().enumerate() {
-            while let Some((_, policy)) = policies.next_if(|(before, _)| *before <= index) {
-                self.policy_of_log(policy);
-            }
-            while let Some((_, model, row)) = changes.next_if(|(before, ..)| *before <= index) {
-                self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
-            }
-            let evidence = Evidence { operation, extra: batch.extras.get(operation.extra as usize) };
-            self.one(&evidence);
-        }
-        for (_, model, row) in changes {
-            self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
-        }
-        for (_, policy) in policies {
-            self.policy_of_log(policy);
-        }
     }
 
-    /// Brings a policy of the log into force; the log's first one takes the place of the one that was to start with.
-    fn policy_of_log(&mut self, policy: &Arc<Policy>) {
-        if self.key == 0 {
-            self.engine = Engine::new(Arc::clone(policy), Arc::clone(self.engine.prices()));
-        } else {
-            self.engine.apply(Event::PolicyChanged(Arc::clone(policy)));
+    fn take(&mut self, batch: &Batch) {
+        for (model, row) in &batch.changes {
+            self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
+        }
+        for (at, policy) in &batch.policies {
+            let order = |held: &InForce| (held.from, held.policy.version);
+            let place = self.policies.partition_point(|held| order(held) <= (*at, policy.version));
+            let next = InForce { from: *at, policy: Arc::clone(policy), requests: 0 };
+            self.policies.insert(place, next);
+        }
+        for operation in &batch.operations {
+            self.one(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) });
         }
     }
 
     fn one(&mut self, evidence: &Evidence<'_>) {
-        self.slow.add(self.engine.policy(), evidence);
         recharge(evidence, self.engine.prices(), &mut self.recharge);
-        settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
+        if self.policies.len() > 1 {
+            // Requests of several policies need not stand in order of time.
+            let at = evidence.operation.at;
+            let place = self.policies.partition_point(|held| held.from <= at).saturating_sub(1);
+            let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
+            *requests += 1;
+            self.slow.add(policy, evidence, self.engine.prices());
+            let outlook = Outlook { prices: self.engine.prices(), profiles: &self.profiles };
+            settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
+            self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
+        } else {
+            self.slow.add(self.engine.policy(), evidence, self.engine.prices());
+            settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
+        }
         self.key += 1;
     }
 }
@@ -320,7 +401,7 @@ pub(super) fn settle(
         Reading::Recorded => {
             let policy = Arc::clone(engine.policy());
             let route = match_route(&policy, &evidence.operation.signals());
-            recorded(evidence, route, policy.baseline, &outlook, into);
+            recorded(evidence, &policy, route, &outlook, into);
             engine.apply(Event::Recorded { evidence: *evidence, settled: into });
         }
         Reading::Routed => {

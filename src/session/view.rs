@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::frontiers::Frontiers;
 use super::{Log, PolicySpan, Reading};
 use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
 use crate::routing::{Policy, decide, match_route};
-use crate::telemetry::{Frontier, Sign, Totals, Trend};
+use crate::telemetry::{Sign, Totals, Trend};
 use crate::units::Span;
 
 /// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
@@ -19,7 +20,7 @@ pub fn settle_one(
     let signals = evidence.operation.signals();
     match reading {
         Reading::Recorded => {
-            recorded(evidence, match_route(policy, &signals), policy.baseline, outlook, into);
+            recorded(evidence, policy, match_route(policy, &signals), outlook, into);
         }
         Reading::Routed => routed(evidence, policy, &decide(policy, &signals), outlook, into, |_, _| {}),
     }
@@ -31,22 +32,20 @@ pub struct View {
     first: usize,
     end: usize,
     totals: Totals,
-    frontiers: Vec<Frontier>,
+    frontiers: Frontiers,
     trend: Trend,
-    shape: Arc<Policy>,
     scratch: Settled,
 }
 
 impl View {
     /// Starts an empty window at an operation.
-    pub fn new(at: usize, policy: &Arc<Policy>, trend_slot: Span) -> Self {
+    pub fn new(at: usize, trend_slot: Span) -> Self {
         Self {
             first: at,
             end: at,
             totals: Totals::default(),
-            frontiers: policy.routes.iter().map(Frontier::new).collect(),
+            frontiers: Frontiers::default(),
             trend: Trend::new(trend_slot),
-            shape: Arc::clone(policy),
             scratch: Settled::default(),
         }
     }
@@ -61,9 +60,9 @@ impl View {
         &self.totals
     }
 
-    /// Gives the frontiers by route.
-    pub fn frontiers(&self) -> &[Frontier] {
-        &self.frontiers
+    /// Gives the frontiers.
+    pub fn frontiers(&mut self) -> &mut Frontiers {
+        &mut self.frontiers
     }
 
     /// Gives the trend.
@@ -71,24 +70,23 @@ impl View {
         &self.trend
     }
 
-    /// Says whether another policy can use the same frontiers.
-    pub fn fits(&self, policy: &Policy) -> bool {
-        self.shape.same_shape(policy)
-    }
-
-    /// Adds or takes away one operation whose outcome is at hand.
-    pub fn apply(&mut self, log: &Log, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
+    /// Adds or takes away one operation whose outcome under the policy in force at it is at hand.
+    fn apply(
+        &mut self,
+        log: &Log,
+        policy: &Arc<Policy>,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+        sign: Sign,
+    ) {
         self.totals.apply(evidence, settled, sign);
         self.trend.apply(evidence.operation.at, settled, sign);
-        let index = settled.route.index();
-        if let (Some(frontier), Some(route)) = (self.frontiers.get_mut(index), self.shape.routes.get(index)) {
-            frontier.apply(evidence, route, &log.outlook(), sign);
-        }
+        self.frontiers.apply(policy, evidence, settled, &log.outlook(), sign);
     }
 
     /// Adds the operation at the window's end.
-    pub fn push(&mut self, log: &Log, evidence: &Evidence<'_>, settled: &Settled) {
-        self.apply(log, evidence, settled, Sign::Plus);
+    pub fn push(&mut self, log: &Log, policy: &Arc<Policy>, evidence: &Evidence<'_>, settled: &Settled) {
+        self.apply(log, policy, evidence, settled, Sign::Plus);
         self.end += 1;
     }
 
@@ -97,15 +95,15 @@ impl View {
     pub(super) fn take_in(
         &mut self,
         log: &Log,
-        index: usize,
-        outside: bool,
+        (index, outside): (usize, bool),
+        policy: &Arc<Policy>,
         evidence: &Evidence<'_>,
         settled: &Settled,
     ) {
         if index < self.first || (index == self.first && outside) {
             self.first += 1;
         } else {
-            self.apply(log, evidence, settled, Sign::Plus);
+            self.apply(log, policy, evidence, settled, Sign::Plus);
         }
         self.end += 1;
     }
@@ -124,7 +122,7 @@ impl View {
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut scratch);
-        self.apply(log, &evidence, &scratch, sign);
+        self.apply(log, &span.policy, &evidence, &scratch, sign);
         self.scratch = scratch;
     }
 
@@ -147,7 +145,7 @@ impl View {
     ) {
         let slide = self.first.abs_diff(first) + self.end.abs_diff(end);
         if slide >= end.saturating_sub(first) {
-            let mut fresh = Self::new(first, &self.shape, self.trend.slot());
+            let mut fresh = Self::new(first, self.trend.slot());
             std::mem::swap(&mut fresh.scratch, &mut self.scratch);
             *self = fresh;
         }

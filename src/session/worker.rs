@@ -6,8 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::{Command, Player, Rerun, rerun};
-use crate::routing::Policy;
+use super::{Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.
 const FRAME: Duration = Duration::from_millis(100);
@@ -48,8 +47,7 @@ impl Worker {
 
 #[derive(Debug)]
 struct Running {
-    policy: Arc<Policy>,
-    range: (usize, usize),
+    what: RerunJob,
     done: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     result: Receiver<Option<Rerun>>,
@@ -120,7 +118,7 @@ fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc
 #[derive(Debug)]
 pub(super) struct Reruns {
     running: Option<Running>,
-    checked: Option<(Arc<Policy>, usize, usize)>,
+    checked: Option<RerunJob>,
     /// When somebody last wanted something.
     stirred: Instant,
 }
@@ -154,15 +152,12 @@ impl Reruns {
 fn watch_rerun(
     player: &mut Player,
     running: &mut Option<Running>,
-    checked: &mut Option<(Arc<Policy>, usize, usize)>,
+    checked: &mut Option<RerunJob>,
     staged_at: Instant,
 ) -> bool {
     let wanted = player.rerun_wanted();
     if let Some(job) = running {
-        let current = wanted
-            .as_ref()
-            .is_some_and(|(policy, first, end)| *policy == job.policy && (*first, *end) == job.range);
-        if !current {
+        if wanted.as_ref() != Some(&job.what) {
             job.stop.store(true, Ordering::Relaxed);
             *running = None;
             player.rerun = RerunState::Idle;
@@ -182,7 +177,7 @@ fn watch_rerun(
                     agrees,
                     took: job.started.elapsed(),
                 };
-                *checked = Some((Arc::clone(&job.policy), job.range.0, job.range.1));
+                *checked = Some(job.what.clone());
                 *running = None;
             }
             Ok(None) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
@@ -191,15 +186,15 @@ fn watch_rerun(
             }
             Err(std::sync::mpsc::TryRecvError::Empty) => {
                 player.rerun = RerunState::Running {
-                    done: job.done.load(Ordering::Relaxed).min(job.range.1 - job.range.0),
-                    total: job.range.1 - job.range.0,
+                    done: job.done.load(Ordering::Relaxed).min(job.what.end - job.what.first),
+                    total: job.what.end - job.what.first,
                 };
             }
         }
         player.touch();
         return true;
     }
-    let Some((policy, first, end)) = wanted else {
+    let Some(what) = wanted else {
         *checked = None;
         if player.rerun == RerunState::Idle {
             return false;
@@ -208,7 +203,7 @@ fn watch_rerun(
         player.touch();
         return true;
     };
-    if checked.as_ref().is_some_and(|done| *done == (Arc::clone(&policy), first, end)) {
+    if checked.as_ref() == Some(&what) {
         return false;
     }
     let stale = player.rerun != RerunState::Idle;
@@ -221,14 +216,14 @@ fn watch_rerun(
     }
     let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (sender, result) = channel();
-    let (log, job_policy) = (Arc::clone(player.log()), Arc::clone(&policy));
+    let (log, job) = (Arc::clone(player.log()), what.clone());
     let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
-        let _ = sender.send(rerun(&log, &job_policy, first, end, &job_done, &job_stop));
+        let _ = sender.send(rerun(&log, &job, &job_done, &job_stop));
     });
     if thread.is_ok() {
-        *running = Some(Running { policy, range: (first, end), done, stop, result, started: Instant::now() });
-        player.rerun = RerunState::Running { done: 0, total: end - first };
+        player.rerun = RerunState::Running { done: 0, total: what.end - what.first };
+        *running = Some(Running { what, done, stop, result, started: Instant::now() });
         player.touch();
         return true;
     }

@@ -97,6 +97,8 @@ pub struct Cell {
     pub baseline: CostSum,
     /// The cost of just those operations.
     pub compared: Pico,
+    /// How many those operations are.
+    pub comparable: u64,
     /// Latency, per operation; at a model, per call.
     pub latency: Latencies,
     /// Sum of known quality in per mille, over `labelled` operations.
@@ -111,7 +113,7 @@ impl Cell {
         sign.count(&mut self.requests, 1);
         sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(settled.escalated));
-        sign.count(&mut self.estimated, u64::from(settled.estimated));
+        sign.count(&mut self.estimated, u64::from(settled.legs.iter().any(Leg::is_estimate)));
         for leg in &settled.legs {
             self.usage(leg, sign);
         }
@@ -120,6 +122,7 @@ impl Cell {
             Sign::Minus => self.cost.remove_operation(settled.costs()),
         }
         if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
+            sign.count(&mut self.comparable, 1);
             match sign {
                 Sign::Plus => {
                     self.baseline.add(settled.baseline);
@@ -143,7 +146,7 @@ impl Cell {
         sign.count(&mut self.requests, u64::from(answered));
         sign.count(&mut self.errors, u64::from(!leg.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(answered && escalated));
-        sign.count(&mut self.estimated, u64::from(!leg.observed));
+        sign.count(&mut self.estimated, u64::from(leg.is_estimate()));
         self.usage(leg, sign);
         match sign {
             Sign::Plus => self.cost.add(leg.cost),
@@ -177,6 +180,7 @@ impl Cell {
         self.variance = self.variance.saturating_add(other.variance);
         self.baseline += &other.baseline;
         self.compared += other.compared;
+        self.comparable += other.comparable;
         self.latency.merge(&other.latency);
         self.quality += other.quality;
         self.labelled += other.labelled;

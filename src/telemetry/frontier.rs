@@ -80,6 +80,17 @@ impl SubAssign<&Sums> for Sums {
     }
 }
 
+impl Sums {
+    fn cost(&self) -> CostSum {
+        CostSum {
+            known: Pico(self.known),
+            estimated: Pico(self.estimated),
+            unknown: self.unknown,
+            partial: Pico(self.partial),
+        }
+    }
+}
+
 /// All calls of one operation to one model, retries included; the last one decides what follows.
 struct Visit {
     known: i128,
@@ -96,7 +107,7 @@ struct Visit {
 
 impl Visit {
     fn new(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Self {
-        let label = evidence.label(model).and_then(|label| label.quality);
+        let label = evidence.label(model, outlook.prices).and_then(|label| label.quality);
         let mut sums = Self {
             known: 0,
             estimated: 0,
@@ -243,6 +254,17 @@ pub struct CurvePoint {
     pub quality: u64,
     /// Operations with a label.
     pub labelled: u64,
+}
+
+impl CurvePoint {
+    /// Adds what other requests come to at the same threshold.
+    pub fn join(&mut self, other: &Self) {
+        self.cost += &other.cost;
+        self.placed += other.placed;
+        self.strongest += other.strongest;
+        self.quality += other.quality;
+        self.labelled += other.labelled;
+    }
 }
 
 /// Prefix sums of a frontier: any setting of thresholds in a few subtractions.
@@ -413,8 +435,8 @@ impl Prefix {
         sums
     }
 
-    /// Says what thresholds give, without latency.
-    pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
+    /// Adds up what thresholds give, and how many start on each rung.
+    fn sums(&self, thresholds: &[PerMille]) -> (Sums, [u64; MAX_RUNGS]) {
         let mut placed = [0; MAX_RUNGS];
         let mut all = self.unsure;
         if let Some(slot) = placed.get_mut(self.no_signal) {
@@ -425,14 +447,15 @@ impl Prefix {
             placed[rung] += sums.requests;
             all += &sums;
         }
+        (all, placed)
+    }
+
+    /// Says what thresholds give, without latency.
+    pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
+        let (all, placed) = self.sums(thresholds);
         Forecast {
             requests: all.requests,
-            cost: CostSum {
-                known: Pico(all.known),
-                estimated: Pico(all.estimated),
-                unknown: all.unknown,
-                partial: Pico(all.partial),
-            },
+            cost: all.cost(),
             variance: all.variance,
             placed,
             answered: all.answered,
@@ -460,14 +483,14 @@ impl Prefix {
                         std::cmp::Ordering::Greater => own.min(value),
                     };
                 }
-                let forecast = self.forecast(&setting);
+                let (all, placed) = self.sums(&setting);
                 CurvePoint {
                     threshold: value,
-                    cost: forecast.cost,
-                    placed: forecast.placed.get(rung).copied().unwrap_or(0),
-                    strongest: forecast.placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
-                    quality: forecast.quality,
-                    labelled: forecast.labelled,
+                    cost: all.cost(),
+                    placed: placed.get(rung).copied().unwrap_or(0),
+                    strongest: placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
+                    quality: all.quality,
+                    labelled: all.labelled,
                 }
             })
             .collect()
@@ -487,6 +510,17 @@ impl Forecast {
         self.input += other.input;
         self.output += other.output;
         for (mine, theirs) in self.latency.0.iter_mut().zip(&other.latency.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// Adds a forecast of the same rungs, so that they add up as well.
+    pub fn join(&mut self, other: &Self) {
+        self.merge(other);
+        for (mine, theirs) in self.placed.iter_mut().zip(&other.placed) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.answered.iter_mut().zip(&other.answered) {
             *mine += theirs;
         }
     }

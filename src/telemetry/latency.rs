@@ -5,8 +5,8 @@ use hdrhistogram::Histogram;
 use super::Sign;
 use crate::units::Millis;
 
-/// The longest latency told apart, one hour; longer ones count as this.
-const LONGEST_MS: u64 = 3_600_000;
+/// The range that a histogram starts with, one hour; it grows where a latency is longer.
+const USUAL_MS: u64 = 3_600_000;
 
 /// Percentiles of a distribution in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -29,7 +29,9 @@ pub struct Latencies {
 }
 
 fn empty() -> Option<Box<Histogram<u32>>> {
-    Histogram::new_with_bounds(1, LONGEST_MS, 2).ok().map(Box::new)
+    let mut histogram = Histogram::new_with_bounds(1, USUAL_MS, 2).ok()?;
+    histogram.auto(true);
+    Some(Box::new(histogram))
 }
 
 impl Latencies {
@@ -44,7 +46,8 @@ impl Latencies {
             *side = empty();
         }
         if let Some(histogram) = side {
-            histogram.saturating_record(millis.max(1));
+            // It grows as far as a latency can reach: cannot be refused.
+            let _ = histogram.record(millis.max(1));
         }
         // Folding now and then keeps the counters small however long a window slides.
         if sign == Sign::Minus && self.removed.as_ref().is_some_and(|removed| removed.len() > 1 << 20) {
@@ -68,7 +71,7 @@ impl Latencies {
                 *mine = empty();
             }
             if let Some(mine) = mine {
-                // Same bounds on both sides: cannot be refused.
+                // It grows with what is added: cannot be refused.
                 let _ = mine.add(&**theirs);
             }
         }
@@ -102,8 +105,8 @@ impl PartialEq for Latencies {
     }
 }
 
-/// Buckets of [`LatencyBuckets`]: eight to an octave from 1 ms to over an hour.
-pub(crate) const BUCKETS: usize = 176;
+/// Buckets of [`LatencyBuckets`]: eight to an octave from 1 ms to the longest that [`Millis`] holds, 49 days.
+pub(crate) const BUCKETS: usize = 240;
 
 /// Gives the bucket of a latency.
 pub(crate) fn bucket(millis: u64) -> usize {
@@ -177,12 +180,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn buckets_ascend_and_hold_their_width(millis in 0u64..5_000_000) {
+        fn buckets_ascend_and_hold_their_width(millis in prop_oneof![0u64..5_000_000, 0u64..4_294_967_295]) {
             prop_assert!(bucket(millis) <= bucket(millis + 1));
             let middle = middle(bucket(millis));
-            if millis < LONGEST_MS {
-                prop_assert!(middle.abs_diff(millis) * 1000 <= millis * 63 + 1000, "{millis} is shown as {middle}");
+            prop_assert!(middle.abs_diff(millis) * 1000 <= millis * 63 + 1000, "{millis} is shown as {middle}");
+        }
+
+        #[test]
+        fn a_latency_of_hours_or_days_is_not_cut(hours in 1u64..1000) {
+            let mut all = Latencies::default();
+            for ms in [10, hours * 3_600_000] {
+                all.apply(Millis::new(ms), Sign::Plus);
             }
+            let shown = all.percentiles().unwrap().p99;
+            prop_assert!(shown.abs_diff(hours * 3_600_000) * 100 <= hours * 3_600_000, "{hours} h are shown as {shown} ms");
+            all.apply(Millis::new(hours * 3_600_000), Sign::Minus);
+            prop_assert_eq!(all.percentiles().unwrap().p99, 10);
         }
 
         #[test]

@@ -15,7 +15,7 @@ pub struct Totals {
     pub teams: (Vec<Cell>, Cell),
     /// By project id.
     pub projects: (Vec<Cell>, Cell),
-    /// By route.
+    /// By route name, whichever policies had it.
     pub routes: Vec<Cell>,
     /// By task class.
     pub tasks: Vec<Cell>,
@@ -55,14 +55,11 @@ impl Totals {
     /// Adds or takes away a settled operation.
     pub fn apply(&mut self, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
         let operation = evidence.operation;
-        let quality = evidence
-            .label(settled.model)
-            .and_then(|label| label.quality)
-            .map(|quality| u64::from(quality.get()));
+        let quality = settled.quality.map(|quality| u64::from(quality.get()));
         self.all.operation(settled, quality, sign);
         named(&mut self.teams, operation.team.index()).operation(settled, quality, sign);
         named(&mut self.projects, operation.project.index()).operation(settled, quality, sign);
-        slot(&mut self.routes, settled.route.index()).operation(settled, quality, sign);
+        slot(&mut self.routes, settled.tag.index().unwrap_or_default()).operation(settled, quality, sign);
         slot(&mut self.tasks, operation.class.index()).operation(settled, quality, sign);
         let last = settled.legs.len().saturating_sub(1);
         for (at, leg) in settled.legs.iter().enumerate() {

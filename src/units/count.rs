@@ -54,3 +54,25 @@ impl fmt::Debug for Count {
         }
     }
 }
+/// Writes a number of things, its digits grouped: `1 request`, `2,000 requests`.
+pub fn counted(n: u64, thing: &str) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3 + thing.len() + 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push(' ');
+    out.push_str(thing);
+    match thing.strip_suffix('y') {
+        _ if n == 1 => {}
+        Some(_) => {
+            out.pop();
+            out.push_str("ies");
+        }
+        None => out.push('s'),
+    }
+    out
+}

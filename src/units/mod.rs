@@ -9,10 +9,12 @@ mod money;
 mod names;
 mod permille;
 mod sessions;
+mod when;
 
-pub use count::Count;
+pub use count::{Count, counted};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{ModelId, Names, ProjectId, SessionId, TeamId};
+pub use names::{ModelId, Names, ProjectId, RouteTag, SessionId, TeamId};
 pub use permille::PerMille;
+pub use when::When;

@@ -40,6 +40,8 @@ id!(/// A team's name.
     TeamId, u16);
 id!(/// A project's name.
     ProjectId, u16);
+id!(/// A route's name, whichever policy has it.
+    RouteTag, u16);
 id!(/// A session's name.
     SessionId, u32);
 
@@ -84,6 +86,7 @@ pub struct Names {
     models: Arc<Table>,
     teams: Arc<Table>,
     projects: Arc<Table>,
+    routes: Arc<Table>,
     sessions: Sessions,
 }
 
@@ -116,6 +119,7 @@ macro_rules! table {
 impl Names {
     table!(intern_model, find_model, model, models, models, ModelId, u16, MOST, "model");
     table!(intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
+    table!(intern_route, find_route, route, routes, routes, RouteTag, u16, MOST, "route");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
 
     /// Gives the id of a session, making one at first sight; an empty name has none.
@@ -141,6 +145,7 @@ impl Names {
             models: Arc::clone(&self.models),
             teams: Arc::clone(&self.teams),
             projects: Arc::clone(&self.projects),
+            routes: Arc::clone(&self.routes),
             sessions: self.sessions.share(),
         }
     }

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use super::json::{Value, check};
-use super::reply::{Choice, Part, Reply};
+use super::reply::{Choice, Part, Reply, block, buckets};
 use super::{
-    Ask, Dialect, Finish, WireError, calls, chat, completions, faults, gemini, messages, responses, translate,
+    Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, gemini, messages, responses, translate,
 };
 use crate::record::json;
-use crate::record::usage::{Counted, OpenAiUsage};
+use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
+use crate::units::Count;
 
 /// A finished answer.
 #[derive(Clone, Debug)]
@@ -38,9 +39,9 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
     }
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
-    if from == Dialect::OpenAiEmbeddings {
-        let read = embeddings(root)?;
-        return Ok(Answer { body, ..read });
+    if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
+        let read = embedded(from, root)?;
+        return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
     }
     let (reply, fault) = read(from, ask, root)?;
     let translated = (from != ask.dialect() && fault.is_none()).then(|| translate::answer(ask, &reply));
@@ -91,11 +92,13 @@ pub(super) fn read<'a>(
 
 fn parse(from: Dialect, root: Value<'_>) -> Reply<'_> {
     match from {
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::read(root),
+        Dialect::OpenAiChat
+        | Dialect::OpenAiEmbeddings
+        | Dialect::GeminiEmbeddings
+        | Dialect::OpenAiCompletions => chat::answer::read(root),
         Dialect::OpenAiResponses => responses::answer::read(root),
         Dialect::AnthropicMessages => messages::answer::read(root),
         Dialect::Gemini => gemini::answer::read(root),
-        Dialect::OpenAiCompletions => completions::answer::read(root),
     }
 }
 
@@ -123,17 +126,25 @@ fn unfence(choice: &mut Choice<'_>) {
 }
 
 /// Reads an answer to embeddings, but for its body.
-fn embeddings(root: Value<'_>) -> Result<Answer, WireError> {
+fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer, WireError> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
-    if root.get("data").is_none() && faults::reports_error(root) {
-        return Err(WireError::Upstream(faults::read_event(Dialect::OpenAiEmbeddings, root.raw())));
+    let list = root.get(if from == Dialect::GeminiEmbeddings { "embeddings" } else { "data" });
+    if list.is_none() && faults::reports_error(root) {
+        return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let usage = root.get("usage").and_then(super::reply::block::<OpenAiUsage>);
-    let is_empty = root.get("data").is_none_or(|data| data.items().next().is_none());
+    let usage = root.get("usage").and_then(block::<OpenAiUsage>).map(|usage| usage.counted());
+    let usage = usage
+        .or_else(|| root.get("usageMetadata").and_then(block::<GeminiUsage>).map(|usage| usage.counted()));
+    let mut usage = usage.and_then(buckets);
+    if let Some(counted) = usage.as_mut().filter(|counted| !counted.usage.output.is_known()) {
+        // There is none: vectors are no tokens.
+        counted.usage.output = Count::ZERO;
+    }
+    let is_empty = list.is_none_or(|list| list.items().next().is_none());
     Ok(Answer {
-        usage: usage.and_then(|usage| super::reply::buckets(usage.counted())),
+        usage,
         model: root.text_of("model").map(std::borrow::Cow::into_owned),
         check: if is_empty { Check::Failed } else { Check::None },
         finish: Finish::Stop,

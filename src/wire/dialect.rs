@@ -15,18 +15,21 @@ pub enum Dialect {
     AnthropicMessages,
     /// `models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
     Gemini,
+    /// `models/MODEL:embedContent` and `:batchEmbedContents`.
+    GeminiEmbeddings,
     /// `POST /v1/completions`: OpenAI's older form, which servers of open models still have.
     OpenAiCompletions,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::OpenAiEmbeddings,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::GeminiEmbeddings,
         Self::OpenAiCompletions,
     ];
 
@@ -38,6 +41,7 @@ impl Dialect {
             Self::OpenAiEmbeddings => "OpenAI embeddings",
             Self::AnthropicMessages => "Anthropic messages",
             Self::Gemini => "Gemini generateContent",
+            Self::GeminiEmbeddings => "Gemini embedContent",
             Self::OpenAiCompletions => "OpenAI completions",
         }
     }
@@ -49,8 +53,9 @@ impl Dialect {
         match (self, to) {
             (Self::OpenAiResponses, Self::OpenAiResponses)
             | (Self::OpenAiEmbeddings, Self::OpenAiEmbeddings)
+            | (Self::GeminiEmbeddings, Self::GeminiEmbeddings | Self::OpenAiEmbeddings)
             | (Self::OpenAiCompletions, Self::OpenAiCompletions) => true,
-            (Self::OpenAiEmbeddings, _) => false,
+            (Self::OpenAiEmbeddings | Self::GeminiEmbeddings, _) => false,
             (_, to) => matches!(to, Self::OpenAiChat | Self::AnthropicMessages | Self::Gemini),
         }
     }

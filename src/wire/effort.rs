@@ -105,14 +105,18 @@ fn gpt(name: &str) -> Option<(u32, u32)> {
 }
 
 /// Gives OpenAI's word for an effort as a model takes it: those before GPT-5.1 cannot be told not to think at all, the
-/// o-series not even to think least, and those from 5.1 know no least; more than a lot is known from GPT-5.2 on.
+/// o-series not even to think least, and those from 5.1 know no least; more than a lot is known from 5.1-codex-max on.
 pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
     let name = model.rsplit('/').next().unwrap_or(model);
     match (effort, gpt(name)) {
         (Effort::None | Effort::Minimal, None) => "low",
         (Effort::None, Some(version)) if version < (5, 1) => "minimal",
         (Effort::Minimal, Some(version)) if version >= (5, 1) => "low",
-        (Effort::XHigh | Effort::Max, Some(version)) if version >= (5, 2) => "xhigh",
+        (Effort::XHigh | Effort::Max, Some(version))
+            if version >= (5, 2) || name.starts_with("gpt-5.1-codex-max") =>
+        {
+            "xhigh"
+        }
         (Effort::XHigh | Effort::Max, _) => "high",
         _ => effort.name(),
     }
@@ -141,11 +145,13 @@ pub(super) fn claude(model: &str) -> Claude {
     }
 }
 
-/// Gives Anthropic's word for an effort as a model takes it: more than a lot is known from 4.7 on, and least nowhere.
+/// Gives Anthropic's word for an effort as a model takes it: more than a lot is known from 4.7 on, the most from 4.6 on, and
+/// least nowhere.
 pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
     match effort {
         Effort::Minimal => "low",
-        Effort::XHigh | Effort::Max if claude_version(model).is_none_or(|version| version < (4, 7)) => "high",
+        Effort::XHigh if claude_version(model).is_none_or(|version| version < (4, 7)) => "high",
+        Effort::Max if claude_version(model).is_none_or(|version| version < (4, 6)) => "high",
         _ => effort.name(),
     }
 }
@@ -224,6 +230,7 @@ mod tests {
             ("gpt-5-mini", Effort::Minimal, "minimal"),
             ("gpt-5.2", Effort::Max, "xhigh"),
             ("gpt-5.1", Effort::XHigh, "high"),
+            ("openai/gpt-5.1-codex-max", Effort::XHigh, "xhigh"),
             ("o3", Effort::Max, "high"),
         ] {
             assert_eq!(openai_word(model, effort), want, "{model}");

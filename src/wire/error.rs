@@ -35,6 +35,14 @@ pub enum WireError {
         /// The provider's dialect.
         to: Dialect,
     },
+    /// A tool has to be called, and none that may be meant can be offered.
+    #[error(
+        "tool_choice: it forces a call, and {to} can be offered no tool that it allows; allow a function, or force none"
+    )]
+    Forced {
+        /// The provider's dialect.
+        to: Dialect,
+    },
     /// These two dialects cannot be joined at all.
     #[error("a request in the form of {from} cannot be put to a provider that speaks {to}")]
     Unsupported {
@@ -88,6 +96,7 @@ impl WireError {
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }
+            Self::Forced { .. } => of(ErrorKind::InvalidRequest, Some(&"tool_choice".to_owned())),
             // The word by which Anthropic's libraries send the whole conversation instead.
             Self::Threads { .. } => ApiError {
                 code: Some("thread_unsupported_request".to_owned()),

@@ -34,7 +34,7 @@ pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
                 }
             });
         }),
-        Dialect::Gemini => object(&mut out, |o| {
+        Dialect::Gemini | Dialect::GeminiEmbeddings => object(&mut out, |o| {
             o.object("error", |o| {
                 o.number("code", u64::from(error.status));
                 o.text("message", &error.message);

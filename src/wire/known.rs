@@ -1,6 +1,7 @@
 //! What a model is known to refuse, or to take where others do not: rules that come from `config/parameters.toml`.
 //!
-//! Invariant: a rule only ever leaves a member out or replaces its value, and the client is told either way.
+//! Invariants: a rule only ever leaves a member out or replaces its value, and the client is told either way; rules name
+//! members as chat does, or by the path that one dialect has for them, and [`place`] says where others have the same.
 
 use std::sync::Arc;
 
@@ -19,17 +20,17 @@ pub struct Known {
 /// Members that a model refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// Their names, as the provider's dialect has them.
+    /// Their names as chat has them, or their paths in the provider's dialect.
     pub members: Vec<String>,
     /// The dialects in which that holds; all where there is none.
     pub dialects: Vec<Dialect>,
-    /// Only beside one of these members; always where there is none.
+    /// Only beside one of these members, or where one has a certain text (`thinking.type=enabled`); always where there is none.
     pub with: Vec<String>,
     /// Only with such an effort.
     pub effort: WithEffort,
     /// Only where the value is an object of this `type`.
     pub kind: Option<String>,
-    /// A number that is taken all the same.
+    /// A number, a range of them (`0.95..1`) or JSON that is taken all the same.
     pub keep: Option<String>,
     /// JSON to send instead; left out where there is none.
     pub instead: Option<String>,
@@ -47,6 +48,30 @@ pub enum WithEffort {
     Stated,
 }
 
+/// The name under which rules speak of a last turn by the assistant, which is no member.
+const PREFILL: &str = "prefill";
+
+/// Gives the path under which a dialect has a member that rules name as chat does.
+pub(super) fn place(to: Dialect, member: &str) -> &str {
+    match (to, member) {
+        (Dialect::OpenAiResponses, "reasoning_effort") => "reasoning.effort",
+        (Dialect::OpenAiResponses, "verbosity") => "text.verbosity",
+        (Dialect::AnthropicMessages, "reasoning_effort") => "output_config.effort",
+        (Dialect::AnthropicMessages, "stop") => "stop_sequences",
+        (Dialect::Gemini, "temperature") => "generationConfig.temperature",
+        (Dialect::Gemini, "top_p") => "generationConfig.topP",
+        (Dialect::Gemini, "top_k") => "generationConfig.topK",
+        (Dialect::Gemini, "stop") => "generationConfig.stopSequences",
+        (Dialect::Gemini, "seed") => "generationConfig.seed",
+        (Dialect::Gemini, "presence_penalty") => "generationConfig.presencePenalty",
+        (Dialect::Gemini, "frequency_penalty") => "generationConfig.frequencyPenalty",
+        (Dialect::Gemini, "logprobs") => "generationConfig.responseLogprobs",
+        (Dialect::Gemini, "top_logprobs") => "generationConfig.logprobs",
+        (Dialect::Gemini, "reasoning_effort") => "generationConfig.thinkingConfig",
+        _ => member,
+    }
+}
+
 /// What is to be done with a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change<'k> {
@@ -57,6 +82,11 @@ pub(super) struct Change<'k> {
 impl Known {
     /// Nothing.
     pub const NOTHING: Self = Self { rules: Vec::new(), takes_system: false };
+
+    /// Says whether it refuses to go on with what the assistant is said to have begun.
+    pub(super) fn refuses_prefill(&self, to: Dialect) -> bool {
+        self.rules.iter().any(|rule| rule.speaks(to) && rule.members.iter().any(|member| member == PREFILL))
+    }
 
     /// Gives what is to be changed in a request; `said` gives the value of a member that it holds.
     pub(super) fn changes<'k, 'a>(
@@ -81,11 +111,17 @@ impl Known {
 }
 
 impl Rule {
+    fn speaks(&self, to: Dialect) -> bool {
+        self.dialects.is_empty() || self.dialects.contains(&to)
+    }
+
     fn holds<'a>(&self, to: Dialect, said: &impl Fn(&str) -> Option<Value<'a>>) -> bool {
-        let is_there = |name: &String| said(name).is_some_and(|value| !value.is_null());
-        let effort =
-            || said("reasoning_effort").or_else(|| said("reasoning")?.get("effort")).and_then(Value::text);
-        (self.dialects.is_empty() || self.dialects.contains(&to))
+        let is_there = |with: &String| match with.split_once('=') {
+            Some((name, word)) => said(name).and_then(Value::text).is_some_and(|text| text == word),
+            None => said(with).is_some_and(|value| !value.is_null()),
+        };
+        let effort = || said("reasoning_effort").or_else(|| said("reasoning.effort")).and_then(Value::text);
+        self.speaks(to)
             && (self.with.is_empty() || self.with.iter().any(is_there))
             && match self.effort {
                 WithEffort::Any => true,
@@ -100,7 +136,11 @@ impl Rule {
             return self.instead.is_some() && self.kind.is_none();
         };
         let is_kept = self.keep.as_deref().is_some_and(|keep| {
-            value.raw() == keep || value.measure().is_some_and(|said| keep.parse() == Ok(said))
+            let (least, most) = keep.split_once("..").unwrap_or((keep, keep));
+            let within = |said: f64| {
+                least.parse().is_ok_and(|least| said >= least) && most.parse().is_ok_and(|most| said <= most)
+            };
+            value.raw() == keep || value.measure().is_some_and(within)
         });
         let is_kind = self.kind.is_none() || value.text_of("type") == self.kind.as_deref().map(Into::into);
         let is_said = self.instead.as_deref() != Some(value.raw());
@@ -116,7 +156,8 @@ mod tests {
         let known = Known { rules: vec![Arc::new(rule)], takes_system: false };
         let root = Value::of(body);
         let owned = |change: &Change<'_>| (change.member.to_owned(), change.instead.map(str::to_owned));
-        known.changes(Dialect::OpenAiChat, &|name| root.get(name)).iter().map(owned).collect()
+        let said = |path: &str| path.split('.').try_fold(root, Value::get);
+        known.changes(Dialect::OpenAiChat, &said).iter().map(owned).collect()
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -135,6 +176,25 @@ mod tests {
         let both = Rule { members: names(&["top_p"]), with: names(&["temperature"]), ..Rule::default() };
         assert_eq!(changed(both.clone(), r#"{"top_p":0.5}"#), []);
         assert_eq!(changed(both, r#"{"top_p":0.5,"temperature":0}"#), [("top_p".into(), None)]);
+    }
+
+    #[test]
+    fn a_text_beside_it_decides_and_a_range_is_kept() {
+        let rule = Rule {
+            members: names(&["top_p"]),
+            with: names(&["thinking.type=enabled"]),
+            keep: Some("0.95..1".into()),
+            ..Rule::default()
+        };
+        for (body, is_changed) in [
+            (r#"{"top_p":0.5,"thinking":{"type":"enabled"}}"#, true),
+            (r#"{"top_p":0.95,"thinking":{"type":"enabled"}}"#, false),
+            (r#"{"top_p":1,"thinking":{"type":"enabled"}}"#, false),
+            (r#"{"top_p":0.5,"thinking":{"type":"disabled"}}"#, false),
+            (r#"{"top_p":0.5}"#, false),
+        ] {
+            assert_eq!(!changed(rule.clone(), body).is_empty(), is_changed, "{body}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
             o.text_or_null("first_id", models.first().map(|model| model.id.as_str()));
             o.text_or_null("last_id", last);
         }
-        Dialect::Gemini => {
+        Dialect::Gemini | Dialect::GeminiEmbeddings => {
             o.array("models", |a| models.iter().for_each(|model| a.object(|o| gemini(o, model))));
             if let Some(last) = last.filter(|_| more) {
                 o.text("nextPageToken", last);
@@ -55,7 +55,7 @@ pub fn model_body(to: Dialect, model: &ModelEntry) -> Bytes {
     let mut out = Vec::with_capacity(96);
     object(&mut out, |o| match to {
         Dialect::AnthropicMessages => anthropic(o, model),
-        Dialect::Gemini => gemini(o, model),
+        Dialect::Gemini | Dialect::GeminiEmbeddings => gemini(o, model),
         Dialect::OpenAiChat
         | Dialect::OpenAiResponses
         | Dialect::OpenAiEmbeddings

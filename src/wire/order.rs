@@ -22,6 +22,8 @@ const HELD: usize = 4 * 1024 * 1024;
 pub(super) struct Order {
     /// Whether fragments of calls may alternate.
     is_free: bool,
+    /// Which of the answers it is.
+    choice: usize,
     ids: CallIds,
     calls: Vec<Call>,
     /// The call that is being told.
@@ -62,9 +64,10 @@ impl Piece {
 }
 
 impl Order {
-    /// Starts the answer to `ask`.
-    pub(super) fn new(ask: &Ask) -> Self {
+    /// Starts one of the answers to `ask`.
+    pub(super) fn new(ask: &Ask, choice: usize) -> Self {
         Self {
+            choice,
             is_free: ask.dialect() == Dialect::OpenAiChat,
             ids: CallIds::new(ask),
             calls: Vec::new(),
@@ -83,7 +86,7 @@ impl Order {
         tell: &mut dyn FnMut(Delta<'_>),
     ) -> Result<(), WireError> {
         match delta {
-            Delta::Start { .. } => tell(delta),
+            Delta::Start { .. } | Delta::Logprobs(_) => tell(delta),
             Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) => {
                 if self.is_at_rest() {
                     self.end_call(tell);
@@ -104,7 +107,7 @@ impl Order {
             }
             Delta::CallStart { id, name, .. } => {
                 let call = self.calls.len();
-                let id = self.ids.own(id, call, name);
+                let id = self.ids.own(id, call + self.choice * 4096, name);
                 self.calls.push(Call { name: name.to_owned(), ..Call::default() });
                 if self.is_at_rest() {
                     self.end_call(tell);
@@ -116,7 +119,7 @@ impl Order {
                 }
             }
             Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
-            Delta::CallEnd { .. } | Delta::Other => {}
+            Delta::CallEnd { .. } | Delta::Other | Delta::Choice(_) => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);

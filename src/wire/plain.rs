@@ -101,6 +101,6 @@ pub(super) fn is_event(from: Dialect, root: Value<'_>) -> bool {
         Dialect::OpenAiResponses => kind.is_some(),
         // A whole completion has the form of a chunk; it says which it is by being alone.
         Dialect::Gemini | Dialect::OpenAiCompletions => true,
-        Dialect::OpenAiEmbeddings => false,
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => false,
     }
 }

@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use super::Dialect;
 use super::effort::Effort;
 use super::json::Value;
-use super::known::{Change, Known};
+use super::known::{Change, Known, place};
 use super::reply::Call;
+use super::{Accent, Dialect};
 
 pub(super) use super::reader::Reader;
 
@@ -198,7 +198,7 @@ impl<'a> Prompt<'a> {
             "seed" => self.seed,
             "presence_penalty" => self.presence_penalty,
             "frequency_penalty" => self.frequency_penalty,
-            "stop" | "stop_sequences" => there(!self.stop.is_empty()),
+            "stop" => there(!self.stop.is_empty()),
             "tools" => there(!self.tools.is_empty()),
             "reasoning_effort" => self.effort.map(|effort| Value::of(effort.quoted())),
             name => self.passed.iter().find(|(field, _)| *field == name).map(|(_, value)| *value),
@@ -211,28 +211,42 @@ impl<'a> Prompt<'a> {
         'a: 'k,
     {
         let member = change.member;
-        match member {
-            "temperature" => self.temperature.take().map(|_| member),
-            "top_p" => self.top_p.take().map(|_| member),
-            "top_k" => self.top_k.take().map(|_| member),
-            "seed" => self.seed.take().map(|_| member),
-            "presence_penalty" => self.presence_penalty.take().map(|_| member),
-            "frequency_penalty" => self.frequency_penalty.take().map(|_| member),
-            "stop" | "stop_sequences" => {
-                let is_there = !std::mem::take(&mut self.stop).is_empty();
-                let name = if reader.from == Dialect::AnthropicMessages { "stop_sequences" } else { "stop" };
-                is_there.then_some(name)
-            }
+        let was_there = match member {
+            "temperature" => self.temperature.take().is_some(),
+            "top_p" => self.top_p.take().is_some(),
+            "top_k" => self.top_k.take().is_some(),
+            "seed" => self.seed.take().is_some(),
+            "presence_penalty" => self.presence_penalty.take().is_some(),
+            "frequency_penalty" => self.frequency_penalty.take().is_some(),
+            "stop" => !std::mem::take(&mut self.stop).is_empty(),
             "reasoning_effort" => {
                 let told = self.effort.is_some_and(|effort| effort != Effort::None);
                 self.effort = change.instead.and_then(|word| Effort::from_name(word.trim_matches('"')));
-                told.then_some(self.effort_member)
+                return told.then_some(self.effort_member);
             }
             _ => {
                 let before = self.passed.len();
                 self.passed.retain(|(field, _)| *field != member);
-                (self.passed.len() < before).then_some(member)
+                self.passed.len() < before
             }
+        };
+        was_there.then(|| place(reader.from, member))
+    }
+
+    /// Settles a last turn by the assistant: a provider that goes on with one gets it without blanks at its end, which Claude
+    /// refuses; others are asked to go on.
+    pub(super) fn settle_prefill(&mut self, known: &Known, reader: Reader<'_>) {
+        let Some(last) = self.turns.last_mut().filter(|turn| !turn.is_user) else { return };
+        let takes = match reader.to {
+            Dialect::OpenAiChat => reader.accent == Accent::Mistral,
+            to => to == Dialect::AnthropicMessages && !known.refuses_prefill(to),
+        };
+        if !takes {
+            reader.leave_out(&format!("{} (prefill)", reader.turns()));
+            self.say(true, vec![Piece::Text(Text { text: go_on().into(), cache: None })]);
+        } else if let Some(Piece::Text(said)) = last.parts.last_mut() {
+            let end = said.text.trim_end().len();
+            said.text.to_mut().truncate(end);
         }
     }
 
@@ -240,6 +254,14 @@ impl<'a> Prompt<'a> {
     pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.id == id => Some(&*call.name),
+            _ => None,
+        })
+    }
+
+    /// Gives the id under which a tool was called last.
+    pub(super) fn called_as(&self, name: &str) -> Option<&str> {
+        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
+            Piece::Call { call, .. } if call.name == name => Some(&*call.id),
             _ => None,
         })
     }
@@ -263,6 +285,13 @@ pub(super) fn arguments<'c>(call: &'c Call<'_>) -> &'c str {
 /// Gives what the system says as text of the user's, for whoever takes no system message in the middle.
 pub(super) fn reminder(text: &str) -> String {
     format!("<system-reminder>\n{text}\n</system-reminder>")
+}
+
+/// Gives the words that ask a model to go on with its last turn, for whoever does not do so by itself.
+pub(super) fn go_on() -> String {
+    reminder(
+        "Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.",
+    )
 }
 
 /// Makes an id that every provider takes: letters, digits, `_` and `-`.

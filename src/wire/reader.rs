@@ -149,33 +149,32 @@ impl Reader<'_> {
         if mode != Some("required") {
             return Ok(if prompt.tools.is_empty() { ToolChoice::None } else { ToolChoice::Auto });
         }
-        if prompt.tools.is_empty() { self.refuse("tool_choice") } else { Ok(ToolChoice::Any) }
+        if prompt.tools.is_empty() { Err(WireError::Forced { to: self.to }) } else { Ok(ToolChoice::Any) }
     }
 
     /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
-    pub(super) fn finish<'a>(
-        self,
-        mut prompt: Prompt<'a>,
-        member: &str,
-        count: usize,
-    ) -> Result<Prompt<'a>, WireError> {
+    pub(super) fn finish(self, mut prompt: Prompt<'_>, count: usize) -> Result<Prompt<'_>, WireError> {
         match &prompt.choice {
             Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
-                return self.refuse("tool_choice");
+                return Err(WireError::Forced { to: self.to });
             }
-            Some(ToolChoice::Any) if prompt.tools.is_empty() => return self.refuse("tool_choice"),
+            Some(ToolChoice::Any) if prompt.tools.is_empty() => {
+                return Err(WireError::Forced { to: self.to });
+            }
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }
-        let last = prompt.turns.last().map(|turn| turn.is_user);
-        if last == Some(false) && !self.takes_prefill() {
-            return self.refuse(format!("{member}[{}]", count.saturating_sub(1)));
-        }
-        if last.is_none() {
-            if prompt.system.iter().all(|said| said.text.trim().is_empty()) {
-                return Err(WireError::invalid(member, "is empty: there is nothing to answer"));
+        match prompt.turns.last() {
+            Some(turn) if !turn.is_user && matches!(turn.parts.last(), Some(Piece::Call { .. })) => {
+                let place = format!("{}[{}]", self.turns(), count.saturating_sub(1));
+                return Err(WireError::invalid(place, "calls a tool, and no result follows"));
             }
-            if self.to != Dialect::OpenAiChat || self.accent == Accent::Mistral {
+            Some(_) => {}
+            None if prompt.system.iter().all(|said| said.text.trim().is_empty()) => {
+                return Err(WireError::invalid(self.turns(), "is empty: there is nothing to answer"));
+            }
+            // Many servers want a turn, and all take one.
+            None => {
                 let parts = std::mem::take(&mut prompt.system).into_iter().map(Piece::Text).collect();
                 prompt.turns.push(Turn { is_user: true, parts });
             }
@@ -183,7 +182,13 @@ impl Reader<'_> {
         Ok(prompt)
     }
 
-    fn takes_prefill(self) -> bool {
-        self.from == Dialect::AnthropicMessages && self.accent == Accent::Mistral
+    /// Gives the member in which the client's dialect has the turns.
+    pub(super) fn turns(self) -> &'static str {
+        match self.from {
+            Dialect::OpenAiResponses => "input",
+            Dialect::Gemini => "contents",
+            Dialect::OpenAiCompletions => "prompt",
+            _ => "messages",
+        }
     }
 }

@@ -14,9 +14,7 @@ use super::reply::{Delta, Part, Seen, ended_empty};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
-use super::{
-    ApiError, Ask, Dialect, Finish, WireError, answer, chat, completions, faults, gemini, messages, responses,
-};
+use super::{ApiError, Ask, Dialect, Finish, WireError, answer, chat, faults, gemini, messages, responses};
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -57,7 +55,6 @@ enum Source {
     Responses(responses::stream::Source),
     Messages(messages::stream::Source),
     Gemini(gemini::stream::Source),
-    Completions(completions::stream::Source),
 }
 
 impl Source {
@@ -67,7 +64,6 @@ impl Source {
             Self::Responses(source) => source.event(event, tell),
             Self::Messages(source) => source.event(event, tell),
             Self::Gemini(source) => source.event(event, tell),
-            Self::Completions(source) => source.event(event, tell),
         }
     }
 
@@ -77,7 +73,6 @@ impl Source {
             Self::Responses(source) => source.usage(),
             Self::Messages(source) => source.usage(),
             Self::Gemini(source) => source.usage(),
-            Self::Completions(source) => source.usage(),
         }
     }
 }
@@ -109,11 +104,13 @@ impl Relay {
     /// Starts relaying an answer to `ask` from a provider that speaks `from`.
     pub fn new(from: Dialect, ask: &Ask) -> Self {
         let source = match from {
-            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => Source::Chat(chat::stream::Source::default()),
+            Dialect::OpenAiChat
+            | Dialect::OpenAiEmbeddings
+            | Dialect::GeminiEmbeddings
+            | Dialect::OpenAiCompletions => Source::Chat(chat::stream::Source::default()),
             Dialect::OpenAiResponses => Source::Responses(responses::stream::Source::default()),
             Dialect::AnthropicMessages => Source::Messages(messages::stream::Source::default()),
             Dialect::Gemini => Source::Gemini(gemini::stream::Source::default()),
-            Dialect::OpenAiCompletions => Source::Completions(completions::stream::Source::default()),
         };
         Self {
             from,
@@ -281,7 +278,6 @@ impl Relay {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        let Some(choice) = reply.choices.first() else { return Ok(()) };
         let (story, translation) = (&mut self.story, &mut self.translation);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
@@ -291,20 +287,28 @@ impl Relay {
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
         let mut calls = 0;
-        for part in &choice.parts {
-            match part {
-                Part::Thought(text) => tell(Delta::Thought(text)),
-                Part::Text(text) => tell(Delta::Text(text)),
-                Part::Refusal(text) => tell(Delta::Refusal(text)),
-                Part::Other => tell(Delta::Other),
-                Part::Call(call) => {
-                    tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
-                    tell(Delta::CallArguments { call: calls, text: &call.arguments });
-                    calls += 1;
+        for (nth, choice) in (0..).zip(&reply.choices) {
+            if nth > 0 {
+                tell(Delta::Choice(nth));
+            }
+            for part in &choice.parts {
+                match part {
+                    Part::Thought(text) => tell(Delta::Thought(text)),
+                    Part::Text(text) => tell(Delta::Text(text)),
+                    Part::Refusal(text) => tell(Delta::Refusal(text)),
+                    Part::Other => tell(Delta::Other),
+                    Part::Call(call) => {
+                        tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
+                        tell(Delta::CallArguments { call: calls, text: &call.arguments });
+                        calls += 1;
+                    }
                 }
             }
+            if let Some(told) = choice.logprobs {
+                tell(Delta::Logprobs(told));
+            }
+            tell(Delta::Finish { finish: choice.finish, stop: choice.stop.as_deref() });
         }
-        tell(Delta::Finish { finish: choice.finish, stop: choice.stop.as_deref() });
         story.is_over = true;
         if self.translation.is_none() {
             replay::write(ask, root, &reply, out);

@@ -21,7 +21,9 @@ pub(in crate::wire) fn write(ask: &Ask, root: Value<'_>, reply: &Reply<'_>, out:
             event(out, None, |o| with(o, root, &[]));
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => write_chat(ask, root, reply, out),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            write_chat(ask, root, reply, out);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::WireError;
 use super::faults::clean;
 use super::json::Value;
+use super::logprobs::Logprobs;
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -57,6 +58,8 @@ pub(super) struct Choice<'a> {
     pub(super) stop: Option<Cow<'a, str>>,
     /// What the provider says went wrong with it.
     pub(super) fault: Option<WireError>,
+    /// How likely its tokens were.
+    pub(super) logprobs: Option<Logprobs<'a>>,
 }
 
 /// A piece of an answer.
@@ -145,6 +148,10 @@ pub(super) enum Delta<'a> {
     Thought(&'a str),
     /// Something that only the provider's own dialect has.
     Other,
+    /// What follows is of this choice; without a word it is of the first.
+    Choice(u64),
+    /// How likely the tokens of the text before it were.
+    Logprobs(Logprobs<'a>),
     /// A call of a tool begins; `call` numbers the calls of this answer. The id is empty where the provider gives none.
     CallStart {
         call: usize,

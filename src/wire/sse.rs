@@ -6,13 +6,20 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use super::WireError;
 use super::json::{self, Value};
 
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Gives where the last event of whole events begins.
+pub fn last_event(events: &[u8]) -> usize {
+    let held = events.trim_ascii_end();
+    let ends = [b"\n\n".as_slice(), b"\n\r\n", b"\r\r"];
+    ends.iter().filter_map(|end| Some(memmem::rfind(held, end)? + end.len())).max().unwrap_or(0)
+}
 
 /// Cuts a stream into events.
 #[derive(Debug, Default)]

@@ -87,7 +87,7 @@ impl Story {
                 self.has_answer = true;
                 self.has_content = true;
             }
-            Delta::CallEnd { .. } => {}
+            Delta::CallEnd { .. } | Delta::Choice(_) | Delta::Logprobs(_) => {}
             Delta::Finish { finish, .. } => {
                 self.finish = Some(finish.beside(!self.arguments.is_empty()));
                 self.finished = self.finished.saturating_add(1);

@@ -87,6 +87,7 @@ impl ToolKinds {
             Dialect::AnthropicMessages
             | Dialect::Gemini
             | Dialect::OpenAiEmbeddings
+            | Dialect::GeminiEmbeddings
             | Dialect::OpenAiCompletions => {}
         }
         kinds

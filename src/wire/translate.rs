@@ -26,18 +26,24 @@ pub(super) fn request(
         Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
         Dialect::Gemini => gemini::read_request::read(root, &schemas, reader)?,
         Dialect::OpenAiCompletions => completions::read_request::read(root, reader)?,
-        Dialect::OpenAiEmbeddings => return Err(WireError::Unsupported { from, to }),
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            return Err(WireError::Unsupported { from, to });
+        }
     };
     prompt.stream = stream;
     if from == Dialect::OpenAiCompletions && !effort::may_think(model) {
         prompt.max_output = prompt.max_output.or(Some(completions::USUAL_LIMIT));
     }
     prompt.obey(sending.known, reader);
+    prompt.settle_prefill(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,
         Dialect::Gemini => gemini::write_request::write(&prompt, model, sending, reader)?,
-        Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings | Dialect::OpenAiCompletions => {
+        Dialect::OpenAiResponses
+        | Dialect::OpenAiEmbeddings
+        | Dialect::GeminiEmbeddings
+        | Dialect::OpenAiCompletions => {
             return Err(WireError::Unsupported { from, to });
         }
     };
@@ -51,7 +57,9 @@ pub(super) fn answer(ask: &Ask, reply: &Reply<'_>) -> Bytes {
         Dialect::AnthropicMessages => messages::answer::write(ask, reply),
         Dialect::Gemini => gemini::write_answer::write(ask, reply),
         Dialect::OpenAiCompletions => completions::answer::write(ask, reply),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => chat::answer::write(ask, reply),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            chat::answer::write(ask, reply)
+        }
     };
     body.into()
 }
@@ -79,7 +87,19 @@ impl Sink {
             Dialect::AnthropicMessages => Self::Messages(messages::sink::Sink::new(ask)),
             Dialect::Gemini => Self::Gemini(gemini::sink::Sink::new(ask)),
             Dialect::OpenAiCompletions => Self::Completions(completions::sink::Sink::new(ask)),
-            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => Self::Chat(chat::sink::Sink::new(ask)),
+            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+                Self::Chat(chat::sink::Sink::new(ask))
+            }
+        }
+    }
+
+    /// Turns to another of the answers, where the client's dialect has several.
+    fn choose(&mut self, choice: usize) {
+        match self {
+            Self::Chat(sink) => sink.choose(choice),
+            Self::Gemini(sink) => sink.choose(choice),
+            Self::Completions(sink) => sink.choose(choice),
+            Self::Responses(_) | Self::Messages(_) => {}
         }
     }
 
@@ -114,10 +134,19 @@ impl Sink {
     }
 }
 
+/// The most answers to one request.
+const MOST: u32 = 128;
+
 /// A stream on its way from one dialect to another.
 #[derive(Debug)]
 pub(super) struct Translation {
-    order: Order,
+    /// One for each answer that was asked for.
+    orders: Vec<Order>,
+    /// Which answer is being told, and how many have begun.
+    at: usize,
+    begun: usize,
+    /// Of which answer each call is, and its number there.
+    calls: Vec<(usize, usize)>,
     sink: Sink,
     fault: Option<WireError>,
 }
@@ -125,13 +154,40 @@ pub(super) struct Translation {
 impl Translation {
     /// Starts a stream that answers `ask`.
     pub(super) fn new(ask: &Ask) -> Self {
-        Self { order: Order::new(ask), sink: Sink::new(ask), fault: None }
+        let choices =
+            (0..ask.measures().choices.clamp(1, MOST) as usize).map(|choice| Order::new(ask, choice));
+        Self {
+            orders: choices.collect(),
+            at: 0,
+            begun: 1,
+            calls: Vec::new(),
+            sink: Sink::new(ask),
+            fault: None,
+        }
     }
 
-    /// Writes what is added.
+    /// Writes what is added; what is of an answer that nobody asked for is passed over.
     pub(super) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
-        let Self { order, sink, fault } = self;
-        if fault.is_none() {
+        let Self { orders, at, begun, calls, sink, fault } = self;
+        let delta = match delta {
+            Delta::Choice(choice) => {
+                *at = usize::try_from(choice).unwrap_or(usize::MAX);
+                return;
+            }
+            Delta::CallStart { .. } => {
+                calls.push((*at, calls.iter().filter(|(of, _)| of == at).count()));
+                delta
+            }
+            Delta::CallArguments { call, text } => {
+                let Some(&(of, call)) = calls.get(call) else { return };
+                *at = of;
+                Delta::CallArguments { call, text }
+            }
+            delta => delta,
+        };
+        if let Some(order) = orders.get_mut(*at).filter(|_| fault.is_none()) {
+            *begun = (*begun).max(*at + 1);
+            sink.choose(*at);
             *fault = order.take(delta, &mut |delta| sink.write(delta, out)).err();
         }
     }
@@ -143,8 +199,11 @@ impl Translation {
 
     /// Writes what was held back and the closing events.
     pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<(), WireError> {
-        let Self { order, sink, .. } = self;
-        order.end(&mut |delta| sink.write(delta, out))?;
+        let Self { orders, begun, sink, .. } = self;
+        for (choice, order) in orders.iter_mut().take(*begun).enumerate() {
+            sink.choose(choice);
+            order.end(&mut |delta| sink.write(delta, out))?;
+        }
         sink.close(usage, out);
         Ok(())
     }

@@ -280,3 +280,183 @@ fn real_answers_cost_what_their_providers_charge() {
         );
     }
 }
+
+/// Writes a log beside the others of a desk.
+fn log(desk: &Desk, name: &str, lines: &[&str]) {
+    desk.write(name, lines.join("\n") + "\n");
+}
+
+const PRICE: &str =
+    r#"{"event":"price","at":"2026-05-23T10:00:00Z","model":"gpt-4.1","input":"100","output":"100"}"#;
+const AT_ELEVEN: &str = r#"{"id":"q1","at":"2026-05-23T11:00:00Z","task":"code","confidence":100,"model":"gpt-4.1","in":1000,"out":0}"#;
+
+fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> String {
+    format!(
+        r#"{{"event":"policy","at":"{at}","version":{version},"who":"x","what":"y","name":"{name}","baseline":"gpt-4.1","routes":[{routes}]}}"#
+    )
+}
+
+#[test]
+fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
+    let desk = desk();
+    log(&desk, "price.jsonl", &[PRICE]);
+    log(&desk, "requests.jsonl", &[AT_ELEVEN]);
+    // More than one batch of requests before the event, so that some were counted without it.
+    let filler: Vec<String> = (0..9000)
+        .map(|n| format!(r#"{{"id":"f{n}","at":"2026-05-23T09:00:00Z","model":"unlisted","in":1,"out":1}}"#))
+        .chain([AT_ELEVEN.to_owned()])
+        .chain((0..9000).map(|n| {
+            format!(r#"{{"id":"g{n}","at":"2026-05-23T12:00:00Z","model":"unlisted","in":1,"out":1}}"#)
+        }))
+        .collect();
+    log(&desk, "long.jsonl", &filler.iter().map(String::as_str).collect::<Vec<_>>());
+    for order in ["price.jsonl requests.jsonl", "requests.jsonl price.jsonl", "long.jsonl price.jsonl"] {
+        assert_eq!(report(&desk, order)["cost_usd"], "0.1", "{order}");
+    }
+
+    let ladder = |threshold| {
+        format!(
+            r#"{{"route":"rest","ladder":[{{"model":"gpt-4.1-nano","threshold":{threshold}}},{{"model":"gpt-4.1"}}]}}"#
+        )
+    };
+    let policies = [
+        policy_event("2026-05-23T10:00:00Z", 1, "one", &ladder(500)),
+        policy_event("2026-05-23T11:30:00Z", 2, "two", &ladder(50)),
+    ];
+    log(&desk, "policies.jsonl", &[&policies[0], &policies[1]]);
+    for order in
+        ["policies.jsonl requests.jsonl", "requests.jsonl policies.jsonl", "long.jsonl policies.jsonl"]
+    {
+        let report = report(&desk, &format!("{order} --as routed"));
+        let models = column(&report["by_model"], "model", "cost_usd");
+        assert_eq!(models.get("gpt-4.1"), Some(&"0.002"), "{order}: {models:?}");
+    }
+    // Several of one pipe cannot be read twice: what was counted without them is told.
+    let piped = desk.run_with("replay - --format json", (filler.join("\n") + "\n" + PRICE + "\n").as_bytes());
+    assert!(piped.err.contains("came after requests of their time"), "{}", piped.err);
+}
+
+#[test]
+fn a_log_that_brings_its_policy_is_reported_under_it() {
+    let desk = desk();
+    let routes = r#"{"route":"mails","task":["code"],"ladder":[{"rung":"a","model":"gpt-4.1-nano","threshold":700},{"rung":"b","model":"gpt-4.1"}]},{"route":"other-work","ladder":[{"model":"gpt-4.1"}]}"#;
+    let event = policy_event("2026-05-23T09:00:00Z", 5, "mine", routes)
+        .replace("\"gpt-4.1\",\"routes", "\"claude-opus-4-6\",\"routes");
+    let requests = [
+        r#"{"id":"q1","at":"2026-05-23T10:00:00Z","task":"code","confidence":800,"model":"gpt-4.1-nano","in":1000,"out":100}"#,
+        r#"{"id":"q2","at":"2026-05-23T10:01:00Z","task":"agent","confidence":800,"model":"gpt-4.1","in":1000,"out":100}"#,
+    ];
+    log(&desk, "own.jsonl", &[&event, requests[0], requests[1]]);
+    let routed = report(&desk, "own.jsonl --as routed");
+    assert_eq!(routed["scope"]["policy"], "mine v5");
+    assert_eq!(routed["scope"]["baseline_model"], "claude-opus-4-6");
+    let routes = column(&routed["by_route"], "route", "cost_usd");
+    assert_eq!(routes.keys().copied().collect::<Vec<_>>(), ["mails", "other-work"]);
+    assert_eq!(routed["baseline_usd"], "0.015");
+    // 2 x (1,000 x $0.10 + 100 x $0.40) a million.
+    assert_eq!(report(&desk, "own.jsonl --as routed --baseline gpt-4.1-nano")["baseline_usd"], "0.00028");
+    let curve = json(&desk.good("frontier own.jsonl --route mails --step 500 --format json"));
+    assert_eq!(curve["requests"], 1);
+    let refused = desk.refused("frontier own.jsonl --route extraction");
+    assert!(refused.contains("policy mine v5 has mails, other-work"), "{refused}");
+}
+
+#[test]
+fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the_rung() {
+    let desk = desk();
+    // The second policy has the routes in another order, and another threshold.
+    let route = |name: &str, task: &str, threshold: u32| {
+        format!(
+            r#"{{"route":"{name}"{task},"ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
+        )
+    };
+    let (code, agent) = (r#","task":["code"]"#, r#","task":["agent"]"#);
+    let one = format!("{},{},{}", route("A", code, 700), route("B", agent, 700), route("rest", "", 700));
+    let two = format!("{},{},{}", route("B", agent, 300), route("A", code, 300), route("rest", "", 700));
+    let mut lines = vec![policy_event("2026-05-23T09:00:00Z", 1, "one", &one)];
+    for n in 0..20 {
+        if n == 10 {
+            lines.push(policy_event("2026-05-23T11:00:00Z", 2, "two", &two));
+        }
+        let (hour, task) = (10 + n / 10 * 2, if n % 2 == 0 { "code" } else { "agent" });
+        lines.push(format!(
+            r#"{{"id":"q{n}","at":"2026-05-23T{hour}:00:{n:02}Z","task":"{task}","confidence":500,"model":"gpt-4.1","in":1000,"out":100}}"#
+        ));
+    }
+    log(&desk, "two.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let routed = report(&desk, "two.jsonl --as routed");
+    let requests: BTreeMap<_, _> = routed["by_route"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row["route"].as_str().expect("a name"), row["requests"].as_u64().expect("a count")))
+        .collect();
+    assert_eq!(requests, BTreeMap::from([("A", 10), ("B", 10)]));
+    let found = json(&desk.good("whatif two.jsonl --set A.a=250 --format json"));
+    let by_route = found["by_route"].as_array().expect("rows");
+    let row = |name: &str| by_route.iter().find(|row| row["route"] == name).expect("the route");
+    assert_eq!((&row("A")["flipped_requests"], &row("B")["flipped_requests"]), (&5.into(), &0.into()));
+    for (name, side, starts) in [
+        ("A", "applied", [5, 5]),
+        ("A", "staged", [10, 0]),
+        ("B", "applied", [5, 5]),
+        ("B", "staged", [5, 5]),
+    ] {
+        let split = &row(name)[side]["split"];
+        assert_eq!([&split[0]["starts"], &split[1]["starts"]], [starts[0], starts[1]], "{name} {side}");
+    }
+    assert_eq!(found["applied"]["cost_usd"], routed["cost_usd"], "what was in force is what a replay routes");
+}
+
+#[test]
+fn a_model_is_one_under_all_its_names() {
+    let desk = desk();
+    let request = |model: &str| {
+        format!(
+            r#"{{"id":"q","at":"2026-05-01T00:00:00Z","task":"code","confidence":9,"model":"{model}","status":"server_error","in":1000,"out":0,"latency_ms":900}}"#
+        )
+    };
+    desk.write("p.toml", "name=\"x\"\n[[route]]\nname=\"r\"\nladder=[{model=\"gpt-4.1\"}]\n");
+    for model in ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1"] {
+        log(&desk, "named.jsonl", &[&request(model)]);
+        let routed = report(&desk, "named.jsonl --as routed --policy p.toml");
+        assert_eq!((&routed["errors"], &routed["estimated_requests"]), (&1.into(), &0.into()), "{model}");
+        assert_eq!(routed["latency_ms"]["known"], 1, "{model}");
+        // Its price changes under whichever name.
+        log(&desk, "priced.jsonl", &[PRICE, &request(model).replace("05-01", "05-24")]);
+        assert_eq!(report(&desk, "priced.jsonl")["cost_usd"], "0.1", "{model}");
+    }
+}
+
+#[test]
+fn a_pinned_request_is_charged_once_however_it_failed() {
+    let desk = desk();
+    log(
+        &desk,
+        "pinned.jsonl",
+        &[
+            r#"{"id":"q","at":"2026-05-23T10:00:00Z","task":"code","confidence":800,"pinned":true,"model":"gpt-4.1-mini","status":"server_error","in":1000,"out":100}"#,
+        ],
+    );
+    for reading in ["recorded", "routed"] {
+        let report = report(&desk, &format!("pinned.jsonl --as {reading}"));
+        assert_eq!(report["cost_usd"], "0.00056", "{reading}");
+        assert_eq!((&report["attempts"], &report["escalated"]), (&1.into(), &0.into()), "{reading}");
+    }
+}
+
+#[test]
+fn what_is_assumed_counts_as_estimated_and_days_of_latency_are_not_cut() {
+    let desk = desk();
+    log(
+        &desk,
+        "nobody.jsonl",
+        &[r#"{"id":"q","at":"2026-05-23T10:00:00Z","in":1000,"out":100,"latency_ms":36000000}"#],
+    );
+    let assumed = report(&desk, "nobody.jsonl --assume-model gpt-4.1");
+    assert_eq!(assumed["estimated_requests"], 1);
+    let p50 = assumed["latency_ms"]["p50"].as_u64().expect("a latency");
+    assert!(p50.abs_diff(36_000_000) < 360_000, "{p50}");
+    let table = desk.good("replay nobody.jsonl --assume-model gpt-4.1");
+    assert!(table.lines().any(|line| line.starts_with("  gpt-4.1") && line.contains("~$")), "{table}");
+}

@@ -83,3 +83,28 @@ fn nothing_is_sent_beyond_this_machine_unasked() {
     assert!(unpriced.contains("--worst"), "{unpriced}");
     assert!(desk.refused("drive small.jsonl --to live --rate max --max-spend=-1").contains("above zero"));
 }
+
+#[test]
+fn a_drive_that_nobody_served_fails() {
+    let desk = desk();
+    // A port that was just free, and a server that turns everybody away.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let run = desk.run(&format!("drive small.jsonl --to http://{free} --rate max --max-spend 5"));
+    assert_eq!(run.code, Some(1), "{}", run.err);
+    assert!(run.err.contains("nothing listens at") && run.err.contains("pointsman serve"), "{}", run.err);
+    assert!(run.out.contains("served"), "what was tried is reported all the same: {}", run.out);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = std::thread::spawn(move || {
+        for socket in listener.incoming().take(4) {
+            let mut socket = socket.expect("a connection");
+            let _ = socket.read(&mut [0; 4096]);
+            let answer = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+    let run = desk.run(&format!("drive small.jsonl --to http://{address} --rate max --max-spend 5"));
+    assert_eq!(run.code, Some(1), "{}", run.err);
+    assert!(run.err.contains("not one of 4 requests was served") && run.err.contains("401"), "{}", run.err);
+    server.join().expect("the server ends");
+}

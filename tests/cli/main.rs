@@ -137,7 +137,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("absent.jsonl", "absent.jsonl: No such file"),
         ("replay", "<LOG>..."),
         ("replay small.jsonl --format xml", "table, json, csv, md"),
-        ("replay small.jsonl --from noon", "`noon` is not a time"),
+        ("replay small.jsonl --from noon", "`noon` is no moment"),
         ("replay small.jsonl --from 2026-05-24 --to 2026-05-23", "is not before"),
         ("replay small.jsonl --from 2027-01-01", "hint: the log holds none in that stretch of time"),
         ("replay empty.jsonl", "hint: the log is empty"),
@@ -145,7 +145,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("replay small.jsonl --policy absent.toml", "absent.toml"),
         ("replay small.jsonl --classifier absent.toml", "absent.toml"),
         ("replay small.jsonl --input-format word", "possible values: pointsman, litellm"),
-        ("frontier small.jsonl --route nowhere", "the policy has classification, extraction"),
+        ("frontier small.jsonl --route nowhere", "has classification, extraction"),
         ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
         ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
         ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),
@@ -405,4 +405,126 @@ fn shells_get_completions_and_man_gets_a_page() {
     for title in [".TH pointsman 1", ".TH pointsman-replay 1", ".TH pointsman-prices-list 1"] {
         assert!(page.contains(title), "{title} is missing");
     }
+}
+
+#[test]
+fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
+    let desk = desk();
+    assert_eq!(desk.good("help"), desk.good("--help"));
+    assert_eq!(desk.good("help replay"), desk.good("replay --help"));
+    assert_eq!(desk.good("help ledger export"), desk.good("ledger export --help"));
+    for (typed, meant) in [
+        ("replya small.jsonl --format json", "`pointsman replay`"),
+        ("prics list", "`pointsman prices`"),
+        ("help fronteer", "`pointsman frontier`"),
+        ("version", "`pointsman --version`"),
+    ] {
+        let told = desk.refused(typed);
+        assert!(told.contains("did you mean") && told.contains(meant), "{typed}: {told}");
+    }
+    // What looks like a file, or is one, is a log.
+    assert!(desk.refused("missing.jsonl").contains("cannot open"));
+    std::fs::copy(desk.path("small.jsonl"), desk.path("replays")).unwrap();
+    assert!(desk.good("replays").contains("replays · recorded"));
+}
+
+#[test]
+fn a_log_without_models_has_no_baseline_of_zero_and_says_how_to_get_one() {
+    let desk = desk();
+    std::fs::write(
+        desk.path("trace.csv"),
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n2023-11-16 18:17:04.03,3180,8\n",
+    )
+    .unwrap();
+    let table = desk.good("replay trace.csv");
+    for words in ["baseline     unknown", "saved        unknown", "--assume-model gpt-4.1", "--as routed"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&desk.good("replay trace.csv --format json")).unwrap();
+    assert!(json["baseline_usd"].is_null() && json["saved_usd"].is_null(), "{json}");
+    assert_eq!((&json["compared_requests"], &json["unnamed_model_requests"]), (&0.into(), &2.into()));
+    let assumed = desk.good("replay trace.csv --assume-model gpt-4.1");
+    assert!(
+        !assumed.contains("unknown  the log names")
+            && assumed.contains("2 requests") | assumed.contains("$0.0"),
+        "{assumed}"
+    );
+}
+
+#[test]
+fn a_model_that_nobody_knows_is_told_where_it_stands_with_the_nearest_names() {
+    let desk = desk();
+    let policy = |head: &str, model: &str| {
+        let text = format!(
+            "name = \"mine\"\n{head}\n[[route]]\nname = \"rest\"\nladder = [\n  {{ model = \"{model}\", threshold = 500 }},\n  {{ model = \"gpt-4.1\" }},\n]\n"
+        );
+        std::fs::write(desk.path("mine.toml"), text).unwrap();
+        desk.run("replay small.jsonl --policy mine.toml")
+    };
+    let run = policy("baseline = \"gpt-4.1x\"", "gpt-4.1-mini");
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+    assert!(run.err.contains("mine.toml:2: ") && run.err.contains("did you mean gpt-4.1"), "{}", run.err);
+    let run = policy("baseline = \"gpt-4.1\"", "gemini-2.5-flahs");
+    assert_eq!(run.code, Some(0));
+    for words in [
+        "warning: mine.toml:6: ",
+        "gemini-2.5-flahs",
+        "provider google may serve it",
+        "did you mean gemini-2.5-flash",
+    ] {
+        assert!(run.err.contains(words), "{words}: {}", run.err);
+    }
+    let run = policy("", "house-model-7");
+    assert!(run.err.contains("no price book and no provider knows it"), "{}", run.err);
+    let run = policy("baseline = \"gpt-4.1\"", "gpt-4.1-mini");
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn times_thresholds_prices_and_themes_are_said_alike_everywhere() {
+    let desk = desk();
+    let of_day = desk.good("replay small.jsonl --from 10:00:10 --to 10:00:30");
+    assert_eq!(of_day, desk.good("replay small.jsonl --from 2026-05-23T10:00:10 --to 2026-05-23T10:00:30Z"));
+    assert!(of_day.contains("requests                2"), "{of_day}");
+    assert_eq!(
+        desk.good("whatif small.jsonl --set classification=300"),
+        desk.good("whatif small.jsonl --set classification.small=300")
+    );
+    let which = desk.refused("whatif small.jsonl --set extraction=300");
+    assert!(which.contains("extraction.flash, extraction.4.1"), "{which}");
+    assert!(desk.good("prices list --prices guide-2026").contains("book guide-2026 over list"));
+    assert_eq!(desk.good("prices list --prices only:guide-2026"), desk.good("prices list --book guide-2026"));
+    let help = desk.good("serve --help");
+    assert!(
+        help.contains("--prices") && !help.contains("--input-format") && !help.contains("--strict"),
+        "{help}"
+    );
+    std::fs::create_dir_all(desk.path("config/themes")).unwrap();
+    std::fs::write(desk.path("config/themes/mine.toml"), "inherits = \"dark\"\n").unwrap();
+    let themes = desk.good("config --list-themes");
+    assert!(themes.lines().any(|line| line.starts_with("mine ")), "{themes}");
+    assert_eq!(desk.good("config --print-theme mine"), "inherits = \"dark\"\n");
+}
+
+#[test]
+fn requests_are_listed_filtered_and_exact_in_every_form() {
+    let desk = desk();
+    let csv = desk.good("requests small.jsonl --filter team:search --format csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 3, "{csv}");
+    assert!(lines[0].starts_with("id,at,team,") && lines[1].starts_with("r-3,2026-05-23T10:00:20"), "{csv}");
+    assert!(lines[2].contains(",unknown,"), "nobody knows what r-4 costs: {csv}");
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.good("requests small.jsonl --format json")).unwrap();
+    let list = json["requests"].as_array().unwrap();
+    assert_eq!(list.len(), 4);
+    let sum: f64 = list.iter().filter_map(|one| one["cost_usd"].as_str()?.parse::<f64>().ok()).sum();
+    let report: serde_json::Value =
+        serde_json::from_str(&desk.good("replay small.jsonl --format json")).unwrap();
+    assert!((sum - report["cost_usd"].as_str().unwrap().parse::<f64>().unwrap()).abs() < 1e-12, "{sum}");
+    let dearest = desk.good("requests small.jsonl --sort cost --limit 1 --format md");
+    assert_eq!(dearest.lines().count(), 3, "{dearest}");
+    assert!(dearest.contains("| r-1 |"), "{dearest}");
+    assert!(desk.good("requests small.jsonl").lines().next().unwrap().contains("latency"));
+    assert!(desk.refused("requests small.jsonl --filter cost>dear").contains("--filter"));
 }

@@ -109,6 +109,65 @@ fn completions_go_as_chat_or_as_they_came() {
     front.settle();
 }
 
+/// An answer to either kind of request for embeddings: as many vectors as there are texts.
+fn vectors(path: &str, body: &Value) -> Reply {
+    let list = body["requests"].as_array().or_else(|| body["input"].as_array());
+    let count = list.map_or(0, Vec::len);
+    let vector = |at: usize| json!([at, 0.5]);
+    if path.ends_with(":batchEmbedContents") {
+        let all: Vec<Value> = (0..count).map(|at| json!({ "values": vector(at) })).collect();
+        return Reply::json(&json!({ "embeddings": all, "usageMetadata": { "promptTokenCount": 3 } }));
+    }
+    let all: Vec<Value> = (0..count).map(|at| json!({ "index": at, "embedding": vector(at) })).collect();
+    Reply::json(
+        &json!({ "object": "list", "data": all, "model": "e", "usage": { "prompt_tokens": 3, "total_tokens": 3 } }),
+    )
+}
+
+#[test]
+fn embeddings_in_geminis_form_are_had_of_every_provider_that_has_any() {
+    let upstream = Upstream::with(|call| vectors(&call.path, &call.body));
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let text = |text: &str| json!({ "parts": [{ "text": text }] });
+    let one = json!({ "content": text("a"), "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 2, "model": "models/x" });
+    let many = json!({ "requests": [
+        { "model": "models/x", "content": text("a"), "output_dimensionality": 2 },
+        { "model": "models/x", "content": text("b"), "output_dimensionality": 2 },
+    ] });
+    for (model, told) in [("gemini-embedding-001", None), ("text-embedding-3-small", Some("taskType"))] {
+        let at = |method: &str| format!("/v1beta/models/{model}:{method}");
+        let answer = Ask::post(&at("embedContent"), &one).send(front.address());
+        assert_eq!(answer.status(), 200, "{model}: {}", answer.text());
+        assert_eq!(answer.json()["embedding"], json!({ "values": [0, 0.5] }), "{model}");
+        assert_eq!(answer.json()["usageMetadata"]["promptTokenCount"], 3, "{model}");
+        assert_eq!(answer.header("pointsman-left-out"), told, "{model}");
+        let answer = Ask::post(&at("batchEmbedContents"), &many).send(front.address());
+        let want = json!([{ "values": [0, 0.5] }, { "values": [1, 0.5] }]);
+        assert_eq!(answer.json()["embeddings"], want, "{model}");
+    }
+    let bodies: Vec<Value> = upstream.served().into_iter().map(|served| served.call.body).collect();
+    let native = &bodies[0]["requests"][0];
+    assert_eq!(
+        (&native["model"], &native["taskType"]),
+        (&json!("models/gemini-embedding-001"), &json!("RETRIEVAL_QUERY"))
+    );
+    assert_eq!(
+        bodies[3],
+        json!({ "model": "text-embedding-3-small", "input": ["a", "b"], "encoding_format": "float", "dimensions": 2 })
+    );
+    let picture =
+        json!({ "content": { "parts": [{ "inlineData": { "mimeType": "image/png", "data": "AA" } }] } });
+    let refused =
+        Ask::post("/v1beta/models/text-embedding-3-small:embedContent", &picture).send(front.address());
+    assert_eq!((refused.status(), &refused.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
+    assert!(refused.text().contains("content.parts"), "{}", refused.text());
+    let lines = front.settle();
+    let charged: Vec<&str> = lines.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(charged, ["known"; 5], "vectors are no tokens of output: {lines:?}");
+}
+
 #[test]
 fn an_agents_loop_runs_on_the_simulator_in_every_dialect() {
     let mut setup = Setup::of("http://127.0.0.1:9");

@@ -181,6 +181,47 @@ fn tokens_are_counted_by_the_provider_that_would_get_the_request() {
 }
 
 #[test]
+fn tokens_of_a_response_are_counted_by_openai_or_estimated() {
+    let upstream = Upstream::with(|call| match call.path.as_str() {
+        "/v1/responses/input_tokens" => {
+            Reply::json(&json!({"object": "response.input_tokens", "input_tokens": 11}))
+        }
+        "/v1/messages/count_tokens" => Reply::json(&json!({"input_tokens": 4_321})),
+        _ => Reply::default(),
+    });
+    let mut setup = Setup::of(&upstream.url());
+    let open = format!(
+        "[[provider]]\nname = \"keeps\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nmodels = [\"keeps-*\"]\nresponses = true\n",
+        upstream.url()
+    );
+    setup.providers += &open;
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for (model, tokens, by) in [
+        ("keeps-1", Some(11), "provider"),
+        ("claude-opus-4-6", Some(4_321), "provider"),
+        ("gpt-4.1", None, "estimate"),
+    ] {
+        let body =
+            json!({"model": model, "input": "Tell me a joke.", "instructions": "Be brief.", "stream": true});
+        let answer = Ask::post("/v1/responses/input_tokens", &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-count")), (200, Some(by)), "{model}");
+        let told = answer.json();
+        assert_eq!(told["object"], "response.input_tokens");
+        let count = told["input_tokens"].as_u64().unwrap();
+        assert!(tokens.is_none_or(|tokens| tokens == count) && count > 0, "{model}: {told}");
+    }
+    let counted = &upstream.served()[0].call.body;
+    assert_eq!(
+        counted,
+        &json!({"model": "keeps-1", "input": "Tell me a joke.", "instructions": "Be brief."})
+    );
+    let none = Ask::get("/v1/responses/input_tokens").send(front.address());
+    assert_eq!(none.status(), 405);
+    assert!(front.settle().is_empty(), "a count costs nothing");
+}
+
+#[test]
 fn a_count_that_cannot_be_had_is_estimated() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());

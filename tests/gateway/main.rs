@@ -11,6 +11,7 @@
 mod charges;
 mod client;
 mod crash;
+mod disk;
 mod doors;
 mod faults;
 #[path = "../support/front.rs"]

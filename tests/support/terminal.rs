@@ -6,6 +6,7 @@
 use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub(crate) struct Console {
     seen: Arc<Mutex<Seen>>,
     reader: JoinHandle<()>,
     before: String,
+    closing: Arc<AtomicBool>,
 }
 
 /// What is left when the console has ended.
@@ -86,18 +88,21 @@ impl Console {
         let writer = pair.master.take_writer().expect("a writer");
         let parser = vt100::Parser::new(cells(rows), cells(columns), 0);
         let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new(), last: Instant::now() }));
-        let shared = Arc::clone(&seen);
+        let closing = Arc::new(AtomicBool::new(false));
+        let (shared, closes) = (Arc::clone(&seen), Arc::clone(&closing));
         let reader = std::thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             // The end is an error on some systems.
-            while let Ok(n @ 1..) = out.read(&mut buffer) {
+            while !closes.load(Ordering::SeqCst)
+                && let Ok(n @ 1..) = out.read(&mut buffer)
+            {
                 let mut seen = shared.lock().expect("nobody panicked");
                 seen.parser.process(&buffer[..n]);
                 seen.raw.extend_from_slice(&buffer[..n]);
                 seen.last = Instant::now();
             }
         });
-        Self { master: pair.master, child, writer, seen, reader, before }
+        Self { master: pair.master, child, writer, seen, reader, before, closing }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -186,6 +191,27 @@ impl Console {
         let told =
             std::process::Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
         assert!(told.expect("kill can be run").success());
+    }
+
+    /// Closes the terminal as one closes its window, and waits for the end; gives the exit code.
+    pub(crate) fn hang_up(self) -> u32 {
+        // The reader holds a copy of the terminal's end, and lets go of it behind what a new size makes the program draw.
+        self.closing.store(true, Ordering::SeqCst);
+        self.resize(100, 30);
+        let Self { master, writer, mut child, reader, .. } = self;
+        reader.join().expect("the reader did not panic");
+        drop((master, writer));
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                return status.exit_code();
+            }
+            if Instant::now() > until {
+                let _ = child.kill();
+                panic!("the program outlives its terminal");
+            }
+            std::thread::sleep(Duration::from_millis(4));
+        }
     }
 
     /// Waits for the end, and for the last byte.

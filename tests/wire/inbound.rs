@@ -153,7 +153,6 @@ fn calls_and_results_of_geminis_find_each_other_without_ids() {
 fn what_nobody_else_can_do_is_refused_by_its_name() {
     for (more, name) in [
         (json!({ "cachedContent": "cachedContents/x" }), "cachedContent"),
-        (json!({ "generationConfig": { "candidateCount": 2 } }), "generationConfig.candidateCount"),
         (
             json!({ "generationConfig": { "responseModalities": ["IMAGE"] } }),
             "generationConfig.responseModalities",
@@ -277,9 +276,6 @@ fn what_chat_cannot_complete_is_refused_in_words() {
         (json!({ "prompt": [1, 2] }), "tokens"),
         (json!({ "prompt": [[1, 2]] }), "tokens"),
         (json!({ "prompt": {} }), "prompt"),
-        (json!({ "n": 2 }), "n:"),
-        (json!({ "best_of": 2 }), "best_of"),
-        (json!({ "logprobs": 2 }), "logprobs"),
         (json!({ "suffix": "x" }), "suffix"),
     ] {
         let said = refusal(&completion(more), Dialect::OpenAiChat);

@@ -116,7 +116,7 @@ fn a_request_that_holds_a_system_prompt_alone_is_the_users_turn() {
     let got = sent(OpenAiResponses, &responses, Gemini, "m");
     assert_eq!(got["contents"], json!([{"role":"user","parts":[{"text":"Say hello."}]}]));
     let got = sent(OpenAiResponses, &responses, OpenAiChat, "m");
-    assert_eq!(got["messages"], json!([{"role":"system","content":"Say hello."}]));
+    assert_eq!(got["messages"], json!([{"role":"user","content":"Say hello."}]));
     assert!(
         refused(OpenAiResponses, &json!({"model":"m","input":[]}), Gemini).starts_with("input: is empty")
     );

@@ -105,9 +105,14 @@ fn every_row_says_what_happens() {
         for row in table.fields.iter().filter(|row| !is_whole(row.field)) {
             let sample: Value = serde_json::from_str(row.sample).unwrap();
             let mut body = base(table.from);
-            if matches!(row.field, "tool_choice" | "parallel_tool_calls" | "toolConfig") {
-                let tools = table.fields.iter().find(|row| row.field == "tools").unwrap();
-                body["tools"] = serde_json::from_str(tools.sample).unwrap();
+            let beside = match row.field {
+                "tool_choice" | "parallel_tool_calls" | "toolConfig" => Some("tools"),
+                "function_call" => Some("functions"),
+                _ => None,
+            };
+            if let Some(beside) = beside {
+                let tools = table.fields.iter().find(|row| row.field == beside).unwrap();
+                body[beside] = serde_json::from_str(tools.sample).unwrap();
             }
             if let Some((outer, inner)) = row.field.split_once('.') {
                 body[outer] = json!({inner: sample});

@@ -23,11 +23,12 @@ use super::{args, output};
 use crate::app::Internal;
 use crate::config::{self, policy};
 use crate::drive::{
-    Command, End, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive, survey,
+    Command, End, Ending, Rate, Sender, Settings, Survey, Tally, Target, Worst, read_jobs, run as drive,
+    survey,
 };
-use crate::record::{self, Input, InputFormat, ReadOptions, Summary};
+use crate::record::{self, Input, InputFormat, Mapping, ReadOptions, Summary};
 use crate::session::LoadError;
-use crate::units::{Instant, Names, PerMille, Pico, Span};
+use crate::units::{Instant, Names, PerMille, Pico, Span, counted};
 
 pub use report::DriveFormat;
 
@@ -81,6 +82,9 @@ pub struct DriveArgs {
     /// Name the log format instead of recognising it.
     #[arg(long, value_name = "FORMAT", value_parser = args::formats(), hide_possible_values = true)]
     input_format: Option<InputFormat>,
+    /// Read a log of your own shape: where its fields stand (at=ts,prompt=req.text), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = args::mapping)]
+    map: Option<Arc<Mapping>>,
     /// Send also to a gateway that is not on this machine.
     #[arg(long)]
     yes: bool,
@@ -112,7 +116,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     let address = sender.target().to_string();
     let worst = worst(args)?;
     let input = crate::app::input(std::slice::from_ref(&args.log));
-    let read = ReadOptions { format: args.input_format, ..ReadOptions::default() };
+    let read = ReadOptions { format: args.input_format, mapping: args.map.clone(), ..ReadOptions::default() };
     // Standard input can be read only once; its length stays unknown.
     let is_stdin = args.log.as_os_str() == "-";
     let surveyed = if is_stdin { None } else { Some(survey(&input, &read, args.limit)?) };
@@ -132,16 +136,36 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     output::text(&report::render(args.format, &tally, end, took, bad)?)?;
     // What was sent is reported also where the log broke off.
     read?;
+    let unreachable = Ending::UNREACHABLE.name();
     match end {
-        End::Done | End::Capped { .. } => Ok(()),
         End::Stopped => Err(LoadError::Cancelled.into()),
-        End::Unreachable => {
-            bail!(
-                "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
-            )
+        End::Done | End::Capped { .. } if tally.sent == 0 || tally.ok > 0 => Ok(()),
+        _ if tally.endings.keys().all(|ending| *ending == unreachable) => Err(Unserved(format!(
+            "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"
+        ))
+        .into()),
+        End::Unreachable => Err(Unserved(format!(
+            "{address} no longer answers; {} of {} were served until then\nhint: see its log or console",
+            tally.ok, tally.sent
+        ))
+        .into()),
+        End::Done | End::Capped { .. } => {
+            let endings: Vec<String> =
+                tally.endings.iter().map(|(ending, count)| format!("{ending} ({count})")).collect();
+            Err(Unserved(format!(
+                "not one of {} was served by {address}: {}\nhint: see its log or console",
+                counted(tally.sent, "request"),
+                endings.join(", ")
+            ))
+            .into())
         }
     }
 }
+
+/// Nothing that was sent was served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unserved(String);
 
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
     if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
@@ -168,8 +192,8 @@ fn now() -> Instant {
 /// Says before the first request what will be sent.
 fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
     let mut text = format!(
-        "{} requests to {} at {}, at most ${}",
-        survey.requests,
+        "{} to {} at {}, at most ${}",
+        counted(survey.requests, "request"),
         sender.target(),
         args.rate,
         args.max_spend
@@ -186,7 +210,7 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
             write!(text, "\n{} of these have no logged length either and are short", survey.without_length);
     }
     if survey.bad > 0 {
-        let _ = write!(text, "\n{} lines could not be read and are left out", survey.bad);
+        let _ = write!(text, "\n{} could not be read and are left out", counted(survey.bad, "line"));
     }
     text
 }

@@ -37,14 +37,14 @@ impl App {
         match action {
             Action::AskSend => match self.ask.send() {
                 Ok(question) => return vec![Do::Send(Command::Ask(Box::new(question)))],
-                Err(why) => self.say(why),
+                Err(why) => self.warn(why),
             },
             Action::AskNewLine => self.ask.new_line(),
             Action::AskNextField => self.ask.step(false),
             Action::AskPreviousField => self.ask.step(true),
             Action::AskShow => {
                 let Some(id) = self.ask.operation().map(str::to_owned) else {
-                    self.say("there is no answer yet");
+                    self.warn("there is no answer yet");
                     return Vec::new();
                 };
                 self.overlay = Overlay::None;

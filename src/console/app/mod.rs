@@ -3,6 +3,7 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
+mod copying;
 mod draw;
 mod mouse;
 mod typing;
@@ -23,7 +24,7 @@ use super::help::Help;
 use super::keys::{self, Keymap};
 use super::palette::Palette;
 use super::prompt::Prompt;
-use super::screens::{detail, traffic, tune};
+use super::screens::{detail, traffic, tune, welcome};
 use super::theme::{Depth, Theme};
 use super::ui::{Ask, Asks, Screen, Ui};
 use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
@@ -50,6 +51,21 @@ pub enum Do {
     NextTheme,
     /// Write the policy in force to a file.
     SavePolicy,
+    /// Write the listed requests to a file.
+    Export(Export),
+    /// Put the listed requests on the clipboard as a table.
+    CopyList,
+}
+
+/// The form of a list that is written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object.
+    Json,
+    /// A Markdown table.
+    Markdown,
 }
 
 /// What is typed into the line at the bottom.
@@ -156,11 +172,16 @@ impl App {
         self.gather_hints();
     }
 
-    /// Shows another theme.
+    /// Shows another theme and names it.
     pub fn set_theme(&mut self, theme: Theme) {
         let name = format!("theme {}", theme.name());
-        self.settings.theme = theme;
+        self.dress(theme);
         self.say(&name);
+    }
+
+    /// Shows another theme.
+    pub fn dress(&mut self, theme: Theme) {
+        self.settings.theme = theme;
     }
 
     /// Takes a new picture.
@@ -309,6 +330,10 @@ impl App {
             Action::Reload => vec![Do::Reload],
             Action::NextTheme => vec![Do::NextTheme],
             Action::SavePolicy => vec![Do::SavePolicy],
+            Action::ExportCsv => self.export(Export::Csv),
+            Action::ExportJson => self.export(Export::Json),
+            Action::ExportMarkdown => self.export(Export::Markdown),
+            Action::CopyPanel => self.copy_panel(),
             Action::Help => {
                 let context = self.ui.context();
                 let help = Help::open(
@@ -407,13 +432,9 @@ impl App {
             Action::CopyRow => {
                 let shown = Arc::clone(self.shown());
                 let row = traffic::selected_text(&self.ui.traffic, &shown)
-                    .filter(|_| self.ui.screen == Screen::Traffic);
-                if let Some(row) = row {
-                    vec![Do::Copy(row)]
-                } else {
-                    self.say("no row is chosen; rows are copied on Traffic");
-                    Vec::new()
-                }
+                    .filter(|_| self.ui.screen == Screen::Traffic)
+                    .or_else(|| welcome::command(&shown));
+                row.map_or_else(|| self.copy_panel(), |row| vec![Do::Copy(row)])
             }
             Action::CopyMode => {
                 self.settings.mouse = !self.settings.mouse;
@@ -483,7 +504,7 @@ impl App {
         if let Some(&window) = WINDOWS.get(next) {
             vec![Do::Send(Command::Window(window))]
         } else {
-            self.say(if longer { "this is the longest window" } else { "this is the shortest window" });
+            self.warn(if longer { "this is the longest window" } else { "this is the shortest window" });
             Vec::new()
         }
     }
@@ -525,6 +546,7 @@ impl App {
                 }
                 Ask::Show(screen) => out.extend(self.show(screen)),
                 Ask::Say(words) => self.say(&words),
+                Ask::Refuse(words) => self.warn(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short, UNKNOWN};
-use crate::console::paint;
+use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -34,6 +34,15 @@ pub(super) fn short(arguments: std::fmt::Arguments<'_>) -> Short {
     let mut out = Short::new();
     let _ = out.write_fmt(arguments);
     out
+}
+
+/// Writes the error of an estimate; one that nobody knows is no zero.
+pub(super) fn error(error: Pico, look: Look<'_>) -> Short {
+    let sign = look.glyphs.plus_minus();
+    match error {
+        Pico::ZERO => short(format_args!("{sign}?")),
+        error => short(format_args!("{sign}{}", format::money(error))),
+    }
 }
 
 /// Names the window: `last 15m`, `all so far`.

@@ -8,3 +8,4 @@ pub mod models;
 pub mod overview;
 pub mod traffic;
 pub mod tune;
+pub mod welcome;

@@ -14,6 +14,8 @@ pub use colour::{Depth, TerminalEnv};
 pub use file::{Catalogue, Warning};
 pub use role::Role;
 
+use super::ground::Ground;
+
 /// Whether a theme is meant for a dark or a light ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -91,15 +93,22 @@ impl Theme {
     }
 }
 
-/// Chooses the theme that `auto` stands for, by the terminal's own word on its ground (`COLORFGBG`, such as `15;0`);
-/// without one, the theme that reads on either.
-pub fn auto_theme(colorfgbg: Option<&str>) -> &'static str {
-    let ground =
-        colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|last| last.parse::<u8>().ok());
-    match ground {
-        Some(0..=6 | 8) => "dark",
-        Some(7 | 9..=15) => "light",
-        _ => "terminal",
+/// Chooses the theme that `auto` stands for. Where there are only the terminal's own sixteen colours it is `terminal`, which
+/// reads on any ground; else the ground decides, as the terminal told it or as `COLORFGBG` (such as `15;0`) has it. Where
+/// neither says, `dark` paints its own.
+pub fn auto_theme(depth: Depth, told: Option<Ground>, colorfgbg: Option<&str>) -> &'static str {
+    if depth <= Depth::Sixteen {
+        return "terminal";
+    }
+    let by_variable =
+        colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|last| match last.parse::<u8>() {
+            Ok(0..=6 | 8) => Some(Ground::Dark),
+            Ok(7 | 9..=15) => Some(Ground::Light),
+            _ => None,
+        });
+    match told.or(by_variable) {
+        Some(Ground::Light) => "light",
+        Some(Ground::Dark) | None => "dark",
     }
 }
 

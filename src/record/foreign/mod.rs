@@ -7,7 +7,7 @@ mod agents;
 mod answers;
 mod bodies;
 mod calls;
-mod claude_code;
+mod coding;
 mod exports;
 mod gateways;
 mod langfuse;
@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
 pub(crate) use bodies::{dialect, is_stream};
+pub(crate) use coding::Coding;
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -46,6 +47,8 @@ pub(crate) struct Met<'m> {
     pub(crate) place: &'m mut Place,
     /// The spans read so far.
     pub(crate) nest: &'m mut Nest,
+    /// Sessions of coding agents, and the file being read.
+    pub(crate) coding: (&'m mut Coding, &'m str),
 }
 
 impl InputFormat {
@@ -65,7 +68,7 @@ pub(crate) fn parse(
     sink: &mut Sink<'_>,
 ) -> ControlFlow<()> {
     use InputFormat as F;
-    let Met { place, nest } = met;
+    let Met { place, nest, coding } = met;
     let sink = &mut |told: Result<Told, Refusal>| {
         sink(told.map(|mut told| {
             told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
@@ -77,11 +80,14 @@ pub(crate) fn parse(
     }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
-        F::Native => return ControlFlow::Continue(()),
+        // Read by others.
+        F::Native | F::Mapped => return ControlFlow::Continue(()),
         F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
         F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
-        F::ClaudeCode => claude_code::line(text),
+        F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
+            return coding::entry(format, text, coding, sink);
+        }
         F::LiteLlmSpend => litellm::spend_row(text),
         F::LiteLlmPayload => litellm::payload(text),
         F::OpenAi => answers::openai(text, line),
@@ -122,7 +128,7 @@ fn maybe_moment(field: &str, word: &Word) -> Result<Option<Instant>, Refusal> {
 }
 
 /// Reads a decimal number of seconds (or finer units, told by size) since 1970, digit by digit.
-fn epoch_micros(text: &str) -> Option<i64> {
+pub(super) fn epoch_micros(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
@@ -141,12 +147,12 @@ fn epoch_micros(text: &str) -> Option<i64> {
 }
 
 /// Gives whole milliseconds from one moment to another; `None` where they stand the wrong way round.
-fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
+pub(super) fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
     u32::try_from((to? - from).0 / 1000).ok()
 }
 
 /// Reads a status from an HTTP code, or from words where there is none.
-fn status_of(words: &str) -> Status {
+pub(super) fn status_of(words: &str) -> Status {
     let lower = words.to_ascii_lowercase();
     let code = lower
         .split(|c: char| !c.is_ascii_digit())

@@ -15,6 +15,7 @@ pub(crate) use ids::{answer_key, id_of};
 pub(crate) use nest::{Nest, Told as SpanTold};
 
 use super::Record;
+use super::foreign::Coding;
 use super::skip::Refusal;
 use crate::units::Instant;
 
@@ -53,6 +54,7 @@ pub struct Known {
     ascending: VecDeque<u64>,
     held: VecDeque<(u64, Told)>,
     pub(crate) nest: Nest,
+    pub(crate) coding: Coding,
 }
 
 impl Known {

@@ -83,6 +83,7 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         asked: line.asked.0,
         pinned: line.pinned,
         unsure: line.unsure,
+        saw: line.saw.0.parse().unwrap_or_default(),
         task,
         confidence,
         turn: line.turn,

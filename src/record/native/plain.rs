@@ -54,6 +54,7 @@ fn take_text<'a>(line: &mut Line<'a>, key: &str, value: &'a str) -> Option<()> {
         "session" => line.session = word,
         "asked" => line.asked = word,
         "task" => line.task = word,
+        "saw" => line.saw = word,
         "prompt" => line.prompt = Some(word),
         "claimed_usd" => line.claimed_usd = Some(word),
         "simulated" => line.simulated = Circumstance(Cow::Borrowed(value)),

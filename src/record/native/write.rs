@@ -62,6 +62,9 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     if record.unsure {
         object.raw("unsure", b"true");
     }
+    if !record.saw.is_empty() {
+        object.text("saw", &record.saw.to_string());
+    }
     object.maybe("turn", record.turn.map(u64::from));
     object.maybe("tools", record.tools.map(u64::from));
     object.maybe("history", record.history.map(u64::from));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Arriving, Live};
-use crate::classifier::Basis;
+use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
 use crate::routing::{ConfidenceSource, decide};
 
@@ -24,6 +24,7 @@ impl Live {
             Basis::NoSignal => ConfidenceSource::None,
         };
         operation.set_confidence(opinion.confidence, source);
+        operation.saw = Saw::of(&opinion);
         operation
     }
 

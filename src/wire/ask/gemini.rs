@@ -1,34 +1,23 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
-use super::scan::Scan;
+use super::scan::{Member, Scan};
 use super::{AskMeasures, weigh};
-use crate::wire::WireError;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;
+use crate::wire::{WireError, embeddings};
 
 /// The top-level members that are read here, and the one within. Given twice, readers would disagree on which counts.
 const READ: [&str; 5] = ["contents", "systemInstruction", "tools", "generationConfig", "toolConfig"];
 
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
-    if !root.is_object() {
-        return Err(WireError::NotJson("the body has to be an object".to_owned()));
-    }
-    if model.is_empty() {
-        return Err(WireError::invalid(
-            "model",
-            "stands in the address: /v1beta/models/MODEL:generateContent",
-        ));
-    }
-    let mut scan = Scan {
-        model: model.to_owned(),
-        measures: AskMeasures { choices: 1, ..AskMeasures::default() },
-        ..Scan::default()
-    };
+    let mut scan = begun(root, model)?;
     let mut seen = [false; READ.len()];
     let mut bytes = 0;
     let mut has_contents = false;
-    for (key, value) in root.members() {
+    let mut members = root.members();
+    while let Some((key, value)) = members.next() {
+        scan.members.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
         let key = camel(&key);
         if let Some(seen) = READ.iter().position(|read| *read == key).and_then(|at| seen.get_mut(at))
             && std::mem::replace(seen, true)
@@ -56,6 +45,30 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
     }
     scan.measures.estimated_prompt_tokens = bytes.div_ceil(4);
     Ok(scan)
+}
+
+/// Reads what routing needs from a request for embeddings.
+pub(super) fn scan_embeddings(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+    let mut scan = begun(root, model)?;
+    let content = embeddings::content(root)?;
+    scan.ask = Some(content.span_in(body));
+    scan.measures.estimated_prompt_tokens = weigh::bytes(content).div_ceil(4);
+    Ok(scan)
+}
+
+fn begun(root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+    if !root.is_object() {
+        return Err(WireError::NotJson("the body has to be an object".to_owned()));
+    }
+    if model.is_empty() {
+        let what = "stands in the address: /v1beta/models/MODEL:generateContent";
+        return Err(WireError::invalid("model", what));
+    }
+    Ok(Scan {
+        model: model.to_owned(),
+        measures: AskMeasures { choices: 1, ..AskMeasures::default() },
+        ..Scan::default()
+    })
 }
 
 /// Reads the turns; gives their bytes, a picture counted as what it stands for.

@@ -4,6 +4,8 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod gemini;
+mod prefill;
+mod refused;
 mod returned;
 mod scan;
 mod splice;
@@ -19,7 +21,7 @@ use super::json::{Value, check, quote};
 use super::known::Known;
 use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
-use super::{Dialect, WireError, chat, translate};
+use super::{Dialect, WireError, chat, embeddings, translate};
 use scan::Scan;
 
 /// A client's request.
@@ -112,8 +114,12 @@ impl Ask {
     /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
     /// it is that one.
     pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
-        if dialect == Dialect::Gemini {
-            let scan = gemini::scan(&body, check(&body)?, named.unwrap_or_default())?;
+        if matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings) {
+            let root = check(&body)?;
+            let scan = match dialect {
+                Dialect::Gemini => gemini::scan(&body, root, named.unwrap_or_default())?,
+                _ => gemini::scan_embeddings(&body, root, named.unwrap_or_default())?,
+            };
             return Ok(Self { dialect, body, scan, received: 0 });
         }
         let root = check(&body)?;
@@ -254,7 +260,9 @@ impl Ask {
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
-        let body = if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
+        let body = if self.dialect == Dialect::GeminiEmbeddings {
+            embeddings::write(self.root(), model, reader)?
+        } else if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
             chat::mistral::write(self.root(), model, limit, reader)?.into()
         } else if to == self.dialect {
@@ -265,6 +273,11 @@ impl Ask {
             return Err(WireError::Unsupported { from: self.dialect, to });
         };
         Ok(Sent { body, left_out: notes.into_names() })
+    }
+
+    /// Says whether functions are offered in the form that came before tools, so that calls are expected in it too.
+    pub(super) fn offers_functions(&self) -> bool {
+        self.scan.has_functions && self.dialect == Dialect::OpenAiChat
     }
 
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.

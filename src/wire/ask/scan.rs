@@ -27,8 +27,12 @@ pub(super) struct Scan {
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
     pub(super) has_other_tools: bool,
+    /// Whether functions are offered in the form that came before tools.
+    pub(super) has_functions: bool,
     /// Whether a message of Anthropic's dialect has the role `system`.
     pub(super) has_system_turns: bool,
+    /// Whether the assistant has the last word.
+    pub(super) ends_with_assistant: bool,
     /// Every top-level member, in its order.
     pub(super) members: Vec<Member>,
     pub(super) measures: AskMeasures,
@@ -124,6 +128,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
             "tools" | "functions" => {
                 prompt.bytes += weigh::bytes(value);
+                scan.has_functions |= key == "functions";
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);
@@ -162,7 +167,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         Dialect::OpenAiEmbeddings => Some("input"),
         Dialect::OpenAiCompletions => Some("prompt"),
         // A response may build on an earlier one and say nothing new.
-        Dialect::OpenAiResponses | Dialect::Gemini => None,
+        Dialect::OpenAiResponses | Dialect::Gemini | Dialect::GeminiEmbeddings => None,
     };
     if let Some(wanted) = wanted
         && !prompt.is_there
@@ -186,7 +191,7 @@ pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
         Dialect::OpenAiResponses => &["max_output_tokens"],
         Dialect::AnthropicMessages | Dialect::OpenAiCompletions => &["max_tokens"],
-        Dialect::OpenAiEmbeddings | Dialect::Gemini => &[],
+        Dialect::OpenAiEmbeddings | Dialect::Gemini | Dialect::GeminiEmbeddings => &[],
     }
 }
 
@@ -221,6 +226,7 @@ struct Prompt {
     has_images: bool,
     brings_tools: bool,
     has_system: bool,
+    ends_with_assistant: bool,
 }
 
 impl Prompt {
@@ -259,6 +265,7 @@ impl Prompt {
                 }
             }
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            self.ends_with_assistant = role.as_deref() == Some("assistant");
             self.has_system |= dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
@@ -310,6 +317,7 @@ impl Prompt {
         scan.ask = self.ask;
         scan.has_other_tools |= self.brings_tools;
         scan.has_system_turns = self.has_system;
+        scan.ends_with_assistant = self.ends_with_assistant;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);

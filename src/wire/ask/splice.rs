@@ -3,7 +3,8 @@
 //! - the value of `model`;
 //! - `stream_options.include_usage: true` in a chat stream, without which a provider would not say what it used;
 //! - the limit of output, where policy sets a lower one than the client, and its name, where the model knows only the newer;
-//! - what the model is known to refuse (`known`), and messages of the system that it does not take (`system`);
+//! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
+//! - a last turn by the assistant, where Claude would refuse it (`prefill`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
@@ -12,9 +13,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::scan::{Member, Scan};
 use super::system;
-use super::{Sending, returned};
+use super::{Sending, prefill, refused, returned};
 use crate::wire::Dialect;
 use crate::wire::effort::thinks_before_answering;
+use crate::wire::gemini::names::camel;
 use crate::wire::json::{Value, quote};
 use crate::wire::prompt::Reader;
 
@@ -67,26 +69,8 @@ pub(super) fn splice(
     {
         rename_limit(body, scan, &mut edits, &mut removed);
     }
-    if !sending.known.rules.is_empty() && to != Dialect::Gemini {
-        for change in sending.known.changes(to, &|name| value_of(body, scan, name)) {
-            let at = find(body, scan, change.member);
-            match (at, change.instead) {
-                (Some(at), None) => removed.push(at),
-                (Some(at), Some(json)) => {
-                    edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
-                }
-                (None, Some(json)) => {
-                    added.push(b',');
-                    quote(&mut added, change.member);
-                    added.push(b':');
-                    added.extend_from_slice(json.as_bytes());
-                }
-                (None, None) => {}
-            }
-            if at.is_some() {
-                reader.leave_out(change.member);
-            }
-        }
+    if !sending.known.rules.is_empty() {
+        refused::leave_out(body, scan, sending.known, reader, &mut edits, &mut added, &mut removed);
     }
     if scan.has_system_turns {
         system::settle(body, scan, sending.known.takes_system, reader, &mut edits, &mut added);
@@ -95,16 +79,30 @@ pub(super) fn splice(
     if !added.is_empty() {
         edits.push((scan.end..scan.end, added));
     }
-    returned::without_thoughts(to, apply(body, edits))
+    let sent = returned::without_thoughts(to, apply(body, edits));
+    if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
+        return prefill::settle(sent, sending.known.refuses_prefill(to), reader);
+    }
+    sent
 }
 
-/// Finds a top-level member by its name.
+/// Finds a top-level member by its name, which Google takes in two ways.
 pub(super) fn find(body: &[u8], scan: &Scan, name: &str) -> Option<usize> {
     let is_it = |member: &Member| {
         let key = body.get(member.key.clone()).unwrap_or_default();
-        key.len() == name.len() + 2 && key.get(1..=name.len()) == Some(name.as_bytes())
+        let key = key.get(1..key.len().saturating_sub(1)).unwrap_or_default();
+        is_named(key, name)
     };
     scan.members.iter().position(is_it)
+}
+
+/// Says whether a name as it was written is that name; only Google's names have capitals.
+pub(super) fn is_named(written: &[u8], name: &str) -> bool {
+    let is_googles = || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    written == name.as_bytes()
+        || (written.contains(&b'_')
+            && is_googles()
+            && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
 }
 
 /// Gives the value of a top-level member.
@@ -128,7 +126,7 @@ fn rename_limit(body: &[u8], scan: &Scan, edits: &mut Vec<Edit>, removed: &mut V
 }
 
 /// Takes members out, each with the comma before it; the first ones with the comma after them.
-fn remove(body: &[u8], members: &[Member], mut removed: Vec<usize>, edits: &mut Vec<Edit>) {
+pub(super) fn remove(body: &[u8], members: &[Member], mut removed: Vec<usize>, edits: &mut Vec<Edit>) {
     removed.sort_unstable();
     removed.dedup();
     let is_removed = |at: usize| removed.binary_search(&at).is_ok();
@@ -159,7 +157,7 @@ fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
         Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
         Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::OpenAiCompletions => Some("max_tokens"),
         Dialect::OpenAiResponses => Some("max_output_tokens"),
-        Dialect::OpenAiEmbeddings | Dialect::Gemini => None,
+        Dialect::OpenAiEmbeddings | Dialect::Gemini | Dialect::GeminiEmbeddings => None,
     }
 }
 
@@ -183,7 +181,7 @@ fn with_usage(body: &[u8], span: &Range<usize>) -> Vec<u8> {
     apply(&Bytes::copy_from_slice(text.as_bytes()), vec![edit]).to_vec()
 }
 
-fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
+pub(super) fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
     if edits.is_empty() {
         return body.clone();
     }

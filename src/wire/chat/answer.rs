@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::chunks::{Form, whole};
 use super::{finish_from, finish_word, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
-use crate::wire::json::{Object, Value, object};
+use crate::wire::json::{Object, Value};
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
 use crate::wire::tools::{ToolKinds, custom_input};
-use crate::wire::translate::own_id;
-use crate::wire::{Ask, Dialect, WireError, usage};
+use crate::wire::{Ask, Dialect, WireError};
 
 /// Reads a chat completion.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -57,6 +58,8 @@ fn choice(value: Value<'_>) -> Choice<'_> {
         parts.extend(calls.filter_map(|value| call(value.text_of("id"), value.get("function")?)));
         parts.extend(message.get("function_call").and_then(|value| call(None, value)));
     }
+    // Of the older completions a choice is the text itself.
+    parts.extend(value.text_of("text").filter(|text| !text.is_empty()).map(Part::Text));
     let word = value.text_of("finish_reason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
     let fault = if value.get("error").is_some_and(is_error) {
@@ -65,7 +68,8 @@ fn choice(value: Value<'_>) -> Choice<'_> {
         let word = word.filter(|word| word.is_empty() || finish == Finish::Failed);
         word.map(|word| ended("finish_reason", &word))
     };
-    Choice { parts, finish, stop: None, fault }
+    let logprobs = Logprobs::of(Dialect::OpenAiChat, value);
+    Choice { parts, finish, stop: None, fault, logprobs }
 }
 
 fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
@@ -77,25 +81,14 @@ fn call<'a>(id: Option<Cow<'a, str>>, function: Value<'a>) -> Option<Part<'a>> {
     }))
 }
 
+/// What chat completions and their chunks call themselves.
+pub(super) const FORM: Form =
+    Form { prefix: "chatcmpl-", object: "chat.completion", chunk: "chat.completion.chunk" };
+
 /// Writes a chat completion.
 pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
-    let tools = ask.tool_kinds();
-    object(&mut out, |o| {
-        o.text("id", &own_id("chatcmpl-", &reply.id, ask));
-        o.text("object", "chat.completion");
-        o.number("created", ask.received());
-        o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
-        o.array("choices", |a| {
-            for (at, choice) in reply.choices.iter().enumerate() {
-                a.object(|o| write_choice(o, at, choice, &tools));
-            }
-        });
-        if let Some(counted) = &reply.usage {
-            o.object("usage", |o| usage::chat(o, counted));
-        }
-    });
-    out
+    let (tools, is_legacy) = (ask.tool_kinds(), ask.offers_functions());
+    whole(FORM, ask, reply, |o, choice| write_choice(o, choice, &tools, is_legacy))
 }
 
 /// Writes what is called, and with what: a function's arguments, or the input of a custom tool.
@@ -111,7 +104,7 @@ pub(super) fn called(o: &mut Object<'_>, function: &str, custom: Option<&str>, w
     });
 }
 
-fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &ToolKinds) {
+fn write_choice(o: &mut Object<'_>, choice: &Choice<'_>, tools: &ToolKinds, is_legacy: bool) {
     let text = choice.text();
     let refusal = choice.parts.iter().find_map(|part| match part {
         Part::Refusal(text) => Some(&**text),
@@ -122,7 +115,6 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &Tool
         Part::Thought(text) => Some(&**text),
         _ => None,
     });
-    o.number("index", at as u64);
     o.object("message", |o| {
         o.text("role", "assistant");
         let is_said = !text.is_empty() || (!has_calls && refusal.is_none());
@@ -131,7 +123,12 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &Tool
         if let Some(thought) = thought {
             o.text("reasoning_content", thought);
         }
-        if has_calls {
+        if let Some(call) = choice.calls().next().filter(|_| is_legacy) {
+            o.object("function_call", |o| {
+                o.text("name", &call.name);
+                o.text("arguments", &call.arguments);
+            });
+        } else if has_calls {
             o.array("tool_calls", |a| {
                 for call in choice.calls() {
                     a.object(|o| {
@@ -147,6 +144,9 @@ fn write_choice(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, tools: &Tool
             });
         }
     });
-    o.raw("logprobs", "null");
-    o.text("finish_reason", finish_word(choice.finish));
+    match choice.logprobs {
+        Some(told) => told.chat(o),
+        None => o.raw("logprobs", "null"),
+    }
+    o.text("finish_reason", finish_word(choice.finish, is_legacy));
 }

@@ -26,6 +26,12 @@ pub(in crate::wire) fn write(
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     let mut outcome = Ok(());
     let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));
+    let tools = || root.get("tools").into_iter().flat_map(Value::items);
+    let is_none_allowed = allowed.is_some_and(|allowed| !tools().any(|tool| is_allowed(tool, allowed)));
+    let is_forced = || allowed?.text_of("mode").filter(|mode| mode == "required");
+    if is_none_allowed && is_forced().is_some() {
+        return Err(WireError::Forced { to: reader.to });
+    }
     let said = root.get("messages");
     let speaker = Speaker {
         is_alone: said.into_iter().flat_map(Value::items).all(is_system),
@@ -49,6 +55,7 @@ pub(in crate::wire) fn write(
                         a.object(|o| message(o, said, at, speaker));
                     }
                 }),
+                "tools" | "tool_choice" if is_none_allowed => {}
                 "tools" => o.array("tools", |a| {
                     let tools =
                         value.items().filter(|tool| allowed.is_none_or(|allowed| is_allowed(*tool, allowed)));

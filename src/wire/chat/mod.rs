@@ -1,6 +1,7 @@
 //! OpenAI's chat completions, and the many servers that speak the same.
 
 pub(super) mod answer;
+pub(super) mod chunks;
 pub(super) mod mistral;
 pub(super) mod read_request;
 pub(super) mod sink;
@@ -47,9 +48,10 @@ fn thought(message: Value<'_>) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Says why an answer ended.
-fn finish_word(finish: Finish) -> &'static str {
+/// Says why an answer ended, to a client that may know calls in their older form alone.
+fn finish_word(finish: Finish, is_legacy: bool) -> &'static str {
     match finish {
+        Finish::ToolCalls if is_legacy => "function_call",
         Finish::Stop | Finish::Other | Finish::Failed => "stop",
         Finish::Length => "length",
         Finish::ToolCalls => "tool_calls",

@@ -16,7 +16,13 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
-            "model" | "tool_choice" => {}
+            "model" | "tool_choice" | "function_call" => {}
+            "functions" => {
+                for (at, function) in value.items().enumerate() {
+                    prompt.tools.push(read_function(function, function, &format!("functions[{at}]"))?);
+                }
+                prompt.parallel = Some(false);
+            }
             "messages" => messages(value, reader, &mut prompt)?,
             "stream" => prompt.stream = value.flag() == Some(true),
             "max_tokens" | "max_completion_tokens" => {
@@ -48,9 +54,14 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     prompt.user = prompt.user.or(identifier);
     if let Some(value) = root.get("tool_choice") {
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
+    } else if let Some(value) = root.get("function_call") {
+        prompt.choice = Some(match value.text_of("name") {
+            Some(name) => ToolChoice::Named(name),
+            None => word(value.text().as_deref(), "function_call", reader)?,
+        });
     }
     let count = root.get("messages").map_or(0, |messages| messages.items().count());
-    reader.finish(prompt, "messages", count)
+    reader.finish(prompt, count)
 }
 
 /// Takes a setting of sampling, or a member that goes along as it is.
@@ -122,8 +133,10 @@ fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -
                 for (nth, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
                     parts.push(read_call(call, &format!("{place}.tool_calls[{nth}]"), reader)?);
                 }
-                if message.get("function_call").is_some() {
-                    return reader.refuse(format!("{place}.function_call"));
+                // Older calls have no id; the place of one is its own.
+                if let Some(function) = message.get("function_call") {
+                    let place = format!("{place}.function_call");
+                    parts.push(read_called(format!("call_{at}").into(), function, None, &place, reader)?);
                 }
                 prompt.say(false, parts);
             }
@@ -139,11 +152,20 @@ fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -
                     vec![Piece::Result(Box::new(ToolResult { call, parts, is_error: false, cache }))],
                 );
             }
-            "function" => return reader.refuse(format!("{place}.role")),
+            "function" => {
+                let name = message.text_of("name").unwrap_or_default();
+                let call = prompt.called_as(&name).map(str::to_owned);
+                let call = call.ok_or_else(|| {
+                    WireError::invalid(format!("{place}.name"), "no earlier turn calls that function")
+                })?;
+                let parts = pieces(content, &place, reader)?;
+                let result = ToolResult { call: call.into(), parts, is_error: false, cache: None };
+                prompt.say(true, vec![Piece::Result(Box::new(result))]);
+            }
             _ => {
                 return Err(WireError::invalid(
                     format!("{place}.role"),
-                    "has to be system, developer, user, assistant or tool",
+                    "has to be system, developer, user, assistant, tool or function",
                 ));
             }
         }
@@ -226,11 +248,32 @@ fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Pie
         return Ok(Piece::Call { call: Call { id, name, arguments: arguments.into() }, cache });
     }
     let Some(function) = call.get("function") else { return reader.refuse(format!("{place}.type")) };
+    read_called(id, function, cache, &format!("{place}.function"), reader)
+}
+
+fn read_called<'a>(
+    id: Cow<'a, str>,
+    function: Value<'a>,
+    cache: Option<Value<'a>>,
+    place: &str,
+    reader: Reader<'_>,
+) -> Result<Piece<'a>, WireError> {
     let name = function.text_of("name");
-    let name = name.ok_or_else(|| WireError::invalid(format!("{place}.function.name"), "is missing"))?;
+    let name = name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?;
     let arguments = function.text_of("arguments").unwrap_or_default();
-    let call = reader.call(id, name, arguments, &format!("{place}.function.arguments"));
-    Ok(Piece::Call { call, cache })
+    Ok(Piece::Call { call: reader.call(id, name, arguments, &format!("{place}.arguments")), cache })
+}
+
+/// Reads a function that is offered, within `tool` or by itself.
+fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Result<Tool<'a>, WireError> {
+    let name = function.text_of("name");
+    Ok(Tool {
+        name: name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?,
+        description: function.text_of("description"),
+        parameters: function.get("parameters"),
+        strict: function.get("strict").and_then(Value::flag),
+        cache: tool.get("cache_control").or_else(|| function.get("cache_control")),
+    })
 }
 
 fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Option<Tool<'a>>, WireError> {
@@ -250,14 +293,7 @@ fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Optio
         reader.leave_out(&format!("tools ({kind})"));
         return Ok(None);
     };
-    let name = function.text_of("name");
-    Ok(Some(Tool {
-        name: name.ok_or_else(|| WireError::invalid(format!("{place}.function.name"), "is missing"))?,
-        description: function.text_of("description"),
-        parameters: function.get("parameters"),
-        strict: function.get("strict").and_then(Value::flag),
-        cache: tool.get("cache_control").or_else(|| function.get("cache_control")),
-    }))
+    read_function(tool, function, &format!("{place}.function")).map(Some)
 }
 
 fn choice<'a>(
@@ -280,16 +316,20 @@ fn choice<'a>(
             allowed.get("tools").into_iter().flat_map(Value::items).filter_map(named).collect();
         return reader.allow(prompt, allowed.text_of("mode").as_deref(), &names);
     }
-    word(value.text().as_deref(), reader)
+    word(value.text().as_deref(), "tool_choice", reader)
 }
 
 /// Reads OpenAI's word for which tools are to be called.
-pub(in crate::wire) fn word<'a>(word: Option<&str>, reader: Reader<'_>) -> Result<ToolChoice<'a>, WireError> {
+pub(in crate::wire) fn word<'a>(
+    word: Option<&str>,
+    field: &str,
+    reader: Reader<'_>,
+) -> Result<ToolChoice<'a>, WireError> {
     match word {
         Some("auto") => Ok(ToolChoice::Auto),
         Some("none") => Ok(ToolChoice::None),
         Some("required" | "any") => Ok(ToolChoice::Any),
-        _ => reader.refuse("tool_choice"),
+        _ => reader.refuse(field),
     }
 }
 

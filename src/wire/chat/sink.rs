@@ -2,69 +2,74 @@
 
 use bytes::BytesMut;
 
-use super::answer::called;
+use super::answer::{FORM, called};
+use super::chunks::Chunks;
 use super::finish_word;
 use crate::record::usage::Counted;
-use crate::wire::json::{Object, object};
-use crate::wire::reply::{Delta, Finish};
+use crate::wire::Ask;
+use crate::wire::json::Object;
+use crate::wire::reply::Delta;
 use crate::wire::tools::{ToolKinds, custom_input};
-use crate::wire::translate::{as_own, own_id};
-use crate::wire::{Ask, usage};
-
-/// What ids of chat completions begin with.
-const PREFIX: &str = "chatcmpl-";
 
 /// Writes chunks.
 #[derive(Debug)]
 pub(in crate::wire) struct Sink {
-    id: String,
-    model: String,
-    created: u64,
-    wants_usage: bool,
-    has_started: bool,
+    chunks: Chunks,
     tools: ToolKinds,
-    /// The arguments of custom tools' calls, whose input is known once they are whole.
-    custom: Vec<(usize, String)>,
-    finish: Finish,
+    /// Whether the client knows calls in their older form alone: one at most.
+    is_legacy: bool,
+    /// The arguments of custom tools' calls, by choice and call, whose input is known once they are whole.
+    custom: Vec<((usize, usize), String)>,
 }
 
 impl Sink {
     /// Starts a stream that answers `ask`.
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
         Self {
-            id: own_id(PREFIX, "", ask),
-            model: ask.model().to_owned(),
-            created: ask.received(),
-            wants_usage: ask.wants_stream_usage(),
-            has_started: false,
+            chunks: Chunks::new(FORM, ask),
             tools: ask.tool_kinds(),
+            is_legacy: ask.offers_functions(),
             custom: Vec::new(),
-            finish: Finish::Other,
         }
+    }
+
+    /// Turns to another choice.
+    pub(in crate::wire) fn choose(&mut self, choice: usize) {
+        self.chunks.choice = choice;
     }
 
     /// Writes what is added.
     pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        let of = |call: usize| (self.chunks.choice, call);
         match delta {
             Delta::Start { id, model } => {
-                if self.has_started {
-                    return;
+                if self.chunks.begins() {
+                    self.chunks.name(id, model);
+                    self.start(out);
                 }
-                if !id.is_empty() {
-                    self.id = as_own(PREFIX, id);
-                }
-                if !model.is_empty() {
-                    model.clone_into(&mut self.model);
-                }
-                self.start(out);
             }
             Delta::Text(text) => self.delta(out, |o| o.text("content", text)),
             Delta::Refusal(text) => self.delta(out, |o| o.text("refusal", text)),
             Delta::Thought(text) => self.delta(out, |o| o.text("reasoning_content", text)),
+            Delta::Logprobs(told) => {
+                self.begin(out);
+                self.chunks.write(out, |o| {
+                    o.object("delta", |_| {});
+                    told.chat(o);
+                    o.raw("finish_reason", "null");
+                });
+            }
+            Delta::CallStart { call, name, .. } if self.is_legacy => self.function(call, out, |o| {
+                o.text("name", name);
+                o.text("arguments", "");
+            }),
+            Delta::CallArguments { call, text } if self.is_legacy => {
+                self.function(call, out, |o| o.text("arguments", text));
+            }
             Delta::CallStart { call, id, name } => {
                 let custom = self.tools.origin(name).map(|origin| origin.name.clone());
                 if custom.is_some() {
-                    self.custom.push((call, String::new()));
+                    self.custom.push((of(call), String::new()));
                 }
                 self.call(out, call, |o| {
                     o.text("id", id);
@@ -72,26 +77,36 @@ impl Sink {
                 });
             }
             Delta::CallArguments { call, text } => {
-                if let Some((_, arguments)) = self.custom.iter_mut().find(|(of, _)| *of == call) {
+                let of = of(call);
+                if let Some((_, arguments)) = self.custom.iter_mut().find(|(custom, _)| *custom == of) {
                     arguments.push_str(text);
                 } else {
                     self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
                 }
             }
             Delta::CallEnd { call } => {
-                if let Some(at) = self.custom.iter().position(|(of, _)| *of == call) {
+                let of = of(call);
+                if let Some(at) = self.custom.iter().position(|(custom, _)| *custom == of) {
                     let (_, arguments) = self.custom.swap_remove(at);
                     let input = custom_input(&arguments);
                     self.call(out, call, |o| o.object("custom", |o| o.text("input", &input)));
                 }
             }
-            Delta::Other => {}
-            Delta::Finish { finish, .. } => self.finish = finish,
+            Delta::Other | Delta::Choice(_) => {}
+            Delta::Finish { finish, .. } => {
+                self.begin(out);
+                self.chunks.ended(finish);
+            }
+        }
+    }
+
+    fn begin(&mut self, out: &mut BytesMut) {
+        if self.chunks.begins() {
+            self.start(out);
         }
     }
 
     fn start(&mut self, out: &mut BytesMut) {
-        self.has_started = true;
         self.delta(out, |o| {
             o.text("role", "assistant");
             o.text("content", "");
@@ -100,19 +115,18 @@ impl Sink {
     }
 
     fn delta(&mut self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        if !self.has_started {
-            self.start(out);
-        }
-        self.chunk(out, |o| {
-            o.array("choices", |a| {
-                a.object(|o| {
-                    o.number("index", 0);
-                    o.object("delta", fill);
-                    o.raw("logprobs", "null");
-                    o.raw("finish_reason", "null");
-                });
-            });
+        self.begin(out);
+        self.chunks.write(out, |o| {
+            o.object("delta", fill);
+            o.raw("logprobs", "null");
+            o.raw("finish_reason", "null");
         });
+    }
+
+    fn function(&mut self, call: usize, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        if call == 0 {
+            self.delta(out, |o| o.object("function_call", fill));
+        }
     }
 
     fn call(&mut self, out: &mut BytesMut, call: usize, fill: impl FnOnce(&mut Object<'_>)) {
@@ -126,41 +140,13 @@ impl Sink {
         });
     }
 
-    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        let mut data = Vec::with_capacity(256);
-        data.extend_from_slice(b"data: ");
-        object(&mut data, |o| {
-            o.text("id", &self.id);
-            o.text("object", "chat.completion.chunk");
-            o.number("created", self.created);
-            o.text("model", &self.model);
-            fill(o);
-        });
-        data.extend_from_slice(b"\n\n");
-        out.extend_from_slice(&data);
-    }
-
-    /// Writes the closing chunks: why it ended, what was used where the client asked for it, and the mark of the end.
+    /// Writes the closing chunks.
     pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
-        if !self.has_started {
-            self.start(out);
-        }
-        self.chunk(out, |o| {
-            o.array("choices", |a| {
-                a.object(|o| {
-                    o.number("index", 0);
-                    o.object("delta", |_| {});
-                    o.raw("logprobs", "null");
-                    o.text("finish_reason", finish_word(self.finish));
-                });
-            });
+        let is_legacy = self.is_legacy;
+        self.chunks.close(counted, out, |o, finish| {
+            o.object("delta", |_| {});
+            o.raw("logprobs", "null");
+            o.text("finish_reason", finish_word(finish, is_legacy));
         });
-        if let Some(counted) = counted.filter(|_| self.wants_usage) {
-            self.chunk(out, |o| {
-                o.array("choices", |_| {});
-                o.object("usage", |o| usage::chat(o, &counted));
-            });
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
     }
 }

@@ -1,4 +1,4 @@
-//! A chat completion in chunks, read.
+//! A chat completion in chunks, read; and one of the older kind, whose choices are text alone.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,7 @@ use super::{finish_from, thought};
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Finish, Seen, block, buckets, content_text, ended};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
@@ -27,6 +28,8 @@ pub(in crate::wire) struct Source {
     calls: Vec<Begun>,
     /// The choices that have ended.
     ends: Vec<u64>,
+    /// The choice that was told of last.
+    at: u64,
     /// Whether a choice ends with an empty word, so far.
     has_empty_finish: bool,
 }
@@ -83,11 +86,13 @@ impl Source {
     }
 
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
-        let (mut nth, mut word, mut delta) = (0, None, None);
+        let (mut nth, mut word, mut delta, mut text) = (0, None, None, None);
         for (key, value) in choice.members() {
             match &*key {
                 "index" => nth = value.number().unwrap_or(0),
                 "delta" => delta = Some(value),
+                // The older completions have no more than this.
+                "text" => text = value.text(),
                 "usage" => self.absorb(Some(value)),
                 "finish_reason" => word = value.text(),
                 "error" if is_error(value) => {
@@ -96,6 +101,10 @@ impl Source {
                 _ => {}
             }
         }
+        if std::mem::replace(&mut self.at, nth) != nth {
+            tell(Delta::Choice(nth));
+        }
+        say(text, |text| tell(Delta::Text(text)));
         if let Some(delta) = delta {
             say(thought(delta), |text| tell(Delta::Thought(text)));
             for (key, value) in delta.members() {
@@ -109,6 +118,9 @@ impl Source {
                     _ => {}
                 }
             }
+        }
+        if let Some(told) = Logprobs::of(Dialect::OpenAiChat, choice) {
+            tell(Delta::Logprobs(told));
         }
         let Some(word) = word else { return Ok(()) };
         match finish_from(&word) {

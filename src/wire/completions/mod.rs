@@ -3,14 +3,14 @@
 pub(super) mod answer;
 pub(super) mod read_request;
 pub(super) mod sink;
-pub(super) mod stream;
 
 use super::Ask;
+use super::chat::chunks::Form;
 use super::json::Value;
 use super::reply::Finish;
 
-/// What ids of completions begin with.
-const PREFIX: &str = "cmpl-";
+/// What completions and their chunks call themselves.
+const FORM: Form = Form { prefix: "cmpl-", object: "text_completion", chunk: "text_completion" };
 
 /// The tokens of an answer where the client names no limit, as OpenAI documents.
 pub(super) const USUAL_LIMIT: u64 = 16;

@@ -22,10 +22,17 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             "max_tokens" => prompt.max_output = value.number(),
             "stop" => prompt.stop = texts(value),
             "user" => prompt.user = value.text(),
+            // Chat wants to be asked twice.
+            "logprobs" => {
+                prompt.passed.push(("logprobs", Value::of("true")));
+                if value.number().is_some_and(|number| number > 0) {
+                    prompt.passed.push(("top_logprobs", value));
+                }
+            }
             _ => sampling(&mut prompt, row.field, value),
         }
     }
-    reader.finish(prompt, "prompt", 1)
+    reader.finish(prompt, 1)
 }
 
 /// Gives the prompt where it is one text, by itself or alone in a list.

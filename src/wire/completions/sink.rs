@@ -2,106 +2,90 @@
 
 use bytes::BytesMut;
 
-use super::{PREFIX, echoed, finish_word};
+use super::{FORM, echoed, finish_word};
 use crate::record::usage::Counted;
-use crate::wire::json::{Object, object};
-use crate::wire::reply::{Delta, Finish};
-use crate::wire::translate::{as_own, own_id};
-use crate::wire::{Ask, usage};
+use crate::wire::Ask;
+use crate::wire::chat::chunks::Chunks;
+use crate::wire::json::Object;
+use crate::wire::reply::Delta;
 
 /// Writes chunks.
 #[derive(Debug)]
 pub(in crate::wire) struct Sink {
-    id: String,
-    model: String,
-    created: u64,
-    wants_usage: bool,
-    /// The prompt, until it is repeated.
+    chunks: Chunks,
+    /// The prompt, where it is to be repeated before every choice.
     echo: String,
-    finish: Finish,
+    /// The characters of each choice before the next token.
+    offsets: Vec<u64>,
 }
 
 impl Sink {
     /// Starts a stream that answers `ask`.
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
-        Self {
-            id: own_id(PREFIX, "", ask),
-            model: ask.model().to_owned(),
-            created: ask.received(),
-            wants_usage: ask.wants_stream_usage(),
-            echo: echoed(ask),
-            finish: Finish::Other,
-        }
+        Self { chunks: Chunks::new(FORM, ask), echo: echoed(ask), offsets: Vec::new() }
+    }
+
+    /// Turns to another choice.
+    pub(in crate::wire) fn choose(&mut self, choice: usize) {
+        self.chunks.choice = choice;
     }
 
     /// Writes what is added.
     pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {
-            Delta::Start { id, model } => {
-                if !id.is_empty() {
-                    self.id = as_own(PREFIX, id);
-                }
-                if !model.is_empty() {
-                    model.clone_into(&mut self.model);
+            Delta::Start { id, model } => self.chunks.name(id, model),
+            Delta::Text(text) | Delta::Refusal(text) => self.say(text, out),
+            Delta::Logprobs(told) => {
+                self.begin(out);
+                let mut offset = self.offsets.get(self.chunks.choice).copied().unwrap_or_default();
+                self.chunks.write(out, |o| {
+                    o.text("text", "");
+                    told.completions(o, &mut offset);
+                    o.raw("finish_reason", "null");
+                });
+                if let Some(kept) = self.offsets.get_mut(self.chunks.choice) {
+                    *kept = offset;
                 }
             }
-            Delta::Text(text) | Delta::Refusal(text) => {
-                self.echo(out);
-                self.choice(out, text, None);
+            Delta::Finish { finish, .. } => {
+                self.begin(out);
+                self.chunks.ended(finish);
             }
-            Delta::Finish { finish, .. } => self.finish = finish,
             Delta::Thought(_)
             | Delta::Other
+            | Delta::Choice(_)
             | Delta::CallStart { .. }
             | Delta::CallArguments { .. }
             | Delta::CallEnd { .. } => {}
         }
     }
 
-    fn echo(&mut self, out: &mut BytesMut) {
-        let echo = std::mem::take(&mut self.echo);
-        if !echo.is_empty() {
-            self.choice(out, &echo, None);
+    fn begin(&mut self, out: &mut BytesMut) {
+        if self.chunks.begins() {
+            self.offsets.resize(self.chunks.choice + 1, self.echo.chars().count() as u64);
+            if !self.echo.is_empty() {
+                self.chunks.write(out, |o| piece(o, &self.echo));
+            }
         }
     }
 
-    fn choice(&self, out: &mut BytesMut, text: &str, finish: Option<&str>) {
-        self.chunk(out, |o| {
-            o.array("choices", |a| {
-                a.object(|o| {
-                    o.text("text", text);
-                    o.number("index", 0);
-                    o.raw("logprobs", "null");
-                    o.text_or_null("finish_reason", finish);
-                });
-            });
-        });
+    fn say(&mut self, text: &str, out: &mut BytesMut) {
+        self.begin(out);
+        self.chunks.write(out, |o| piece(o, text));
     }
 
-    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        let mut data = Vec::with_capacity(192);
-        data.extend_from_slice(b"data: ");
-        object(&mut data, |o| {
-            o.text("id", &self.id);
-            o.text("object", "text_completion");
-            o.number("created", self.created);
-            o.text("model", &self.model);
-            fill(o);
-        });
-        data.extend_from_slice(b"\n\n");
-        out.extend_from_slice(&data);
-    }
-
-    /// Writes the closing chunks: why it ended, what was used where the client asked for it, and the mark of the end.
+    /// Writes the closing chunks.
     pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
-        self.echo(out);
-        self.choice(out, "", Some(finish_word(self.finish)));
-        if let Some(counted) = counted.filter(|_| self.wants_usage) {
-            self.chunk(out, |o| {
-                o.array("choices", |_| {});
-                o.object("usage", |o| usage::chat(o, &counted));
-            });
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        self.chunks.close(counted, out, |o, finish| {
+            o.text("text", "");
+            o.raw("logprobs", "null");
+            o.text("finish_reason", finish_word(finish));
+        });
     }
+}
+
+fn piece(o: &mut Object<'_>, text: &str) {
+    o.text("text", text);
+    o.raw("logprobs", "null");
+    o.raw("finish_reason", "null");
 }

@@ -2,7 +2,9 @@
 
 use super::{finish_from, part};
 use crate::record::usage::GeminiUsage;
+use crate::wire::Dialect;
 use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended, ended_empty};
 
 /// Reads an answer.
@@ -49,7 +51,8 @@ fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {
     }
     let word = value.text_of("finishReason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let mut choice = Choice { parts, finish, ..Choice::default() };
+    let logprobs = Logprobs::of(Dialect::Gemini, value);
+    let mut choice = Choice { parts, finish, logprobs, ..Choice::default() };
     if let Some(word) = word.filter(|_| finish == Finish::Failed) {
         choice.fault = Some(ended("finishReason", &word));
     } else if finish == Finish::Stop && choice.is_empty() {

@@ -47,7 +47,7 @@ pub(in crate::wire) fn read<'a>(
     {
         prompt.choice = choice(config, reader, &mut prompt)?;
     }
-    reader.finish(prompt, "contents", count)
+    reader.finish(prompt, count)
 }
 
 /// Walks the turns; one alone may stand without a list.
@@ -317,6 +317,9 @@ fn settings<'a>(
             "seed" => sampling(prompt, "seed", value),
             "presencePenalty" => sampling(prompt, "presence_penalty", value),
             "frequencyPenalty" => sampling(prompt, "frequency_penalty", value),
+            "candidateCount" => sampling(prompt, "n", value),
+            "responseLogprobs" => sampling(prompt, "logprobs", value),
+            "logprobs" => sampling(prompt, "top_logprobs", value),
             "responseMimeType" => match value.text().as_deref() {
                 Some("application/json") => is_json = true,
                 Some("text/plain" | "") => {}

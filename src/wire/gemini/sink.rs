@@ -16,6 +16,14 @@ pub(in crate::wire) struct Sink {
     id: String,
     model: String,
     with_thoughts: bool,
+    /// The candidate that is being told.
+    choice: usize,
+    candidates: Vec<Candidate>,
+}
+
+/// What is kept of a candidate.
+#[derive(Debug, Default)]
+struct Candidate {
     /// The call that has begun: id, name, arguments so far.
     call: Option<(String, String, String)>,
     finish: Finish,
@@ -28,9 +36,21 @@ impl Sink {
             id: own_id("", "", ask),
             model: ask.model().to_owned(),
             with_thoughts: wants_thoughts(ask),
-            call: None,
-            finish: Finish::Other,
+            choice: 0,
+            candidates: Vec::new(),
         }
+    }
+
+    /// Turns to another candidate.
+    pub(in crate::wire) fn choose(&mut self, choice: usize) {
+        self.choice = choice;
+    }
+
+    fn candidate(&mut self) -> Option<&mut Candidate> {
+        while self.candidates.len() <= self.choice {
+            self.candidates.push(Candidate::default());
+        }
+        self.candidates.get_mut(self.choice)
     }
 
     /// Writes what is added.
@@ -53,36 +73,50 @@ impl Sink {
                     o.flag("thought", true);
                 });
             }),
-            Delta::Thought(_) | Delta::Other => {}
+            Delta::Thought(_) | Delta::Other | Delta::Choice(_) => {}
+            Delta::Logprobs(told) => self.chunk(out, |o| {
+                self.told(o, |o| {
+                    parts(o, |a| a.object(|o| o.text("text", "")));
+                    told.gemini(o);
+                });
+            }),
             Delta::CallStart { id, name, .. } => {
-                self.call = Some((id.to_owned(), name.to_owned(), String::new()));
+                if let Some(candidate) = self.candidate() {
+                    candidate.call = Some((id.to_owned(), name.to_owned(), String::new()));
+                }
             }
             Delta::CallArguments { text, .. } => {
-                if let Some((_, _, arguments)) = &mut self.call {
+                if let Some((_, _, arguments)) =
+                    self.candidate().and_then(|candidate| candidate.call.as_mut())
+                {
                     arguments.push_str(text);
                 }
             }
             Delta::CallEnd { .. } => {
                 // Arguments that the limit of output cut are no JSON; the end tells of the limit.
-                let call = self.call.take().filter(|(_, _, arguments)| is_fit(arguments));
-                if let Some((id, name, arguments)) = call {
+                let call = self.candidate().and_then(|candidate| candidate.call.take());
+                if let Some((id, name, arguments)) = call.filter(|(_, _, arguments)| is_fit(arguments)) {
                     self.parts(out, |a| a.object(|o| function_call(o, &id, &name, &arguments)));
                 }
             }
-            Delta::Finish { finish, .. } => self.finish = finish,
+            Delta::Finish { finish, .. } => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.finish = finish;
+                }
+            }
         }
     }
 
     fn parts(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Array<'_>)) {
-        self.chunk(out, |o| {
-            o.array("candidates", |a| {
-                a.object(|o| {
-                    o.object("content", |o| {
-                        o.array("parts", fill);
-                        o.text("role", "model");
-                    });
-                    o.number("index", 0);
-                });
+        self.chunk(out, |o| self.told(o, |o| parts(o, fill)));
+    }
+
+    /// Writes the candidate that is being told.
+    fn told(&self, o: &mut Object<'_>, fill: impl FnOnce(&mut Object<'_>)) {
+        o.array("candidates", |a| {
+            a.object(|o| {
+                fill(o);
+                o.number("index", self.choice as u64);
             });
         });
     }
@@ -99,22 +133,28 @@ impl Sink {
         out.extend_from_slice(&data);
     }
 
-    /// Writes the closing chunk: why it ended, and what was used.
+    /// Writes the closing chunk: why each candidate ended, and what was used.
     pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         self.chunk(out, |o| {
             o.array("candidates", |a| {
-                a.object(|o| {
-                    o.object("content", |o| {
-                        o.array("parts", |a| a.object(|o| o.text("text", "")));
-                        o.text("role", "model");
+                for (at, candidate) in (0..).zip(&self.candidates) {
+                    a.object(|o| {
+                        parts(o, |a| a.object(|o| o.text("text", "")));
+                        o.text("finishReason", finish_word(candidate.finish));
+                        o.number("index", at);
                     });
-                    o.text("finishReason", finish_word(self.finish));
-                    o.number("index", 0);
-                });
+                }
             });
             if let Some(counted) = counted {
                 o.object("usageMetadata", |o| usage::gemini(o, &counted));
             }
         });
     }
+}
+
+fn parts(o: &mut Object<'_>, fill: impl FnOnce(&mut Array<'_>)) {
+    o.object("content", |o| {
+        o.array("parts", fill);
+        o.text("role", "model");
+    });
 }

@@ -5,7 +5,8 @@ use super::{finish_from, part};
 use crate::record::usage::{Counted, GeminiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::Value;
-use crate::wire::reply::{Delta, Finish, Part, Seen, block, buckets, ended, ended_empty};
+use crate::wire::logprobs::Logprobs;
+use crate::wire::reply::{self, Delta, Finish, Part, block, buckets, ended, ended_empty};
 use crate::wire::sse::Event;
 use crate::wire::{Dialect, WireError};
 
@@ -14,8 +15,19 @@ use crate::wire::{Dialect, WireError};
 pub(in crate::wire) struct Source {
     usage: Option<GeminiUsage>,
     calls: usize,
-    /// Whether there was any text.
+    /// The candidates so far.
+    candidates: Vec<Seen>,
+    /// The candidate that was told of last.
+    at: u64,
+}
+
+/// What came of a candidate.
+#[derive(Debug, Default)]
+struct Seen {
+    index: u64,
+    /// Whether it said anything, or called a tool.
     has_said: bool,
+    has_ended: bool,
 }
 
 impl Source {
@@ -24,9 +36,9 @@ impl Source {
         &mut self,
         event: &Event<'_>,
         tell: &mut dyn FnMut(Delta<'_>),
-    ) -> Result<Seen, WireError> {
+    ) -> Result<reply::Seen, WireError> {
         if event.data.is_empty() {
-            return Ok(Seen::Some);
+            return Ok(reply::Seen::Some);
         }
         let root = event.json()?;
         if root.get("error").is_some_and(is_error) {
@@ -37,12 +49,13 @@ impl Source {
         }
         let id = root.text_of("responseId").unwrap_or_default();
         tell(Delta::Start { id: &id, model: &root.text_of("modelVersion").unwrap_or_default() });
-        if let Some(candidate) = root.get("candidates").and_then(|all| all.items().next()) {
-            self.candidate(candidate, &id, tell)?;
+        let mut candidates = root.get("candidates").into_iter().flat_map(Value::items).peekable();
+        if candidates.peek().is_some() {
+            candidates.try_for_each(|candidate| self.candidate(candidate, &id, tell))?;
         } else if root.get("promptFeedback").and_then(|said| said.get("blockReason")).is_some() {
             tell(Delta::Finish { finish: Finish::Filtered, stop: None });
         }
-        Ok(Seen::Some)
+        Ok(reply::Seen::Some)
     }
 
     fn candidate(
@@ -51,33 +64,52 @@ impl Source {
         id: &str,
         tell: &mut dyn FnMut(Delta<'_>),
     ) -> Result<(), WireError> {
+        let index = candidate.get("index").and_then(Value::number).unwrap_or(0);
+        if std::mem::replace(&mut self.at, index) != index {
+            tell(Delta::Choice(index));
+        }
+        let mut has_said = false;
         let content = candidate.get("content").and_then(|content| content.get("parts"));
         for said in content.into_iter().flat_map(Value::items) {
             match part(said, id, self.calls) {
                 Some(Part::Text(text)) => {
-                    self.has_said |= !text.trim().is_empty();
+                    has_said |= !text.trim().is_empty();
                     tell(Delta::Text(&text));
                 }
                 Some(Part::Call(call)) => {
                     let nth = self.calls;
                     self.calls += 1;
+                    has_said = true;
                     tell(Delta::CallStart { call: nth, id: &call.id, name: &call.name });
                     tell(Delta::CallArguments { call: nth, text: &call.arguments });
                 }
                 Some(Part::Thought(text)) => tell(Delta::Thought(&text)),
                 Some(Part::Other) => {
-                    self.has_said = true;
+                    has_said = true;
                     tell(Delta::Other);
                 }
                 Some(Part::Refusal(_)) | None => {}
             }
         }
+        if let Some(told) = Logprobs::of(Dialect::Gemini, candidate) {
+            tell(Delta::Logprobs(told));
+        }
+        let known = self.candidates.iter().position(|seen| seen.index == index);
+        let known = known.unwrap_or_else(|| {
+            self.candidates.push(Seen { index, ..Seen::default() });
+            self.candidates.len() - 1
+        });
+        let Some(seen) = self.candidates.get_mut(known) else { return Ok(()) };
+        seen.has_said |= has_said;
         let Some(word) = candidate.text_of("finishReason") else { return Ok(()) };
         match finish_from(&word) {
             Finish::Failed => return Err(ended("finishReason", &word)),
             Finish::Other => {}
-            Finish::Stop if !self.has_said && self.calls == 0 => return Err(ended_empty()),
-            finish => tell(Delta::Finish { finish, stop: None }),
+            Finish::Stop if !seen.has_said => return Err(ended_empty()),
+            finish if !std::mem::replace(&mut seen.has_ended, true) => {
+                tell(Delta::Finish { finish, stop: None });
+            }
+            _ => {}
         }
         Ok(())
     }

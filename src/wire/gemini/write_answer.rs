@@ -31,6 +31,9 @@ fn candidate(o: &mut Object<'_>, at: usize, choice: &Choice<'_>, with_thoughts: 
         o.text("role", "model");
     });
     o.text("finishReason", finish_word(choice.finish));
+    if let Some(told) = choice.logprobs {
+        told.gemini(o);
+    }
     o.number("index", at as u64);
 }
 

@@ -174,6 +174,14 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Send
             o.raw(key, value.raw());
         }
     }
+    for (key, value) in &prompt.passed {
+        match *key {
+            "n" => o.raw("candidateCount", value.raw()),
+            "logprobs" => o.raw("responseLogprobs", value.raw()),
+            "top_logprobs" => o.raw("logprobs", value.raw()),
+            _ => {}
+        }
+    }
     if !prompt.stop.is_empty() {
         o.array("stopSequences", |a| prompt.stop.iter().for_each(|stop| a.text(stop)));
     }

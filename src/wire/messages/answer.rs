@@ -26,6 +26,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
                 finish,
                 stop: root.text_of("stop_sequence"),
                 fault: fault.map(|word| ended("stop_reason", &word)),
+                logprobs: None,
             })
             .into_iter()
             .collect(),

@@ -64,7 +64,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
         }
     }
     let count = root.get("messages").map_or(0, |messages| messages.items().count());
-    reader.finish(prompt, "messages", count)
+    reader.finish(prompt, count)
 }
 
 /// Takes the end user; what else stands there is left out.

@@ -103,7 +103,7 @@ impl Sink {
                 }
             }
             Delta::CallEnd { .. } => self.close_block(out),
-            Delta::Other => {}
+            Delta::Other | Delta::Choice(_) | Delta::Logprobs(_) => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);

@@ -42,7 +42,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
     Reply {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
-        choices: vec![Choice { parts, finish, stop: None, fault }],
+        choices: vec![Choice { parts, finish, fault, ..Choice::default() }],
         usage: said(root).and_then(|usage| buckets(usage.counted())),
     }
 }
@@ -85,7 +85,10 @@ pub(in crate::wire) fn write(ask: &Ask, reply: &Reply<'_>) -> Vec<u8> {
         frame.write(o, Some(finish), reply.usage.as_ref(), |a| {
             for (at, part) in parts.iter().enumerate() {
                 let status = if at == last { status(Some(finish)) } else { "completed" };
-                if let Some(item) = Item::of(part, at, &id, &tools) {
+                if let Some(mut item) = Item::of(part, at, &id, &tools) {
+                    if let (Part::Text(_), Some(told)) = (part, choice.and_then(|choice| choice.logprobs)) {
+                        item.weigh(&told.json());
+                    }
                     a.object(|o| item.write(o, status));
                 }
             }

@@ -13,6 +13,8 @@ pub(super) struct Item {
     pub(super) text: String,
     /// Whether that is all of it.
     pub(super) is_whole: bool,
+    /// How likely its tokens were, as a list; empty where that is not known.
+    logprobs: String,
 }
 
 /// What kind of item it is.
@@ -59,7 +61,7 @@ impl Item {
     /// Makes the item at a place of a response.
     pub(super) fn new(kind: Kind, at: usize, response: &str) -> Self {
         let id = format!("{}_{at}_{response}", kind.prefix());
-        Self { id, kind, text: String::new(), is_whole: true }
+        Self { id, kind, text: String::new(), is_whole: true, logprobs: String::new() }
     }
 
     /// Makes the item of a part of a whole answer.
@@ -72,6 +74,21 @@ impl Item {
             Part::Other => return None,
         };
         Some(Self { text: text.clone().into_owned(), ..Self::new(kind, at, response) })
+    }
+
+    /// Adds a list of how likely tokens were.
+    pub(super) fn weigh(&mut self, list: &str) {
+        if self.logprobs.pop().is_some() {
+            self.logprobs.push(',');
+            self.logprobs.push_str(list.get(1..).unwrap_or_default());
+        } else {
+            list.clone_into(&mut self.logprobs);
+        }
+    }
+
+    /// Gives how likely its tokens were, as a list.
+    pub(super) fn logprobs(&self) -> &str {
+        if self.logprobs.is_empty() { "[]" } else { &self.logprobs }
     }
 
     /// Writes the item. One in progress has no text yet.
@@ -107,13 +124,13 @@ impl Item {
 
     fn parts(&self, a: &mut Array<'_>, is_begun: bool) {
         if !is_begun {
-            a.object(|o| part(o, self.kind.part(), &self.text));
+            a.object(|o| part(o, self.kind.part(), &self.text, self.logprobs()));
         }
     }
 }
 
 /// Writes a part of a message or of thoughts.
-pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str) {
+pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str, logprobs: &str) {
     o.text("type", kind);
     match kind {
         "refusal" => o.text("refusal", text),
@@ -121,7 +138,7 @@ pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str) {
         _ => {
             o.text("text", text);
             o.array("annotations", |_| {});
-            o.array("logprobs", |_| {});
+            o.raw("logprobs", logprobs);
         }
     }
 }

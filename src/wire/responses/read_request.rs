@@ -67,7 +67,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
     }
     let count = root.get("input").map_or(0, |input| input.items().count());
-    reader.finish(prompt, "input", count)
+    reader.finish(prompt, count)
 }
 
 /// Takes a member of `reasoning` or `text`.
@@ -144,7 +144,7 @@ fn choice<'a>(
         }
     };
     if value.is_text() {
-        return word(value.text().as_deref(), reader);
+        return word(value.text().as_deref(), "tool_choice", reader);
     }
     if value.text_of("type").as_deref() == Some("allowed_tools") {
         let names: Vec<String> =
@@ -154,7 +154,7 @@ fn choice<'a>(
     match sent(value) {
         Some(name) => Ok(ToolChoice::Named(name.into())),
         // A tool that is left out cannot be forced.
-        None => reader.refuse("tool_choice"),
+        None => Err(WireError::Forced { to: reader.to }),
     }
 }
 

@@ -11,6 +11,7 @@ use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
 use crate::wire::json::{Object, object};
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Finish};
 use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
 use crate::wire::translate::{as_own, own_id};
@@ -90,7 +91,8 @@ impl Sink {
                 }
             }
             Delta::CallEnd { .. } => self.done(out),
-            Delta::Other => {}
+            Delta::Logprobs(told) => self.weigh(told, out),
+            Delta::Other | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }
@@ -115,7 +117,7 @@ impl Sink {
             };
             self.of_item(name, out, |o, item| {
                 place(o, &item.kind);
-                o.object("part", |o| part(o, item.kind.part(), ""));
+                o.object("part", |o| part(o, item.kind.part(), "", "[]"));
             });
         }
         self.grow(text);
@@ -130,6 +132,23 @@ impl Sink {
             if item.kind == Kind::Text {
                 o.array("logprobs", |_| {});
             }
+        });
+    }
+
+    /// Tells how likely the tokens of the open item's text were.
+    fn weigh(&mut self, told: Logprobs<'_>, out: &mut BytesMut) {
+        let list = told.json();
+        let Some(item) = self.open.as_mut().filter(|item| item.kind == Kind::Text && list.len() > 2) else {
+            return;
+        };
+        if self.kept.saturating_add(list.len()) <= KEPT {
+            self.kept += list.len();
+            item.weigh(&list);
+        }
+        self.of_item("response.output_text.delta", out, |o, item| {
+            place(o, &item.kind);
+            o.text("delta", "");
+            o.raw("logprobs", &list);
         });
     }
 
@@ -217,12 +236,12 @@ impl Sink {
             place(o, &item.kind);
             o.text(key, &item.text);
             if item.kind == Kind::Text {
-                o.array("logprobs", |_| {});
+                o.raw("logprobs", item.logprobs());
             }
         });
         self.of_item(part_name, out, |o, item| {
             place(o, &item.kind);
-            o.object("part", |o| part(o, item.kind.part(), &item.text));
+            o.object("part", |o| part(o, item.kind.part(), &item.text, item.logprobs()));
         });
     }
 

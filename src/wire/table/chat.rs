@@ -70,9 +70,19 @@ const FIELDS: &[Row] = &[
         r#"{"1":5}"#,
         "tokens have other numbers elsewhere",
     ),
-    row("logprobs", [Passed, LeftOut, Refused, Refused], "true", "the answer would lack what was asked for"),
-    row("top_logprobs", [Passed, LeftOut, Refused, Refused], "2", ""),
-    row("n", [Passed, Passed, Refused, Refused], "2", "more than one answer is given by nobody else"),
+    row(
+        "logprobs",
+        [Passed, LeftOut, LeftOut, As("generationConfig.responseLogprobs")],
+        "true",
+        "the answer has none where nobody tells them",
+    ),
+    row("top_logprobs", [Passed, LeftOut, LeftOut, As("generationConfig.logprobs")], "2", ""),
+    row(
+        "n",
+        [Passed, Passed, Refused, As("generationConfig.candidateCount")],
+        "2",
+        "Anthropic gives one answer to a request: send one for each",
+    ),
     row(
         "tools",
         [Passed, As("tools"), As("tools"), As("tools")],
@@ -93,11 +103,16 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "functions",
-        [Passed, Refused, Refused, Refused],
+        [Passed, Refused, As("tools"), As("tools")],
         r#"[{"name":"f"}]"#,
-        "older form of `tools`: the answer would come in the newer one",
+        "older form of `tools`, in which the answer has its one call too; Mistral would answer in the newer form",
     ),
-    row("function_call", [Passed, Refused, Refused, Refused], r#"{"name":"f"}"#, ""),
+    row(
+        "function_call",
+        [Passed, Refused, As("tool_choice"), As("toolConfig")],
+        r#"{"name":"f"}"#,
+        "older form of `tool_choice`",
+    ),
     row(
         "response_format",
         [Passed, Passed, As("output_config.format|system"), As("generationConfig.responseMimeType")],

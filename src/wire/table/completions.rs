@@ -65,8 +65,18 @@ const FIELDS: &[Row] = &[
         "true",
         "the gateway puts the prompt before the answer",
     ),
-    row("n", [Refused, Refused, Refused, Refused], "2", "one answer is given"),
-    row("best_of", [Refused, Refused, Refused, Refused], "2", ""),
-    row("logprobs", [Refused, Refused, Refused, Refused], "2", "chat tells them in another form"),
+    row(
+        "n",
+        [Passed, Passed, Refused, As("generationConfig.candidateCount")],
+        "2",
+        "Anthropic gives one answer to a request: send one for each",
+    ),
+    row("best_of", [LeftOut, LeftOut, LeftOut, LeftOut], "2", "makes an answer better, not another"),
+    row(
+        "logprobs",
+        [As("top_logprobs"), LeftOut, LeftOut, As("generationConfig.logprobs")],
+        "2",
+        "the answer has none where nobody tells them",
+    ),
     row("suffix", [Refused, Refused, Refused, Refused], r#""x""#, "chat continues, and does not fill in"),
 ];

@@ -90,9 +90,9 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "generationConfig.candidateCount",
-        [Refused, Refused, Refused, Passed],
+        [As("n"), As("n"), Refused, Passed],
         "2",
-        "more than one answer is given by nobody else",
+        "Anthropic gives one answer to a request: send one for each",
     ),
     row(
         "generationConfig.responseMimeType",
@@ -120,11 +120,11 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "generationConfig.responseLogprobs",
-        [Refused, Refused, Refused, Passed],
+        [As("logprobs"), LeftOut, LeftOut, Passed],
         "true",
-        "the answer would lack what was asked for",
+        "the answer has none where nobody tells them",
     ),
-    row("generationConfig.logprobs", [Refused, Refused, Refused, Passed], "2", ""),
+    row("generationConfig.logprobs", [As("top_logprobs"), LeftOut, LeftOut, Passed], "2", ""),
     row(
         "generationConfig.responseModalities",
         [Refused, Refused, Refused, Passed],

@@ -23,9 +23,14 @@ what a model is known to refuse (`config/parameters.toml`), which is left out an
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
 `<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
 
-**A request that holds nothing but a system prompt** is put to Anthropic, Gemini and Mistral, which want a turn, as the user's turn.
+**A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 
-**A last turn by the assistant** (prefill) is refused but for Mistral, which has it as `prefix`.
+**A last turn by the assistant** (prefill) goes to Mistral as `prefix` and to the models of Anthropic's that go on with one, with
+no blanks at its end, which they refuse. For all others (newer models of Anthropic's by a rule of `config/parameters.toml`, also
+for Anthropic's own clients) the user asks in a turn after it to go on where it ends; that is told as `messages (prefill)`.
+
+**Embeddings in Gemini's form** go to Gemini as they came, always as `batchEmbedContents`, and to others in OpenAI's form:
+texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";
 
 /// Gives the page that `docs/translation.md` holds.

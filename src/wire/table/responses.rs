@@ -78,13 +78,13 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "top_logprobs",
-        [Passed, LeftOut, Refused, Refused],
+        [Passed, LeftOut, LeftOut, As("generationConfig.logprobs")],
         "2",
         "with `logprobs: true`, which chat wants beside it",
     ),
     row(
         "include",
-        [As("logprobs"), LeftOut, LeftOut, LeftOut],
+        [As("logprobs"), LeftOut, LeftOut, As("generationConfig.responseLogprobs")],
         r#"["message.output_text.logprobs"]"#,
         "logprobs are asked for; all else is extras of tools that OpenAI runs",
     ),

@@ -99,8 +99,8 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     let (cost, role) = figures::cost(&cell.cost);
     put("cost", line(format_args!("{cost}")), role);
     if cell.cost.estimated != Pico::ZERO {
-        let (amount, error) = (format::money(cell.cost.estimated), format::money(cell.cost_error()));
-        put("  estimated", line(format_args!("~{amount} ±{error}")), Role::Estimated);
+        let (amount, error) = (format::money(cell.cost.estimated), figures::error(cell.cost_error(), look));
+        put("  estimated", line(format_args!("~{amount} {error}")), Role::Estimated);
     }
     if cell.cost.unknown > 0 {
         let calls = figures::plural(cell.cost.unknown, "call");
@@ -173,9 +173,9 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let below = paint::split_top(at, 4).1;
     let calls = row.cell.map_or(0, |cell: &Cell| cell.attempts);
     let words = line(format_args!(
-        "known of {} of {} calls",
+        "known of {} of {}",
         format::count_short(known.known),
-        format::count_short(calls)
+        figures::plural(calls, "call")
     ));
     paint::text(buf, below, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
     if row.cell.is_some_and(|cell| cell.estimated > 0) {

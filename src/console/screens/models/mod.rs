@@ -155,7 +155,7 @@ fn open(state: &State, snapshot: &Snapshot) -> Asks {
     });
     match found.next() {
         Some((route, rung)) => vec![Ask::Send(Command::Focus(route, rung)), Ask::Show(Screen::Tune)],
-        None => vec![Ask::Say(format!("{} is on no ladder of this policy", row.name))],
+        None => vec![Ask::Refuse(format!("{} is on no ladder of this policy", row.name))],
     }
 }
 

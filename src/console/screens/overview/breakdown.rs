@@ -17,7 +17,6 @@ use crate::console::widgets::gauge;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::Pico;
 
 /// What spend is broken down by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -57,7 +56,7 @@ impl Dimension {
         let found = index.and_then(|index| match self {
             Self::Team => names.teams().get(index).map(|name| &**name),
             Self::Project => names.projects().get(index).map(|name| &**name),
-            Self::Route => snapshot.policy.routes.get(index).map(|route| &*route.name),
+            Self::Route => names.routes().get(index).map(|name| &**name),
             Self::Task => TaskClass::ALL.get(index).map(|class| class.name()),
         });
         found.unwrap_or("(none)")
@@ -218,7 +217,7 @@ fn draw_table(
             4 => slot.text(buf, &format::count_short(cell.requests), text),
             5 => {
                 let baseline = cell.baseline.total();
-                let known = baseline > Pico::ZERO;
+                let known = cell.comparable > 0;
                 let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
                 let role = match cell.saved().0 {
                     _ if !known => Role::Unknown,

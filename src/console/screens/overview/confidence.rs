@@ -70,10 +70,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let dot = scene.look.glyphs.dot;
     let title = line(format_args!("Confidence {dot} {}", route.name));
     let count = snapshot.policy.routes.len();
-    let requests = format::count_short(found.applied.requests);
+    let requests = figures::plural(found.applied.requests, "request");
     let (window, brief) = (figures::window(snapshot), figures::window_brief(snapshot));
-    let mut scope =
-        line(format_args!("{window} {dot} {requests} requests {dot} route {} of {count}", shown + 1));
+    let mut scope = line(format_args!("{window} {dot} {requests} {dot} route {} of {count}", shown + 1));
     if text::width(&scope) > figures::scope_room(area, &title) {
         scope = line(format_args!("{brief} {dot} {requests} {dot} {} of {count}", shown + 1));
     }

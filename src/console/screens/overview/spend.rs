@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
 use crate::console::format::{self, Short, UNKNOWN};
-use crate::console::paint;
+use crate::console::paint::{self, Look};
 use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -80,11 +80,11 @@ fn lines(scene: Scene<'_>) -> Lines {
     let whole_log = snapshot.window.window.is_none();
     put(0, key("so far"), figures::cost(&to_date.cost), true);
     if !whole_log {
-        put(6, key("  estimated"), estimated(to_date), false);
+        put(6, key("  estimated"), estimated(to_date, scene.look), false);
         unknown(to_date, 5, &mut put);
         put(1, figures::window(snapshot), figures::cost(&all.cost), true);
     }
-    put(2, key("  estimated"), estimated(all), false);
+    put(2, key("  estimated"), estimated(all, scene.look), false);
     unknown(all, 1, &mut put);
     let rate = |over| match figures::at_rate(total, covered, over) {
         Some(amount) if all.requests > all.cost.unknown => {
@@ -102,7 +102,16 @@ fn lines(scene: Scene<'_>) -> Lines {
     let model = snapshot.log.names.model(snapshot.policy.baseline);
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
     let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
-    put(2, baseline, figures::cost(&all.baseline), false);
+    if all.comparable == 0 {
+        put(2, baseline, (key("unknown"), Role::Unknown), false);
+        if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
+            let name = model.get(..cut).unwrap_or_default();
+            let how = short(format_args!("  --assume-model {name}"));
+            put(0, how, (key("prices it"), Role::Muted), false);
+        }
+    } else {
+        put(2, baseline, figures::cost(&all.baseline), false);
+    }
     let dearer = all.saved().0 < 0;
     put(0, key(if dearer { "dearer, net" } else { "saved, net" }), saved(all), true);
     if all.compared != total {
@@ -119,15 +128,13 @@ fn cut_to(words: &str, columns: usize) -> &str {
 }
 
 /// The estimated part with its error: `~$3.20 ±$0.10`.
-fn estimated(cell: &Cell) -> (Short, Role) {
+fn estimated(cell: &Cell, look: Look<'_>) -> (Short, Role) {
     if cell.cost.estimated == Pico::ZERO {
         return (short(format_args!("none")), Role::Muted);
     }
     let amount = format::money(cell.cost.estimated);
-    match cell.cost_error() {
-        Pico::ZERO => (short(format_args!("~{amount} ±?")), Role::Estimated),
-        error => (short(format_args!("~{amount} ±{}", format::money(error))), Role::Estimated),
-    }
+    let error = figures::error(cell.cost_error(), look);
+    (short(format_args!("~{amount} {error}")), Role::Estimated)
 }
 
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
@@ -139,8 +146,8 @@ fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role
 
 fn saved(cell: &Cell) -> (Short, Role) {
     let baseline = cell.baseline.total();
-    if baseline == Pico::ZERO {
-        return (short(format_args!("{UNKNOWN}")), Role::Unknown);
+    if cell.comparable == 0 {
+        return (short(format_args!("unknown")), Role::Unknown);
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());

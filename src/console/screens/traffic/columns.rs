@@ -11,6 +11,7 @@ use super::matcher::{Row, settle};
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Width};
 use crate::outcome::Settled;
@@ -210,6 +211,13 @@ impl<'a> Cells<'a> {
         let style = slot.look.style(role);
         if field == Field::Confidence {
             self.draw_confidence(index, slot, buf);
+            return;
+        }
+        if field == Field::Id {
+            // The ids of a log begin alike, and one gateway's all do: what differs is at their end.
+            let (end, cut) = text::fit_end(&self.words, usize::from(slot.at.width));
+            let sign = if cut { slot.look.glyphs.cut.to_string() } else { String::new() };
+            slot.text(buf, &format!("{sign}{end}"), style);
             return;
         }
         slot.text(buf, &self.words, style);

@@ -62,6 +62,11 @@ pub fn set_filter(state: &mut State, text: &str) {
     }
 }
 
+/// Sets the order.
+pub fn set_order(state: &mut State, sort: SortBy, reversed: bool) {
+    (state.sort, state.reversed) = (sort, reversed);
+}
+
 /// Gives the filter.
 pub fn filter(state: &State) -> &Filter {
     &state.filter

@@ -10,13 +10,14 @@ use ratatui::style::Style;
 use super::{model_series, scope, staged};
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::session::{RerunState, Snapshot};
 use crate::telemetry::Forecast;
-use crate::units::{Pico, Span};
+use crate::units::{Pico, Span, counted};
 
 /// A line of the table: name, applied, staged, change, and how the change looks.
 struct Line {
@@ -26,6 +27,24 @@ struct Line {
     change: Short,
     role: Role,
     style: Option<Style>,
+    /// Where there is no room for all, those of the greatest number go first: 0 is cost, share and quality.
+    yields: u8,
+}
+
+impl Line {
+    fn yielding(self, yields: u8) -> Self {
+        Self { yields, ..self }
+    }
+}
+
+/// Takes lines away until the rest has room, in the order of what they say of the question at hand.
+fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
+    while lines.len() > usize::from(rows) {
+        let last = lines.iter().enumerate().max_by_key(|(at, line)| (line.yields, *at));
+        let Some((at, _)) = last else { break };
+        lines.remove(at);
+    }
+    lines
 }
 
 /// Which way is better.
@@ -84,6 +103,7 @@ fn money_line(
         change: both.map_or_else(Short::new, |(a, b)| change(a, b)),
         role: both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)),
         style: None,
+        yields: 0,
     }
 }
 
@@ -97,16 +117,8 @@ fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
         change: format::count_change(difference),
         role: verdict(whole(applied), whole(tried), good),
         style: None,
+        yields: 0,
     }
-}
-
-fn error_bar(error: Pico) -> Short {
-    let mut text = Short::new();
-    let _ = match error {
-        Pico::ZERO => write!(text, "±?"),
-        error => write!(text, "±{}", format::money(error)),
-    };
-    text
 }
 
 fn quality(forecast: &Forecast) -> Option<i64> {
@@ -122,10 +134,10 @@ fn quality_text(value: i64) -> Short {
 }
 
 /// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
-fn quality_error(labelled: u64) -> Short {
+fn quality_error(labelled: u64, look: Look<'_>) -> Short {
     let half = 980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt();
     let mut text = Short::new();
-    let _ = write!(text, "±{}.{:03}", half / 1000, half % 1000);
+    let _ = write!(text, "{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000);
     text
 }
 
@@ -150,6 +162,7 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
         change,
         role: both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less)),
         style: None,
+        yields: 0,
     }
 }
 
@@ -177,24 +190,28 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         })
     };
     let (every_applied, every_tried) = (all(|one| &one.applied.cost), all(|one| &one.staged.cost));
-    lines.push(money_line(
+    let all_routes = money_line(
         "  all routes",
         per_month(&every_applied, covered),
         per_month(&every_tried, covered),
         |a, b| format::money_change(b - a),
-    ));
+    );
+    lines.push(all_routes.yielding(4));
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         lines.push(Line {
             name: short("  estimated part"),
             applied: format::percent(share(applied), 1000),
             staged: format::percent(share(tried), 1000),
-            change: error_bar(tried.cost_error()),
+            change: figures::error(tried.cost_error(), scene.look),
             role: Role::Estimated,
             style: Some(scene.look.style(Role::Estimated)),
+            yields: 3,
         });
     }
     if applied.cost.unknown + tried.cost.unknown > 0 {
-        lines.push(count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither));
+        let unknown =
+            count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither);
+        lines.push(unknown.yielding(1));
     }
     let ladder = &staged(snapshot).route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
@@ -211,6 +228,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change: format::points_change(tenths(applied), tenths(tried)),
             role: Role::Muted,
             style: Some(scene.look.theme.series(model_series(rung.model))),
+            yields: 0,
         });
     }
     let mut name = short("quality");
@@ -221,7 +239,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         let with_error = |value: Option<i64>, labelled: u64| {
             let mut text = format::or_unknown(value, quality_text);
             if value.is_some() && !narrow {
-                let _ = write!(text, " {}", quality_error(labelled));
+                let _ = write!(text, " {}", quality_error(labelled, scene.look));
             }
             text
         };
@@ -241,6 +259,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change,
             role: a.zip(b).map_or(Role::Muted, |(a, b)| verdict(i128::from(a), i128::from(b), Good::More)),
             style: None,
+            yields: 0,
         });
     } else {
         lines.push(Line {
@@ -250,13 +269,16 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change: Short::new(),
             role: Role::Muted,
             style: Some(scene.look.style(Role::Unknown)),
+            yields: 0,
         });
     }
-    lines.push(latency_line("p50 latency (est.)", applied, tried, 500));
-    lines.push(latency_line("p95 latency (est.)", applied, tried, 950));
+    lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
+    lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
-    lines.push(count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither));
-    lines.push(count_line("errors (where seen)", applied.errors, tried.errors, Good::Neither));
+    lines.push(
+        count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
+    );
+    lines.push(count_line("errors (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
     lines
 }
 
@@ -330,7 +352,8 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
         look,
     );
-    for (row, line) in (0..body.height).zip(lines(scene, snapshot, body.width < 56)) {
+    let lines = fit(lines(scene, snapshot, body.width < 56), body.height);
+    for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
         let change = if nothing { "" } else { &line.change };
@@ -361,13 +384,17 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let here = one.map_or(0, |one| one.flips);
-    let _ = write!(words, "{} flip", format::count(here));
-    if flips != here {
-        let _ = write!(words, " ({} in all routes)", format::count(flips));
-    }
-    words.push_str(", x lists");
-    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
+    words.push_str(&counted(here, "flip"));
     let (text, role) = rerun_text(snapshot);
+    // The verdict is never cut: what else there is to say is said where there is room for it.
+    let room = usize::from(foot.width).saturating_sub(text.chars().count() + 2);
+    let elsewhere = format!(" ({} in all routes)", format::count(flips));
+    for more in [elsewhere.as_str(), ", x lists"] {
+        if (flips != here || more != elsewhere) && words.chars().count() + more.chars().count() <= room {
+            words.push_str(more);
+        }
+    }
+    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
     let rest = Rect {
         x: foot.x + used + 2.min(foot.width - used),
         width: foot.width.saturating_sub(used + 2),

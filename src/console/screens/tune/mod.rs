@@ -30,7 +30,7 @@ use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Se
 use crate::console::widgets::panel::Panel;
 use crate::routing::{MAX_RUNGS, Policy, RouteId};
 use crate::session::{Command, Snapshot, window_label};
-use crate::units::{ModelId, PerMille};
+use crate::units::{ModelId, PerMille, counted};
 
 /// Panels that can be given the keys: routes, confidence, consequences, curve, changes.
 pub const PANELS: usize = 5;
@@ -143,7 +143,7 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let consequences = snapshot.consequences.routes.get(id.index());
     let requests = consequences.map_or(0, |one| one.applied.requests);
     let unsure = consequences.map_or(0, |one| one.unsure);
-    let mut scope = format!("{} · {} requests", self::scope(snapshot), format::count(requests));
+    let mut scope = format!("{} · {}", self::scope(snapshot), counted(requests, "request"));
     if unsure > 0 {
         let _ = write!(scope, " · {} without confidence", format::count(u64::from(unsure)));
     }
@@ -227,7 +227,7 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
 /// Takes a digit; Enter stages the number, and Enter again applies it.
 pub fn digit(ui: &mut Ui, digit: char) -> Asks {
     if ui.read_only {
-        return vec![Ask::Say("read-only: thresholds cannot be moved".to_owned())];
+        return vec![Ask::Refuse("read-only: thresholds cannot be moved".to_owned())];
     }
     if digit.is_ascii_digit() && ui.tune.typed.len() < 4 {
         ui.tune.typed.push(digit);
@@ -240,7 +240,7 @@ fn commit(ui: &mut Ui, snapshot: &Snapshot) -> Asks {
     let (route, rung) = ui.tune.chosen(&snapshot.policy);
     match typed.parse::<u16>().ok().and_then(PerMille::new) {
         Some(value) => vec![Ask::Send(Command::SetThreshold(route, rung, value))],
-        None => vec![Ask::Say(format!("{typed} is outside 0 to 1000"))],
+        None => vec![Ask::Refuse(format!("{typed} is outside 0 to 1000"))],
     }
 }
 
@@ -257,7 +257,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             | Action::Undo
     );
     if ui.read_only && changes_policy {
-        return vec![Ask::Say("read-only: the policy cannot be changed".to_owned())];
+        return vec![Ask::Refuse("read-only: the policy cannot be changed".to_owned())];
     }
     let nudge = |by| vec![Ask::Send(Command::Nudge(route, rung, by))];
     match action {
@@ -282,7 +282,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
         }
         Action::Undo => vec![Ask::Send(Command::Undo)],
         Action::Flipped if snapshot.staged.is_none() => {
-            vec![Ask::Say("nothing is staged: move a threshold first".to_owned())]
+            vec![Ask::Refuse("nothing is staged: move a threshold first".to_owned())]
         }
         Action::Flipped => vec![Ask::ListFlips],
         _ => Asks::new(),
@@ -330,7 +330,7 @@ pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> 
             ui.focus = 1;
             let Some(at) = histogram::hit(inside, x) else { return Asks::new() };
             if ui.read_only {
-                return vec![Ask::Say("read-only: thresholds cannot be moved".to_owned())];
+                return vec![Ask::Refuse("read-only: thresholds cannot be moved".to_owned())];
             }
             let (route, _) = ui.tune.chosen(&snapshot.policy);
             let thresholds = staged(snapshot).route(route).thresholds();

@@ -1,0 +1,118 @@
+//! The filtered request table, out of the console or without one: every row with its exact figures.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Context as _;
+
+use crate::console::screens::traffic;
+use crate::outcome::Settled;
+use crate::pricing::Cost;
+use crate::report::{Format, RequestRow, RequestsScope, RequestsWriter};
+use crate::session::{Snapshot, settle_one};
+
+/// Writes the rows that a table lists, as many as `limit` says, and counts them.
+///
+/// # Errors
+/// Where the output cannot be written.
+pub fn write_requests<W: Write>(
+    out: W,
+    format: Format,
+    table: &traffic::State,
+    snapshot: &Snapshot,
+    limit: Option<usize>,
+) -> io::Result<(W, usize)> {
+    let scope = RequestsScope {
+        log: snapshot.log.title.clone(),
+        reading: snapshot.reading.name(),
+        filter: traffic::filter(table).text.clone(),
+        prices: snapshot.log.book.clone(),
+    };
+    let mut writer = RequestsWriter::new(out, format, &scope)?;
+    let rows = traffic::rows(table, snapshot);
+    let rows = limit.map_or(rows, |limit| rows.min(limit));
+    let mut settled = Settled::default();
+    for place in 0..rows {
+        let Some(index) = traffic::request_at(table, place, snapshot) else { break };
+        if let Some(row) = request_row(index, snapshot, &mut settled) {
+            writer.push(&row)?;
+        }
+    }
+    Ok((writer.finish()?, rows))
+}
+
+fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) -> Option<RequestRow<'a>> {
+    let log = &snapshot.log;
+    let evidence = log.history.evidence(index)?;
+    let operation = evidence.operation;
+    let policy = snapshot.policy_at(index);
+    settle_one(&evidence, snapshot.reading, policy, &log.outlook(), settled);
+    let route = policy.route(settled.route);
+    let usage = settled.legs.last().map(|leg| leg.usage).unwrap_or_default();
+    let kind = match settled.cost {
+        Cost::Known(_) => "known",
+        Cost::Estimated(_) => "estimated",
+        Cost::Unknown(_) => "unknown",
+    };
+    Some(RequestRow {
+        id: log.history.id(index),
+        at: operation.at.rfc3339(),
+        team: operation.team.is_some().then(|| log.names.team(operation.team)),
+        project: operation.project.is_some().then(|| log.names.project(operation.project)),
+        session: Some(log.names.session(operation.session)).filter(|name| !matches!(*name, "" | "-")),
+        task: operation.class.name(),
+        route: &route.name,
+        confidence: operation.confidence().map(crate::units::PerMille::get),
+        confidence_from: operation.source.text(),
+        model: settled.model.is_some().then(|| log.names.model(settled.model)),
+        rung: route.ladder.get(usize::from(settled.rung)).map(|rung| &*rung.name),
+        status: settled.status.name(),
+        escalated: settled.escalated,
+        calls: settled.legs.len(),
+        input: usage.input.get(),
+        cache_read: usage.cache_read.get(),
+        cache_write: usage.write_5m.get().zip(usage.write_1h.get()).map(|(a, b)| a + b),
+        output: usage.output.get(),
+        latency_ms: settled.latency.get(),
+        cost_usd: settled.cost.amount().map(crate::units::Pico::usd),
+        cost_kind: kind,
+        baseline_usd: settled.baseline.amount().map(crate::units::Pico::usd),
+        estimated: settled.estimated,
+        simulated: operation.simulated,
+    })
+}
+
+/// Writes the listed rows to a file that does not exist yet, and names it with their number.
+pub(super) fn save_requests(
+    format: Format,
+    table: &traffic::State,
+    snapshot: &Snapshot,
+) -> anyhow::Result<(String, usize)> {
+    let end = match format {
+        Format::Json => "json",
+        Format::Md => "md",
+        Format::Csv | Format::Table => "csv",
+    };
+    for attempt in 1..1000 {
+        let path = format!("requests-{attempt}.{end}");
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => {
+                let (_, rows) = write_requests(BufWriter::new(file), format, table, snapshot, None)
+                    .with_context(|| path.clone())?;
+                return Ok((path, rows));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).context(path),
+        }
+    }
+    anyhow::bail!("there are a thousand such files already")
+}
+
+/// Gives the listed rows as one Markdown table, to be copied.
+pub(super) fn requests_markdown(table: &traffic::State, snapshot: &Snapshot) -> String {
+    let written = write_requests(Vec::new(), Format::Md, table, snapshot, Some(COPIED));
+    written.map_or_else(|_| String::new(), |(text, _)| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The most rows handed to the clipboard.
+const COPIED: usize = 500;

@@ -1,0 +1,78 @@
+//! `pointsman mine`: what the coding agents on this machine have spent.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::{EngineArgs, input};
+use super::console::{self, LookArgs};
+use super::output;
+use crate::app::{AgentLogs, Setup, agent_logs, codex_plans, mine_report, run_console, stream_report};
+use crate::report::{Format, MineReport, OtherPolicy, to_json};
+use crate::session::{Reading, StreamOptions};
+
+/// Opens the logs that Claude Code, Codex, opencode and Gemini CLI keep on this machine.
+#[derive(Args, Debug)]
+pub struct MineArgs {
+    /// Print the report instead of opening the console.
+    #[arg(long)]
+    pub report: bool,
+    /// How to print the report; implies --report.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub look: LookArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where no agent has logs here, or logs, policy or prices cannot be used.
+pub fn run(args: &MineArgs) -> anyhow::Result<()> {
+    let found = agent_logs();
+    if found.is_empty() {
+        anyhow::bail!(
+            "no logs of Claude Code, Codex, opencode or Gemini CLI on this machine\nhint: where they lie elsewhere, set \
+             CLAUDE_CONFIG_DIR, CODEX_HOME, OPENCODE_DATA_DIR or GEMINI_CLI_HOME, or name the folders: pointsman FOLDER.."
+        );
+    }
+    let paths: Vec<PathBuf> = found.iter().map(|logs| logs.path.clone()).collect();
+    if args.report || args.format.is_some() || !std::io::stdout().is_terminal() {
+        let report = report(&found, &paths, &args.engine)?;
+        return match args.format.unwrap_or(Format::Table) {
+            Format::Json => output::text(&to_json(&report)?),
+            format => output::text(&report.text(format)),
+        };
+    }
+    let mut err = std::io::stderr().lock();
+    for logs in &found {
+        writeln!(err, "{}: {}", logs.agent, logs.path.display())?;
+    }
+    drop(err);
+    let log = console::open(&paths, &args.engine)?;
+    run_console(console::start(log, Reading::Recorded, false), &args.look.options())
+}
+
+fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {
+    let mut report = mine_report(found, Setup::new(&engine.setup())?, &engine.read())?;
+    report.plans = codex_plans(found);
+    if report.calls == 0 {
+        return Ok(report);
+    }
+    let options = StreamOptions { reading: Reading::Routed, from: None, to: None, events: None };
+    let routed =
+        stream_report(&input(paths), Vec::new(), Setup::new(&engine.setup())?, &engine.read(), &options)?;
+    let models = routed.by_model.iter().map(|row| (row.name.1.clone().unwrap_or_default(), row.requests));
+    report.other_policy = Some(OtherPolicy {
+        policy: routed.scope.policy,
+        cost_usd: routed.cost_usd,
+        unknown_calls: routed.cost_unknown_requests,
+        models: models.collect(),
+    });
+    Ok(report)
+}

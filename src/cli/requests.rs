@@ -1,0 +1,105 @@
+//! `pointsman requests`: the requests of a log one by one, filtered and sorted as in the console.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::args::{EngineArgs, input};
+use super::output;
+use super::replay::ReadAs;
+use crate::app::{load_log, write_requests};
+use crate::console::screens::traffic::{self, SortBy};
+use crate::report::Format;
+use crate::session::{Command, Player};
+
+/// Lists the requests of logs that pass a filter, with their exact figures.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman requests gateway.jsonl --filter 'status:error team:payments' --format csv\n  pointsman requests gateway.jsonl --filter 'cost>0.05' --sort cost --limit 20\n\nFilters are those of the console: words, team:search, model:gpt-4.1, status:error, cost>0.05, conf<600, escalated, !word."
+)]
+pub struct RequestsArgs {
+    /// Logs, plain, gzip or zstd; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// Only requests that pass this filter.
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    pub filter: String,
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// The order; as they arrived where absent.
+    #[arg(long, value_enum)]
+    pub sort: Option<Sort>,
+    /// Turns the order round.
+    #[arg(long)]
+    pub reverse: bool,
+    /// Only the first so many.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// The newest first.
+    Time,
+    /// The dearest first.
+    Cost,
+    /// The slowest first.
+    Latency,
+    /// The surest first.
+    Confidence,
+    /// The longest first.
+    Tokens,
+}
+
+impl From<Sort> for SortBy {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Time => Self::Time,
+            Sort::Cost => Self::Cost,
+            Sort::Latency => Self::Latency,
+            Sort::Confidence => Self::Confidence,
+            Sort::Tokens => Self::Tokens,
+        }
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log, policy or filter cannot be used.
+pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
+    let mut table = traffic::State::default();
+    traffic::set_filter(&mut table, &args.filter);
+    if let Some(wrong) = traffic::filter(&table).wrong.first() {
+        anyhow::bail!("--filter {}: {wrong}", args.filter);
+    }
+    // The console's own order begins with the newest; a list in a file reads from the first.
+    traffic::set_order(
+        &mut table,
+        args.sort.map_or(SortBy::Time, SortBy::from),
+        args.sort.is_none() != args.reverse,
+    );
+    let setup = args.engine.start()?;
+    let log = Arc::new(load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?);
+    let mut player = Player::new(Arc::clone(&log), args.read_as.into(), None);
+    player.handle(Command::Follow);
+    let snapshot = player.snapshot();
+    while traffic::work(&mut table, &snapshot) {}
+    let out = BufWriter::new(io::stdout().lock());
+    match write_requests(out, args.format, &table, &snapshot, args.limit).and_then(|(mut out, _)| out.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        other => other?,
+    }
+    output::damage(&log.skipped.damaged)
+}

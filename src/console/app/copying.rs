@@ -1,0 +1,59 @@
+//! Taking something out of the console: the list to a file, a panel to the clipboard.
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{App, Do, Export};
+use crate::console::frame;
+use crate::console::screens::traffic;
+use crate::console::ui::{Scene, Screen, Ui, draw_body};
+
+impl App {
+    /// Has the listed requests written, once the list is whole.
+    pub(super) fn export(&mut self, form: Export) -> Vec<Do> {
+        if self.lists_all() { vec![Do::Export(form)] } else { Vec::new() }
+    }
+
+    fn lists_all(&mut self) -> bool {
+        let shown = Arc::clone(self.shown());
+        let whole = traffic::progress(&self.ui.traffic, &shown).is_none();
+        if !whole {
+            self.warn("still searching: try again when the list is whole");
+        }
+        whole
+    }
+
+    /// Copies the panel with the keys; of Traffic the list itself.
+    pub(super) fn copy_panel(&mut self) -> Vec<Do> {
+        if self.ui.screen == Screen::Traffic && self.ui.detail.is_none() {
+            return if self.lists_all() { vec![Do::CopyList] } else { Vec::new() };
+        }
+        let area = frame::parts(self.area).body;
+        let ui = Ui { zoomed: true, ..self.ui.clone() };
+        let scene = Scene { ui: &ui, ..self.scene() };
+        let mut buf = Buffer::empty(Rect { x: 0, y: 0, ..area });
+        let area = buf.area;
+        draw_body(scene, area, &mut buf);
+        vec![Do::Copy(markdown(&buf))]
+    }
+}
+
+/// Writes a panel that fills a buffer: its name and scope as a heading, what is inside as it stands.
+fn markdown(buf: &Buffer) -> String {
+    let row = |y: u16, from: u16, to: u16| -> String { (from..to).map(|x| buf[(x, y)].symbol()).collect() };
+    let (width, height) = (buf.area.width, buf.area.height);
+    let head = row(0, 0, width);
+    let line =
+        |c: char| !c.is_alphanumeric() && !matches!(c, '·' | '|' | '(' | ')' | '%' | '$' | '_' | '-' | '.');
+    let words: Vec<&str> =
+        head.split("──").map(|part| part.trim_matches(line)).filter(|part| !part.is_empty()).collect();
+    let mut inside: Vec<String> = (1..height.saturating_sub(1))
+        .map(|y| row(y, 1, width.saturating_sub(1)).trim_end().to_owned())
+        .collect();
+    while inside.last().is_some_and(String::is_empty) {
+        inside.pop();
+    }
+    format!("### {}\n\n```text\n{}\n```\n", words.join(" · "), inside.join("\n"))
+}

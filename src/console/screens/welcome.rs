@@ -1,0 +1,101 @@
+//! A gateway that nobody has asked anything yet: where to send requests, and a first one to copy.
+//!
+//! ```text
+//! ╭ No requests yet ─────────────────────────────── live · http://127.0.0.1:4141 ╮
+//! │ Base URL          http://127.0.0.1:4141/v1                                   │
+//! │ A first request (y copies it)                                                │
+//! │   curl http://127.0.0.1:4141/v1/chat/completions \                           │
+//! ╰──────────────────────────────────────────────────────────────────────────────╯
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::paint;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::panel::Panel;
+use crate::session::{LiveView, Snapshot};
+
+const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hello"}]}"#;
+
+/// Gives the live session where it is one that no request has reached.
+fn waiting(snapshot: &Snapshot) -> Option<&LiveView> {
+    snapshot.live.as_ref().filter(|live| snapshot.log.is_empty() && live.closed.is_none())
+}
+
+/// Says whether there is nothing to show yet but where to begin.
+pub fn is_due(snapshot: &Snapshot) -> bool {
+    waiting(snapshot).is_some()
+}
+
+/// Gives the address that clients on this machine would use.
+fn address(snapshot: &Snapshot, live: &LiveView) -> String {
+    // An attached console knows the address that reached the gateway; the gateway may know another one.
+    let shown = if snapshot.log.title.contains("://") { &snapshot.log.title } else { &live.status.address };
+    let shown = if shown.contains("://") { shown.clone() } else { format!("http://{shown}") };
+    text::clean(&shown).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+}
+
+fn curl(snapshot: &Snapshot, live: &LiveView) -> [String; 4] {
+    let key = if live.status.keys > 0 { "-H 'authorization: Bearer YOUR-KEY' " } else { "" };
+    [
+        format!("curl {}/v1/chat/completions ", address(snapshot, live)),
+        key.to_owned(),
+        "-H 'content-type: application/json' ".to_owned(),
+        format!("-d '{BODY}'"),
+    ]
+}
+
+/// Gives the first request as one line for a shell.
+pub fn command(snapshot: &Snapshot) -> Option<String> {
+    waiting(snapshot).map(|live| curl(snapshot, live).concat())
+}
+
+/// Draws the page.
+pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let Some(live) = waiting(snapshot) else { return };
+    let base = address(snapshot, live);
+    let scope = format!("live {} {base}", look.glyphs.dot);
+    let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
+    let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+    let key = if live.status.keys > 0 { "YOUR-KEY" } else { "none" };
+    let mut lines: Vec<(String, Role)> = vec![
+        (format!("Base URL   {base}/v1"), Role::Accent),
+        (String::new(), Role::Text),
+        ("A first request (y copies it)".to_owned(), Role::Title),
+    ];
+    let parts: Vec<String> = curl(snapshot, live).into_iter().filter(|part| !part.is_empty()).collect();
+    for (at, part) in parts.iter().enumerate() {
+        let indent = if at == 0 { "  " } else { "    " };
+        let more = if at + 1 < parts.len() { "\\" } else { "" };
+        lines.push((format!("{indent}{part}{more}"), Role::Text));
+    }
+    for (who, set) in [
+        ("OpenAI's SDK", format!("OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key}")),
+        ("Anthropic's SDK and agents", format!("ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key}")),
+    ] {
+        lines.push((String::new(), Role::Text));
+        lines.push((format!("{who}: in the environment"), Role::Title));
+        lines.push((format!("  {set}"), Role::Text));
+    }
+    let mut notes = vec!["Model `auto` leaves the choice to the policy; a name pins that model.".to_owned()];
+    if live.status.keys > 0 {
+        notes.push("Every request needs a key: `pointsman keys add NAME` makes one.".to_owned());
+    }
+    if live.status.simulated {
+        let names = live.status.simulated_providers.join(", ");
+        notes.push(format!("SIMULATED, for want of a key: {names}."));
+    }
+    lines.push((String::new(), Role::Text));
+    lines.extend(notes.into_iter().map(|note| (note, Role::Muted)));
+    // Where there is no room for air, the words stand close.
+    if lines.len() > usize::from(inside.height) {
+        lines.retain(|(words, _)| !words.is_empty());
+    }
+    for (row, (words, role)) in (0..inside.height).zip(&lines) {
+        paint::text(buf, paint::nth_row(inside, row), words, look.style(*role), look.glyphs.cut);
+    }
+}

@@ -1,0 +1,309 @@
+//! Brings every row that can be read out of a damaged ledger, and says what is missing.
+//!
+//! Invariants: one row that cannot be read hides no other; a call that is brought out is charged as it was, or its charge
+//! is unknown; whatever is left out is counted. What an export would stumble over is found here, so [`LedgerFile::check`]
+//! runs through it too.
+
+use std::io::Write;
+
+use rusqlite::{Connection, Statement, params};
+
+use super::LedgerError;
+use super::export::{ATTEMPT, Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
+use super::file::{LedgerFile, Range, STRIDE};
+use super::row::{count_at, whole};
+use crate::record::{Attempts, Entry, Header, Record, Writer};
+use crate::units::Instant;
+
+/// Faults that are quoted; more are counted.
+const QUOTED: usize = 40;
+
+/// What could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Where and why, in words; at most the first forty.
+    pub found: Vec<String>,
+    /// How many.
+    pub count: u64,
+    /// Whether they end the work.
+    pub(super) fatal: bool,
+}
+
+impl Faults {
+    /// Ends the work at the first fault.
+    pub(super) fn fatal() -> Self {
+        Self { fatal: true, ..Self::default() }
+    }
+
+    /// Takes note of a fault, or gives it back where it ends the work.
+    pub(super) fn pass(&mut self, what: &str, error: rusqlite::Error) -> rusqlite::Result<()> {
+        if self.fatal {
+            return Err(error);
+        }
+        self.tell(format!("{what}: {error}"));
+        Ok(())
+    }
+
+    fn tell(&mut self, text: String) {
+        self.count += 1;
+        if self.found.len() < QUOTED {
+            self.found.push(text);
+        }
+    }
+}
+
+/// What was brought out of a ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// What was written.
+    pub exported: Exported,
+    /// Numbers of requests that cannot be read; some of them may never have been given.
+    pub unread: u64,
+    /// Requests that came out without all that belongs to them.
+    pub partial: u64,
+    /// Calls that came out, and how many the ledger's own sums count, where those can be read.
+    pub calls: (u64, Option<u64>),
+    /// Where and why something is missing.
+    pub faults: Faults,
+}
+
+impl Salvaged {
+    /// Says whether nothing is missing.
+    pub fn is_whole(&self) -> bool {
+        self.faults.count == 0
+    }
+}
+
+/// The statements that bring out what belongs to a request.
+struct Parts<'c> {
+    attempts: Statement<'c>,
+    /// Likewise, where the charges cannot be read.
+    uncharged: Statement<'c>,
+    labels: Statement<'c>,
+    orphans: Statement<'c>,
+}
+
+impl LedgerFile {
+    /// Writes every request of a stretch that can be read as a log, and says what is missing.
+    ///
+    /// # Errors
+    /// Where not even the tables can be found, the output cannot be written, or the work was cancelled.
+    pub fn salvage(
+        &self,
+        range: &Range,
+        out: impl Write,
+        mut tick: impl FnMut(u64, u64) -> bool,
+    ) -> Result<Salvaged, LedgerError> {
+        let fails = |source| self.failed(source);
+        let mut found = Salvaged::default();
+        let [first, last, from, to] = range.bounds();
+        let newest = whole(self.highest());
+        let last = last.min(newest);
+        let mut all = self
+            .conn
+            .prepare(&format!(
+                "SELECT {OPERATION} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq"
+            ))
+            .map_err(fails)?;
+        let mut parts = self.parts().map_err(fails)?;
+        let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
+        let header = Header { source: "pointsman ledger, salvaged".to_owned(), simulated };
+        let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
+        let mut out = Writer::new(out, &header);
+        let (mut next, mut passed, mut broken) = (first.max(1), 0, None);
+        let whole_time = range.from.is_none() && range.to.is_none();
+        while next <= last {
+            let mut rows = all.query(params![next, last, from, to]).map_err(fails)?;
+            loop {
+                passed += 1;
+                if passed % STRIDE == 0 && !tick(next.unsigned_abs(), newest.unsigned_abs()) {
+                    return Err(LedgerError::Cancelled);
+                }
+                let row = match rows.next() {
+                    Ok(Some(row)) => row,
+                    Ok(None) => {
+                        if whole_time {
+                            found.orphans(&mut parts, (next, last), &mut out)?;
+                        }
+                        next = last.saturating_add(1);
+                        break;
+                    }
+                    Err(error) => {
+                        broken.get_or_insert_with(|| (next, error.to_string()));
+                        found.unread += 1;
+                        found.orphans(&mut parts, (next, next), &mut out)?;
+                        next += 1;
+                        break;
+                    }
+                };
+                found.told(&mut broken, next);
+                let seq = count_at(row, 0).map_err(fails)?;
+                if whole_time && whole(seq) > next {
+                    found.orphans(&mut parts, (next, whole(seq) - 1), &mut out)?;
+                }
+                next = whole(seq).saturating_add(1);
+                while let Some(event) = events.next_if(|event| event.before <= seq) {
+                    event.write(&mut out)?;
+                    found.exported.events += 1;
+                }
+                if row.get_ref(1).is_ok_and(|state| state.as_str().is_ok_and(|state| state == "open")) {
+                    found.exported.open += 1;
+                    continue;
+                }
+                let before = found.faults.count;
+                let mut attempts = found.attempts(&mut parts, seq);
+                let labels = found.labels(&mut parts, seq);
+                attempts.retain(|attempt| match attempt.attempt(seq) {
+                    Ok(_) => true,
+                    Err(error) => {
+                        found.faults.tell(error.to_string());
+                        false
+                    }
+                });
+                match record(row, seq, &attempts, &labels) {
+                    Ok(record) => {
+                        out.write(&Entry::Request(record))?;
+                        found.exported.requests += 1;
+                        found.calls.0 += attempts.len() as u64;
+                        found.partial += u64::from(found.faults.count > before);
+                    }
+                    Err(error) => {
+                        found.faults.tell(error.to_string());
+                        found.unread += 1;
+                        found.orphans(&mut parts, (whole(seq), whole(seq)), &mut out)?;
+                    }
+                }
+            }
+        }
+        found.told(&mut broken, next);
+        for event in events.filter(|_| range.to.is_none() && range.last.is_none()) {
+            event.write(&mut out)?;
+            found.exported.events += 1;
+        }
+        let sums = "SELECT coalesce(sum(calls), 0) FROM sums";
+        let is_all = *range == Range::default();
+        found.calls.1 = self.conn.query_row(sums, [], |row| count_at(row, 0)).ok().filter(|_| is_all);
+        if !found.is_whole() {
+            let text = format!(
+                "SALVAGED from a damaged ledger: {} requests cannot be read, {} are not whole",
+                found.unread, found.partial
+            );
+            out.write(&Entry::Note { at: Instant::default(), text: text.into(), simulated: false })?;
+        }
+        out.finish()?;
+        Ok(found)
+    }
+
+    fn parts(&self) -> rusqlite::Result<Parts<'_>> {
+        let of_one = |columns: &str, from: &str| {
+            let more = self.particulars();
+            self.conn.prepare(&format!("SELECT {columns}, {more} {from} WHERE a.seq = ?1 ORDER BY a.n"))
+        };
+        let bare = ATTEMPT.replace("c.kind, c.why, c.amount", "NULL, NULL, NULL");
+        Ok(Parts {
+            attempts: of_one(ATTEMPT, JOINED)?,
+            uncharged: of_one(&bare, "FROM attempts a")?,
+            labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
+            orphans: self.conn.prepare(
+                "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",
+            )?,
+        })
+    }
+
+    /// Gives the highest number of a request that anything still speaks of.
+    fn highest(&self) -> u64 {
+        let one = |sql: &str| self.conn.query_row(sql, [], |row| count_at(row, 0));
+        let operations = one("SELECT coalesce(max(seq), 0) FROM operations");
+        let others = [
+            "SELECT max(seq) FROM attempts",
+            "SELECT max(seq) FROM charges",
+            "SELECT max(from_seq) - 1 FROM policies",
+        ];
+        let known = others.iter().filter_map(|sql| one(sql).ok()).max().unwrap_or(0);
+        match operations {
+            Ok(operations) => operations.max(known),
+            // Where each request made a call, there were no more of them.
+            Err(_) => {
+                let calls = one("SELECT coalesce(sum(calls), 0) FROM sums").unwrap_or(0);
+                known.max(calls).max(by_index(&self.conn))
+            }
+        }
+    }
+}
+
+/// Gives the highest request that the index of ids names, as far as that can be read.
+fn by_index(conn: &Connection) -> u64 {
+    let all = "SELECT seq FROM operations INDEXED BY sqlite_autoindex_operations_1 ORDER BY id";
+    let Ok(mut all) = conn.prepare(all) else { return 0 };
+    let Ok(rows) = all.query_map([], |row| count_at(row, 0)) else { return 0 };
+    rows.map_while(Result::ok).max().unwrap_or(0)
+}
+
+impl Salvaged {
+    /// Tells of a stretch of requests that could not be read, which ends before `next`.
+    fn told(&mut self, broken: &mut Option<(i64, String)>, next: i64) {
+        let Some((since, error)) = broken.take() else { return };
+        let until = next.saturating_sub(1).max(since);
+        let which =
+            if since == until { format!("request {since}") } else { format!("requests {since} to {until}") };
+        self.faults.tell(format!("{which} cannot be read: {error}"));
+    }
+
+    fn attempts(&mut self, parts: &mut Parts<'_>, seq: u64) -> Vec<StoredAttempt> {
+        match each(&mut parts.attempts, seq, StoredAttempt::read) {
+            Ok(found) => found,
+            Err(error) => {
+                self.faults.tell(format!("request {seq}: its calls and charges cannot be read: {error}"));
+                each(&mut parts.uncharged, seq, StoredAttempt::read).unwrap_or_default()
+            }
+        }
+    }
+
+    fn labels(&mut self, parts: &mut Parts<'_>, seq: u64) -> Vec<StoredLabel> {
+        each(&mut parts.labels, seq, StoredLabel::read).unwrap_or_else(|error| {
+            self.faults.tell(format!("request {seq}: judgements cannot be read: {error}"));
+            Vec::new()
+        })
+    }
+
+    /// Brings out calls whose request is missing: what they cost was charged all the same.
+    fn orphans(
+        &mut self,
+        parts: &mut Parts<'_>,
+        (first, last): (i64, i64),
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        if first > last {
+            return Ok(());
+        }
+        let found = parts.orphans.query_map([first, last], |row| Ok((count_at(row, 0)?, row.get(1)?)));
+        let found: rusqlite::Result<Vec<(u64, i64)>> = found.map(|rows| rows.map_while(Result::ok).collect());
+        for (seq, started) in found.unwrap_or_default() {
+            let mut attempts = self.attempts(parts, seq);
+            attempts.retain(|attempt| attempt.attempt(seq).is_ok());
+            let calls: Attempts<'_> =
+                attempts.iter().filter_map(|attempt| attempt.attempt(seq).ok()).collect();
+            self.calls.0 += attempts.len() as u64;
+            self.partial += 1;
+            self.exported.requests += 1;
+            self.faults.tell(format!("request {seq}: only its calls are left"));
+            let record = Record {
+                id: format!("lost-{seq}").into(),
+                at: Instant(started),
+                attempts: calls,
+                ..Record::default()
+            };
+            out.write(&Entry::Request(record))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the rows of one request.
+fn each<T>(
+    statement: &mut Statement<'_>,
+    seq: u64,
+    read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<(u64, T)>,
+) -> rusqlite::Result<Vec<T>> {
+    statement.query_map([whole(seq)], read)?.map(|row| row.map(|(_, row)| row)).collect()
+}

@@ -1,0 +1,302 @@
+//! Session logs (rollouts) of Codex: a line for each event; `token_count` tells the usage of the last call and of all so far.
+//!
+//! Invariants: a `token_count` whose total is that of the one before repeats it. A forked session begins with the history
+//! of its parent, at its old times or rewritten: those calls are the parent's, known by its name and the total they led to.
+//! So they count once whichever file is read first, and still count where the parent's is gone; calls of the fork's own are
+//! known by its own name, so that two forks that did the same stay two.
+
+use std::borrow::Cow;
+
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Caller, NO_ANSWER, kept, record};
+use crate::record::foreign::{attempt, maybe_moment, moment};
+use crate::record::json::{self, Num, Word, nullable};
+use crate::record::known::{REPEATED, Told, id_of};
+use crate::record::skip::Refusal;
+use crate::record::usage::{Claim, Parts, Writes};
+use crate::routing::Status;
+use crate::units::Instant;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    timestamp: Word,
+    #[serde(rename = "type")]
+    kind: Word,
+    #[serde(deserialize_with = "nullable")]
+    payload: Payload,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Payload {
+    #[serde(rename = "type")]
+    kind: Word,
+    id: Word,
+    timestamp: Word,
+    forked_from_id: Word,
+    parent_thread_id: Word,
+    cwd: Word,
+    model: Word,
+    message: Word,
+    agent_nickname: Word,
+    agent_role: Word,
+    source: Option<Value>,
+    info: Option<Info>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Info {
+    total_token_usage: Option<Tokens>,
+    last_token_usage: Option<Tokens>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Tokens {
+    input_tokens: Num,
+    cached_input_tokens: Num,
+    cache_write_input_tokens: Num,
+    output_tokens: Num,
+    reasoning_output_tokens: Num,
+    total_tokens: Num,
+}
+
+impl Tokens {
+    fn counts(&self) -> [u64; 5] {
+        [
+            self.input_tokens,
+            self.cached_input_tokens,
+            self.cache_write_input_tokens,
+            self.output_tokens,
+            self.reasoning_output_tokens,
+        ]
+        .map(Num::or_zero)
+    }
+
+    /// Gives what came since an earlier total; the total itself where it began anew.
+    fn since(&self, before: Option<[u64; 5]>) -> Self {
+        let now = self.counts();
+        let before = before.filter(|before| before.iter().zip(now).all(|(before, now)| *before <= now));
+        let before = before.unwrap_or_default();
+        let less = |count: Num, before: u64| Num(count.0.map(|now| now.saturating_sub(before)));
+        let [input, cached, written, output, reasoning] = before;
+        Self {
+            input_tokens: less(self.input_tokens, input),
+            cached_input_tokens: less(self.cached_input_tokens, cached),
+            cache_write_input_tokens: less(self.cache_write_input_tokens, written),
+            output_tokens: less(self.output_tokens, output),
+            reasoning_output_tokens: less(self.reasoning_output_tokens, reasoning),
+            total_tokens: Num(None),
+        }
+    }
+}
+
+/// What the file being read has told.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    id: String,
+    /// The session that this one began as, where it is a fork.
+    parent: String,
+    created: Option<Instant>,
+    folder: String,
+    sub_agent: String,
+    model: String,
+    prompt: String,
+    turns: u32,
+    total: Option<[u64; 5]>,
+    /// Calls so far, those of the parent included.
+    calls: usize,
+    /// Where in the parent's calls the next one is to be found, while this is still its history.
+    next: Next,
+}
+
+/// How far the history of a parent goes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Nothing was read yet.
+    #[default]
+    Start,
+    /// At this place of the parent's calls.
+    At(usize),
+    /// The history is over.
+    Own,
+}
+
+/// One call of a session.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    total: [u64; 5],
+    at: Instant,
+    key: Option<u64>,
+}
+
+/// The calls of the sessions read so far, by the names of those.
+#[derive(Debug, Default)]
+pub(super) struct Forks {
+    sessions: FxHashMap<String, Vec<Call>>,
+    calls: usize,
+}
+
+/// How many calls are remembered for forks to begin with.
+const CALLS: usize = 1 << 20;
+/// How long the rewritten times of a parent's history lie behind the start of a fork, where the parent's file is not known.
+const REWRITTEN: i64 = 2_000_000;
+
+/// Reads a line.
+pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Result<Told, Refusal> {
+    let line: Line = json::read(text).map_err(Refusal::Bad)?;
+    let payload = line.payload;
+    match (line.kind.as_str(), payload.kind.as_str()) {
+        ("session_meta", _) => begin(session, &payload, &line.timestamp)?,
+        ("turn_context", _) => {
+            if !payload.model.is_empty() {
+                session.model = payload.model.0;
+            }
+            if !payload.cwd.is_empty() {
+                session.folder = payload.cwd.0;
+            }
+        }
+        ("event_msg", "user_message") => {
+            if !session.prompt.is_empty() {
+                session.turns = session.turns.saturating_add(1);
+            }
+            session.prompt = kept(payload.message.as_str());
+        }
+        ("event_msg", "token_count") => {
+            let Some(info) = payload.info else { return Err(NO_ANSWER) };
+            return call(&info, moment("timestamp", &line.timestamp)?, session, forks);
+        }
+        _ => {}
+    }
+    Err(NO_ANSWER)
+}
+
+/// Takes in what a session says of itself; the first says it, those of its parents may follow.
+fn begin(session: &mut Session, payload: &Payload, written: &Word) -> Result<(), Refusal> {
+    if !session.id.is_empty() {
+        return Ok(());
+    }
+    session.id.clone_from(&payload.id.0);
+    session.folder.clone_from(&payload.cwd.0);
+    session.created = match maybe_moment("payload.timestamp", &payload.timestamp)? {
+        Some(at) => Some(at),
+        None => maybe_moment("timestamp", written)?,
+    };
+    let spawned = payload.source.as_ref().and_then(|source| source.get("subagent"));
+    let of_spawn = |key: &str| {
+        let spawn = spawned.and_then(|spawned| spawned.get("thread_spawn"))?;
+        spawn.get(key)?.as_str().map(str::to_owned)
+    };
+    let parents = [payload.forked_from_id.0.clone(), payload.parent_thread_id.0.clone()];
+    session.parent = parents
+        .into_iter()
+        .find(|id| !id.is_empty())
+        .or_else(|| of_spawn("parent_thread_id"))
+        .unwrap_or_default();
+    let told = [payload.agent_nickname.0.clone(), payload.agent_role.0.clone()];
+    let named = told.into_iter().find(|name| !name.is_empty());
+    let kind = spawned.map(|spawned| spawned.as_str().unwrap_or("sub-agent").to_owned());
+    let spawn = of_spawn("agent_nickname").or_else(|| of_spawn("agent_role"));
+    session.sub_agent = named.or(spawn).or(kind).unwrap_or_default();
+    Ok(())
+}
+
+/// Reads the usage of a call.
+fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> Result<Told, Refusal> {
+    let total = info.total_token_usage.as_ref().map(Tokens::counts);
+    if total.is_some() && total == session.total {
+        return Err(REPEATED);
+    }
+    let last = match (info.last_token_usage, info.total_token_usage) {
+        (Some(last), _) => last,
+        (None, Some(total)) => total.since(session.total),
+        (None, None) => return Err(NO_ANSWER),
+    };
+    if last.counts() == [0; 5] {
+        session.total = total.or(session.total);
+        return Err(NO_ANSWER);
+    }
+    let before = session.total.unwrap_or_default();
+    let mut sum = [0u64; 5];
+    for ((sum, before), now) in sum.iter_mut().zip(before).zip(last.counts()) {
+        *sum = before.saturating_add(now);
+    }
+    let total = total.unwrap_or(sum);
+    session.total = Some(total);
+    let of_parent = inherited(session, forks, total, at);
+    let owner = if of_parent.is_some() { session.parent.clone() } else { session.id.clone() };
+    let key = of_parent.flatten().or_else(|| {
+        let total = total.map(|count| count.to_string());
+        let [input, cached, written, output, reasoning] = total.each_ref().map(String::as_str);
+        id_of(&[&owner, "codex", input, cached, written, output, reasoning])
+    });
+    forks.remember(&session.id, session.calls, Call { total, at, key });
+    session.calls += 1;
+
+    let parts = Parts {
+        input: last.input_tokens.0,
+        read: last.cached_input_tokens.or_zero(),
+        writes: Writes { total: last.cache_write_input_tokens.0, ..Writes::default() },
+        output: last.output_tokens.0,
+        reasoning: last.reasoning_output_tokens.0,
+        ..Parts::default()
+    };
+    let mut only = attempt(session.model.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
+    only.provider = Cow::Borrowed("openai");
+    let caller = Caller {
+        agent: "codex",
+        session: &owner,
+        folder: &session.folder,
+        sub_agent: &session.sub_agent,
+        prompt: &session.prompt,
+        turn: (!session.prompt.is_empty()).then_some(session.turns),
+    };
+    let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
+    Ok(Told { record: record(id, at, &caller, only), keys: [key.filter(|_| !owner.is_empty()), None] })
+}
+
+/// Says whether a call is of the history that a fork began with, and gives the key that its parent's has, where known.
+fn inherited(session: &mut Session, forks: &Forks, total: [u64; 5], at: Instant) -> Option<Option<u64>> {
+    if session.parent.is_empty() || session.next == Next::Own {
+        return None;
+    }
+    let found = match forks.sessions.get(&session.parent) {
+        Some(calls) => {
+            // What the parent did later cannot have been copied.
+            let is_it =
+                |call: &Call| call.total == total && session.created.is_none_or(|created| call.at <= created);
+            let place = match session.next {
+                Next::At(place) => Some(place).filter(|place| calls.get(*place).is_some_and(is_it)),
+                _ => calls.iter().position(is_it),
+            };
+            place.map(|place| (place + 1, calls.get(place).and_then(|call| call.key)))
+        }
+        None => {
+            let is_old = session.created.is_some_and(|created| at.0 <= created.0.saturating_add(REWRITTEN));
+            is_old.then_some((0, None))
+        }
+    };
+    session.next = found.map_or(Next::Own, |(next, _)| if next == 0 { Next::Start } else { Next::At(next) });
+    found.map(|(_, key)| key)
+}
+
+impl Forks {
+    fn remember(&mut self, session: &str, place: usize, call: Call) {
+        if session.is_empty() || self.calls >= CALLS {
+            return;
+        }
+        if !self.sessions.contains_key(session) {
+            self.sessions.insert(session.to_owned(), Vec::new());
+        }
+        // A copy of the file tells the same again.
+        if let Some(calls) = self.sessions.get_mut(session).filter(|calls| calls.len() == place) {
+            calls.push(call);
+            self.calls += 1;
+        }
+    }
+}

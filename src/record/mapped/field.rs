@@ -1,0 +1,208 @@
+//! What a log of one's own shape may tell, and the units it may tell it in.
+
+/// A field of our record that a mapping may fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    At,
+    Ended,
+    Id,
+    Team,
+    Project,
+    User,
+    Session,
+    Asked,
+    Model,
+    Provider,
+    In,
+    Fresh,
+    Cached,
+    CacheWrite,
+    CacheWriteHour,
+    Out,
+    Answer,
+    Reasoning,
+    Total,
+    Latency,
+    FirstToken,
+    Status,
+    Error,
+    Check,
+    Task,
+    Confidence,
+    Turn,
+    Tools,
+    History,
+    Prompt,
+    Tier,
+    Cost,
+}
+
+/// A unit of time or money, as told behind a field's name (`latency_ms`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+    Dollars,
+    Cents,
+}
+
+/// Every field: its name, other names that are understood, and what it is.
+pub(crate) const FIELDS: &[(Field, &str, &[&str])] = &[
+    (Field::At, "at", &["time", "timestamp", "started"]),
+    (Field::Ended, "ended", &["end"]),
+    (Field::Id, "id", &[]),
+    (Field::Team, "team", &[]),
+    (Field::Project, "project", &[]),
+    (Field::User, "user", &[]),
+    (Field::Session, "session", &[]),
+    (Field::Asked, "asked", &["alias"]),
+    (Field::Model, "model", &[]),
+    (Field::Provider, "provider", &[]),
+    (Field::In, "in", &["input", "prompt_tokens", "input_tokens"]),
+    (Field::Fresh, "fresh", &["uncached"]),
+    (Field::Cached, "cached", &["cache_read", "cached_tokens"]),
+    (Field::CacheWrite, "cache_write", &["write_5m", "cache_creation"]),
+    (Field::CacheWriteHour, "cache_write_1h", &["write_1h"]),
+    (Field::Out, "out", &["output", "completion_tokens", "output_tokens"]),
+    (Field::Answer, "answer", &[]),
+    (Field::Reasoning, "reasoning", &["thinking"]),
+    (Field::Total, "total", &["total_tokens"]),
+    (Field::Latency, "latency", &["duration"]),
+    (Field::FirstToken, "ttft", &[]),
+    (Field::Status, "status", &[]),
+    (Field::Error, "error", &[]),
+    (Field::Check, "check", &[]),
+    (Field::Task, "task", &[]),
+    (Field::Confidence, "confidence", &[]),
+    (Field::Turn, "turn", &[]),
+    (Field::Tools, "tools", &[]),
+    (Field::History, "history", &[]),
+    (Field::Prompt, "prompt", &[]),
+    (Field::Tier, "tier", &["service_tier"]),
+    (Field::Cost, "cost", &[]),
+];
+
+impl Field {
+    /// Gives the name it has in a mapping.
+    pub(crate) fn name(self) -> &'static str {
+        FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Finds a field by a name, and the unit behind it.
+    pub(crate) fn named(name: &str) -> Option<(Self, Option<Unit>)> {
+        let lower = name.trim().to_ascii_lowercase().replace('-', "_");
+        let find = |wanted: &str| {
+            let named =
+                |(_, name, others): &&(Self, &str, &[&str])| *name == wanted || others.contains(&wanted);
+            FIELDS.iter().find(named).map(|(field, ..)| *field)
+        };
+        if let Some(field) = find(&lower) {
+            return Some((field, None));
+        }
+        let (stem, last) = lower.rsplit_once('_')?;
+        let (field, unit) = (find(stem)?, Unit::named(last)?);
+        field.takes(unit).then_some((field, Some(unit)))
+    }
+
+    /// Says whether it is told in such a unit.
+    fn takes(self, unit: Unit) -> bool {
+        match self {
+            Self::At | Self::Ended | Self::Latency | Self::FirstToken => unit.seconds_exponent().is_some(),
+            Self::Cost => unit.seconds_exponent().is_none(),
+            _ => false,
+        }
+    }
+
+    /// Says whether it is a length of time.
+    pub(crate) fn is_length(self) -> bool {
+        matches!(self, Self::Latency | Self::FirstToken)
+    }
+
+    /// Says whether a mapping that finds it nowhere cannot be meant.
+    pub(crate) fn is_needed(self) -> bool {
+        matches!(self, Self::At | Self::Model | Self::In | Self::Fresh | Self::Out | Self::Answer)
+    }
+}
+
+impl Unit {
+    /// Finds a unit by a word for it.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "s" | "sec" | "secs" | "second" | "seconds" => Self::Seconds,
+            "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => Self::Millis,
+            "us" | "µs" | "μs" | "usec" | "micros" | "microsecond" | "microseconds" => Self::Micros,
+            "ns" | "nsec" | "nanos" | "nanosecond" | "nanoseconds" | "nano" => Self::Nanos,
+            "usd" | "dollar" | "dollars" => Self::Dollars,
+            "cent" | "cents" => Self::Cents,
+            _ => return None,
+        })
+    }
+
+    /// Finds a unit of time among the words of a key (`elapsedMs`, `duration_seconds`).
+    pub(crate) fn of_time_in(key: &str) -> Option<Self> {
+        let last = words(key).pop()?;
+        Self::named(&last).filter(|unit| unit.seconds_exponent().is_some())
+    }
+
+    /// Gives how many decimal places lie between it and a second; `None` for money.
+    pub(crate) fn seconds_exponent(self) -> Option<u32> {
+        match self {
+            Self::Seconds => Some(0),
+            Self::Millis => Some(3),
+            Self::Micros => Some(6),
+            Self::Nanos => Some(9),
+            Self::Dollars | Self::Cents => None,
+        }
+    }
+
+    /// Gives the word behind a field's name.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Millis => "ms",
+            Self::Micros => "us",
+            Self::Nanos => "ns",
+            Self::Dollars => "usd",
+            Self::Cents => "cents",
+        }
+    }
+}
+
+/// Cuts a key into its words, in lower case: at signs, and where a capital follows a small letter.
+pub(crate) fn words(key: &str) -> Vec<String> {
+    let (mut found, mut word, mut was_small) = (Vec::new(), String::new(), false);
+    for c in key.chars() {
+        let starts = c.is_uppercase() && was_small;
+        if (starts || !c.is_alphanumeric()) && !word.is_empty() {
+            found.push(std::mem::take(&mut word));
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        was_small = c.is_lowercase() || c.is_ascii_digit();
+    }
+    if !word.is_empty() {
+        found.push(word);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_units_are_found() {
+        assert_eq!(Field::named("latency_ms"), Some((Field::Latency, Some(Unit::Millis))));
+        assert_eq!(Field::named("cost_cents"), Some((Field::Cost, Some(Unit::Cents))));
+        assert_eq!(Field::named("cache_write_1h"), Some((Field::CacheWriteHour, None)));
+        assert_eq!(Field::named("at_us"), Some((Field::At, Some(Unit::Micros))));
+        assert_eq!(Field::named("model_ms"), None, "a model has no unit");
+        assert_eq!(Unit::of_time_in("elapsedMs"), Some(Unit::Millis));
+        assert_eq!(Unit::of_time_in("took_seconds"), Some(Unit::Seconds));
+        assert_eq!(Unit::of_time_in("dur"), None);
+        assert_eq!(words("usage.promptTokens"), ["usage", "prompt", "tokens"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! Names that people give to the fields of their logs.
+
+use super::field::Field;
+
+/// How each field is called: names of keys, run together, likeliest first.
+pub(super) const NAMES: &[(Field, &str)] = &[
+    (
+        Field::At,
+        "timestamp ts time at createdat startedat starttime requesttime requestedat datetime created start \
+         started eventtime date when loggedat receivedat timestampms epoch",
+    ),
+    (Field::Ended, "endtime endedat finishedat completedat ended end responsetimestamp"),
+    (Field::Asked, "requestedmodel requestmodel askedmodel modelalias modelrequested alias"),
+    (
+        Field::Model,
+        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment",
+    ),
+    (
+        Field::Cached,
+        "cachedtokens cachereadtokens cachereadinputtokens cachedinputtokens cacheread cached \
+         promptcachedtokens usagecached tokenscached cachedprompttokens cachehittokens promptcachehittokens",
+    ),
+    (
+        Field::CacheWrite,
+        "cachewritetokens cachecreationinputtokens cachecreationtokens cachewrite cachecreation",
+    ),
+    (Field::Reasoning, "reasoningtokens thinkingtokens thoughtstokens reasoning thoughts thinking"),
+    (
+        Field::In,
+        "prompttokens inputtokens tokensin intokens tokensinput tokensprompt usageprompt usageinput usagein \
+         requesttokens contexttokens prompttokencount inputtokencount numinputtokens numprompttokens nprompt \
+         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok",
+    ),
+    (
+        Field::Out,
+        "completiontokens outputtokens tokensout outtokens tokensoutput tokenscompletion usagecompletion \
+         usageoutput usageout responsetokens generatedtokens answertokens completiontokencount \
+         outputtokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
+         completion out response generated outputlength tokout outtok completiontok outputtok",
+    ),
+    (Field::Total, "totaltokens tokenstotal usagetotal total tokens"),
+    (Field::FirstToken, "ttft timetofirsttoken firsttoken firsttokenlatency timetofirstbyte ttfb"),
+    (
+        Field::Latency,
+        "latency duration dur elapsed responsetime took totallatency latencytotal timetaken processingtime \
+         runtime totaltime totalduration delay elapsedtime requestduration",
+    ),
+    (Field::Cost, "cost totalcost spend price usd amount charge"),
+    (Field::Error, "error errormessage errortype errorcode err exception"),
+    (
+        Field::Status,
+        "status statuscode httpstatus httpcode responsestatus responsecode outcome result success succeeded \
+         code ok",
+    ),
+    (Field::Id, "requestid id callid reqid uuid requestuuid completionid responseid eventid rid"),
+    (
+        Field::Team,
+        "team teamname teamid department dept costcenter costcentre businessunit organization organisation \
+         org orgid tenant tenantid squad group",
+    ),
+    (
+        Field::Project,
+        "project projectname projectid app appname appid application service servicename product feature \
+         workspace",
+    ),
+    (Field::User, "user userid username enduser useremail email customer customerid account keyalias client"),
+    (Field::Session, "session sessionid conversation conversationid chatid threadid thread"),
+    (Field::Provider, "provider vendor providername backend upstream"),
+    (Field::Tier, "servicetier tier"),
+    (Field::Task, "task taskclass tasktype usecase category intent"),
+    (Field::Turn, "turn turnindex turnnumber"),
+    (Field::Prompt, "usermessage question userprompt prompttext inputtext query prompt input"),
+];
+
+/// Keys around a field that say nothing of what it is.
+pub(super) const PLAIN: &str = "usage tokens token request response req res resp data meta metadata llm call event payload log body \
+     attributes attrs properties props record info context ctx timing timings metrics stats fields \
+     message msg result details 0 trace span http tags labels dimensions ai completion prompt";
+
+/// Names that could be anything's, so that the keys around them must say nothing else.
+pub(super) const VAGUE: &str = "id total input output in out prompt completion response code status time at start end created date \
+     ok result group client tokens cached engine account amount price category tier thread email";
+
+/// Finds the place of a word in a list of them.
+pub(super) fn place(list: &str, word: &str) -> Option<usize> {
+    list.split(' ').position(|known| known == word)
+}

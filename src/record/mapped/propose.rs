@@ -1,0 +1,266 @@
+//! What a log that nobody knows might mean: a mapping by the names and values of its keys, and what it would read.
+
+use std::fmt::Write as _;
+
+use super::field::{Field, Unit, words};
+use super::names::{NAMES, PLAIN, VAGUE, place};
+use super::path::{Found, Path, Told};
+use super::shape::Shape;
+use super::{Mapping, Place, value};
+use crate::record::Record;
+
+/// Rows that a proposal shows.
+const ROWS: usize = 3;
+
+/// A proposal: the mapping, and what it would read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proposal {
+    pub(crate) mapping: Mapping,
+    pub(crate) rows: String,
+}
+
+/// Proposes a mapping; `None` where the keys tell neither model nor tokens.
+pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
+    let samples = shape.samples();
+    let keys: Vec<Key> = shape.keys().iter().map(|key| Key::new(key, &samples)).collect();
+    let mut mapping = Mapping::default();
+    let mut taken = vec![false; keys.len()];
+    for (field, names) in NAMES {
+        let fit = |(at, key): (usize, &Key)| Some((key.rank(*field, names)?, at));
+        let open = keys.iter().enumerate().filter(|(at, _)| !taken.get(*at).copied().unwrap_or(true));
+        let Some((_, at)) = open.filter_map(fit).min() else { continue };
+        let (Some(key), Some(slot)) = (keys.get(at), taken.get_mut(at)) else { continue };
+        *slot = true;
+        let unit = if field.is_length() { key.unit() } else { key.money_unit(*field) };
+        mapping.places.push(Place { field: *field, unit, paths: vec![Path::new(&key.path)] });
+    }
+    // Two fields for the answer's fate, or the whole beside its parts, help nobody where one tells all.
+    let has = |field| mapping.place(field).is_some();
+    let tells = has(Field::Model) || has(Field::In) || has(Field::Out);
+    if !tells || !(has(Field::In) || has(Field::Out) || has(Field::Cost) || has(Field::At)) {
+        return None;
+    }
+    let order = |place: &Place| super::FIELDS.iter().position(|(field, ..)| *field == place.field);
+    mapping.places.sort_by_key(order);
+    let rows = rows(&mapping, shape);
+    Some(Proposal { mapping, rows })
+}
+
+/// A key and what stands at it.
+struct Key {
+    path: String,
+    /// The last word group of it, run together, with and without its unit.
+    last: Vec<String>,
+    /// The last two keys, run together.
+    both: Vec<String>,
+    /// Whether the keys around it say nothing of what it is.
+    is_plain: bool,
+    values: Vec<String>,
+}
+
+impl Key {
+    fn new(path: &str, samples: &[Told<'_>]) -> Self {
+        let steps: Vec<&str> = path.split('.').collect();
+        let (last, around) = steps.split_last().map_or(("", &[][..]), |(last, around)| (*last, around));
+        let parent = around.iter().rev().find(|step| **step != "0").copied().unwrap_or_default();
+        let forms = |key: &str| {
+            let parts = words(key);
+            let mut forms = vec![parts.concat()];
+            if let Some((unit, stem)) = parts.split_last()
+                && !stem.is_empty()
+                && Unit::named(unit).is_some()
+            {
+                forms.push(stem.concat());
+            }
+            forms
+        };
+        let looked = Path::new(path);
+        let values = samples
+            .iter()
+            .filter_map(|sample| if let Found::Word(word) = looked.look(sample) { Some(word) } else { None })
+            .collect();
+        let is_plain = around.iter().all(|step| words(step).iter().all(|word| place(PLAIN, word).is_some()));
+        Self {
+            path: path.to_owned(),
+            last: forms(last),
+            both: if parent.is_empty() { Vec::new() } else { forms(&format!("{parent}_{last}")) },
+            is_plain,
+            values,
+        }
+    }
+
+    /// Says how well it fits a field; less is better.
+    fn rank(&self, field: Field, names: &str) -> Option<usize> {
+        let best = |forms: &[String]| forms.iter().filter_map(|form| place(names, form)).min();
+        let is_clear = |form: &&String| self.is_plain || place(VAGUE, form).is_none();
+        let alone = self.last.iter().filter(is_clear).filter_map(|form| place(names, form)).min();
+        let ranks = [best(&self.both).map(|at| at * 2), alone.map(|at| at * 2 + 1)];
+        let best = ranks.into_iter().flatten().min()?;
+        self.holds(field).then_some(best)
+    }
+
+    /// Says whether what stands there can be meant for a field.
+    fn holds(&self, field: Field) -> bool {
+        // A bad line or two does not hide what the others tell.
+        let all = |fits: &dyn Fn(&str) -> bool| {
+            let fitting = self.values.iter().filter(|word| fits(word)).count();
+            fitting > 0 && fitting * 2 >= self.values.len()
+        };
+        let is_number = |word: &str| word.parse::<f64>().is_ok();
+        match field {
+            Field::At | Field::Ended => all(&|word| value::moment(word, None).is_some_and(|at| at.0 > 0)),
+            Field::In
+            | Field::Out
+            | Field::Cached
+            | Field::CacheWrite
+            | Field::Reasoning
+            | Field::Total
+            | Field::Turn => all(&|word| value::count(word).is_some()),
+            Field::Latency | Field::FirstToken => {
+                all(&|word| value::millis(word, Some(Unit::Nanos)).is_some())
+            }
+            Field::Cost => all(&|word| value::dollars(word, None).is_some()),
+            Field::Model | Field::Asked | Field::Provider | Field::Task | Field::Tier => {
+                all(&|word| !is_number(word) && word.len() <= 200)
+            }
+            Field::Prompt => all(&|word| !is_number(word)),
+            Field::Error | Field::Status => true,
+            _ => !self.values.is_empty(),
+        }
+    }
+
+    /// Gives the unit of a length of time: by its name, by its values' own, else by their size.
+    fn unit(&self) -> Option<Unit> {
+        let last = self.path.rsplit('.').next().unwrap_or_default();
+        if let Some(unit) = Unit::of_time_in(last) {
+            return Some(unit);
+        }
+        let mut numbers: Vec<f64> = self.values.iter().filter_map(|word| word.parse().ok()).collect();
+        if numbers.is_empty() {
+            return None;
+        }
+        numbers.sort_by(f64::total_cmp);
+        let middle = numbers.get(numbers.len() / 2).copied().unwrap_or_default();
+        let is_broken = numbers.iter().any(|number| number.fract() != 0.0);
+        Some(match middle {
+            small if is_broken && small < 200.0 => Unit::Seconds,
+            large if large >= 1e8 => Unit::Nanos,
+            large if large >= 6e5 => Unit::Micros,
+            _ => Unit::Millis,
+        })
+    }
+
+    fn money_unit(&self, field: Field) -> Option<Unit> {
+        let last = words(self.path.rsplit('.').next()?).pop()?;
+        Unit::named(&last).filter(|unit| field == Field::Cost && *unit == Unit::Cents)
+    }
+}
+
+/// Writes what a mapping reads of the first entries, as a small table.
+fn rows(mapping: &Mapping, shape: &Shape) -> String {
+    let read: Vec<Result<Record<'static>, String>> = (1u64..)
+        .zip(shape.entries().iter().take(ROWS))
+        .map(|(line, text)| {
+            let told = super::entry(mapping, shape.header(), text, line);
+            told.map(|told| told.record).map_err(|refusal| refusal.at_line(line).reason)
+        })
+        .collect();
+    let fields: Vec<Field> =
+        mapping.places.iter().map(|place| place.field).filter(|field| shown(*field)).collect();
+    let mut table = vec![fields.iter().map(|field| field.name().to_owned()).collect::<Vec<_>>()];
+    for record in &read {
+        table.push(match record {
+            Ok(record) => fields.iter().map(|field| cell(*field, record)).collect(),
+            Err(reason) => vec![format!("bad: {reason}")],
+        });
+    }
+    let width = |at: usize| {
+        table
+            .iter()
+            .filter(|row| row.len() > 1 || fields.len() == 1)
+            .filter_map(|row| row.get(at))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let mut text = String::new();
+    for row in &table {
+        text.push_str(" ");
+        for (at, cell) in row.iter().enumerate() {
+            let _ = write!(text, " {cell:<width$}", width = width(at).unwrap_or(0));
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
+}
+
+fn shown(field: Field) -> bool {
+    !matches!(field, Field::Prompt | Field::Total | Field::Ended | Field::Error)
+}
+
+fn cell(field: Field, record: &Record<'_>) -> String {
+    let served = record.attempts.last();
+    let usage = served.map(|served| served.usage).unwrap_or_default();
+    let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    let millis = |millis: Option<u32>| millis.map_or_else(|| "?".to_owned(), |millis| format!("{millis} ms"));
+    let word = |word: &str| match word {
+        "" => "?".to_owned(),
+        word => word.chars().take(28).collect(),
+    };
+    match field {
+        Field::At => record.at.rfc3339(),
+        Field::Model => word(served.map_or("", |served| &served.model)),
+        Field::Provider => word(served.map_or("", |served| &served.provider)),
+        Field::In => count(usage.prompt()),
+        Field::Cached => count(usage.cache_read.get()),
+        Field::CacheWrite => count(usage.write_5m.get()),
+        Field::Out => count(usage.output.get()),
+        Field::Reasoning => count(usage.reasoning.get()),
+        Field::Latency => millis(served.and_then(|served| served.latency_ms)),
+        Field::FirstToken => millis(served.and_then(|served| served.ttft_ms)),
+        Field::Status => served.map_or("?", |served| served.status.name()).to_owned(),
+        Field::Cost => record.claimed_usd.as_deref().map_or_else(|| "?".to_owned(), |usd| format!("${usd}")),
+        Field::Id => word(&record.id),
+        Field::Team => word(&record.team),
+        Field::Project => word(&record.project),
+        Field::User => word(&record.user),
+        Field::Session => word(&record.session),
+        Field::Asked => word(&record.asked),
+        Field::Task => record.task.map_or("?", |task| task.name()).to_owned(),
+        Field::Tier => {
+            word(served.and_then(|served| served.terms.as_deref()).map_or("", |terms| terms.tier()))
+        }
+        _ => "..".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposed(text: &str) -> String {
+        let proposal = propose(&Shape::of(text.as_bytes(), None).unwrap());
+        proposal.map(|proposal| proposal.mapping.text()).unwrap_or_default()
+    }
+
+    #[test]
+    fn common_shapes_are_understood_by_their_names_and_values() {
+        for (log, want) in [
+            (
+                r#"{"ts":"2026-05-23T10:00:00Z","req":{"model":"gpt-4.1","id":"r1"},"usage":{"prompt":120,"completion":30,"cached":20},"dur":812,"user":{"id":"u1"},"team":"search"}"#,
+                "at=ts,id=req.id,team=team,user=user.id,model=req.model,in=usage.prompt,cached=usage.cached,out=usage.completion,latency_ms=dur",
+            ),
+            (
+                "when;Model Name;Input Tokens;Output Tokens;Cost cents;Elapsed (s);HTTP Status\n2026-05-23 10:00:00;gpt-4.1;5;6;0,12;1.5;200\n",
+                "at=when,model=Model Name,in=Input Tokens,out=Output Tokens,latency_s=Elapsed (s),status=HTTP Status,cost_cents=Cost cents",
+            ),
+            (
+                r#"{"created":1779530412,"llm":"claude-haiku-4-5","tokens":{"in":5,"out":6},"took":"1.2s","prompt":"Which orders lack a sum?","err":null}"#,
+                "at=created,model=llm,in=tokens.in,out=tokens.out,latency=took,error=err,prompt=prompt",
+            ),
+            (r#"{"colour":"red","size":5}"#, ""),
+        ] {
+            assert_eq!(proposed(log), want, "{log}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Requests one by one, as table, CSV, JSON or Markdown; written as they come, so that a million take no memory.
+//!
+//! Invariant: what is not known is empty or null, never zero; only the table for people is rounded.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::json::safe;
+use super::sheet::{Format, Sheet, render};
+use super::text::{count, dollars_rounded};
+
+/// One request with its outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestRow<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// When it arrived.
+    pub at: String,
+    /// The team; null where not named. So with what follows.
+    pub team: Option<&'a str>,
+    /// The project.
+    pub project: Option<&'a str>,
+    /// The session.
+    pub session: Option<&'a str>,
+    /// The kind of work.
+    pub task: &'a str,
+    /// The route that takes it.
+    pub route: &'a str,
+    /// The confidence, 0 to 1000.
+    pub confidence: Option<u16>,
+    /// Where the confidence comes from.
+    pub confidence_from: &'static str,
+    /// The model that answered.
+    pub model: Option<&'a str>,
+    /// The rung that answered.
+    pub rung: Option<&'a str>,
+    /// How it ended.
+    pub status: &'static str,
+    /// Whether it went up the ladder.
+    pub escalated: bool,
+    /// Calls to models.
+    pub calls: usize,
+    /// Fresh prompt tokens of the answering call. The tokens that follow are that call's, too.
+    pub input: Option<u64>,
+    /// Prompt tokens read from cache.
+    pub cache_read: Option<u64>,
+    /// Prompt tokens written to cache, both lifetimes.
+    pub cache_write: Option<u64>,
+    /// Answer tokens.
+    pub output: Option<u64>,
+    /// How long it took, all calls together.
+    pub latency_ms: Option<u64>,
+    /// What all its calls cost; null where any of them is unknown.
+    pub cost_usd: Option<String>,
+    /// `known`, `estimated` or `unknown`.
+    pub cost_kind: &'static str,
+    /// What the answering call's tokens would have cost on the baseline.
+    pub baseline_usd: Option<String>,
+    /// Whether any call is an estimate of what another model would have done.
+    pub estimated: bool,
+    /// Whether it was made up for a demonstration.
+    pub simulated: bool,
+}
+
+const HEADS: [&str; 24] = [
+    "id",
+    "at",
+    "team",
+    "project",
+    "session",
+    "task",
+    "route",
+    ">confidence",
+    "confidence_from",
+    "model",
+    "rung",
+    "status",
+    "escalated",
+    ">calls",
+    ">input",
+    ">cache_read",
+    ">cache_write",
+    ">output",
+    ">latency_ms",
+    ">cost_usd",
+    "cost_kind",
+    ">baseline_usd",
+    "estimated",
+    "simulated",
+];
+
+const PEOPLE: [&str; 11] =
+    ["at", "id", "team", "task", ">conf", "model", "status", ">in", ">out", ">latency", ">cost"];
+
+impl RequestRow<'_> {
+    fn exact(&self) -> Vec<String> {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+        vec![
+            self.id.to_owned(),
+            self.at.clone(),
+            text(self.team),
+            text(self.project),
+            text(self.session),
+            self.task.to_owned(),
+            self.route.to_owned(),
+            number(self.confidence.map(u64::from)),
+            self.confidence_from.to_owned(),
+            text(self.model),
+            text(self.rung),
+            self.status.to_owned(),
+            self.escalated.to_string(),
+            self.calls.to_string(),
+            number(self.input),
+            number(self.cache_read),
+            number(self.cache_write),
+            number(self.output),
+            number(self.latency_ms),
+            self.cost_usd.clone().unwrap_or_default(),
+            self.cost_kind.to_owned(),
+            self.baseline_usd.clone().unwrap_or_default(),
+            self.estimated.to_string(),
+            self.simulated.to_string(),
+        ]
+    }
+
+    fn for_people(&self) -> Vec<String> {
+        let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), count);
+        let prompt = [self.input, self.cache_read, self.cache_write]
+            .into_iter()
+            .try_fold(0, |sum: u64, part| part.map(|part| sum.saturating_add(part)));
+        let about = if self.cost_kind == "estimated" { "~" } else { "" };
+        vec![
+            self.at.clone(),
+            self.id.to_owned(),
+            text(self.team),
+            self.task.to_owned(),
+            number(self.confidence.map(u64::from)),
+            text(self.model),
+            format!("{}{}", self.status, if self.escalated { ", escalated" } else { "" }),
+            number(prompt),
+            number(self.output),
+            self.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms))),
+            self.cost_usd
+                .as_deref()
+                .map_or_else(|| "unknown".to_owned(), |usd| format!("{about}{}", dollars_rounded(usd))),
+        ]
+    }
+}
+
+/// What a list of requests is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestsScope {
+    /// The log.
+    pub log: String,
+    /// `recorded` or `routed`.
+    pub reading: &'static str,
+    /// The filter; empty for none.
+    pub filter: String,
+    /// The price book: name and date.
+    pub prices: String,
+}
+
+/// Writes requests as they come.
+#[derive(Debug)]
+pub struct RequestsWriter<W: Write> {
+    out: W,
+    format: Format,
+    rows: Vec<Vec<String>>,
+    written: u64,
+}
+
+/// Rows written at once; the table for people, whose columns fit all rows, is written as a whole.
+const BATCH: usize = 4096;
+
+impl<W: Write> RequestsWriter<W> {
+    /// Starts.
+    ///
+    /// # Errors
+    /// Where the output cannot be written.
+    pub fn new(mut out: W, format: Format, scope: &RequestsScope) -> io::Result<Self> {
+        if format == Format::Json {
+            let scope = serde_json::to_string(scope).map_err(io::Error::from)?;
+            write!(out, "{{\"schema\":\"pointsman.requests/1\",\"scope\":{},\"requests\":[", safe(&scope))?;
+        }
+        Ok(Self { out, format, rows: Vec::new(), written: 0 })
+    }
+
+    /// Writes a request.
+    ///
+    /// # Errors
+    /// Where the output cannot be written.
+    pub fn push(&mut self, row: &RequestRow<'_>) -> io::Result<()> {
+        match self.format {
+            Format::Json => {
+                let comma = if self.written > 0 { "," } else { "" };
+                let row = serde_json::to_string(row).map_err(io::Error::from)?;
+                write!(self.out, "{comma}\n{}", safe(&row))?;
+                self.written += 1;
+            }
+            Format::Table | Format::Md => self.rows.push(row.for_people()),
+            Format::Csv => self.rows.push(row.exact()),
+        }
+        if self.rows.len() >= BATCH && self.format != Format::Table { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let heads: &[&str] = if self.format == Format::Csv { &HEADS } else { &PEOPLE };
+        let first = self.written == 0;
+        self.written += self.rows.len() as u64;
+        let mut sheet = Sheet::new("", heads);
+        sheet.rows = std::mem::take(&mut self.rows);
+        let text = render(&[sheet], self.format);
+        // The heads stand above the first stretch only.
+        let above = match self.format {
+            _ if first => 0,
+            Format::Md => 2,
+            _ => 1,
+        };
+        let rest = text.split_inclusive('\n').skip(above);
+        rest.into_iter().try_for_each(|line| self.out.write_all(line.as_bytes()))
+    }
+
+    /// Writes what is left, and gives the output back.
+    ///
+    /// # Errors
+    /// Where the output cannot be written.
+    pub fn finish(mut self) -> io::Result<W> {
+        if self.format == Format::Json {
+            self.out.write_all(b"\n]}\n")?;
+        } else if !self.rows.is_empty() || self.written == 0 {
+            self.flush()?;
+        }
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str) -> RequestRow<'_> {
+        RequestRow {
+            id,
+            at: "2026-05-23T10:00:00Z".to_owned(),
+            team: Some("a,\"b\""),
+            project: None,
+            session: None,
+            task: "question",
+            route: "general",
+            confidence: Some(700),
+            confidence_from: "recorded",
+            model: None,
+            rung: None,
+            status: "ok",
+            escalated: false,
+            calls: 1,
+            input: Some(1234),
+            cache_read: Some(0),
+            cache_write: None,
+            output: None,
+            latency_ms: Some(1500),
+            cost_usd: None,
+            cost_kind: "unknown",
+            baseline_usd: Some("0.002468".to_owned()),
+            estimated: false,
+            simulated: true,
+        }
+    }
+
+    fn written(format: Format, count: usize) -> String {
+        let scope = RequestsScope {
+            log: "x.jsonl".to_owned(),
+            reading: "recorded",
+            filter: "team:a".to_owned(),
+            prices: "list 2026".to_owned(),
+        };
+        let mut out = RequestsWriter::new(Vec::new(), format, &scope).unwrap();
+        for _ in 0..count {
+            out.push(&row("r-1")).unwrap();
+        }
+        String::from_utf8(out.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_form_holds_every_row_once_and_one_line_of_heads() {
+        for count in [0, 1, BATCH, 2 * BATCH + 1] {
+            let csv = written(Format::Csv, count);
+            assert_eq!(csv.lines().count(), count + 1, "{count}");
+            assert_eq!(csv.matches("confidence_from").count(), 1, "{count}");
+            assert_eq!(written(Format::Md, count).lines().count(), count + 2, "{count}");
+            assert_eq!(written(Format::Table, count).lines().count(), count + 1, "{count}");
+            let json: serde_json::Value = serde_json::from_str(&written(Format::Json, count)).unwrap();
+            assert_eq!(json["requests"].as_array().unwrap().len(), count);
+        }
+    }
+
+    #[test]
+    fn the_unknown_is_empty_or_null_and_never_zero() {
+        let csv = written(Format::Csv, 1);
+        assert!(csv.contains("\"a,\"\"b\"\"\",,,question"), "{csv}");
+        assert!(csv.contains(",1234,0,,,1500,,unknown,0.002468,false,true"), "{csv}");
+        let json: serde_json::Value = serde_json::from_str(&written(Format::Json, 1)).unwrap();
+        assert!(json["requests"][0]["cost_usd"].is_null() && json["requests"][0]["output"].is_null());
+        assert!(written(Format::Table, 1).contains("unknown"));
+    }
+}

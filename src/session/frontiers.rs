@@ -1,0 +1,234 @@
+//! The frontiers of a window, one for every setting of a route that was in force within it.
+//!
+//! Routes are known by their names, whatever place a policy gives them. What was in force at a request counts as applied;
+//! a staged change holds in every setting that has the rung.
+
+use std::sync::Arc;
+
+use super::snapshot::RouteConsequences;
+use crate::outcome::{Evidence, Outlook, Settled};
+use crate::routing::{Policy, Route, Thresholds};
+use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
+use crate::units::{PerMille, RouteTag};
+
+/// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
+const MOST: usize = 8;
+
+/// A route as one or more policies have it, and what it would make of the requests that it took.
+#[derive(Clone, Debug)]
+struct Setting {
+    route: Arc<Route>,
+    frontier: Frontier,
+    prefix: Option<Prefix>,
+    histogram: Option<Arc<Vec<u32>>>,
+}
+
+impl Setting {
+    fn new(route: &Route) -> Self {
+        Self { route: Arc::new(route.clone()), frontier: Frontier::new(route), prefix: None, histogram: None }
+    }
+
+    fn is_of(&self, route: &Route) -> bool {
+        same_rungs(&self.route, route) && self.route.thresholds() == route.thresholds()
+    }
+
+    fn parts(&mut self) -> (&Frontier, &Prefix) {
+        (&self.frontier, self.prefix.get_or_insert_with(|| self.frontier.prefix()))
+    }
+}
+
+/// Says whether two routes have one name and the same rungs, whatever their thresholds.
+fn same_rungs(one: &Route, other: &Route) -> bool {
+    one.tag == other.tag
+        && one.no_signal == other.no_signal
+        && one.ladder.len() == other.ladder.len()
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
+}
+
+/// The frontiers of a window.
+#[derive(Clone, Debug, Default)]
+pub struct Frontiers {
+    held: Vec<Setting>,
+    /// The policies met, with the place in `held` of each of their routes.
+    met: Vec<(Arc<Policy>, Vec<Option<usize>>)>,
+}
+
+impl Frontiers {
+    /// Adds or takes away one operation, settled under the policy that was in force at it.
+    pub fn apply(
+        &mut self,
+        policy: &Arc<Policy>,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+        outlook: &Outlook<'_>,
+        sign: Sign,
+    ) {
+        let Some(place) = self.place(policy, settled.route.index()) else { return };
+        let Some(setting) = self.held.get_mut(place) else { return };
+        setting.frontier.apply(evidence, &setting.route, outlook, sign);
+        (setting.prefix, setting.histogram) = (None, None);
+    }
+
+    fn place(&mut self, policy: &Arc<Policy>, route: usize) -> Option<usize> {
+        let is_met = |(met, _): &(Arc<Policy>, _)| Arc::ptr_eq(met, policy) || met == policy;
+        let at = self.met.iter().rposition(is_met).unwrap_or_else(|| {
+            self.met.push((Arc::clone(policy), vec![None; policy.routes.len()]));
+            self.met.len() - 1
+        });
+        let known = self.met.get(at)?.1.get(route)?;
+        if known.is_some() {
+            return *known;
+        }
+        let wanted = policy.routes.get(route)?;
+        let place = self.held.iter().position(|setting| setting.is_of(wanted)).unwrap_or_else(|| {
+            self.held.push(Setting::new(wanted));
+            self.held.len() - 1
+        });
+        if let Some(slot) = self.met.get_mut(at).and_then(|(_, places)| places.get_mut(route)) {
+            *slot = Some(place);
+        }
+        self.bound(wanted);
+        self.met.get(at)?.1.get(route).copied()?
+    }
+
+    /// Lets the oldest setting of a route count as its next where there are too many to keep apart.
+    fn bound(&mut self, route: &Route) {
+        let mut same =
+            self.held.iter().enumerate().filter(|(_, one)| same_rungs(&one.route, route)).map(|(at, _)| at);
+        let (Some(oldest), Some(next)) = (same.next(), same.next()) else { return };
+        if same.count() + 2 <= MOST {
+            return;
+        }
+        let gone = self.held.remove(oldest);
+        if let Some(next) = self.held.get_mut(next - 1) {
+            next.frontier.merge(&gone.frontier);
+            (next.prefix, next.histogram) = (None, None);
+        }
+        for place in self.met.iter_mut().flat_map(|(_, places)| places).flatten() {
+            *place = if *place == oldest { next - 1 } else { *place - usize::from(*place > oldest) };
+        }
+    }
+
+    /// Says what was in force and what a staged policy give for every route: those of the policy in force now in its order,
+    /// then earlier ones that it does not have, or has with other rungs.
+    pub fn consequences(&mut self, now: &Policy, staged: &Policy) -> Vec<RouteConsequences> {
+        let mut rows: Vec<RouteConsequences> = now.routes.iter().map(RouteConsequences::none).collect();
+        for setting in &mut self.held {
+            let then = carried(&setting.route, now, staged);
+            let own = setting.route.thresholds();
+            let is_row = |row: &RouteConsequences| same_rungs(&row.setting, &setting.route);
+            let place = rows.iter().position(is_row).unwrap_or_else(|| {
+                rows.push(RouteConsequences::none(&setting.route));
+                rows.len() - 1
+            });
+            let histogram = Arc::clone(
+                setting.histogram.get_or_insert_with(|| Arc::new(setting.frontier.histogram().to_vec())),
+            );
+            let (frontier, prefix) = setting.parts();
+            let applied = frontier.forecast(prefix, &own);
+            let changed = (own != then).then(|| frontier.forecast(prefix, &then));
+            if let Some(row) = rows.get_mut(place) {
+                row.flips += frontier.flips(&own, &then);
+                row.unsure += frontier.without_confidence();
+                row.staged.join(changed.as_ref().unwrap_or(&applied));
+                row.applied.join(&applied);
+                row.add_histogram(histogram);
+            }
+        }
+        rows.retain(|row| {
+            row.applied.requests > 0 || now.routes.iter().any(|route| same_rungs(route, &row.setting))
+        });
+        rows
+    }
+
+    /// Gives the curve of one rung's threshold, other staged changes in force.
+    pub fn curve(&mut self, now: &Policy, staged: &Policy, route: &Route, rung: usize) -> Vec<CurvePoint> {
+        let Some(moved) = route.ladder.get(rung).filter(|_| rung + 1 < route.ladder.len()) else {
+            return Vec::new();
+        };
+        let mut sum: Vec<CurvePoint> = Vec::new();
+        for setting in &mut self.held {
+            let of = &setting.route;
+            let last = of.ladder.len() - 1;
+            let place = of.ladder.iter().position(|one| one.name == moved.name && one.model == moved.model);
+            let Some(place) = place.filter(|place| of.tag == route.tag && *place < last) else { continue };
+            let thresholds = carried(of, now, staged);
+            let (_, prefix) = setting.parts();
+            let curve = prefix.curve(&thresholds, place);
+            if sum.is_empty() {
+                sum = curve;
+            } else {
+                sum.iter_mut().zip(&curve).for_each(|(point, more)| point.join(more));
+            }
+        }
+        if sum.is_empty() { Frontier::new(route).prefix().curve(&route.thresholds(), rung) } else { sum }
+    }
+}
+
+/// Gives the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
+/// the same values, and neighbours that would be crossed go along.
+pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
+    let mut thresholds = route.thresholds();
+    let find = |policy: &Policy, tag: RouteTag| policy.routes.iter().find(|one| one.tag == tag).cloned();
+    let (Some(before), Some(after)) = (find(now, route.tag), find(staged, route.tag)) else {
+        return thresholds;
+    };
+    let mut changed: Vec<(usize, PerMille)> = Vec::new();
+    for (old, new) in
+        before.ladder.iter().zip(&after.ladder).filter(|(old, new)| old.threshold != new.threshold)
+    {
+        let rung = route.ladder.iter().position(|rung| rung.name == old.name && rung.model == old.model);
+        changed.extend(rung.filter(|rung| *rung < thresholds.len()).map(|rung| (rung, new.threshold)));
+    }
+    for &(at, to) in &changed {
+        for (place, slot) in thresholds.iter_mut().enumerate() {
+            *slot = match place.cmp(&at) {
+                std::cmp::Ordering::Less => (*slot).max(to),
+                std::cmp::Ordering::Equal => to,
+                std::cmp::Ordering::Greater => (*slot).min(to),
+            };
+        }
+    }
+    // What was named itself stays as named.
+    for &(at, to) in &changed {
+        if let Some(slot) = thresholds.get_mut(at) {
+            *slot = to;
+        }
+    }
+    thresholds
+}
+
+/// Gives a policy of the log with what is staged changed in it.
+pub(super) fn with_staged(policy: &Policy, now: &Policy, staged: &Policy) -> Policy {
+    let mut changed = policy.clone();
+    for route in &mut changed.routes {
+        let thresholds = carried(route, now, staged);
+        // They descend by construction: cannot be refused.
+        let _ = route.set_thresholds(&thresholds);
+    }
+    changed
+}
+
+impl RouteConsequences {
+    /// Starts the consequences of a route that took nothing.
+    fn none(route: &Route) -> Self {
+        Self {
+            setting: Arc::new(route.clone()),
+            histogram: Arc::new(vec![0; PerMille::VALUES]),
+            unsure: 0,
+            applied: Forecast::default(),
+            staged: Forecast::default(),
+            flips: 0,
+        }
+    }
+
+    fn add_histogram(&mut self, more: Arc<Vec<u32>>) {
+        if self.histogram.iter().all(|&count| count == 0) {
+            self.histogram = more;
+            return;
+        }
+        for (count, more) in Arc::make_mut(&mut self.histogram).iter_mut().zip(more.iter()) {
+            *count = count.saturating_add(*more);
+        }
+    }
+}

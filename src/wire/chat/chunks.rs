@@ -1,0 +1,150 @@
+//! The frame of chat completions and of the older completions, whole and in chunks: they differ in names and in what a choice
+//! holds.
+
+use bytes::BytesMut;
+
+use crate::record::usage::Counted;
+use crate::wire::json::{Object, object};
+use crate::wire::reply::{Choice, Finish, Reply};
+use crate::wire::translate::{as_own, own_id};
+use crate::wire::{Ask, usage};
+
+/// What tells the two forms apart.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::wire) struct Form {
+    /// What ids begin with.
+    pub(in crate::wire) prefix: &'static str,
+    /// What a whole answer, and a chunk of one, calls itself.
+    pub(in crate::wire) object: &'static str,
+    pub(in crate::wire) chunk: &'static str,
+}
+
+/// Writes a whole answer, whose choices the caller fills.
+pub(in crate::wire) fn whole(
+    form: Form,
+    ask: &Ask,
+    reply: &Reply<'_>,
+    mut fill: impl FnMut(&mut Object<'_>, &Choice<'_>),
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    object(&mut out, |o| {
+        o.text("id", &own_id(form.prefix, &reply.id, ask));
+        o.text("object", form.object);
+        o.number("created", ask.received());
+        o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
+        o.array("choices", |a| {
+            for (at, choice) in (0..).zip(&reply.choices) {
+                a.object(|o| {
+                    o.number("index", at);
+                    fill(o, choice);
+                });
+            }
+        });
+        if let Some(counted) = &reply.usage {
+            o.object("usage", |o| usage::chat(o, counted));
+        }
+    });
+    out
+}
+
+/// Writes chunks.
+#[derive(Debug)]
+pub(in crate::wire) struct Chunks {
+    form: Form,
+    id: String,
+    model: String,
+    created: u64,
+    wants_usage: bool,
+    /// The choice that is being told.
+    pub(in crate::wire) choice: usize,
+    /// Why each choice ended, as far as they have begun.
+    ends: Vec<Finish>,
+}
+
+impl Chunks {
+    /// Starts a stream that answers `ask`.
+    pub(in crate::wire) fn new(form: Form, ask: &Ask) -> Self {
+        Self {
+            form,
+            id: own_id(form.prefix, "", ask),
+            model: ask.model().to_owned(),
+            created: ask.received(),
+            wants_usage: ask.wants_stream_usage(),
+            choice: 0,
+            ends: Vec::new(),
+        }
+    }
+
+    /// Takes over what the provider says of itself.
+    pub(in crate::wire) fn name(&mut self, id: &str, model: &str) {
+        if !id.is_empty() {
+            self.id = as_own(self.form.prefix, id);
+        }
+        if !model.is_empty() {
+            model.clone_into(&mut self.model);
+        }
+    }
+
+    /// Notes that something is told of the choice; says whether that is the first.
+    pub(in crate::wire) fn begins(&mut self) -> bool {
+        let is_new = self.ends.len() <= self.choice;
+        if is_new {
+            self.ends.resize(self.choice + 1, Finish::Other);
+        }
+        is_new
+    }
+
+    /// Notes why the choice ended.
+    pub(in crate::wire) fn ended(&mut self, finish: Finish) {
+        self.begins();
+        if let Some(end) = self.ends.get_mut(self.choice) {
+            *end = finish;
+        }
+    }
+
+    /// Writes a chunk of the choice, of which the caller writes all but its number.
+    pub(in crate::wire) fn write(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        self.chunk(out, |o| {
+            o.array("choices", |a| {
+                a.object(|o| {
+                    o.number("index", self.choice as u64);
+                    fill(o);
+                });
+            });
+        });
+    }
+
+    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        let mut data = Vec::with_capacity(256);
+        data.extend_from_slice(b"data: ");
+        object(&mut data, |o| {
+            o.text("id", &self.id);
+            o.text("object", self.form.chunk);
+            o.number("created", self.created);
+            o.text("model", &self.model);
+            fill(o);
+        });
+        data.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&data);
+    }
+
+    /// Writes the closing chunks: why each choice ended, what was used where the client asked for it, and the mark of the end.
+    pub(in crate::wire) fn close(
+        &mut self,
+        counted: Option<Counted>,
+        out: &mut BytesMut,
+        fill: impl Fn(&mut Object<'_>, Finish),
+    ) {
+        for (at, finish) in std::mem::take(&mut self.ends).into_iter().enumerate() {
+            self.choice = at;
+            self.write(out, |o| fill(o, finish));
+        }
+        if let Some(counted) = counted.filter(|_| self.wants_usage) {
+            self.chunk(out, |o| {
+                o.array("choices", |_| {});
+                o.object("usage", |o| usage::chat(o, &counted));
+            });
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}

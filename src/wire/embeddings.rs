@@ -1,0 +1,149 @@
+//! Embeddings in Gemini's form: one text (`embedContent`) or several (`batchEmbedContents`), for a provider that speaks the same
+//! or has embeddings in OpenAI's manner.
+//!
+//! Invariants: a provider of the same dialect is always asked for several, and whoever asked for one gets the one; every member
+//! arrives, is left out and told, or is refused by its own name.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::gemini::names::{camel, member, text_of};
+use super::json::{Value, object};
+use super::prompt::Reader;
+use super::{Ask, Dialect, WireError};
+
+/// Gives the requests for one text each: those of a list, or the body itself.
+fn requests(root: Value<'_>) -> Vec<Value<'_>> {
+    let list = member(root, "requests");
+    list.map_or_else(|| vec![root], |list| list.items().collect())
+}
+
+/// Says whether a body asks for several.
+fn is_batch(root: Value<'_>) -> bool {
+    member(root, "requests").is_some()
+}
+
+/// Gives the texts' place in the body, to be weighed and looked at.
+pub(super) fn content(root: Value<'_>) -> Result<Value<'_>, WireError> {
+    if is_batch(root) {
+        let list = member(root, "requests").filter(|list| list.items().next().is_some());
+        return list
+            .ok_or_else(|| WireError::invalid("requests", "has to be a list with a request at least"));
+    }
+    let content = member(root, "content").ok_or_else(|| WireError::invalid("content", "is missing"))?;
+    Ok(member(content, "parts").unwrap_or(content))
+}
+
+/// Writes a request for a provider that speaks `reader.to`.
+pub(super) fn write(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes, WireError> {
+    match reader.to {
+        Dialect::GeminiEmbeddings => Ok(write_gemini(root, model)),
+        Dialect::OpenAiEmbeddings => write_openai(root, model, reader),
+        to => Err(WireError::Unsupported { from: reader.from, to }),
+    }
+}
+
+fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
+    let model = format!("models/{}", model.trim_start_matches("models/"));
+    let mut out = Vec::with_capacity(root.raw().len() + 64);
+    object(&mut out, |o| {
+        o.array("requests", |a| {
+            for request in requests(root) {
+                a.object(|o| {
+                    o.text("model", &model);
+                    for (key, value) in request.members().filter(|(key, _)| key != "model") {
+                        o.raw(&key, value.raw());
+                    }
+                });
+            }
+        });
+    });
+    out.into()
+}
+
+fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes, WireError> {
+    let is_batch = is_batch(root);
+    let mut texts = Vec::new();
+    let mut sizes = Vec::new();
+    for (at, request) in requests(root).into_iter().enumerate() {
+        let place = |field: &str| if is_batch { format!("requests[{at}].{field}") } else { field.to_owned() };
+        let content =
+            member(request, "content").ok_or_else(|| WireError::invalid(place("content"), "is missing"))?;
+        texts.push(text(content, &place("content.parts"), reader)?);
+        let config = member(request, "embedContentConfig");
+        let mut size = None;
+        for (key, value) in request.members().chain(config.into_iter().flat_map(Value::members)) {
+            match &*camel(&key) {
+                "model" | "content" | "embedContentConfig" => {}
+                _ if value.is_null() => {}
+                "outputDimensionality" => size = value.number(),
+                // What the vectors are for: they are as good without, if not as good as they might be.
+                key => reader.leave_out(key),
+            }
+        }
+        sizes.push(size);
+    }
+    if sizes.iter().any(|size| Some(size) != sizes.first()) {
+        return Err(WireError::invalid(
+            "requests",
+            "ask for vectors of different size; send a request for each",
+        ));
+    }
+    let mut out = Vec::with_capacity(root.raw().len() + 64);
+    object(&mut out, |o| {
+        o.text("model", model);
+        o.array("input", |a| texts.iter().for_each(|text| a.text(text)));
+        o.text("encoding_format", "float");
+        if let Some(size) = sizes.first().copied().flatten() {
+            o.number("dimensions", size);
+        }
+    });
+    Ok(out.into())
+}
+
+/// Reads the text of a content.
+fn text<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Cow<'a, str>, WireError> {
+    if let Some(text) = content.text() {
+        return Ok(text);
+    }
+    let parts = member(content, "parts");
+    let one = parts.filter(|parts| parts.is_object());
+    let mut all: Option<Cow<'a, str>> = None;
+    for part in parts.into_iter().flat_map(Value::items).chain(one) {
+        let Some(text) = text_of(part, "text") else { return reader.refuse(place) };
+        all = Some(match all {
+            Some(before) => Cow::Owned(format!("{before}\n{text}")),
+            None => text,
+        });
+    }
+    all.ok_or_else(|| WireError::invalid(place, "hold no text"))
+}
+
+/// Puts a provider's answer into the form that the client asked for.
+pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> Bytes {
+    let is_batch = is_batch(ask.root());
+    if ask.dialect() != Dialect::GeminiEmbeddings || (from == ask.dialect() && is_batch) {
+        return body;
+    }
+    let (list, values) = match from {
+        Dialect::GeminiEmbeddings => ("embeddings", "values"),
+        _ => ("data", "embedding"),
+    };
+    let vectors = root.get(list).into_iter().flat_map(Value::items);
+    let vectors = vectors.map(|vector| vector.get(values).map_or("[]", Value::raw));
+    let mut out = Vec::with_capacity(body.len());
+    object(&mut out, |o| {
+        if is_batch {
+            o.array("embeddings", |a| vectors.for_each(|vector| a.object(|o| o.raw("values", vector))));
+        } else {
+            o.object("embedding", |o| o.raw("values", { vectors }.next().unwrap_or("[]")));
+        }
+        if let Some(used) = member(root, "usageMetadata") {
+            o.raw("usageMetadata", used.raw());
+        } else if let Some(tokens) = root.get("usage").and_then(|usage| usage.get("prompt_tokens")) {
+            o.object("usageMetadata", |o| o.raw("promptTokenCount", tokens.raw()));
+        }
+    });
+    out.into()
+}

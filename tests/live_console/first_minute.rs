@@ -1,0 +1,104 @@
+//! What somebody sees first, takes along, and is refused.
+
+use super::*;
+
+fn done(desk: &mut Desk, key: char) -> Vec<Do> {
+    desk.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
+}
+
+#[test]
+fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() {
+    for (screen, size) in [(Screen::Overview, (80, 24)), (Screen::Traffic, (120, 36))] {
+        let mut desk = Desk::open(screen, size, &[]);
+        let text = desk.text();
+        for words in [
+            "http://127.0.0.1:4141/v1",
+            "curl http://127.0.0.1:4141/v1/chat/completions",
+            "-H 'authorization: Bearer YOUR-KEY'",
+            "OPENAI_BASE_URL=http://127.0.0.1:4141/v1",
+            "ANTHROPIC_BASE_URL=http://127.0.0.1:4141 ",
+            "pointsman keys add",
+            "SIMULATED",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let copied = done(&mut desk, 'y');
+        let [Do::Copy(command)] = copied.as_slice() else { panic!("{copied:?}") };
+        assert!(command.starts_with("curl http://127.0.0.1:4141/v1/chat/completions -H "), "{command}");
+        assert!(!command.contains('\n') && command.contains(r#""model":"auto""#), "{command}");
+        // Without keys none is asked for.
+        desk.player.set_status(Arc::new(LiveStatus { keys: 0, ..status(desk.now) }));
+        desk.update();
+        assert!(!desk.text().contains("YOUR-KEY"));
+        desk.feed(&lines()[..1]);
+        assert!(!desk.text().contains("A first request"), "the first request takes its place");
+    }
+}
+
+#[test]
+fn the_detail_of_a_live_request_shows_what_the_classifier_saw() {
+    let line = r#"{"id":"op-1","at":"2026-05-23T12:00:00Z","task":"extraction","confidence":700,"saw":"asks_extract=123 code_fence=-80","model":"gpt-4.1","in":10,"out":5,"latency_ms":900}"#;
+    let mut desk = Desk::open(Screen::Traffic, (120, 36), &[line.to_owned()]);
+    desk.key(KeyCode::Enter);
+    let text = desk.text();
+    for words in ["What the classifier saw", "asks to extract", "+1.23", "code fence", "-0.80"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn ids_that_begin_alike_show_what_differs() {
+    let line = |n: u32| {
+        format!(
+            r#"{{"id":"op-d7953aa8c1-{n}","at":"2026-05-23T12:00:{n:02}Z","model":"gpt-4.1","in":10,"out":5,"latency_ms":900}}"#
+        )
+    };
+    let fed: Vec<String> = (10..20).map(line).collect();
+    for size in [(120, 36), (200, 60)] {
+        let text = Desk::open(Screen::Traffic, size, &fed).text();
+        for n in 10..20 {
+            assert!(text.contains(&format!("c1-{n} ")), "{n} at {size:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_marked_as_one() {
+    let mut desk = Desk::open(Screen::Tune, (120, 36), &lines()[..500]);
+    desk.app.ui.read_only = true;
+    for key in ["7", "P", "u"] {
+        desk.keys(key);
+        let text = desk.text();
+        let foot = text.lines().last().unwrap();
+        assert!(!foot.contains('✓'), "{key}: {foot}");
+    }
+    desk.keys("7");
+    assert!(desk.text().lines().last().unwrap().trim_start().starts_with("! read-only"), "{}", desk.text());
+}
+
+#[test]
+fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
+    let mut desk = Desk::open(Screen::Overview, (120, 36), &lines()[..500]);
+    let copied = done(&mut desk, 'y');
+    let [Do::Copy(text)] = copied.as_slice() else { panic!("{copied:?}") };
+    assert!(
+        text.starts_with("### Spend · ") && text.contains("```text\n") && text.contains("so far"),
+        "{text}"
+    );
+    assert!(!text.contains('│') && !text.contains('╭'), "{text}");
+    let mut desk = Desk::open(Screen::Traffic, (120, 36), &lines()[..500]);
+    assert_eq!(done(&mut desk, 'Y'), [Do::CopyList]);
+    assert_eq!(done(&mut desk, 'X'), [Do::Export(Export::Csv)]);
+    let row = done(&mut desk, 'y');
+    assert!(matches!(row.as_slice(), [Do::Copy(row)] if row.contains('\t')), "{row:?}");
+}
+
+#[test]
+fn ascii_writes_errors_with_two_signs() {
+    let mut desk = Desk::open(Screen::Tune, (120, 36), &lines());
+    let glyphs = Glyphs::of(GlyphSet::Ascii);
+    desk.app.set_settings(Settings { glyphs, ..settings("dark") });
+    desk.key(KeyCode::Right);
+    let text = desk.text();
+    assert!(text.contains("+/-") && text.is_ascii(), "{text}");
+}

@@ -1,0 +1,183 @@
+//! What coding agents keep of their sessions counts each call once, however many lines, files, resumed or forked sessions
+//! tell of it: the folder `home` has made sessions of Claude Code, Codex, opencode and Gemini CLI.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pointsman::app;
+use pointsman::record::{Entry, Input, ReadOptions, Status, open};
+
+/// A call: session, sub-agent, model, tokens (fresh, cached, written, out), status.
+type Call = (String, String, String, [u64; 4], Status);
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/home")
+}
+
+fn calls(input: &Input) -> Vec<Call> {
+    let mut found = Vec::new();
+    open(input, &ReadOptions::default())
+        .unwrap()
+        .for_each(|_, _, entry| {
+            if let Ok(Entry::Request(record)) = entry {
+                let served = record.attempts.last().unwrap();
+                let u = served.usage;
+                let written = u.write_5m.or_zero() + u.write_1h.or_zero();
+                let tokens = [u.input.or_zero(), u.cache_read.or_zero(), written, u.output.or_zero()];
+                let words = [&record.session, &record.user, &served.model].map(|word| word.to_string());
+                let [session, user, model] = words;
+                found.push((session, user, model, tokens, served.status));
+            }
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    found.sort_by(|one, other| format!("{one:?}").cmp(&format!("{other:?}")));
+    found
+}
+
+fn folder(path: &str) -> Vec<Call> {
+    calls(&app::input(&[home().join(path)]))
+}
+
+fn call(session: &str, user: &str, model: &str, tokens: [u64; 4]) -> Call {
+    (session.to_owned(), user.to_owned(), model.to_owned(), tokens, Status::Ok)
+}
+
+const CLAUDE: [&str; 2] = ["11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"];
+const CODEX: [&str; 4] = [
+    "01900000-aaaa-7000-8000-000000000001",
+    "01900000-bbbb-7000-8000-000000000002",
+    "01900000-cccc-7000-8000-000000000003",
+    "01900000-dddd-7000-8000-000000000004",
+];
+
+#[test]
+fn an_answer_of_claude_code_counts_once_with_its_last_word_and_a_failure_is_one() {
+    let mut failed = call(CLAUDE[0], "main", "claude-haiku-4-5", [0; 4]);
+    failed.4 = Status::ServerError;
+    let want = [
+        call(CLAUDE[0], "a1b2", "claude-haiku-4-5", [500, 0, 400, 120]),
+        failed,
+        call(CLAUDE[0], "main", "claude-haiku-4-5", [10, 21504, 0, 300]),
+        call(CLAUDE[0], "main", "claude-opus-4-6", [1204, 18432, 3072, 812]),
+        // Without a request, too.
+        call(CLAUDE[1], "main", "claude-opus-4-6", [100, 22000, 0, 90]),
+    ];
+    assert_eq!(folder(".claude/projects"), want);
+}
+
+fn codex() -> Vec<Call> {
+    vec![
+        call(CODEX[0], "main", "gpt-5.1-codex", [1064, 7936, 0, 200]),
+        call(CODEX[0], "main", "gpt-5.1-codex", [540, 8960, 0, 100]),
+        call(CODEX[0], "main", "gpt-5.1-codex", [8000, 0, 0, 400]),
+        call(CODEX[1], "Ada", "gpt-5.1-codex", [712, 9088, 0, 300]),
+        // What Bob did looks like what Ada did.
+        call(CODEX[2], "Bob", "gpt-5.1-codex", [712, 9088, 0, 300]),
+        // Only the total is told.
+        call(CODEX[3], "main", "gpt-5.1-codex-mini", [528, 9472, 0, 250]),
+    ]
+}
+
+#[test]
+fn a_fork_of_codex_does_not_count_its_parents_calls_again_and_equal_calls_of_two_stay_two() {
+    assert_eq!(folder(".codex/sessions"), codex());
+}
+
+#[test]
+fn the_order_of_codex_sessions_does_not_matter_and_a_copy_counts_nothing() {
+    let folder = home().join(".codex/sessions/2026/05/23");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let tokens = |calls: Vec<Call>| -> BTreeMap<[u64; 4], usize> {
+        calls.into_iter().fold(BTreeMap::new(), |mut all, call| {
+            *all.entry(call.3).or_default() += 1;
+            all
+        })
+    };
+    let want = tokens(codex());
+    for turn in 0..files.len() {
+        files.rotate_left(turn);
+        assert_eq!(tokens(calls(&Input::paths(&files))), want, "{files:?}");
+        let reversed = files.iter().rev();
+        assert_eq!(tokens(calls(&Input::paths(reversed))), want, "{files:?} reversed");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join(files[0].file_name().unwrap());
+    fs::copy(&files[0], &copy).unwrap();
+    let twice = files.iter().chain([&copy]);
+    assert_eq!(tokens(calls(&Input::paths(twice))), want);
+    // Where the parent is gone, what its forks have of it counts, and once.
+    files.sort();
+    let forks = files.iter().skip(1);
+    assert_eq!(tokens(calls(&Input::paths(forks))), want);
+}
+
+fn opencode() -> Vec<Call> {
+    vec![
+        call("ses_a", "main", "claude-haiku-4-5", [20, 5000, 700, 150]),
+        call("ses_a", "main", "gpt-5-mini", [900, 2048, 0, 160]),
+        call("ses_b", "main", "claude-haiku-4-5", [30, 5700, 0, 10]),
+    ]
+}
+
+#[test]
+fn a_fork_of_opencode_does_not_count_copied_messages_again() {
+    assert_eq!(folder(".local/share/opencode"), opencode());
+}
+
+#[test]
+fn the_database_of_opencode_reads_like_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let base = rusqlite::Connection::open(&path).unwrap();
+    base.execute_batch(
+        "CREATE TABLE session (id TEXT PRIMARY KEY, parent_id TEXT, directory TEXT);
+         CREATE TABLE message (id TEXT PRIMARY KEY, session_id TEXT, time_created INTEGER, data TEXT);
+         INSERT INTO session VALUES ('ses_a', NULL, '/home/mia/web'), ('ses_b', NULL, '/home/mia/web');",
+    )
+    .unwrap();
+    for session in ["ses_a", "ses_b"] {
+        let messages = home().join(".local/share/opencode/storage/message").join(session);
+        for file in fs::read_dir(messages).unwrap() {
+            let file = file.unwrap().path();
+            let id = file.file_stem().unwrap().to_str().unwrap();
+            let data = fs::read_to_string(&file).unwrap();
+            base.execute("INSERT INTO message VALUES (?1, ?2, 0, ?3)", [id, session, &data]).unwrap();
+        }
+    }
+    drop(base);
+    assert_eq!(calls(&app::input(&[path])), opencode());
+    // Beside the files that it was made of, nothing counts twice.
+    let both = [folder.path().to_owned(), home().join(".local/share/opencode")];
+    assert_eq!(calls(&app::input(&both)), opencode());
+}
+
+#[test]
+fn a_session_of_gemini_cli_that_goes_on_in_another_file_counts_once() {
+    let want = [
+        call("gggggggg-1", "main", "gemini-2.5-flash", [2152, 2048, 0, 850]),
+        call("gggggggg-1", "main", "gemini-2.5-flash", [904, 4096, 0, 100]),
+        call("gggggggg-1", "main", "gemini-2.5-pro", [1904, 4096, 0, 50]),
+    ];
+    assert_eq!(folder(".gemini/tmp"), want);
+}
+
+#[test]
+fn what_a_folder_holds_besides_logs_is_passed_over_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.json"), "{\"theme\":\"dark\"}\n").unwrap();
+    fs::write(
+        folder.path().join("log.jsonl"),
+        "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\",\"in\":1,\"out\":1}\n",
+    )
+    .unwrap();
+    let mut source = open(&app::input(&[folder.path().to_owned()]), &ReadOptions::default()).unwrap();
+    let summary = source.for_each(|_, _, _| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!((summary.entries, summary.bad), (1, 0));
+    assert!(summary.passed_over.keys().any(|why| why.contains("no known log format")), "{summary:?}");
+    let empty = tempfile::tempdir().unwrap();
+    let error = open(&app::input(&[empty.path().to_owned()]), &ReadOptions::default()).err().unwrap();
+    assert!(error.to_string().contains("without logs"), "{error}");
+}
