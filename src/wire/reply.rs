@@ -192,6 +192,19 @@ pub(super) fn ended(field: &str, word: &str) -> WireError {
     WireError::Ended(format!("it ended with {field} \"{word}\""))
 }
 
+/// Makes the error of an answer whose provider did not say that it had ended: a null is none of its words for that.
+pub(super) fn unended(field: &str) -> WireError {
+    WireError::Ended(format!("it ended without a {field}"))
+}
+
+/// Says what is wrong with how an answer ended, by the word for it.
+pub(super) fn misended(field: &str, word: Option<&str>, finish: Finish) -> Option<WireError> {
+    match word {
+        None => Some(unended(field)),
+        Some(word) => (word.is_empty() || finish == Finish::Failed).then(|| ended(field, word)),
+    }
+}
+
 /// Makes the error of an answer that ends well and says nothing.
 pub(super) fn ended_empty() -> WireError {
     WireError::Ended("it ended without a word".to_owned())

@@ -8,7 +8,7 @@ use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value};
 use crate::wire::logprobs::Logprobs;
-use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
+use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, content_text, misended};
 use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::{Ask, Dialect, WireError};
 
@@ -65,8 +65,7 @@ fn choice(value: Value<'_>) -> Choice<'_> {
     let fault = if value.get("error").is_some_and(is_error) {
         Some(WireError::Upstream(read_event(Dialect::OpenAiChat, value.raw())))
     } else {
-        let word = word.filter(|word| word.is_empty() || finish == Finish::Failed);
-        word.map(|word| ended("finish_reason", &word))
+        misended("finish_reason", word.as_deref(), finish)
     };
     let logprobs = Logprobs::of(Dialect::OpenAiChat, value);
     Choice { parts, finish, stop: None, fault, logprobs }
