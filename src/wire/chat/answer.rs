@@ -59,7 +59,7 @@ pub(super) fn cites(notes: Option<Value<'_>>) -> bool {
 }
 
 fn choice<'a>(value: Value<'a>, told: &mut Told) -> Choice<'a> {
-    let [message, word, error, usage, text] =
+    let [message, word, error, usage, plain] =
         value.pick(["message", "finish_reason", "error", "usage", "text"]);
     told.absorb(usage);
     let mut parts = Vec::new();
@@ -88,7 +88,7 @@ fn choice<'a>(value: Value<'a>, told: &mut Told) -> Choice<'a> {
         parts.extend(function.and_then(|value| call(None, value)));
     }
     // Of the older completions a choice is the text itself.
-    parts.extend(text.and_then(Value::text).filter(|text| !text.is_empty()).map(Part::Text));
+    parts.extend(plain.and_then(Value::text).filter(|text| !text.is_empty()).map(Part::Text));
     let word = word.and_then(Value::text);
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
     let fault = if error.is_some_and(is_error) {
