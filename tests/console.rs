@@ -188,14 +188,64 @@ fn nudging_stages_applying_holds_and_undo_takes_back() {
 }
 
 #[test]
-fn whoever_points_at_a_route_finds_it_chosen_on_tune() {
+fn a_model_leads_to_its_traffic_and_esc_comes_back() {
     let log = log();
     let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.key(KeyCode::Down, KeyModifiers::NONE);
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Tune);
-    let (route, rung) = desk.app.ui.tune.chosen(&desk.shown().policy.clone());
-    let consequences = &desk.shown().consequences;
+    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    let text = desk.text();
+    assert!(text.contains("filter  model:") && text.contains(" window"), "{text}");
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Models);
+    desk.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(desk.app.ui.screen, Screen::Models, "there is nowhere else to go back to");
+    desk.keys("3");
+    assert!(!desk.text().contains("filter  model"), "the filter went with the way back");
+}
+
+#[test]
+fn all_on_one_model_says_its_cost_and_what_nobody_knows() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.keys("a");
+    let text = desk.text();
+    for part in [
+        "All on this model · window to",
+        "its cost",
+        "the policy in force, routed",
+        "estimated: it never had",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(
+        text.contains("nobody knows: no labels") || text.contains("its quality, where labelled"),
+        "{text}"
+    );
+    desk.keys("a");
+    assert!(!desk.text().contains("All on this model"));
+    // What the log saw on that model is taken as it was seen.
+    let picture = desk.shown();
+    let gpt = picture.log.names.find_model("gpt-4.1").unwrap();
+    let all = pointsman::session::all_on(picture, gpt);
+    assert_eq!(all.requests, (picture.window.end - picture.window.first) as u64);
+    assert!(all.estimated > 0 && all.estimated < all.requests);
+}
+
+#[test]
+fn tune_opens_on_the_busiest_route_with_a_threshold() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.keys("2");
+    let picture = desk.shown();
+    let (route, rung) = desk.app.ui.tune.chosen(&picture.policy);
+    let consequences = &picture.consequences;
     assert_eq!((consequences.route, consequences.rung), (route, rung));
+    let requests = |at: usize| consequences.routes[at].applied.requests;
+    let ladders = picture.policy.routes.iter().map(|route| route.ladder.len() > 1);
+    let most = ladders.enumerate().filter(|(_, ladder)| *ladder).map(|(at, _)| requests(at)).max().unwrap();
+    assert!(most > 0);
+    assert_eq!(requests(route.index()), most);
     assert!(!desk.text().contains("no requests of this route"));
 }
 

@@ -231,6 +231,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let inner =
         Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(curves, buf, look);
     let chart = Chart {
+        rules: &[],
         series: &[
             Series { points: &curve, drawn: Drawn::Line, style: look.theme.series(0) },
             Series { points: &gap, drawn: Drawn::Line, style: look.theme.series(1) },
@@ -333,7 +334,7 @@ fn everything_is_drawn_at_every_size_without_a_fall() {
         prompt.set("a rather long line of 日本語 that has to scroll in most windows");
         let mut messages = Messages::default();
         messages.show(Weight::Failure, "could not reach 日本", std::time::Duration::MAX);
-        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, false);
+        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, look.glyphs);
         let widths = (0..=24).chain([37, 59, 80, 120]);
         for width in widths {
             for height in (0..=12).chain([24, 40]) {

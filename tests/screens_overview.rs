@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices, themes};
 use pointsman::console::action::Action;
+use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::paint::{self, Look};
 use pointsman::console::screens::{models, overview};
@@ -229,15 +230,28 @@ fn ascii_terminals_get_nothing_but_ascii_lines() {
     }
 }
 
+/// The line of tabs, which says what the screen's figures are of.
+fn scope(ui: &Ui, snapshot: &Snapshot, width: u16) -> String {
+    let theme = theme("dark");
+    let look = Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) };
+    let area = Rect::new(0, 0, width, 1);
+    let mut buf = Buffer::empty(area);
+    frame::tabs(Scene { snapshot, ui, look }, area, &mut buf);
+    text(&buf).trim_end().to_owned()
+}
+
 #[test]
 fn every_figure_says_how_well_it_is_known() {
     let ui = Ui::default();
     let routed = shown(&ui, &snapshot(), 200, 56);
-    assert!(routed.contains("% estimated") && routed.contains("±$"), "{routed}");
+    assert!(routed.contains("±$"), "{routed}");
+    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 76));
+    assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
+    assert!(narrow.contains(" 15m · routed · ") && narrow.ends_with(" % est."), "{narrow}");
     assert!(routed.contains("unknown, besides"), "{routed}");
     let recorded = at(player(1_800, false, Reading::Recorded, Some(Span::hours(1))), 600);
     let recorded = shown(&ui, &recorded, 200, 56);
-    assert!(recorded.contains("last 1h · recorded · observed"), "{recorded}");
+    assert!(!recorded.contains("last 1h · recorded"), "the screen's scope is not said again: {recorded}");
     // A model outside the price book costs an unknown amount, not nothing.
     let row = recorded.lines().find(|line| line.contains("in-house-7b")).expect("it has traffic");
     assert!(row.contains("unknown") && !row.contains("$0 "), "{row}");
@@ -293,7 +307,10 @@ fn overview_hands_the_chosen_model_and_route_on() {
     let mut ui = Ui { focus: 1, ..Ui::default() };
     ui.act(Action::Down, &snapshot);
     ui.act(Action::Down, &snapshot);
-    assert_eq!(ui.act(Action::Open, &snapshot), [Ask::Show(Screen::Models)]);
+    let asks = ui.act(Action::Open, &snapshot);
+    assert!(
+        matches!(&asks[..], [Ask::ListFiltered(filter)] if filter.starts_with("model:") && filter.ends_with(" window"))
+    );
     let second = shown(&Ui { focus: 1, zoomed: true, ..Ui::default() }, &snapshot, 120, 20);
     let name =
         second.lines().nth(3).and_then(|line| line.split_whitespace().nth(1)).expect("two models").to_owned();

@@ -1,6 +1,8 @@
 //! The request table and the view of one request, from outside: what a filter lists, what stays chosen, what is drawn.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+#[path = "support/filters.rs"]
+mod filters;
 #[path = "support/made_up.rs"]
 mod made_up;
 
@@ -122,7 +124,10 @@ fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
         Test::Word(word) => {
             all.into_iter().any(|of| name(of) != "-" && name(of).to_lowercase().contains(word.as_str()))
         }
-        Test::Named(of, wanted) => wanted.iter().any(|text| name(*of).to_lowercase().contains(text.as_str())),
+        Test::Named(of, wanted) => wanted.iter().any(|text| {
+            let name = name(*of).to_lowercase();
+            text.strip_prefix('=').map_or_else(|| name.contains(text.as_str()), |whole| name == whole)
+        }),
         Test::Status(list) => list.contains(&outcome.status),
         Test::Source(list) => list.contains(&operation.source),
         Test::Figure(figure, how) => match (how, known(*figure)) {
@@ -180,7 +185,8 @@ fn every_term_lists_the_requests_it_names() {
             "project:ads-1,payments-2",
             "task:extraction",
             "task:summary",
-            "model:gpt",
+            "model:gpt-4.1",
+            "model~gpt",
             "flash",
             "route:general",
             "session:s1",
@@ -299,8 +305,9 @@ fn any_filter() -> impl Strategy<Value = String> {
             "team:ads",
             "team:-",
             "!project:search-1",
-            "task:ext",
-            "model:gpt",
+            "task~ext",
+            "model~gpt",
+            "model:gpt-4.1",
             "model:house",
             "route:code",
             "session:s2",
@@ -326,8 +333,8 @@ fn any_filter() -> impl Strategy<Value = String> {
             "team:",
             "\"",
             "x<y",
-            "asked:gpt",
-            "id:9",
+            "asked~gpt",
+            "id~9",
         ])
         .prop_map(str::to_owned),
         "\\PC{0,12}",

@@ -3,7 +3,7 @@
 //! Invariant: both read the same lines of log; only how they come and where changes go differs.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,6 +21,8 @@ use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
 const WINDOW: Span = Span::mins(15);
+/// Parts of a remote feed that may wait for the console.
+const WAITING: usize = 64;
 
 pub(super) fn player(
     title: String,
@@ -120,7 +122,8 @@ pub struct AttachOptions {
 /// Where the gateway cannot be reached or refuses, or the terminal fails.
 pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        // One may wait for the console.
+        .worker_threads(2)
         .thread_name("attach")
         .enable_all()
         .build()
@@ -139,7 +142,8 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let policy = policy_of(&line, &mut ingest.names)
         .with_context(|| format!("{url} does not answer like a gateway of this program"))?;
     let may_change = runtime.block_on(remote.may_change());
-    let (send, feed) = channel();
+    // Where the console falls behind, the gateway is read no further, and says what it left out.
+    let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
     runtime.spawn(async move { reader.follow(&lines).await });
     let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
@@ -168,7 +172,7 @@ fn policy_of(line: &str, names: &mut Names) -> anyhow::Result<Policy> {
 struct Attached {
     remote: Remote,
     handle: Handle,
-    answers: Sender<Feed>,
+    answers: SyncSender<Feed>,
     read_only: Option<Arc<str>>,
 }
 

@@ -1,6 +1,5 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -54,11 +53,9 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
             format => output::text(&report.text(format)),
         };
     }
-    let mut err = std::io::stderr().lock();
     for logs in &found {
-        writeln!(err, "{}: {}", logs.agent, logs.path.display())?;
+        output::remark(&format!("{}: {}", logs.agent, logs.path.display()));
     }
-    drop(err);
     if args.follow {
         return follow(&paths, args.engine.start()?, &args.engine.read(), &args.look.options());
     }

@@ -16,7 +16,7 @@ use super::whatif::staged;
 use crate::app::{ConsoleOptions, Dressing};
 use crate::console::app::App;
 use crate::console::goto;
-use crate::console::screens::{detail, traffic};
+use crate::console::screens::{detail, traffic, tune};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
 use crate::console::ui::{Screen, Ui};
@@ -114,6 +114,8 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     if let Some(name) = &args.route {
         let found = log.policy.find_route(name).with_context(|| format!("--route {name}: no such route"))?;
         ui.tune.route = found.index();
+    } else {
+        ui.tune.route = tune::busiest(&player.snapshot());
     }
     if !args.set.is_empty() {
         player.handle(Command::Stage(Some(Arc::new(staged(&log.policy, &args.set, &log.names)?))));

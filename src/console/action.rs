@@ -139,6 +139,7 @@ actions! {
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
+    AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
@@ -182,7 +183,7 @@ actions! {
     FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";
     FocusPrevious "app.focus-previous" [Global] ["shift-tab"] "", "Previous panel", "Gives the keys to the panel before this one.", "focus";
     Zoom "app.zoom" [Global] ["z"] "zoom", "Zoom the panel", "Shows the panel with the keys over the whole screen, or all panels again.", "expand maximise full";
-    Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom, then the filter.", "close cancel";
+    Back "app.back" [Global] ["esc"] "", "Back", "Leaves the zoom; goes back to where one came from; leaves the filter.", "close cancel";
     Freeze "app.freeze" [Global] ["space" "f"] "freeze", "Freeze the view", "Holds the picture still; traffic goes on.", "pause hold stop";
     WindowShorter "app.window-shorter" [Global] ["w"] "window", "Shorter window", "Counts over a shorter stretch of time.", "range span";
     WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
@@ -197,11 +198,12 @@ actions! {
     Redraw "app.redraw" [Global] ["ctrl-l"] "", "Draw again", "Draws the whole screen afresh.", "repaint refresh clear";
     Suspend "app.suspend" [Global] ["ctrl-z"] "", "Suspend", "Gives the terminal back to the shell; `fg` returns.", "background job shell";
     Palette "app.palette" [Global] [":" "ctrl-p"] "palette", "Command palette", "Finds any action by name.", "command search run";
-    Help "app.help" [Global] ["?"] "help", "Help", "Shows the keys that work here.", "keys manual shortcuts";
+    Help "app.help" [Global] ["?"] "help", "Help", "Shows the keys that work here, the language of filters, and what signs and words mean.", "keys manual shortcuts";
     Quit "app.quit" [Global] ["q"] "quit", "Quit", "Leaves the program; a gateway first finishes what is in flight. Ctrl-C leaves at once from anywhere.", "exit leave close";
 
     PromptAccept "prompt.accept" [Prompt] ["enter"] "accept", "Accept", "Takes what was typed.", "";
     PromptCancel "prompt.cancel" [Prompt] ["esc"] "cancel", "Cancel", "Forgets what was typed.", "";
+    PromptComplete "prompt.complete" [Prompt] ["tab"] "complete", "Complete", "Completes the name being typed; again for the next one that fits.", "";
     PromptEarlier "prompt.earlier" [Prompt] ["up"] "earlier", "Earlier line", "Brings back the line typed before.", "history";
     PromptLater "prompt.later" [Prompt] ["down"] "", "Later line", "Brings back the line typed after.", "history";
     AskSend "ask.send" [Ask] ["enter" "ctrl-enter"] "send", "Send", "Sends the prompt to the live gateway.", "";
@@ -215,8 +217,12 @@ actions! {
     PaletteUp "palette.up" [Palette] ["up" "shift-tab" "ctrl-p"] "", "Up", "Chooses the line above.", "";
     PaletteDown "palette.down" [Palette] ["down" "tab" "ctrl-n"] "choose", "Down", "Chooses the line below.", "";
     HelpClose "help.close" [Help] ["esc" "q" "?" "enter"] "close", "Close", "Closes the help.", "";
-    HelpUp "help.up" [Help] ["up" "k" "pageup"] "", "Up", "Scrolls up.", "";
-    HelpDown "help.down" [Help] ["down" "j" "pagedown" "space"] "scroll", "Down", "Scrolls down.", "";
+    HelpUp "help.up" [Help] ["up" "k"] "line", "Up", "Scrolls up by a line.", "";
+    HelpDown "help.down" [Help] ["down" "j"] "/", "Down", "Scrolls down by a line.", "";
+    HelpPageUp "help.page-up" [Help] ["pageup" "ctrl-b"] "", "Page up", "Scrolls up by a screenful.", "";
+    HelpPageDown "help.page-down" [Help] ["pagedown" "space" "ctrl-f"] "screenful", "Page down", "Scrolls down by a screenful.", "";
+    HelpNext "help.next" [Help] ["right" "tab" "l"] "page", "Next page", "Shows the next page: keys, filter, signs.", "";
+    HelpPrevious "help.previous" [Help] ["left" "shift-tab" "h"] "/", "Previous page", "Shows the page before this one.", "";
 }
 
 impl Action {

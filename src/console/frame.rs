@@ -1,8 +1,8 @@
 //! What stands round every screen: header, tabs, playback bar.
 //!
 //! ```text
-//! pointsman  REPLAY  gateway-0412.jsonl.zst  routed · policy 14*     2026-05-23 14:03:22 UTC   $41.87
-//! 1 Overview  2 Tune  3 Traffic  4 Models                            last 15m · prices list 2026-11-23
+//! pointsman  REPLAY  policy 14*  gateway-0412.jsonl.zst              2026-05-23 14:03:22 UTC   $41.87
+//! 1 Overview  2 Tune  3 Traffic  4 Models                 last 15m · routed · prices list 2026-11-23
 //!
 //! pointsman  LIVE  SIMULATED  policy 14  3 open  http://127.0.0.1:4141               14:03:22 UTC   $41.87
 //! ```
@@ -17,7 +17,7 @@ use super::text;
 use super::theme::Role;
 use super::ui::{Scene, Screen};
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
-use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, window_label};
+use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, StripCell, window_label};
 use crate::units::Instant;
 
 /// Where the parts of the window lie.
@@ -47,6 +47,11 @@ pub fn parts(area: Rect) -> Parts {
 /// A cell of the strip is marked where at least one in so many requests failed.
 const TROUBLE: u32 = 12;
 
+/// Says whether many requests of a stretch of the log had a failed call.
+pub(super) fn is_trouble(cell: &StripCell) -> bool {
+    cell.errors > 0 && cell.errors.saturating_mul(TROUBLE) >= cell.requests
+}
+
 /// The strip over the whole log, worked out once.
 #[derive(Clone, Debug, Default)]
 pub struct StripData {
@@ -62,7 +67,7 @@ impl StripData {
             rate: log.strip.iter().map(|cell| cell.requests).collect(),
             errors: (0u64..)
                 .zip(&log.strip)
-                .filter(|(_, cell)| cell.errors > 0 && cell.errors * TROUBLE >= cell.requests)
+                .filter(|(_, cell)| is_trouble(cell))
                 .map(|(at, _)| u32::try_from(at * u64::from(WHOLE) / cells).unwrap_or(WHOLE))
                 .collect(),
         }
@@ -114,6 +119,10 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
     }
     if status.draining {
         words.push(("DRAINING".to_owned(), Role::Warn));
+    }
+    if status.memory_limit > 0 && status.memory_held > status.memory_limit / 2 {
+        let share = u128::from(status.memory_held) * 100 / u128::from(status.memory_limit);
+        words.push((format!("MEMORY {share}%"), if share < 90 { Role::Warn } else { Role::Error }));
     }
     if live.lost > 0 {
         words.push((format!("{} lost", crate::units::counted(live.lost, "line")), Role::Warn));
@@ -193,13 +202,11 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     let star = if snapshot.staged.is_some() { "*" } else { "" };
     let version = snapshot.policy.version;
     let Some(live) = &snapshot.live else {
-        put(&format!("{} · policy {version}{star}", snapshot.reading.name()), Role::Accent, buf);
+        put(&format!("policy {version}{star}"), Role::Accent, buf);
         put(&snapshot.log.title, Role::Muted, buf);
         return;
     };
-    // What happened is what a live session shows; only the other reading is worth a word.
-    let routed = if snapshot.reading == Reading::Routed { "routed · " } else { "" };
-    put(&format!("{routed}policy {version}{star}"), Role::Accent, buf);
+    put(&format!("policy {version}{star}"), Role::Accent, buf);
     put(&format!("{} open", format::count(live.status.open)), Role::Header, buf);
     let address = if live.status.address.is_empty() { &snapshot.log.title } else { &live.status.address };
     put(&text::clean(address), Role::Muted, buf);
@@ -207,7 +214,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
 
 /// Draws the tabs.
 pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let (snapshot, look) = (scene.snapshot, scene.look);
+    let look = scene.look;
     paint::clear(buf, area, look.theme.base());
     // Where digits type a threshold, the function keys change screens.
     let key = if scene.ui.screen == Screen::Tune && scene.ui.detail.is_none() { "F" } else { "" };
@@ -219,17 +226,52 @@ pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
-    let window = match snapshot.window.window {
-        Some(_) => format!("window {}", window_label(snapshot.window.window)),
-        None if snapshot.log.history.start() > 0 => "window: all in memory".to_owned(),
-        None => "window: all so far".to_owned(),
+    let scope = scope(scene, usize::from(room.width));
+    paint::text_right(buf, room, &scope, look.style(Role::Muted), look.glyphs.cut);
+}
+
+/// Says what the screen's figures are of, as fully as there is room: window, reading, how much is estimated, prices,
+/// classifier. A panel says it again only where its own differ.
+fn scope(scene: Scene<'_>, room: usize) -> String {
+    let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
+    let listed = scene.ui.screen == Screen::Traffic || scene.ui.detail.is_some();
+    let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;
+    let (window, brief) = match snapshot.window.window {
+        _ if listed && snapshot.live.is_some() => ("all so far".to_owned(), "so far".to_owned()),
+        _ if listed => ("all played".to_owned(), "all".to_owned()),
+        Some(_) => {
+            let label = window_label(snapshot.window.window);
+            (format!("last {label}"), label)
+        }
+        None if snapshot.log.history.start() > 0 => ("all in memory".to_owned(), "in memory".to_owned()),
+        None => ("all so far".to_owned(), "so far".to_owned()),
     };
-    let mut words = format!("{window} · prices {}", snapshot.log.book);
-    if snapshot.log.classified > 0 {
-        words = format!("{words} · classifier {}", snapshot.log.classifier);
-    }
-    let shown = if text::width(&words) > usize::from(room.width) { &window } else { &words };
-    paint::text_right(buf, room, shown, look.style(Role::Muted), look.glyphs.cut);
+    // What-if is of the routed reading, whichever is shown elsewhere.
+    let tune = scene.ui.screen == Screen::Tune && !listed;
+    let reading = if tune { Reading::Routed } else { snapshot.reading }.name();
+    let share = format::percent(all.estimated, all.requests);
+    let (standing, short) = match (all.estimated, all.requests) {
+        _ if tune => (String::new(), String::new()),
+        (_, 0) => (String::new(), String::new()),
+        (0, _) => (format!(" {dot} observed"), format!(" {dot} observed")),
+        _ => {
+            let whole = share.split_once('.').map_or("<1", |(whole, _)| whole);
+            let whole = if matches!(whole, "0" | "<0") { "<1" } else { whole };
+            (format!(" {dot} {share} estimated"), format!(" {dot} {whole} % est."))
+        }
+    };
+    let full = format!("{window} {dot} {reading}{standing}");
+    let priced = format!("{full} {dot} prices {}", snapshot.log.book);
+    let classified = format!("{priced} {dot} classifier {}", snapshot.log.classifier);
+    let forms = [
+        if snapshot.log.classified > 0 { classified } else { priced.clone() },
+        priced,
+        full,
+        format!("{brief} {dot} {reading}{short}"),
+        format!("{brief} {dot} {reading}"),
+    ];
+    let [.., least] = &forms;
+    forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()
 }
 
 /// Gives where each tab stands, for drawing and for the mouse.
@@ -257,6 +299,9 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
     let bar = ReplayBar {
         state: match snapshot.play {
             Play::Playing => PlayState::Playing,
+            Play::Following if snapshot.live.as_ref().is_some_and(|live| live.closed.is_some()) => {
+                PlayState::Closed
+            }
             Play::Following => PlayState::Following,
             Play::Paused if snapshot.live.as_ref().is_some_and(|live| !live.rewound) => PlayState::Held,
             Play::Paused | Play::Ended => PlayState::Paused,
@@ -274,13 +319,20 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
             marks: &marks,
             looped: snapshot.looped.map(|(from, to)| (place(snapshot, from), place(snapshot, to))),
         },
-        events: (snapshot.head as u64, snapshot.log.len() as u64),
+        events: (snapshot.head as u64, known_requests(snapshot)),
         error_count: snapshot.log.errors.partition_point(|&error| (error as usize) < snapshot.head) as u64,
         loop_label: &label,
     };
     let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
     bar.render(inside, buf, look);
     bar.strip_area(inside, look)
+}
+
+/// Counts the requests there are, those included that wait while a live view is held.
+fn known_requests(snapshot: &Snapshot) -> u64 {
+    let held = snapshot.live.as_ref().filter(|live| live.held.is_some() && !live.rewound);
+    let waiting = held.map_or(0, |live| (snapshot.head as u64).saturating_add(live.fresh));
+    waiting.max(snapshot.log.len() as u64)
 }
 
 fn at(snapshot: &Snapshot, index: usize) -> Instant {

@@ -1,56 +1,126 @@
-//! The help: every key that works here and what it does, made from the table of actions.
+//! The help: every key that works here and what it does, the language of filters, and what signs and words mean.
 //!
-//! Invariant: nothing is listed that does not work; a key that another context has taken is not shown with this one.
+//! Invariant: nothing is listed that does not work; a key that another context has taken is not shown with this one;
+//! every sentence is shown whole, on as many lines as it takes.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::{Context, Spec};
+use super::action::Context;
+use super::glyphs::Glyphs;
 use super::keys::Keymap;
+use super::legend;
 use super::paint::{self, Look};
+use super::screens::traffic::LANGUAGE;
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
 use super::widgets::table::scrollbar;
 
+/// One thing that is explained: keys, a form, a sign.
 #[derive(Clone, Debug)]
-enum Line {
-    Heading(Context),
-    Row { keys: String, spec: &'static Spec },
-    Blank,
+struct Row {
+    what: String,
+    name: &'static str,
+    means: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct Section {
+    heading: &'static str,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Page {
+    name: &'static str,
+    sections: Vec<Section>,
 }
 
 /// The help over one screen.
 #[derive(Clone, Debug)]
 pub struct Help {
     screen: Context,
-    lines: Vec<Line>,
+    pages: Vec<Page>,
+    page: usize,
     offset: usize,
+}
+
+/// A line as it is drawn.
+enum Line<'a> {
+    Heading(&'a str),
+    Row(&'a str, &'a str),
+    Blank,
+}
+
+fn keys(layers: &[Context], keymap: &Keymap, ascii: bool) -> Vec<Section> {
+    let mut sections: Vec<(Context, Section)> = Vec::new();
+    for (context, spec) in keymap.actions_here(layers) {
+        let what = keymap.labels_here(layers, spec.action, ascii);
+        // An action without a key here is still found in the palette.
+        if what.is_empty() && !spec.keys.is_empty() {
+            continue;
+        }
+        let row = Row { what, name: spec.name, means: spec.doc };
+        match sections.last_mut() {
+            Some((last, section)) if *last == context => section.rows.push(row),
+            _ => sections.push((context, Section { heading: context.name(), rows: vec![row] })),
+        }
+    }
+    sections.into_iter().map(|(_, section)| section).collect()
+}
+
+fn section(heading: &'static str, rows: impl IntoIterator<Item = (String, &'static str)>) -> Section {
+    let rows = rows.into_iter().map(|(what, means)| Row { what, name: "", means }).collect();
+    Section { heading, rows }
+}
+
+fn owned(rows: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
+    rows.iter().map(|(what, means)| ((*what).to_owned(), *means)).collect()
+}
+
+/// The pages that are the same on every screen.
+fn explained(glyphs: &Glyphs) -> [Page; 2] {
+    let filter = section("terms of a filter; all must hold", owned(LANGUAGE));
+    let signs = section("signs", legend::signs(glyphs));
+    let words = section("words", owned(legend::WORDS));
+    [Page { name: "Filter", sections: vec![filter] }, Page { name: "Signs", sections: vec![signs, words] }]
+}
+
+/// Writes what filters, signs and words mean, for documentation.
+pub fn explained_markdown(glyphs: &Glyphs) -> String {
+    explained(glyphs).iter().fold(String::new(), |out, page| out + &markdown(page))
+}
+
+fn markdown(page: &Page) -> String {
+    let mut out = String::new();
+    for section in &page.sections {
+        let named = section.rows.iter().any(|row| !row.name.is_empty());
+        let head = if named { "| key | action | what it does |\n|---|---|---|" } else { "| | |\n|---|---|" };
+        let _ = writeln!(out, "### {}\n\n{head}", section.heading);
+        for row in &section.rows {
+            let escaped = row.what.replace('|', "\\|");
+            let parts: Vec<String> = match named {
+                true => escaped.split(' ').map(|key| format!("`{key}`")).collect(),
+                false => vec![format!("`{escaped}`")],
+            };
+            let name = if named { format!("{} | ", row.name) } else { String::new() };
+            let _ = writeln!(out, "| {} | {name}{} |", parts.join(" "), row.means);
+        }
+        out.push('\n');
+    }
+    out
 }
 
 impl Help {
     /// Opens the help over a screen.
-    pub fn open(screen: Context, layers: &[Context], keymap: &Keymap, ascii: bool) -> Self {
-        let mut lines = Vec::new();
-        let mut heading = None;
-        for (context, spec) in keymap.actions_here(layers) {
-            let keys = keymap.labels_here(layers, spec.action, ascii);
-            // An action without a key here is still found in the palette.
-            if keys.is_empty() && !spec.keys.is_empty() {
-                continue;
-            }
-            if heading != Some(context) {
-                if heading.is_some() {
-                    lines.push(Line::Blank);
-                }
-                heading = Some(context);
-                lines.push(Line::Heading(context));
-            }
-            lines.push(Line::Row { keys, spec });
-        }
-        Self { screen, lines, offset: 0 }
+    pub fn open(screen: Context, layers: &[Context], keymap: &Keymap, glyphs: &Glyphs) -> Self {
+        let keys = Page { name: "Keys", sections: keys(layers, keymap, glyphs.is_ascii()) };
+        let [filter, signs] = explained(glyphs);
+        Self { screen, pages: vec![keys, filter, signs], page: 0, offset: 0 }
     }
 
     /// Gives where the help lies over a screen.
@@ -61,88 +131,142 @@ impl Help {
         Rect { x, y, width, height }
     }
 
+    /// Where the names of the pages and the page itself lie.
+    fn parts(screen: Rect) -> (Rect, Rect) {
+        let inner = Panel::inner(Self::area(screen));
+        paint::split_top(inner, u16::from(inner.height > 3) + u16::from(inner.height > 12))
+    }
+
     fn columns(inner: Rect) -> u16 {
         (inner.width / 66).clamp(1, 2)
     }
 
+    /// Shows the page so many further, going round.
+    pub fn turn(&mut self, by: isize) {
+        let count = isize::try_from(self.pages.len().max(1)).unwrap_or(1);
+        let at = isize::try_from(self.page).unwrap_or(0);
+        self.page = usize::try_from((at + by).rem_euclid(count)).unwrap_or(0);
+        self.offset = 0;
+    }
+
     /// Scrolls by so many lines of a help over this screen area.
     pub fn scroll(&mut self, by: isize, screen: Rect) {
-        let inner = Panel::inner(Self::area(screen));
+        let (_, inner) = Self::parts(screen);
         let last = self.rows(inner).saturating_sub(usize::from(inner.height));
         self.offset = self.offset.saturating_add_signed(by).min(last);
     }
 
+    /// Scrolls by so many pages.
+    pub fn scroll_pages(&mut self, by: isize, screen: Rect) {
+        let (_, inner) = Self::parts(screen);
+        let page = isize::try_from(inner.height.saturating_sub(1).max(1)).unwrap_or(1);
+        self.scroll(by.saturating_mul(page), screen);
+    }
+
+    /// The columns given to what is explained: as many as the longest takes, up to a third.
+    fn first_column(&self, wide: u16) -> u16 {
+        let rows = self.pages.get(self.page).into_iter().flat_map(|page| &page.sections);
+        let widest = rows.flat_map(|section| &section.rows).map(|row| text::width(&row.what)).max();
+        let widest = u16::try_from(widest.unwrap_or(0)).unwrap_or(u16::MAX).saturating_add(2);
+        widest.min(wide / 3).max(8.min(wide))
+    }
+
+    /// Lays the page out in lines of one column.
+    fn lines(&self, inner: Rect) -> Vec<Line<'_>> {
+        let wide = (inner.width.saturating_sub(1)) / Self::columns(inner);
+        let room = usize::from(wide.saturating_sub(self.first_column(wide) + 2)).max(8);
+        let mut lines = Vec::new();
+        for (at, section) in
+            self.pages.get(self.page).into_iter().flat_map(|page| page.sections.iter().enumerate())
+        {
+            if at > 0 {
+                lines.push(Line::Blank);
+            }
+            lines.push(Line::Heading(section.heading));
+            for row in &section.rows {
+                let mut what = row.what.as_str();
+                for line in text::wrap(row.means, room) {
+                    lines.push(Line::Row(std::mem::take(&mut what), line));
+                }
+            }
+        }
+        lines
+    }
+
     /// The rows that the longest column takes.
     fn rows(&self, inner: Rect) -> usize {
-        self.lines.len().div_ceil(usize::from(Self::columns(inner)))
+        self.lines(inner).len().div_ceil(usize::from(Self::columns(inner)))
     }
 
     /// Draws it over a screen.
     pub fn render(&self, screen: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let area = Self::area(screen.intersection(buf.area));
+        let screen = screen.intersection(buf.area);
+        let area = Self::area(screen);
         paint::clear(buf, area, look.theme.popup());
-        let inner = Panel { title: "Keys", scope: self.screen.name(), focus: true }.render(area, buf, look);
+        Panel { title: "Help", scope: self.screen.name(), focus: true }.render(area, buf, look);
+        let (tabs, inner) = Self::parts(screen);
         if inner.is_empty() {
             return;
         }
-        let (rows, visible) = (self.rows(inner), usize::from(inner.height));
-        let offset = self.offset.min(rows.saturating_sub(visible));
+        self.tabs(tabs, buf, look);
+        let lines = self.lines(inner);
         let columns = Self::columns(inner);
+        let rows = lines.len().div_ceil(usize::from(columns));
+        let visible = usize::from(inner.height);
+        let offset = self.offset.min(rows.saturating_sub(visible));
         let wide = (inner.width - 1) / columns;
+        let first = self.first_column(wide);
         for column in 0..columns {
             let place = Rect { x: inner.x + column * wide, width: wide, ..inner };
-            let lines = self.lines.iter().skip(usize::from(column) * rows).take(rows).skip(offset);
+            let lines = lines.iter().skip(usize::from(column) * rows).take(rows).skip(offset);
             for (row, line) in (0..inner.height).zip(lines) {
-                render_line(line, paint::nth_row(place, row), buf, look);
+                render_line(line, first, paint::nth_row(place, row), buf, look);
             }
         }
         let place = Rect { x: inner.right() - 1, width: 1, ..inner };
         scrollbar(buf, place, offset, visible, rows, look);
     }
 
+    fn tabs(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+        let (_, mut rest) = paint::split_left(paint::nth_row(at, 0), 1);
+        for (place, page) in self.pages.iter().enumerate() {
+            let role = if place == self.page { Role::TabActive } else { Role::Tab };
+            let used = paint::text(
+                buf,
+                rest,
+                page.name,
+                look.theme.popup().patch(look.style(role)),
+                look.glyphs.cut,
+            );
+            rest = paint::split_left(rest, used + 2).1;
+        }
+        let keys: Cow<'_, str> =
+            if look.glyphs.is_ascii() { "left/right: pages".into() } else { "←/→ pages".into() };
+        let room = Rect { width: rest.width.saturating_sub(1), ..rest };
+        if usize::from(room.width) > text::width(&keys) {
+            paint::text_right(buf, room, &keys, look.style(Role::Muted), look.glyphs.cut);
+        }
+    }
+
     /// Lists keys, names and sentences under their headings, for documentation.
     pub fn markdown(&self) -> String {
-        let mut out = String::new();
-        for line in &self.lines {
-            match line {
-                Line::Heading(context) => {
-                    let _ = writeln!(
-                        out,
-                        "### {}\n\n| key | action | what it does |\n|---|---|---|",
-                        context.name()
-                    );
-                }
-                Line::Row { keys, spec } => {
-                    let keys: Vec<String> =
-                        keys.split(' ').map(|key| format!("`{}`", key.replace('|', "\\|"))).collect();
-                    let _ = writeln!(out, "| {} | {} | {} |", keys.join(" "), spec.name, spec.doc);
-                }
-                Line::Blank => out.push('\n'),
-            }
-        }
-        out
+        self.pages.get(self.page).map(markdown).unwrap_or_default()
     }
 }
 
-/// The columns given to keys.
-const KEYS: u16 = 19;
-
-fn render_line(line: &Line, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+fn render_line(line: &Line<'_>, first: u16, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let (_, at) = paint::split_left(at, 1);
     match line {
         Line::Blank => {}
-        Line::Heading(context) => {
-            paint::text(buf, at, context.name(), look.style(Role::Title), look.glyphs.cut);
+        Line::Heading(heading) => {
+            paint::text(buf, at, heading, look.style(Role::Title), look.glyphs.cut);
         }
-        Line::Row { keys, spec } => {
-            let (place, rest) = paint::split_left(at, KEYS.min(at.width / 2));
+        Line::Row(what, means) => {
+            let (place, rest) = paint::split_left(at, first);
             let (place, _) = paint::split_left(place, place.width.saturating_sub(1));
-            paint::text(buf, place, keys, look.style(Role::Key), look.glyphs.cut);
-            let wide = u16::try_from(text::width(spec.doc)).unwrap_or(u16::MAX);
-            // The sentence says more; where it does not fit whole, the name does.
-            let words = if wide < rest.width { spec.doc } else { spec.name };
+            paint::text(buf, place, what, look.style(Role::Key), look.glyphs.cut);
             let (words_at, _) = paint::split_left(rest, rest.width.saturating_sub(1));
-            paint::text(buf, words_at, words, look.theme.popup(), look.glyphs.cut);
+            paint::text(buf, words_at, means, look.theme.popup(), look.glyphs.cut);
         }
     }
 }
@@ -150,16 +274,40 @@ fn render_line(line: &Line, at: Rect, buf: &mut Buffer, look: Look<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::glyphs::GlyphSet;
+
+    const GLYPHS: &Glyphs = Glyphs::of(GlyphSet::Braille);
 
     #[test]
     fn the_help_shows_what_holds_here_and_nothing_else() {
         let keymap = Keymap::default();
         let of =
-            |screen: Context, replay| Help::open(screen, screen.layers(replay), &keymap, false).markdown();
+            |screen: Context, replay| Help::open(screen, screen.layers(replay), &keymap, GLYPHS).markdown();
         let tune = of(Context::Tune, true);
         assert!(tune.contains("| `←` `h` | Threshold down by 1 |"), "{tune}");
         assert!(tune.contains("| `<` `Alt-←` | Back 10 seconds |"), "{tune}");
         assert!(of(Context::Overview, true).contains("| `←` `<` `Alt-←` | Back 10 seconds |"));
         assert!(!of(Context::Overview, false).contains("Back 10 seconds"), "there is no player in live view");
+    }
+
+    #[test]
+    fn every_sentence_is_shown_whole_at_every_width() {
+        let keymap = Keymap::default();
+        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, GLYPHS);
+        for _ in 0..3 {
+            for width in [40u16, 80, 100, 150] {
+                let (_, inner) = Help::parts(Rect::new(0, 0, width, 24));
+                let lines = help.lines(inner);
+                let all: Vec<&str> = lines
+                    .iter()
+                    .filter_map(|line| if let Line::Row(_, words) = line { Some(*words) } else { None })
+                    .collect();
+                let shown = all.join(" ");
+                for row in help.pages[help.page].sections.iter().flat_map(|section| &section.rows) {
+                    assert!(shown.contains(row.means), "{width}: {}", row.means);
+                }
+            }
+            help.turn(1);
+        }
     }
 }

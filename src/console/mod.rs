@@ -15,6 +15,7 @@ pub mod goto;
 pub mod ground;
 pub mod help;
 pub mod keys;
+pub mod legend;
 pub mod paint;
 pub mod palette;
 pub mod prompt;

@@ -85,6 +85,22 @@ pub fn tint(buf: &mut Buffer, area: Rect, style: Style) {
     buf.set_style(area, style);
 }
 
+/// Lays the look of a chosen row over an area; bars and patches of colour keep theirs, as they say whose row it is.
+pub fn choose(buf: &mut Buffer, area: Rect, style: Style) {
+    let area = area.intersection(buf.area);
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            let Some(cell) = buf.cell_mut((x, y)) else { continue };
+            let block = cell.symbol().chars().next().is_some_and(|c| ('\u{2580}'..='\u{259f}').contains(&c));
+            if block {
+                cell.bg = style.bg.unwrap_or(cell.bg);
+            } else {
+                cell.set_style(style);
+            }
+        }
+    }
+}
+
 /// Writes a text into the first row of `at`, cut with … where it does not fit; gives the columns used.
 pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
     let at = at.intersection(buf.area);
@@ -164,6 +180,11 @@ pub fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
     let rows = rows.min(area.height);
     let rest = Rect { y: area.y.saturating_add(rows), height: area.height - rows, ..area };
     (Rect { height: rows, ..area }, rest)
+}
+
+/// Leaves a column free at both sides, so that nothing touches a frame.
+pub fn margin(area: Rect) -> Rect {
+    if area.width < 4 { area } else { Rect { x: area.x + 1, width: area.width - 2, ..area } }
 }
 
 /// Gives the `index`th row of an area; empty beyond its end.

@@ -33,6 +33,11 @@ impl Prompt {
         self.input.value()
     }
 
+    /// Says whether the cursor stands behind the last letter.
+    pub fn is_at_end(&self) -> bool {
+        self.input.cursor() >= self.value().chars().count()
+    }
+
     /// Puts a text into the line, the cursor behind it.
     pub fn set(&mut self, value: &str) {
         self.input = Input::new(text::clean(value).chars().take(LONGEST).collect());

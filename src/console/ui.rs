@@ -97,6 +97,8 @@ pub enum Ask {
     Open(usize),
     /// Show another screen.
     Show(Screen),
+    /// Go back to where one came from.
+    Back,
     /// Say in the message line that something was done.
     Say(String),
     /// Say in the message line why something was not done.

@@ -15,8 +15,10 @@ use http::{HeaderMap, HeaderValue, Response};
 use tokio::sync::oneshot;
 use tokio::time::{Instant as Clock, Sleep, sleep_until};
 
+use super::Gateway;
 use super::body::{self, Line, Reply};
-use crate::config::gateway::{GatewaySettings, OnDisconnect, StreamSettings};
+use super::budget::Budget;
+use crate::config::gateway::{OnDisconnect, StreamSettings};
 use crate::wire::{self, ApiError, Dialect};
 
 /// Pieces that may wait for a slow client before the provider is no longer read.
@@ -31,6 +33,7 @@ pub(super) struct Audience {
     end: End,
     alarm: Alarm,
     dialect: Dialect,
+    budget: Arc<Budget>,
     settings: StreamSettings,
     /// For how long it may take nothing before it counts as gone.
     patience: Duration,
@@ -69,13 +72,15 @@ impl End {
 
 impl Audience {
     /// Takes the place of a client that asked for a stream or for an answer in one piece.
-    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, settings: &GatewaySettings) -> Self {
+    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, gateway: &Gateway) -> Self {
+        let settings = &gateway.settings;
         let now = Clock::now();
         let latest = streams.then(|| now + Duration::from_millis(settings.streams.patience_ms));
         Self {
             end: End::Waiting(client),
             alarm: Alarm::default(),
             dialect,
+            budget: Arc::clone(&gateway.budget),
             settings: settings.streams,
             patience: Duration::from_secs(settings.limits.write_seconds),
             cancels: settings.on_disconnect == OnDisconnect::Cancel,
@@ -157,7 +162,7 @@ impl Audience {
                 return false;
             }
         };
-        let (line, reply) = body::line(WAITING);
+        let (line, reply) = body::line(WAITING, &self.budget);
         let mut response = Response::new(reply);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));

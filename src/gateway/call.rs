@@ -25,6 +25,8 @@ use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
+/// From this size on an answer is counted while it comes.
+const COUNTED: usize = 4096;
 
 /// Makes one attempt. A stream is relayed to its end before this returns.
 pub(super) async fn attempt(
@@ -87,7 +89,7 @@ pub(super) async fn attempt(
     let started = Clock::now();
     let call = Call {
         dialect,
-        body,
+        body: gateway.budget.tie(body),
         stream: operation.ask.stream(),
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
@@ -130,14 +132,18 @@ pub(super) async fn attempt(
         return stream::relay(operation, leg, permit, reply, audience).await;
     }
     let limit = gateway.settings.limits.answer;
-    let Some(whole) = watched(operation, dispatch, audience, reply.whole(limit)).await else {
+    let mut held = gateway.budget.hold();
+    let whole = reply.whole(limit, |size| size < COUNTED || held.follow(size));
+    let Some(whole) = watched(operation, dispatch, audience, whole).await else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
-        Ok(bytes) => bytes,
+        Ok(bytes) => held.tie(bytes),
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     let bytes = background::settled(operation, dispatch, &target, bytes).await;
+    // One of the client's own dialect goes on as it came, and is counted already.
+    let is_own = dialect == operation.ask.dialect();
     match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
@@ -159,7 +165,7 @@ pub(super) async fn attempt(
                     check: answer.check,
                     ..called(dispatch, &target)
                 },
-                outcome: Outcome::Answer(answer.body),
+                outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
                 retry: None,
             }
         }
@@ -289,7 +295,10 @@ fn broken(
     permit: Permit,
     error: &CallError,
 ) -> Attempted {
-    let api = ApiError::new(error.kind(), error.to_string());
+    let api = match error {
+        CallError::NoRoom { .. } => operation.gateway.budget.full(),
+        _ => ApiError::new(error.kind(), error.to_string()),
+    };
     // No connection, no bill; anything later may have been worked on.
     let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
     lost(operation, dispatch, target, permit, error.status(), api, usage)
@@ -311,15 +320,11 @@ pub(super) fn lost(
     let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
     report(operation, permit, status, Some(&usage), Some(error.message.clone()));
+    let said = error.message.clone();
+    // Where the provider stands is for the operator alone.
+    error.message = target.conceal(&said).into_owned();
     Attempted {
-        called: Called {
-            usage,
-            write_ttl,
-            estimated,
-            status,
-            error: error.message.clone(),
-            ..called(dispatch, target)
-        },
+        called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }
@@ -358,7 +363,7 @@ async fn declined(
 ) -> Attempted {
     let (http, said) = (reply.status, reply.should_retry);
     let mut retry_after = reply.retry_after;
-    let body = reply.whole(ERROR_BODY).await.unwrap_or_default();
+    let body = reply.whole(ERROR_BODY, |_| true).await.unwrap_or_default();
     let mut error = wire::read_error(dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
@@ -404,6 +409,7 @@ async fn declined(
     let failure = Failure { status, begun: false, retry_after, should_retry };
     let message = format!("{http}: {}", error.message);
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
+    error.message = target.conceal(&error.message).into_owned();
     Attempted {
         called: Called {
             usage: Usage::NONE,

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
+use super::budget::Held;
 use super::call::{billed, called, left, lost, report, terms, unfit, watched};
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
@@ -44,6 +45,8 @@ enum Break {
     Call(CallError),
     Wire(WireError),
     Slow(ApiError),
+    /// There is no room for more of it in memory.
+    Full(ApiError),
     Cut,
 }
 
@@ -53,6 +56,7 @@ impl Break {
             Self::Call(error) => error.status(),
             Self::Wire(error) => unfit(error),
             Self::Slow(_) => Status::Timeout,
+            Self::Full(_) => Status::Cancelled,
             Self::Cut => Status::ServerError,
         }
     }
@@ -61,7 +65,7 @@ impl Break {
         match self {
             Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
-            Self::Slow(error) => error.clone(),
+            Self::Slow(error) | Self::Full(error) => error.clone(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
     }
@@ -73,6 +77,8 @@ struct Stream<'a> {
     relay: Relay,
     /// What the client has not been handed yet.
     out: BytesMut,
+    /// What it holds in memory.
+    held: Held,
     /// Whether the client is handed what comes.
     told: bool,
     /// Whether its end is kept from the client until its account is on the disk.
@@ -100,9 +106,9 @@ pub(super) async fn relay(
 ) -> Attempted {
     let relay = Relay::new(leg.dialect, &operation.ask);
     let pace = Pace::new(leg.dispatch.limits, leg.started);
-    let withholds = operation.strict();
+    let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
     let mut stream =
-        Stream { leg, relay, out: BytesMut::new(), told: false, withholds, pace, noted: Clock::now() };
+        Stream { leg, relay, out: BytesMut::new(), held, told: false, withholds, pace, noted: Clock::now() };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -185,6 +191,9 @@ impl Stream<'_> {
         if let Err(error) = self.relay.push(piece, &mut self.out) {
             return Some(Ended::Broke(Break::Wire(error)));
         }
+        if !self.held.follow(self.relay.held().saturating_add(self.out.len())) {
+            return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
+        }
         self.pace.wrote(self.relay.written_bytes());
         if self.told || self.relay.has_content() || self.out.len() > HELD {
             self.tell(operation, audience).await;
@@ -218,7 +227,7 @@ impl Stream<'_> {
                 &operation.id,
                 operation.placed.seq,
                 &dispatch.model,
-                &operation.team,
+                (&operation.team, &operation.key),
             );
         }
         if self.withholds && self.relay.is_complete() {
@@ -281,14 +290,16 @@ impl Stream<'_> {
     ) -> Attempted {
         let mut error = why.error();
         error.message = self.leg.target.redact(&error.message).into_owned();
+        let said = error.message.clone();
+        error.message = self.leg.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
         let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
-        report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
+        report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
                 status: Status::Cut,
-                error: error.message,
+                error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },

@@ -100,3 +100,25 @@ fn a_flood_of_models_leaves_room_for_a_policys_own() {
     assert_eq!(live.policy_spec().1.routes[0].ladder[0].model, "a-new-model");
     assert_eq!(live.open(), 0);
 }
+
+#[test]
+fn dates_follow_a_clock_that_was_set_forward_and_back() {
+    let mut names = Names::default();
+    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
+    let live = Live::new(LiveSetup {
+        policy,
+        names,
+        classifier: Arc::new(Classifier::builtin()),
+        book: prices::resolve("list", None).unwrap(),
+        next_seq: 1,
+        at: Instant(0),
+        who: "test".to_owned(),
+    });
+    let year = 365 * 86_400_000_000;
+    let arrive = |at| live.arrive(Arriving::default(), Instant(at)).at.0;
+    assert_eq!([10, year, year + 10].map(arrive), [10, year, year + 10]);
+    assert_eq!(arrive(year + 7), year + 10, "what is only out of turn stays in order");
+    assert_eq!([5_000_000, 6_000_000].map(arrive), [5_000_000, 6_000_000], "as soon as it is right again");
+    let (_, spec) = live.policy_spec();
+    assert_eq!(live.apply(&spec, "test", "again", Instant(7_000_000)).unwrap().at.0, 7_000_000);
+}

@@ -7,16 +7,18 @@ use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
 use crate::session::{Breaker, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
 use crate::telemetry::{BreakerState, QuotaLeft};
-use crate::units::Span;
+use crate::units::{Instant, Span};
 
-/// Tells of what becomes of the ledger, as long as the gateway serves: `say` hears it, and so do the readers of the log. What
-/// was done about its files is written into the ledger too.
+/// Tells of what becomes of the ledger and of the clock, as long as the gateway serves: `say` hears it, and so do the readers
+/// of the log. What was done about files, and what the clock did, is written into the ledger too.
 pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
     let mut before = live_status(&gateway).ledger.severity;
-    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut clock = Clock { wall: now(), steady: std::time::Instant::now() };
     loop {
-        clock.tick().await;
-        for remark in gateway.ledger.take_remarks() {
+        ticks.tick().await;
+        let stepped = clock.step(now(), std::time::Instant::now());
+        for remark in gateway.ledger.take_remarks().into_iter().chain(stepped) {
             let note = Note { at: now(), text: remark.as_str().into(), simulated: false };
             gateway.ledger.record(Entry::Note(Box::new(note)));
             gateway.live.note(&remark, now());
@@ -28,6 +30,35 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             let text = format!("ledger: {text}");
             gateway.live.note(&text, now());
             say(&text);
+        }
+    }
+}
+
+/// What the system's clock said, beside one that never jumps.
+struct Clock {
+    wall: Instant,
+    steady: std::time::Instant,
+}
+
+impl Clock {
+    /// A difference between the two that no drift makes within a second or so.
+    const JUMP: Span = Span(2_000_000);
+
+    /// Looks at both again; says what became of the clock where it was set.
+    fn step(&mut self, wall: Instant, steady: std::time::Instant) -> Option<String> {
+        let went = steady.saturating_duration_since(self.steady);
+        let went = i64::try_from(went.as_micros()).unwrap_or(i64::MAX);
+        let off = wall.0.saturating_sub(self.wall.0).saturating_sub(went);
+        *self = Self { wall, steady };
+        let seconds = off.unsigned_abs() / 1_000_000;
+        match off {
+            off if off > Self::JUMP.0 => Some(format!(
+                "the clock went forward by {seconds} s (or the machine slept): dates follow it from here on"
+            )),
+            off if off < -Self::JUMP.0 => Some(format!(
+                "the clock was set back by {seconds} s: dates follow it from here on, and some of those before lie ahead"
+            )),
+            _ => None,
         }
     }
 }
@@ -81,5 +112,27 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         ledger: LedgerState { text, severity },
         keys: gateway.access.usable(at) as u64,
         draining: gateway.is_draining(),
+        memory_held: gateway.budget.held() as u64,
+        memory_limit: gateway.budget.most() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_once_and_one_that_drifts_is_not() {
+        let (start, second) = (std::time::Instant::now(), Duration::from_secs(1));
+        let mut clock = Clock { wall: Instant(0), steady: start };
+        let year = 365 * 86_400_000_000;
+        let walls = [1_000_000, 2_900_000, 3_000_000, year, year + 1_000_000, 6_000_000, 7_000_000];
+        let mut said = Vec::new();
+        for (at, wall) in (1..).zip(walls) {
+            said.extend(clock.step(Instant(wall), start + second * at).map(|text| (at, text)));
+        }
+        let told: Vec<(u32, bool)> = said.iter().map(|(at, text)| (*at, text.contains("forward"))).collect();
+        assert_eq!(told, [(4, true), (6, false)], "{said:?}");
+        assert!(said[1].1.contains("set back by 31535996 s"), "{said:?}");
     }
 }

@@ -12,7 +12,7 @@ use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;
 use super::sums::each;
-use super::{LedgerError, Sum, Totals, price};
+use super::{ExportOptions, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
 use crate::units::Instant;
 
@@ -93,14 +93,14 @@ impl LedgerFile {
         let fails = |source| self.failed(source);
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
-        let total = self
-            .conn
-            .query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0))
-            .map_err(fails)?;
+        let mut report = CheckReport::default();
+        let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
+        let read = counted.map(|count| report.attempts = count);
+        report.hear("the number of calls", read);
+        let total = report.attempts;
         if !tick(0, total) {
             return Err(LedgerError::Cancelled);
         }
-        let mut report = CheckReport { attempts: total, ..CheckReport::default() };
         // What cannot be read in one place keeps no other from being looked at.
         let read = self.file(&mut report);
         report.hear("the file", read);
@@ -116,13 +116,23 @@ impl LedgerFile {
         report.hear("operations", read);
         let read = self.versions(&mut report);
         report.hear("policies", read);
-        // What an export would stumble over.
-        let faults = self.salvage(&Range::default(), io::sink(), |_, _| tick(total, total))?.faults;
-        let untold = faults.count.saturating_sub(faults.found.len() as u64);
-        faults.found.into_iter().for_each(|fault| report.find(format!("export: {fault}")));
-        report.wrong += untold;
         moment.finish().map_err(fails)?;
+        self.exports(&mut report, &mut || tick(total, total))?;
         Ok(report)
+    }
+
+    /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
+    fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
+        let (all, options) = (Range::default(), ExportOptions { prices: true });
+        match self.export(&all, options, io::sink(), |_, _| tick()) {
+            Ok(_) => return Ok(()),
+            Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
+            Err(error) => report.find(format!("export: {}", error.in_a_line())),
+        }
+        let faults = self.salvage(&all, io::sink(), |_, _| tick())?.faults;
+        report.wrong += faults.count.saturating_sub(faults.found.len() as u64);
+        faults.found.into_iter().for_each(|fault| report.find(format!("export: {fault}")));
+        Ok(())
     }
 
     /// What SQLite itself can say.

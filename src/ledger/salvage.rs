@@ -1,16 +1,16 @@
 //! Brings every row that can be read out of a damaged ledger, and says what is missing.
 //!
 //! Invariants: one row that cannot be read hides no other; a call that is brought out is charged as it was, or its charge
-//! is unknown; whatever is left out is counted. What an export would stumble over is found here, so [`LedgerFile::check`]
-//! runs through it too.
+//! is unknown; whatever is left out is counted.
 
 use std::io::Write;
 
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, Row, Statement, params};
 
 use super::LedgerError;
 use super::export::{ATTEMPT, Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
 use super::file::{LedgerFile, Range, STRIDE};
+use super::handle::now;
 use super::row::{count_at, whole};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
@@ -150,29 +150,7 @@ impl LedgerFile {
                     found.exported.open += 1;
                     continue;
                 }
-                let before = found.faults.count;
-                let mut attempts = found.attempts(&mut parts, seq);
-                let labels = found.labels(&mut parts, seq);
-                attempts.retain(|attempt| match attempt.attempt(seq) {
-                    Ok(_) => true,
-                    Err(error) => {
-                        found.faults.tell(error.to_string());
-                        false
-                    }
-                });
-                match record(row, seq, &attempts, &labels) {
-                    Ok(record) => {
-                        out.write(&Entry::Request(record))?;
-                        found.exported.requests += 1;
-                        found.calls.0 += attempts.len() as u64;
-                        found.partial += u64::from(found.faults.count > before);
-                    }
-                    Err(error) => {
-                        found.faults.tell(error.to_string());
-                        found.unread += 1;
-                        found.orphans(&mut parts, (whole(seq), whole(seq)), &mut out)?;
-                    }
-                }
+                found.request(row, seq, &mut parts, &mut out)?;
             }
         }
         found.told(&mut broken, next);
@@ -188,7 +166,7 @@ impl LedgerFile {
                 "SALVAGED from a damaged ledger: {} requests cannot be read, {} are not whole",
                 found.unread, found.partial
             );
-            out.write(&Entry::Note { at: Instant::default(), text: text.into(), simulated: false })?;
+            out.write(&Entry::Note { at: now(), text: text.into(), simulated: false })?;
         }
         out.finish()?;
         Ok(found)
@@ -220,14 +198,12 @@ impl LedgerFile {
             "SELECT max(from_seq) - 1 FROM policies",
         ];
         let known = others.iter().filter_map(|sql| one(sql).ok()).max().unwrap_or(0);
-        match operations {
-            Ok(operations) => operations.max(known),
-            // Where each request made a call, there were no more of them.
-            Err(_) => {
-                let calls = one("SELECT coalesce(sum(calls), 0) FROM sums").unwrap_or(0);
-                known.max(calls).max(by_index(&self.conn))
-            }
+        if let Ok(operations) = operations {
+            return operations.max(known);
         }
+        // Where each request made a call, there were no more of them.
+        let calls = one("SELECT coalesce(sum(calls), 0) FROM sums").unwrap_or(0);
+        known.max(calls).max(by_index(&self.conn))
     }
 }
 
@@ -247,6 +223,40 @@ impl Salvaged {
         let which =
             if since == until { format!("request {since}") } else { format!("requests {since} to {until}") };
         self.faults.tell(format!("{which} cannot be read: {error}"));
+    }
+
+    /// Brings out a request that can be read, with what can be read of its calls.
+    fn request(
+        &mut self,
+        row: &Row<'_>,
+        seq: u64,
+        parts: &mut Parts<'_>,
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        let before = self.faults.count;
+        let mut attempts = self.attempts(parts, seq);
+        let labels = self.labels(parts, seq);
+        attempts.retain(|attempt| match attempt.attempt(seq) {
+            Ok(_) => true,
+            Err(error) => {
+                self.faults.tell(error.in_a_line());
+                false
+            }
+        });
+        match record(row, seq, &attempts, &labels) {
+            Ok(record) => {
+                out.write(&Entry::Request(record))?;
+                self.exported.requests += 1;
+                self.calls.0 += attempts.len() as u64;
+                self.partial += u64::from(self.faults.count > before);
+                Ok(())
+            }
+            Err(error) => {
+                self.faults.tell(error.in_a_line());
+                self.unread += 1;
+                self.orphans(parts, (whole(seq), whole(seq)), out)
+            }
+        }
     }
 
     fn attempts(&mut self, parts: &mut Parts<'_>, seq: u64) -> Vec<StoredAttempt> {
@@ -303,7 +313,7 @@ impl Salvaged {
 fn each<T>(
     statement: &mut Statement<'_>,
     seq: u64,
-    read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<(u64, T)>,
+    read: fn(&Row<'_>) -> rusqlite::Result<(u64, T)>,
 ) -> rusqlite::Result<Vec<T>> {
     statement.query_map([whole(seq)], read)?.map(|row| row.map(|(_, row)| row)).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::charge::prices_meter;
 use crate::units::{Instant, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
@@ -156,6 +157,11 @@ pub struct ModelPrices {
 }
 
 impl ModelPrices {
+    /// Says whether any row prices a meter of that name.
+    pub fn prices_meter(&self, meter: &str) -> bool {
+        self.rows.iter().any(|row| prices_meter(row, meter))
+    }
+
     /// Gives the row in force at a moment.
     pub fn at(&self, at: Instant) -> Option<&PriceRow> {
         self.rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at))

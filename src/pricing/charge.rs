@@ -71,6 +71,12 @@ pub fn unpriced<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Vec<&'t 
     terms.meters().map(|(name, _)| name).filter(|name| !is_priced(name)).collect()
 }
 
+/// Says whether a row prices a meter, by itself or as a part of its tokens.
+pub(super) fn prices_meter(row: &PriceRow, name: &str) -> bool {
+    let own = part(name, &row.standard.base).and_then(|(_, _, own)| own);
+    own.is_some() || row.meters.contains_key(name)
+}
+
 /// Says whether a meter tells where a call was served.
 fn is_place(name: &str) -> bool {
     name.starts_with("region:")

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::units::is_safe;
+
 /// Writes a report as indented JSON.
 ///
 /// # Errors
@@ -18,8 +20,11 @@ pub fn to_json<T: Serialize>(report: &T) -> Result<String, serde_json::Error> {
 pub(super) fn safe(written: &str) -> String {
     let mut text = String::with_capacity(written.len() + 1);
     for c in written.chars() {
-        if ('\u{7f}'..='\u{9f}').contains(&c) {
-            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        // JSON leaves these as they are, within strings; some terminals take them as commands, or hide something by them.
+        if c >= '\u{7f}' && !is_safe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
         } else {
             text.push(c);
         }

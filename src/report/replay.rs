@@ -127,7 +127,7 @@ pub struct RecordedCharges {
     pub remark: Option<String>,
 }
 
-/// Something billed that neither the program nor the price book knows.
+/// Something billed that the price book has no price for.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnknownMeter {
     /// Its name in the usage block.

@@ -137,7 +137,9 @@ fn summary(report: &ReplayReport) -> Sheet {
         line("charged otherwise", count(*differing_requests), remark.clone());
     }
     for UnknownMeter { meter, calls } in &report.unknown_meters {
-        let note = format!("calls are billed by `{meter}`, which nobody here knows: their cost is not known");
+        let note = format!(
+            "calls are billed by `{meter}`, which the price book has no price for: their cost is not known"
+        );
         line("unknown meter", count(*calls), note);
     }
     let (baseline, saved) = against_baseline(report);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
-use crate::pricing::{PriceBook, Terms, is_unlisted};
+use crate::pricing::{PriceBook, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
 use crate::routing::{ConfidenceSource, Policy, PolicyError};
 use crate::units::{Millis, Names};
@@ -33,8 +33,8 @@ pub struct Ingest {
     reprice: bool,
     own_policy: bool,
     baseline: Option<String>,
-    /// Meters that nobody here knows, with how many calls told them; the first few kinds.
-    meters: BTreeMap<String, u64>,
+    /// Meters by model, with how many calls told them; the first few kinds.
+    meters: BTreeMap<(String, String), u64>,
 }
 
 /// Kinds of unknown meters that are told apart.
@@ -53,17 +53,28 @@ impl Ingest {
         Arc::clone(&self.classifier)
     }
 
-    /// Gives the meters that neither this program nor the price book knows, with how many calls told them.
+    /// Gives the meters that the price book has no price for, with how many calls told them: those that nobody here knows,
+    /// and those of a model whose tokens it prices.
     pub fn unknown_meters(&self, book: &PriceBook) -> Vec<(String, u64)> {
-        let unknown = self.meters.iter().filter(|(name, _)| !book.prices_meter(name));
-        unknown.map(|(name, calls)| (name.clone(), *calls)).collect()
+        let is_told = |model: &str, meter: &str| {
+            let is_priced = book.find(model).map(|prices| prices.prices_meter(meter));
+            is_priced.map_or_else(|| is_unlisted(meter) && !book.prices_meter(meter), |is_priced| !is_priced)
+        };
+        let mut unknown: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((_, meter), calls) in self.meters.iter().filter(|((model, meter), _)| is_told(model, meter)) {
+            *unknown.entry(meter).or_default() += calls;
+        }
+        unknown.into_iter().map(|(meter, calls)| (meter.to_owned(), calls)).collect()
     }
 
-    /// Counts meters that nobody here knows, so that somebody is told.
-    fn count_meters(&mut self, terms: &Terms) {
-        for (name, _) in terms.meters().filter(|(name, _)| is_unlisted(name)) {
-            if self.meters.contains_key(name) || self.meters.len() < METERS {
-                *self.meters.entry(name.to_owned()).or_default() += 1;
+    /// Counts meters, so that somebody is told of those without a price. What a place multiplies leaves an estimate.
+    fn count_meters(&mut self, attempt: &Attempt<'_>) {
+        let Some(terms) = attempt.terms.as_deref() else { return };
+        let model = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
+        for (name, _) in terms.meters().filter(|(name, _)| !name.starts_with("region:")) {
+            let kind = (model.to_string(), name.to_owned());
+            if self.meters.contains_key(&kind) || self.meters.len() < METERS {
+                *self.meters.entry(kind).or_default() += 1;
             }
         }
     }
@@ -139,11 +150,7 @@ impl Ingest {
         self.judge(record, &mut operation);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
-        record
-            .attempts
-            .iter()
-            .filter_map(|attempt| attempt.terms.as_deref())
-            .for_each(|terms| self.count_meters(terms));
+        record.attempts.iter().for_each(|attempt| self.count_meters(attempt));
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()

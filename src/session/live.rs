@@ -1,16 +1,20 @@
 //! The live session: the engine behind a lock, asked by whoever serves clients, and the log that it writes as it goes.
 //!
-//! Invariants: arrivals and policies have ascending moments, so the log decides the same when it is replayed; every
+//! Invariants: arrivals and policies have ascending moments for as long as the clock is not set back, so the log decides
+//! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod backlog;
 mod foresee;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use self::backlog::Backlog;
 use super::ingest::METERS;
 use super::log::billed_by_text;
 use super::reason::{reason, why_text};
@@ -25,13 +29,13 @@ use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
 };
-use crate::units::{Instant, Millis, ModelId, Names, PerMille};
+use crate::units::{Instant, Millis, ModelId, Names, PerMille, Span};
 
-/// Lines kept for readers that come later.
-const BACKLOG: usize = 10_000;
-/// Models told apart before those that only clients name are counted together: half of what the tables hold, so that a
-/// policy always finds room for its own.
-const MODELS: usize = 2048;
+/// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
+const STEP: Span = Span(2_000_000);
+/// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
+/// policy and price book always find room for theirs.
+const MODELS: usize = 512;
 /// What stands for them.
 const OTHERS: &str = "(others)";
 
@@ -187,6 +191,8 @@ pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
     inner: Mutex<Inner>,
+    /// Bytes of lines kept for readers that come later.
+    backlog_bytes: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -196,7 +202,7 @@ struct Inner {
     next_seq: u64,
     pending: FxHashMap<u64, Pending>,
     readers: Vec<Reader>,
-    backlog: VecDeque<Arc<str>>,
+    backlog: Backlog,
     policy_line: Arc<str>,
     /// Meters that nobody here knows, of which readers have been told; the first few kinds.
     meters: BTreeSet<String>,
@@ -229,9 +235,11 @@ impl Live {
         let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
         let prices = Arc::new(PriceTable::new(&book, &names));
         let policy_line = policy_line(&policy, &names, at, &who, "in force at the start");
+        let backlog = Backlog::default();
         Self {
             classifier,
             book,
+            backlog_bytes: backlog.bytes(),
             inner: Mutex::new(Inner {
                 engine: Engine::new(Arc::new(policy), prices),
                 names,
@@ -239,7 +247,7 @@ impl Live {
                 next_seq,
                 pending: FxHashMap::default(),
                 readers: Vec::new(),
-                backlog: VecDeque::new(),
+                backlog,
                 policy_line,
                 meters: BTreeSet::new(),
                 buffer: Vec::new(),
@@ -269,9 +277,9 @@ impl Live {
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
         operation.project = inner.names.intern_project(&arriving.project);
-        operation.asked = inner.model(&arriving.asked);
+        operation.asked = inner.model(&arriving.asked, &self.book);
         inner.price_new_models(&self.book);
-        operation.at = now.max(inner.last_at);
+        operation.at = inner.dated(now, inner.last_at);
         inner.last_at = operation.at;
         let seq = inner.next_seq;
         inner.next_seq += 1;
@@ -323,8 +331,9 @@ impl Live {
     pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let model = inner.model(&call.model);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
+        let model = inner.model(&call.model, &self.book);
+        let billed =
+            call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
         inner.price_new_models(&self.book);
         inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
@@ -389,7 +398,7 @@ impl Live {
         let policy = Policy::compile(spec, version, &mut inner.names)?;
         inner.price_new_models(&self.book);
         // Later than all that arrived and no later than what comes next: the log then tells who was decided by which.
-        let at = now.max(Instant(inner.last_at.0 + 1));
+        let at = inner.dated(now, Instant(inner.last_at.0.saturating_add(1)));
         inner.last_at = at;
         let line = policy_line(&policy, &inner.names, at, who, what);
         inner.engine.apply(Event::PolicyChanged(Arc::new(policy)));
@@ -449,7 +458,7 @@ impl Live {
     /// Writes something that readers of the log should know at that moment.
     pub fn note(&self, text: &str, now: Instant) {
         let mut inner = self.lock();
-        let at = now.max(inner.last_at);
+        let at = inner.dated(now, inner.last_at);
         inner.note(at, text, false);
     }
 
@@ -459,6 +468,11 @@ impl Live {
         (inner.engine.snapshot(), inner.names.clone())
     }
 
+    /// Counts the bytes of lines kept for readers that come later.
+    pub fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes.load(Ordering::Relaxed)
+    }
+
     /// Counts the operations that are open.
     pub fn open(&self) -> usize {
         self.lock().pending.len()
@@ -466,6 +480,12 @@ impl Live {
 }
 
 impl Inner {
+    /// Gives the moment of what happens now: not before `least`, but where the clock was set back, which dates follow rather
+    /// than stand still until it has caught up.
+    fn dated(&self, now: Instant, least: Instant) -> Instant {
+        if now.0 < self.last_at.0.saturating_sub(STEP.0) { now } else { now.max(least) }
+    }
+
     fn price_new_models(&mut self, book: &PriceBook) {
         if self.engine.prices().len() < self.names.models().len() {
             let mut prices = (**self.engine.prices()).clone();
@@ -475,9 +495,10 @@ impl Inner {
     }
 
     /// Gives the id of a model that a client named.
-    fn model(&mut self, name: &str) -> ModelId {
+    fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
         let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
-        self.names.intern_model(if is_one_too_many { OTHERS } else { name })
+        let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
+        self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
 
     /// Gives how an operation was decided, and by which policy.
@@ -533,10 +554,7 @@ impl Inner {
     }
 
     fn publish(&mut self, line: &Arc<str>) {
-        if self.backlog.len() >= BACKLOG {
-            self.backlog.pop_front();
-        }
-        self.backlog.push_back(Arc::clone(line));
+        self.backlog.push(line);
         self.readers.retain_mut(|reader| reader(line));
     }
 }

@@ -418,10 +418,10 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
     })
 }
 
-/// Says that calls are billed by a meter that nobody here knows.
+/// Says that calls are billed by a meter without a price.
 pub fn meter_text(meter: &str, calls: u64) -> String {
     format!(
-        "{} billed by `{meter}`, a meter that neither this program nor the price book knows: their cost is not known",
+        "{} billed by `{meter}`, a meter that the price book has no price for: their cost is not known",
         if calls == 1 { "1 call is".to_owned() } else { format!("{} are", counted(calls, "call")) }
     )
 }

@@ -417,12 +417,17 @@ impl Player {
     fn seek_time(&mut self, to: Instant) {
         let Some((first, last)) = self.log.bounds() else { return };
         let older = to < first && self.log.history.start() > 0;
+        let asked = to;
         let to = Instant(to.0.clamp(first.0, last.0));
         self.seek(self.log.history.first_at(Instant(to.0 + 1)));
         self.clock = to;
         self.slide();
         if older {
             self.message = Some("older traffic is in the ledger".to_owned());
+        } else if asked < first {
+            self.message = Some(format!("the log begins at {} {}", first.date(), first.clock()));
+        } else if asked > last && self.live.is_none() {
+            self.message = Some(format!("the log ends at {} {}", last.date(), last.clock()));
         }
     }
 

@@ -83,7 +83,7 @@ pub struct StreamResult {
     pub slow: SlowStreams,
     /// What the log's own charges come to.
     pub recharge: Recharge,
-    /// Meters that nobody here knows, with how many calls told them.
+    /// Meters that the price book has no price for, with how many calls told them.
     pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
     pub profiles: Profiles,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check, object};
 use super::{ApiError, Dialect, ErrorKind};
+use crate::units::is_safe;
 
 /// The most characters of an upstream's message that are kept.
 const LONGEST: usize = 1_000;
@@ -247,8 +248,7 @@ pub(super) fn clean(text: &str) -> String {
         }
         bearer = word.trim_end_matches(':').eq_ignore_ascii_case("bearer");
     }
-    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    out.chars().filter(|c| !invisible(*c)).take(LONGEST).collect()
+    out.chars().filter(|c| is_safe(*c)).take(LONGEST).collect()
 }
 
 /// What keys of the usual providers, and our own, begin with.

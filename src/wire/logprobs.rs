@@ -30,6 +30,11 @@ impl<'a> Logprobs<'a> {
         told.filter(|told| told.is_object()).map(|told| Self { is_geminis, told })
     }
 
+    /// Takes those of a chat completion.
+    pub(super) fn of_chat(told: Value<'a>) -> Self {
+        Self { is_geminis: false, told }
+    }
+
     fn tokens(self) -> Vec<Token<'a>> {
         let one = |token: Value<'a>, key: &str| {
             Some((token.text_of("token").unwrap_or_default(), token.get(key)?.raw()))

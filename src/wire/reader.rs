@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
+use super::gemini::names::camel;
 use super::json::{Value, quote};
 use super::prompt::{Data, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
@@ -58,6 +59,23 @@ impl Reader<'_> {
     /// Notes that something is left out.
     pub(super) fn leave_out(self, name: &str) {
         self.notes.add(name);
+    }
+
+    /// Notes that how closely a picture is to be looked at cannot be said.
+    pub(super) fn detail(self, detail: Option<&str>) {
+        if detail.is_some_and(|detail| detail != "auto") {
+            self.leave_out("detail");
+        }
+    }
+
+    /// Notes what an object within the request says besides what is read of it.
+    pub(super) fn others(self, value: Value<'_>, read: &[&str], place: &str) {
+        for (key, value) in value.members() {
+            let key = if self.from == Dialect::Gemini { camel(&key) } else { key };
+            if !value.is_null() && value.flag() != Some(false) && !read.contains(&&*key) {
+                self.leave_out(&format!("{place}.{key}"));
+            }
+        }
     }
 
     /// Says whether a member is to be read: gives its row where it is, notes or refuses it where it is not.

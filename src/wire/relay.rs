@@ -143,6 +143,16 @@ impl Relay {
         outcome
     }
 
+    /// Counts the bytes that are kept of the stream.
+    pub fn held(&self) -> usize {
+        let waiting = match &self.form {
+            Form::Plain(plain) => plain.held(),
+            Form::Unknown | Form::Events => self.splitter.held(),
+        };
+        let translated = self.translation.as_ref().map_or(0, Translation::held);
+        waiting.saturating_add(self.story.held()).saturating_add(translated)
+    }
+
     fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
         if let Form::Unknown = self.form {
             self.form = Form::of(chunk);

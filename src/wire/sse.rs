@@ -37,6 +37,11 @@ impl Splitter {
         self.buffer.extend_from_slice(chunk);
     }
 
+    /// Counts what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Gives the raw bytes of the next whole event, up to and with the empty line that ends it.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         while let Some((end, next)) = self.line_end() {

@@ -192,6 +192,17 @@ impl Translation {
         }
     }
 
+    /// Counts the text that is kept.
+    pub(super) fn held(&self) -> usize {
+        let kept = match &self.sink {
+            Sink::Responses(sink) => sink.held(),
+            Sink::Gemini(sink) => sink.held(),
+            Sink::Completions(sink) => sink.held(),
+            Sink::Chat(_) | Sink::Messages(_) => 0,
+        };
+        kept.saturating_add(self.orders.iter().map(Order::held).sum())
+    }
+
     /// Says what kept the answer from being written, once.
     pub(super) fn fault(&mut self) -> Option<WireError> {
         self.fault.take()

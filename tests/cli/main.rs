@@ -4,6 +4,7 @@
 
 mod figures;
 mod gateway_side;
+mod outside;
 mod program;
 
 use program::Desk;
@@ -269,6 +270,36 @@ fn why_tells_one_request_by_id_or_number() {
     let by_id = desk.good("why small.jsonl r-3");
     assert_eq!(desk.good("why small.jsonl #3"), by_id);
     snapshot("why", &by_id);
+}
+
+#[test]
+fn why_and_the_report_name_what_the_book_does_not_price() {
+    let desk = Desk::new();
+    desk.write(
+        "odd.jsonl",
+        concat!(
+            r#"{"id":"a","at":"2026-05-23T10:00:00Z","model":"gpt-4.1-mini","in":1000,"out":100,"meters":{"web_search":1}}"#,
+            "\n",
+            r#"{"id":"b","at":"2026-05-23T10:00:01Z","model":"gpt-4.1","in":1000,"out":100,"charged":"0.5"}"#,
+            "\n",
+            r#"{"id":"c","at":"2026-05-23T10:00:02Z","model":"gpt-4.1","billed":"azure/gpt-4.1","in":1000,"out":100}"#,
+            "\n",
+            r#"{"id":"d","at":"2026-05-23T10:00:03Z","model":"gpt-4.1","in":1000,"out":100,"tier":"turbo"}"#,
+            "\n",
+        ),
+    );
+    for (id, said) in [
+        ("a", "not priced  web_search of gpt-4.1-mini in prices list"),
+        ("b", "make $0.0028 of gpt-4.1, not $0.5 as charged"),
+        ("c", "not priced  azure/gpt-4.1 is not in prices list"),
+        ("d", "not priced  tier `turbo` of gpt-4.1 in prices list"),
+    ] {
+        let why = desk.good(&format!("why odd.jsonl {id}"));
+        assert!(why.contains(said), "{id}: {why}");
+    }
+    let report = report(&desk, "odd.jsonl");
+    assert_eq!(report["unknown_meters"][0]["meter"], "web_search");
+    assert_eq!(report["unknown_meters"][0]["calls"], 1);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A cost is called known only where what was counted, and what the book prices, cover what the row says.
 
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use pointsman::config::prices::builtin;
@@ -294,7 +295,7 @@ fn keys_of_usage_that_nobody_knows_are_meters() {
             r#"{{"key":"gen_ai.request.model","value":{{"stringValue":"{model}"}}}},{{"key":"gen_ai.provider.name","value":{{"stringValue":"{provider}"}}}}"#
         );
         for (name, count) in more.split_whitespace().filter_map(|pair| pair.split_once('=')) {
-            attributes += &format!(r#",{{"key":"{name}","value":{{"intValue":"{count}"}}}}"#);
+            let _ = write!(attributes, r#",{{"key":"{name}","value":{{"intValue":"{count}"}}}}"#);
         }
         format!(
             r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{attributes}]}}]}}]}}]}}"#

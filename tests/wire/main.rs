@@ -20,6 +20,7 @@ mod several;
 mod streams;
 mod system;
 mod table;
+mod told;
 mod tools;
 mod usage;
 mod wholeness;

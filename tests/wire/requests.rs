@@ -40,7 +40,7 @@ fn chat_becomes_messages() {
     assert_eq!(got, want);
     let sent =
         ask(OpenAiChat, &chat_request()).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
-    assert_eq!(sent.left_out, ["metadata", "seed", "store"]);
+    assert_eq!(sent.left_out, ["metadata", "seed", "store", "detail"]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn every_member_of_every_request_is_in_the_table() {
     for (dialect, members) in SCHEMAS {
         let table = TABLES.iter().find(|table| table.from == dialect).unwrap();
         for member in members.split_whitespace() {
-            let rows = table.fields.iter().filter(|row| row.field == member).count();
+            let rows = table.rows().filter(|row| row.field == member).count();
             assert_eq!(rows, 1, "{dialect}: {member}");
         }
     }
@@ -102,7 +102,7 @@ fn every_row_says_what_happens() {
     for table in &TABLES {
         // Gemini's model stands in the address, and its settings have rows of their own.
         let is_whole = |field: &str| table.from == Gemini && matches!(field, "model" | "generationConfig");
-        for row in table.fields.iter().filter(|row| !is_whole(row.field)) {
+        for row in table.rows().filter(|row| !is_whole(row.field)) {
             let sample: Value = serde_json::from_str(row.sample).unwrap();
             let mut body = base(table.from);
             let beside = match row.field {
@@ -111,7 +111,7 @@ fn every_row_says_what_happens() {
                 _ => None,
             };
             if let Some(beside) = beside {
-                let tools = table.fields.iter().find(|row| row.field == beside).unwrap();
+                let tools = table.rows().find(|row| row.field == beside).unwrap();
                 body[beside] = serde_json::from_str(tools.sample).unwrap();
             }
             if let Some((outer, inner)) = row.field.split_once('.') {

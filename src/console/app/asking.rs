@@ -56,7 +56,7 @@ impl App {
     }
 
     pub(super) fn list_filtered(&mut self, filter: &str) -> Vec<Do> {
-        let done = self.show(Screen::Traffic);
+        let done = self.lead(Screen::Traffic);
         self.filter.set(filter);
         traffic::set_filter(&mut self.ui.traffic, self.filter.value());
         done

@@ -6,7 +6,10 @@ mod asking;
 mod copying;
 mod draw;
 mod mouse;
+mod moves;
 mod typing;
+
+use typing::Completing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +114,7 @@ pub struct App {
     overlay: Overlay,
     goto: Prompt,
     filter: Prompt,
+    completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
     leaving: bool,
@@ -121,6 +125,8 @@ pub struct App {
     hints: (Context, Hints),
     area: Rect,
     now: Duration,
+    /// Where one was led away from: the screen, its panel, whether that was zoomed.
+    came_from: Option<(Screen, usize, bool)>,
 }
 
 fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
@@ -139,6 +145,7 @@ impl App {
             overlay: Overlay::None,
             goto: Prompt::default(),
             filter: Prompt::default(),
+            completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
             messages: Messages::default(),
@@ -147,6 +154,7 @@ impl App {
             hints,
             area: Rect::default(),
             now: Duration::ZERO,
+            came_from: None,
         };
         app.ui.seen = app.latest.log.inserts.count();
         let damaged = app.latest.log.skipped.damaged.first().cloned();
@@ -290,7 +298,7 @@ impl App {
             }
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
-                    traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+                    self.filter_typed();
                 }
                 Vec::new()
             }
@@ -336,12 +344,8 @@ impl App {
             Action::CopyPanel => self.copy_panel(),
             Action::Help => {
                 let context = self.ui.context();
-                let help = Help::open(
-                    context,
-                    context.layers(true),
-                    &self.settings.keymap,
-                    self.settings.glyphs.is_ascii(),
-                );
+                let help =
+                    Help::open(context, context.layers(true), &self.settings.keymap, self.settings.glyphs);
                 self.overlay = Overlay::Help(help);
                 Vec::new()
             }
@@ -351,11 +355,22 @@ impl App {
                 Vec::new()
             }
             Action::HelpClose | Action::PaletteClose => self.close_overlay(),
-            Action::HelpUp | Action::HelpDown => {
-                let by = if action == Action::HelpUp { -4 } else { 4 };
+            Action::HelpUp
+            | Action::HelpDown
+            | Action::HelpPageUp
+            | Action::HelpPageDown
+            | Action::HelpNext
+            | Action::HelpPrevious => {
                 let area = self.area;
                 if let Overlay::Help(help) = &mut self.overlay {
-                    help.scroll(by, area);
+                    match action {
+                        Action::HelpUp => help.scroll(-1, area),
+                        Action::HelpDown => help.scroll(1, area),
+                        Action::HelpPageUp => help.scroll_pages(-1, area),
+                        Action::HelpPageDown => help.scroll_pages(1, area),
+                        Action::HelpNext => help.turn(1),
+                        _ => help.turn(-1),
+                    }
                 }
                 Vec::new()
             }
@@ -371,9 +386,11 @@ impl App {
                 self.overlay = Overlay::None;
                 chosen.map_or_else(Vec::new, |action| self.action(action))
             }
-            Action::PromptAccept | Action::PromptCancel | Action::PromptEarlier | Action::PromptLater => {
-                self.prompt(action)
-            }
+            Action::PromptAccept
+            | Action::PromptCancel
+            | Action::PromptComplete
+            | Action::PromptEarlier
+            | Action::PromptLater => self.prompt(action),
             Action::Overview => self.show(Screen::Overview),
             Action::Tune => self.show(Screen::Tune),
             Action::Traffic => self.show(Screen::Traffic),
@@ -393,22 +410,7 @@ impl App {
                 self.ui.zoomed = !self.ui.zoomed;
                 Vec::new()
             }
-            Action::Back if self.ui.zoomed => {
-                self.ui.zoomed = false;
-                Vec::new()
-            }
-            Action::Back => {
-                if self.ui.screen == Screen::Traffic {
-                    let back = self.ui.traffic.is_from_tune();
-                    self.filter.set("");
-                    if back {
-                        traffic::leave_filter(&mut self.ui.traffic);
-                        return self.show(Screen::Tune);
-                    }
-                    traffic::leave_filter(&mut self.ui.traffic);
-                }
-                Vec::new()
-            }
+            Action::Back => self.back(),
             Action::CopyRow if self.ui.detail.is_some() => {
                 let shown = Arc::clone(self.shown());
                 let asks = self.ui.act(action, &shown);
@@ -509,21 +511,6 @@ impl App {
         }
     }
 
-    fn show(&mut self, screen: Screen) -> Vec<Do> {
-        self.ui.detail = None;
-        if self.ui.screen != screen {
-            self.ui.screen = screen;
-            self.ui.focus = 0;
-            self.ui.zoomed = false;
-        }
-        if screen != Screen::Tune {
-            return Vec::new();
-        }
-        // The curve drawn there is of the threshold chosen there.
-        let (route, rung) = self.ui.tune.chosen(&self.latest.policy);
-        vec![Do::Send(Command::Focus(route, rung))]
-    }
-
     fn next_screen(&mut self, by: usize) -> Vec<Do> {
         let now = Screen::ALL.iter().position(|&screen| screen == self.ui.screen).unwrap_or(0);
         self.show(Screen::ALL[(now + by) % Screen::ALL.len()])
@@ -538,20 +525,22 @@ impl App {
                     if let Command::Focus(route, rung) = &command {
                         self.ui.tune.route = route.index();
                         self.ui.tune.rung = *rung;
+                        self.ui.tune.picked = true;
                     }
                     out.push(Do::Send(command));
                 }
                 Ask::Open(index) => {
                     self.ui.detail = Some(detail::State { index, ..detail::State::default() });
                 }
-                Ask::Show(screen) => out.extend(self.show(screen)),
+                Ask::Show(screen) => out.extend(self.lead(screen)),
+                Ask::Back => out.extend(self.back()),
                 Ask::Say(words) => self.say(&words),
                 Ask::Refuse(words) => self.warn(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
                 Ask::ListFlips => {
-                    self.show(Screen::Traffic);
+                    self.lead(Screen::Traffic);
                     let shown = Arc::clone(self.shown());
                     traffic::show_flips(&mut self.ui, &shown);
                 }

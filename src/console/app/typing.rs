@@ -5,7 +5,41 @@ use crate::console::action::Action;
 use crate::console::goto;
 use crate::console::screens::traffic;
 
+/// The lines that could stand in place of the one typed, and the one that does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Completing {
+    pub(super) lines: Vec<String>,
+    pub(super) at: Option<usize>,
+}
+
 impl App {
+    /// Takes the filter as far as it is typed.
+    pub(super) fn filter_typed(&mut self) {
+        traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+        let lines = if self.filter.is_at_end() {
+            traffic::completions(self.filter.value(), self.shown())
+        } else {
+            Vec::new()
+        };
+        self.completing = Completing { lines, at: None };
+    }
+
+    /// Puts the next completion into the line.
+    fn complete(&mut self) {
+        let Completing { lines, at } = &mut self.completing;
+        let next = at.map_or(0, |at| at + 1);
+        let next = if next < lines.len() { next } else { 0 };
+        let Some(line) = lines.get(next) else { return };
+        *at = Some(next);
+        let alone = lines.len() == 1;
+        self.filter.set(line);
+        if alone {
+            self.filter_typed();
+        } else {
+            traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+        }
+    }
+
     pub(super) fn paste(&mut self, text: &str) -> Vec<Do> {
         match &mut self.overlay {
             Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
@@ -14,7 +48,7 @@ impl App {
             }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
-                traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+                self.filter_typed();
             }
             Overlay::Ask => self.ask.paste(text),
             Overlay::None | Overlay::Help(_) => {}
@@ -31,11 +65,19 @@ impl App {
             _ => {}
         }
         if asked == Asked::Filter && matches!(action, Action::PromptEarlier | Action::PromptLater) {
-            traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+            self.filter_typed();
         }
         match (asked, action) {
-            (Asked::Filter, Action::PromptAccept) => self.close_overlay(),
+            (Asked::Filter, Action::PromptComplete) => {
+                self.complete();
+                Vec::new()
+            }
+            (Asked::Filter, Action::PromptAccept) => {
+                self.completing = Completing::default();
+                self.close_overlay()
+            }
             (Asked::Filter, Action::PromptCancel) => {
+                self.completing = Completing::default();
                 self.filter.set("");
                 traffic::set_filter(&mut self.ui.traffic, "");
                 self.close_overlay()

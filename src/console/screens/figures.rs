@@ -53,47 +53,9 @@ pub(super) fn window(snapshot: &Snapshot) -> Short {
     }
 }
 
-/// Names window and reading: `last 15m · routed`.
-pub(super) fn scope(scene: Scene<'_>) -> Line {
-    let snapshot = scene.snapshot;
-    line(format_args!("{} {} {}", window(snapshot), scene.look.glyphs.dot, snapshot.reading.name()))
-}
-
 /// Gives the columns that a panel has for its scope beside its title.
 pub(super) fn scope_room(area: Rect, title: &str) -> usize {
     usize::from(area.width).saturating_sub(text::width(title) + 7)
-}
-
-/// Names the window as short as it can be said: `15m`, `so far`.
-pub(super) fn window_brief(snapshot: &Snapshot) -> Short {
-    match snapshot.window.window {
-        Some(span) => short(format_args!("{span}")),
-        None => short(format_args!("so far")),
-    }
-}
-
-/// Names window, reading and how much of the figures is estimated, in the longest form that fits in `room` columns:
-/// `last 15m · routed · 61.0 % estimated`, `15m · routed · 61 % est.`
-pub(super) fn scope_of(scene: Scene<'_>, estimated: u64, whole: u64, room: usize) -> Line {
-    let dot = scene.look.glyphs.dot;
-    let mut full = scope(scene);
-    let reading = scene.snapshot.reading.name();
-    let mut brief = line(format_args!("{} {dot} {reading}", window_brief(scene.snapshot)));
-    let share = format::percent(estimated, whole);
-    let _ = match (estimated, whole) {
-        (_, 0) => Ok(()),
-        (0, _) => write!(full, " {dot} observed").and_then(|()| write!(brief, " {dot} observed")),
-        _ => {
-            let whole_percent = match share.split_once('.') {
-                Some(("0" | "<0", _)) | None => "<1",
-                Some((percent, _)) => percent,
-            };
-            let tight = write!(brief, " {dot} {whole_percent} % est.");
-            let wide = write!(full, " {dot} {share} estimated");
-            tight.and(wide)
-        }
-    };
-    if text::width(&full) <= room { full } else { brief }
 }
 
 /// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.

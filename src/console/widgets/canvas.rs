@@ -104,18 +104,20 @@ impl Canvas<'_> {
         if !inside || self.area.is_empty() {
             return None;
         }
+        // By way of the dot, so that a sign stands in the cell through which a line to that place runs.
+        let (across, down) = self.dots_in_cell();
+        let (width, height) = self.size();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 0 and the width"
+            reason = "between 0 and the count of dots"
         )]
-        let column = (place.0 * f64::from(self.area.width - 1)).round() as u16;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and the height"
-        )]
-        let row = ((1.0 - place.1) * f64::from(self.area.height - 1)).round() as u16;
+        let dots = (
+            (place.0 * f64::from(width - 1)).round() as u32,
+            ((1.0 - place.1) * f64::from(height - 1)).round() as u32,
+        );
+        let column = u16::try_from(dots.0 / u32::from(across)).ok()?;
+        let row = u16::try_from(dots.1 / u32::from(down)).ok()?;
         Some((self.area.x + column, self.area.y + row))
     }
 }

@@ -16,6 +16,7 @@ use ratatui::style::Style;
 
 use super::canvas::Canvas;
 use crate::console::format::Short;
+use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -62,6 +63,17 @@ pub struct Axis {
     pub to: f64,
     /// Writes the number at a tick.
     pub write: fn(f64) -> Short,
+    /// Where ticks stand.
+    pub ticks: Ticks,
+}
+
+/// Where the ticks of an axis stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticks {
+    /// At 1, 2 or 5 times a power of ten.
+    Round,
+    /// At round times of day; the axis is of seconds.
+    Clock,
 }
 
 /// A chart.
@@ -71,6 +83,8 @@ pub struct Chart<'a> {
     pub series: &'a [Series<'a>],
     /// The named points, over all curves.
     pub points: &'a [Point<'a>],
+    /// Upright lines under all curves: where something happened.
+    pub rules: &'a [(f64, Style)],
     /// The axis along the bottom.
     pub x: Axis,
     /// The axis at the left.
@@ -94,7 +108,7 @@ impl Axis {
             (from, to) = (from - air, to + air);
         }
         let step = nice_step((to - from) / 4.0);
-        Self { from: (from / step).floor() * step, to: (to / step).ceil() * step, write }
+        Self { from: (from / step).floor() * step, to: (to / step).ceil() * step, write, ticks: Ticks::Round }
     }
 
     fn part(&self, value: f64) -> f64 {
@@ -102,19 +116,49 @@ impl Axis {
         if length > 0.0 { (value - self.from) / length } else { 0.5 }
     }
 
-    /// The round numbers on the axis, at most `most` of them.
-    fn ticks(&self, most: u16) -> impl Iterator<Item = f64> + use<> {
-        let (from, to) = (self.from, self.to);
-        let length = to - from;
-        let usable = length.is_finite() && length > 0.0 && most > 0;
-        let step = if usable { nice_step(length / f64::from(most)) } else { 1.0 };
-        let first = (from / step).ceil();
-        let slack = step * 1e-9;
-        (0..=u32::from(most))
+    /// Gives the axis over so many cells with ticks evenly far apart, at least `least` cells: it is made a little longer
+    /// until a whole number of cells lies between two of them. The step is 0 where nothing can be marked.
+    fn fitted(&self, cells: u16, least: u16) -> (Self, f64) {
+        let length = self.to - self.from;
+        let gaps = f64::from(cells.saturating_sub(1));
+        if !(length.is_finite() && length > 0.0) || gaps < 1.0 {
+            return (*self, 0.0);
+        }
+        let step = match self.ticks {
+            Ticks::Round => nice_step(length * f64::from(least) / gaps),
+            Ticks::Clock => clock_step(length * f64::from(least) / gaps),
+        };
+        let first = (self.from / step).ceil() * step;
+        let before = first - self.from;
+        let aligned = before < step * 1e-9;
+        // Where the axis starts between two ticks, it starts a little earlier: a whole number of cells before the first.
+        let apart = ((gaps - f64::from(u8::from(!aligned))) * step / length).floor();
+        if apart < 1.0 || !step.is_finite() {
+            return (*self, 0.0);
+        }
+        let cell = step / apart;
+        let from = if aligned { self.from } else { first - (before / cell).ceil() * cell };
+        (Self { from, to: from + gaps * cell, ..*self }, step)
+    }
+
+    /// The round numbers on the axis.
+    fn marks(&self, step: f64) -> impl Iterator<Item = f64> + use<> {
+        let (first, to) = ((self.from / step).ceil(), self.to);
+        let slack = step * 1e-6;
+        (0..256u32)
             .map(move |n| (first + f64::from(n)) * step)
-            .take_while(move |&tick| usable && tick <= to + slack)
+            .take_while(move |&tick| step > 0.0 && tick <= to + slack)
             .map(move |tick| if tick.abs() < slack { 0.0 } else { tick })
     }
+}
+
+/// Gives a round stretch of time, in seconds, not less than `least`.
+fn clock_step(least: f64) -> f64 {
+    const STEPS: [u32; 18] = [
+        1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
+        604_800,
+    ];
+    STEPS.into_iter().map(f64::from).find(|&step| step >= least).unwrap_or_else(|| nice_step(least))
 }
 
 /// Gives 1, 2 or 5 times a power of ten, not less than `least`.
@@ -130,6 +174,8 @@ pub fn nice_step(least: f64) -> f64 {
 
 /// The most columns given to the numbers at the left.
 const WIDEST_LABEL: u16 = 9;
+/// The least rows from one tick to the next, and the least columns.
+const APART: (u16, u16) = (2, 9);
 
 impl Chart<'_> {
     /// Divides an area: the plot; axes are drawn only where there is room for them.
@@ -143,8 +189,18 @@ impl Chart<'_> {
         if area.width < 24 {
             return 0;
         }
-        let most = self.y.ticks(rows_to_ticks(area.height)).map(|tick| text::width(&(self.y.write)(tick)));
+        let rows = area.height - if area.height >= 5 { 2 } else { 0 };
+        let (axis, step) = self.y.fitted(rows, APART.0);
+        let most = axis.marks(step).map(|tick| text::width(&(self.y.write)(tick)));
         u16::try_from(most.max().unwrap_or(0)).unwrap_or(u16::MAX).min(WIDEST_LABEL).saturating_add(2)
+    }
+
+    /// Gives the column in which a value of the axis along the bottom is drawn.
+    pub fn column(&self, area: Rect, x: f64) -> Option<u16> {
+        let area = self.plot_area(area);
+        let (axis, _) = self.x.fitted(area.width, APART.1);
+        let canvas = Canvas { area, glyphs: Glyphs::of(GlyphSet::Braille) };
+        canvas.cell((axis.part(x), 0.0)).map(|(column, _)| column)
     }
 
     /// Draws it.
@@ -155,8 +211,15 @@ impl Chart<'_> {
         }
         let plot = self.plot_area(area);
         let canvas = Canvas { area: plot, glyphs: look.glyphs };
-        self.axes(area, plot, buf, look);
-        let place = |(x, y): (f64, f64)| (self.x.part(x), self.y.part(y));
+        let (x_axis, y_axis) = (self.x.fitted(plot.width, APART.1), self.y.fitted(plot.height, APART.0));
+        axes(x_axis, y_axis, (area, plot), buf, look);
+        let place = |(x, y): (f64, f64)| (x_axis.0.part(x), y_axis.0.part(y));
+        for &(x, style) in self.rules {
+            let Some((column, _)) = canvas.cell((x_axis.0.part(x), 0.0)) else { continue };
+            for y in plot.top()..plot.bottom() {
+                paint::sign(buf, column, y, look.glyphs.dashed, style);
+            }
+        }
         for series in self.series {
             match series.drawn {
                 Drawn::Line => {
@@ -193,52 +256,44 @@ impl Chart<'_> {
             }
         }
     }
+}
 
-    fn axes(&self, area: Rect, plot: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let (line, label) = (look.style(Role::ChartAxis), look.style(Role::ChartLabel));
-        let canvas = Canvas { area: plot, glyphs: look.glyphs };
-        if plot.left() > area.left() && plot.height > 0 {
-            let x = plot.left() - 1;
-            for y in plot.top()..plot.bottom() {
-                paint::sign(buf, x, y, look.glyphs.line.1, line);
-            }
-            for tick in self.y.ticks(rows_to_ticks(area.height)) {
-                let Some((_, y)) = canvas.cell((0.0, self.y.part(tick))) else { continue };
-                paint::sign(buf, x, y, look.glyphs.tick.0, line);
-                let room = Rect { x: area.left(), y, width: x.saturating_sub(area.left() + 1), height: 1 };
-                paint::text_right(buf, room, &(self.y.write)(tick), label, look.glyphs.cut);
-            }
+fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Buffer, look: Look<'_>) {
+    let (line, label) = (look.style(Role::ChartAxis), look.style(Role::ChartLabel));
+    let canvas = Canvas { area: plot, glyphs: look.glyphs };
+    if plot.left() > area.left() && plot.height > 0 {
+        let left = plot.left() - 1;
+        for row in plot.top()..plot.bottom() {
+            paint::sign(buf, left, row, look.glyphs.line.1, line);
         }
-        if plot.bottom() + 1 < area.bottom() {
-            let y = plot.bottom();
-            paint::row(buf, Rect { y, height: 1, ..plot }, look.glyphs.line.0, line);
-            if plot.left() > area.left() {
-                paint::sign(buf, plot.left() - 1, y, look.glyphs.tick.2, line);
-            }
-            let mut free_from = area.left();
-            for tick in self.x.ticks((plot.width / 9).clamp(1, 10)) {
-                let Some((x, _)) = canvas.cell((self.x.part(tick), 0.0)) else { continue };
-                paint::sign(buf, x, y, look.glyphs.tick.1, line);
-                let words = (self.x.write)(tick);
-                let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX).min(area.width);
-                let start = x.saturating_sub(wide / 2).clamp(area.left(), area.right() - wide);
-                if start >= free_from {
-                    paint::text(
-                        buf,
-                        Rect { x: start, y: y + 1, width: wide, height: 1 },
-                        &words,
-                        label,
-                        look.glyphs.cut,
-                    );
-                    free_from = start + wide + 1;
-                }
+        for tick in y.0.marks(y.1) {
+            let Some((_, row)) = canvas.cell((0.0, y.0.part(tick))) else { continue };
+            paint::sign(buf, left, row, look.glyphs.tick.0, line);
+            let room =
+                Rect { x: area.left(), y: row, width: left.saturating_sub(area.left() + 1), height: 1 };
+            paint::text_right(buf, room, &(y.0.write)(tick), label, look.glyphs.cut);
+        }
+    }
+    if plot.bottom() + 1 < area.bottom() {
+        let row = plot.bottom();
+        paint::row(buf, Rect { y: row, height: 1, ..plot }, look.glyphs.line.0, line);
+        if plot.left() > area.left() {
+            paint::sign(buf, plot.left() - 1, row, look.glyphs.tick.2, line);
+        }
+        let mut free_from = area.left();
+        for tick in x.0.marks(x.1) {
+            let Some((column, _)) = canvas.cell((x.0.part(tick), 0.0)) else { continue };
+            paint::sign(buf, column, row, look.glyphs.tick.1, line);
+            let words = (x.0.write)(tick);
+            let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX).min(area.width);
+            let start = column.saturating_sub(wide / 2).clamp(area.left(), area.right() - wide);
+            if start >= free_from {
+                let at = Rect { x: start, y: row + 1, width: wide, height: 1 };
+                paint::text(buf, at, &words, label, look.glyphs.cut);
+                free_from = start + wide + 1;
             }
         }
     }
-}
-
-fn rows_to_ticks(rows: u16) -> u16 {
-    (rows / 3).clamp(1, 8)
 }
 
 #[cfg(test)]
@@ -252,13 +307,38 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_numbers() {
-        let ticks = |from, to, most| Axis { from, to, write: plain }.ticks(most).collect::<Vec<_>>();
-        assert_eq!(ticks(0.0, 1000.0, 5), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]);
-        assert_eq!(ticks(-1.0, 1.0, 4), [-1.0, -0.5, 0.0, 0.5, 1.0]);
-        assert_eq!(ticks(3.0, 3.0, 4), Vec::<f64>::new());
-        assert_eq!(ticks(0.0, f64::INFINITY, 4), Vec::<f64>::new());
+    fn ticks_are_round_numbers_evenly_apart() {
+        let axis = |from, to, ticks| Axis { from, to, write: plain, ticks };
+        let marks = |axis: Axis, cells, least| {
+            let (axis, step) = axis.fitted(cells, least);
+            axis.marks(step).collect::<Vec<_>>()
+        };
+        assert_eq!(marks(axis(0.0, 1000.0, Ticks::Round), 51, 9), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]);
+        assert_eq!(marks(axis(3.0, 3.0, Ticks::Round), 51, 9), Vec::<f64>::new());
+        assert_eq!(marks(axis(0.0, f64::INFINITY, Ticks::Round), 51, 9), Vec::<f64>::new());
         assert!((nice_step(0.013) - 0.02).abs() < 1e-12);
+        let noon = 43_200.0;
+        let hour = marks(axis(noon + 60.0, noon + 3660.0, Ticks::Clock), 50, 9);
+        assert!(hour.len() >= 4 && hour.iter().all(|tick| tick % 900.0 == 0.0), "{hour:?}");
+        let glyphs = crate::console::glyphs::Glyphs::of(crate::console::glyphs::GlyphSet::Braille);
+        for to in [0.7, 3.0, 19.0, 133.0, 1000.0] {
+            for cells in 2..90u16 {
+                let from = if cells % 2 == 0 { 0.0 } else { to * 0.1371 };
+                let (axis, step) = axis(from, to, Ticks::Round).fitted(cells, 2);
+                let whole = axis.from <= from && axis.to >= to * 0.999;
+                assert!(step == 0.0 || whole, "{from} to {to} over {cells} is cut off");
+                for upright in [false, true] {
+                    let area = if upright { Rect::new(0, 0, 1, cells) } else { Rect::new(0, 0, cells, 1) };
+                    let canvas = Canvas { area, glyphs };
+                    let place = |tick| if upright { (0.0, axis.part(tick)) } else { (axis.part(tick), 0.0) };
+                    let at =
+                        |tick| canvas.cell(place(tick)).map(|(x, y)| if upright { cells - 1 - y } else { x });
+                    let columns: Vec<u16> = axis.marks(step).filter_map(at).collect();
+                    let gaps: Vec<u16> = columns.windows(2).map(|pair| pair[1] - pair[0]).collect();
+                    assert!(gaps.windows(2).all(|pair| pair[0] == pair[1]), "{to} over {cells}: {gaps:?}");
+                }
+            }
+        }
     }
 
     #[test]

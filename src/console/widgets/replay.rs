@@ -1,7 +1,7 @@
 //! The playback bar: where in the log we are, and what lies ahead.
 //!
 //! ```text
-//! ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  ev 12,408/33,120  ⚑ 3  err 7  loop 14:02:00–14:05:00
+//! ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  7 faults  ev 12,408/33,120  ⚑ 3  loop 14:02:00–14:05:00
 //! ```
 //!
 //! Invariant: places are millionths of the whole log, so that drawing needs no times; [`hit`] is the inverse of drawing.
@@ -113,6 +113,8 @@ pub enum PlayState {
     Following,
     /// A live view is held still.
     Held,
+    /// A live session that has ended or was lost.
+    Closed,
 }
 
 /// The playback bar.
@@ -130,7 +132,7 @@ pub struct ReplayBar<'a> {
     pub strip: Strip<'a>,
     /// Events so far, and all.
     pub events: (u64, u64),
-    /// The number of errors.
+    /// Requests so far with a failed call.
     pub error_count: u64,
     /// The loop in words.
     pub loop_label: &'a str,
@@ -144,13 +146,14 @@ impl ReplayBar<'_> {
         let (play, pause, follow) = look.glyphs.play;
         let sign = match self.state {
             PlayState::Playing => play,
-            PlayState::Paused | PlayState::Held => pause,
+            PlayState::Paused | PlayState::Held | PlayState::Closed => pause,
             PlayState::Following => follow,
         };
         let mut out = Short::new();
         let times = if look.glyphs.is_ascii() { 'x' } else { '×' };
         let _ = match self.speed_tenths {
             _ if self.state == PlayState::Following => write!(out, "{sign} live  {}", self.now),
+            _ if self.state == PlayState::Closed => write!(out, "{sign} closed  {}", self.now),
             _ if self.state == PlayState::Held => write!(out, "{sign} held  {}", self.now),
             0 => write!(out, "{sign} max  {}", self.now),
             n => write!(out, "{sign} {}.{}{times}  {}", n / 10, n % 10, self.now),
@@ -165,7 +168,8 @@ impl ReplayBar<'_> {
         // Of steady width, so that the strip does not move under the play head.
         let _ = write!(percent.0, "{:>3} %", u64::from(self.strip.head.min(WHOLE)) * 100 / u64::from(WHOLE));
         if self.error_count > 0 {
-            let _ = write!(errors.0, "err {:<5}", format::count_short(self.error_count));
+            let noun = if self.error_count == 1 { "fault" } else { "faults" };
+            let _ = write!(errors.0, "{} {noun:<6}", format::count_short(self.error_count));
             errors.1 = Role::ReplayError;
         }
         let all = format::count(self.events.1);
@@ -215,8 +219,11 @@ impl ReplayBar<'_> {
             return;
         }
         let (strip, shown) = self.divide(area, look);
-        let role =
-            if matches!(self.state, PlayState::Paused | PlayState::Held) { Role::Warn } else { Role::Accent };
+        let role = if matches!(self.state, PlayState::Paused | PlayState::Held | PlayState::Closed) {
+            Role::Warn
+        } else {
+            Role::Accent
+        };
         let first = paint::nth_row(area, 0);
         paint::clear(buf, first, look.theme.base());
         paint::text(buf, first, &self.left(look), look.style(role), look.glyphs.cut);

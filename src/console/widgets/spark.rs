@@ -12,7 +12,7 @@ use crate::console::theme::Role;
 pub struct Spark<'a> {
     /// The values, the oldest first; `None` where nothing was measured.
     pub values: &'a [Option<u64>],
-    /// The value of a full column; the largest shown where not given.
+    /// The value of a full column; the largest of those drawn where not given.
     pub most: Option<u64>,
     /// How the columns look.
     pub style: Style,
@@ -29,7 +29,7 @@ enum Column {
 }
 
 impl Spark<'_> {
-    /// What is drawn in a column: the largest of the values that fall together, or one each from the right.
+    /// What is drawn in a column: the mean of the values that fall together, or one each from the right.
     fn value(&self, width: usize, offset: usize) -> Column {
         let count = self.values.len();
         let (from, to) = if count > width {
@@ -41,7 +41,12 @@ impl Spark<'_> {
             }
         };
         let values = self.values.get(from..to).unwrap_or_default();
-        values.iter().copied().flatten().max().map_or(Column::Absent, Column::Value)
+        let known = || values.iter().copied().flatten();
+        match known().count() {
+            0 => Column::Absent,
+            // Rounded up, so that nothing vanishes.
+            many => Column::Value(known().fold(0u64, u64::saturating_add).div_ceil(many as u64)),
+        }
     }
 
     /// Draws it over the whole area.
@@ -51,8 +56,14 @@ impl Spark<'_> {
             return;
         }
         let width = usize::from(area.width);
-        let largest = || self.values.iter().copied().flatten().max();
-        let most = self.most.or_else(largest).unwrap_or(1).max(1);
+        let largest = || {
+            let drawn = (0..width).map(|offset| match self.value(width, offset) {
+                Column::Value(value) => value,
+                Column::Before | Column::Absent => 0,
+            });
+            drawn.max().unwrap_or(1)
+        };
+        let most = self.most.unwrap_or_else(largest).max(1);
         for offset in 0..area.width {
             let x = area.left() + offset;
             match self.value(width, usize::from(offset)) {

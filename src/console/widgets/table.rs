@@ -199,7 +199,8 @@ impl Table<'_> {
         }
         let visible = Self::visible(area);
         let bar = u16::from(self.rows > visible && area.width > 4);
-        let width = area.width - bar;
+        // A column between the cells and the bar.
+        let width = area.width - 2 * bar;
         let places = self.places(width);
         let (head, body) = paint::split_top(area, 1);
         for (index, (column, &(x, wide))) in self.columns.iter().zip(&places).enumerate() {
@@ -222,7 +223,7 @@ impl Table<'_> {
             }
             if selected {
                 let style = look.style(if self.focus { Role::Selection } else { Role::Title });
-                paint::tint(buf, at, style);
+                paint::choose(buf, at, style);
             }
         }
         if bar == 1 {
@@ -232,7 +233,8 @@ impl Table<'_> {
     }
 
     fn name(&self, index: usize, column: &Column<'_>, at: Rect, buf: &mut Buffer, look: Look<'_>) {
-        if at.width == 0 {
+        // A column without a name, of signs or bars, has no line under it.
+        if at.width == 0 || column.name.is_empty() {
             return;
         }
         let style = look.style(Role::Column);

@@ -180,7 +180,6 @@ fn gemini(text: &str, terms: &mut Terms) -> bool {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_field_names, reason = "the names are LiteLLM's")]
 struct LiteLlmRow {
     model_parameters: Embedded<Tier>,
     metadata: Embedded<Around>,

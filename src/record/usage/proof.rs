@@ -8,6 +8,7 @@ use super::Parts;
 
 /// What a format says of its counts; it holds where a row proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a format, and they vary freely")]
 pub(crate) struct Claim {
     /// Whether the prompt count includes cached and written tokens.
     pub(crate) is_cached_within: bool,

@@ -113,6 +113,11 @@ fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -
         let place = format!("messages[{at}]");
         let role = message.text_of("role").unwrap_or_default();
         let content = message.get("content");
+        for key in ["name", "audio"] {
+            if role != "function" && message.get(key).is_some() {
+                reader.leave_out(&format!("messages.{key}"));
+            }
+        }
         match &*role {
             "system" | "developer" => {
                 for piece in pieces(content, &place, reader)? {

@@ -86,13 +86,14 @@ impl Source {
     }
 
     fn choice(&mut self, choice: Value<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
-        let (mut nth, mut word, mut delta, mut text) = (0, None, None, None);
+        let (mut nth, mut word, mut delta, mut text, mut told) = (0, None, None, None, None);
         for (key, value) in choice.members() {
             match &*key {
                 "index" => nth = value.number().unwrap_or(0),
                 "delta" => delta = Some(value),
                 // The older completions have no more than this.
                 "text" => text = value.text(),
+                "logprobs" if value.is_object() => told = Some(Logprobs::of_chat(value)),
                 "usage" => self.absorb(Some(value)),
                 "finish_reason" => word = value.text(),
                 "error" if is_error(value) => {
@@ -119,7 +120,7 @@ impl Source {
                 }
             }
         }
-        if let Some(told) = Logprobs::of(Dialect::OpenAiChat, choice) {
+        if let Some(told) = told {
             tell(Delta::Logprobs(told));
         }
         let Some(word) = word else { return Ok(()) };

@@ -245,6 +245,15 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), 
                 }
             });
         }),
+        Piece::File { data: Data::Base64 { kind, bytes }, .. } if audio_format(kind).is_some() => {
+            a.object(|o| {
+                o.text("type", "input_audio");
+                o.object("input_audio", |o| {
+                    o.text("data", bytes);
+                    o.text("format", audio_format(kind).unwrap_or_default());
+                });
+            });
+        }
         Piece::File { data: data @ Data::Base64 { .. }, name, .. } => a.object(|o| {
             o.text("type", "file");
             o.object("file", |o| {
@@ -256,6 +265,15 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), 
         Piece::Call { .. } | Piece::Result(_) => return reader.refuse("a call of a tool in a user's turn"),
     }
     Ok(())
+}
+
+/// Gives chat's word for a kind of sound.
+pub(in crate::wire) fn audio_format(kind: &str) -> Option<&'static str> {
+    match kind.split(';').next()? {
+        "audio/wav" | "audio/x-wav" | "audio/wave" => Some("wav"),
+        "audio/mp3" | "audio/mpeg" => Some("mp3"),
+        _ => None,
+    }
 }
 
 fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<(), WireError> {

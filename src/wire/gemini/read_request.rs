@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
-use crate::wire::WireError;
 use crate::wire::chat::read_request::{sampling, set_budget, set_effort};
+use crate::wire::chat::write_request::audio_format;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
 use crate::wire::table::{Fate, kinds};
+use crate::wire::{Dialect, WireError};
 
 /// Reads a request whose schemas were converted.
 pub(in crate::wire) fn read<'a>(
@@ -42,9 +43,11 @@ pub(in crate::wire) fn read<'a>(
             _ => {}
         }
     }
-    if let Some(config) =
-        member(root, "toolConfig").and_then(|config| member(config, "functionCallingConfig"))
-    {
+    let tool_config = member(root, "toolConfig");
+    if let Some(config) = tool_config {
+        reader.others(config, &["functionCallingConfig"], "toolConfig");
+    }
+    if let Some(config) = tool_config.and_then(|config| member(config, "functionCallingConfig")) {
         prompt.choice = choice(config, reader, &mut prompt)?;
     }
     reader.finish(prompt, count)
@@ -181,7 +184,8 @@ fn bytes_of<'a>(
     place: &str,
 ) -> Result<Piece<'a>, WireError> {
     let is_image = kind.starts_with("image/");
-    if kind.starts_with("audio/") || kind.starts_with("video/") {
+    let is_heard = reader.to == Dialect::OpenAiChat && audio_format(kind).is_some();
+    if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {
         return reader.refuse(place);
     }
     let data = reader.data(data, !is_image, place)?;
@@ -255,6 +259,11 @@ fn tools<'a>(
                 let name = text_of(function, "name").filter(|name| !name.is_empty());
                 let missing =
                     || WireError::invalid(format!("{place}.functionDeclarations[{nth}].name"), "is missing");
+                reader.others(
+                    function,
+                    &["name", "description", "parameters", "parametersJsonSchema"],
+                    "tools",
+                );
                 let plain = member(function, "parametersJsonSchema");
                 let old = converted.next().and_then(|schema| schema.as_deref()).map(Value::of);
                 prompt.tools.push(Tool {

@@ -43,7 +43,7 @@ pub(in crate::wire) fn write(
                 });
             }
         });
-        tools(o, prompt);
+        tools(o, prompt, reader);
         match prompt.tier.as_deref() {
             Some(tier @ ("flex" | "priority")) => o.text("serviceTier", tier),
             Some("fast") => o.text("serviceTier", "priority"),
@@ -63,6 +63,9 @@ struct Writer<'p, 'a> {
 
 impl Writer<'_, '_> {
     fn part(&mut self, a: &mut Array<'_>, piece: &Piece<'_>) -> Result<(), WireError> {
+        if let Piece::Image { detail, .. } = piece {
+            self.reader.detail(detail.as_deref());
+        }
         match piece {
             Piece::Text(said) => a.object(|o| o.text("text", &said.text)),
             Piece::System(said) => a.object(|o| o.text("text", &reminder(&said.text))),
@@ -124,9 +127,12 @@ impl Writer<'_, '_> {
     }
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
+    }
+    if prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
+        reader.leave_out("tools.strict");
     }
     o.array("tools", |a| {
         a.object(|o| {

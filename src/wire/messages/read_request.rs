@@ -189,13 +189,31 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         }
         Some("document") => {
             let source = block.get("source").ok_or_else(|| missing("source"))?;
-            if source.text_of("type").as_deref() == Some("text") {
-                let text = source.text_of("data").ok_or_else(|| missing("source.data"))?;
-                return Ok(Some(Piece::Text(Text { text, cache })));
+            if block.get("citations").and_then(|said| said.get("enabled")).and_then(Value::flag) == Some(true)
+            {
+                reader.leave_out("messages.citations");
             }
-            if source.text_of("type").as_deref() == Some("content") {
-                let text = source.get("content").and_then(content_text).unwrap_or_default();
-                return Ok(Some(Piece::Text(Text { text, cache })));
+            let text = match source.text_of("type").as_deref() {
+                Some("text") => Some(source.text_of("data").ok_or_else(|| missing("source.data"))?),
+                Some("content") => {
+                    let content = source.get("content");
+                    if content.into_iter().flat_map(Value::items).any(|part| part.get("text").is_none()) {
+                        return reader.refuse(format!("{place}.source.content"));
+                    }
+                    Some(content.and_then(content_text).unwrap_or_default())
+                }
+                _ => None,
+            };
+            let (title, context) = (block.text_of("title"), block.text_of("context"));
+            if let Some(text) = text {
+                let text = [title, context, Some(text)]
+                    .into_iter()
+                    .flatten()
+                    .reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}")));
+                return Ok(Some(Piece::Text(Text { text: text.unwrap_or_default(), cache })));
+            }
+            if context.is_some() {
+                reader.leave_out("messages.context");
             }
             let data = reader.data(data(source, place, reader)?, true, &format!("{place}.source"))?;
             Piece::File { data, name: block.text_of("title"), cache }
@@ -235,6 +253,20 @@ fn data<'a>(source: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Data<'
     }
 }
 
+/// The members of a tool that are read, or that say how it is to be offered by Anthropic alone.
+const READ: [&str; 10] = [
+    "type",
+    "name",
+    "description",
+    "input_schema",
+    "strict",
+    "cache_control",
+    "defer_loading",
+    "eager_input_streaming",
+    "display_width_px",
+    "display_height_px",
+];
+
 fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Tool<'a>>, WireError> {
     let kind = tool.text_of("type").unwrap_or(Cow::Borrowed("custom"));
     let own = own_tool(&kind);
@@ -244,9 +276,19 @@ fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Opt
         return Ok(None);
     }
     let name = tool.text_of("name");
+    reader.others(tool, &READ, "tools");
+    let screen = tool.get("display_width_px").zip(tool.get("display_height_px"));
+    let own_description = own.map(|own| match screen {
+        Some((width, height)) => {
+            let size =
+                format!("{} The screen is {} by {} pixels.", own.description, width.raw(), height.raw());
+            Cow::Owned(size)
+        }
+        None => Cow::Borrowed(own.description),
+    });
     Ok(Some(Tool {
         name: name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?,
-        description: tool.text_of("description").or(own.map(|own| Cow::Borrowed(own.description))),
+        description: tool.text_of("description").or(own_description),
         parameters: tool.get("input_schema").or(own.map(|own| Value::of(own.parameters))),
         strict: tool.get("strict").and_then(Value::flag),
         cache: tool.get("cache_control"),

@@ -59,7 +59,7 @@ pub(in crate::wire) fn write(
                 }
             }
         });
-        tools(o, prompt);
+        tools(o, prompt, model, reader);
         thinking_and_format(o, prompt, model, most, reader);
         let temperature = prompt.temperature.filter(|value| {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -162,11 +162,14 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(),
                 text(a, &Text { text: reminder(&said.text).into(), cache: said.cache });
             }
         }
-        Piece::Image { data, cache: mark, .. } => a.object(|o| {
-            o.text("type", "image");
-            source(o, data);
-            cache(o, *mark);
-        }),
+        Piece::Image { data, detail, cache: mark } => {
+            reader.detail(detail.as_deref());
+            a.object(|o| {
+                o.text("type", "image");
+                source(o, data);
+                cache(o, *mark);
+            });
+        }
         Piece::File { data, name, cache: mark } => {
             if let Data::Base64 { kind, .. } = data
                 && kind != "application/pdf"
@@ -231,7 +234,7 @@ fn source(o: &mut Object<'_>, data: &Data<'_>) {
     });
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
@@ -244,8 +247,10 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
                 }
                 let none = r#"{"type":"object","properties":{}}"#;
                 o.raw("input_schema", tool.parameters.map_or(none, Value::raw));
-                if tool.strict == Some(true) {
-                    o.flag("strict", true);
+                match tool.strict {
+                    Some(true) if claude_lacks_schemas(model) => reader.leave_out("tools.strict"),
+                    Some(true) => o.flag("strict", true),
+                    _ => {}
                 }
                 cache(o, tool.cache);
             });

@@ -57,6 +57,11 @@ impl Sink {
         }
     }
 
+    /// Counts the text that is kept.
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.kept.saturating_add(self.repeated.len())
+    }
+
     /// Gives the number of the next event.
     pub(in crate::wire) fn sequence(&self) -> u64 {
         self.sequence

@@ -1,11 +1,16 @@
 //! Requests for chat completions.
 
 use super::Fate::{As, Elsewhere, LeftOut, Passed, Refused};
+use super::openai::{OPEN, SAMPLING, SERVICE};
 use super::{Kind, Row, Table, kind, row};
 use crate::wire::Dialect;
 
-pub(super) const TABLE: Table =
-    Table { from: Dialect::OpenAiChat, fields: FIELDS, tools: TOOLS, content: CONTENT };
+pub(super) const TABLE: Table = Table {
+    from: Dialect::OpenAiChat,
+    fields: &[FIELDS, SAMPLING, OPEN, SERVICE],
+    tools: TOOLS,
+    content: CONTENT,
+};
 
 /// Chat goes to chat as it is; the first column says so.
 const FIELDS: &[Row] = &[
@@ -21,7 +26,6 @@ const FIELDS: &[Row] = &[
         r#"[{"role":"user","content":"x"}]"#,
         "system and developer messages that stand first become the system prompt; a later one stays in its place, see below",
     ),
-    row("stream", [Passed, Passed, Passed, Elsewhere], "true", "for Gemini in the address"),
     row(
         "stream_options",
         [Passed, Elsewhere, Elsewhere, Elsewhere],
@@ -41,48 +45,12 @@ const FIELDS: &[Row] = &[
         "",
     ),
     row(
-        "temperature",
-        [Passed, Passed, Passed, As("generationConfig.temperature")],
-        "0.5",
-        "above 1 it is left out for Anthropic, whose range ends there",
-    ),
-    row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
-    row(
-        "top_k",
-        [Passed, LeftOut, Passed, As("generationConfig.topK")],
-        "7",
-        "not OpenAI's own, but many servers take it",
-    ),
-    row("min_p", [Passed, LeftOut, LeftOut, LeftOut], "0.1", ""),
-    row("repetition_penalty", [Passed, LeftOut, LeftOut, LeftOut], "1.1", ""),
-    row(
-        "stop",
-        [Passed, Passed, As("stop_sequences"), As("generationConfig.stopSequences")],
-        r#"["END"]"#,
-        "",
-    ),
-    row("seed", [Passed, As("random_seed"), LeftOut, As("generationConfig.seed")], "7", ""),
-    row("presence_penalty", [Passed, Passed, LeftOut, As("generationConfig.presencePenalty")], "0.5", ""),
-    row("frequency_penalty", [Passed, Passed, LeftOut, As("generationConfig.frequencyPenalty")], "0.5", ""),
-    row(
-        "logit_bias",
-        [Passed, LeftOut, LeftOut, LeftOut],
-        r#"{"1":5}"#,
-        "tokens have other numbers elsewhere",
-    ),
-    row(
         "logprobs",
         [Passed, LeftOut, LeftOut, As("generationConfig.responseLogprobs")],
         "true",
         "the answer has none where nobody tells them",
     ),
     row("top_logprobs", [Passed, LeftOut, LeftOut, As("generationConfig.logprobs")], "2", ""),
-    row(
-        "n",
-        [Passed, Passed, Refused, As("generationConfig.candidateCount")],
-        "2",
-        "Anthropic gives one answer to a request: send one for each",
-    ),
     row(
         "tools",
         [Passed, As("tools"), As("tools"), As("tools")],
@@ -94,12 +62,6 @@ const FIELDS: &[Row] = &[
         [Passed, As("tool_choice"), As("tool_choice"), As("toolConfig")],
         r#"{"type":"function","function":{"name":"f"}}"#,
         "`allowed_tools` offers those tools alone",
-    ),
-    row(
-        "parallel_tool_calls",
-        [Passed, Passed, As("tool_choice.disable_parallel_tool_use"), LeftOut],
-        "false",
-        "",
     ),
     row(
         "functions",
@@ -138,22 +100,6 @@ const FIELDS: &[Row] = &[
         "as Anthropic, DeepSeek and others have it",
     ),
     row("verbosity", [Passed, LeftOut, LeftOut, LeftOut], r#""low""#, ""),
-    row("user", [Passed, LeftOut, As("metadata.user_id"), LeftOut], r#""u-1""#, ""),
-    row(
-        "safety_identifier",
-        [Passed, LeftOut, As("metadata.user_id"), LeftOut],
-        r#""u-1""#,
-        "where `user` says nothing",
-    ),
-    row("prompt_cache_key", [Passed, Passed, LeftOut, LeftOut], r#""k""#, ""),
-    row("prompt_cache_retention", [Passed, LeftOut, LeftOut, LeftOut], r#""24h""#, ""),
-    row("prompt_cache_options", [Passed, LeftOut, LeftOut, LeftOut], r#"{"ttl":"30m"}"#, ""),
-    row(
-        "service_tier",
-        [Passed, LeftOut, LeftOut, As("serviceTier")],
-        r#""flex""#,
-        "`auto` and `default` are what holds anyway",
-    ),
     row("store", [Passed, LeftOut, LeftOut, LeftOut], "true", ""),
     row("metadata", [Passed, Passed, LeftOut, LeftOut], r#"{"a":"b"}"#, ""),
     row("modalities", [Passed, LeftOut, Refused, Refused], r#"["text","audio"]"#, ""),
@@ -164,7 +110,6 @@ const FIELDS: &[Row] = &[
         r#"{"type":"content","content":"x"}"#,
         "makes an answer quicker, not another",
     ),
-    row("moderation", [Passed, LeftOut, LeftOut, LeftOut], r#"{"model":"omni-moderation-latest"}"#, ""),
     row("web_search_options", [Passed, LeftOut, LeftOut, LeftOut], "{}", "a search that OpenAI runs"),
     row(
         "cache_control",

@@ -5,7 +5,7 @@ use super::{Kind, Row, Table, kind, row};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table =
-    Table { from: Dialect::Gemini, fields: FIELDS, tools: TOOLS, content: CONTENT };
+    Table { from: Dialect::Gemini, fields: &[FIELDS], tools: TOOLS, content: CONTENT };
 
 /// Gemini goes to Gemini as it is; the last column says so.
 const FIELDS: &[Row] = &[

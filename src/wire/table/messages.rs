@@ -5,7 +5,7 @@ use super::{Kind, Row, Table, kind, row};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table =
-    Table { from: Dialect::AnthropicMessages, fields: FIELDS, tools: TOOLS, content: CONTENT };
+    Table { from: Dialect::AnthropicMessages, fields: &[FIELDS], tools: TOOLS, content: CONTENT };
 
 /// Messages go to messages as they are; the third column says so.
 const FIELDS: &[Row] = &[

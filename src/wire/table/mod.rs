@@ -8,6 +8,7 @@ mod chat;
 mod completions;
 mod gemini;
 mod messages;
+mod openai;
 mod page;
 mod responses;
 
@@ -75,8 +76,8 @@ pub struct Kind {
 pub struct Table {
     /// The dialect.
     pub from: Dialect,
-    /// The members of the request.
-    pub fields: &'static [Row],
+    /// The members of the request, its own first.
+    pub fields: &'static [&'static [Row]],
     /// The kinds of tools.
     pub tools: &'static [Kind],
     /// The kinds of content: items, blocks or parts.
@@ -119,6 +120,13 @@ impl Target {
     }
 }
 
+impl Table {
+    /// Walks the members of the request.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.fields.iter().copied().flatten()
+    }
+}
+
 impl Kind {
     /// Says whether it is the kind of that name.
     pub(super) fn is(&self, name: &str) -> bool {
@@ -156,7 +164,7 @@ pub(super) fn kinds(from: Dialect) -> (&'static [Kind], &'static [Kind]) {
 /// Finds the row of a member.
 pub(super) fn find(from: Dialect, field: &str) -> Option<&'static Row> {
     let table = TABLES.iter().find(|table| table.from == from)?;
-    table.fields.iter().find(|row| row.field == field)
+    table.rows().find(|row| row.field == field)
 }
 
 /// Says whether a member is switched off or zero, so that it need not be said to anybody.

@@ -16,7 +16,8 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
   goes to the next rung.
 - **elsewhere**: said in the address, or by the gateway itself.
 
-Any other member is left out and told. Between a client and a provider of the same dialect bytes pass as they came, but for
+Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
+`messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
 what a model is known to refuse (`config/parameters.toml`), which is left out and told as well.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
@@ -49,7 +50,7 @@ fn fields(page: &mut String, table: &Table) {
     let names: Vec<&str> = targets.iter().map(|to| to.name()).collect();
     let _ = write!(page, "\n## {}\n\n| member | to {} | |\n", table.from, names.join(" | to "));
     let _ = writeln!(page, "|---|{}---|", "---|".repeat(names.len()));
-    for row in table.fields {
+    for row in table.rows() {
         let _ = write!(page, "| `{}` |", row.field);
         for to in &targets {
             let _ = match row.fate(*to) {

@@ -1,11 +1,16 @@
 //! Requests for responses.
 
 use super::Fate::{As, Elsewhere, LeftOut, Passed, Refused};
+use super::openai::{SAMPLING, SERVICE};
 use super::{Kind, Row, Table, kind, row};
 use crate::wire::Dialect;
 
-pub(super) const TABLE: Table =
-    Table { from: Dialect::OpenAiResponses, fields: FIELDS, tools: TOOLS, content: CONTENT };
+pub(super) const TABLE: Table = Table {
+    from: Dialect::OpenAiResponses,
+    fields: &[FIELDS, SAMPLING, SERVICE],
+    tools: TOOLS,
+    content: CONTENT,
+};
 
 const FIELDS: &[Row] = &[
     row(
@@ -21,7 +26,6 @@ const FIELDS: &[Row] = &[
         r#""Be brief.""#,
         "the system prompt",
     ),
-    row("stream", [Passed, Passed, Passed, Elsewhere], "true", "for Gemini in the address"),
     row(
         "stream_options",
         [Elsewhere, Elsewhere, Elsewhere, Elsewhere],
@@ -38,43 +42,6 @@ const FIELDS: &[Row] = &[
         ],
         "9999",
         "",
-    ),
-    row(
-        "temperature",
-        [Passed, Passed, Passed, As("generationConfig.temperature")],
-        "0.5",
-        "above 1 it is left out for Anthropic, whose range ends there",
-    ),
-    row("top_p", [Passed, Passed, Passed, As("generationConfig.topP")], "0.9", ""),
-    row(
-        "top_k",
-        [Passed, LeftOut, Passed, As("generationConfig.topK")],
-        "7",
-        "not OpenAI's own, but many servers take it",
-    ),
-    row(
-        "seed",
-        [Passed, As("random_seed"), LeftOut, As("generationConfig.seed")],
-        "7",
-        "not OpenAI's own here",
-    ),
-    row(
-        "stop",
-        [Passed, Passed, As("stop_sequences"), As("generationConfig.stopSequences")],
-        r#"["END"]"#,
-        "not OpenAI's own here",
-    ),
-    row(
-        "presence_penalty",
-        [Passed, Passed, LeftOut, As("generationConfig.presencePenalty")],
-        "0.5",
-        "not OpenAI's own here",
-    ),
-    row(
-        "frequency_penalty",
-        [Passed, Passed, LeftOut, As("generationConfig.frequencyPenalty")],
-        "0.5",
-        "not OpenAI's own here",
     ),
     row(
         "top_logprobs",
@@ -99,12 +66,6 @@ const FIELDS: &[Row] = &[
         [As("tool_choice"), As("tool_choice"), As("tool_choice"), As("toolConfig")],
         r#"{"type":"function","name":"f"}"#,
         "`allowed_tools` offers those tools alone; one that forces a tool which is left out is refused",
-    ),
-    row(
-        "parallel_tool_calls",
-        [Passed, Passed, As("tool_choice.disable_parallel_tool_use"), LeftOut],
-        "false",
-        "",
     ),
     row(
         "max_tool_calls",
@@ -148,22 +109,6 @@ const FIELDS: &[Row] = &[
         "`json_object` becomes an instruction for Anthropic, and so does a schema for models without structured outputs",
     ),
     row("text.verbosity", [As("verbosity"), LeftOut, LeftOut, LeftOut], r#""low""#, ""),
-    row("user", [Passed, LeftOut, As("metadata.user_id"), LeftOut], r#""u-1""#, ""),
-    row(
-        "safety_identifier",
-        [Passed, LeftOut, As("metadata.user_id"), LeftOut],
-        r#""u-1""#,
-        "where `user` says nothing",
-    ),
-    row("prompt_cache_key", [Passed, Passed, LeftOut, LeftOut], r#""k""#, ""),
-    row("prompt_cache_retention", [Passed, LeftOut, LeftOut, LeftOut], r#""24h""#, ""),
-    row("prompt_cache_options", [Passed, LeftOut, LeftOut, LeftOut], r#"{"ttl":"30m"}"#, ""),
-    row(
-        "service_tier",
-        [Passed, LeftOut, LeftOut, As("serviceTier")],
-        r#""flex""#,
-        "`auto` and `default` are what holds anyway",
-    ),
     row("store", [Passed, LeftOut, LeftOut, LeftOut], "true", "nothing is stored here, whatever it says"),
     row("metadata", [Passed, Passed, LeftOut, LeftOut], r#"{"a":"b"}"#, "the answer repeats it in any case"),
     row(
@@ -172,7 +117,6 @@ const FIELDS: &[Row] = &[
         r#""auto""#,
         "a prompt that is too long fails, and the next rung is asked",
     ),
-    row("moderation", [Passed, LeftOut, LeftOut, LeftOut], r#"{"model":"omni-moderation-latest"}"#, ""),
     row("client_metadata", [LeftOut, LeftOut, LeftOut, LeftOut], r#"{"a":"b"}"#, ""),
     row("context_management", [LeftOut, LeftOut, LeftOut, LeftOut], r#"[{"type":"compaction"}]"#, ""),
     row("access_programs", [LeftOut, LeftOut, LeftOut, LeftOut], r#"{"cyber":true}"#, ""),

@@ -52,16 +52,11 @@ pub fn draw(scene: Scene<'_>, state: &State, area: Rect, buf: &mut Buffer) {
     let policy = snapshot.policy_at(state.index);
     let id = snapshot.log.history.id(state.index);
     let title = format!("Request {id}");
-    let scope = format!(
-        "{} · policy {} v{} · prices {}",
-        snapshot.reading.name(),
-        policy.name,
-        policy.version,
-        snapshot.log.book
-    );
+    let scope = format!("policy {} v{}", policy.name, policy.version);
     let inner = Panel { title: &title, scope: &scope, focus: true }.render(area, buf, look);
+    let inner = paint::margin(inner);
     let bar = u16::from(inner.width > 4);
-    let body = Rect { width: inner.width.saturating_sub(bar), ..inner };
+    let body = Rect { width: inner.width.saturating_sub(2 * bar), ..inner };
     let lines = lines(snapshot, state.index, body.width, look.glyphs);
     let visible = usize::from(body.height);
     let most = lines.len().saturating_sub(visible);
@@ -343,7 +338,7 @@ fn cost_role(cost: Cost) -> Role {
 
 fn latency_words(latency: Millis, observed: bool) -> (String, Role) {
     match latency.get().map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)) {
-        None => ("latency unknown".to_owned(), Role::Unknown),
+        None => ("unknown".to_owned(), Role::Unknown),
         Some(millis) => {
             let words = format::duration(Span(millis.saturating_mul(1000)));
             if observed {

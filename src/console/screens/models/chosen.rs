@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
+use super::alone;
 use super::columns::{series, state_of};
 use super::health;
 use super::roster::Row;
@@ -26,13 +27,11 @@ use crate::units::Pico;
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mut Buffer) {
     let Some(row) = row else {
-        let inner = figures::frame(scene, 1, "No model", &figures::scope(scene), area, buf);
+        let inner = figures::frame(scene, 1, "No model", "", area, buf);
         figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
         return;
     };
-    let calls = row.cell.map_or((0, 0), |cell| (cell.estimated, cell.attempts));
-    let scope = figures::scope_of(scene, calls.0, calls.1, figures::scope_room(area, row.name));
-    let inner = figures::frame(scene, 1, row.name, &scope, area, buf);
+    let inner = figures::frame(scene, 1, row.name, "", area, buf);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
     // Side by side where that is wide enough, else one over the other for as far as it goes.
     let columns = match inner.width {
@@ -83,6 +82,7 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 
 fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
+    let at = alone::draw(scene, row, at, buf);
     let at = health_lines(scene, row, at, buf);
     let at = heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {
@@ -260,7 +260,8 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let forecast = snapshot.consequences.routes.get(index).map(|route| &route.applied);
             let answered = forecast.and_then(|forecast| forecast.answered.get(place)).copied().unwrap_or(0);
             let whole = forecast.map_or(0, |forecast| forecast.requests);
-            let (left, right) = paint::split_left(line_at, line_at.width.min(20));
+            let (left, right) = paint::split_left(line_at, line_at.width.saturating_sub(19).min(22));
+            let (left, _) = paint::split_left(left, left.width.saturating_sub(1));
             paint::text(buf, left, &name, look.style(Role::Text), look.glyphs.cut);
             let (middle, right) = paint::split_left(right, 11);
             paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);

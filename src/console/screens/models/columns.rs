@@ -1,7 +1,5 @@
 //! The table of models: its columns, its order, its cells.
 
-use std::fmt::Write;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -150,7 +148,7 @@ static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (right("share", 7, 3), Shows::Share, None),
     (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
     (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),
-    (right("errors", 7, 19), Shows::Errors, None),
+    (right("failed calls", 12, 19), Shows::Errors, None),
     (right("err %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
     (right("p50", 8, 10), Shows::P50, Some(Key::P50)),
     (right("p95", 8, 3), Shows::P95, Some(Key::P95)),
@@ -264,14 +262,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
     let glyphs = scene.look.glyphs;
     let arrow = if state.order() == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
     let title = line(format_args!("Models by {} {arrow}", state.sort.name()));
-    let calls = snapshot.totals.all.attempts;
-    let estimated = snapshot.totals.models.iter().map(|cell| cell.estimated).sum::<u64>();
-    let room = figures::scope_room(area, &title);
-    let mut scope = figures::scope_of(scene, estimated, calls, room);
-    if text::width(&scope) + text::width(&snapshot.log.book) + 10 <= room {
-        let _ = write!(scope, " {} prices {}", glyphs.dot, snapshot.log.book);
-    }
-    let inner = inside(figures::frame(scene, 0, &title, &scope, area, buf));
+    let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
     let live = snapshot.live.is_some();
     table(state, roster, live, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {

@@ -37,10 +37,8 @@ type Compared<'a> = ArrayVec<Figures<'a>, MOST>;
 pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
     let title = "Side by side";
     let all = &scene.snapshot.totals.all;
-    let room = figures::scope_room(area, title);
-    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
     // A place that no focus can have: there is nothing to choose here.
-    let inner = figures::frame(scene, usize::MAX, title, &scope, area, buf);
+    let inner = figures::frame(scene, usize::MAX, title, "", area, buf);
     let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
     let rows =
         (0..roster.len()).filter_map(|row| roster.at(row)).filter_map(|row| row.cell.map(|cell| (row, cell)));
@@ -153,6 +151,7 @@ fn cost_and_latency(scene: Scene<'_>, compared: &Compared<'_>, at: Rect, buf: &m
     let chart = Chart {
         series: &[],
         points: &points,
+        rules: &[],
         x: Axis::around(from_nothing(|at| at.0), dollars),
         y: Axis::around(from_nothing(|at| at.1), seconds),
     };

@@ -12,6 +12,7 @@
 //! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters
 //! (`health.rs`) and are not made up in a replay.
 
+mod alone;
 mod chosen;
 mod columns;
 mod compare;
@@ -25,12 +26,12 @@ use self::columns::Key;
 use self::roster::Roster;
 use crate::console::action::Action;
 use crate::console::paint;
-use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
+use crate::console::screens::overview;
+use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
-use crate::routing::RouteId;
-use crate::session::{Command, Snapshot};
-use crate::units::ModelId;
+use crate::session::{AllOn, Snapshot, all_on};
+use crate::units::{Instant, ModelId};
 
 /// Panels that can be given the keys: the table, the chosen model.
 pub const PANELS: usize = 2;
@@ -45,6 +46,8 @@ pub struct State {
     reversed: bool,
     /// The first row shown.
     offset: usize,
+    /// What one model alone would have cost, when that was asked: the model and the moment.
+    all_on: Option<(ModelId, Instant, AllOn)>,
 }
 
 impl State {
@@ -130,6 +133,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             return Asks::new();
         }
         Action::Open => return open(state, snapshot),
+        Action::AllOn => return ask_all_on(state, snapshot),
         _ => return Asks::new(),
     };
     step(state, by, snapshot);
@@ -143,20 +147,25 @@ fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
     state.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
 }
 
-/// Goes to the first route whose ladder has the chosen model.
+/// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
+fn ask_all_on(state: &mut State, snapshot: &Snapshot) -> Asks {
+    let roster = Roster::of(snapshot, state.sort, state.order());
+    let model = state.table(&roster).selected.and_then(|row| roster.at(row)).map(|row| row.model);
+    let Some(model) = model.filter(|model| model.is_some()) else {
+        return vec![Ask::Refuse("choose a model that has a name".to_owned())];
+    };
+    let shown = state.all_on.take_if(|(of, at, _)| *of == model && *at == snapshot.clock);
+    if shown.is_none() {
+        state.all_on = Some((model, snapshot.clock, all_on(snapshot, model)));
+    }
+    Asks::new()
+}
+
+/// Lists the chosen model's requests.
 fn open(state: &State, snapshot: &Snapshot) -> Asks {
     let roster = Roster::of(snapshot, state.sort, state.order());
     let row = state.table(&roster).selected.and_then(|row| roster.at(row));
-    let Some(row) = row else { return Asks::new() };
-    let routes = snapshot.policy.routes.iter().enumerate();
-    let mut found = routes.filter_map(|(index, route)| {
-        let rung = route.ladder.iter().position(|rung| rung.model == row.model)?;
-        Some((RouteId(u8::try_from(index).ok()?), rung))
-    });
-    match found.next() {
-        Some((route, rung)) => vec![Ask::Send(Command::Focus(route, rung)), Ask::Show(Screen::Tune)],
-        None => vec![Ask::Refuse(format!("{} is on no ladder of this policy", row.name))],
-    }
+    row.map(|row| overview::traffic_of(Some(row.model), snapshot)).into_iter().collect()
 }
 
 /// Takes the mouse.

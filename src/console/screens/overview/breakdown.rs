@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spend::margin;
 use crate::classifier::TaskClass;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, line};
+use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
@@ -93,8 +93,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
     let name = dimension.part(Some((*index)?), snapshot);
-    let quote = if name.contains(' ') { "\"" } else { "" };
-    Some(format!("{}:{quote}{name}{quote} window", dimension.name()))
+    Some(format!("{}:{} window", dimension.name(), traffic::quoted(name)))
 }
 
 /// Where a tab lies within the row of tabs.
@@ -110,7 +109,7 @@ fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
 
 /// Gives the tab under the mouse.
 pub(super) fn hit(inside: Rect, x: u16, y: u16) -> Option<Dimension> {
-    let inside = margin(inside);
+    let inside = paint::margin(inside);
     let offset = x.checked_sub(inside.x)?;
     let found = tabs().find(|(_, start, wide)| (*start..start + wide).contains(&offset));
     found.filter(|_| y == inside.y && has_tabs(inside)).map(|(dimension, ..)| dimension)
@@ -127,16 +126,14 @@ const COLUMNS: [Column<'_>; 7] = [
     Column { name: "", width: Width::Fill(5), right: false, yields: 6 },
     Column { name: "requests", width: Width::Fixed(8), right: true, yields: 5 },
     Column { name: "saved", width: Width::Fixed(8), right: true, yields: 3 },
-    Column { name: "errors", width: Width::Fixed(6), right: true, yields: 4 },
+    Column { name: "failed", width: Width::Fixed(6), right: true, yields: 4 },
 ];
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let state = &scene.ui.overview;
-    let all = &scene.snapshot.totals.all;
     let title = line(format_args!("By {}", state.dimension.name()));
-    let scope = figures::scope_of(scene, all.estimated, all.requests, figures::scope_room(area, &title));
-    let mut inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let mut inner = paint::margin(figures::frame(scene, place, &title, "", area, buf));
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
         draw_tabs(scene, state.dimension, row, buf);

@@ -7,7 +7,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::State;
-use super::spend::margin;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, line};
@@ -62,8 +61,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let route = snapshot.policy.routes.get(shown);
     let found = snapshot.consequences.routes.get(shown);
     let (Some(route), Some(found)) = (route, found) else {
-        let scope = figures::scope(scene);
-        let inner = figures::frame(scene, place, "Confidence", &scope, area, buf);
+        let inner = figures::frame(scene, place, "Confidence", "", area, buf);
         figures::nothing(scene, "the policy has no routes", inner, buf);
         return;
     };
@@ -71,12 +69,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let title = line(format_args!("Confidence {dot} {}", route.name));
     let count = snapshot.policy.routes.len();
     let requests = figures::plural(found.applied.requests, "request");
-    let (window, brief) = (figures::window(snapshot), figures::window_brief(snapshot));
-    let mut scope = line(format_args!("{window} {dot} {requests} {dot} route {} of {count}", shown + 1));
+    let mut scope = line(format_args!("{requests} {dot} route {} of {count}", shown + 1));
     if text::width(&scope) > figures::scope_room(area, &title) {
-        scope = line(format_args!("{brief} {dot} {requests} {dot} {} of {count}", shown + 1));
+        scope = line(format_args!("{requests}"));
     }
-    let inner = margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let inner = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
     if found.applied.requests == 0 {
         figures::nothing(scene, "no requests of this route in this window", inner, buf);
         return;

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::State;
-use super::spend::margin;
 use crate::console::format;
+use crate::console::glyphs::Glyphs;
 use crate::console::paint;
 use crate::console::screens::figures::{self, Line, line};
 use crate::console::text;
@@ -91,20 +91,25 @@ impl<'a> Events<'a> {
 }
 
 impl Event<'_> {
-    /// The sign, its look, and the words.
-    fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
-        let glyphs = scene.look.glyphs;
+    /// The sign and its look.
+    fn sign(&self, glyphs: &Glyphs) -> (char, Role) {
+        match self.what {
+            What::Note(note) => match note.kind {
+                NoteKind::Price => ('$', Role::Accent),
+                NoteKind::Policy => (glyphs.mark, Role::Accent),
+                NoteKind::Note => (glyphs.mark, Role::Text),
+            },
+            What::Policy(..) => (glyphs.threshold.0, Role::Applied),
+            What::Failed(_) => (glyphs.state.0, Role::Error),
+        }
+    }
+
+    fn words(&self) -> Line {
         match self.what {
             What::Note(note) => {
-                let made_up = if note.simulated { "simulated: " } else { "" };
-                let (sign, role) = match note.kind {
-                    NoteKind::Price => ('$', Role::Accent),
-                    NoteKind::Policy => (glyphs.mark, Role::Accent),
-                    NoteKind::Note => (glyphs.mark, Role::Text),
-                };
-                let mut words = line(format_args!("{made_up}"));
+                let mut words = line(format_args!("{}", if note.simulated { "simulated: " } else { "" }));
                 push(&mut words, &note.text);
-                (sign, role, words)
+                words
             }
             What::Policy(version, who, what) => {
                 let mut words = line(format_args!("policy {version}"));
@@ -114,20 +119,20 @@ impl Event<'_> {
                 }
                 push(&mut words, ": ");
                 push(&mut words, what);
-                (glyphs.threshold.0, Role::Applied, words)
+                words
             }
-            What::Failed(1) => {
-                (glyphs.state.0, Role::Error, line(format_args!("a request with a failed call")))
-            }
+            What::Failed(1) => line(format_args!("1 fault: a request with a failed call")),
             What::Failed(count) => {
                 let count = format::count(count as u64);
-                (
-                    glyphs.state.0,
-                    Role::Error,
-                    line(format_args!("{count} requests with a failed call up to here")),
-                )
+                line(format_args!("{count} faults up to here: requests with a failed call"))
             }
         }
+    }
+
+    /// The sign, its look, and the words.
+    pub(super) fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
+        let (sign, role) = self.sign(scene.look.glyphs);
+        (sign, role, self.words())
     }
 }
 
@@ -140,11 +145,51 @@ fn push(out: &mut Line, words: &str) {
     }
 }
 
+/// The most lines of one event.
+const MOST_LINES: usize = 3;
+
+/// The columns that the time takes.
+fn clock_columns(snapshot: &Snapshot) -> u16 {
+    if figures::spans_days(snapshot) { 15 } else { 9 }
+}
+
+/// The lines that an event takes in an area.
+fn height(event: &Event<'_>, snapshot: &Snapshot, wide: u16) -> u16 {
+    let room = usize::from(wide.saturating_sub(clock_columns(snapshot) + 2)).max(8);
+    let lines = text::wrap(&event.words(), room).count().clamp(1, MOST_LINES);
+    u16::try_from(lines).unwrap_or(1)
+}
+
+/// Gives the first event shown, so that the chosen one is seen whole.
+fn first_shown(state: &State, events: &Events<'_>, snapshot: &Snapshot, inner: Rect) -> usize {
+    let Some(chosen) = state.events.selected.map(|at| at.min(events.len().saturating_sub(1))) else {
+        return 0;
+    };
+    let (mut first, mut used) = (chosen, 0u16);
+    for row in (0..=chosen).rev() {
+        let Some(event) = events.at(row) else { break };
+        used = used.saturating_add(height(&event, snapshot, inner.width));
+        if used > inner.height && row < chosen {
+            break;
+        }
+        first = row;
+    }
+    first
+}
+
 /// Gives the event under the mouse.
-pub(super) fn hit(state: &State, rows: usize, inside: Rect, y: u16) -> Option<usize> {
-    let offset = state.events.scrolled(rows, usize::from(inside.height)).offset;
-    let row = offset + usize::from(y.checked_sub(inside.y)?);
-    (y < inside.bottom() && row < rows).then_some(row)
+pub(super) fn hit(state: &State, snapshot: &Snapshot, inside: Rect, y: u16) -> Option<usize> {
+    let inner = paint::margin(inside);
+    let events = Events::of(snapshot);
+    let mut rest = y.checked_sub(inner.y).filter(|_| y < inner.bottom())?;
+    for row in first_shown(state, &events, snapshot, inner)..events.len() {
+        let high = height(&events.at(row)?, snapshot, inner.width);
+        match rest.checked_sub(high) {
+            Some(below) => rest = below,
+            None => return Some(row),
+        }
+    }
+    None
 }
 
 /// Draws the panel.
@@ -152,34 +197,40 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let snapshot = scene.snapshot;
     let focus = scene.ui.focus == place;
     let scope = if focus { "all so far, newest first; Enter goes there" } else { "all so far, newest first" };
-    let inner = margin(figures::frame(scene, place, "Events", scope, area, buf));
+    let inner = paint::margin(figures::frame(scene, place, "Events", scope, area, buf));
     let events = Events::of(snapshot);
     if events.len() == 0 {
         figures::nothing(scene, "nothing but requests so far", inner, buf);
         return;
     }
     let look = scene.look;
-    let state = scene.ui.overview.events.scrolled(events.len(), usize::from(inner.height));
-    let clock = if figures::spans_days(snapshot) { 15 } else { 9 };
-    for offset in 0..inner.height {
-        let row = state.offset + usize::from(offset);
-        let Some(event) = events.at(row) else { break };
-        let at = paint::nth_row(inner, offset);
+    let state = &scene.ui.overview;
+    let clock = clock_columns(snapshot);
+    let mut below = inner;
+    for row in first_shown(state, &events, snapshot, inner)..events.len() {
+        let Some(event) = events.at(row).filter(|_| !below.is_empty()) else { break };
+        let (at, rest) = paint::split_top(below, height(&event, snapshot, inner.width));
+        below = rest;
         let (sign, role, words) = event.show(scene);
         let (time, rest) = paint::split_left(at, clock);
-        paint::text(
-            buf,
-            time,
-            &figures::moment(snapshot, event.at),
-            look.style(Role::Muted),
-            look.glyphs.cut,
-        );
+        let moment = figures::moment(snapshot, event.at);
+        paint::text(buf, time, &moment, look.style(Role::Muted), look.glyphs.cut);
         let (mark, rest) = paint::split_left(rest, 2);
         if mark.width > 0 {
             paint::sign(buf, mark.x, mark.y, sign, look.style(role));
         }
-        paint::text(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
-        if state.selected == Some(row) {
+        // The last line has all that is left, so that a cut is marked.
+        let mut left: &str = &words;
+        for line_at in 0..rest.height {
+            let line = if line_at + 1 == rest.height {
+                left
+            } else {
+                text::wrap(left, usize::from(rest.width).max(8)).next().unwrap_or_default()
+            };
+            paint::text(buf, paint::nth_row(rest, line_at), line, look.style(Role::Text), look.glyphs.cut);
+            left = left.get(line.len()..).unwrap_or_default().trim_start();
+        }
+        if state.events.selected == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));
         }
     }

@@ -8,7 +8,6 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spend::margin;
 use super::split::Ranked;
 use crate::console::format;
 use crate::console::paint;
@@ -35,12 +34,7 @@ const MOST: usize = 64;
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let estimated: u64 =
-        (0..models.len()).filter_map(|row| models.cell(row)).map(|cell| cell.estimated).sum();
-    let calls = snapshot.totals.all.attempts;
-    let room = figures::scope_room(area, TITLE);
-    let scope = figures::scope_of(scene, estimated, calls, room);
-    let inner = margin(figures::frame(scene, place, TITLE, &scope, area, buf));
+    let inner = paint::margin(figures::frame(scene, place, TITLE, "", area, buf));
     if models.len() == 0 {
         figures::nothing(scene, "no calls in this window", inner, buf);
         return;

@@ -24,13 +24,15 @@ pub(super) enum Panel {
     Breakdown,
     /// What happened besides.
     Events,
+    /// What a thousand requests cost, over time.
+    Rate,
 }
 
-use Panel::{Breakdown, Confidence, Events, Latency, Spend, Split, Traffic};
+use Panel::{Breakdown, Confidence, Events, Latency, Rate, Spend, Split, Traffic};
 
 impl Panel {
     /// All of them, in the order of the key that goes from one to the next.
-    pub(super) const ALL: [Self; 7] = [Spend, Split, Latency, Confidence, Traffic, Breakdown, Events];
+    pub(super) const ALL: [Self; 8] = [Spend, Split, Latency, Confidence, Traffic, Breakdown, Events, Rate];
 
     /// Gives its place in that order.
     pub(super) fn place(self) -> usize {
@@ -54,50 +56,80 @@ const fn three(height: u16, a: (u16, Panel), b: (u16, Panel), c: (u16, Panel)) -
     (height, [Some(a), Some(b), Some(c), None])
 }
 
+const fn one(height: u16, a: Panel) -> Row {
+    (height, [Some((100, a)), None, None, None])
+}
+
 const NONE: Row = (0, [None; 4]);
 
 /// Chooses the rows for a window.
-fn rows(focus: Panel, area: Rect) -> [Row; 4] {
+fn rows(focus: Panel, area: Rect) -> [Row; 5] {
+    // Each place shows one panel, or its twin while that has the keys.
+    let or = |usual: Panel, twin: Panel| if focus == twin { twin } else { usual };
     match (area.width, area.height) {
         (160.., 40..) => [
-            three(30, (24, Spend), (43, Split), (33, Latency)),
-            two(34, (60, Confidence), (40, Traffic)),
-            two(36, (69, Breakdown), (31, Events)),
+            three(26, (24, Spend), (43, Split), (33, Latency)),
+            one(18, Rate),
+            two(28, (56, Confidence), (44, Traffic)),
+            two(28, (62, Breakdown), (38, Events)),
             NONE,
         ],
-        (104.., 26..) => [
-            two(36, (33, Spend), (67, Split)),
-            two(32, (58, Confidence), (42, Latency)),
-            three(32, (32, Traffic), (36, Breakdown), (32, Events)),
+        (104.., 36..) => [
+            two(26, (33, Spend), (67, Split)),
+            one(20, Rate),
+            two(26, (58, Confidence), (42, Latency)),
+            three(28, (30, Traffic), (32, Breakdown), (38, Events)),
+            NONE,
+        ],
+        (104.., 30..) => [
+            two(28, (33, Spend), (67, Split)),
+            one(25, Rate),
+            two(25, (58, Confidence), (42, Latency)),
+            three(22, (30, Traffic), (32, Breakdown), (38, Events)),
+            NONE,
+        ],
+        (104.., 24..) => [
+            two(36, (33, Spend), (67, or(Split, Latency))),
+            one(32, or(Rate, Confidence)),
+            three(32, (30, Traffic), (32, Breakdown), (38, Events)),
+            NONE,
             NONE,
         ],
         (140.., _) => [
-            three(50, (27, Spend), (43, Split), (30, Latency)),
-            three(
-                50,
-                (42, Confidence),
-                (28, Traffic),
-                (30, if focus == Breakdown { Breakdown } else { Events }),
-            ),
+            three(50, (27, Spend), (43, Split), (30, or(Latency, Breakdown))),
+            if focus == Rate {
+                one(50, Rate)
+            } else {
+                three(50, (38, Confidence), (26, Traffic), (36, Events))
+            },
+            NONE,
             NONE,
             NONE,
         ],
         (_, 36..) => [
-            two(27, (48, Spend), (52, Split)),
-            two(25, (50, Traffic), (50, Latency)),
-            (24, [Some((100, Confidence)), None, None, None]),
-            two(24, (52, Breakdown), (48, Events)),
+            two(23, (48, Spend), (52, Split)),
+            one(18, Rate),
+            two(20, (48, Traffic), (52, Latency)),
+            one(19, Confidence),
+            two(20, (50, Breakdown), (50, Events)),
         ],
-        // Four at a time: each corner shows one panel, or its twin while that has the keys.
-        _ => {
-            let or = |usual: Panel, twin: Panel| if focus == twin { twin } else { usual };
-            [
-                two(52, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
-                two(48, (48, or(Traffic, Events)), (52, Confidence)),
-                NONE,
-                NONE,
-            ]
-        }
+        (_, 24..) => [
+            two(35, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
+            one(31, Rate),
+            if focus == Events { one(34, Events) } else { two(34, (48, Traffic), (52, Confidence)) },
+            NONE,
+            NONE,
+        ],
+        _ => [
+            two(52, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
+            match focus {
+                Rate | Events => one(48, focus),
+                _ => two(48, (48, Traffic), (52, Confidence)),
+            },
+            NONE,
+            NONE,
+            NONE,
+        ],
     }
 }
 

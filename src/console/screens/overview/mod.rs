@@ -4,6 +4,8 @@
 //! ╭ Spend ────── last 15m · routed ╮╭ Models ─────────────────────────── last 15m · routed ╮
 //! │ so far                  $41.87 ││ model            requests          share    cost     │
 //! ╰────────────────────────────────╯╰──────────────────────────────────────────────────────╯
+//! ╭ Spend per 1,000 requests ─────────────────────────────────────────────────────────────────╮
+//! ╰───────────────────────────────────────────────────────────────────────────────────────────╯
 //! ╭ Confidence · extraction ─────────────────────────╮╭ Latency ────────────── last 15m · routed ╮
 //! ╰──────────────────────────────────────────────────╯╰──────────────────────────────────────╯
 //! ╭ Traffic ───────────────╮╭ Spend by team ─────────────╮╭ Events ────────────────────────╮
@@ -18,6 +20,7 @@ mod confidence;
 mod events;
 mod latency;
 mod layout;
+mod rate;
 mod spend;
 mod split;
 mod traffic;
@@ -28,10 +31,12 @@ use ratatui::layout::Rect;
 use self::breakdown::Dimension;
 use self::layout::Panel;
 use crate::console::action::Action;
+use crate::console::screens::traffic as table;
 use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
 use crate::console::widgets::table::TableState;
 use crate::routing::RouteId;
 use crate::session::{Command, Snapshot};
+use crate::units::ModelId;
 
 /// Panels that can be given the keys.
 pub const PANELS: usize = Panel::ALL.len();
@@ -65,6 +70,7 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             Panel::Traffic => traffic::draw(scene, place, at, buf),
             Panel::Breakdown => breakdown::draw(scene, place, at, buf),
             Panel::Events => events::draw(scene, place, at, buf),
+            Panel::Rate => rate::draw(scene, place, at, buf),
         }
     }
 }
@@ -120,7 +126,7 @@ fn step(ui: &mut Ui, panel: Panel, by: isize, snapshot: &Snapshot) {
         }
         Panel::Breakdown => state.parts.step(by, breakdown::count(snapshot, state.dimension)),
         Panel::Events => state.events.step(by, events::Events::of(snapshot).len()),
-        Panel::Spend | Panel::Traffic => {}
+        Panel::Spend | Panel::Traffic | Panel::Rate => {}
     }
 }
 
@@ -128,11 +134,12 @@ fn step(ui: &mut Ui, panel: Panel, by: isize, snapshot: &Snapshot) {
 fn open(ui: &mut Ui, panel: Panel, snapshot: &Snapshot) -> Asks {
     match panel {
         Panel::Split | Panel::Latency => {
-            let chosen = ui.overview.models.selected;
-            if let Some(model) = chosen.and_then(|row| split::Ranked::of(snapshot).model(row)) {
+            let ranked = split::Ranked::of(snapshot);
+            let row = ui.overview.models.selected.unwrap_or(0);
+            if let Some(model) = ranked.model(row) {
                 ui.models.choose(model);
             }
-            vec![Ask::Show(Screen::Models)]
+            (row < ranked.len()).then(|| traffic_of(ranked.model(row), snapshot)).into_iter().collect()
         }
         Panel::Confidence => {
             let route = confidence::route(&ui.overview, snapshot).unwrap_or(0);
@@ -151,8 +158,15 @@ fn open(ui: &mut Ui, panel: Panel, snapshot: &Snapshot) -> Asks {
             let filter = breakdown::filter(snapshot, ui.overview.dimension, ui.overview.parts.selected);
             filter.map(Ask::ListFiltered).into_iter().collect()
         }
-        Panel::Spend => Asks::new(),
+        Panel::Spend | Panel::Rate => Asks::new(),
     }
+}
+
+/// Asks for the window's requests that a model answered.
+pub(super) fn traffic_of(model: Option<ModelId>, snapshot: &Snapshot) -> Ask {
+    let name = model.filter(|model| model.is_some()).map(|model| snapshot.log.names.model(model));
+    let name = name.map_or_else(|| "-".to_owned(), table::quoted);
+    Ask::ListFiltered(format!("model:{name} window"))
 }
 
 /// Takes the mouse.
@@ -184,11 +198,11 @@ pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> 
         }
         Panel::Events => {
             let rows = events::Events::of(snapshot).len();
-            if let Some(row) = events::hit(&ui.overview, rows, inside, y) {
+            if let Some(row) = events::hit(&ui.overview, snapshot, inside, y) {
                 ui.overview.events.select(row, rows);
             }
         }
-        Panel::Spend | Panel::Confidence | Panel::Traffic => {}
+        Panel::Spend | Panel::Confidence | Panel::Traffic | Panel::Rate => {}
     }
     Asks::new()
 }

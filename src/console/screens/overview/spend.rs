@@ -30,10 +30,8 @@ type Lines = ArrayVec<Line, 16>;
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let room = figures::scope_room(area, "Spend");
-    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
-    let inner = figures::frame(scene, place, "Spend", &scope, area, buf);
-    let inside = margin(inner);
+    let inner = figures::frame(scene, place, "Spend", "", area, buf);
+    let inside = paint::margin(inner);
     let mut lines = lines(scene);
     let bars = if usize::from(inside.height) >= lines.len() + 3 { 3 } else { 0 };
     let room = usize::from(inside.height - bars);
@@ -57,14 +55,6 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         let used = u16::try_from(rows.len()).unwrap_or(0) + 1;
         against_baseline(scene, all, paint::split_top(inside, used).1, buf);
     }
-}
-
-/// Leaves a column free at both sides.
-pub(super) fn margin(area: Rect) -> Rect {
-    if area.width < 4 {
-        return area;
-    }
-    Rect { x: area.x + 1, width: area.width - 2, ..area }
 }
 
 fn lines(scene: Scene<'_>) -> Lines {

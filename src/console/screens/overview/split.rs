@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use crate::console::format;
 use crate::console::paint;
@@ -18,7 +19,6 @@ use crate::telemetry::Cell;
 use crate::units::ModelId;
 
 use super::State;
-use super::spend::margin;
 
 /// The models with any traffic in the window, the busiest first.
 pub(super) struct Ranked<'a>(Vec<(Option<usize>, &'a Cell)>);
@@ -80,16 +80,14 @@ const COLUMNS: [Column<'_>; 7] = [
 /// Gives the row under the mouse, here and in the latencies.
 pub(super) fn hit(state: &State, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
     let state = state.models;
-    Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(margin(inside), x, y)
+    Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
 }
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let room = figures::scope_room(area, "Models");
-    let scope = figures::scope_of(scene, all.estimated, all.requests, room);
-    let inner = margin(figures::frame(scene, place, "Models", &scope, area, buf));
+    let inner = paint::margin(figures::frame(scene, place, "Models", "", area, buf));
     if models.len() == 0 {
         figures::nothing(scene, "no requests in this window", inner, buf);
         return;
@@ -159,6 +157,9 @@ fn whole(
     buf: &mut Buffer,
 ) {
     let look = scene.look;
+    if area.is_empty() {
+        return;
+    }
     let (label, bar) = paint::split_left(area, 9);
     paint::text(buf, label, name, look.style(Role::Muted), look.glyphs.cut);
     let (bar, names) = paint::split_top(bar, 1);
@@ -182,9 +183,14 @@ fn whole(
         if part.width > 2 {
             paint::sign(buf, part.right() - 1, part.y, look.glyphs.right[6], style);
         }
-        if part.width >= 6 {
+        let words = models.name(row, scene.snapshot);
+        if part.width >= 6 && names.height > 0 {
             let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
-            paint::text(buf, at, models.name(row, scene.snapshot), style, look.glyphs.cut);
+            paint::text(buf, at, words, style, look.glyphs.cut);
+        } else if part.width >= 8 && look.theme.series(0) == look.theme.series(1) {
+            // Without colours a part says inside whose it is.
+            let at = Rect { x: part.x + 1, width: part.width - 3, ..part };
+            paint::text(buf, at, words, style.add_modifier(Modifier::REVERSED), look.glyphs.cut);
         }
     }
 }

@@ -4,7 +4,6 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spend::margin;
 use crate::console::format::{self, Short};
 use crate::console::paint;
 use crate::console::screens::figures::{self, line, short};
@@ -34,18 +33,22 @@ fn spend(slot: &Slot) -> Option<u64> {
     priced.then(|| u64::try_from(slot.cost.total().0.max(0)).unwrap_or(u64::MAX))
 }
 
+/// The columns of a curve's name.
+const NAME: u16 = 11;
+/// The least columns of a curve; where there are fewer, figures alone say more.
+const LEAST_SPARK: u16 = 16;
+
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let dot = scene.look.glyphs.dot;
+    let figures_wide = if area.width >= 64 { 25 } else { 12 };
+    let spark = area.width.saturating_sub(4 + NAME + figures_wide);
+    // A curve and a blank row for each of the four.
+    let drawn = spark >= LEAST_SPARK && area.height >= 9;
     let slot = snapshot.trend_slot;
-    let mut scope = line(format_args!("{} {dot} slots of {slot}", figures::scope(scene)));
-    if text::width(&scope) > figures::scope_room(area, "Traffic") {
-        let (window, reading) = (figures::window_brief(snapshot), snapshot.reading.name());
-        scope = line(format_args!("{window} {dot} {reading} {dot} per {slot}"));
-    }
-    let inner = margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
+    let scope = if drawn { line(format_args!("curves: mean per {slot}")) } else { figures::Line::new() };
+    let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
     let covered = snapshot.window.covered();
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
     let (cost, _) = figures::cost(&all.cost);
@@ -59,7 +62,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
             Role::Accent,
             |slot| Some(slot.requests),
         ),
-        curve("errors", format::count_short(all.errors), percent(all.errors), wrong, |slot| {
+        curve("failed", format::count_short(all.errors), percent(all.errors), wrong, |slot| {
             Some(slot.errors)
         }),
         curve("escalated", format::count_short(all.escalated), percent(all.escalated), Role::Warn, |slot| {
@@ -69,12 +72,17 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     ];
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
+    if !drawn {
+        for (row, curve) in (0..charts.height).zip(&curves) {
+            draw_figures(scene, curve, paint::nth_row(charts, row), buf);
+        }
+    }
     // A curve of nothing takes a row; the others share what is left.
     let flat = |curve: &Curve| snapshot.trend.iter().flatten().all(|slot| (curve.of)(slot).unwrap_or(0) == 0);
     let (mut rest, mut left) =
         (charts, u16::try_from(curves.iter().filter(|curve| !flat(curve)).count()).unwrap_or(0));
     let mut flat_left = u16::try_from(curves.len()).unwrap_or(0) - left;
-    for curve in &curves {
+    for curve in curves.iter().filter(|_| drawn) {
         let rows = if flat(curve) {
             flat_left -= 1;
             1
@@ -84,10 +92,15 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         };
         let (at, below) = paint::split_top(rest, rows);
         rest = below;
-        draw_curve(scene, curve, at, buf);
+        draw_curve(scene, curve, figures_wide, at, buf);
     }
-    let words = line(format_args!("{} of prompt tokens", figures::cache_share(all)));
-    let (name, value) = paint::split_left(cache, 11);
+    let cache = if drawn { cache } else { paint::nth_row(inner, 4.min(inner.height.saturating_sub(1))) };
+    let (name, value) = paint::split_left(cache, NAME);
+    let share = figures::cache_share(all);
+    let mut words = line(format_args!("{share} of prompt tokens"));
+    if text::width(&words) > usize::from(value.width) {
+        words = line(format_args!("{share} of prompts"));
+    }
     paint::text(buf, name, "cache read", scene.look.style(Role::Muted), scene.look.glyphs.cut);
     let wide = paint::text(buf, value, &words, scene.look.style(Role::Text), scene.look.glyphs.cut);
     let calls = figures::plural(all.tokens_unknown, "call");
@@ -100,18 +113,30 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
 
 fn most_spend(trend: &[Option<Slot>]) -> Short {
     let most = trend.iter().flatten().map(|slot| slot.cost.total()).max();
-    format::or_unknown(most, |amount| short(format_args!("max {}", format::money(amount))))
+    format::or_unknown(most, |amount| short(format_args!("peak {}", format::money(amount))))
+}
+
+/// Writes a curve's figures where there is no room for the curve.
+fn draw_figures(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
+    let cut = scene.look.glyphs.cut;
+    let (name, rest) = paint::split_left(at, NAME);
+    let (first, second) = paint::split_left(rest, rest.width.min(10));
+    paint::text(buf, name, curve.name, scene.look.style(Role::Muted), cut);
+    paint::text_right(buf, first, &curve.first, scene.look.style(Role::Text), cut);
+    // Half a figure says less than none.
+    if text::width(&curve.second) < usize::from(second.width) {
+        paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
+    }
 }
 
 /// Draws one curve: its name, the curve as high as there is room, its figures.
-fn draw_curve(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
+fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut Buffer) {
     let cut = scene.look.glyphs.cut;
-    let (name, rest) = paint::split_left(at, 11);
-    let figures = if at.width >= 60 { 25 } else { 12 };
+    let (name, rest) = paint::split_left(at, NAME);
     let (spark, values) = paint::split_left(rest, rest.width.saturating_sub(figures));
     let values = paint::split_left(values, 1).1;
-    // On more than one row a blank one keeps curves apart.
-    let spark = Rect { height: if at.height > 2 { at.height - 1 } else { at.height }, ..spark };
+    // A blank row keeps curves apart.
+    let spark = Rect { height: at.height.saturating_sub(1).max(1), ..spark };
     let foot = |area: Rect| paint::nth_row(area, spark.height.saturating_sub(1));
     paint::text(buf, foot(name), curve.name, scene.look.style(Role::Muted), cut);
     let trend = &scene.snapshot.trend;
@@ -125,7 +150,7 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
         paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
     } else {
         paint::text_right(buf, foot(values), &curve.first, text, cut);
-        if values.height > 1 && spark.height > 1 {
+        if spark.height > 1 {
             let above = paint::nth_row(values, spark.height.saturating_sub(2));
             paint::text_right(buf, above, &curve.second, scene.look.style(Role::Muted), cut);
         }

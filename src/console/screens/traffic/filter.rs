@@ -3,15 +3,35 @@
 //! Invariant: a term that cannot be read is reported with what is allowed, and narrows nothing; nothing typed panics.
 
 use crate::classifier::TaskClass;
+use crate::console::text;
 use crate::routing::{ConfidenceSource, Status};
 use crate::units::Pico;
 
 /// The most terms of one filter.
 const MOST_TERMS: usize = 32;
 
-/// The names that take texts and numbers, for messages.
-const ALLOWED: &str = "team: project: session: task: route: model: id: asked: status: source:, conf cost latency tokens with < <= > >= =, \
-                       escalated simulated estimated flips window; quote anything else";
+/// The names that texts are looked for in.
+pub(super) const NAMES: [(&str, Name); 8] = [
+    ("team", Name::Team),
+    ("project", Name::Project),
+    ("session", Name::Session),
+    ("task", Name::Task),
+    ("route", Name::Route),
+    ("model", Name::Model),
+    ("asked", Name::Asked),
+    ("id", Name::Id),
+];
+
+/// The figures that are compared.
+pub(super) const FIGURES: [(&str, Figure); 4] = [
+    ("conf", Figure::Confidence),
+    ("cost", Figure::Cost),
+    ("latency", Figure::Latency),
+    ("tokens", Figure::Tokens),
+];
+
+/// Stands for a comma inside quotes, which parts nothing.
+const HELD_COMMA: char = '\u{1f}';
 
 /// A name that a text is looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +104,7 @@ impl Compare {
 pub enum Test {
     /// Any name holds this text.
     Word(String),
-    /// One name holds one of these texts.
+    /// One name is one of these texts; those without `=` before them it need only hold.
     Named(Name, Vec<String>),
     /// It ended in one of these ways.
     Status(Vec<Status>),
@@ -176,10 +196,10 @@ fn pieces(text: &str) -> Vec<Piece> {
         let mut word = String::new();
         let mut inside = false;
         while let Some(c) = chars.next_if(|&c| inside || !c.is_whitespace()) {
-            if c == '"' {
-                inside = !inside;
-            } else {
-                word.push(c);
+            match c {
+                '"' => inside = !inside,
+                ',' if inside && !quoted => word.push(HELD_COMMA),
+                c => word.push(c),
             }
         }
         all.push(Piece { not, quoted, text: word });
@@ -197,7 +217,7 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
             Ok(Some(Test::Word(word)))
         };
     }
-    let Some(at) = text.find([':', '<', '>', '=']) else {
+    let Some(at) = text.find([':', '~', '<', '>', '=']) else {
         return match text {
             "" => Err("! or - wants a term right after it".to_owned()),
             "escalated" => Ok(Some(Test::Escalated)),
@@ -210,78 +230,90 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
     };
     let (key, rest) = text.split_at(at);
     let key = key.to_ascii_lowercase();
-    let figure = match key.as_str() {
-        "conf" | "confidence" => Some(Figure::Confidence),
-        "cost" => Some(Figure::Cost),
-        "latency" => Some(Figure::Latency),
-        "tokens" => Some(Figure::Tokens),
-        _ => None,
-    };
-    if let Some(figure) = figure {
+    let key = if key == "confidence" { "conf" } else { key.as_str() };
+    if let Some(&(_, figure)) = FIGURES.iter().find(|(name, _)| *name == key) {
         return compare(figure, rest)
             .map(|how| Some(Test::Figure(figure, how)))
             .map_err(|()| wants(figure, text));
     }
-    let name = match key.as_str() {
-        "id" => Name::Id,
-        "team" => Name::Team,
-        "project" => Name::Project,
-        "session" => Name::Session,
-        "task" => Name::Task,
-        "route" => Name::Route,
-        "model" => Name::Model,
-        "asked" => Name::Asked,
-        "status" | "source" => return listed(&key, rest, text).map(Some),
-        _ => return Err(format!("`{text}` is not understood; allowed are {ALLOWED}")),
+    if matches!(key, "status" | "source") {
+        return listed(key, rest, text).map(Some);
+    }
+    let Some(&(_, name)) = NAMES.iter().find(|(name, _)| *name == key) else {
+        return Err(unnamed(key, text));
     };
-    let values = values(rest);
-    match values {
+    match values(rest) {
         Some(values) if name == Name::Task => tasks(values).map(|tasks| Some(Test::Named(name, tasks))),
         Some(values) => Ok(Some(Test::Named(name, values))),
-        None => Err(format!("`{text}`: write {key}:NAME or {key}:ONE,OTHER")),
+        None => Err(format!("`{}`: write {key}:NAME, {key}:ONE,OTHER or {key}~PART", brief(text))),
     }
 }
 
-/// Gives the texts after `:` or `=`, separated by commas, in lower case; those after `=` begin with it and must be whole.
+/// As much of what was typed as a message repeats.
+fn brief(text: &str) -> String {
+    text::cut(&text.replace(HELD_COMMA, ","), 24).into_owned()
+}
+
+/// Says that nothing is called so, and what there is; the nearest name where one is near.
+fn unnamed(key: &str, text: &str) -> String {
+    let names = || NAMES.iter().map(|(name, _)| *name).chain(["status", "source"]);
+    let figures = || FIGURES.iter().map(|(name, _)| *name);
+    let near = names().chain(figures()).map(|name| (strsim::jaro_winkler(key, name), name));
+    let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
+    let text = brief(text);
+    if let Some((_, name)) = near {
+        return format!("`{text}`: nothing is called `{key}`; did you mean `{name}`?");
+    }
+    let (names, figures): (Vec<_>, Vec<_>) = (names().collect(), figures().collect());
+    format!(
+        "`{text}`: names are {} with : or ~, figures {} with < > =; put anything else in quotes",
+        names.join(" "),
+        figures.join(" ")
+    )
+}
+
+/// Gives the texts after `:`, `=` or `~`, separated by commas, in lower case; `=` before one says that it is the whole name.
 fn values(rest: &str) -> Option<Vec<String>> {
-    let list = rest.strip_prefix([':', '='])?;
-    let whole = if rest.starts_with('=') { "=" } else { "" };
+    let list = rest.strip_prefix([':', '=', '~'])?;
+    let whole = if rest.starts_with('~') { "" } else { "=" };
     let values: Vec<String> = list
         .split(',')
-        .map(|value| value.trim().to_lowercase())
+        .map(|value| value.trim().to_lowercase().replace(HELD_COMMA, ","))
         .filter(|value| !value.is_empty())
         .map(|value| if value == "-" { value } else { format!("{whole}{value}") })
         .collect();
     (!values.is_empty()).then_some(values)
 }
 
-/// Turns texts into names of kinds of work: any whose name holds the text, or for which it is another word.
+/// Turns texts into names of kinds of work: the one of that name, or for which it is another word; after `~` any that hold it.
 fn tasks(values: Vec<String>) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for value in values {
-        let held = TaskClass::ALL.into_iter().filter(|class| holds(class.name(), &value));
+        let word = value.strip_prefix('=');
         let before = found.len();
-        found.extend(held.map(|class| class.name().to_owned()));
+        match word {
+            Some(word) => found.extend(word.parse::<TaskClass>().ok()),
+            None => found.extend(TaskClass::ALL.into_iter().filter(|class| holds(class.name(), &value))),
+        }
         if found.len() == before {
-            let Ok(class) = value.parse::<TaskClass>() else {
-                let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
-                return Err(format!("`task:{value}`: there is {}", known.join(", ")));
-            };
-            found.push(class.name().to_owned());
+            let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
+            let word = word.unwrap_or(&value);
+            return Err(format!("`task:{}`: tasks are {}", brief(word), known.join(" ")));
         }
     }
-    Ok(found)
+    Ok(found.into_iter().map(|class| class.name().to_owned()).collect())
 }
 
 fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
     if key == "status" {
         let hint = || {
             let names: Vec<&str> = Status::ALL.iter().map(|status| status.name()).collect();
-            format!("`{text}`: write status:error, an HTTP code, or {}", names.join(", "))
+            format!("`{}`: write status:error, an HTTP code, or one of {}", brief(text), names.join(" "))
         };
         let mut all = Vec::new();
         for value in values(rest).ok_or_else(hint)? {
-            match (value.as_str(), Status::from_name(&value)) {
+            let value = value.trim_start_matches('=');
+            match (value, Status::from_name(value)) {
                 (_, Some(status)) => all.push(status),
                 ("limited", _) => all.push(Status::RateLimited),
                 ("server", _) => all.push(Status::ServerError),
@@ -294,14 +326,11 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         }
         return Ok(Test::Status(all));
     }
-    let hint = || {
-        format!(
-            "`{text}`: write source:recorded, source:classified, source:text, source:measures or source:none"
-        )
-    };
+    let hint =
+        || format!("`{}`: write source: with recorded, classified, text, measures or none", brief(text));
     let mut all = Vec::new();
     for value in values(rest).ok_or_else(hint)? {
-        match value.as_str() {
+        match value.trim_start_matches('=') {
             "recorded" => all.push(ConfidenceSource::Recorded),
             "classified" => all.extend([ConfidenceSource::Text, ConfidenceSource::Measures]),
             "text" => all.push(ConfidenceSource::Text),
@@ -320,7 +349,7 @@ fn wants(figure: Figure, text: &str) -> String {
         Figure::Latency => "latency>5s, latency<200ms, latency>2m or latency=unknown",
         Figure::Tokens => "tokens>10000, tokens>10k or tokens=unknown",
     };
-    format!("`{text}`: write {how}")
+    format!("`{}`: write {how}", brief(text))
 }
 
 fn compare(figure: Figure, rest: &str) -> Result<Compare, ()> {
@@ -403,8 +432,10 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_said_with_what_is_allowed() {
         for (text, part) in [
-            ("foo:bar", "team:"),
-            ("a<b", "quote anything else"),
+            ("foo:bar", "names are team"),
+            ("a<b", "anything else in quotes"),
+            ("modle:gpt-4.1", "did you mean `model`?"),
+            ("latncy>3", "did you mean `latency`?"),
             ("conf<banana", "conf<600"),
             ("conf>1001", "0 to 1000"),
             ("cost>", "cost>0.05"),
@@ -413,7 +444,7 @@ mod tests {
             ("latency>0.0001s", "latency>5s"),
             ("tokens>x", "tokens>10k"),
             ("status:sad", "rate_limited"),
-            ("source:guess", "source:none"),
+            ("source:guess", "measures or none"),
             ("task:cooking", "classification"),
             ("team:", "team:NAME"),
             ("team<3", "team:NAME"),
@@ -446,9 +477,20 @@ mod tests {
         assert_eq!(figure("tokens>10k"), (Figure::Tokens, Compare::More(10_000)));
         assert_eq!(figure("cost>=$0.05"), (Figure::Cost, Compare::AtLeast(50_000_000_000)));
         assert_eq!(figure("conf:none"), (Figure::Confidence, Compare::Unknown));
+        let teams = |texts: &[&str]| Test::Named(Name::Team, texts.iter().map(|&text| text.into()).collect());
+        assert_eq!(one("!team:\"data lab\",Ads"), Term { not: true, test: teams(&["=data lab", "=ads"]) });
+        assert_eq!(one("team~ads,\"x,y\"").test, teams(&["ads", "x,y"]), "a comma in quotes parts nothing");
+        assert_eq!(one("team=-").test, teams(&["-"]));
         assert_eq!(
-            one("!team:\"data lab\",Ads"),
-            Term { not: true, test: Test::Named(Name::Team, vec!["data lab".into(), "ads".into()]) }
+            one("task~s").test,
+            Test::Named(
+                Name::Task,
+                TaskClass::ALL
+                    .iter()
+                    .map(|class| class.name().to_owned())
+                    .filter(|name| name.contains('s'))
+                    .collect()
+            )
         );
         assert_eq!(one("-\"-x:y\"").test, Test::Word("-x:y".into()));
         assert_eq!(one("task:summary").test, Test::Named(Name::Task, vec!["summarisation".into()]));

@@ -5,6 +5,7 @@
 
 mod columns;
 mod filter;
+mod language;
 mod listing;
 mod matcher;
 
@@ -15,6 +16,7 @@ use ratatui::layout::Rect;
 
 pub use columns::{cost_short, status_role, status_word};
 pub use filter::{Compare, Figure, Filter, Name, Term, Test};
+pub use language::{LANGUAGE, completions, quoted};
 pub use listing::{Progress, SortBy, Summary};
 pub use matcher::{figure_of, is_estimated};
 
@@ -44,8 +46,6 @@ pub struct State {
     reversed: bool,
     /// The chosen request; none follows the newest.
     held: Option<usize>,
-    /// Whether Tune asked for the list.
-    from_tune: bool,
     /// The line of the table on which the chosen row stands.
     line: usize,
     /// How many rows the last drawing had room for, so that a page is a page.
@@ -82,7 +82,6 @@ pub fn leave_filter(state: &mut State) -> bool {
 /// Shows the requests of the window that the staged policy would send elsewhere.
 pub fn show_flips(ui: &mut Ui, snapshot: &Snapshot) {
     set_filter(&mut ui.traffic, "flips window");
-    ui.traffic.from_tune = true;
     ui.traffic.held = None;
     ui.traffic.line = 0;
     ui.screen = Screen::Traffic;
@@ -153,11 +152,6 @@ impl State {
     /// Brings the chosen request's index up to date; none of it is kept where it can no longer be told.
     pub(in crate::console) fn move_held(&mut self, moved: impl Fn(usize) -> Option<usize>) {
         self.held = self.held.and_then(moved);
-    }
-
-    /// Says whether the list is of requests that flip, asked for on Tune.
-    pub(in crate::console) fn is_from_tune(&self) -> bool {
-        self.from_tune && self.filter.asks_flips()
     }
 
     /// Remembers how far the view of one request can be scrolled, and its page.
@@ -235,12 +229,28 @@ struct Parts {
     table: Rect,
 }
 
-fn parts(area: Rect, filter: &Filter) -> Parts {
-    let inner = Panel::inner(area);
+fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
+    let inner = paint::margin(Panel::inner(area));
     let (summary, rest) = paint::split_top(inner, 1);
     let (filter_line, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
-    let (problem, table) = paint::split_top(rest, u16::from(!filter.wrong.is_empty()));
+    let (problem, table) = paint::split_top(rest, rows);
     Parts { summary, filter: filter_line, problem, table }
+}
+
+/// The most rows given to what is wrong with a filter.
+const PROBLEM_ROWS: usize = 4;
+
+/// Says what is wrong with the filter, or what it names that is not there.
+fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
+    let wrong = state.filter.wrong.first().cloned();
+    wrong.or_else(|| language::nothing_called(&state.filter, snapshot))
+}
+
+/// Gives the rows that a problem takes, wrapped to the width there is.
+fn problem_rows(problem: Option<&str>, area: Rect) -> u16 {
+    let wide = usize::from(paint::margin(Panel::inner(area)).width.saturating_sub(2));
+    let rows = problem.map_or(0, |words| text::wrap(words, wide).count().min(PROBLEM_ROWS));
+    u16::try_from(rows).unwrap_or(0)
 }
 
 fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
@@ -250,13 +260,9 @@ fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
         }
         _ => format!("v{}", snapshot.policy.version),
     };
-    let all = if snapshot.live.is_some() { "all so far" } else { "all played" };
-    let stretch = if filter.window { window_label(snapshot.window.window) } else { all.to_owned() };
-    let reading = snapshot.reading.name();
-    format!(
-        "{reading} · {stretch} · policy {} {versions} · prices {}",
-        snapshot.policy.name, snapshot.log.book
-    )
+    let policy = format!("policy {} {versions}", snapshot.policy.name);
+    // All that was played, unless the filter says otherwise.
+    if filter.window { format!("last {} · {policy}", window_label(snapshot.window.window)) } else { policy }
 }
 
 /// Writes one word after another along a line.
@@ -285,9 +291,11 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let scope = scope(snapshot, &state.filter);
     let focus = scene.ui.focus == 0;
     Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
-    let parts = parts(area, &state.filter);
+    let problem = problem(state, snapshot);
+    let parts = parts(area, &state.filter, problem_rows(problem.as_deref(), area));
     draw_summary(state, snapshot, parts.summary, buf, look);
     draw_filter(state, snapshot, &parts, buf, look);
+    draw_problem(problem.as_deref(), parts.problem, buf, look);
     draw_table(state, snapshot, focus, parts.table, buf, look);
 }
 
@@ -314,9 +322,8 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     if cost.unknown > 0 {
         along.say(buf, &format!("{} {unknown}", format::count(cost.unknown)), Role::Warn);
     }
-    let noun = if sums.errors == 1 { "error" } else { "errors" };
     let role = if sums.errors > 0 { Role::Error } else { Role::Muted };
-    along.say(buf, &format!("{} {noun}", format::count(sums.errors)), role);
+    along.say(buf, &format!("{} failed", format::count(sums.errors)), role);
     if snapshot.log.simulated > 0 {
         along.say(buf, "S simulated", Role::Simulated);
     }
@@ -367,9 +374,14 @@ fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buff
     let mut along = Along { rest: left, look };
     along.say(buf, "filter", Role::Muted);
     paint::text(buf, along.rest, &state.filter.text, look.style(Role::Input), cut);
-    if let Some(problem) = state.filter.wrong.first() {
-        let words = format!("{} {problem}", look.glyphs.state.1);
-        paint::text(buf, parts.problem, &words, look.style(Role::Warn), cut);
+}
+
+fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let Some(problem) = problem else { return };
+    let (mark, words) = paint::split_left(area, 2);
+    paint::sign(buf, mark.x, mark.y, look.glyphs.state.1, look.style(Role::Warn));
+    for (row, line) in (0..words.height).zip(text::wrap(problem, usize::from(words.width))) {
+        paint::text(buf, paint::nth_row(words, row), line, look.style(Role::Warn), look.glyphs.cut);
     }
 }
 
@@ -459,7 +471,8 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
 /// Takes the mouse.
 pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
     let state = &mut ui.traffic;
-    let at = parts(area, &state.filter).table;
+    let rows_of_problem = problem_rows(problem(state, snapshot).as_deref(), area);
+    let at = parts(area, &state.filter, rows_of_problem).table;
     let visible = Table::visible(at);
     state.room.set(visible);
     let count = rows(state, snapshot);

@@ -3,12 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{scope, staged};
+use super::staged;
 use crate::console::format::{self, Short};
 use crate::console::paint;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
-use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series};
+use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks};
 use crate::console::widgets::panel::Panel;
 use crate::session::Snapshot;
 use crate::telemetry::CurvePoint;
@@ -50,8 +50,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let route = snapshot.policy.route(id);
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
-    let scope = format!("$ per 1,000 · {} · routed", scope(snapshot));
-    let panel = Panel { title: &title, scope: &scope, focus: scene.ui.focus == 3 };
+    let panel = Panel { title: &title, scope: "$ per 1,000 requests", focus: scene.ui.focus == 3 };
     let inside = panel.render(area, buf, scene.look);
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
@@ -124,7 +123,8 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
         points: &named,
-        x: Axis { from: 0.0, to: 1000.0, write: whole },
+        rules: &[],
+        x: Axis { from: 0.0, to: 1000.0, write: whole, ticks: Ticks::Round },
         y: Axis::around(points.iter().map(|point| point.1), dollars),
     };
     chart.render(area, buf, look);
@@ -140,6 +140,7 @@ fn draw_quality(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],
         points: &named,
+        rules: &[],
         x: Axis::around(points.iter().map(|point| point.0), dollars),
         y: Axis::around(points.iter().map(|point| point.1), share),
     };

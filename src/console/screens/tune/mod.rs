@@ -29,7 +29,7 @@ use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
 use crate::console::widgets::panel::Panel;
 use crate::routing::{MAX_RUNGS, Policy, RouteId};
-use crate::session::{Command, Snapshot, window_label};
+use crate::session::{Command, Snapshot};
 use crate::units::{ModelId, PerMille, counted};
 
 /// Panels that can be given the keys: routes, confidence, consequences, curve, changes.
@@ -46,6 +46,15 @@ pub struct State {
     pub typed: String,
     /// Whether the mouse holds the marker.
     pub dragging: bool,
+    /// Whether a threshold was chosen; until then the busiest route's is.
+    pub picked: bool,
+}
+
+/// Gives the route with the most requests in the window among those that have a threshold; the first of equals.
+pub fn busiest(snapshot: &Snapshot) -> usize {
+    let requests = |at: usize| snapshot.consequences.routes.get(at).map_or(0, |one| one.applied.requests);
+    let routes = snapshot.policy.routes.iter().enumerate().filter(|(_, route)| route.ladder.len() > 1);
+    routes.map(|(at, _)| at).rev().max_by_key(|&at| requests(at)).unwrap_or(0)
 }
 
 impl State {
@@ -60,14 +69,6 @@ impl State {
 /// The policy being looked at: the staged one where there is one.
 pub(super) fn staged(snapshot: &Snapshot) -> &Policy {
     snapshot.staged.as_deref().unwrap_or(&snapshot.policy)
-}
-
-/// Writes the window and reading that windowed figures are of.
-pub(super) fn scope(snapshot: &Snapshot) -> String {
-    match snapshot.window.window {
-        Some(_) => format!("last {}", window_label(snapshot.window.window)),
-        None => window_label(None),
-    }
 }
 
 /// Where the panels lie.
@@ -143,7 +144,7 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let consequences = snapshot.consequences.routes.get(id.index());
     let requests = consequences.map_or(0, |one| one.applied.requests);
     let unsure = consequences.map_or(0, |one| one.unsure);
-    let mut scope = format!("{} · {}", self::scope(snapshot), counted(requests, "request"));
+    let mut scope = counted(requests, "request");
     if unsure > 0 {
         let _ = write!(scope, " · {} without confidence", format::count(u64::from(unsure)));
     }
@@ -276,10 +277,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             Asks::new()
         }
         Action::Drop if snapshot.staged.is_some() => vec![Ask::Send(Command::Stage(None))],
-        Action::Drop => {
-            ui.zoomed = false;
-            Asks::new()
-        }
+        Action::Drop => vec![Ask::Back],
         Action::Undo => vec![Ask::Send(Command::Undo)],
         Action::Flipped if snapshot.staged.is_none() => {
             vec![Ask::Refuse("nothing is staged: move a threshold first".to_owned())]
@@ -315,6 +313,7 @@ fn step_route(ui: &mut Ui, snapshot: &Snapshot, by: isize) -> Asks {
 pub fn choose(ui: &mut Ui, route: usize, rung: usize, snapshot: &Snapshot) -> Asks {
     ui.tune.route = route;
     ui.tune.rung = rung;
+    ui.tune.picked = true;
     ui.tune.typed.clear();
     let (route, rung) = ui.tune.chosen(&snapshot.policy);
     vec![Ask::Send(Command::Focus(route, rung))]

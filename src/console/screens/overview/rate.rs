@@ -1,0 +1,143 @@
+//! What a thousand requests cost, over the window, with what happened on the way: prices, policies, incidents.
+//!
+//! Invariant: every point is the mean of its stretch over requests of known or estimated cost; a stretch without any
+//! leaves a gap.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::events::{Events, What};
+use crate::console::format::{self, Short};
+use crate::console::frame;
+use crate::console::paint;
+use crate::console::screens::figures::{self, line, short};
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::ui::Scene;
+use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks};
+use crate::session::Snapshot;
+use crate::telemetry::Slot;
+use crate::units::{Instant, Pico, Span};
+
+const TITLE: &str = "Spend per 1,000 requests";
+
+/// Columns for each stretch that gets a point: fewer points than dots, so that the line is calm.
+const COLUMNS_A_POINT: usize = 2;
+
+#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
+fn dollars(value: f64) -> Short {
+    format::money(Pico((value * 1e12) as i128))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
+fn instant(seconds: f64) -> Instant {
+    Instant((seconds * 1e6) as i64)
+}
+
+fn to_the_second(seconds: f64) -> Short {
+    short(format_args!("{}", instant(seconds).clock()))
+}
+
+fn to_the_minute(seconds: f64) -> Short {
+    let clock = instant(seconds + 0.5).clock();
+    short(format_args!("{}", clock.get(..5).unwrap_or(&clock)))
+}
+
+fn to_the_day(seconds: f64) -> Short {
+    let date = instant(seconds + 0.5).date();
+    short(format_args!("{}", date.get(5..).unwrap_or(&date)))
+}
+
+fn seconds(at: Instant) -> f64 {
+    at.0 as f64 / 1e6
+}
+
+/// The points, each in the middle of its stretch, and how long a stretch is.
+fn points(snapshot: &Snapshot, columns: u16) -> (Vec<(f64, f64)>, Span) {
+    let (trend, slot) = (&snapshot.trend, snapshot.trend_slot.0.max(1));
+    let most = (usize::from(columns) / COLUMNS_A_POINT).max(1);
+    let together = trend.len().div_ceil(most).max(1);
+    let newest = (snapshot.window.to.0 - 1).max(snapshot.window.from.0).div_euclid(slot);
+    let first = newest + 1 - i64::try_from(trend.len()).unwrap_or(0);
+    let points = trend.chunks(together).enumerate().map(|(at, slots)| {
+        let sum = slots.iter().flatten().fold(Slot::default(), |mut sum, slot| {
+            sum.requests += slot.requests;
+            sum.cost += &slot.cost;
+            sum
+        });
+        let start = first + i64::try_from(at * together).unwrap_or(0);
+        let middle = start * slot + slot * i64::try_from(slots.len()).unwrap_or(1) / 2;
+        let cost = figures::per_thousand(&sum.cost, sum.requests);
+        (seconds(Instant(middle)), cost.map_or(f64::NAN, Pico::to_f64))
+    });
+    let stretch = Span(slot.saturating_mul(i64::try_from(together).unwrap_or(1)));
+    (points.collect(), stretch)
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let (points, stretch) = points(snapshot, area.width.saturating_sub(14));
+    let all = &snapshot.totals.all;
+    let mean = format::or_unknown(figures::per_thousand(&all.cost, all.requests), format::money);
+    let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
+    let dot = look.glyphs.dot;
+    let scope = line(format_args!("mean {mark}{mean} {dot} a point is the mean of {stretch}"));
+    let inner = paint::margin(figures::frame(scene, place, TITLE, &scope, area, buf));
+    if points.iter().filter(|(_, cost)| cost.is_finite()).count() < 2 {
+        figures::nothing(scene, "too few requests of known cost in this window", inner, buf);
+        return;
+    }
+    let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));
+    let (from, to) = (seconds(snapshot.window.from), seconds(snapshot.window.to));
+    let write = match to - from {
+        ..300.0 => to_the_second,
+        ..172_800.0 => to_the_minute,
+        _ => to_the_day,
+    };
+    let events = Events::of(snapshot);
+    let marks: Vec<_> = (0..events.len())
+        .filter_map(|row| events.at(row))
+        .filter(|event| event.at >= snapshot.window.from && !matches!(event.what, What::Failed(_)))
+        .collect();
+    let rules: Vec<_> =
+        marks.iter().map(|event| (seconds(event.at), look.style(event.show(scene).1))).collect();
+    let chart = Chart {
+        series: &[Series { points: &points, drawn: Drawn::Line, style: look.style(Role::Applied) }],
+        points: &[],
+        rules: &rules,
+        x: Axis { from, to: to.max(from + 1.0), write, ticks: Ticks::Clock },
+        y: Axis::around(points.iter().map(|point| point.1).chain([0.0]), dollars),
+    };
+    chart.render(chart_at, buf, look);
+    incidents(scene, &chart, chart_at, buf);
+    // What happened stands above its line, as far as the next; the newest come first.
+    let mut until = top.right();
+    for event in marks {
+        let Some(x) = chart.column(chart_at, seconds(event.at)).filter(|&x| x < until) else { continue };
+        let (sign, role, words) = event.show(scene);
+        paint::sign(buf, x, top.y, sign, look.style(role));
+        let room = Rect { x: x + 2, width: until.saturating_sub(x + 3), ..top };
+        if usize::from(room.width) >= text::width(&words).min(12) && !top.is_empty() {
+            paint::text(buf, room, &words, look.style(Role::Muted), look.glyphs.cut);
+        }
+        until = x;
+    }
+}
+
+/// Marks on the axis where many requests had a failed call.
+fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) {
+    let log = &scene.snapshot.log;
+    let Some((first, last)) = log.bounds() else { return };
+    let row = chart.plot_area(area).bottom();
+    let cells = i64::try_from(log.strip.len().max(2) - 1).unwrap_or(1);
+    for (at, cell) in (0i64..).zip(&log.strip) {
+        let moment = Instant(first.0 + (last.0 - first.0) / cells * at);
+        if !frame::is_trouble(cell) || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
+            continue;
+        }
+        if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {
+            paint::sign(buf, x, row, scene.look.glyphs.state.0, scene.look.style(Role::ReplayError));
+        }
+    }
+}

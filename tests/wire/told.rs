@@ -1,0 +1,93 @@
+//! What stands deep within a request, in the official libraries' documented examples and beyond, and has no place with the
+//! other side: it is told, or carried by its meaning, never dropped in silence.
+
+use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{Ask, Sending};
+use serde_json::{Value, json};
+
+fn put(from: Dialect, body: &Value, to: Dialect, model: &str) -> (Value, Vec<String>) {
+    let ask = Ask::read_for(from, body.to_string().into(), Some("m")).unwrap();
+    let sent = ask.body_for(to, model, &Sending::default()).unwrap();
+    (serde_json::from_slice(&sent.body).unwrap(), sent.left_out)
+}
+
+fn with(from: Dialect, member: &str, value: &Value) -> Value {
+    let mut body = match from {
+        Gemini => json!({"contents":[{"role":"user","parts":[{"text":"x"}]}]}),
+        OpenAiResponses => json!({"model":"m","input":"x"}),
+        _ => json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]}),
+    };
+    body[member] = value.clone();
+    body
+}
+
+#[test]
+fn what_has_no_place_deep_within_is_told() {
+    let strict =
+        json!([{"type":"function","function":{"name":"f","strict":true,"parameters":{"type":"object"}}}]);
+    let picture = json!([{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA","detail":"high"}}]}]);
+    let seen = json!([{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA","detail":"low"}]}]);
+    let examples = json!([{"name":"f","input_schema":{"type":"object"},"input_examples":[{}]}]);
+    let cited = json!([{"role":"user","content":[{"type":"document","citations":{"enabled":true},
+        "source":{"type":"text","media_type":"text/plain","data":"x"}}]}]);
+    let behaved = json!([{"functionDeclarations":[{"name":"f","behavior":"NON_BLOCKING"}]}]);
+    let cases = [
+        (
+            OpenAiChat,
+            "messages",
+            json!([{"role":"user","name":"Ann","content":"x"}]),
+            AnthropicMessages,
+            "messages.name",
+        ),
+        (OpenAiChat, "messages", picture.clone(), Gemini, "detail"),
+        (OpenAiChat, "messages", picture, AnthropicMessages, "detail"),
+        (OpenAiResponses, "input", seen, AnthropicMessages, "detail"),
+        (OpenAiChat, "tools", strict.clone(), Gemini, "tools.strict"),
+        (AnthropicMessages, "tools", examples, OpenAiChat, "tools.input_examples"),
+        (AnthropicMessages, "messages", cited, OpenAiChat, "messages.citations"),
+        (
+            Gemini,
+            "toolConfig",
+            json!({"retrievalConfig":{"languageCode":"de"}}),
+            OpenAiChat,
+            "toolConfig.retrievalConfig",
+        ),
+        (Gemini, "tools", behaved, OpenAiChat, "tools.behavior"),
+    ];
+    for (from, member, value, to, want) in cases {
+        let (_, told) = put(from, &with(from, member, &value), to, "m");
+        assert_eq!(told, [want], "{from} to {to}");
+    }
+    let plain = json!([{"type":"function","function":{"name":"f","strict":false}}]);
+    assert_eq!(
+        put(OpenAiChat, &with(OpenAiChat, "tools", &plain), Gemini, "m").1,
+        [""; 0],
+        "it says nothing"
+    );
+    let (old, told) =
+        put(OpenAiChat, &with(OpenAiChat, "tools", &strict), AnthropicMessages, "claude-3-5-haiku-20241022");
+    assert_eq!(
+        (old["tools"][0].get("strict"), told),
+        (None, vec!["tools.strict".to_owned()]),
+        "older models refuse it"
+    );
+}
+
+#[test]
+fn what_has_a_place_arrives_there() {
+    let document = json!([{"role":"user","content":[{"type":"document","title":"T","context":"C",
+        "source":{"type":"text","media_type":"text/plain","data":"D"}}]}]);
+    let (sent, _) = put(AnthropicMessages, &with(AnthropicMessages, "messages", &document), OpenAiChat, "m");
+    assert_eq!(sent["messages"][0]["content"], "T\n\nC\n\nD");
+    let screen = json!([{"type":"computer_20250124","name":"computer","display_width_px":1024,"display_height_px":768}]);
+    let (sent, told) = put(AnthropicMessages, &with(AnthropicMessages, "tools", &screen), OpenAiChat, "m");
+    let description = sent["tools"][0]["function"]["description"].as_str().unwrap();
+    assert!(description.contains("1024 by 768"), "{sent}");
+    assert_eq!(told, [""; 0]);
+    let sound = json!([{"role":"user","parts":[{"text":"What is said?"},{"inlineData":{"mimeType":"audio/mp3","data":"AA=="}}]}]);
+    let (sent, _) = put(Gemini, &with(Gemini, "contents", &sound), OpenAiChat, "m");
+    assert_eq!(
+        sent["messages"][0]["content"][1],
+        json!({"type":"input_audio","input_audio":{"data":"AA==","format":"mp3"}})
+    );
+}
