@@ -80,7 +80,7 @@ impl EngineArgs {
     pub fn start(&self) -> anyhow::Result<Setup> {
         let setup = Setup::new(&self.setup())?;
         for remark in &setup.remarks {
-            output::remark(&format!("warning: {remark}"));
+            output::remark(remark);
         }
         Ok(setup)
     }

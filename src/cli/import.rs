@@ -206,7 +206,7 @@ fn tell(summary: &Summary, damage: &[record::Error]) {
     for error in damage {
         let _ = write!(text, "\n  {error}");
     }
-    output::remark(&text);
+    output::say(&text);
 }
 
 /// A progress bar that shows only on a terminal and only when the work takes long.

@@ -151,7 +151,7 @@ fn show(key: &KeyRecord, secret: &access::Secret, quiet: bool, file: &KeyFile) -
                  `pointsman keys limit` binds it to one\n");
         }
         text.push_str("  this is the key; it cannot be shown again:\n");
-        output::remark(&text);
+        output::say(&text);
     }
     output::text(&format!("{}\n", access::reveal(secret)))
 }

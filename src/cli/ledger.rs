@@ -204,7 +204,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         text.push('\n');
         text.push_str(&missing(&found));
     }
-    output::remark(&text);
+    output::say(&text);
     Ok(())
 }
 

@@ -54,7 +54,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         };
     }
     for logs in &found {
-        output::remark(&format!("{}: {}", logs.agent, logs.path.display()));
+        output::say(&format!("{}: {}", logs.agent, logs.path.display()));
     }
     if args.follow {
         return follow(&paths, args.engine.start()?, &args.engine.read(), &args.look.options());

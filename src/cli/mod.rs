@@ -151,7 +151,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return 0;
     }
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
-        output::remark("cancelled");
+        output::say("cancelled");
         return 130;
     }
     let mut text = error.to_string();
@@ -163,9 +163,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     // A message may quote a log or a provider, and those may hold anything.
-    output::remark(&format!("error: {}", crate::access::redact(&text)));
+    output::say(&format!("error: {}", crate::access::redact(&text)));
     if let Some(again) = again(error) {
-        output::remark(&format!("to read it so, say:\n  {again}"));
+        output::say(&format!("to read it so, say:\n  {again}"));
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()

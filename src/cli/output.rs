@@ -17,10 +17,14 @@ pub fn text(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes lines to stderr for a person.
+/// Says something on stderr that a person should know and that stops nothing.
 pub fn remark(text: &str) {
-    let text = crate::access::redact(text);
-    let text = marked_lines(&text);
+    say(&format!("warning: {}", crate::access::redact(text)));
+}
+
+/// Writes lines to stderr for a person.
+pub fn say(text: &str) {
+    let text = marked_lines(text);
     let end = if text.ends_with('\n') { "" } else { "\n" };
     // Where stderr is gone nobody misses it.
     let _ = io::stderr().lock().write_all(format!("{text}{end}").as_bytes());

@@ -68,7 +68,7 @@ pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Resu
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let setup = start(&args.engine, &args.gateway)?;
     for remark in &setup.remarks {
-        output::remark(&format!("warning: {remark}"));
+        output::remark(remark);
     }
     let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
     let handle = serving.handle();

@@ -75,7 +75,7 @@ fn own_themes() -> Vec<themes::ThemeText> {
     let Some(folder) = config::user_dir().map(|dir| dir.join("themes")) else { return Vec::new() };
     let (own, broken) = themes::in_folder(&folder);
     for error in &broken {
-        output::remark(&format!("warning: {error}"));
+        output::remark(&error.to_string());
     }
     own.into_iter().filter(|theme| !themes::built_in().any(|known| known.name == theme.name)).collect()
 }

@@ -64,7 +64,7 @@ pub(super) async fn settled(
     target: &Target,
     body: Bytes,
 ) -> Bytes {
-    if !operation.ask.wants_background() || target.simulated() {
+    if target.simulated() {
         return body;
     }
     let Some(id) = pending(&body).map(|ticket| ticket.id.to_owned()) else { return body };

@@ -119,6 +119,11 @@ impl Line {
         }
     }
 
+    /// Says whether a piece can be handed on at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.pieces.capacity() > 0
+    }
+
     /// Waits until the client is gone.
     pub(super) async fn closed(&self) {
         self.pieces.closed().await;

@@ -94,22 +94,26 @@ pub(super) async fn attempt(
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let sending = async {
-        // The writer is woken once the request is on its way, not while it waits for a core.
-        let nudging = async {
-            tokio::task::yield_now().await;
-            gateway.ledger.nudge();
-        };
-        tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
-    };
     let due = pace::first_byte(dispatch.limits, started).filter(|_| operation.ask.stream());
-    let sending = async {
-        match due {
-            Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
-            None => Ok(sending.await),
-        }
+    // Pinned here, it is not moved from future to future, each of which would have room for it.
+    let sent = {
+        let sending = std::pin::pin!(async {
+            // The writer is woken once the request is on its way, not while it waits for a core.
+            let nudging = async {
+                tokio::task::yield_now().await;
+                gateway.ledger.nudge();
+            };
+            tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+        });
+        let sending = std::pin::pin!(async {
+            match due {
+                Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
+                None => Ok(sending.await),
+            }
+        });
+        watched(operation, dispatch, audience, sending).await
     };
-    let Some(sent) = watched(operation, dispatch, audience, sending).await else {
+    let Some(sent) = sent else {
         return left(operation, dispatch, &target, permit, None);
     };
     let sent = match sent {
@@ -124,24 +128,32 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     if !reply.is_success() {
-        return declined(operation, dispatch, &target, permit, dialect, reply).await;
+        return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
     }
     if operation.ask.stream() {
         audience.provider_began();
         let leg = stream::Leg { dispatch, target: &target, dialect, started };
-        return stream::relay(operation, leg, permit, reply, audience).await;
+        // What only some requests need does not make the others' futures large.
+        return Box::pin(stream::relay(operation, leg, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
     let mut held = gateway.budget.hold();
-    let whole = reply.whole(limit, |size| size < COUNTED || held.follow(size));
-    let Some(whole) = watched(operation, dispatch, audience, whole).await else {
+    let whole = {
+        let whole = std::pin::pin!(reply.whole(limit, |size| size < COUNTED || held.follow(size)));
+        watched(operation, dispatch, audience, whole).await
+    };
+    let Some(whole) = whole else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => held.tie(bytes),
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
-    let bytes = background::settled(operation, dispatch, &target, bytes).await;
+    let bytes = if operation.ask.wants_background() {
+        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+    } else {
+        bytes
+    };
     // One of the client's own dialect goes on as it came, and is counted already.
     let is_own = dialect == operation.ask.dialect();
     match wire::answer(dialect, &operation.ask, bytes.clone()) {

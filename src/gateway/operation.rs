@@ -97,8 +97,10 @@ pub(super) async fn run(
 ) -> Result<Response<Reply>, ApiError> {
     let operation = open(gateway, ask, pinned, headers, caller, place);
     let (client, response) = oneshot::channel();
-    let work = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind();
-    let carried = Carried { work: Some(Box::pin(work.map(drop))), response };
+    let work = Box::pin(async move {
+        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
+    });
+    let carried = Carried { work: Some(work), response };
     carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
 }
 
@@ -284,7 +286,7 @@ impl Operation {
                 Follow::Again => {
                     self.gateway.ledger.nudge();
                     let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
-                    call::watched(&self, &dispatch, &mut audience, wait).await;
+                    Box::pin(call::watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Climb(next, why) => {
                     self.climbed = Some(why);

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Reply;
 use super::headers::MODEL;
+use super::operation::Operation;
 use super::paths::decoded;
 use super::requests::{InFlight, json};
 use super::{Gateway, background, operation};
@@ -132,10 +133,19 @@ pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller)
     }
 }
 
+/// Takes note that the id a client was told is not the one under which its answer is kept: the call that gave it failed.
+pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
+    if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
+        let (team, key) = (Arc::clone(&operation.team), Arc::clone(&operation.key));
+        let kept = Kept { provider: None, model: Arc::clone(model), team, key };
+        operation.gateway.stored.note(&id.into(), kept);
+    }
+}
+
 fn nowhere(id: &str, kept: &Kept) -> String {
     format!(
-        "the response {id} is kept nowhere: {} was asked by translation or made it up, and only a provider of OpenAI's \
-         responses keeps them",
+        "the response {id} is kept nowhere: {} was asked by translation, after another call had begun to answer, or made it \
+         up, and only a provider of OpenAI's responses keeps them",
         kept.model
     )
 }

@@ -16,7 +16,7 @@ pub fn to_json<T: Serialize>(report: &T) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
-/// Escapes what JSON leaves as it is, within strings, and some terminals take as commands.
+/// Escapes what JSON leaves as it is, within strings, and some terminals take as commands or hide something by.
 pub(super) fn safe(written: &str) -> String {
     let mut text = String::with_capacity(written.len() + 1);
     for c in written.chars() {

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod foresee;
+mod record_of;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
-use crate::record::{self, Attempt, Attempts, Entry, Record, WriteTtl};
+use crate::record::{self, Entry, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
@@ -556,50 +557,6 @@ impl Inner {
     fn publish(&mut self, line: &Arc<str>) {
         self.backlog.push(line);
         self.readers.retain_mut(|reader| reader(line));
-    }
-}
-
-impl Pending {
-    fn record(&self) -> Record<'_> {
-        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
-            model: Cow::Owned(call.model.to_string()),
-            billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
-            provider: Cow::Owned(call.provider.to_string()),
-            usage: call.usage,
-            write_ttl: call.write_ttl,
-            estimated: call.estimated,
-            latency_ms: Some(call.latency_ms),
-            ttft_ms: call.ttft_ms,
-            status: call.status,
-            error: Cow::Owned(call.error.clone()),
-            check: call.check,
-            terms: record::some_terms(&call.terms),
-            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
-            gap_ms: call.gap_ms,
-            charged: Charged::new(*cost),
-            ..Attempt::default()
-        };
-        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
-        Record {
-            id: Cow::Borrowed(&self.id),
-            at: self.operation.at,
-            team: Cow::Borrowed(&self.team),
-            project: Cow::Borrowed(&self.project),
-            user: Cow::Borrowed(&self.user),
-            session: Cow::Borrowed(&self.session),
-            asked: Cow::Borrowed(&self.asked),
-            pinned: self.pinned,
-            task: Some(self.operation.class),
-            confidence: self.operation.confidence(),
-            unsure: self.operation.confidence().is_none(),
-            saw: self.operation.saw,
-            turn: self.measures.turn,
-            tools: self.measures.tools,
-            history: self.measures.history,
-            attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
-            simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
-            ..Record::default()
-        }
     }
 }
 

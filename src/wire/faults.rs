@@ -168,11 +168,9 @@ pub(super) fn is_error(value: Value<'_>) -> bool {
 
 /// Says whether an object is the report of an error, in any of the shapes that servers have for it.
 pub(super) fn reports_error(root: Value<'_>) -> bool {
-    let says = |key: &str, word: &str| root.text_of(key).as_deref() == Some(word);
-    root.get("error").is_some_and(is_error)
-        || says("type", "error")
-        || says("object", "error")
-        || root.get("detail").is_some()
+    let [error, kind, object, detail] = root.pick(["error", "type", "object", "detail"]);
+    let says_error = |word: Option<Value<'_>>| word.and_then(Value::text).as_deref() == Some("error");
+    error.is_some_and(is_error) || says_error(kind) || says_error(object) || detail.is_some()
 }
 
 fn status_of(kind: &str) -> u16 {

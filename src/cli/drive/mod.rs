@@ -216,7 +216,7 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
 }
 
 fn remark(text: &str) {
-    output::remark(text);
+    output::say(text);
 }
 
 /// What a run came to, and how reading the log ended.
