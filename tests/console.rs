@@ -205,6 +205,34 @@ fn a_model_leads_to_its_traffic_and_esc_comes_back() {
 }
 
 #[test]
+fn all_on_one_model_says_its_cost_and_what_nobody_knows() {
+    let log = log();
+    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    desk.keys("a");
+    let text = desk.text();
+    for part in [
+        "All on this model · window to",
+        "its cost",
+        "the policy in force, routed",
+        "estimated: it never had",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(
+        text.contains("nobody knows: no labels") || text.contains("its quality, where labelled"),
+        "{text}"
+    );
+    desk.keys("a");
+    assert!(!desk.text().contains("All on this model"));
+    // What the log saw on that model is taken as it was seen.
+    let picture = desk.shown();
+    let gpt = picture.log.names.find_model("gpt-4.1").unwrap();
+    let all = pointsman::session::all_on(picture, gpt);
+    assert_eq!(all.requests, (picture.window.end - picture.window.first) as u64);
+    assert!(all.estimated > 0 && all.estimated < all.requests);
+}
+
+#[test]
 fn tune_opens_on_the_busiest_route_with_a_threshold() {
     let log = log();
     let mut desk = Desk::open(&log, Screen::Models, (120, 36));

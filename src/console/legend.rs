@@ -11,7 +11,7 @@ pub type Entry = (String, &'static str);
 pub fn signs(glyphs: &Glyphs) -> Vec<Entry> {
     let (wrong, look, well) = glyphs.state;
     let one = |sign: char| sign.to_string();
-    let plus_minus = if glyphs.is_ascii() { "+/-" } else { "±" };
+    let plus_minus = glyphs.plus_minus();
     let per_mille = if glyphs.is_ascii() { "540" } else { "540 ‰" };
     vec![
         ("~$3.20".into(), "an estimate: the log does not hold it, so it is worked out"),

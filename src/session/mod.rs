@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod all_on;
 mod arrivals;
 mod command;
 mod explain;
@@ -27,6 +28,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use all_on::{AllOn, all_on};
 pub use command::Command;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};

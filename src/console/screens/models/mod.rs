@@ -12,6 +12,7 @@
 //! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters
 //! (`health.rs`) and are not made up in a replay.
 
+mod alone;
 mod chosen;
 mod columns;
 mod compare;
@@ -26,11 +27,11 @@ use self::roster::Roster;
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screens::overview;
-use crate::console::ui::{Asks, Pointer, Scene, Ui};
+use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
-use crate::session::Snapshot;
-use crate::units::ModelId;
+use crate::session::{AllOn, Snapshot, all_on};
+use crate::units::{Instant, ModelId};
 
 /// Panels that can be given the keys: the table, the chosen model.
 pub const PANELS: usize = 2;
@@ -45,6 +46,8 @@ pub struct State {
     reversed: bool,
     /// The first row shown.
     offset: usize,
+    /// What one model alone would have cost, when that was asked: the model and the moment.
+    all_on: Option<(ModelId, Instant, AllOn)>,
 }
 
 impl State {
@@ -130,6 +133,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             return Asks::new();
         }
         Action::Open => return open(state, snapshot),
+        Action::AllOn => return ask_all_on(state, snapshot),
         _ => return Asks::new(),
     };
     step(state, by, snapshot);
@@ -141,6 +145,20 @@ fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
     let mut table = state.table(&roster);
     table.step(by, roster.len());
     state.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
+}
+
+/// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
+fn ask_all_on(state: &mut State, snapshot: &Snapshot) -> Asks {
+    let roster = Roster::of(snapshot, state.sort, state.order());
+    let model = state.table(&roster).selected.and_then(|row| roster.at(row)).map(|row| row.model);
+    let Some(model) = model.filter(|model| model.is_some()) else {
+        return vec![Ask::Refuse("choose a model that has a name".to_owned())];
+    };
+    let shown = state.all_on.take_if(|(of, at, _)| *of == model && *at == snapshot.clock);
+    if shown.is_none() {
+        state.all_on = Some((model, snapshot.clock, all_on(snapshot, model)));
+    }
+    Asks::new()
 }
 
 /// Lists the chosen model's requests.

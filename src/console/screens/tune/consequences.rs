@@ -47,6 +47,14 @@ fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
     lines
 }
 
+impl Line {
+    /// Says that the difference is smaller than its error: it gets no colour.
+    fn within_error(&mut self) {
+        self.change = short("within err");
+        self.role = Role::Muted;
+    }
+}
+
 /// Which way is better.
 #[derive(Clone, Copy, PartialEq)]
 enum Good {
@@ -134,8 +142,13 @@ fn quality_text(value: i64) -> Short {
 }
 
 /// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
+fn half_width(labelled: u64) -> u64 {
+    980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt()
+}
+
+/// Writes [`half_width`] behind its sign.
 fn quality_error(labelled: u64, look: Look<'_>) -> Short {
-    let half = 980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt();
+    let half = half_width(labelled);
     let mut text = Short::new();
     let _ = write!(text, "{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000);
     text
@@ -197,6 +210,13 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         |a, b| format::money_change(b - a),
     );
     lines.push(all_routes.yielding(4));
+    // What the estimates' own error covers is no difference that anybody has seen.
+    let square = |error: Pico| error.0.saturating_mul(error.0);
+    let error = square(applied.cost_error()).saturating_add(square(tried.cost_error()));
+    let difference = square(tried.cost.total() - applied.cost.total());
+    if difference > 0 && difference <= error {
+        lines.iter_mut().take(2).for_each(Line::within_error);
+    }
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         lines.push(Line {
             name: short("  estimated part"),
@@ -252,7 +272,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             }
             text
         });
-        lines.push(Line {
+        let mut line = Line {
             name,
             applied: with_error(a, applied.labelled),
             staged: with_error(b, tried.labelled),
@@ -260,7 +280,12 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             role: a.zip(b).map_or(Role::Muted, |(a, b)| verdict(i128::from(a), i128::from(b), Good::More)),
             style: None,
             yields: 0,
-        });
+        };
+        let half = half_width(applied.labelled.min(tried.labelled));
+        if a.zip(b).is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half) {
+            line.within_error();
+        }
+        lines.push(line);
     } else {
         lines.push(Line {
             name,
