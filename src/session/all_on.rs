@@ -41,7 +41,9 @@ pub fn all_on(snapshot: &Snapshot, model: ModelId) -> AllOn {
     let mut all = AllOn::default();
     let longest = (window.first..window.end)
         .filter_map(|at| log.history.evidence(at))
-        .filter_map(|evidence| evidence.observed(model).filter_map(|seen| seen.call.usage.prompt()).max())
+        .filter_map(|evidence| {
+            evidence.observed(model, outlook.prices).filter_map(|seen| seen.call.usage.prompt()).max()
+        })
         .max();
     for evidence in (window.first..window.end).filter_map(|at| log.history.evidence(at)) {
         all.requests += 1;
@@ -57,7 +59,7 @@ pub fn all_on(snapshot: &Snapshot, model: ModelId) -> AllOn {
         }
         all.estimated += u64::from(!observed);
         all.cost.add_operation(costs.into_iter());
-        if let Some(quality) = evidence.label(model).and_then(|label| label.quality) {
+        if let Some(quality) = evidence.label(model, outlook.prices).and_then(|label| label.quality) {
             all.labelled += 1;
             all.quality += u64::from(quality.get());
         }
