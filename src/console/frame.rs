@@ -228,7 +228,7 @@ pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Says what the screen's figures are of, as fully as there is room: window, reading, how much is estimated, prices,
 /// classifier. A panel says it again only where its own differ.
-fn scope(scene: Scene<'_>, room: usize) -> String {
+pub(super) fn scope(scene: Scene<'_>, room: usize) -> String {
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
     let listed = scene.ui.screen == Screen::Traffic || scene.ui.detail.is_some();
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;

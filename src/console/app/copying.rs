@@ -36,19 +36,20 @@ impl App {
         let mut buf = Buffer::empty(Rect { x: 0, y: 0, ..area });
         let area = buf.area;
         draw_body(scene, area, &mut buf);
-        vec![Do::Copy(markdown(&buf))]
+        vec![Do::Copy(markdown(&buf, &frame::scope(scene, usize::MAX)))]
     }
 }
 
-/// Writes a panel that fills a buffer: its name and scope as a heading, what is inside as it stands.
-fn markdown(buf: &Buffer) -> String {
+/// Writes a panel that fills a buffer: its name and what its figures are of as a heading, what is inside as it stands.
+fn markdown(buf: &Buffer, scope: &str) -> String {
     let row = |y: u16, from: u16, to: u16| -> String { (from..to).map(|x| buf[(x, y)].symbol()).collect() };
     let (width, height) = (buf.area.width, buf.area.height);
     let head = row(0, 0, width);
     let line =
         |c: char| !c.is_alphanumeric() && !matches!(c, '·' | '|' | '(' | ')' | '%' | '$' | '_' | '-' | '.');
-    let words: Vec<&str> =
+    let mut words: Vec<&str> =
         head.split("──").map(|part| part.trim_matches(line)).filter(|part| !part.is_empty()).collect();
+    words.push(scope);
     let mut inside: Vec<String> = (1..height.saturating_sub(1))
         .map(|y| row(y, 1, width.saturating_sub(1)).trim_end().to_owned())
         .collect();
