@@ -9,7 +9,6 @@ use super::{App, Do, Export};
 use crate::console::frame;
 use crate::console::screens::traffic;
 use crate::console::ui::{Scene, Screen, Ui, draw_body};
-use crate::session::window_label;
 
 impl App {
     /// Has the listed requests written, once the list is whole.
@@ -37,27 +36,20 @@ impl App {
         let mut buf = Buffer::empty(Rect { x: 0, y: 0, ..area });
         let area = buf.area;
         draw_body(scene, area, &mut buf);
-        let snapshot = self.shown();
-        let window = window_label(snapshot.window.window);
-        let last = if snapshot.window.window.is_some() { "last " } else { "" };
-        let scope = format!("{last}{window} · {}", snapshot.reading.name());
-        vec![Do::Copy(markdown(&buf, &scope))]
+        vec![Do::Copy(markdown(&buf, &frame::scope(scene, usize::MAX)))]
     }
 }
 
-/// Writes a panel that fills a buffer: its name and scope (the screen's, where it names none) as a heading, what is inside as
-/// it stands.
+/// Writes a panel that fills a buffer: its name and what its figures are of as a heading, what is inside as it stands.
 fn markdown(buf: &Buffer, scope: &str) -> String {
     let row = |y: u16, from: u16, to: u16| -> String { (from..to).map(|x| buf[(x, y)].symbol()).collect() };
     let (width, height) = (buf.area.width, buf.area.height);
-    // The line beside the name is drawn with either sign.
-    let head = row(0, 0, width).replace("--", "──");
-    let line = |c: char| !c.is_alphanumeric() && !matches!(c, '·' | '|' | '(' | ')' | '%' | '$' | '_' | '.');
+    let head = row(0, 0, width);
+    let line =
+        |c: char| !c.is_alphanumeric() && !matches!(c, '·' | '|' | '(' | ')' | '%' | '$' | '_' | '-' | '.');
     let mut words: Vec<&str> =
         head.split("──").map(|part| part.trim_matches(line)).filter(|part| !part.is_empty()).collect();
-    if words.len() < 2 {
-        words.push(scope);
-    }
+    words.push(scope);
     let mut inside: Vec<String> = (1..height.saturating_sub(1))
         .map(|y| row(y, 1, width.saturating_sub(1)).trim_end().to_owned())
         .collect();

@@ -1,6 +1,6 @@
-//! Figures with their standing: what is known, what is estimated, what nobody knows; and the frames that name their scope.
+//! Figures with their standing: what is known, what is estimated, what nobody knows; and the frames round them.
 //!
-//! Invariant: an estimate carries `~`, what is unknown is said to be, and a scope is never left out.
+//! Invariant: an estimate carries `~`, and what is unknown is said to be.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! The frame round a panel: its name on the left, its scope on the right.
 //!
-//! Every panel names its scope: which window, whose traffic, observed or estimated. A number without one says nothing.
+//! The line of tabs says once what a screen's figures are of; a panel says it again where its own differ.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
