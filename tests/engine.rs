@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
+#[path = "engine/policies.rs"]
+mod policies;
+
 use std::sync::Arc;
 
 use pointsman::classifier::TaskClass;
@@ -14,7 +17,7 @@ use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, 
 use pointsman::routing::{
     Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds,
 };
-use pointsman::session::{Command, Log, Player, PolicySpan, Reading, RerunJob, Skipped, rerun, settle_one};
+use pointsman::session::{Command, Log, Player, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
 use pointsman::units::{
     Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span,
@@ -583,46 +586,4 @@ fn staged_thresholds_stop_at_their_neighbours() {
     assert_eq!(player.snapshot().staged.unwrap().routes[0].thresholds(), expected);
     player.handle(Command::Nudge(RouteId(0), 2, 1));
     assert!(player.snapshot().message.unwrap().contains("last rung"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    /// Whatever policies were in force, in whatever order they have their routes: what is staged gives what deciding every
-    /// request again under the changed policy of its time gives, also once the window has slid over the changes.
-    #[test]
-    fn what_is_staged_is_judged_in_every_policy_that_was_in_force(
-        log in log(), first in policy(), later in proptest::collection::vec((policy(), 0usize..60, any::<bool>()), 0..7),
-        window in 0usize..3, at in 0usize..60, rung in 0usize..2, value in 0u16..=1000,
-    ) {
-        let mut memory = (*memory_log(&log, compile(&first))).clone();
-        let mut spans: Vec<PolicySpan> = later.iter().enumerate().map(|(n, (thresholds, from, swapped))| {
-            let mut policy = Policy { version: 2 + u32::try_from(n).unwrap(), ..compile(thresholds) };
-            if *swapped && policy.routes.len() > 2 {
-                policy.routes.swap(0, 1);
-            }
-            PolicySpan { from: *from, policy: Arc::new(policy) }
-        }).collect();
-        spans.sort_by_key(|span| (span.from, span.policy.version));
-        for (n, span) in spans.iter_mut().enumerate() {
-            Arc::make_mut(&mut span.policy).version = 2 + u32::try_from(n).unwrap();
-        }
-        memory.policies = spans;
-        let memory = Arc::new(memory);
-        let window = [None, Some(Span::mins(5)), Some(Span::mins(1))][window];
-        let mut player = Player::new(Arc::clone(&memory), Reading::Routed, window);
-        player.handle(Command::SeekEvent(log.len()));
-        player.handle(Command::SeekEvent(at.min(log.len())));
-        let in_force = player.snapshot();
-        let applied: CostSum = player.what_if().iter().fold(CostSum::default(), |mut sum, route| { sum += &route.applied.cost; sum });
-        let (from, end) = (in_force.window.first, in_force.window.end);
-        let job = RerunJob { policies: in_force.policies.to_vec().into(), first: from, end };
-        let again = rerun(&memory, &job, &Default::default(), &Default::default()).unwrap();
-        prop_assert_eq!(applied, again.cost, "what was in force");
-        player.handle(Command::SetThreshold(RouteId(0), rung, PerMille::new(value).unwrap()));
-        if let Some(job) = player.rerun_wanted() {
-            let found = rerun(&memory, &job, &Default::default(), &Default::default()).unwrap();
-            prop_assert!(player.agrees(&found));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The console on live traffic, as a person uses it: what comes in, what is held, what goes out, what has gone wrong.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own scaffolding may fail the test")]
+#![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
 #[path = "live_console/first_minute.rs"]
 mod first_minute;

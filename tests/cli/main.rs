@@ -412,7 +412,7 @@ fn shells_get_completions_and_man_gets_a_page() {
 fn a_log_of_ones_own_shape_is_proposed_a_mapping_that_works_when_pasted() {
     let desk = Desk::new();
     let line = r#"{"ts":"2026-05-23T10:00:00Z","req":{"model":"gpt-4.1"},"usage":{"prompt":1000,"completion":100},"dur":812}"#;
-    desk.write("own.jsonl", &format!("{line}\n{line}\n"));
+    desk.write("own.jsonl", format!("{line}\n{line}\n"));
     let run = desk.run("replay own.jsonl");
     let told = run.err;
     assert_eq!(run.code, Some(2));

@@ -183,7 +183,9 @@ fn a_route_that_holds_its_streams_shows_nothing_that_failed_its_check() {
     ] {
         let served_by = if second.is_some() { "gpt-4.1" } else { "gpt-4.1-nano" };
         upstream.push(first);
-        second.into_iter().for_each(|reply| upstream.push(reply));
+        for reply in second {
+            upstream.push(reply);
+        }
         let answer = ask.send(front.address());
         hold(served_by, Speaks::Chat, true, Sees::Whole, &answer, good);
         assert_eq!((beginnings(&answer), ids(&answer).len()), (1, 1), "{}", answer.text());

@@ -25,7 +25,8 @@ fn calls(input: &Input) -> Vec<Call> {
                 let u = served.usage;
                 let written = u.write_5m.or_zero() + u.write_1h.or_zero();
                 let tokens = [u.input.or_zero(), u.cache_read.or_zero(), written, u.output.or_zero()];
-                let words = [&record.session, &record.user, &served.model].map(|word| word.to_string());
+                let words =
+                    [&record.session, &record.user, &served.model].map(std::string::ToString::to_string);
                 let [session, user, model] = words;
                 found.push((session, user, model, tokens, served.status));
             }

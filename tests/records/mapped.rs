@@ -150,7 +150,7 @@ fn every_field_finds_its_place() {
             &served.provider,
             &served.error,
         ];
-        let words = words.map(|word| word.to_string()).join(" ");
+        let words = words.map(std::string::ToString::to_string).join(" ");
         let rest = format!(
             "{:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {:?}",
             served.latency_ms,
@@ -161,7 +161,7 @@ fn every_field_finds_its_place() {
             record.tools,
             served.terms.as_ref().unwrap().tier(),
             served.check,
-            record.confidence.map(|confidence| confidence.get())
+            record.confidence.map(pointsman::units::PerMille::get)
         );
         (words, rest, record.prompt.as_deref().map(str::to_owned))
     });
