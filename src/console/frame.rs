@@ -48,7 +48,7 @@ pub fn parts(area: Rect) -> Parts {
 const TROUBLE: u32 = 12;
 
 /// Says whether many requests of a stretch of the log had a failed call.
-pub(super) fn is_trouble(cell: &StripCell) -> bool {
+pub(super) fn is_trouble(cell: StripCell) -> bool {
     cell.errors > 0 && cell.errors.saturating_mul(TROUBLE) >= cell.requests
 }
 
@@ -67,7 +67,7 @@ impl StripData {
             rate: log.strip.iter().map(|cell| cell.requests).collect(),
             errors: (0u64..)
                 .zip(&log.strip)
-                .filter(|(_, cell)| is_trouble(cell))
+                .filter(|(_, cell)| is_trouble(**cell))
                 .map(|(at, _)| u32::try_from(at * u64::from(WHOLE) / cells).unwrap_or(WHOLE))
                 .collect(),
         }

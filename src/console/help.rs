@@ -103,9 +103,10 @@ fn markdown(page: &Page) -> String {
         let _ = writeln!(out, "### {}\n\n{head}", section.heading);
         for row in &section.rows {
             let escaped = row.what.replace('|', "\\|");
-            let parts: Vec<String> = match named {
-                true => escaped.split(' ').map(|key| format!("`{key}`")).collect(),
-                false => vec![format!("`{escaped}`")],
+            let parts: Vec<String> = if named {
+                escaped.split(' ').map(|key| format!("`{key}`")).collect()
+            } else {
+                vec![format!("`{escaped}`")]
             };
             let name = if named { format!("{} | ", row.name) } else { String::new() };
             let _ = writeln!(out, "| {} | {name}{} |", parts.join(" "), row.means);

@@ -133,7 +133,7 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
     let cells = i64::try_from(log.strip.len().max(2) - 1).unwrap_or(1);
     for (at, cell) in (0i64..).zip(&log.strip) {
         let moment = Instant(first.0 + (last.0 - first.0) / cells * at);
-        if !frame::is_trouble(cell) || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
+        if !frame::is_trouble(*cell) || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
             continue;
         }
         if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {
