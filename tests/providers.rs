@@ -57,7 +57,7 @@ async fn once(providers: &Providers, target: &Target, call: Call) -> Result<(u16
     let done = async {
         let reply = providers.send(&mut permit, call).await?;
         let status = reply.status;
-        Ok((status, reply.whole(1_000_000).await?))
+        Ok((status, reply.whole(1_000_000, |_| true).await?))
     };
     let done: Result<_, CallError> = done.await;
     let status = match &done {

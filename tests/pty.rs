@@ -425,6 +425,26 @@ fn a_terminal_without_unicode_gets_none() {
     assert_eq!(foreign, Vec::<char>::new());
 }
 
+#[test]
+fn logs_of_coding_agents_are_offered_beside_the_sample() {
+    let desk = Desk::new();
+    let folder = desk.folder.path().join(".claude/projects/shop");
+    fs::create_dir_all(&folder).expect("a folder of Claude Code");
+    let line = r#"{"parentUuid":null,"isSidechain":false,"sessionId":"s","uuid":"u","cwd":"/shop","type":"assistant","timestamp":"2026-05-23T11:00:00Z","requestId":"r","message":{"id":"m","model":"claude-haiku-4-5","usage":{"input_tokens":5,"output_tokens":7}}}"#;
+    fs::write(folder.join("s.jsonl"), format!("{line}\n")).expect("a session");
+    let mut console = desk.sample();
+    console.wait_for("Coding agents have kept logs").wait_for(".claude/projects");
+    console.send(ENTER).wait_for("╭ Spend").wait_for("projects");
+    quit(console);
+    let mut console = desk.sample();
+    console.wait_for("Coding agents have kept logs");
+    console.send("s").wait_for("╭ Spend").wait_for("sample.jso");
+    quit(console);
+    let console = desk.sample();
+    console.wait_for("Coding agents have kept logs");
+    quit(console);
+}
+
 /// Gives the ground of the screen: that of a border's corner.
 fn ground(console: &Console) -> Option<vt100::Color> {
     let row = console.rows().iter().position(|row| row.starts_with('╭'))?;
@@ -487,6 +507,20 @@ fn a_theme_that_was_chosen_stays_whatever_the_terminal_says_later() {
     let chosen = ground(&console);
     console.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\").send("4").wait_for("╭ Models by").wait_quiet();
     assert_eq!(ground(&console), chosen);
+    quit(console);
+}
+
+#[test]
+fn a_log_that_grows_is_watched() {
+    let desk = Desk::new();
+    let console =
+        Console::start(desk.folder.path(), &["--follow", "--screen", "traffic", "small.jsonl"], &[], WIDE);
+    console.wait_for("r-4");
+    let mut log =
+        fs::OpenOptions::new().append(true).open(desk.folder.path().join("small.jsonl")).expect("the log");
+    log.write_all(b"{\"id\":\"r-5\",\"at\":\"2026-05-23T10:00:40Z\",\"team\":\"search\",\"model\":\"gpt-4.1\",\"in\":10,\"out\":10}\n").expect("a line");
+    drop(log);
+    console.wait_for("r-5");
     quit(console);
 }
 

@@ -134,6 +134,19 @@ impl Caller {
         }
     }
 
+    /// Says whether what a team paid for, by a key of that name, is the caller's to see and to judge: its team's, its own, or
+    /// anybody's where the caller may operate or no key was asked for.
+    pub fn owns(&self, team: &str, key: &str) -> bool {
+        let is_own =
+            if self.team.is_empty() { team.is_empty() || *self.name == *key } else { *self.team == *team };
+        is_own || self.sees_all()
+    }
+
+    /// Says whether nothing is kept from the caller: it may operate, or no key was asked for.
+    pub fn sees_all(&self) -> bool {
+        self.id.is_empty() || self.scopes.has(Scope::Operate)
+    }
+
     /// Says whether the caller may do something.
     ///
     /// # Errors

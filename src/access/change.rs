@@ -47,6 +47,35 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
     })
 }
 
+/// Binds every live key of that name or id, and those that names no team alone, to a team and, where one is given, a project.
+///
+/// # Errors
+/// Where no live key is called so, one belongs to another team already, a name is unusable, or the file cannot be changed.
+pub fn limit(file: &KeyFile, who: &str, team: &str, project: &str) -> Result<Vec<KeyRecord>, AccessError> {
+    for (field, text) in [("team", team), ("project", project)] {
+        let why = match check_text(text) {
+            Err(why) => why,
+            Ok(()) if field == "team" && text.is_empty() => "must not be empty",
+            Ok(()) => continue,
+        };
+        return Err(AccessError::Text { field, text: super::redact(text).into_owned(), why });
+    }
+    file.change(|keys| {
+        let mut limited = Vec::new();
+        for key in keys.iter_mut().filter(|key| key.revoked.is_none() && is_called(key, who)) {
+            if !key.team.is_empty() && key.team != team {
+                return Err(AccessError::Bound { name: key.name.clone(), team: key.team.clone() });
+            }
+            team.clone_into(&mut key.team);
+            if !project.is_empty() {
+                project.clone_into(&mut key.project);
+            }
+            limited.push(key.clone());
+        }
+        if limited.is_empty() { Err(AccessError::NotFound(who.to_owned())) } else { Ok(limited) }
+    })
+}
+
 /// Takes back every live key of that name or id; they are refused from the next request on.
 ///
 /// # Errors

@@ -42,9 +42,13 @@ pub enum AccessError {
         /// What is wrong, without any secret.
         what: String,
     },
-    /// Others could write keys into the file.
-    #[error("{path} can be written by other users\nhint: chmod 600 {path}", path = .path.display())]
+    /// Others could write keys into the file, or put another one in its place.
+    #[error("{path} can be {how} by other users\nhint: {hint}", path = .path.display())]
     Writable {
+        /// What others could do.
+        how: &'static str,
+        /// How to mend it.
+        hint: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -67,6 +71,14 @@ pub enum AccessError {
     /// A live key has the name already.
     #[error("there is a key `{0}` already\nhint: `pointsman keys rotate {0}` gives it a new secret")]
     Taken(String),
+    /// A key belongs to a team already.
+    #[error("`{name}` belongs to team {team} already\nhint: make another key for the other team")]
+    Bound {
+        /// The key.
+        name: String,
+        /// Its team.
+        team: String,
+    },
     /// No live key has the name or id.
     #[error("no active key is called `{0}`\nhint: `pointsman keys list` shows them")]
     NotFound(String),
@@ -117,8 +129,8 @@ impl KeyFile {
             Err(error) => return Err(failed(error)),
         };
         let facts = file.metadata().map_err(failed)?;
-        if others_may_write(&facts) {
-            return Err(AccessError::Writable { path: self.path.clone() });
+        if let Some((how, hint)) = others_may(&facts, self.path.parent()) {
+            return Err(AccessError::Writable { how, hint, path: self.path.clone() });
         }
         let mut text = String::new();
         file.take(LARGEST + 1).read_to_string(&mut text).map_err(failed)?;
@@ -238,13 +250,29 @@ fn private() -> OpenOptions {
     options
 }
 
+/// Says what other users could do to the file, and how that is mended.
 #[cfg(unix)]
-fn others_may_write(facts: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    facts.permissions().mode() & 0o022 != 0
+fn others_may(facts: &fs::Metadata, folder: Option<&Path>) -> Option<(&'static str, &'static str)> {
+    use std::os::unix::fs::MetadataExt as _;
+    const ROOT: u32 = 0;
+    const STICKY: u32 = 0o1000;
+    let owner = facts.uid();
+    if owner != ROOT && owner != rustix::process::geteuid().as_raw() {
+        return Some((
+            "changed",
+            "it belongs to another user: chown it, or copy it and put the copy in its place",
+        ));
+    }
+    if facts.mode() & 0o022 != 0 {
+        return Some(("written", "chmod 600 it"));
+    }
+    let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let folder = folder.and_then(|folder| fs::metadata(folder).ok())?;
+    let is_open = folder.mode() & 0o002 != 0 && folder.mode() & STICKY == 0;
+    is_open.then_some(("replaced", "chmod 700 its folder"))
 }
 
 #[cfg(not(unix))]
-fn others_may_write(_: &fs::Metadata) -> bool {
-    false
+fn others_may(_: &fs::Metadata, _: Option<&Path>) -> Option<(&'static str, &'static str)> {
+    None
 }

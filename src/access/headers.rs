@@ -4,9 +4,12 @@ use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::KEY_PREFIX;
+
+/// Where a browser says that a request comes from: the same origin, the same site, another one, or nobody's page.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Finds the key that a request presents: `Authorization: Bearer`, `x-api-key` (Anthropic's clients), `api-key` (Azure's)
 /// or `x-goog-api-key` (Google's).
@@ -47,7 +50,14 @@ pub fn is_from_elsewhere(headers: &HeaderMap, named: bool) -> bool {
     let hosts =
         headers.get_all(HOST).iter().map(|value| authority_host(value).is_some_and(|host| is_here(&host)));
     let origins = origins.map(|here| here || named);
-    !origins.chain(hosts).all(|here| here)
+    // A request that names no origin says by this where it comes from; a page of this machine says "same-site".
+    let sites = headers.get_all(FETCH_SITE).iter().map(|value| named || is_near(value));
+    !origins.chain(hosts).chain(sites).all(|here| here)
+}
+
+fn is_near(site: &HeaderValue) -> bool {
+    let site = site.as_bytes().trim_ascii();
+    [&b"same-origin"[..], b"same-site", b"none"].into_iter().any(|near| site.eq_ignore_ascii_case(near))
 }
 
 fn uri_host(value: &HeaderValue) -> Option<String> {
@@ -68,8 +78,6 @@ fn is_here(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -90,6 +98,13 @@ mod tests {
             &[("host", "127.0.0.1:4141")],
             &[("host", "localhost:4141"), ("origin", "http://localhost:3000")],
             &[("host", "[::1]:4141")],
+            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "same-origin")],
+            &[
+                ("host", "127.0.0.1:4141"),
+                ("sec-fetch-site", "same-site"),
+                ("origin", "http://127.0.0.1:3000"),
+            ],
+            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "none")],
         ] {
             assert!(!is_from_elsewhere(&map(here), false), "{here:?}");
         }
@@ -99,6 +114,13 @@ mod tests {
             &[("host", "rebound.example:4141")],
             &[("host", "localhost.evil.example")],
             &[("host", "")],
+            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "cross-site")],
+            &[
+                ("host", "127.0.0.1:4141"),
+                ("sec-fetch-site", "Cross-Site"),
+                ("origin", "http://localhost:3000"),
+            ],
+            &[("host", "127.0.0.1:4141"), ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")],
             &[("host", "127.0.0.1"), ("origin", "http://127.0.0.1"), ("origin", "http://evil.example")],
         ] {
             assert!(is_from_elsewhere(&map(elsewhere), false), "{elsewhere:?}");
@@ -109,6 +131,8 @@ mod tests {
     fn a_named_origin_is_let_in_but_no_foreign_host() {
         let page = ("origin", "https://tools.example");
         assert!(!is_from_elsewhere(&map(&[("host", "127.0.0.1:4141"), page]), true));
+        let site = ("sec-fetch-site", "cross-site");
+        assert!(!is_from_elsewhere(&map(&[("host", "127.0.0.1:4141"), page, site]), true));
         assert!(is_from_elsewhere(&map(&[("host", "tools.example"), page]), true));
     }
 

@@ -14,7 +14,7 @@ mod secret;
 mod table;
 
 pub use caller::{Caller, Denied, Scope, Scopes, UnknownScope};
-pub use change::{NewKey, add, revoke, rotate};
+pub use change::{NewKey, add, limit, revoke, rotate};
 pub use file::{AccessError, KeyFile};
 pub use headers::{is_from_elsewhere, presented};
 pub use record::KeyRecord;

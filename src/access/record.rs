@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::{Scope, Scopes};
 use super::secret::Hash;
-use crate::units::Instant;
+use crate::units::{Instant, is_safe};
 
 /// The longest name or tag.
 const LONGEST: usize = 128;
@@ -122,8 +122,8 @@ pub(super) fn check_text(text: &str) -> Result<(), &'static str> {
     if text.len() > LONGEST {
         return Err("longer than 128 bytes");
     }
-    if text.chars().any(char::is_control) || text.trim() != text {
-        return Err("control characters, or spaces at its ends");
+    if !text.chars().all(is_safe) || text.trim() != text {
+        return Err("control or invisible characters, or spaces at its ends");
     }
     Ok(())
 }

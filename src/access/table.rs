@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use rustc_hash::FxHashSet;
 
 use super::caller::{Caller, Denied};
 use super::file::{AccessError, KeyFile};
@@ -34,6 +35,8 @@ pub struct Access {
 struct State {
     /// Ordered by the hash's first bytes.
     keys: Vec<Entry>,
+    teams: FxHashSet<Arc<str>>,
+    projects: FxHashSet<Arc<str>>,
     seen: Stamp,
     /// Whether the file is old enough that its stamp can be trusted.
     settled: bool,
@@ -115,6 +118,21 @@ impl Access {
         let state = self.current();
         let valid = |entry: &&Entry| !entry.revoked && entry.expires.is_none_or(|expires| now < expires);
         state.keys.iter().filter(valid).count()
+    }
+
+    /// Says whether any key belongs to a team.
+    pub fn has_teams(&self) -> bool {
+        self.current().teams.iter().any(|team| !team.is_empty())
+    }
+
+    /// Says whether a key belongs to a team of that name.
+    pub fn names_team(&self, name: &str) -> bool {
+        self.current().teams.contains(name)
+    }
+
+    /// Says whether a key belongs to a project of that name.
+    pub fn names_project(&self, name: &str) -> bool {
+        self.current().projects.contains(name)
     }
 
     /// Says what is wrong with the file where the keys in force are older than it.
@@ -200,6 +218,8 @@ impl State {
         let passing = matches!(error, AccessError::Io { .. });
         Self {
             keys: self.keys.clone(),
+            teams: self.teams.clone(),
+            projects: self.projects.clone(),
             seen,
             settled: seen.is_settled() && !passing,
             guarded: true,
@@ -218,7 +238,9 @@ fn load(file: &KeyFile, guarded: bool) -> Result<State, AccessError> {
         Ordering::Equal => a.revoked.cmp(&b.revoked),
         other => other,
     });
-    Ok(State { keys, seen, settled: seen.is_settled(), guarded, trouble: None })
+    let teams = keys.iter().map(|key| Arc::clone(&key.caller.team)).collect();
+    let projects = keys.iter().map(|key| Arc::clone(&key.caller.project)).collect();
+    Ok(State { keys, teams, projects, seen, settled: seen.is_settled(), guarded, trouble: None })
 }
 
 impl From<KeyRecord> for Entry {

@@ -203,6 +203,66 @@ fn the_file_is_its_owners_alone() {
     let left: Vec<_> =
         fs::read_dir(house.path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{left:?}");
-    fs::set_permissions(&house.path, fs::Permissions::from_mode(0o620)).unwrap();
-    assert!(matches!(Access::open(&house.path), Err(AccessError::Writable { .. })));
+    let refused = || Access::open(&house.path).unwrap_err().to_string();
+    let folder = house.path.parent().unwrap();
+    for (path, loose, strict, word) in [
+        (&*house.path, 0o620, 0o600, "written"),
+        (&*house.path, 0o602, 0o600, "written"),
+        (folder, 0o777, 0o700, "replaced"),
+    ] {
+        fs::set_permissions(path, fs::Permissions::from_mode(loose)).unwrap();
+        assert!(refused().contains(word) && refused().contains("chmod"), "{}", refused());
+        fs::set_permissions(path, fs::Permissions::from_mode(strict)).unwrap();
+        Access::open(&house.path).unwrap();
+    }
+    // Only who may give files away can try the last.
+    if std::os::unix::fs::chown(&house.path, Some(12_345), None).is_ok() {
+        assert!(refused().contains("belongs to another user"), "{}", refused());
+    }
+}
+
+#[test]
+fn a_key_without_a_team_is_bound_to_one_and_to_no_second() {
+    let house = House::new();
+    let new =
+        NewKey { name: "free".into(), scopes: Scopes::default().with(Scope::Route), ..NewKey::default() };
+    let secret = reveal(&add(&house.file(), new, NOW).unwrap().1).to_owned();
+    let access = Access::open(&house.path).unwrap();
+    assert_eq!(&*access.check(&secret, NOW).unwrap().team, "");
+    limit(&house.file(), "free", "search", "index").unwrap();
+    let caller = access.check(&secret, NOW).unwrap();
+    assert_eq!(
+        (&*caller.team, &*caller.project),
+        ("search", "index"),
+        "it holds at once, with the secret it has"
+    );
+    assert!(access.names_team("search") && access.names_project("index") && access.has_teams());
+    assert!(matches!(limit(&house.file(), "free", "payments", ""), Err(AccessError::Bound { .. })));
+    assert!(matches!(limit(&house.file(), "free", "", ""), Err(AccessError::Text { field: "team", .. })));
+    assert!(matches!(limit(&house.file(), "nobody", "search", ""), Err(AccessError::NotFound(_))));
+}
+
+#[test]
+fn what_a_team_paid_for_is_its_own() {
+    let of = |id: &str, name: &str, team: &str, scopes| Caller {
+        id: id.into(),
+        name: name.into(),
+        team: team.into(),
+        scopes,
+        ..Caller::local()
+    };
+    let route = Scopes::default().with(Scope::Route);
+    for (caller, team, key, owns) in [
+        (of("pmk_1", "a", "search", route), "search", "b", true),
+        (of("pmk_1", "a", "search", route), "payments", "a", false),
+        (of("pmk_1", "a", "search", route), "", "a", false),
+        (of("pmk_1", "a", "", route), "search", "b", false),
+        (of("pmk_1", "a", "", route), "search", "a", true),
+        (of("pmk_1", "a", "", route), "", "b", true),
+        (of("pmk_1", "a", "", route.with(Scope::Read)), "search", "b", false),
+        (of("pmk_1", "a", "", route.with(Scope::Operate)), "search", "b", true),
+        (Caller::local(), "search", "b", true),
+    ] {
+        assert_eq!(caller.owns(team, key), owns, "{caller:?} {team} {key}");
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: both read the same lines of log; only how they come and where changes go differs.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,10 +21,18 @@ use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
 const WINDOW: Span = Span::mins(15);
+/// Parts of a remote feed that may wait for the console.
+const WAITING: usize = 64;
 
-fn player(title: String, ingest: Ingest, policy: Arc<Policy>, book: PriceBook) -> Player {
+pub(super) fn player(
+    title: String,
+    ingest: Ingest,
+    policy: Arc<Policy>,
+    book: PriceBook,
+    window: Option<Span>,
+) -> Player {
     let start = LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP };
-    Player::live(start, Some(WINDOW))
+    Player::live(start, window)
 }
 
 /// Opens the console beside a gateway; gives the gateway back when the operator leaves.
@@ -49,7 +57,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
     let telling = handle.spawn(gateway::tell_of_ledger(Arc::clone(&serving.gateway), |_| {}));
     let title = serving.gateway.address().to_owned();
     let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
-    let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone());
+    let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone(), Some(WINDOW));
     let control = Beside {
         gateway: Arc::clone(&serving.gateway),
         handle,
@@ -114,7 +122,8 @@ pub struct AttachOptions {
 /// Where the gateway cannot be reached or refuses, or the terminal fails.
 pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        // One may wait for the console.
+        .worker_threads(2)
         .thread_name("attach")
         .enable_all()
         .build()
@@ -133,10 +142,11 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let policy = policy_of(&line, &mut ingest.names)
         .with_context(|| format!("{url} does not answer like a gateway of this program"))?;
     let may_change = runtime.block_on(remote.may_change());
-    let (send, feed) = channel();
+    // Where the console falls behind, the gateway is read no further, and says what it left out.
+    let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
     runtime.spawn(async move { reader.follow(&lines).await });
-    let player = player(url, ingest, Arc::new(policy), book);
+    let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
     let read_only: Option<Arc<str>> = if options.read_only {
         Some("started with --read-only".into())
     } else if may_change {
@@ -162,7 +172,7 @@ fn policy_of(line: &str, names: &mut Names) -> anyhow::Result<Policy> {
 struct Attached {
     remote: Remote,
     handle: Handle,
-    answers: Sender<Feed>,
+    answers: SyncSender<Feed>,
     read_only: Option<Arc<str>>,
 }
 

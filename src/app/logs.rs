@@ -22,31 +22,34 @@ const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "db"];
 
 /// Gives the input for a list of logs.
 pub fn input(logs: &[PathBuf]) -> Input {
-    let (mut all, mut rollouts) = (Input::default(), Vec::new());
+    files(logs).iter().fold(Input::default(), |all, (path, is_found)| all.and(one(path, *is_found)))
+}
+
+/// Lists the files that a list of logs stands for, and whether each was found in a folder.
+pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
+    let (mut all, mut rollouts) = (Vec::new(), Vec::new());
     for path in logs {
-        if !path.is_dir() {
-            all = all.and(one(path, false));
-            continue;
-        }
-        let found = within(path);
+        let found = if path.is_dir() { within(path) } else { Vec::new() };
         if found.is_empty() {
             // A folder without logs is told as what it is, when it is opened.
-            all = all.and(Input::paths([path]));
+            all.push((path.clone(), false));
         }
         let (of_codex, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|path| is_rollout(path));
         rollouts.extend(of_codex);
-        all = others.iter().fold(all, |all, path| all.and(one(path, true)));
+        all.extend(others.into_iter().map(|path| (path, true)));
     }
     // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
     rollouts.sort_by(|one, other| one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other)));
-    all.and(Input::found(rollouts))
+    all.extend(rollouts.into_iter().map(|path| (path, true)));
+    all
 }
 
 fn is_rollout(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rollout-"))
 }
 
-fn one(path: &Path, is_found: bool) -> Input {
+/// Gives the input for one file.
+pub(super) fn one(path: &Path, is_found: bool) -> Input {
     let made = |opener: fn(&Path) -> io::Result<Export>| {
         let (name, path) = (path.display().to_string(), path.to_owned());
         // What is wrong with the file as a whole is told before anything is read.

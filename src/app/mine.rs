@@ -43,16 +43,13 @@ fn places(home: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> V
             found.push(AgentLogs { agent, path });
         }
     };
-    match variable("CLAUDE_CONFIG_DIR") {
-        Some(told) => {
-            for path in told.to_string_lossy().split(',').filter(|path| !path.trim().is_empty()) {
-                add("Claude Code", Some(Path::new(path.trim()).join("projects")));
-            }
+    if let Some(told) = variable("CLAUDE_CONFIG_DIR") {
+        for path in told.to_string_lossy().split(',').filter(|path| !path.trim().is_empty()) {
+            add("Claude Code", Some(Path::new(path.trim()).join("projects")));
         }
-        None => {
-            add("Claude Code", folder("XDG_CONFIG_HOME", ".config").map(|path| path.join("claude/projects")));
-            add("Claude Code", at_home(".claude/projects"));
-        }
+    } else {
+        add("Claude Code", folder("XDG_CONFIG_HOME", ".config").map(|path| path.join("claude/projects")));
+        add("Claude Code", at_home(".claude/projects"));
     }
     let codex = folder("CODEX_HOME", ".codex");
     add("Codex", codex.as_ref().map(|path| path.join("sessions")));

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::panic::PanicHookInfo;
 
 use crate::access::redact;
+use crate::units::marked_lines;
 
 /// Makes every panic, of any thread, write its message without secrets or control characters.
 pub fn install_panic_report() {
@@ -28,10 +29,8 @@ fn message(info: &PanicHookInfo<'_>) -> String {
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let why = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    let why: String = redact(why)
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
-        .collect();
+    let why = redact(why);
+    let why = marked_lines(&why);
     format!("thread '{}' panicked at {place}:\n{why}\n", thread.name().unwrap_or("unnamed"))
 }
 

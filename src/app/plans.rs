@@ -28,12 +28,12 @@ struct Payload {
 
 #[derive(Debug, Deserialize)]
 struct Limits {
-    primary: Option<Window>,
-    secondary: Option<Window>,
+    primary: Option<Limit>,
+    secondary: Option<Limit>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Window {
+struct Limit {
     used_percent: serde_json::Number,
     window_minutes: Option<u64>,
     resets_at: Option<i64>,
@@ -65,7 +65,7 @@ fn told(line: &str) -> Option<Vec<PlanState>> {
     let line: Line = serde_json::from_str(line).ok()?;
     let limits = line.payload.rate_limits?;
     let at = Instant::parse(&line.timestamp).ok()?;
-    let state = |window: Window| PlanState {
+    let state = |window: Limit| PlanState {
         agent: "Codex".to_owned(),
         window_minutes: window.window_minutes.unwrap_or_default(),
         used_percent: window.used_percent.to_string(),

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use crate::units::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::units::marked;
+
 /// Work shorter than this shows nothing.
 const QUIET: Duration = Duration::from_millis(700);
 
@@ -50,7 +52,7 @@ pub struct Progress {
 impl Progress {
     /// Starts counting; nothing is drawn yet.
     pub fn new(what: impl Into<String>, total: Option<u64>) -> Self {
-        Self { started: Instant::now(), bar: None, what: what.into(), total }
+        Self { started: Instant::now(), bar: None, what: marked(&what.into()).into_owned(), total }
     }
 
     /// Tells how far the work is.

@@ -1,11 +1,12 @@
 //! A gateway over HTTP: its feed, read for as long as there is one, and what is asked of it.
 //!
-//! Invariant: what was read once is not read again after the connection broke, however much the gateway repeats.
+//! Invariants: what was read once is not read again after the connection broke, however much the gateway repeats; whatever
+//! stands behind the address, what is held of its words is bounded, and what cannot be taken is told as missing.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -15,8 +16,8 @@ use crate::session::{Feed, LiveStatus};
 
 /// Lines remembered: more than a gateway repeats to a reader that comes anew.
 const REMEMBERED: usize = 32_768;
-/// The longest line that is taken, in bytes.
-const LONGEST: usize = 16 << 20;
+/// The longest line that is taken, and the longest answer, in bytes.
+const LONGEST: usize = 1 << 20;
 /// A gateway speaks every second; one that is silent for so long is not there any more.
 const SILENCE: Duration = Duration::from_secs(15);
 /// The first wait before the feed is asked for again; it doubles up to the last.
@@ -93,7 +94,7 @@ impl Remote {
     }
 
     /// Reads the feed, and asks for it again whenever it breaks off, until nobody listens or the key is refused.
-    pub(super) async fn follow(&self, into: &Sender<Feed>) {
+    pub(super) async fn follow(&self, into: &SyncSender<Feed>) {
         let mut seen = Seen::default();
         let mut wait = FIRST_WAIT;
         loop {
@@ -118,7 +119,7 @@ impl Remote {
         }
     }
 
-    async fn read(&self, into: &Sender<Feed>, seen: &mut Seen) -> anyhow::Result<End> {
+    async fn read(&self, into: &SyncSender<Feed>, seen: &mut Seen) -> anyhow::Result<End> {
         let request = self.keyed(self.client.get(format!("{}/operator/v1/feed", self.url)));
         let mut response = request.send().await.context("the feed broke off")?;
         match response.status().as_u16() {
@@ -129,14 +130,25 @@ impl Remote {
             status => bail!("the gateway refuses the feed: {status}"),
         }
         let mut waiting: Vec<u8> = Vec::new();
+        // Whether the present line is too long, so that the rest of it is passed over.
+        let mut skips = false;
         loop {
             let piece = tokio::time::timeout(SILENCE, response.chunk()).await;
             let piece = piece.context("the gateway is silent")?.context("the feed broke off")?;
             let Some(piece) = piece else { return Ok(End::Over) };
-            waiting.extend_from_slice(&piece);
-            let Some(end) = waiting.iter().rposition(|byte| *byte == b'\n') else {
+            let mut piece = &piece[..];
+            if skips {
+                let Some(end) = memchr::memchr(b'\n', piece) else { continue };
+                piece = piece.get(end + 1..).unwrap_or_default();
+                skips = false;
+            }
+            waiting.extend_from_slice(piece);
+            let Some(end) = memchr::memrchr(b'\n', &waiting) else {
                 if waiting.len() > LONGEST {
-                    bail!("the gateway sends a line without end");
+                    (waiting, skips) = (Vec::new(), true);
+                    if into.send(Feed::Gap(1)).is_err() {
+                        return Ok(End::Unread);
+                    }
                 }
                 continue;
             };
@@ -150,7 +162,7 @@ impl Remote {
 }
 
 /// Hands lines on, those of the gateway's state as such. Says whether anybody takes them.
-fn hand(text: &str, into: &Sender<Feed>, seen: &mut Seen) -> bool {
+fn hand(text: &str, into: &SyncSender<Feed>, seen: &mut Seen) -> bool {
     let mut lines = String::with_capacity(text.len());
     for line in text.lines() {
         match line.starts_with("{\"gap\"").then(|| serde_json::from_str::<StatusLine>(line)) {
@@ -183,7 +195,7 @@ pub(super) async fn text_of(
         anyhow::anyhow!("{url}: {why}\nhint: start one with `pointsman serve`")
     })?;
     let status = response.status();
-    let text = response.text().await.context("the answer broke off")?;
+    let text = bounded(response).await?;
     if status.is_success() {
         return Ok(text);
     }
@@ -193,6 +205,18 @@ pub(super) async fn text_of(
         ""
     };
     bail!("{url} answers {status}: {}{hint}", said(&text))
+}
+
+/// Reads an answer that is not too long.
+async fn bounded(mut response: reqwest::Response) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.chunk().await.context("the answer broke off")? {
+        if bytes.len() + piece.len() > LONGEST {
+            bail!("the answer is longer than {LONGEST} bytes\nhint: is that a gateway of this program?");
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Gives what an error body says.
@@ -206,7 +230,7 @@ fn said(body: &str) -> String {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
 
     use super::*;
 
@@ -220,6 +244,8 @@ mod tests {
             format!(
                 "HTTP/1.1 200 OK\r\n\r\n{{\"id\":\"a\"}}\n{{\"id\":\"b\"}}\n{status}\n{{\"id\":\"c\"}}\n"
             ),
+            // A line that is far too long is passed over, and what follows it is not.
+            format!("HTTP/1.1 200 OK\r\n\r\n{{\"id\":\"{}\"}}\n{{\"id\":\"d\"}}\n", "x".repeat(3 * LONGEST)),
             "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(),
         ];
         let server = std::thread::spawn(move || {
@@ -232,22 +258,23 @@ mod tests {
         });
         let _ = rustls::crypto::ring::default_provider().install_default();
         let remote = Remote { client: reqwest::Client::new(), url, key: None };
-        let (send, feed) = channel();
+        let (send, feed) = sync_channel(64);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(remote.follow(&send));
         drop(send);
         server.join().unwrap();
-        let (mut lines, mut closed, mut told) = (String::new(), 0, 0);
+        let (mut lines, mut closed, mut told, mut missing) = (String::new(), 0, 0, 0);
         for part in feed {
             match part {
                 Feed::Lines(text) => lines.push_str(&text),
                 Feed::Status(_) => told += 1,
                 Feed::Closed(_) => closed += 1,
+                Feed::Gap(lines) => missing += lines,
                 other => unreachable!("{other:?}"),
             }
         }
-        assert_eq!(lines, "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n");
-        assert_eq!((closed, told), (3, 2));
+        assert_eq!(lines, "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n{\"id\":\"d\"}\n");
+        assert_eq!((closed, told, missing), (4, 2, 1));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use super::args::{EngineArgs, ServingArgs, input, names};
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
-use crate::app::{ConsoleOptions, load_log, run_console, serve, stream_report, watch};
+use crate::app::{
+    ConsoleOptions, Offered, agent_logs, follow, load_log, offer, run_console, serve, stream_report, watch,
+};
 use crate::console::ui::Screen;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
@@ -21,9 +23,12 @@ use crate::units::{PerMille, Span};
 /// Opens the console.
 #[derive(Args, Debug)]
 pub struct ConsoleArgs {
-    /// Logs, plain, gzip or zstd; `-` is standard input. Without one the bundled sample opens.
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input. Without one the bundled sample opens.
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
+    /// Watch the logs while they grow, new files in folders included.
+    #[arg(long, requires = "logs")]
+    pub follow: bool,
     /// The reading to begin with; `v` switches.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
@@ -124,10 +129,28 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         return live(args, listen);
     }
     if !can_draw() {
+        if args.follow {
+            anyhow::bail!(
+                "--follow needs a terminal\nhint: without one, `pointsman replay` reads the logs as they are"
+            );
+        }
         return report(args);
     }
-    let log = open(&args.logs, &args.engine)?;
-    let player = start(log, args.read_as.into(), args.logs.is_empty());
+    if args.follow {
+        return follow(&args.logs, args.engine.start()?, &args.engine.read(), &args.look.options());
+    }
+    let mut logs = args.logs.clone();
+    if logs.is_empty() && std::io::stdin().is_terminal() {
+        let found = agent_logs();
+        let chosen = if found.is_empty() { Offered::Sample } else { offer(&found)? };
+        match chosen {
+            Offered::Agents => logs = found.into_iter().map(|logs| logs.path).collect(),
+            Offered::Sample => {}
+            Offered::Leave => return Ok(()),
+        }
+    }
+    let log = open(&logs, &args.engine)?;
+    let player = start(log, args.read_as.into(), logs.is_empty());
     run_console(player, &args.look.options())
 }
 

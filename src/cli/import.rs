@@ -4,6 +4,7 @@
 //! nothing but the log.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::record::{
     self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
 };
@@ -70,7 +72,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let header = header(&args.logs, &options, &source);
     let bar = LateBar::new(source.progress());
     let result = if to_stdout {
-        let out = Writer::new(io::stdout().lock(), &header);
+        let out = Writer::new(output::data(), &header);
         let (out, summary) = copy(&mut source, out, bar)?;
         quiet_if_closed(out.finish().map(drop)).map(|()| summary)
     } else {
@@ -80,7 +82,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         close.with_context(|| format!("cannot finish writing {}", args.output.display())).map(|()| summary)
     };
     let (summary, damage) = result?;
-    tell(&summary, &damage)?;
+    tell(&summary, &damage);
     match damage.len() {
         0 => Ok(()),
         count => bail!("{count} of the logs could not be read to the end; what came before was imported"),
@@ -181,32 +183,30 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Says on standard error what was read and what was not.
-fn tell(summary: &Summary, damage: &[record::Error]) -> io::Result<()> {
-    let mut err = io::stderr().lock();
+fn tell(summary: &Summary, damage: &[record::Error]) {
     let Summary { entries, bad, first_bad, passed_over, .. } = summary;
-    write!(err, "{} imported", counted(*entries, "entry"))?;
+    let mut text = format!("{} imported", counted(*entries, "entry"));
     let not_calls: u64 = passed_over.values().sum();
     if not_calls > 0 {
-        write!(err, ", {not_calls} passed over that are no model calls or told again")?;
+        let _ = write!(text, ", {not_calls} passed over that are no model calls or told again");
     }
     if *bad > 0 {
-        write!(err, ", {} skipped", counted(*bad, "bad line"))?;
+        let _ = write!(text, ", {} skipped", counted(*bad, "bad line"));
     }
-    writeln!(err)?;
     for (reason, count) in passed_over {
-        writeln!(err, "  {count} passed over: {reason}")?;
+        let _ = write!(text, "\n  {count} passed over: {reason}");
     }
     for line in first_bad {
-        writeln!(err, "  {line}")?;
+        let _ = write!(text, "\n  {line}");
     }
     let quoted = u64::try_from(first_bad.len()).unwrap_or(u64::MAX);
     if *bad > quoted {
-        writeln!(err, "  and {} more", bad - quoted)?;
+        let _ = write!(text, "\n  and {} more", bad - quoted);
     }
     for error in damage {
-        writeln!(err, "  {error}")?;
+        let _ = write!(text, "\n  {error}");
     }
-    Ok(())
+    output::say(&text);
 }
 
 /// A progress bar that shows only on a terminal and only when the work takes long.

@@ -3,7 +3,6 @@
 //! Invariant: a secret is written once, alone on a line of stdout; everything said about it goes to stderr.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -56,6 +55,18 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Bind a key that names no team to one; holds from the next request on
+    Limit {
+        /// Its name or id.
+        #[arg(value_name = "NAME|ID")]
+        key: String,
+        /// The team that pays for what it sends from now on.
+        #[arg(long, value_name = "TEAM")]
+        team: String,
+        /// The project, likewise.
+        #[arg(long, value_name = "PROJECT", default_value = "", hide_default_value = true)]
+        project: String,
+    },
     /// Take a key back; it is refused from the next request on
     Revoke {
         /// Its name or id.
@@ -105,6 +116,14 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
             show(&key, &secret, *quiet, &file)
         }
         Command::List { all, format } => list(&file, *all, *format, now),
+        Command::Limit { key, team, project } => {
+            let limited = access::limit(&file, key, team, project)?;
+            let names: Vec<String> = limited
+                .iter()
+                .map(|key| format!("{} ({}) belongs to team {}\n", key.name, key.id, key.team))
+                .collect();
+            output::text(&names.concat())
+        }
         Command::Revoke { key } => {
             let revoked = access::revoke(&file, key, now)?;
             let names: Vec<String> =
@@ -128,11 +147,11 @@ fn show(key: &KeyRecord, secret: &access::Secret, quiet: bool, file: &KeyFile) -
         let mut text = render(&[described(key)], Format::Table);
         let _ = writeln!(text, "  kept as a hash in {}", file.path().display());
         if key.team.is_empty() && key.scopes.has(Scope::Route) {
-            text.push_str("  no --team: what it spends is put down to whatever team the client names\n");
+            text.push_str("  no --team: what it spends belongs to no team, unless client-teams in gateway.toml lets the client name one; \
+                 `pointsman keys limit` binds it to one\n");
         }
         text.push_str("  this is the key; it cannot be shown again:\n");
-        // Where stderr is gone the key is still wanted.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        output::say(&text);
     }
     output::text(&format!("{}\n", access::reveal(secret)))
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: standard output carries nothing but what was asked for; nothing here changes a charge.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant as Moment};
 
@@ -172,7 +173,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         Ok(Salvaged { exported, ..Salvaged::default() })
     };
     let written = if args.output == Path::new("-") {
-        write(&mut io::stdout().lock())
+        write(&mut output::data())
     } else {
         if !args.replace && args.output.exists() {
             anyhow::bail!("{} exists; choose another name, or say --replace", args.output.display());
@@ -192,39 +193,43 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     progress.finish();
     let found = written.map_err(told)?;
     let Exported { requests, open, events } = found.exported;
-    let mut err = io::stderr().lock();
-    write!(err, "{} exported", counted(requests, "request"))?;
+    let mut text = format!("{} exported", counted(requests, "request"));
     if events > 0 {
-        write!(err, ", {events} policies, prices and notes")?;
+        let _ = write!(text, ", {events} policies, prices and notes");
     }
     if open > 0 {
-        write!(err, ", {open} left out that are still open")?;
+        let _ = write!(text, ", {open} left out that are still open");
     }
-    writeln!(err)?;
     if args.salvage {
-        missing(&mut err, &found)?;
+        text.push('\n');
+        text.push_str(&missing(&found));
     }
+    output::say(&text);
     Ok(())
 }
 
 /// Says what a salvage could not bring out.
-fn missing(err: &mut impl io::Write, found: &Salvaged) -> io::Result<()> {
+fn missing(found: &Salvaged) -> String {
     let Salvaged { unread, partial, calls, faults, .. } = found;
     if found.is_whole() {
-        return writeln!(err, "nothing is missing");
+        return "nothing is missing".to_owned();
     }
-    writeln!(
-        err,
+    let mut text = format!(
         "MISSING: up to {unread} requests cannot be read, {partial} came out without all that belongs to them"
-    )?;
+    );
     if let (found, Some(counted)) = calls {
-        writeln!(err, "calls: {found} came out of the {counted} that the ledger's sums count")?;
+        let _ = write!(text, "\ncalls: {found} came out of the {counted} that the ledger's sums count");
     }
-    faults.found.iter().try_for_each(|fault| writeln!(err, "  {fault}"))?;
+    for fault in &faults.found {
+        let _ = write!(text, "\n  {fault}");
+    }
     match faults.count.saturating_sub(faults.found.len() as u64) {
-        0 => Ok(()),
-        more => writeln!(err, "  and {more} more"),
+        0 => {}
+        more => {
+            let _ = write!(text, "\n  and {more} more");
+        }
     }
+    text
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {

@@ -1,6 +1,5 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +7,9 @@ use clap::Args;
 use super::args::{EngineArgs, input};
 use super::console::{self, LookArgs};
 use super::output;
-use crate::app::{AgentLogs, Setup, agent_logs, codex_plans, mine_report, run_console, stream_report};
+use crate::app::{
+    AgentLogs, Setup, agent_logs, codex_plans, follow, mine_report, run_console, stream_report,
+};
 use crate::report::{Format, MineReport, OtherPolicy, to_json};
 use crate::session::{Reading, StreamOptions};
 
@@ -18,6 +19,9 @@ pub struct MineArgs {
     /// Print the report instead of opening the console.
     #[arg(long)]
     pub report: bool,
+    /// Watch the logs while they grow.
+    #[arg(long, conflicts_with_all = ["report", "format"])]
+    pub follow: bool,
     /// How to print the report; implies --report.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
@@ -42,24 +46,25 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         );
     }
     let paths: Vec<PathBuf> = found.iter().map(|logs| logs.path.clone()).collect();
-    if args.report || args.format.is_some() || !std::io::stdout().is_terminal() {
+    if args.report || args.format.is_some() || !console::can_draw() {
         let report = report(&found, &paths, &args.engine)?;
         return match args.format.unwrap_or(Format::Table) {
             Format::Json => output::text(&to_json(&report)?),
             format => output::text(&report.text(format)),
         };
     }
-    let mut err = std::io::stderr().lock();
     for logs in &found {
-        writeln!(err, "{}: {}", logs.agent, logs.path.display())?;
+        output::say(&format!("{}: {}", logs.agent, logs.path.display()));
     }
-    drop(err);
+    if args.follow {
+        return follow(&paths, args.engine.start()?, &args.engine.read(), &args.look.options());
+    }
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())
 }
 
 fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {
-    let mut report = mine_report(found, Setup::new(&engine.setup())?, &engine.read())?;
+    let mut report = mine_report(found, engine.start()?, &engine.read())?;
     report.plans = codex_plans(found);
     if report.calls == 0 {
         return Ok(report);

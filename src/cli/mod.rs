@@ -144,7 +144,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Prints an error for a person and gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
-    use std::io::Write as _;
     let broken_pipe = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
     });
@@ -152,7 +151,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return 0;
     }
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LoadError::Cancelled))) {
-        let _ = writeln!(std::io::stderr().lock(), "cancelled");
+        output::say("cancelled");
         return 130;
     }
     let mut text = error.to_string();
@@ -164,13 +163,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     // A message may quote a log or a provider, and those may hold anything.
-    let text: String = crate::access::redact(&text)
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
-        .collect();
-    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    output::say(&format!("error: {}", crate::access::redact(&text)));
     if let Some(again) = again(error) {
-        let _ = writeln!(std::io::stderr().lock(), "to read it so, say:\n  {again}");
+        output::say(&format!("to read it so, say:\n  {again}"));
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
@@ -196,5 +191,5 @@ fn again(error: &anyhow::Error) -> Option<String> {
     let said = std::env::args().skip(1).chain(["--map".to_owned(), mapping]);
     let words: Vec<String> = said.map(|word| quoted(&word)).collect();
     let text = format!("pointsman {}", words.join(" "));
-    (!text.chars().any(char::is_control)).then_some(text)
+    text.chars().all(crate::units::is_safe).then_some(text)
 }

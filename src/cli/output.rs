@@ -1,6 +1,9 @@
-//! Writing to stdout: a reader that closes the pipe early is no error.
+//! Writing to stdout and stderr: a reader that closes the pipe early is no error, and what comes from outside does not act on
+//! a terminal.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+
+use crate::units::marked_lines;
 
 /// Writes text to stdout.
 ///
@@ -8,7 +11,7 @@ use std::io::{self, Write};
 /// Where stdout cannot be written, other than by a closed pipe.
 pub fn text(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(marked_lines(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
@@ -16,9 +19,63 @@ pub fn text(text: &str) -> anyhow::Result<()> {
 
 /// Says something on stderr that a person should know and that stops nothing.
 pub fn remark(text: &str) {
-    let text = crate::access::redact(text);
+    say(&format!("warning: {}", crate::access::redact(text)));
+}
+
+/// Writes lines to stderr for a person.
+pub fn say(text: &str) {
+    let text = marked_lines(text);
+    let end = if text.ends_with('\n') { "" } else { "\n" };
     // Where stderr is gone nobody misses it.
-    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+    let _ = io::stderr().lock().write_all(format!("{text}{end}").as_bytes());
+}
+
+/// Gives stdout for what is data: as it is to a file or a program, made safe to a terminal.
+pub fn data() -> Data<io::StdoutLock<'static>> {
+    let out = io::stdout();
+    let waiting = out.is_terminal().then(Vec::new);
+    Data { out: out.lock(), waiting }
+}
+
+/// See [`data`].
+#[derive(Debug)]
+pub struct Data<W: Write> {
+    out: W,
+    /// Of a line that has no end yet, where lines are made safe.
+    waiting: Option<Vec<u8>>,
+}
+
+impl<W: Write> Data<W> {
+    fn put(&mut self, end: usize) -> io::Result<()> {
+        let Some(waiting) = &mut self.waiting else { return Ok(()) };
+        let rest = waiting.split_off(end);
+        let lines = std::mem::replace(waiting, rest);
+        self.out.write_all(marked_lines(&String::from_utf8_lossy(&lines)).as_bytes())
+    }
+}
+
+impl<W: Write> Write for Data<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(waiting) = &mut self.waiting else { return self.out.write(bytes) };
+        waiting.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', waiting) {
+            self.put(end + 1)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // A letter may still lack bytes; what ends without a line end is written when this is dropped.
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Drop for Data<W> {
+    fn drop(&mut self) {
+        let end = self.waiting.as_ref().map_or(0, Vec::len);
+        // Whoever cares has flushed before.
+        let _ = self.put(end).and_then(|()| self.out.flush());
+    }
 }
 
 /// Ends with an error where files broke off, after what was whole of them has been reported.
@@ -30,4 +87,25 @@ pub fn damage(damaged: &[String]) -> anyhow::Result<()> {
         return Ok(());
     }
     anyhow::bail!("{}", damaged.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_exact_but_on_a_terminal() {
+        let bytes = "{\"id\":\"a\u{202e}\u{9b}2J\"}\né".as_bytes();
+        for (waiting, expected) in [
+            (None, "{\"id\":\"a\u{202e}\u{9b}2J\"}\né"),
+            (Some(Vec::new()), "{\"id\":\"a\u{fffd}\u{fffd}2J\"}\né"),
+        ] {
+            let mut written = Vec::new();
+            let mut data = Data { out: &mut written, waiting };
+            // However the bytes are cut.
+            bytes.chunks(3).for_each(|piece| data.write_all(piece).unwrap());
+            drop(data);
+            assert_eq!(String::from_utf8(written).unwrap(), expected);
+        }
+    }
 }

@@ -12,10 +12,11 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::user_dir;
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
-use crate::units::{Instant, PicoPerMillion, counted};
+use crate::units::{Instant, PicoPerMillion, counted, marked};
 
 /// Lists, shows and imports prices.
 #[derive(Args, Debug)]
@@ -97,7 +98,7 @@ enum Format {
 
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &PricesArgs) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(output::data());
     let done = run_to(args, user_dir().as_deref(), &mut out).and_then(|()| Ok(out.flush()?));
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -456,9 +457,9 @@ fn grouped(tokens: u64) -> String {
     text
 }
 
-/// Takes control characters out of text that comes from a file; they could drive the terminal.
+/// Makes text that comes from a file fit for a terminal.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    marked(text).into_owned()
 }
 
 /// Writes aligned columns: the first `texts` to the left, the others to the right.

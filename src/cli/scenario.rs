@@ -3,13 +3,13 @@
 //! Invariant: every figure comes out of a run of the engine just made; the text around it states none.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::output;
 use crate::config::prices;
 use crate::config::user_dir;
 use crate::report::{self, Sheet, to_json};
@@ -43,10 +43,7 @@ enum Format {
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let text = text(args)?;
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    output::text(&text)
 }
 
 /// Gives what the subcommand prints.

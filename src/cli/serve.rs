@@ -10,7 +10,7 @@ use super::args::ServingArgs;
 use super::output;
 use crate::app::{Internal, ServeOptions, Serving, Setup, SetupOptions, serve};
 use crate::gateway::tell_of_ledger;
-use crate::units::counted;
+use crate::units::{counted, marked_lines};
 
 /// What the gateway is started with; also beside the console.
 #[derive(Args, Debug, Clone, Default)]
@@ -119,7 +119,7 @@ pub fn end(serving: Serving) -> anyhow::Result<()> {
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stderr().lock(), "{text}")?)
+    Ok(writeln!(std::io::stderr().lock(), "{}", marked_lines(text))?)
 }
 
 /// What ends the program: SIGTERM, Ctrl-C, a terminal that is gone.

@@ -71,7 +71,7 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     let baseline = log.names.model(policy.baseline);
     outcome(&mut out, "as recorded", &log, baseline, &explained.recorded);
     outcome(&mut out, "as routed", &log, baseline, &explained.routed);
-    output::text(&clean(&out))
+    output::text(&out)
 }
 
 fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &Settled) {
@@ -95,9 +95,4 @@ fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &S
         cost_text(settled.cost),
         cost_text(settled.baseline)
     );
-}
-
-/// Keeps control characters of a foreign log out of the terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

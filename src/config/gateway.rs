@@ -40,6 +40,20 @@ pub enum WhenFailing {
     Refuse,
 }
 
+/// Which teams a client may name where its key names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientTeams {
+    /// Any while there are no keys, none from the first key on.
+    Auto,
+    /// Any.
+    Any,
+    /// Those of a key, of the policy or of the ledger.
+    Known,
+    /// None.
+    Never,
+}
+
 /// How the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -54,6 +68,8 @@ pub struct GatewaySettings {
     pub max_output_default: u64,
     /// How long requests in flight may take to finish at the end, in seconds.
     pub drain_seconds: u64,
+    /// Which teams a client may name where its key names none.
+    pub client_teams: ClientTeams,
     /// What is too much.
     pub limits: GatewayLimits,
     /// Which web pages may call it.
@@ -96,6 +112,10 @@ pub struct GatewayLimits {
     pub write_seconds: u64,
     /// The largest answer in one piece in bytes.
     pub answer: usize,
+    /// Bytes of bodies, answers, streams and whatever waits, all together.
+    pub memory: usize,
+    /// Teams, and projects, told apart that neither a key nor the policy nor the ledger knows.
+    pub names: usize,
 }
 
 /// In the list of origins: every one.
@@ -133,6 +153,7 @@ impl Default for GatewaySettings {
             on_disconnect: OnDisconnect::Drain,
             max_output_default: 8192,
             drain_seconds: 30,
+            client_teams: ClientTeams::Auto,
             limits: GatewayLimits::default(),
             cors: CorsSettings::default(),
             streams: StreamSettings::default(),
@@ -152,6 +173,8 @@ impl Default for GatewayLimits {
             body_seconds: 60,
             write_seconds: 60,
             answer: 64 << 20,
+            memory: 512 << 20,
+            names: 512,
         }
     }
 }
@@ -211,6 +234,7 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileErro
         ("body-seconds", limits.body_seconds),
         ("write-seconds", limits.write_seconds),
         ("answer", limits.answer as u64),
+        ("memory", limits.memory as u64),
         ("patience-ms", settings.streams.patience_ms),
         ("ping-ms", settings.streams.ping_ms),
     ];

@@ -74,6 +74,7 @@ struct StreamFile {
     first_byte: Option<Span>,
     gap: Option<Span>,
     tokens_per_second: Option<u32>,
+    hold: Option<bool>,
 }
 
 impl StreamFile {
@@ -83,6 +84,7 @@ impl StreamFile {
             first_byte_ms: millis(&self.first_byte),
             gap_ms: millis(&self.gap),
             tokens_per_second: self.tokens_per_second,
+            hold: self.hold,
         }
     }
 }
@@ -257,6 +259,7 @@ fn limits_toml(limits: StreamLimits) -> String {
         millis("first_byte", limits.first_byte_ms),
         millis("gap", limits.gap_ms),
         limits.tokens_per_second.map(|floor| format!("tokens_per_second = {floor}")),
+        limits.hold.map(|hold| format!("hold = {hold}")),
     ];
     format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
@@ -297,7 +300,7 @@ mod tests {
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
                    match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\n\
-                   stream = { first_byte = \"5s\", tokens_per_second = 3 }\n\
+                   stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {

@@ -9,6 +9,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
+use super::text::is_safe;
 use super::theme::colour;
 
 /// The width of a cell in the picture.
@@ -176,7 +177,7 @@ fn escape(out: &mut String, words: &str) {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
-            c if c.is_control() => {}
+            c if !is_safe(c) => {}
             c => out.push(c),
         }
     }

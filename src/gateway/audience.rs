@@ -1,7 +1,7 @@
 //! Whoever waits for an answer: the head of the response, the line to it, and the signs of life while a model thinks.
 //!
-//! Invariants: the head goes out once; until an attempt has content a client hears nothing of it but that the gateway is
-//! at work, so it is told one answer however many models were asked; what is handed on are whole events.
+//! Invariants: the head goes out once; until an attempt has content a client hears nothing of it but how its message begins,
+//! and that once, so it is told one answer however many models were asked; what is handed on are whole events.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -15,9 +15,11 @@ use http::{HeaderMap, HeaderValue, Response};
 use tokio::sync::oneshot;
 use tokio::time::{Instant as Clock, Sleep, sleep_until};
 
+use super::Gateway;
 use super::body::{self, Line, Reply};
-use crate::config::gateway::{GatewaySettings, OnDisconnect, StreamSettings};
-use crate::wire::{self, ApiError, Dialect};
+use super::budget::Budget;
+use crate::config::gateway::{OnDisconnect, StreamSettings};
+use crate::wire::{self, ApiError, Dialect, Preface};
 
 /// Pieces that may wait for a slow client before the provider is no longer read.
 const WAITING: usize = 32;
@@ -31,6 +33,7 @@ pub(super) struct Audience {
     end: End,
     alarm: Alarm,
     dialect: Dialect,
+    budget: Arc<Budget>,
     settings: StreamSettings,
     /// For how long it may take nothing before it counts as gone.
     patience: Duration,
@@ -44,6 +47,12 @@ pub(super) struct Audience {
     quiet_since: Clock,
     /// The model that the head named, where it went out before there was content.
     named: Option<Arc<str>>,
+    /// How the message begins, until the head goes out or content comes.
+    early: BytesMut,
+    /// What `early` comes to.
+    pending: Preface,
+    /// What it was told of a message that has no content yet.
+    preface: Option<Preface>,
 }
 
 #[derive(Debug)]
@@ -69,13 +78,15 @@ impl End {
 
 impl Audience {
     /// Takes the place of a client that asked for a stream or for an answer in one piece.
-    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, settings: &GatewaySettings) -> Self {
+    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, gateway: &Gateway) -> Self {
+        let settings = &gateway.settings;
         let now = Clock::now();
         let latest = streams.then(|| now + Duration::from_millis(settings.streams.patience_ms));
         Self {
             end: End::Waiting(client),
             alarm: Alarm::default(),
             dialect,
+            budget: Arc::clone(&gateway.budget),
             settings: settings.streams,
             patience: Duration::from_secs(settings.limits.write_seconds),
             cancels: settings.on_disconnect == OnDisconnect::Cancel,
@@ -83,6 +94,9 @@ impl Audience {
             latest,
             quiet_since: now,
             named: None,
+            early: BytesMut::new(),
+            pending: Preface::default(),
+            preface: None,
         }
     }
 
@@ -103,6 +117,33 @@ impl Audience {
     /// Hears that a call is about to be made.
     pub(super) fn call_begins(&mut self) {
         self.head_by = self.latest;
+        // What the call before had to say, and was not told, is not worth telling any more.
+        self.early.clear();
+    }
+
+    /// Gives what it was told of a message that has no content yet: the next call goes on with it.
+    pub(super) fn preface(&self) -> Option<&Preface> {
+        self.preface.as_ref()
+    }
+
+    /// Takes how a message begins, and tells it as soon as the head has gone out.
+    pub(super) fn begin(&mut self, early: BytesMut, preface: Preface) {
+        self.early.unsplit(early);
+        self.pending = preface;
+        if self.is_listening() {
+            self.tell_early();
+        }
+    }
+
+    fn tell_early(&mut self) -> bool {
+        let End::Listening(line) = &mut self.end else { return false };
+        if self.early.is_empty() || !line.has_room() {
+            return false;
+        }
+        line.try_hand(self.early.split().freeze());
+        self.preface = Some(std::mem::take(&mut self.pending));
+        self.quiet_since = Clock::now();
+        true
     }
 
     /// Hears that a provider has begun to answer; one that fails does so mostly at once, and is waited for a little.
@@ -134,6 +175,9 @@ impl Audience {
             }
             if self.open(&sign) {
                 self.named = Some(Arc::clone(model));
+                if self.tell_early() {
+                    continue;
+                }
             }
             self.ping();
         }
@@ -157,7 +201,7 @@ impl Audience {
                 return false;
             }
         };
-        let (line, reply) = body::line(WAITING);
+        let (line, reply) = body::line(WAITING, &self.budget);
         let mut response = Response::new(reply);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -181,10 +225,17 @@ impl Audience {
 
     /// Hands on what is there; a client that is gone, or takes nothing for too long, loses its line.
     pub(super) async fn hand(&mut self, out: &mut BytesMut) {
-        if out.is_empty() {
+        let piece = if self.early.is_empty() {
+            out.split()
+        } else {
+            let mut all = self.early.split();
+            all.unsplit(out.split());
+            all
+        };
+        if piece.is_empty() {
             return;
         }
-        let piece = out.split().freeze();
+        let piece = piece.freeze();
         if let End::Listening(line) = &mut self.end {
             if line.hand(piece, self.patience).await {
                 self.quiet_since = Clock::now();
@@ -221,7 +272,10 @@ impl Audience {
     /// Tells a client that has had the head of a stream alone that nobody could answer.
     pub(super) fn fail(&mut self, error: &ApiError) {
         if let End::Listening(line) = &mut self.end {
-            line.try_hand(wire::error_event(self.dialect, error, 0).freeze());
+            line.try_hand(
+                wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events))
+                    .freeze(),
+            );
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) async fn settled(
     target: &Target,
     body: Bytes,
 ) -> Bytes {
-    if !operation.ask.wants_background() || target.simulated() {
+    if target.simulated() {
         return body;
     }
     let Some(id) = pending(&body).map(|ticket| ticket.id.to_owned()) else { return body };
@@ -80,10 +80,13 @@ pub(super) async fn settled(
     while Clock::now() < until {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST);
-        let told = operation.gateway.providers.stored(target.provider(), &Method::GET, &id, "", None).await;
+        let gateway = &operation.gateway;
+        let mut held = gateway.budget.hold();
+        let hold = &mut |size| held.follow(size);
+        let told = gateway.providers.stored(target.provider(), &Method::GET, &id, "", None, hold).await;
         match told {
             Ok(told) if told.status == 200 => {
-                last = told.body;
+                last = held.tie(told.body);
                 if pending(&last).is_none() {
                     return last;
                 }

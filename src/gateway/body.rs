@@ -11,9 +11,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use super::budget::Budget;
 use crate::wire::Listed;
+
+/// Bytes that may wait for a slow client before the provider is no longer read; one piece more where that is larger.
+const ROOM: usize = 256 * 1024;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -28,6 +32,9 @@ pub(super) enum Reply {
 #[derive(Debug)]
 pub(super) struct Pieces {
     waiting: mpsc::Receiver<Bytes>,
+    /// Bytes that may wait yet.
+    room: Arc<Semaphore>,
+    budget: Arc<Budget>,
     is_whole: Arc<AtomicBool>,
     /// Makes one JSON list of the events, for clients that read no events.
     listed: Option<Listed>,
@@ -37,6 +44,8 @@ pub(super) struct Pieces {
 #[derive(Debug)]
 pub(super) struct Line {
     pieces: mpsc::Sender<Bytes>,
+    room: Arc<Semaphore>,
+    budget: Arc<Budget>,
     is_whole: Arc<AtomicBool>,
 }
 
@@ -45,29 +54,74 @@ pub(super) struct Line {
 #[error("the answer broke off")]
 pub(super) struct BrokeOff;
 
-/// Opens a line to a client on which so many pieces may wait.
-pub(super) fn line(waiting: usize) -> (Line, Reply) {
+/// Gives what a piece takes of the room.
+fn weight(size: usize) -> u32 {
+    u32::try_from(size.min(ROOM)).unwrap_or(u32::MAX)
+}
+
+/// Opens a line to a client on which so many pieces may wait; what waits counts as held.
+pub(super) fn line(waiting: usize, budget: &Arc<Budget>) -> (Line, Reply) {
     let (send, pieces) = mpsc::channel(waiting);
     let is_whole = Arc::new(AtomicBool::new(false));
-    let line = Line { pieces: send, is_whole: Arc::clone(&is_whole) };
-    (line, Reply::Pieces(Pieces { waiting: pieces, is_whole, listed: None }))
+    let room = Arc::new(Semaphore::new(ROOM));
+    let line = Line {
+        pieces: send,
+        room: Arc::clone(&room),
+        budget: Arc::clone(budget),
+        is_whole: Arc::clone(&is_whole),
+    };
+    (
+        line,
+        Reply::Pieces(Pieces { waiting: pieces, room, budget: Arc::clone(budget), is_whole, listed: None }),
+    )
 }
 
 impl Line {
     /// Hands a piece on; waits for a slow client at most so long. Says whether the line still holds.
     pub(super) async fn hand(&mut self, piece: Bytes, patience: Duration) -> bool {
-        match self.pieces.try_send(piece) {
+        let size = piece.len();
+        if self.weigh(size, patience).await.is_none() {
+            return false;
+        }
+        self.budget.add_anyway(size);
+        let taken = match self.pieces.try_send(piece) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(piece)) => {
                 self.pieces.send_timeout(piece, patience).await.is_ok()
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
+        };
+        if !taken {
+            self.budget.sub(size);
         }
+        taken
+    }
+
+    /// Waits until so many bytes may wait; none where the client is gone or takes nothing for too long.
+    async fn weigh(&self, size: usize, patience: Duration) -> Option<()> {
+        let weight = weight(size);
+        let room = match self.room.try_acquire_many(weight) {
+            Ok(room) => room,
+            Err(_) => tokio::time::timeout(patience, self.room.acquire_many(weight)).await.ok()?.ok()?,
+        };
+        room.forget();
+        Some(())
     }
 
     /// Hands a piece on where there is room at once.
     pub(super) fn try_hand(&mut self, piece: Bytes) {
-        let _ = self.pieces.try_send(piece);
+        let size = piece.len();
+        let Ok(room) = self.room.try_acquire_many(weight(size)) else { return };
+        room.forget();
+        self.budget.add_anyway(size);
+        if self.pieces.try_send(piece).is_err() {
+            self.budget.sub(size);
+        }
+    }
+
+    /// Says whether a piece can be handed on at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.pieces.capacity() > 0
     }
 
     /// Waits until the client is gone.
@@ -101,10 +155,24 @@ impl Reply {
     }
 }
 
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        self.waiting.close();
+        self.room.close();
+        while let Ok(piece) = self.waiting.try_recv() {
+            self.budget.sub(piece.len());
+        }
+    }
+}
+
 impl Pieces {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         loop {
             let piece = ready!(self.waiting.poll_recv(context));
+            if let Some(piece) = &piece {
+                self.budget.sub(piece.len());
+                self.room.add_permits(weight(piece.len()) as usize);
+            }
             let Some(listed) = &mut self.listed else {
                 return Poll::Ready(match piece {
                     Some(piece) => Some(Ok(Frame::data(piece))),

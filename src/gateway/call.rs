@@ -25,6 +25,8 @@ use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
+/// From this size on an answer is counted while it comes.
+const COUNTED: usize = 4096;
 
 /// Makes one attempt. A stream is relayed to its end before this returns.
 pub(super) async fn attempt(
@@ -87,27 +89,31 @@ pub(super) async fn attempt(
     let started = Clock::now();
     let call = Call {
         dialect,
-        body,
+        body: gateway.budget.tie(body),
         stream: operation.ask.stream(),
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
     };
-    let sending = async {
-        // The writer is woken once the request is on its way, not while it waits for a core.
-        let nudging = async {
-            tokio::task::yield_now().await;
-            gateway.ledger.nudge();
-        };
-        tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
-    };
     let due = pace::first_byte(dispatch.limits, started).filter(|_| operation.ask.stream());
-    let sending = async {
-        match due {
-            Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
-            None => Ok(sending.await),
-        }
+    // Pinned here, it is not moved from future to future, each of which would have room for it.
+    let sent = {
+        let sending = std::pin::pin!(async {
+            // The writer is woken once the request is on its way, not while it waits for a core.
+            let nudging = async {
+                tokio::task::yield_now().await;
+                gateway.ledger.nudge();
+            };
+            tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+        });
+        let sending = std::pin::pin!(async {
+            match due {
+                Some((at, limit)) => tokio::time::timeout_at(at, sending).await.map_err(|_| limit),
+                None => Ok(sending.await),
+            }
+        });
+        watched(operation, dispatch, audience, sending).await
     };
-    let Some(sent) = watched(operation, dispatch, audience, sending).await else {
+    let Some(sent) = sent else {
         return left(operation, dispatch, &target, permit, None);
     };
     let sent = match sent {
@@ -122,22 +128,34 @@ pub(super) async fn attempt(
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
     if !reply.is_success() {
-        return declined(operation, dispatch, &target, permit, dialect, reply).await;
+        return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
     }
     if operation.ask.stream() {
         audience.provider_began();
         let leg = stream::Leg { dispatch, target: &target, dialect, started };
-        return stream::relay(operation, leg, permit, reply, audience).await;
+        // What only some requests need does not make the others' futures large.
+        return Box::pin(stream::relay(operation, leg, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
-    let Some(whole) = watched(operation, dispatch, audience, reply.whole(limit)).await else {
+    let mut held = gateway.budget.hold();
+    let whole = {
+        let whole = std::pin::pin!(reply.whole(limit, |size| size < COUNTED || held.follow(size)));
+        watched(operation, dispatch, audience, whole).await
+    };
+    let Some(whole) = whole else {
         return left(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
-        Ok(bytes) => bytes,
+        Ok(bytes) => held.tie(bytes),
         Err(error) => return broken(operation, dispatch, &target, permit, &error),
     };
-    let bytes = background::settled(operation, dispatch, &target, bytes).await;
+    let bytes = if operation.ask.wants_background() {
+        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+    } else {
+        bytes
+    };
+    // One of the client's own dialect goes on as it came, and is counted already.
+    let is_own = dialect == operation.ask.dialect();
     match wire::answer(dialect, &operation.ask, bytes.clone()) {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
@@ -159,7 +177,7 @@ pub(super) async fn attempt(
                     check: answer.check,
                     ..called(dispatch, &target)
                 },
-                outcome: Outcome::Answer(answer.body),
+                outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
                 retry: None,
             }
         }
@@ -289,7 +307,10 @@ fn broken(
     permit: Permit,
     error: &CallError,
 ) -> Attempted {
-    let api = ApiError::new(error.kind(), error.to_string());
+    let api = match error {
+        CallError::NoRoom { .. } => operation.gateway.budget.full(),
+        _ => ApiError::new(error.kind(), error.to_string()),
+    };
     // No connection, no bill; anything later may have been worked on.
     let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
     lost(operation, dispatch, target, permit, error.status(), api, usage)
@@ -311,15 +332,11 @@ pub(super) fn lost(
     let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
     report(operation, permit, status, Some(&usage), Some(error.message.clone()));
+    let said = error.message.clone();
+    // Where the provider stands is for the operator alone.
+    error.message = target.conceal(&said).into_owned();
     Attempted {
-        called: Called {
-            usage,
-            write_ttl,
-            estimated,
-            status,
-            error: error.message.clone(),
-            ..called(dispatch, target)
-        },
+        called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }
@@ -358,7 +375,7 @@ async fn declined(
 ) -> Attempted {
     let (http, said) = (reply.status, reply.should_retry);
     let mut retry_after = reply.retry_after;
-    let body = reply.whole(ERROR_BODY).await.unwrap_or_default();
+    let body = reply.whole(ERROR_BODY, |_| true).await.unwrap_or_default();
     let mut error = wire::read_error(dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
@@ -404,6 +421,7 @@ async fn declined(
     let failure = Failure { status, begun: false, retry_after, should_retry };
     let message = format!("{http}: {}", error.message);
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
+    error.message = target.conceal(&error.message).into_owned();
     Attempted {
         called: Called {
             usage: Usage::NONE,

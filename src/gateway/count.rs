@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Gateway;
 use super::body::Reply;
-use super::headers::{COUNT, Tags};
+use super::headers::COUNT;
 use super::requests::{json, let_in, pinned};
 use super::stored;
 use crate::access::Caller;
@@ -80,12 +80,13 @@ async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, cal
     let dialect = target.dialect_for(ask.dialect())?;
     let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
     let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
+    let body = gateway.budget.tie(body);
     gateway.providers.count(&target, dialect, &body, headers).await
 }
 
 /// Gives the model that the policy would ask first.
 fn first_choice(gateway: &Gateway, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Arc<str> {
-    let tags = Tags::read(headers, caller, ask.user());
+    let tags = gateway.tags(headers, caller, ask.user());
     let found = ask.measures();
     let measures = Measures {
         prompt_tokens: Some(found.estimated_prompt_tokens),

@@ -3,7 +3,7 @@
 //! Invariant: a reader that falls behind loses lines and is told how many; it never holds traffic up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::body::{self, Reply};
+use super::budget::Budget;
 use super::requests::{admit, json};
 use super::{Gateway, watch};
 use crate::access::{Caller, Scope};
@@ -30,20 +31,61 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Looks from one status to the next.
 const LOOKS: u32 = 4;
 
+/// What the lines hold that wait for one reader.
+#[derive(Debug)]
+struct Queue {
+    budget: Arc<Budget>,
+    held: AtomicUsize,
+}
+
+impl Queue {
+    fn take(&self, bytes: usize) -> bool {
+        let fits = self.budget.add(bytes);
+        if fits {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.sub(bytes);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.budget.sub(self.held.load(Ordering::Relaxed));
+    }
+}
+
 /// Answers with the live log, until the gateway ends or the caller's key no longer lets it read.
 pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Reply> {
     let (sink, mut lines) = mpsc::channel::<Arc<str>>(WAITING);
     let lost = Arc::new(AtomicU64::new(0));
     let missed = Arc::clone(&lost);
-    gateway.live.follow(Box::new(move |text| match sink.try_send(Arc::clone(text)) {
-        Ok(()) => true,
-        Err(mpsc::error::TrySendError::Full(_)) => {
+    let queue = Arc::new(Queue { budget: Arc::clone(&gateway.budget), held: AtomicUsize::new(0) });
+    let waiting = Arc::clone(&queue);
+    gateway.live.follow(Box::new(move |text| {
+        // Lines of the backlog are shared; whoever lags behind it holds them alone.
+        if !waiting.take(text.len()) {
             missed.fetch_add(1, Ordering::Relaxed);
-            true
+            return !sink.is_closed();
         }
-        Err(mpsc::error::TrySendError::Closed(_)) => false,
+        match sink.try_send(Arc::clone(text)) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                waiting.give_back(text.len());
+                missed.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                waiting.give_back(text.len());
+                false
+            }
+        }
     }));
-    let (mut line, reply) = body::line(IN_HAND);
+    let (mut line, reply) = body::line(IN_HAND, &gateway.budget);
     let (gateway, key) = (Arc::clone(gateway), headers.clone());
     tokio::spawn(async move {
         let mut clock = tokio::time::interval(LOOK);
@@ -73,7 +115,9 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
                     if count == 0 {
                         return;
                     }
-                    batch.drain(..).fold(String::new(), |all, line| all + &line)
+                    let piece = batch.drain(..).fold(String::new(), |all, line| all + &line);
+                    queue.give_back(piece.len());
+                    piece
                 }
             };
             if !line.hand(piece.into(), PATIENCE).await {

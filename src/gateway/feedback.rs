@@ -27,12 +27,20 @@ struct Judged {
     seq: u64,
     model: Arc<str>,
     team: Arc<str>,
+    key: Arc<str>,
 }
 
 impl Served {
     /// Remembers an operation, or by which model it is served now.
-    pub(super) fn note(&self, id: &Arc<str>, seq: u64, model: &Arc<str>, team: &Arc<str>) {
-        self.0.note(id, Judged { seq, model: Arc::clone(model), team: Arc::clone(team) });
+    pub(super) fn note(
+        &self,
+        id: &Arc<str>,
+        seq: u64,
+        model: &Arc<str>,
+        (team, key): (&Arc<str>, &Arc<str>),
+    ) {
+        let (model, team, key) = (Arc::clone(model), Arc::clone(team), Arc::clone(key));
+        self.0.note(id, Judged { seq, model, team, key });
     }
 }
 
@@ -72,7 +80,7 @@ fn read(body: &Bytes) -> Result<(Feedback, PerMille), ApiError> {
         _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)".to_owned())),
     };
     if let Some(model) = &read.model
-        && (model.is_empty() || model.len() > LONGEST || model.chars().any(char::is_control))
+        && (model.is_empty() || model.len() > LONGEST || !model.chars().all(crate::units::is_safe))
     {
         return Err(wrong("model", "this is no name of a model".to_owned()));
     }
@@ -90,8 +98,7 @@ pub(super) async fn take(
         Some(judged) => Some(judged),
         None => from_ledger(gateway, &read.operation).await,
     };
-    let theirs = |judged: &Judged| caller.team.is_empty() || caller.team == judged.team;
-    let Some(judged) = judged.filter(theirs) else {
+    let Some(judged) = judged.filter(|judged| caller.owns(&judged.team, &judged.key)) else {
         let message = "no such operation is known (its id is in the header pointsman-operation)";
         return Err(ApiError {
             param: Some("operation".to_owned()),
@@ -117,14 +124,12 @@ async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
     let (path, id) = (gateway.ledger.state().path, id.to_owned());
     let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
     match found {
-        Ok(Ok(found)) => {
-            let judged = |(seq, model, team): (u64, String, String)| Judged {
-                seq: gateway.ledger.number_of(seq),
-                model: model.into(),
-                team: team.into(),
-            };
-            found.map(judged)
-        }
+        Ok(Ok(found)) => found.map(|found| Judged {
+            seq: gateway.ledger.number_of(found.seq),
+            model: found.model.into(),
+            team: found.team.into(),
+            key: found.key.into(),
+        }),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the ledger could not be searched for an operation to judge");
             None

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::access::Caller;
+use super::Gateway;
+use crate::access::{Caller, Scope};
 use crate::classifier::TaskClass;
+use crate::config::gateway::ClientTeams;
+use crate::units::is_safe;
 
 /// The longest tag that is taken, in bytes.
 const LONGEST: usize = 256;
@@ -63,7 +66,7 @@ pub struct Tags {
 fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
     let value = names.iter().find_map(|name| headers.get(*name))?;
     let text = String::from_utf8_lossy(value.as_bytes());
-    let clean: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    let clean: String = text.trim().chars().filter(|c| is_safe(*c)).collect();
     let mut end = clean.len().min(LONGEST);
     while !clean.is_char_boundary(end) {
         end -= 1;
@@ -82,8 +85,7 @@ impl Tags {
             }
         };
         let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
-        let user =
-            user.map(|user| user.chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>());
+        let user = user.map(|user| user.chars().filter(|c| is_safe(*c)).take(LONGEST).collect::<String>());
         Self {
             team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
             project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),
@@ -94,6 +96,28 @@ impl Tags {
             task: tag(headers, ["pointsman-task", "x-pointsman-task"])
                 .map(|task| task.parse().unwrap_or(TaskClass::Other)),
         }
+    }
+}
+
+impl Gateway {
+    /// Reads the tags of a request as they go on: only names that may be said, and no more of them than can be told apart.
+    pub(super) fn tags(&self, headers: &HeaderMap, caller: &Caller, user: Option<&str>) -> Tags {
+        let mut tags = Tags::read(headers, caller, user);
+        if caller.team.is_empty() && !tags.team.is_empty() {
+            let is_known = |name: &str| self.access.names_team(name);
+            let may = match self.settings.client_teams {
+                _ if caller.scopes.has(Scope::Operate) => true,
+                ClientTeams::Any => true,
+                ClientTeams::Auto => self.access.is_empty(),
+                ClientTeams::Known => self.teams.knows(&tags.team) || is_known(&tags.team),
+                ClientTeams::Never => false,
+            };
+            tags.team = if may { self.teams.place(&tags.team, is_known) } else { "".into() };
+        }
+        if caller.project.is_empty() && !tags.project.is_empty() {
+            tags.project = self.projects.place(&tags.project, |name| self.access.names_project(name));
+        }
+        tags
     }
 }
 
@@ -109,7 +133,7 @@ pub(super) fn value(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Scope, Scopes};
+    use crate::access::Scopes;
 
     fn caller(team: &str) -> Caller {
         Caller { team: team.into(), scopes: Scopes::default().with(Scope::Route), ..Caller::local() }

@@ -1,6 +1,7 @@
 //! What a client sends, whole: read within the limits of size and time, and unpacked where it comes compressed.
 //!
-//! Invariant: no more than `limits.body` bytes are held of a body as it comes, nor of what it unpacks to.
+//! Invariant: no more than `limits.body` bytes are held of a body as it comes, nor of what it unpacks to, and no byte that the
+//! budget has no room for.
 
 use std::io::Read;
 use std::time::Duration;
@@ -8,11 +9,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::Gateway;
+use super::budget::Held;
+use super::socket::Sending;
 use crate::wire::{ApiError, ErrorKind};
 
 /// The codings of a body that are read, as `accept-encoding` says them.
@@ -21,6 +23,11 @@ pub(super) const CODINGS: &str = "gzip, deflate, zstd";
 const WINDOW: u32 = 23;
 /// From this size on a body is unpacked where that holds nobody else up.
 const LARGE: usize = 16 * 1024;
+/// A body that is announced as no larger has room made for it at once; larger ones as they come.
+const AT_ONCE: usize = 1024 * 1024;
+/// How long the rest of a body that is refused is read, and how long its next piece is waited for.
+const SPILL: Duration = Duration::from_secs(10);
+const SPILL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,31 +42,50 @@ enum Coding {
 enum Trouble {
     TooLarge,
     Broken,
+    Full,
 }
 
 /// Reads a body whole, within its limits.
 pub(super) async fn collect(
     gateway: &Gateway,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Sending,
 ) -> Result<Bytes, ApiError> {
     let coding = coding(headers)?;
-    let bytes = receive(gateway, headers, body).await?;
-    let Some(coding) = coding else { return Ok(bytes) };
+    let mut held = gateway.budget.hold();
+    let bytes = receive(gateway, headers, body, &mut held).await?;
+    let mut bytes = held.tie(bytes);
+    if let Some(coding) = coding {
+        bytes = unpacked(gateway, coding, bytes).await?;
+    }
+    // What is sent on is a copy.
+    if bytes.len() >= LARGE && !gateway.budget.has_room(bytes.len()) {
+        return Err(gateway.budget.full());
+    }
+    Ok(bytes)
+}
+
+/// Unpacks a body.
+async fn unpacked(gateway: &Gateway, coding: Coding, bytes: Bytes) -> Result<Bytes, ApiError> {
     let most = gateway.settings.limits.body;
+    let mut held = gateway.budget.hold();
     let unpacked = if bytes.len() < LARGE {
-        unpack(coding, &bytes, most)
+        unpack(coding, &bytes, most, &mut |size| held.set(size)).map(|unpacked| (unpacked, held))
     } else {
-        let work = tokio::task::spawn_blocking(move || unpack(coding, &bytes, most));
+        let work = tokio::task::spawn_blocking(move || {
+            unpack(coding, &bytes, most, &mut |size| held.set(size)).map(|unpacked| (unpacked, held))
+        });
         work.await.unwrap_or(Err(Trouble::Broken))
     };
-    unpacked.map(Bytes::from).map_err(|trouble| match trouble {
+    let (unpacked, held) = unpacked.map_err(|trouble| match trouble {
+        Trouble::Full => gateway.budget.full(),
         Trouble::TooLarge => too_large(most, "unpacks to more"),
         Trouble::Broken => ApiError::new(
             ErrorKind::InvalidRequest,
             "the body is not whole, or not packed as the header content-encoding says",
         ),
-    })
+    })?;
+    Ok(held.tie(unpacked.into()))
 }
 
 fn too_large(most: usize, how: &str) -> ApiError {
@@ -95,16 +121,22 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
     Err(error)
 }
 
-fn unpack(coding: Coding, bytes: &[u8], most: usize) -> Result<Vec<u8>, Trouble> {
+/// Unpacks bytes; `hold` hears how many are held and says whether they may be.
+fn unpack(
+    coding: Coding,
+    bytes: &[u8],
+    most: usize,
+    hold: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<u8>, Trouble> {
     match coding {
-        Coding::Gzip => read(MultiGzDecoder::new(bytes), most),
+        Coding::Gzip => read(MultiGzDecoder::new(bytes), most, hold),
         // The standard means zlib; some senders leave its two bytes and its checksum out.
-        Coding::Deflate if is_zlib(bytes) => read(ZlibDecoder::new(bytes), most),
-        Coding::Deflate => read(DeflateDecoder::new(bytes), most),
+        Coding::Deflate if is_zlib(bytes) => read(ZlibDecoder::new(bytes), most, hold),
+        Coding::Deflate => read(DeflateDecoder::new(bytes), most, hold),
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(|_| Trouble::Broken)?;
             decoder.window_log_max(WINDOW).map_err(|_| Trouble::Broken)?;
-            read(decoder, most)
+            read(decoder, most, hold)
         }
     }
 }
@@ -115,53 +147,119 @@ fn is_zlib(bytes: &[u8]) -> bool {
 }
 
 /// Reads to the end, and no further than it takes to see that there is too much.
-fn read(from: impl Read, most: usize) -> Result<Vec<u8>, Trouble> {
+fn read(mut from: impl Read, most: usize, hold: &mut dyn FnMut(usize) -> bool) -> Result<Vec<u8>, Trouble> {
     let mut out = Vec::new();
-    let bound = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    from.take(bound).read_to_end(&mut out).map_err(|_| Trouble::Broken)?;
-    if out.len() > most { Err(Trouble::TooLarge) } else { Ok(out) }
+    loop {
+        let before = out.len();
+        // In steps, so that the budget is asked before much is there.
+        let step = before.max(LARGE).min(most.saturating_sub(before).saturating_add(1)) as u64;
+        from.by_ref().take(step).read_to_end(&mut out).map_err(|_| Trouble::Broken)?;
+        if out.len() > most {
+            return Err(Trouble::TooLarge);
+        }
+        if out.capacity() >= LARGE && !hold(out.capacity()) {
+            return Err(Trouble::Full);
+        }
+        if out.len() == before {
+            return Ok(out);
+        }
+    }
 }
 
 /// Reads the bytes of a body as they come.
-async fn receive(gateway: &Gateway, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, ApiError> {
+async fn receive(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    mut body: Sending,
+    held: &mut Held,
+) -> Result<Bytes, ApiError> {
     let limits = &gateway.settings.limits;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limits.body) {
-        return Err(too_large(limits.body, "is larger"));
-    }
     let read = async {
-        let mut first: Option<Bytes> = None;
-        let mut rest = BytesMut::new();
-        let mut read = 0usize;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| {
-                ApiError::new(ErrorKind::InvalidRequest, "the body broke off before it was complete")
-            })?;
-            let Ok(piece) = frame.into_data() else { continue };
-            read = read.saturating_add(piece.len());
-            if read > limits.body {
-                return Err(too_large(limits.body, "is larger"));
-            }
-            match &first {
-                None => first = Some(piece),
-                Some(begin) => {
-                    if rest.is_empty() {
-                        rest.reserve(announced.unwrap_or(0).max(begin.len() + piece.len()));
-                        rest.extend_from_slice(begin);
-                    }
-                    rest.extend_from_slice(&piece);
-                }
-            }
+        if announced.is_some_and(|length| length > limits.body) {
+            return Err(too_large(limits.body, "is larger"));
         }
-        Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+        // One that will not fit is not begun with.
+        if announced.is_some_and(|length| length >= LARGE && !gateway.budget.has_room(length)) {
+            return Err(gateway.budget.full());
+        }
+        whole(gateway, announced, &mut body, held).await
     };
     let patience = Duration::from_secs(limits.body_seconds);
-    tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
+    let done = tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
         let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
         let mut error = ApiError::new(ErrorKind::Timeout, message);
         error.status = 408;
         Err(error)
-    })
+    });
+    if done.as_ref().is_err_and(|error| matches!(error.status, 413 | 503)) {
+        held.set(0);
+        spill(gateway, headers, &mut body).await;
+    }
+    done
+}
+
+/// Reads what is left of a body that is refused and keeps nothing of it: a client that is still sending hears no answer when
+/// its connection breaks under it. One that asked before it sends, or that sends on and on, is not waited for.
+pub(super) async fn spill(gateway: &Gateway, headers: &HeaderMap, body: &mut Sending) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let most = gateway.settings.limits.body.saturating_mul(2);
+    let rest = async {
+        let mut read = 0usize;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(SPILL_PAUSE, body.frame()).await {
+            read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+            if read > most {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(SPILL, rest).await;
+}
+
+async fn whole(
+    gateway: &Gateway,
+    announced: Option<usize>,
+    body: &mut Sending,
+    held: &mut Held,
+) -> Result<Bytes, ApiError> {
+    let most = gateway.settings.limits.body;
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut read = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            ApiError::new(ErrorKind::InvalidRequest, "the body broke off before it was complete")
+        })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        read = read.saturating_add(piece.len());
+        if read > most {
+            return Err(too_large(most, "is larger"));
+        }
+        match &first {
+            None => first = Some(piece),
+            Some(begin) => {
+                if rest.is_empty() {
+                    let expected = announced.unwrap_or(0).min(AT_ONCE);
+                    rest.reserve(expected.max(begin.len() + piece.len()));
+                    rest.extend_from_slice(begin);
+                }
+                rest.extend_from_slice(&piece);
+                if rest.capacity() >= LARGE && !held.set(rest.capacity()) {
+                    return Err(gateway.budget.full());
+                }
+            }
+        }
+    }
+    if !rest.is_empty() {
+        return Ok(rest.freeze());
+    }
+    let whole = first.unwrap_or_default();
+    if whole.len() >= LARGE && !held.set(whole.len()) {
+        return Err(gateway.budget.full());
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]
@@ -200,16 +298,27 @@ mod tests {
         let text = "words that repeat ".repeat(1_000);
         for (name, bytes) in packed(text.as_bytes()) {
             let coding = named(name).unwrap().unwrap();
-            assert_eq!(unpack(coding, &bytes, text.len()).unwrap(), text.as_bytes(), "{name}");
-            assert_eq!(unpack(coding, &bytes, text.len() - 1), Err(Trouble::TooLarge), "{name}");
+            assert_eq!(unpack(coding, &bytes, text.len(), &mut |_| true).unwrap(), text.as_bytes(), "{name}");
+            assert_eq!(
+                unpack(coding, &bytes, text.len() - 1, &mut |_| true),
+                Err(Trouble::TooLarge),
+                "{name}"
+            );
             for cut in [0, 1, bytes.len() / 2] {
-                let half = unpack(coding, bytes.get(..cut).unwrap(), text.len());
+                let half = unpack(coding, bytes.get(..cut).unwrap(), text.len(), &mut |_| true);
                 assert!(half != Ok(text.clone().into_bytes()), "{name} cut at {cut}");
             }
         }
         let bomb = zstd::encode_all(vec![0; 64 << 20].as_slice(), 3).unwrap();
         assert!(bomb.len() < 64 << 10);
-        assert_eq!(unpack(Coding::Zstd, &bomb, 1 << 20), Err(Trouble::TooLarge));
+        assert_eq!(unpack(Coding::Zstd, &bomb, 1 << 20, &mut |_| true), Err(Trouble::TooLarge));
+        let mut largest = 0;
+        let mut hold = |size| {
+            largest = size;
+            size < 1 << 20
+        };
+        assert_eq!(unpack(Coding::Zstd, &bomb, 64 << 20, &mut hold), Err(Trouble::Full));
+        assert!(largest < 4 << 20, "{largest} bytes were there before anybody asked");
     }
 
     #[test]
@@ -230,6 +339,9 @@ mod tests {
         let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
         wide.window_log(27).unwrap();
         wide.write_all(&vec![7; 1 << 20]).unwrap();
-        assert_eq!(unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20), Err(Trouble::Broken));
+        assert_eq!(
+            unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20, &mut |_| true),
+            Err(Trouble::Broken)
+        );
     }
 }

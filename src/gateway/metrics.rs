@@ -6,7 +6,7 @@ use super::Gateway;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
 use crate::telemetry::{BreakerState, Cell};
-use crate::units::Names;
+use crate::units::{Names, is_safe};
 
 /// Writes the text exposition.
 pub(super) fn render(gateway: &Gateway) -> String {
@@ -30,6 +30,21 @@ pub(super) fn render(gateway: &Gateway) -> String {
         let team = names.teams().get(at).map_or("-", |name| name);
         out.cost("pointsman_team_cost_usd_total", ("team", team), &cell.cost);
     }
+    out.head("pointsman_names_shared_total", "counter", "Requests under a name that is counted as (others).");
+    for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
+        out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());
+    }
+    gateway.budget.note_beside(gateway.held_beside());
+    out.head(
+        "pointsman_memory_held_bytes",
+        "gauge",
+        "Bytes held by requests, answers, streams and backlogs.",
+    );
+    out.line("pointsman_memory_held_bytes", &[], &gateway.budget.held().to_string());
+    out.head("pointsman_memory_limit_bytes", "gauge", "How many they may hold (limits.memory).");
+    out.line("pointsman_memory_limit_bytes", &[], &gateway.budget.most().to_string());
+    out.head("pointsman_memory_refused_total", "counter", "Times that there was no room for more.");
+    out.line("pointsman_memory_refused_total", &[], &gateway.budget.refused().to_string());
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);
@@ -131,7 +146,7 @@ impl Page {
                 match c {
                     '\\' => self.0.push_str("\\\\"),
                     '"' => self.0.push_str("\\\""),
-                    c if c.is_control() => self.0.push(' '),
+                    c if !is_safe(c) => self.0.push(' '),
                     c => self.0.push(c),
                 }
             }

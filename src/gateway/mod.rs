@@ -7,9 +7,11 @@
 mod audience;
 mod background;
 mod body;
+mod budget;
 mod call;
 mod cors;
 mod count;
+mod crowd;
 mod estimate;
 mod feed;
 mod feedback;
@@ -24,6 +26,7 @@ mod prices;
 mod question;
 mod remembered;
 mod requests;
+mod roll;
 mod server;
 mod socket;
 mod stored;
@@ -38,7 +41,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, PolicyVersion};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion};
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Live};
@@ -90,6 +93,9 @@ pub struct Gateway {
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
     turned_away: AtomicU64,
+    budget: Arc<budget::Budget>,
+    teams: roll::Roll,
+    projects: roll::Roll,
     on_apply: Option<OnApply>,
 }
 
@@ -128,7 +134,17 @@ impl Gateway {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        Self {
+        let (teams, projects) =
+            (roll::Roll::new(settings.limits.names), roll::Roll::new(settings.limits.names));
+        if keeps_ledger {
+            // Where it cannot be read there is nothing to learn from it; that it is so is told elsewhere.
+            let read = LedgerFile::open(&ledger.state().path).and_then(|file| file.busiest(roll::REMEMBERED));
+            let (known, theirs) = read.unwrap_or_default();
+            teams.learn(known);
+            projects.learn(theirs);
+        }
+        let budget = budget::Budget::new(settings.limits.memory);
+        let gateway = Self {
             live,
             providers,
             ledger,
@@ -146,7 +162,20 @@ impl Gateway {
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
             turned_away: AtomicU64::new(0),
+            budget,
+            teams,
+            projects,
             on_apply,
+        };
+        gateway.learn_names(&gateway.live.policy_spec().1);
+        gateway
+    }
+
+    /// Learns the names by which a policy tells requests apart.
+    fn learn_names(&self, spec: &PolicySpec) {
+        for route in &spec.routes {
+            self.teams.learn(route.teams.iter().map(String::as_str));
+            self.projects.learn(route.projects.iter().map(String::as_str));
         }
     }
 
@@ -168,6 +197,11 @@ impl Gateway {
     /// Counts the requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes that wait for readers and for the ledger.
+    fn held_beside(&self) -> usize {
+        self.live.backlog_bytes().saturating_add(self.ledger.waiting_bytes())
     }
 
     /// Says whether new requests are turned away because it is about to end.
@@ -198,6 +232,7 @@ impl Gateway {
     pub fn apply(&self, spec: &PolicySpec, who: &str, what: &str) -> Result<Applied, PolicyError> {
         let (before, _) = self.live.policy_spec();
         let applied = self.live.apply(spec, who, what, now())?;
+        self.learn_names(spec);
         for route in &spec.routes {
             for rung in &route.ladder {
                 self.providers.target(&rung.model);

@@ -17,7 +17,7 @@ use tokio::time::Instant as Clock;
 
 use super::audience::{Audience, Client};
 use super::body::Reply;
-use super::headers::{self, Tags};
+use super::headers;
 use super::requests::{InFlight, refuse};
 use super::{Gateway, call, now};
 use crate::access::Caller;
@@ -41,6 +41,8 @@ pub(super) struct Operation {
     pub(super) placed: Placed,
     /// The team that pays.
     pub(super) team: Arc<str>,
+    /// The name of the key that asked.
+    pub(super) key: Arc<str>,
     /// Calls really made.
     pub(super) calls: u32,
     /// Calls made to the present model.
@@ -95,8 +97,10 @@ pub(super) async fn run(
 ) -> Result<Response<Reply>, ApiError> {
     let operation = open(gateway, ask, pinned, headers, caller, place);
     let (client, response) = oneshot::channel();
-    let work = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind();
-    let carried = Carried { work: Some(Box::pin(work.map(drop))), response };
+    let work = Box::pin(async move {
+        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
+    });
+    let carried = Carried { work: Some(work), response };
     carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
 }
 
@@ -135,7 +139,7 @@ pub(super) fn open(
     caller: &Caller,
     place: InFlight,
 ) -> Operation {
-    let tags = Tags::read(&headers, caller, ask.user());
+    let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let asked: Arc<str> = ask.model().into();
     let found = ask.measures();
@@ -193,7 +197,11 @@ pub(super) fn open(
         simulated: "".into(),
     })));
     let kept = &gateway.settings.ledger;
-    if kept.keep_prompts.iter().any(|route| **route == *placed.route) {
+    let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
+    if keeps && gateway.budget.held() > gateway.budget.most() / 2 {
+        // A ledger that cannot be written would fill memory with them.
+        tracing::warn!(operation = %id, "prompt not kept: more than half of limits.memory is in use");
+    } else if keeps {
         gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
             seq: placed.seq,
             kind: "prompt".into(),
@@ -208,6 +216,7 @@ pub(super) fn open(
         id,
         placed,
         team: tags.team,
+        key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
         n: 0,
@@ -243,7 +252,7 @@ impl Operation {
 
     async fn work(mut self, client: Client) {
         let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
-        let mut audience = Audience::new(client, dialect, streams, &self.gateway.settings);
+        let mut audience = Audience::new(client, dialect, streams, &self.gateway);
         let mut dispatch = self.placed.send.clone();
         let mut told = Told::default();
         loop {
@@ -277,7 +286,7 @@ impl Operation {
                 Follow::Again => {
                     self.gateway.ledger.nudge();
                     let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
-                    call::watched(&self, &dispatch, &mut audience, wait).await;
+                    Box::pin(call::watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Climb(next, why) => {
                     self.climbed = Some(why);
@@ -286,7 +295,8 @@ impl Operation {
                 }
                 Follow::Answer { cost } => {
                     self.close(status);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, &self.team);
+                    let payer = (&self.team, &self.key);
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,

@@ -17,6 +17,8 @@ use crate::wire::{Ask, Dialect};
 
 /// How long a typed prompt is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The longest answer that is shown, in bytes.
+const LONGEST: usize = 16 << 20;
 
 fn body(question: &Question) -> String {
     let model = if question.model.is_empty() { crate::routing::AUTO } else { &question.model };
@@ -116,8 +118,14 @@ pub async fn ask_over_http(
     if let Some(key) = key {
         request = request.bearer_auth(key);
     }
-    let response = request.send().await.map_err(|_| format!("{url} cannot be reached"))?;
+    let mut response = request.send().await.map_err(|_| format!("{url} cannot be reached"))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let bytes = response.bytes().await.map_err(|_| "the answer broke off".to_owned())?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|_| "the answer broke off".to_owned())? {
+        if bytes.len() + piece.len() > LONGEST {
+            return Err(format!("the answer is longer than {LONGEST} bytes"));
+        }
+        bytes.extend_from_slice(&piece);
+    }
     read(status, &headers, &bytes, started.elapsed())
 }

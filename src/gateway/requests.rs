@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
 use super::body::Reply;
 use super::cors::{self, Visit};
-use super::intake::{CODINGS, collect};
+use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
+use super::socket::Sending;
 use super::{Gateway, count, feed, feedback, metrics, models, now, operation, stored};
 use crate::access::{Caller, Denied, Scope, presented};
 use crate::config::gateway::WhenFailing;
@@ -74,9 +74,9 @@ struct Asked<'u> {
 }
 
 /// Answers one request.
-pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Reply> {
+pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> Response<Reply> {
     let (head, body) = request.into_parts();
-    let http::request::Parts { uri, method, mut headers, .. } = head;
+    let http::request::Parts { uri, method, version, mut headers, .. } = head;
     // Over HTTP/2, and where a proxy is asked, the host stands in the address.
     if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         headers.append(HOST, host);
@@ -88,7 +88,11 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     let form = place.form(&headers);
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
-    let mut response = serve(&gateway, asked, body).await.unwrap_or_else(|error| {
+    let served = match too_large(&asked.headers, version, gateway.settings.limits.headers) {
+        Some(error) => Err(error),
+        None => serve(&gateway, asked, body).await,
+    };
+    let mut response = served.unwrap_or_else(|error| {
         gateway.turned_away.fetch_add(1, Ordering::Relaxed);
         let mut response = refuse(form, &error);
         match error.status {
@@ -102,6 +106,22 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     response
 }
 
+/// Refuses headers that are too large. Of HTTP/1 the connection's buffer bounds them before they are read.
+fn too_large(headers: &HeaderMap, version: Version, most: usize) -> Option<ApiError> {
+    // What HTTP/2 counts for each besides its text.
+    const EACH: usize = 32;
+    if version != Version::HTTP_2 {
+        return None;
+    }
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + EACH).sum();
+    (size > most).then(|| {
+        let message = format!("the headers are larger than {most} bytes (limits.headers in gateway.toml)");
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.status = 431;
+        error
+    })
+}
+
 /// Takes the key out of an address, where Gemini's clients may have it, and puts it where it is looked for.
 fn present_key_of(uri: &Uri, headers: &mut HeaderMap) {
     let key = paths::parameter(uri.query(), "key").and_then(|key| HeaderValue::from_str(&key).ok());
@@ -111,11 +131,7 @@ fn present_key_of(uri: &Uri, headers: &mut HeaderMap) {
     }
 }
 
-async fn serve(
-    gateway: &Arc<Gateway>,
-    asked: Asked<'_>,
-    body: Incoming,
-) -> Result<Response<Reply>, ApiError> {
+async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Result<Response<Reply>, ApiError> {
     let Asked { place, uri, method, headers, visit } = asked;
     // What a load balancer asks needs no key and says nothing of the traffic.
     match place.endpoint {
@@ -221,23 +237,39 @@ pub(super) fn admit(
 
 /// Gives a request its place in flight, unless the gateway is about to end, is full, or may spend nothing.
 pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
-    let not_now = |message: String| {
-        let mut error = ApiError::new(ErrorKind::Overloaded, message);
-        error.retry_after_ms = Some(1000);
-        error
-    };
+    let place = InFlight::take(gateway).ok_or_else(|| all_taken(gateway))?;
+    may_enter(gateway)?;
+    Ok(place)
+}
+
+/// Refuses a request that would not be let in now.
+fn may_enter(gateway: &Gateway) -> Result<(), ApiError> {
     if gateway.is_draining() {
         return Err(not_now("the gateway is about to stop; try again shortly".to_owned()));
     }
-    let most = gateway.settings.limits.requests;
-    let place = InFlight::take(gateway).ok_or_else(|| {
-        not_now(format!("{most} requests are in flight already (limits.requests in gateway.toml)"))
-    })?;
+    gateway.budget.note_beside(gateway.held_beside());
+    if !gateway.budget.has_room(0) {
+        return Err(gateway.budget.full());
+    }
+    if gateway.in_flight() > gateway.settings.limits.requests {
+        return Err(all_taken(gateway));
+    }
     let needs_ledger = gateway.settings.ledger.when_failing == WhenFailing::Refuse;
     if needs_ledger && gateway.ledger.is_failing() {
         return Err(not_now("the ledger cannot be written, so nothing is spent".to_owned()));
     }
-    Ok(place)
+    Ok(())
+}
+
+fn all_taken(gateway: &Gateway) -> ApiError {
+    let most = gateway.settings.limits.requests;
+    not_now(format!("{most} requests are in flight already (limits.requests in gateway.toml)"))
+}
+
+fn not_now(message: String) -> ApiError {
+    let mut error = ApiError::new(ErrorKind::Overloaded, message);
+    error.retry_after_ms = Some(1000);
+    error
 }
 
 /// What a path says of a request that others say in the body.
@@ -251,11 +283,16 @@ async fn generate(
     dialect: Dialect,
     named: Named,
     headers: HeaderMap,
-    body: Incoming,
+    mut body: Sending,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
-    let place = let_in(gateway)?;
+    // Whoever sends slowly takes no place of those who are answered.
+    if let Err(error) = may_enter(gateway) {
+        spill(gateway, &headers, &mut body).await;
+        return Err(error);
+    }
     let body = collect(gateway, &headers, body).await?;
+    let place = let_in(gateway)?;
     let ask = Ask::read_for(dialect, body, named.model.as_deref());
     let mut ask = ask.map_err(|error: WireError| error.to_api())?;
     if named.streams {

@@ -13,10 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::socket::{Phase, Sent, Socket};
+use super::crowd::Crowd;
+use super::socket::{Phase, Sending, Sent, Socket};
 use super::{Gateway, requests};
 
 /// Longer than clients keep connections in their pools, so that it is they who let go.
@@ -25,6 +26,16 @@ const IDLE: Duration = Duration::from_secs(120);
 const STREAMS: u32 = 128;
 /// How often a connection of HTTP/2 is asked whether its client is still there, and how long the answer may take.
 const ALIVE: Duration = Duration::from_secs(30);
+/// Connections that the system keeps until they are taken in.
+const BACKLOG: u32 = 4096;
+/// Connections that wait at a time for a place that another one leaves, and for how long.
+const ARRIVALS: usize = 256;
+const ARRIVAL: Duration = Duration::from_secs(5);
+const ARRIVAL_LOOK: Duration = Duration::from_millis(50);
+/// What the system may hold of a connection of HTTP/2: of one request's body, of all of them, and of one answer.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const WINDOW: u32 = 1024 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
 /// How long connections are kept after the last answer when the gateway ends.
 const LINGER: Duration = Duration::from_millis(200);
 /// Connections too many that are told so at a time; beyond, they are closed without a word.
@@ -38,8 +49,61 @@ const TOO_MANY: &str = concat!(
     r#"{"type":"error","error":{"type":"overloaded_error","message":"too many connections (limits.connections)","code":null,"param":null}}"#
 );
 
+/// Closes a connection that is one too many; as many as may wait are told why.
+fn turn_away(socket: TcpStream, turns: &Arc<Semaphore>, connections: usize) {
+    tracing::warn!(connections, "turned a connection away: limits.connections");
+    if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(FAREWELL, farewell(socket)).await;
+            drop(turn);
+        });
+    }
+}
+
+/// Counts the connections that wait for a place.
+fn waiting(arrivals: &Semaphore) -> usize {
+    ARRIVALS.saturating_sub(arrivals.available_permits())
+}
+
+/// Waits for a place that another connection was asked to leave; those that could not be asked before are asked meanwhile.
+async fn next_place(
+    places: Arc<Semaphore>,
+    crowd: &Crowd,
+    arrivals: &Semaphore,
+) -> Option<OwnedSemaphorePermit> {
+    let mut place = std::pin::pin!(places.acquire_owned());
+    let until = tokio::time::Instant::now() + ARRIVAL;
+    while tokio::time::Instant::now() < until {
+        if let Ok(place) = tokio::time::timeout(ARRIVAL_LOOK, &mut place).await {
+            return place.ok();
+        }
+        crowd.make_room(waiting(arrivals));
+    }
+    None
+}
+
+/// Listens on the first of these addresses that can be taken.
+fn listen(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
+    let mut last = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the name stands for no address");
+    for &address in addresses {
+        let take = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // As the usual way of listening does it: a restart need not wait for what the system remembers.
+            #[cfg(not(windows))]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        match take() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// Tells a client that there is no room, and waits until it has heard.
-async fn turn_away(mut socket: TcpStream) {
+async fn farewell(mut socket: TcpStream) {
     if socket.write_all(TOO_MANY.as_bytes()).await.is_err() || socket.shutdown().await.is_err() {
         return;
     }
@@ -92,7 +156,7 @@ impl Server {
         if gateway.access.is_empty() && found.iter().any(|address| !address.ip().is_loopback()) {
             return Err(ServeError::NoKeys { address: address.to_owned() });
         }
-        let listener = TcpListener::bind(found.as_slice()).await.map_err(fails)?;
+        let listener = listen(&found).map_err(fails)?;
         let address = listener.local_addr().map_err(fails)?;
         let _ = gateway.address.set(format!("http://{address}"));
         Ok(Self { listener, gateway, address })
@@ -109,6 +173,8 @@ impl Server {
         let limits = self.gateway.settings.limits.clone();
         let places = Arc::new(Semaphore::new(limits.connections));
         let turns = Arc::new(Semaphore::new(FAREWELLS));
+        let arrivals = Arc::new(Semaphore::new(ARRIVALS));
+        let crowd = Arc::new(Crowd::default());
         let head = Duration::from_secs(limits.header_seconds);
         let write = Duration::from_secs(limits.write_seconds);
         let graceful = GracefulShutdown::new();
@@ -137,40 +203,57 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(
-                    connections = limits.connections,
-                    "turned a connection away: limits.connections"
-                );
-                if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
-                    tokio::spawn(async move {
-                        let _ = tokio::time::timeout(FAREWELL, turn_away(socket)).await;
-                        drop(turn);
-                    });
-                }
-                continue;
+            let place = Arc::clone(&places).try_acquire_owned();
+            let awaited = match &place {
+                Ok(_) => None,
+                // Somebody who asks for nothing goes for somebody who may.
+                Err(_) => Arc::clone(&arrivals)
+                    .try_acquire_owned()
+                    .ok()
+                    .filter(|_| crowd.make_room(waiting(&arrivals))),
             };
+            if place.is_err() && awaited.is_none() {
+                turn_away(socket, &turns, limits.connections);
+                continue;
+            }
             let _ = socket.set_nodelay(true);
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
-            let socket = Socket::new(socket, phase.clone(), head, write, IDLE);
-            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                let (gateway, serving) = (Arc::clone(&gateway), phase.serves(request.version()));
-                async move {
-                    let version = request.version();
-                    let mut response = requests::handle(Arc::clone(&gateway), request).await;
-                    if gateway.is_draining() && version <= http::Version::HTTP_11 {
-                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    let watch = response.extensions_mut().remove();
-                    Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, watch, serving)))
-                }
-            });
-            let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
-            let connection = graceful.watch(connection);
+            let (crowd, arrivals) = (Arc::clone(&crowd), Arc::clone(&arrivals));
+            let (places, turns, connections) = (Arc::clone(&places), Arc::clone(&turns), limits.connections);
+            let (http, watcher) = (http.clone(), graceful.watcher());
             tokio::spawn(async move {
+                let place = match (place, awaited) {
+                    (Ok(place), _) => place,
+                    (Err(_), arrival) => match next_place(places, &crowd, &arrivals).await {
+                        Some(place) => {
+                            drop(arrival);
+                            place
+                        }
+                        None => return turn_away(socket, &turns, connections),
+                    },
+                };
+                let seat = crowd.join(&phase);
+                let socket = Socket::new(socket, phase.clone(), head, write, IDLE);
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let (gateway, serving) = (Arc::clone(&gateway), phase.serves(request.version()));
+                    let request = request.map(|body| Sending::new(body, &serving));
+                    async move {
+                        let version = request.version();
+                        let mut response = requests::handle(Arc::clone(&gateway), request).await;
+                        if gateway.is_draining() && version <= http::Version::HTTP_11 {
+                            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                        }
+                        let watch = response.extensions_mut().remove();
+                        Ok::<_, Infallible>(response.map(|reply| Sent::new(reply, watch, serving)))
+                    }
+                });
+                let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
                 // A connection that breaks is the client's affair; its operation goes on in a task of its own.
-                let _ = connection.await;
+                tokio::select! {
+                    _ = watcher.watch(connection) => {}
+                    _ = seat.leaves() => {}
+                }
                 drop(place);
             });
         }
@@ -209,7 +292,11 @@ fn versions(headers: usize) -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(headers).unwrap_or(u32::MAX))
+        // Somewhat more than is allowed, so that who sends too much is told so.
+        .max_header_list_size(u32::try_from(headers.saturating_mul(4)).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(Some(ALIVE))
         .keep_alive_timeout(ALIVE);
     http

@@ -7,12 +7,12 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant as Clock, Sleep};
@@ -31,13 +31,47 @@ const SERVING: u32 = 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Phase(Arc<At>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct At {
     phase: AtomicU32,
     /// Requests so far; it may wrap.
     requests: AtomicU32,
     /// Whether requests come side by side, as in HTTP/2.
     is_shared: AtomicBool,
+    /// Requests whose bodies still come.
+    receiving: AtomicU32,
+    /// Whether something of an answer waits to be taken.
+    is_writing: AtomicBool,
+    /// When it last began or ended something, in microseconds since the first connection.
+    since: AtomicU64,
+}
+
+/// How a connection rests that nobody answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Whether a request still comes on it.
+    pub(super) is_receiving: bool,
+    /// Since when, in microseconds since the first connection.
+    pub(super) since: u64,
+}
+
+/// Gives the time by a clock that never jumps.
+fn micros() -> u64 {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    u64::try_from(FIRST.get_or_init(std::time::Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self {
+            phase: AtomicU32::new(HEAD),
+            requests: AtomicU32::new(0),
+            is_shared: AtomicBool::new(false),
+            receiving: AtomicU32::new(0),
+            is_writing: AtomicBool::new(false),
+            since: AtomicU64::new(micros()),
+        }
+    }
 }
 
 impl Phase {
@@ -47,9 +81,19 @@ impl Phase {
             self.0.is_shared.store(true, Ordering::Relaxed);
         }
         self.0.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.since.store(micros(), Ordering::Relaxed);
         let next = |now: u32| Some(if now < SERVING { SERVING } else { now.saturating_add(1) });
         let _ = self.0.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         Serving(self.clone())
+    }
+
+    /// Says how it rests; none where a request is being answered.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let (serving, receiving) = (self.get(), self.0.receiving.load(Ordering::Relaxed));
+        let answered = serving.saturating_sub(SERVING - 1).saturating_sub(receiving);
+        let since = self.0.since.load(Ordering::Relaxed);
+        let is_writing = self.0.is_writing.load(Ordering::Relaxed);
+        (answered == 0 && !is_writing).then_some(Rest { is_receiving: receiving > 0, since })
     }
 
     fn get(&self) -> u32 {
@@ -68,7 +112,64 @@ pub(super) struct Serving(Phase);
 impl Drop for Serving {
     fn drop(&mut self) {
         let next = |now: u32| Some(now.saturating_sub(1).max(RESTING));
+        self.0.0.since.store(micros(), Ordering::Relaxed);
         let _ = self.0.0.phase.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+}
+
+impl Serving {
+    /// Notes that the request's body still comes, until what is given is dropped.
+    pub(super) fn receives(&self) -> Receiving {
+        self.0.0.receiving.fetch_add(1, Ordering::Relaxed);
+        Receiving(self.0.clone())
+    }
+}
+
+/// A request whose body still comes.
+#[derive(Debug)]
+pub(super) struct Receiving(Phase);
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.0.0.receiving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request's body as it comes.
+#[derive(Debug)]
+pub(super) struct Sending {
+    body: Incoming,
+    receiving: Option<Receiving>,
+}
+
+impl Sending {
+    pub(super) fn new(body: Incoming, serving: &Serving) -> Self {
+        let receiving = (!body.is_end_stream()).then(|| serving.receives());
+        Self { body, receiving }
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.receiving = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -186,6 +287,7 @@ impl Socket {
     }
 
     fn patient<T>(&mut self, step: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.phase.0.is_writing.store(step.is_pending(), Ordering::Relaxed);
         if step.is_ready() {
             self.writing.unset();
             return step;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Reply;
-use super::headers::{MODEL, Tags};
+use super::headers::MODEL;
+use super::operation::Operation;
 use super::paths::decoded;
 use super::requests::{InFlight, json};
 use super::{Gateway, background, operation};
 use crate::access::Caller;
-use crate::providers::Told;
+use crate::providers::{CallError, Told};
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
 /// How much of an answer is searched for its id, in bytes.
@@ -30,6 +31,7 @@ pub(super) struct Kept {
     provider: Option<Arc<str>>,
     model: Arc<str>,
     team: Arc<str>,
+    key: Arc<str>,
 }
 
 /// Watches an answer on its way to the client for its id, which it bears near its beginning.
@@ -42,13 +44,17 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins to watch the answer to a request for OpenAI's responses.
-    pub(super) fn over(gateway: &Arc<Gateway>, answer: &HeaderMap, team: &Arc<str>) -> Option<Self> {
+    pub(super) fn over(
+        gateway: &Arc<Gateway>,
+        answer: &HeaderMap,
+        (team, key): (&Arc<str>, &Arc<str>),
+    ) -> Option<Self> {
         let model: Arc<str> = answer.get(MODEL)?.to_str().ok()?.into();
         let target = gateway.providers.target(&model)?;
         let keeps = !target.simulated()
             && target.dialect_for(Dialect::OpenAiResponses) == Some(Dialect::OpenAiResponses);
         let provider = keeps.then(|| Arc::clone(target.provider()));
-        let kept = Kept { provider, model, team: Arc::clone(team) };
+        let kept = Kept { provider, model, team: Arc::clone(team), key: Arc::clone(key) };
         Some(Self { gateway: Arc::clone(gateway), kept, seen: Vec::new() })
     }
 
@@ -74,12 +80,12 @@ pub(super) async fn run(
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
     check(gateway, &ask, pinned, caller)?;
-    let team = Tags::read(&headers, caller, None).team;
+    let team = gateway.tags(&headers, caller, None).team;
     let waits = ask.wants_background() && !ask.stream();
     let operation = operation::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
-        && let Some(watch) = Watch::over(gateway, response.headers(), &team)
+        && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name))
     {
         response.extensions_mut().insert(watch);
     }
@@ -97,7 +103,7 @@ pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller)
     };
     let kept = earlier.as_deref().and_then(|id| Some((id, gateway.stored.find(id)?)));
     if let Some((id, kept)) = &kept {
-        if !is_theirs(kept, caller) {
+        if !caller.owns(&kept.team, &kept.key) {
             return wrong(format!("{member}: no response {id} of your team is known here"));
         }
         if kept.provider.is_none() {
@@ -127,15 +133,19 @@ pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller)
     }
 }
 
-/// Says whether an answer is this caller's to have.
-fn is_theirs(kept: &Kept, caller: &Caller) -> bool {
-    caller.team.is_empty() || caller.team == kept.team
+/// Takes note that the id a client was told is not the one under which its answer is kept: the call that gave it failed.
+pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
+    if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
+        let (team, key) = (Arc::clone(&operation.team), Arc::clone(&operation.key));
+        let kept = Kept { provider: None, model: Arc::clone(model), team, key };
+        operation.gateway.stored.note(&id.into(), kept);
+    }
 }
 
 fn nowhere(id: &str, kept: &Kept) -> String {
     format!(
-        "the response {id} is kept nowhere: {} was asked by translation or made it up, and only a provider of OpenAI's \
-         responses keeps them",
+        "the response {id} is kept nowhere: {} was asked by translation, after another call had begun to answer, or made it \
+         up, and only a provider of OpenAI's responses keeps them",
         kept.model
     )
 }
@@ -177,10 +187,13 @@ pub(super) async fn answer(
     let query = passed(query);
     let mut last = None;
     for provider in keepers {
-        let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref()).await;
-        match told {
+        let mut held = gateway.budget.hold();
+        let hold = &mut |size| held.follow(size);
+        let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref(), hold).await;
+        match told.map(|told| Told { body: held.tie(told.body), ..told }) {
             Ok(told) if told.status == 404 => last = Some((provider, told)),
             Ok(told) => return hand_on(gateway, &provider, told),
+            Err(CallError::NoRoom { .. }) => return Err(gateway.budget.full()),
             Err(error) => {
                 let message = gateway.providers.redact(&provider, &error.to_string());
                 return Err(ApiError::new(ErrorKind::Server, message));
@@ -196,15 +209,15 @@ pub(super) async fn answer(
 /// Lists the providers that may have it: the one that is known to, else all that keep answers.
 fn keepers(gateway: &Gateway, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>, ApiError> {
     let Some(kept) = gateway.stored.find(id) else {
-        // Whose it is cannot be told any more.
-        if !caller.team.is_empty() {
+        // Whose it is cannot be told any more: where there are teams it may be another's.
+        if !caller.sees_all() && (!caller.team.is_empty() || gateway.access.has_teams()) {
             return Err(absent(&format!(
                 "no response {id} of your team is known here: it is too long ago, or was before the gateway's last start"
             )));
         }
         return Ok(gateway.providers.keepers());
     };
-    if !is_theirs(&kept, caller) {
+    if !caller.owns(&kept.team, &kept.key) {
         return Err(absent(&format!("no response {id} of your team is known here")));
     }
     match &kept.provider {

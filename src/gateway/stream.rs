@@ -1,7 +1,7 @@
 //! A stream from provider to client.
 //!
-//! Invariants: until there is content nothing of it is handed on, so another model may still be asked; from then on the
-//! client gets this answer or an error event; it is over when its dialect says so, is read to its end or dropped by
+//! Invariants: until there is content, or where its route says so until it has been checked, only its beginning is handed on,
+//! so another model may still be asked; from then on the client gets this answer or an error event; it is over when its dialect says so, is read to its end or dropped by
 //! policy, and gives one account.
 
 use std::sync::Arc;
@@ -11,17 +11,18 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
+use super::budget::Held;
 use super::call::{billed, called, left, lost, report, terms, unfit, watched};
-use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
+use super::{estimate, stored};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Relay, StreamEnd, WireError, last_event};
+use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireError, last_event};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -29,6 +30,8 @@ const PROGRESS: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 /// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
 const HELD: usize = 1024 * 1024;
+/// The most bytes held back until they are checked; what goes on longer is handed on without.
+const UNCHECKED: usize = 16 * 1024 * 1024;
 
 /// Which call this is.
 #[derive(Clone, Copy)]
@@ -44,6 +47,8 @@ enum Break {
     Call(CallError),
     Wire(WireError),
     Slow(ApiError),
+    /// There is no room for more of it in memory.
+    Full(ApiError),
     Cut,
 }
 
@@ -53,6 +58,7 @@ impl Break {
             Self::Call(error) => error.status(),
             Self::Wire(error) => unfit(error),
             Self::Slow(_) => Status::Timeout,
+            Self::Full(_) => Status::Cancelled,
             Self::Cut => Status::ServerError,
         }
     }
@@ -61,7 +67,7 @@ impl Break {
         match self {
             Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
-            Self::Slow(error) => error.clone(),
+            Self::Slow(error) | Self::Full(error) => error.clone(),
             Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
         }
     }
@@ -71,12 +77,18 @@ impl Break {
 struct Stream<'a> {
     leg: Leg<'a>,
     relay: Relay,
+    /// What an earlier call told of the message.
+    goes_on: Option<Preface>,
     /// What the client has not been handed yet.
     out: BytesMut,
+    /// What it holds in memory.
+    held: Held,
     /// Whether the client is handed what comes.
     told: bool,
     /// Whether its end is kept from the client until its account is on the disk.
     withholds: bool,
+    /// Whether the client gets nothing of it that was not checked.
+    holds: bool,
     pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
@@ -98,11 +110,27 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     audience: &mut Audience,
 ) -> Attempted {
-    let relay = Relay::new(leg.dialect, &operation.ask);
+    let mut relay = Relay::new(leg.dialect, &operation.ask);
+    let goes_on = audience.preface().cloned();
+    if let Some(preface) = &goes_on {
+        relay.go_on(preface.clone());
+    }
     let pace = Pace::new(leg.dispatch.limits, leg.started);
-    let withholds = operation.strict();
-    let mut stream =
-        Stream { leg, relay, out: BytesMut::new(), told: false, withholds, pace, noted: Clock::now() };
+    let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
+    // What nobody else would be asked for is not worth waiting for.
+    let holds = leg.dispatch.limits.hold == Some(true) && !leg.dispatch.last;
+    let mut stream = Stream {
+        leg,
+        relay,
+        goes_on,
+        out: BytesMut::new(),
+        held,
+        told: false,
+        withholds,
+        holds,
+        pace,
+        noted: Clock::now(),
+    };
     let ended = loop {
         match stream.read(operation, &mut upstream, audience).await {
             Ok(Some(piece)) => {
@@ -123,15 +151,23 @@ pub(super) async fn relay(
         Ended::Whole if stream.is_hollow() => stream.hollow(operation, permit).await,
         Ended::Whole => stream.done(operation, permit, audience).await,
         Ended::Left => {
-            let delivered = if stream.told { delivered(stream.leg.dispatch, &stream.relay).await } else { 0 };
+            let delivered = if stream.told || stream.holds {
+                delivered(stream.leg.dispatch, &stream.relay).await
+            } else {
+                0
+            };
             let told = Some((stream.relay.usage(), delivered));
             left(operation, stream.leg.dispatch, stream.leg.target, permit, told)
         }
-        Ended::Broke(why) if !stream.told && !stream.relay.has_content() => {
-            let usage = stream.relay.usage().map(|counted| {
-                let prompt = operation.ask.measures().estimated_prompt_tokens;
-                estimate::complete(Some(counted), prompt, 0)
-            });
+        Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
+            let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
+            let usage = if has_account {
+                let (usage, write_ttl, estimated) = account(operation, &stream.leg, &stream.relay).await;
+                // What was written before the break may not be all that was.
+                Some((usage, write_ttl, estimated || stream.relay.has_content()))
+            } else {
+                None
+            };
             lost(operation, stream.leg.dispatch, stream.leg.target, permit, why.status(), why.error(), usage)
         }
         // Content and trouble may have come in one piece: the client gets both.
@@ -150,13 +186,14 @@ impl Stream<'_> {
         let is_complete = self.relay.is_complete();
         let began = Clock::now();
         let due = self.pace.due(began).filter(|_| !is_complete);
-        let read = async {
+        let chunk = std::pin::pin!(upstream.chunk());
+        let read = std::pin::pin!(async {
             match due {
-                _ if is_complete => Ok(timeout(LINGER, upstream.chunk()).await.unwrap_or(Ok(None))),
-                Some((at, limit)) => timeout_at(at, upstream.chunk()).await.map_err(|_| limit),
-                None => Ok(upstream.chunk().await),
+                _ if is_complete => Ok(timeout(LINGER, chunk).await.unwrap_or(Ok(None))),
+                Some((at, limit)) => timeout_at(at, chunk).await.map_err(|_| limit),
+                None => Ok(chunk.await),
             }
-        };
+        });
         let dispatch = self.leg.dispatch;
         match watched(operation, dispatch, audience, read).await {
             None => Err(Ended::Left),
@@ -185,10 +222,22 @@ impl Stream<'_> {
         if let Err(error) = self.relay.push(piece, &mut self.out) {
             return Some(Ended::Broke(Break::Wire(error)));
         }
+        if !self.held.follow(self.relay.held().saturating_add(self.out.len())) {
+            return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
+        }
         self.pace.wrote(self.relay.written_bytes());
-        if self.told || self.relay.has_content() || self.out.len() > HELD {
+        let has_content = self.relay.has_content();
+        let most = if self.holds { UNCHECKED } else { HELD };
+        if self.told || (has_content && !self.holds) || self.out.len() > most {
             self.tell(operation, audience).await;
-            operation.delivered = self.relay.delivered_bytes().div_ceil(4);
+        } else {
+            let early = self.relay.take_early();
+            if early > 0 {
+                audience.begin(self.out.split_to(early.min(self.out.len())), self.relay.preface());
+            }
+        }
+        if has_content {
+            operation.delivered = self.relay.written_bytes().div_ceil(4);
             if self.noted.elapsed() >= PROGRESS {
                 self.noted = Clock::now();
                 operation.record_progress();
@@ -213,12 +262,15 @@ impl Stream<'_> {
         if !std::mem::replace(&mut self.told, true) {
             let dispatch = self.leg.dispatch;
             audience.open(|headers| operation.sign(headers, dispatch));
+            if let Some(preface) = &self.goes_on {
+                stored::disown(operation, preface.id(), &dispatch.model);
+            }
             // The client knows the id from here on, and may judge what it reads.
             operation.gateway.served.note(
                 &operation.id,
                 operation.placed.seq,
                 &dispatch.model,
-                &operation.team,
+                (&operation.team, &operation.key),
             );
         }
         if self.withholds && self.relay.is_complete() {
@@ -242,16 +294,17 @@ impl Stream<'_> {
         std::mem::take(&mut self.out)
     }
 
-    /// Says whether it is whole, but an answer to nothing, and somebody else can be asked.
+    /// Says whether it is whole, but fit for nothing, and somebody else can be asked.
     fn is_hollow(&self) -> bool {
         !self.told && !self.leg.dispatch.last && self.relay.check() == Check::Failed
     }
 
-    /// Ends a stream that holds no answer, and of which the client has had nothing.
+    /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
     async fn hollow(self, operation: &Operation, permit: Permit) -> Attempted {
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
-        let error = ApiError::new(ErrorKind::Server, "the provider's answer was empty");
+        let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
+        let error = ApiError::new(ErrorKind::Server, format!("the provider's answer {why}"));
         Attempted {
             called: Called {
                 check: Check::Failed,
@@ -281,14 +334,16 @@ impl Stream<'_> {
     ) -> Attempted {
         let mut error = why.error();
         error.message = self.leg.target.redact(&error.message).into_owned();
+        let said = error.message.clone();
+        error.message = self.leg.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
         let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
-        report(operation, permit, why.status(), Some(&usage), Some(error.message.clone()));
+        report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
                 status: Status::Cut,
-                error: error.message,
+                error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
             },
@@ -320,9 +375,10 @@ async fn account(operation: &Operation, leg: &Leg<'_>, relay: &Relay) -> (Usage,
     estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, tokens)
 }
 
-/// Counts the tokens that were delivered, where that holds nobody up.
+/// Counts the tokens that were written, thoughts that were shown included, where that holds nobody up.
 async fn delivered(dispatch: &Dispatch, relay: &Relay) -> u64 {
-    let (text, bytes) = (relay.delivered().to_owned(), relay.delivered_bytes());
+    // Thoughts are billed as output, too.
+    let (text, bytes) = (relay.delivered().to_owned(), relay.written_bytes());
     let kept = text.len() as u64;
     let model = Arc::clone(&dispatch.model);
     let counted = tokio::task::spawn_blocking(move || estimate::tokens(&model, &text)).await;

@@ -112,6 +112,8 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         ledger: LedgerState { text, severity },
         keys: gateway.access.usable(at) as u64,
         draining: gateway.is_draining(),
+        memory_held: gateway.budget.held() as u64,
+        memory_limit: gateway.budget.most() as u64,
     }
 }
 

@@ -282,6 +282,24 @@ pub(super) struct Shift {
 }
 
 impl Entry {
+    /// Counts the bytes it holds, roughly: its text where that may be long, and what an entry takes besides.
+    pub(super) fn bytes(&self) -> usize {
+        let text = match self {
+            Self::AttemptEnded(entry) => entry.error.len(),
+            Self::Prompt(entry) => entry.body.len(),
+            Self::Policy(entry) => entry.text.len(),
+            Self::Note(entry) => entry.text.len(),
+            Self::Label(_)
+            | Self::Opened(_)
+            | Self::AttemptStarted(_)
+            | Self::Closed(_)
+            | Self::Progress { .. }
+            | Self::Simulated { .. }
+            | Self::Audit(_) => 0,
+        };
+        text.saturating_add(640)
+    }
+
     /// Moves it to its place behind what the file holds.
     pub(super) fn shift(&mut self, by: Shift) {
         let move_on = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{count_at, read_cost, whole};
-use super::{LedgerError, Totals, recover, schema};
+use super::{LedgerError, Totals, recover, schema, sums};
 use crate::units::Instant;
 
 /// A stretch of a ledger; everything where nothing is said.
@@ -35,6 +35,25 @@ impl Range {
         ]
     }
 }
+
+/// Who served an operation, and who paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedBy {
+    /// Its place in the order of arrival.
+    pub seq: u64,
+    /// The model that served last; empty for none.
+    pub model: String,
+    /// The team that paid; may be empty.
+    pub team: String,
+    /// The key's name.
+    pub key: String,
+}
+
+const BUSIEST_TEAMS: &str =
+    "SELECT team FROM sums WHERE team <> '' GROUP BY team ORDER BY sum(calls) DESC, team LIMIT ?1";
+/// Of the latest operations alone: looking at all of them would hold up the start.
+const BUSIEST_PROJECTS: &str = "SELECT project FROM (SELECT project FROM operations ORDER BY seq DESC LIMIT 65536) \
+     WHERE project <> '' GROUP BY project ORDER BY count(*) DESC, project LIMIT ?1";
 
 /// A ledger opened for reading.
 #[derive(Debug)]
@@ -104,6 +123,30 @@ impl LedgerFile {
         Ok(totals)
     }
 
+    /// Gives the sums that are kept with every batch.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn kept_sums(&self) -> Result<Totals, LedgerError> {
+        sums::totals(&self.conn).map_err(|source| self.failed(source))
+    }
+
+    /// Gives the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of
+    /// the latest operations.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn busiest(&self, most: usize) -> Result<(Vec<String>, Vec<String>), LedgerError> {
+        let list = |sql: &str| -> rusqlite::Result<Vec<String>> {
+            let mut all = self.conn.prepare(sql)?;
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let names = all.query_map([most], |row| row.get(0))?;
+            names.collect()
+        };
+        let both = || Ok((list(BUSIEST_TEAMS)?, list(BUSIEST_PROJECTS)?));
+        both().map_err(|source| self.failed(source))
+    }
+
     /// Gives the highest operation, 0 where there is none.
     ///
     /// # Errors
@@ -125,17 +168,25 @@ impl LedgerFile {
         find().map_err(|source| self.failed(source))
     }
 
-    /// Finds an operation by its id, with the model that served last and the team that paid.
+    /// Finds an operation by its id, with the model that served last, and who paid.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn served(&self, id: &str) -> Result<Option<(u64, String, String)>, LedgerError> {
+    pub fn served(&self, id: &str) -> Result<Option<ServedBy>, LedgerError> {
         let find = || {
             let mut find = self.conn.prepare_cached(
                 "SELECT o.seq, coalesce((SELECT a.model FROM attempts a WHERE a.seq = o.seq ORDER BY a.n DESC LIMIT 1), ''), \
-                 o.team FROM operations o WHERE o.id = ?1",
+                 o.team, o.key_name FROM operations o WHERE o.id = ?1",
             )?;
-            find.query_row([id], |row| Ok((count_at(row, 0)?, row.get(1)?, row.get(2)?))).optional()
+            let served = |row: &rusqlite::Row<'_>| {
+                Ok(ServedBy {
+                    seq: count_at(row, 0)?,
+                    model: row.get(1)?,
+                    team: row.get(2)?,
+                    key: row.get(3)?,
+                })
+            };
+            find.query_row([id], served).optional()
         };
         find().map_err(|source| self.failed(source))
     }

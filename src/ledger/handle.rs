@@ -95,6 +95,9 @@ pub(super) struct Inner {
     pub(super) queue: Vec<Entry>,
     /// Entries taken by the writer and not committed yet.
     pub(super) in_flight: usize,
+    /// Bytes of the entries that wait, roughly, and of those with the writer.
+    bytes: usize,
+    in_flight_bytes: usize,
     /// Entries recorded so far.
     pub(super) recorded: u64,
     /// Entries committed so far.
@@ -309,6 +312,12 @@ impl Ledger {
         }
     }
 
+    /// Counts the bytes of what waits to be written, roughly.
+    pub fn waiting_bytes(&self) -> usize {
+        let inner = self.shared.lock();
+        inner.bytes.saturating_add(inner.in_flight_bytes)
+    }
+
     /// Takes what somebody should be told: what became of the files, and what was done about it.
     pub fn take_remarks(&self) -> Vec<String> {
         self.shared.lock().remarks.drain(..).collect()
@@ -369,7 +378,7 @@ impl Shared {
     pub(super) fn end(&self, reason: String) {
         let mut inner = self.lock();
         let waiting = std::mem::take(&mut inner.queue);
-        inner.in_flight = 0;
+        (inner.in_flight, inner.bytes, inner.in_flight_bytes) = (0, 0, 0);
         for entry in &waiting {
             inner.lost.add(entry);
         }
@@ -383,6 +392,13 @@ impl Shared {
 }
 
 impl Inner {
+    /// Takes note of what the writer took of the queue.
+    pub(super) fn hand_over(&mut self, batch: &[Entry]) {
+        self.in_flight = batch.len();
+        self.in_flight_bytes = batch.iter().map(Entry::bytes).sum();
+        self.bytes = self.bytes.saturating_sub(self.in_flight_bytes);
+    }
+
     /// Queues an entry, or gives it up where too many wait: operations whole, changes of policy never.
     fn take(&mut self, entry: Entry, limit: usize) {
         if self.ended.is_some() {
@@ -409,6 +425,7 @@ impl Inner {
             }
         }
         self.recorded += 1;
+        self.bytes = self.bytes.saturating_add(entry.bytes());
         self.waiting.get_or_insert_with(Moment::now);
         self.queue.push(entry);
     }

@@ -31,7 +31,7 @@ pub use entry::{
 };
 pub use error::LedgerError;
 pub use export::{ExportOptions, Exported, export};
-pub use file::{LedgerFile, Range};
+pub use file::{LedgerFile, Range, ServedBy};
 pub use handle::{Durability, Ledger, LedgerOptions, Run};
 pub use price::Price;
 pub use recover::{PolicyInForce, Recovery};

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::row::{count_at, whole};
 use super::store::{Store, charge, policy_hash};
-use super::{Run, Totals, price};
+use super::{Run, price};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
 use crate::routing::Status;
 use crate::units::{Count, Instant, Pico};
@@ -26,8 +26,6 @@ pub struct Recovery {
     pub unknown: u64,
     /// The newest policy.
     pub policy: Option<PolicyInForce>,
-    /// The sums of everything charged so far.
-    pub totals: Totals,
 }
 
 /// A policy as the ledger keeps it.
@@ -88,7 +86,7 @@ pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::R
         let (input, output) = (super::row::count(usage.input), super::row::count(usage.output));
         settle.execute(params![attempt.seq, attempt.n, Status::Cancelled.name(), input, output])?;
         if charge(&change, attempt.seq, attempt.n, cost, attempt.price)? {
-            running.add(&attempt.model, &attempt.team, cost);
+            running.add(&change, &attempt.model, &attempt.team, cost)?;
             found.settled_attempts += 1;
             match cost.amount() {
                 Some(amount) => found.estimated += amount,
@@ -122,7 +120,6 @@ pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::R
     )?;
     *number = change.last_insert_rowid();
     change.commit()?;
-    found.totals = store.running.totals();
     found.policy = newest_policy(&store.conn)?;
     Ok(found)
 }

@@ -58,7 +58,7 @@ impl Store {
 
     /// Reads again what is remembered here.
     fn refresh(&mut self) -> rusqlite::Result<()> {
-        self.running = Running::load(&self.conn)?;
+        self.running = Running::default();
         self.prices.clear();
         let run: Option<i64> = self.conn.query_row("SELECT max(run) FROM runs", [], |row| row.get(0))?;
         self.run = run.unwrap_or(0);
@@ -375,13 +375,11 @@ impl Writing<'_> {
             return Ok(());
         }
         if let Some(team) = team {
-            self.running.add(model, team, ended.cost);
-            return Ok(());
+            return self.running.add(self.conn, model, team, ended.cost);
         }
         let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
         let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
-        self.running.add(model, team.as_deref().unwrap_or(""), ended.cost);
-        Ok(())
+        self.running.add(self.conn, model, team.as_deref().unwrap_or(""), ended.cost)
     }
 
     /// Gives a price's number, writing the price at first sight.

@@ -1,9 +1,10 @@
 //! Sums of charges by model and team, exact, with what is unknown kept apart.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::ops::AddAssign;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use rustc_hash::FxHashMap;
 
 use super::Text;
@@ -68,12 +69,16 @@ impl Totals {
     }
 }
 
-/// The sums that are kept with every batch.
+/// The sums that are kept with every batch: those in use, read from the ledger at first need. However many names there are
+/// in the ledger, memory holds a bounded number.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    cells: FxHashMap<Text, FxHashMap<Text, Cell>>,
+    cells: FxHashMap<(Text, Text), Cell>,
     touched: Vec<(Text, Text)>,
 }
+
+/// Sums that stay in memory from one batch to the next.
+const MOST: usize = 4096;
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -82,27 +87,24 @@ struct Cell {
 }
 
 impl Running {
-    /// Reads them from the ledger.
-    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        let mut running = Self::default();
-        each(conn, |model, team, sum| {
-            running.cell(model, team).sum = sum;
-        })?;
-        Ok(running)
-    }
-
-    fn cell(&mut self, model: &str, team: &str) -> &mut Cell {
-        let teams = looked_up(&mut self.cells, model);
-        looked_up(teams, team)
-    }
-
     /// Adds a charge.
-    pub(super) fn add(&mut self, model: &str, team: &str, cost: Cost) {
-        let cell = self.cell(model, team);
+    pub(super) fn add(
+        &mut self,
+        conn: &Connection,
+        model: &str,
+        team: &str,
+        cost: Cost,
+    ) -> rusqlite::Result<()> {
+        let key: (Text, Text) = (model.into(), team.into());
+        let cell = match self.cells.entry(key) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(Cell { sum: stored(conn, model, team)?, touched: false }),
+        };
         cell.sum.add(cost);
         if !std::mem::replace(&mut cell.touched, true) {
             self.touched.push((model.into(), team.into()));
         }
+        Ok(())
     }
 
     /// Writes what changed.
@@ -110,40 +112,47 @@ impl Running {
         let mut put = conn.prepare_cached(
             "INSERT OR REPLACE INTO sums (model, team, known, estimated, unknown, calls) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        for (model, team) in std::mem::take(&mut self.touched) {
-            let cell = self.cell(&model, &team);
+        for key in std::mem::take(&mut self.touched) {
+            let Some(cell) = self.cells.get_mut(&key) else { continue };
             cell.touched = false;
             let Sum { cost, calls } = cell.sum;
             put.execute(params![
-                &*model,
-                &*team,
+                &*key.0,
+                &*key.1,
                 cost.known.0.to_string(),
                 cost.estimated.0.to_string(),
                 super::row::whole(cost.unknown),
                 super::row::whole(calls),
             ])?;
         }
-        Ok(())
-    }
-
-    /// Gives them as totals.
-    pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for (model, teams) in &self.cells {
-            for (team, cell) in teams {
-                totals.add_sum(model, team, &cell.sum);
-            }
+        if self.cells.len() > MOST {
+            self.cells = FxHashMap::default();
         }
-        totals
+        Ok(())
     }
 }
 
-/// Gives what stands under a name, which is copied only the first time.
-fn looked_up<'m, V: Default>(map: &'m mut FxHashMap<Text, V>, name: &str) -> &'m mut V {
-    if !map.contains_key(name) {
-        map.insert(name.into(), V::default());
-    }
-    map.entry(name.into()).or_default()
+/// Reads one stored sum; nothing where there is none yet.
+fn stored(conn: &Connection, model: &str, team: &str) -> rusqlite::Result<Sum> {
+    let mut find = conn
+        .prepare_cached("SELECT known, estimated, unknown, calls FROM sums WHERE model = ?1 AND team = ?2")?;
+    Ok(find.query_row([model, team], |row| read(row, 0)).optional()?.unwrap_or_default())
+}
+
+/// Reads a sum from a row, beginning at a column.
+fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Sum> {
+    let amount = |at: usize| -> rusqlite::Result<Pico> {
+        let text = row.get_ref(at)?.as_str()?;
+        text.parse().map(Pico).map_err(|error| super::row::unreadable(at, error))
+    };
+    let count = |at: usize| -> rusqlite::Result<u64> { super::row::count_at(row, at) };
+    let cost = CostSum {
+        known: amount(from)?,
+        estimated: amount(from + 1)?,
+        unknown: count(from + 2)?,
+        ..CostSum::default()
+    };
+    Ok(Sum { cost, calls: count(from + 3)? })
 }
 
 /// Walks the stored sums.
@@ -151,14 +160,40 @@ pub(super) fn each(conn: &Connection, mut take: impl FnMut(&str, &str, Sum)) -> 
     let mut all = conn.prepare("SELECT model, team, known, estimated, unknown, calls FROM sums")?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
-        let amount = |at: usize| -> rusqlite::Result<Pico> {
-            let text = row.get_ref(at)?.as_str()?;
-            text.parse().map(Pico).map_err(|error| super::row::unreadable(at, error))
-        };
-        let count = |at: usize| -> rusqlite::Result<u64> { super::row::count_at(row, at) };
-        let cost =
-            CostSum { known: amount(2)?, estimated: amount(3)?, unknown: count(4)?, ..CostSum::default() };
-        take(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, Sum { cost, calls: count(5)? });
+        take(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, read(row, 2)?);
     }
     Ok(())
+}
+
+/// Gives the stored sums as totals.
+pub(super) fn totals(conn: &Connection) -> rusqlite::Result<Totals> {
+    let mut totals = Totals::default();
+    each(conn, |model, team, sum| totals.add_sum(model, team, &sum))?;
+    Ok(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::lock::WriteLock;
+    use crate::ledger::{Durability, schema};
+
+    #[test]
+    fn very_many_names_are_summed_exactly_and_not_all_kept_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let lock = WriteLock::take(&path).unwrap();
+        let conn = schema::open_to_write(&path, Durability::Normal, &lock).unwrap();
+        let mut running = Running::default();
+        for batch in 0..12 {
+            for n in 0..1_000 {
+                running.add(&conn, "m", &format!("team {}", batch * 500 + n), Cost::Known(Pico(7))).unwrap();
+            }
+            running.store(&conn).unwrap();
+            assert!(running.cells.len() <= MOST, "{}", running.cells.len());
+        }
+        let totals = totals(&conn).unwrap();
+        assert_eq!((totals.all.calls, totals.all.cost.known), (12_000, Pico(84_000)));
+        assert_eq!((totals.by_team.len(), totals.by_team["team 700"].calls), (6_500, 2));
+    }
 }

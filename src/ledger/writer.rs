@@ -165,7 +165,7 @@ impl Writer<'_> {
         if inner.shift != Shift::default() {
             self.batch.iter_mut().for_each(|entry| entry.shift(inner.shift));
         }
-        inner.in_flight = self.batch.len();
+        inner.hand_over(&self.batch);
         inner.closing
     }
 
@@ -253,7 +253,7 @@ impl Writer<'_> {
         self.look();
         let mut inner = self.shared.lock();
         inner.committed += self.batch.len() as u64;
-        inner.in_flight = 0;
+        inner.hand_over(&[]);
         inner.last_commit = Some(now());
         inner.waiting = (!inner.queue.is_empty()).then(Moment::now);
         inner.recovered();

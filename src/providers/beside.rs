@@ -65,7 +65,12 @@ pub(super) struct Question<'q> {
     pub(super) patience: Duration,
     /// The largest answer that is read, in bytes.
     pub(super) most: usize,
+    /// Hears how much of a large answer is held, and says whether it may be.
+    pub(super) hold: Option<Hold<'q>>,
 }
+
+/// See [`Question::hold`].
+pub(super) type Hold<'q> = &'q mut (dyn FnMut(usize) -> bool + Send);
 
 impl Provider {
     /// Says whether there is a server that may be asked.
@@ -87,7 +92,7 @@ impl Provider {
     }
 
     /// Asks the provider something.
-    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Told, CallError> {
+    pub(super) async fn ask(&self, mut question: Question<'_>) -> Result<Told, CallError> {
         let deadline = Clock::now() + question.patience;
         let mut request = Request::new(question.method, question.url);
         *request.headers_mut() = self.headers.clone();
@@ -104,6 +109,11 @@ impl Provider {
                     return Err(CallError::TooLarge { to: self.to.clone(), limit: question.most });
                 }
                 body.extend_from_slice(&piece);
+                if let Some(hold) = &mut question.hold
+                    && !hold(body.capacity())
+                {
+                    return Err(CallError::NoRoom { to: self.to.clone() });
+                }
             }
             Ok(Told { status: response.status().as_u16(), body: body.freeze() })
         };
@@ -140,6 +150,7 @@ impl Provider {
             body: None,
             patience: PATIENCE,
             most: LIST,
+            hold: None,
         };
         let listed = match self.ask(question).await {
             Ok(told) if told.status == 200 => read_models(&told.body, &self.name),
@@ -188,7 +199,8 @@ impl Providers {
         self.all.iter().filter(keeps).map(|provider| Arc::clone(&provider.name)).collect()
     }
 
-    /// Asks a provider for an answer that it keeps, or for `what` of it: `cancel`, `input_items`.
+    /// Asks a provider for an answer that it keeps, or for `what` of it: `cancel`, `input_items`. `hold` hears how much of it
+    /// is held and says whether that may be.
     pub async fn stored(
         &self,
         provider: &str,
@@ -196,6 +208,7 @@ impl Providers {
         id: &str,
         what: &str,
         query: Option<&str>,
+        hold: &mut (dyn FnMut(usize) -> bool + Send),
     ) -> Result<Told, CallError> {
         let unsupported =
             || CallError::Unsupported { to: provider.to_owned(), dialect: Dialect::OpenAiResponses.name() };
@@ -206,12 +219,17 @@ impl Providers {
         url.set_query(query);
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
         let headers = &HeaderMap::new();
-        provider.ask(Question { method, url, headers, body: None, patience: STORED, most: ANSWER }).await
+        let mut hold = |size| hold(size);
+        let hold: Option<Hold<'_>> = Some(&mut hold);
+        provider
+            .ask(Question { method, url, headers, body: None, patience: STORED, most: ANSWER, hold })
+            .await
     }
 
     /// Takes a provider's key out of a text that it sent.
     pub fn redact(&self, provider: &str, text: &str) -> String {
-        self.named(provider).map_or_else(|| text.to_owned(), |provider| provider.redact(text).into_owned())
+        self.named(provider)
+            .map_or_else(|| text.to_owned(), |provider| provider.conceal(&provider.redact(text)).into_owned())
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Provider>> {
@@ -273,6 +291,7 @@ impl Providers {
             body: Some(body),
             patience: PATIENCE,
             most: COUNT,
+            hold: None,
         };
         let told = provider.ask(question).await.ok().filter(|told| told.status == 200)?;
         serde_json::from_slice::<serde_json::Value>(&told.body).ok()?.get(field)?.as_u64()

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::routing::Status;
+use crate::units::is_safe;
 use crate::wire::ErrorKind;
 
 /// Why the providers cannot be set up.
@@ -124,6 +125,12 @@ pub enum CallError {
         /// The limit.
         limit: usize,
     },
+    /// There is no room for the answer in memory.
+    #[error("the answer of {to} was given up: there is no room in memory for it (limits.memory)")]
+    NoRoom {
+        /// Provider and host.
+        to: String,
+    },
     /// The provider has no such interface.
     #[error("{to} does not speak {dialect}")]
     Unsupported {
@@ -156,12 +163,18 @@ impl CallError {
             | Self::Broken { .. }
             | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
+            // Not the provider's doing.
+            Self::NoRoom { .. } => Status::Cancelled,
         }
     }
 
     /// Gives the error as a client is told.
     pub fn kind(&self) -> ErrorKind {
-        if self.status() == Status::Timeout { ErrorKind::Timeout } else { ErrorKind::Server }
+        match self.status() {
+            Status::Timeout => ErrorKind::Timeout,
+            Status::Cancelled => ErrorKind::Overloaded,
+            _ => ErrorKind::Server,
+        }
     }
 
     /// Says whether the provider cannot have worked on the call, which then costs nothing.
@@ -239,5 +252,5 @@ fn innermost(error: &reqwest::Error) -> String {
 
 /// Cuts a text from outside to what may be shown: one line, no control characters, not long.
 pub(super) fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    text.chars().map(|c| if is_safe(c) { c } else { ' ' }).take(300).collect()
 }

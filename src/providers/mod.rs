@@ -134,6 +134,11 @@ impl Target {
         self.slot.provider.redact(text)
     }
 
+    /// Takes the provider's address out of a text that a client gets.
+    pub fn conceal<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.slot.provider.conceal(text)
+    }
+
     /// Gives the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
     pub fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
         self.slot.provider.dialect_for(dialect)

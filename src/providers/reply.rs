@@ -163,8 +163,13 @@ impl Reply {
         }
     }
 
-    /// Gives the whole body, if it is no longer than `limit`.
-    pub async fn whole(mut self, limit: usize) -> Result<Bytes, CallError> {
+    /// Gives the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
+    pub async fn whole(
+        mut self,
+        limit: usize,
+        mut hold: impl FnMut(usize) -> bool,
+    ) -> Result<Bytes, CallError> {
+        let no_room = |to: &String| CallError::NoRoom { to: to.clone() };
         let too_large = |to: &String| CallError::TooLarge { to: to.clone(), limit };
         let announced = match &self.source {
             Source::Network(response) => response.content_length(),
@@ -177,6 +182,9 @@ impl Reply {
         if first.len() > limit {
             return Err(too_large(&self.to));
         }
+        if !hold(first.len()) {
+            return Err(no_room(&self.to));
+        }
         let Some(second) = self.chunk().await? else { return Ok(first) };
         let mut body = BytesMut::with_capacity(first.len() + second.len());
         body.extend_from_slice(&first);
@@ -186,6 +194,9 @@ impl Reply {
                 return Err(too_large(&self.to));
             }
             body.extend_from_slice(&more);
+            if !hold(body.capacity()) {
+                return Err(no_room(&self.to));
+            }
             piece = self.chunk().await?;
         }
         Ok(body.freeze())

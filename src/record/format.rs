@@ -101,6 +101,11 @@ impl InputFormat {
         matches!(self, Self::Azure | Self::BurstGpt | Self::AgentCsv)
     }
 
+    /// Says whether it is what a coding agent keeps of its sessions, whose calls are known by name over all files.
+    pub fn is_coding_agent(self) -> bool {
+        matches!(self, Self::ClaudeCode | Self::Codex | Self::OpenCode | Self::GeminiCli)
+    }
+
     /// Names the keys of a surrounding object whose list holds the entries.
     pub(crate) fn wrappers(self) -> &'static [&'static str] {
         match self {

@@ -108,8 +108,8 @@ struct Open {
 enum Cutting {
     Lines,
     Elements(Box<Elements>),
-    Streams(Box<Streams>),
     Rows(Box<Rows>),
+    Streams(Box<Streams>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -386,7 +386,7 @@ impl Open {
     /// Gives the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
         match self.cutting {
-            Cutting::Elements(_) | Cutting::Rows(_) | Cutting::Streams(_) => self.cut_pieces(),
+            Cutting::Elements(_) | Cutting::Streams(_) | Cutting::Rows(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
         }

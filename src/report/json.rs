@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::units::is_safe;
+
 /// Writes a report as indented JSON.
 ///
 /// # Errors
@@ -14,12 +16,15 @@ pub fn to_json<T: Serialize>(report: &T) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
-/// Escapes what JSON leaves as it is, within strings, and some terminals take as commands.
+/// Escapes what JSON leaves as it is, within strings, and some terminals take as commands or hide something by.
 pub(super) fn safe(written: &str) -> String {
     let mut text = String::with_capacity(written.len() + 1);
     for c in written.chars() {
-        if ('\u{7f}'..='\u{9f}').contains(&c) {
-            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        // JSON leaves these as they are, within strings; some terminals take them as commands, or hide something by them.
+        if c >= '\u{7f}' && !is_safe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
         } else {
             text.push(c);
         }

@@ -196,7 +196,7 @@ pub struct MineReport {
 impl MineReport {
     /// Starts a report.
     pub fn new(prices: String, places: Vec<AgentPlace>) -> Self {
-        Self { prices, places, ..Self::default() }
+        Self { places, prices, ..Self::default() }
     }
 
     /// Adds a call.

@@ -1,8 +1,11 @@
 //! A sheet of named columns, written as an aligned table, CSV or Markdown.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
+
+use crate::units::marked;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,9 +47,17 @@ fn head(text: &str) -> (&str, bool) {
     text.strip_prefix('>').map_or((text, false), |text| (text, true))
 }
 
-/// Keeps control characters of foreign names out of a terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// What begins a formula in a spreadsheet, also in the wide forms of Asian scripts.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Makes text of what a spreadsheet would take for a formula; numbers stay numbers.
+fn no_formula(text: &str) -> Cow<'_, str> {
+    let begins = text.trim_start().starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
+    let is_number = || {
+        let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+        text.bytes().all(plain) && text.parse::<f64>().is_ok()
+    };
+    if begins && !is_number() { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// Writes sheets one after another.
@@ -68,14 +79,14 @@ pub fn render(sheets: &[Sheet], format: Format) -> String {
 fn table(sheet: &Sheet, out: &mut String) {
     let mut widths: Vec<usize> = sheet.heads.iter().map(|text| head(text).0.width()).collect();
     let rows: Vec<Vec<String>> =
-        sheet.rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
+        sheet.rows.iter().map(|row| row.iter().map(|cell| marked(cell).into_owned()).collect()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
         }
     }
     if !sheet.title.is_empty() {
-        let _ = writeln!(out, "{}", sheet.title);
+        let _ = writeln!(out, "{}", marked(&sheet.title));
     }
     let mut line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
@@ -104,9 +115,9 @@ fn table(sheet: &Sheet, out: &mut String) {
 
 fn markdown(sheet: &Sheet, out: &mut String) {
     if !sheet.title.is_empty() {
-        let _ = writeln!(out, "### {}\n", sheet.title);
+        let _ = writeln!(out, "### {}\n", marked(&sheet.title));
     }
-    let escape = |text: &str| clean(text).replace('|', "\\|");
+    let escape = |text: &str| marked(text).replace('|', "\\|");
     let heads: Vec<String> = sheet.heads.iter().map(|name| escape(head(name).0)).collect();
     let rules: Vec<&str> = sheet.heads.iter().map(|name| if head(name).1 { "---:" } else { "---" }).collect();
     let _ = writeln!(out, "| {} |\n| {} |", heads.join(" | "), rules.join(" | "));
@@ -118,13 +129,59 @@ fn markdown(sheet: &Sheet, out: &mut String) {
 
 fn csv(sheet: &Sheet, out: &mut String) {
     let quote = |text: &str| {
-        let text = clean(text);
-        if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+        let text = no_formula(text);
+        let text = marked(&text);
+        if text.contains([',', ';', '"']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.into_owned()
+        }
     };
     let heads: Vec<String> = sheet.heads.iter().map(|name| quote(head(name).0)).collect();
     let _ = writeln!(out, "{}", heads.join(","));
     for row in &sheet.rows {
         let cells: Vec<String> = row.iter().map(|cell| quote(cell)).collect();
         let _ = writeln!(out, "{}", cells.join(","));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_starts_a_formula_and_numbers_stay_numbers() {
+        let mut sheet = Sheet::new("", &["name"]);
+        let cells = [
+            "=1+1",
+            "+cmd|' /C calc'!A0",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            " =1",
+            "\r=1",
+            "\u{ff1d}1",
+            "\u{200b}=1",
+        ];
+        for cell in cells.into_iter().chain(["-12.5", "+3", "-1e-7", "a=b", "-", "x;y"]) {
+            sheet.push(vec![cell.to_owned()]);
+        }
+        let written = render(&[sheet], Format::Csv);
+        let mut lines: Vec<&str> = written.lines().skip(1).collect();
+        let plain = lines.split_off(cells.len() - 1);
+        for line in lines {
+            assert!(line.trim_start_matches('"').starts_with('\''), "{line:?}");
+        }
+        assert_eq!(plain, ["\u{fffd}=1", "-12.5", "+3", "-1e-7", "a=b", "'-", "\"x;y\""]);
+    }
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_is_written() {
+        let mut sheet = Sheet::new("t\u{1b}[2J", &["name", "why"]);
+        sheet.push(vec!["a\u{202e}b\u{200b}".to_owned(), "two\nlines \u{9b}1m|".to_owned()]);
+        for format in [Format::Table, Format::Csv, Format::Md] {
+            let written = render(&[sheet.clone()], format);
+            assert!(written.chars().all(|c| c == '\n' || crate::units::is_safe(c)), "{written:?}");
+        }
     }
 }

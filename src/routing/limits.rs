@@ -1,4 +1,5 @@
-//! How slow a stream may be before it counts as failed, and how logged streams stand to that.
+//! How slow a stream may be before it counts as failed, whether it is checked before it is shown, and how logged streams
+//! stand to that.
 //!
 //! Invariant: a limit that is not set cuts nothing; what a log does not tell is never taken for quick.
 
@@ -11,6 +12,8 @@ pub struct StreamLimits {
     pub gap_ms: Option<u32>,
     /// Tokens of the answer a second, from its first content on.
     pub tokens_per_second: Option<u32>,
+    /// Whether its content waits until it is whole and has passed its checks.
+    pub hold: Option<bool>,
 }
 
 /// One of the limits.
@@ -67,6 +70,7 @@ impl StreamLimits {
             first_byte_ms: self.first_byte_ms.or(below.first_byte_ms),
             gap_ms: self.gap_ms.or(below.gap_ms),
             tokens_per_second: self.tokens_per_second.or(below.tokens_per_second),
+            hold: self.hold.or(below.hold),
         }
     }
 
@@ -105,8 +109,12 @@ mod tests {
 
     #[test]
     fn a_limit_cuts_what_is_slower_and_nothing_of_which_the_log_is_silent() {
-        let limits =
-            StreamLimits { first_byte_ms: Some(2_000), gap_ms: Some(500), tokens_per_second: Some(10) };
+        let limits = StreamLimits {
+            first_byte_ms: Some(2_000),
+            gap_ms: Some(500),
+            tokens_per_second: Some(10),
+            hold: None,
+        };
         let quick = StreamFigures {
             ttft_ms: Some(2_000),
             gap_ms: Some(500),
@@ -133,9 +141,14 @@ mod tests {
 
     #[test]
     fn a_rungs_limits_lie_over_its_routes() {
-        let route = StreamLimits { first_byte_ms: Some(1), gap_ms: Some(2), tokens_per_second: None };
-        let rung = StreamLimits { gap_ms: Some(3), ..StreamLimits::default() };
-        assert_eq!(rung.over(route), StreamLimits { gap_ms: Some(3), ..route });
+        let route = StreamLimits {
+            first_byte_ms: Some(1),
+            gap_ms: Some(2),
+            hold: Some(true),
+            ..StreamLimits::default()
+        };
+        let rung = StreamLimits { gap_ms: Some(3), hold: Some(false), ..StreamLimits::default() };
+        assert_eq!(rung.over(route), StreamLimits { gap_ms: Some(3), hold: Some(false), ..route });
         assert!(StreamLimits::default().over(StreamLimits::default()).is_none());
     }
 }

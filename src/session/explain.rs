@@ -117,7 +117,8 @@ fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)>
     let cost = priced(seen, at, &log.prices);
     let mut all = Vec::new();
     match (cost, log.prices.row(billed, at)) {
-        (Cost::Unknown(Unpriced::NoPrice), _) => {
+        // Where the model itself has no price, the cost says so.
+        (Cost::Unknown(Unpriced::NoPrice), _) if call.billed.is_some() => {
             all.push(("not priced", format!("{name} is not in prices {}", log.book)));
         }
         (Cost::Unknown(Unpriced::NoTier), _) => {

@@ -4,14 +4,18 @@
 //! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod backlog;
 mod foresee;
+mod record_of;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use self::backlog::Backlog;
 use super::ingest::METERS;
 use super::log::billed_by_text;
 use super::reason::{reason, why_text};
@@ -21,7 +25,7 @@ use crate::engine::Engine;
 use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
 use crate::outcome::{Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
-use crate::record::{self, Attempt, Attempts, Entry, Record, WriteTtl};
+use crate::record::{self, Entry, WriteTtl};
 use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
@@ -30,11 +34,9 @@ use crate::units::{Instant, Millis, ModelId, Names, PerMille, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
-/// Lines kept for readers that come later.
-const BACKLOG: usize = 10_000;
-/// Models told apart before those that only clients name are counted together: half of what the tables hold, so that a
-/// policy always finds room for its own.
-const MODELS: usize = 2048;
+/// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
+/// policy and price book always find room for theirs.
+const MODELS: usize = 512;
 /// What stands for them.
 const OTHERS: &str = "(others)";
 
@@ -190,6 +192,8 @@ pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
     inner: Mutex<Inner>,
+    /// Bytes of lines kept for readers that come later.
+    backlog_bytes: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -199,7 +203,7 @@ struct Inner {
     next_seq: u64,
     pending: FxHashMap<u64, Pending>,
     readers: Vec<Reader>,
-    backlog: VecDeque<Arc<str>>,
+    backlog: Backlog,
     policy_line: Arc<str>,
     /// Meters that nobody here knows, of which readers have been told; the first few kinds.
     meters: BTreeSet<String>,
@@ -232,9 +236,11 @@ impl Live {
         let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
         let prices = Arc::new(PriceTable::new(&book, &names));
         let policy_line = policy_line(&policy, &names, at, &who, "in force at the start");
+        let backlog = Backlog::default();
         Self {
             classifier,
             book,
+            backlog_bytes: backlog.bytes(),
             inner: Mutex::new(Inner {
                 engine: Engine::new(Arc::new(policy), prices),
                 names,
@@ -242,7 +248,7 @@ impl Live {
                 next_seq,
                 pending: FxHashMap::default(),
                 readers: Vec::new(),
-                backlog: VecDeque::new(),
+                backlog,
                 policy_line,
                 meters: BTreeSet::new(),
                 buffer: Vec::new(),
@@ -272,7 +278,7 @@ impl Live {
         let inner = &mut *inner;
         operation.team = inner.names.intern_team(&arriving.team);
         operation.project = inner.names.intern_project(&arriving.project);
-        operation.asked = inner.model(&arriving.asked);
+        operation.asked = inner.model(&arriving.asked, &self.book);
         inner.price_new_models(&self.book);
         operation.at = inner.dated(now, inner.last_at);
         inner.last_at = operation.at;
@@ -326,8 +332,9 @@ impl Live {
     pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let model = inner.model(&call.model);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name));
+        let model = inner.model(&call.model, &self.book);
+        let billed =
+            call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
         inner.price_new_models(&self.book);
         inner.tell_meters(&call, &self.book);
         let Some(pending) = inner.pending.get_mut(&seq) else {
@@ -462,6 +469,11 @@ impl Live {
         (inner.engine.snapshot(), inner.names.clone())
     }
 
+    /// Counts the bytes of lines kept for readers that come later.
+    pub fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes.load(Ordering::Relaxed)
+    }
+
     /// Counts the operations that are open.
     pub fn open(&self) -> usize {
         self.lock().pending.len()
@@ -484,9 +496,10 @@ impl Inner {
     }
 
     /// Gives the id of a model that a client named.
-    fn model(&mut self, name: &str) -> ModelId {
+    fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
         let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
-        self.names.intern_model(if is_one_too_many { OTHERS } else { name })
+        let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
+        self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
 
     /// Gives how an operation was decided, and by which policy.
@@ -542,55 +555,8 @@ impl Inner {
     }
 
     fn publish(&mut self, line: &Arc<str>) {
-        if self.backlog.len() >= BACKLOG {
-            self.backlog.pop_front();
-        }
-        self.backlog.push_back(Arc::clone(line));
+        self.backlog.push(line);
         self.readers.retain_mut(|reader| reader(line));
-    }
-}
-
-impl Pending {
-    fn record(&self) -> Record<'_> {
-        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
-            model: Cow::Owned(call.model.to_string()),
-            billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
-            provider: Cow::Owned(call.provider.to_string()),
-            usage: call.usage,
-            write_ttl: call.write_ttl,
-            estimated: call.estimated,
-            latency_ms: Some(call.latency_ms),
-            ttft_ms: call.ttft_ms,
-            status: call.status,
-            error: Cow::Owned(call.error.clone()),
-            check: call.check,
-            terms: record::some_terms(&call.terms),
-            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
-            gap_ms: call.gap_ms,
-            charged: Charged::new(*cost),
-            ..Attempt::default()
-        };
-        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
-        Record {
-            id: Cow::Borrowed(&self.id),
-            at: self.operation.at,
-            team: Cow::Borrowed(&self.team),
-            project: Cow::Borrowed(&self.project),
-            user: Cow::Borrowed(&self.user),
-            session: Cow::Borrowed(&self.session),
-            asked: Cow::Borrowed(&self.asked),
-            pinned: self.pinned,
-            task: Some(self.operation.class),
-            confidence: self.operation.confidence(),
-            unsure: self.operation.confidence().is_none(),
-            saw: self.operation.saw,
-            turn: self.measures.turn,
-            tools: self.measures.tools,
-            history: self.measures.history,
-            attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
-            simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
-            ..Record::default()
-        }
     }
 }
 

@@ -100,6 +100,10 @@ pub struct LiveStatus {
     pub keys: u64,
     /// Whether it takes no new requests and waits for those in flight.
     pub draining: bool,
+    /// Bytes that requests, answers, streams and backlogs hold.
+    pub memory_held: u64,
+    /// How many they may hold; 0 where that is not told.
+    pub memory_limit: u64,
 }
 
 impl LiveStatus {

@@ -9,6 +9,7 @@ mod money;
 mod names;
 mod permille;
 mod sessions;
+mod text;
 mod when;
 
 pub use count::{Count, counted};
@@ -17,4 +18,5 @@ pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{ModelId, Names, ProjectId, RouteTag, SessionId, TeamId};
 pub use permille::PerMille;
+pub use text::{clean, is_safe, marked, marked_lines};
 pub use when::When;

@@ -25,7 +25,7 @@ pub struct Answer {
     pub check: Check,
     /// Why it ended.
     pub finish: Finish,
-    /// The bytes that the model wrote: text and arguments of calls.
+    /// The bytes that the model wrote: text, thoughts and arguments of calls.
     pub output_bytes: u64,
     /// Why it is no answer at all: the model went wrong, or what it wrote cannot be put into the client's dialect. The
     /// body is then not to be given to a client; what was used is used all the same.

@@ -46,6 +46,16 @@ impl Dialect {
         }
     }
 
+    /// Gives the member that says why an answer ended.
+    pub(super) const fn finish_field(self) -> &'static str {
+        match self {
+            Self::AnthropicMessages => "stop_reason",
+            Self::Gemini | Self::GeminiEmbeddings => "finishReason",
+            Self::OpenAiResponses => "status",
+            Self::OpenAiChat | Self::OpenAiEmbeddings | Self::OpenAiCompletions => "finish_reason",
+        }
+    }
+
     /// Says whether a request of this dialect can be put to a provider that speaks `to`.
     ///
     /// A particular request may still hold a field that cannot be carried.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::json::{Value, check, object};
 use super::{ApiError, Dialect, ErrorKind};
+use crate::units::is_safe;
 
 /// The most characters of an upstream's message that are kept.
 const LONGEST: usize = 1_000;
@@ -167,11 +168,9 @@ pub(super) fn is_error(value: Value<'_>) -> bool {
 
 /// Says whether an object is the report of an error, in any of the shapes that servers have for it.
 pub(super) fn reports_error(root: Value<'_>) -> bool {
-    let says = |key: &str, word: &str| root.text_of(key).as_deref() == Some(word);
-    root.get("error").is_some_and(is_error)
-        || says("type", "error")
-        || says("object", "error")
-        || root.get("detail").is_some()
+    let [error, kind, object, detail] = root.pick(["error", "type", "object", "detail"]);
+    let says_error = |word: Option<Value<'_>>| word.and_then(Value::text).as_deref() == Some("error");
+    error.is_some_and(is_error) || says_error(kind) || says_error(object) || detail.is_some()
 }
 
 fn status_of(kind: &str) -> u16 {
@@ -247,8 +246,7 @@ pub(super) fn clean(text: &str) -> String {
         }
         bearer = word.trim_end_matches(':').eq_ignore_ascii_case("bearer");
     }
-    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    out.chars().filter(|c| !invisible(*c)).take(LONGEST).collect()
+    out.chars().filter(|c| is_safe(*c)).take(LONGEST).collect()
 }
 
 /// What keys of the usual providers, and our own, begin with.

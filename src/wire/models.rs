@@ -95,7 +95,7 @@ fn gemini(o: &mut Object<'_>, model: &ModelEntry) {
 pub fn read_models(body: &[u8], owner: &str) -> Option<Vec<ModelEntry>> {
     let root = check(body).ok()?;
     let list = if root.is_array() { root } else { root.get("data").or_else(|| root.get("models"))? };
-    let is_sound = |id: &str| !id.is_empty() && id.len() <= LONGEST && !id.chars().any(char::is_control);
+    let is_sound = |id: &str| !id.is_empty() && id.len() <= LONGEST && id.chars().all(crate::units::is_safe);
     let entry = |item: Value<'_>| {
         let said = item.text_of("id").or_else(|| item.text_of("name"))?;
         let id = said.strip_prefix("models/").unwrap_or(&said);

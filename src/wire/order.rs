@@ -79,6 +79,11 @@ impl Order {
         }
     }
 
+    /// Counts the text that waits.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes what is added and tells what the client gets of it.
     pub(super) fn take(
         &mut self,

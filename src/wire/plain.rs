@@ -44,6 +44,11 @@ impl Form {
 }
 
 impl Plain {
+    /// Counts what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes the next bytes.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), WireError> {
         if self.buffer.len().saturating_add(chunk.len()) > LONGEST {

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
+use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Part, Seen, ended_empty};
+use super::reply::{Delta, Part, Seen, ended_empty, unended};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
@@ -29,6 +30,7 @@ pub enum StreamEnd {
 
 /// Relays one stream.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the stream by itself")]
 pub struct Relay {
     from: Dialect,
     ask: Ask,
@@ -41,8 +43,13 @@ pub struct Relay {
     story: Story,
     /// What an answer used that did not come as a stream.
     usage: Option<Counted>,
-    /// The number of the next event of a stream of responses that is passed on as it is.
-    number: u64,
+    /// What has been told of how the message begins; of responses that are passed on, how many events were.
+    preface: Preface,
+    /// Whether the client was told that by an earlier try.
+    goes_on: bool,
+    /// The bytes written that may go out before there is content, unless something else came first.
+    early: usize,
+    is_early: bool,
     /// The event by which such a stream said that it failed.
     failed: Option<String>,
     /// Whether the event that said so told the usage too.
@@ -122,10 +129,38 @@ impl Relay {
             hides_usage: !ask.wants_stream_usage(),
             story: Story::new(ask),
             usage: None,
-            number: 0,
+            preface: Preface::default(),
+            goes_on: false,
+            early: 0,
+            is_early: preface::has_beginning(ask.dialect()),
             failed: None,
             is_accounted: false,
         }
+    }
+
+    /// Goes on with a message that an earlier try has begun: it is not begun again, and keeps its id.
+    pub fn go_on(&mut self, preface: Preface) {
+        if !preface.has_begun {
+            return;
+        }
+        if let Some(translation) = &mut self.translation {
+            translation.go_on(&preface);
+        }
+        self.preface = preface;
+        self.goes_on = true;
+        self.is_early = false;
+    }
+
+    /// Gives what a client knows of the message that has had what was written so far.
+    pub fn preface(&self) -> Preface {
+        let told = self.translation.as_ref().map(Translation::preface);
+        told.unwrap_or_else(|| self.preface.clone())
+    }
+
+    /// Gives how many bytes at the front of what was written since it was last asked only begin the message: a client may
+    /// have them at once. Where another try is made after all, [`Self::go_on`] tells it what they said.
+    pub fn take_early(&mut self) -> usize {
+        std::mem::take(&mut self.early)
     }
 
     /// Takes the next bytes of the provider's stream and writes what the client gets.
@@ -141,6 +176,16 @@ impl Relay {
             self.story.failure = Some(failure.clone());
         }
         outcome
+    }
+
+    /// Counts the bytes that are kept of the stream.
+    pub fn held(&self) -> usize {
+        let waiting = match &self.form {
+            Form::Plain(plain) => plain.held(),
+            Form::Unknown | Form::Events => self.splitter.held(),
+        };
+        let translated = self.translation.as_ref().map_or(0, Translation::held);
+        waiting.saturating_add(self.story.held()).saturating_add(translated)
     }
 
     fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
@@ -172,13 +217,36 @@ impl Relay {
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
         }
+        let before = out.len();
         let seen = self.tell(&event, out)?;
         if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
-            out.extend_from_slice(raw);
-            self.passed(&event.data);
+            if self.goes_on && !event.data.is_empty() {
+                preface::go_on(self.from, &mut self.preface, &event, out);
+            } else {
+                out.extend_from_slice(raw);
+                self.passed(&event.data);
+            }
             self.story.is_closed |= seen == Seen::End;
         }
+        if self.is_early {
+            self.note_early(&event.data, out.len() - before);
+        }
         Ok(())
+    }
+
+    /// Takes note of whether what an event gave the client only begins the message.
+    fn note_early(&mut self, data: &str, written: usize) {
+        let Story { has_content, finish, is_over, .. } = self.story;
+        let is_early = !has_content && finish.is_none() && !is_over;
+        // A translation writes nothing else before there is content.
+        self.is_early =
+            is_early && (self.translation.is_some() || written == 0 || preface::is_early(self.from, data));
+        if self.is_early {
+            self.early += written;
+            if self.translation.is_none() {
+                self.preface.note(self.from, data);
+            }
+        }
     }
 
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
@@ -201,8 +269,8 @@ impl Relay {
             return Err(fault);
         }
         if seen == Seen::End {
-            if story.finish.is_none() && !story.has_answer {
-                return Err(ended_empty());
+            if story.finish.is_none() {
+                return Err(if story.has_answer { unended(self.from.finish_field()) } else { ended_empty() });
             }
             story.is_over = true;
             if self.translation.is_some() {
@@ -233,7 +301,14 @@ impl Relay {
         }
         let name = root.text_of("type").unwrap_or_default();
         let seen = self.tell(&Event { name: &name, data: root.raw().into() }, out)?;
+        self.is_early = false;
         if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
+            if self.goes_on {
+                let event = Event { name: &name, data: root.raw().into() };
+                preface::go_on(self.from, &mut self.preface, &event, out);
+                self.story.is_closed |= seen == Seen::End;
+                return Ok(());
+            }
             if !name.is_empty() {
                 out.extend_from_slice(format!("event: {name}\n").as_bytes());
             }
@@ -252,7 +327,7 @@ impl Relay {
         if self.from == Dialect::OpenAiResponses
             && let Some(number) = Value::of(data).get("sequence_number").and_then(Value::number)
         {
-            self.number = number.saturating_add(1);
+            self.preface.events = number.saturating_add(1);
         }
     }
 
@@ -311,7 +386,13 @@ impl Relay {
         }
         story.is_over = true;
         if self.translation.is_none() {
-            replay::write(ask, root, &reply, out);
+            if self.goes_on {
+                let mut whole = BytesMut::new();
+                replay::write(ask, root, &reply, &mut whole);
+                preface::all_go_on(self.from, &mut self.preface, &whole, out)?;
+            } else {
+                replay::write(ask, root, &reply, out);
+            }
             self.story.is_closed = true;
         }
         self.close(out)
@@ -374,9 +455,16 @@ impl Relay {
             return;
         }
         if let Some(data) = self.failed.take() {
-            return replay::failed(&data, &error.message, out);
+            if !self.goes_on {
+                return replay::failed(&data, &error.message, out);
+            }
+            let mut event = BytesMut::new();
+            replay::failed(&data, &error.message, &mut event);
+            // What was written here can be read.
+            let _ = preface::all_go_on(self.from, &mut self.preface, &event, out);
+            return;
         }
-        let number = self.translation.as_ref().map_or(self.number, Translation::sequence);
+        let number = self.translation.as_ref().map_or(self.preface.events, Translation::sequence);
         out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
@@ -396,7 +484,7 @@ impl Relay {
     /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
-        self.usage.or_else(|| Some(self.source.usage()?.believed(self.story.delivered_bytes)))
+        self.usage.or_else(|| Some(self.source.usage()?.believed(self.written_bytes())))
     }
 
     /// Says whether the event that broke the stream told the usage, which nothing revises then.

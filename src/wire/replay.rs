@@ -59,7 +59,7 @@ pub(in crate::wire) fn failed(data: &str, message: &str, out: &mut BytesMut) {
 }
 
 /// Writes an event; of one with a name the caller writes the type.
-fn event(out: &mut BytesMut, name: Option<&str>, fill: impl FnOnce(&mut Object<'_>)) {
+pub(in crate::wire) fn event(out: &mut BytesMut, name: Option<&str>, fill: impl FnOnce(&mut Object<'_>)) {
     let mut data = Vec::with_capacity(256);
     object(&mut data, fill);
     if let Some(name) = name {
@@ -75,7 +75,7 @@ fn event(out: &mut BytesMut, name: Option<&str>, fill: impl FnOnce(&mut Object<'
 }
 
 /// Writes the members of an object, with other values for some of them, which are added where they are missing.
-fn with(o: &mut Object<'_>, value: Value<'_>, changed: &[(&str, &str)]) {
+pub(in crate::wire) fn with(o: &mut Object<'_>, value: Value<'_>, changed: &[(&str, &str)]) {
     for (key, value) in value.members() {
         let other = changed.iter().find(|(name, _)| *name == key);
         o.raw(&key, other.map_or(value.raw(), |(_, other)| other));

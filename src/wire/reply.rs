@@ -126,8 +126,8 @@ impl<'a> Choice<'a> {
     /// Gives the bytes of everything the model wrote.
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part<'_>| match part {
-            Part::Text(text) | Part::Refusal(text) => text.len(),
-            Part::Thought(_) | Part::Other => 0,
+            Part::Text(text) | Part::Refusal(text) | Part::Thought(text) => text.len(),
+            Part::Other => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
         };
         self.parts.iter().map(|part| of(part) as u64).sum()
@@ -190,6 +190,19 @@ const WORD: usize = 80;
 pub(super) fn ended(field: &str, word: &str) -> WireError {
     let word: String = clean(word).chars().take(WORD).collect();
     WireError::Ended(format!("it ended with {field} \"{word}\""))
+}
+
+/// Makes the error of an answer whose provider did not say that it had ended: a null is none of its words for that.
+pub(super) fn unended(field: &str) -> WireError {
+    WireError::Ended(format!("it ended without a {field}"))
+}
+
+/// Says what is wrong with how an answer ended, by the word for it.
+pub(super) fn misended(field: &str, word: Option<&str>, finish: Finish) -> Option<WireError> {
+    match word {
+        None => Some(unended(field)),
+        Some(word) => (word.is_empty() || finish == Finish::Failed).then(|| ended(field, word)),
+    }
 }
 
 /// Makes the error of an answer that ends well and says nothing.

@@ -37,6 +37,11 @@ impl Splitter {
         self.buffer.extend_from_slice(chunk);
     }
 
+    /// Counts what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Gives the raw bytes of the next whole event, up to and with the empty line that ends it.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         while let Some((end, next)) = self.line_end() {
@@ -109,7 +114,11 @@ pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
         std::str::from_utf8(raw).map_err(|_| WireError::Malformed("an event is not UTF-8".to_owned()))?;
     let mut event = Event::default();
     let mut has_data = false;
-    for line in text.trim_start_matches('\u{feff}').split(['\n', '\r']) {
+    let mut rest = Some(text.trim_start_matches('\u{feff}'));
+    while let Some(text) = rest {
+        let end = memchr2(b'\n', b'\r', text.as_bytes());
+        let line = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+        rest = end.and_then(|end| text.get(end + 1..));
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {

@@ -48,6 +48,11 @@ impl Story {
         Self { json, choices: measures.choices.max(1), ..Self::default() }
     }
 
+    /// Counts the text that is kept.
+    pub(super) fn held(&self) -> usize {
+        self.delivered.len() + self.json.as_ref().map_or(0, String::len)
+    }
+
     /// Takes note of what is added.
     pub(super) fn note(&mut self, delta: &Delta<'_>) {
         match delta {

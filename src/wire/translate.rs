@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::gemini::read_schema::Schemas;
 use super::json::Value;
 use super::order::Order;
+use super::preface::Preface;
 use super::prompt::Reader;
 use super::reply::{Delta, Reply};
 use super::{Ask, Dialect, Sending, WireError, chat, completions, effort, gemini, messages, responses};
@@ -125,6 +126,36 @@ impl Sink {
         }
     }
 
+    /// Goes on with a message that has begun already.
+    pub(super) fn go_on(&mut self, preface: &Preface) {
+        match self {
+            Self::Chat(sink) => sink.go_on(preface),
+            Self::Responses(sink) => sink.go_on(preface),
+            Self::Messages(sink) => sink.go_on(preface),
+            Self::Gemini(_) | Self::Completions(_) => {}
+        }
+    }
+
+    /// Gives the id that the message has.
+    fn id(&self) -> &str {
+        match self {
+            Self::Chat(sink) => sink.id(),
+            Self::Responses(sink) => sink.id(),
+            Self::Messages(sink) => sink.id(),
+            Self::Gemini(_) | Self::Completions(_) => "",
+        }
+    }
+
+    /// Says whether the message has begun.
+    fn has_begun(&self) -> bool {
+        match self {
+            Self::Chat(sink) => sink.has_begun(),
+            Self::Responses(sink) => sink.has_begun(),
+            Self::Messages(sink) => sink.has_begun(),
+            Self::Gemini(_) | Self::Completions(_) => false,
+        }
+    }
+
     /// Gives the number of the next event, where events are numbered.
     pub(super) fn sequence(&self) -> u64 {
         match self {
@@ -189,6 +220,31 @@ impl Translation {
             *begun = (*begun).max(*at + 1);
             sink.choose(*at);
             *fault = order.take(delta, &mut |delta| sink.write(delta, out)).err();
+        }
+    }
+
+    /// Counts the text that is kept.
+    pub(super) fn held(&self) -> usize {
+        let kept = match &self.sink {
+            Sink::Responses(sink) => sink.held(),
+            Sink::Gemini(sink) => sink.held(),
+            Sink::Completions(sink) => sink.held(),
+            Sink::Chat(_) | Sink::Messages(_) => 0,
+        };
+        kept.saturating_add(self.orders.iter().map(Order::held).sum())
+    }
+
+    /// Goes on with a message that has begun already.
+    pub(super) fn go_on(&mut self, preface: &Preface) {
+        self.sink.go_on(preface);
+    }
+
+    /// Gives what is told of a message that has begun.
+    pub(super) fn preface(&self) -> Preface {
+        Preface {
+            id: self.sink.id().to_owned(),
+            events: self.sink.sequence(),
+            has_begun: self.sink.has_begun(),
         }
     }
 

@@ -21,3 +21,4 @@ mod isolation;
 mod kit;
 mod model_server;
 mod suites;
+mod sums;

@@ -248,6 +248,34 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
     front.settle();
 }
 
+#[test]
+fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (size, status) in [(60_000, 200), (66_000, 431), (70_000, 431), (200_000, 431)] {
+        let to = front.address();
+        let answered = runtime.block_on(async move {
+            let stream = tokio::net::TcpStream::connect(to).await.unwrap();
+            let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .max_header_list_size(1 << 20)
+                .handshake(TokioIo::new(stream))
+                .await
+                .unwrap();
+            tokio::spawn(connection);
+            let request = http::Request::get(format!("http://{to}/v1/models"));
+            let request = (0..size / 1_000)
+                .fold(request, |request, n| request.header(format!("x-large-{n}"), "x".repeat(1_000 - 43)));
+            let response = sender.send_request(request.body(Full::new(Bytes::new())).unwrap()).await;
+            response.unwrap().status().as_u16()
+        });
+        assert_eq!(answered, status, "{size}");
+    }
+    front.settle();
+}
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 // The beginning of a head that never ends.

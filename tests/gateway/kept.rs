@@ -135,21 +135,28 @@ fn nobody_gets_what_another_team_paid_for() {
     let setup = setup(&upstream);
     let desk = Desk::new(&setup);
     let key = |team: &str| format!("Bearer {}", desk.key(&[team, "--team", team]));
-    let (ours, theirs, operators) = (key("ours"), key("theirs"), format!("Bearer {}", desk.key(&["all"])));
+    let (ours, theirs) = (key("ours"), key("theirs"));
+    let operators = format!("Bearer {}", desk.key(&["all", "--scope", "route,operate"]));
+    let nobodys = format!("Bearer {}", desk.key(&["none"]));
     let front = desk.serve(&setup);
     let with = |ask: Ask, key: &str| ask.header("authorization", key).send(front.address());
     let made = id(&with(ask("gpt-4.1", &json!({})), &ours));
     let path = format!("/v1/responses/{made}");
     assert_eq!(with(Ask::get(&path), &ours).status(), 200);
     assert_eq!(with(Ask::get(&path), &operators).status(), 200);
-    assert_eq!(with(Ask::get(&path), &theirs).status(), 404);
-    assert_eq!(with(Ask::get("/v1/responses/resp_guessed"), &theirs).status(), 404);
+    for other in [&theirs, &nobodys] {
+        assert_eq!(with(Ask::get(&path), other).status(), 404);
+        assert_eq!(with(Ask::get("/v1/responses/resp_guessed"), other).status(), 404);
+    }
+    assert_eq!(with(Ask::get("/v1/responses/resp_guessed"), &operators).status(), 200);
     assert_eq!(with(Ask::get(&path).method("DELETE"), &theirs).status(), 404);
     assert_eq!(Ask::get(&path).send(front.address()).status(), 401);
+    let own = id(&with(ask("gpt-4.1", &json!({})), &nobodys));
+    assert_eq!(with(Ask::get(&format!("/v1/responses/{own}")), &nobodys).status(), 200);
     let further = json!({"previous_response_id": made});
     assert_eq!(with(ask("gpt-4.1", &further), &theirs).status(), 400);
     assert_eq!(with(ask("gpt-4.1", &further), &ours).status(), 200);
-    assert_eq!(front.settle().len(), 2);
+    assert_eq!(front.settle().len(), 3);
 }
 
 #[test]

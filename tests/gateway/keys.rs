@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::client::Ask;
 use crate::front::{Desk, Setup};
 use crate::stage::{Speaks, chat};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Refusing, Reply, Upstream};
 
 #[test]
 fn beyond_loopback_it_does_not_start_without_keys() {
@@ -123,6 +123,82 @@ fn nobody_spends_in_another_teams_name() {
     let seen = upstream.served();
     let leaked = seen[0].headers.iter().any(|(name, _)| name.starts_with("pointsman-"));
     assert!(!leaked, "what is meant for the gateway went on to the provider: {:?}", seen[0].headers);
+}
+
+#[test]
+fn nobody_judges_what_another_team_paid_for() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let key = |args: &[&str]| format!("Bearer {}", desk.key(args));
+    let ours = key(&["ours", "--team", "search"]);
+    let others = [key(&["theirs", "--team", "payments"]), key(&["nobodys"])];
+    let operator = key(&["desk", "--scope", "route,operate"]);
+    let mut front = desk.serve(&setup);
+    let asked = chat("gpt-4.1", false).header("authorization", &ours).send(front.address());
+    let operation = asked.header("pointsman-operation").unwrap().to_owned();
+    let body = serde_json::json!({"operation": operation, "good": true});
+    for is_remembered in [true, false] {
+        if !is_remembered {
+            // After a restart the ledger has to say whose it was.
+            front.stop();
+            front = desk.serve(&setup);
+        }
+        let judge = |key: &str| {
+            Ask::post("/v1/feedback", &body).header("authorization", key).send(front.address()).status()
+        };
+        for other in &others {
+            assert_eq!(judge(other), 404);
+        }
+        assert_eq!((judge(&ours), judge(&operator)), (200, 200));
+    }
+    front.settle();
+}
+
+#[test]
+fn pages_of_another_site_spend_nothing_whatever_they_send() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway("[cors]\norigins = [\"https://tools.example\"]");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let from = |site: &str| chat("gpt-4.1", false).header("sec-fetch-site", site);
+    for (ask, status) in [
+        (from("cross-site"), 403),
+        (from("cross-site").header("origin", "http://localhost:3000"), 403),
+        (from("cross-site").header("origin", "https://tools.example"), 200),
+        (from("same-origin"), 200),
+        (from("none"), 200),
+        (Ask::get("/metrics").header("sec-fetch-site", "cross-site"), 403),
+        (Ask::get("/healthz").header("sec-fetch-site", "cross-site"), 200),
+    ] {
+        assert_eq!(ask.send(front.address()).status(), status, "{ask:?}");
+    }
+    assert_eq!(upstream.served().len(), 3);
+    front.settle();
+}
+
+#[test]
+fn no_client_hears_where_a_provider_stands() {
+    let upstream = Upstream::with(|call| {
+        let error = serde_json::json!({"error": {"message": format!("http://127.0.0.1:8080/{} went wrong at 127.0.0.1", call.model)}});
+        Reply { status: [500, 400, 404, 401][call.number % 4], ..Reply::json(&error) }
+    });
+    let refusing = Refusing::take();
+    for url in [upstream.url(), refusing.url()] {
+        let setup = Setup::of(&url);
+        let desk = Desk::new(&setup);
+        let front = desk.serve(&setup);
+        for model in ["auto", "gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash", "mistral-small-2503"] {
+            for stream in [false, true] {
+                let answer = chat(model, stream).send(front.address());
+                assert!(answer.status() >= 400, "{}", answer.text());
+                assert!(!answer.text().contains("127.0.0.1"), "{}", answer.text());
+            }
+        }
+        let rows = front.settle();
+        // The operator is told.
+        assert!(rows.iter().any(|row| row.error.contains("127.0.0.1")), "{rows:#?}");
+    }
 }
 
 #[test]

@@ -123,16 +123,15 @@ fn connections_and_requests_beyond_the_limit_are_turned_away_and_later_ones_let_
     let answer = third.answer().unwrap();
     assert!(matches!(answer.status(), 429 | 503), "{}", answer.status());
     Speaks::Chat.error(&answer.json());
-    // ... and with two that idle the connections are full.
+    // ... and with two that idle the connections are full: the one that has idled longest goes for another.
     let mut fourth = Line::open(front.address());
     fourth.write(&Ask::get("/healthz").wire()).unwrap();
     assert_eq!(fourth.answer().unwrap().status(), 200);
     let mut fifth = Line::open(front.address());
-    if fifth.write(&Ask::get("/healthz").wire()).is_ok() {
-        let said = String::from_utf8_lossy(&fifth.rest()).into_owned();
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 503"), "{said}");
-    }
-    drop((third, fourth));
+    fifth.write(&Ask::get("/healthz").wire()).unwrap();
+    assert_eq!(fifth.answer().unwrap().status(), 200);
+    assert!(third.rest().is_empty());
+    drop((third, fourth, fifth));
     upstream.release_until("the answers are whole", |state| state.busy() == 0);
     for mut line in waiting {
         assert_eq!(line.answer().unwrap().status(), 200);
@@ -151,6 +150,64 @@ fn connections_and_requests_beyond_the_limit_are_turned_away_and_later_ones_let_
     nothing_held(&front);
     let rows = front.settle();
     all_lawful(&rows, &upstream.served());
+}
+
+#[test]
+fn where_every_connection_is_answered_one_more_is_told_so() {
+    let upstream = Upstream::with(|_| Reply::fault(At::BeforeHeaders, Fault::Stall));
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nconnections = 2");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut waiting: Vec<Line> = Vec::new();
+    for at in 0..2 {
+        let mut line = Line::open(front.address());
+        line.write(&chat("gpt-4.1", false).wire()).unwrap();
+        upstream.wait("the request has come", move |state| state.served.len() > at);
+        waiting.push(line);
+    }
+    let mut third = Line::open(front.address());
+    if third.write(&Ask::get("/healthz").wire()).is_ok() {
+        let said = String::from_utf8_lossy(&third.rest()).into_owned();
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 503"), "{said}");
+    }
+    upstream.release_until("the answers are whole", |state| state.busy() == 0);
+    for mut line in waiting {
+        assert_eq!(line.answer().unwrap().status(), 200);
+    }
+    front.settle();
+}
+
+#[test]
+fn connections_that_ask_for_nothing_lock_nobody_out() {
+    let upstream = Upstream::start();
+    let patient = "header-seconds = 600\nbody-seconds = 600";
+    let setup =
+        Setup::of(&upstream.url()).gateway(&format!("[limits]\nconnections = 8\nrequests = 2\n{patient}"));
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n{";
+    let beginnings: [&[u8]; 5] = [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: loc",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        half,
+    ];
+    let mut lines = Vec::new();
+    for beginning in beginnings {
+        for _ in 0..20 {
+            let mut line = Line::open(front.address());
+            line.write(beginning).unwrap();
+            lines.push(line);
+            if lines.len() % 10 == 0 {
+                assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200, "{beginning:?}");
+            }
+        }
+    }
+    assert_eq!(chat("gpt-4.1", true).send(front.address()).status(), 200);
+    drop(lines);
+    nothing_held(&front);
+    front.settle();
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn after_the_head_a_failure_still_goes_to_another_model_and_the_client_is_told_o
             let what = format!("{at:?} {speaks:?}");
             hold(&what, speaks, true, Sees::Whole, &answer, &Reply::default().whole_text());
             assert_eq!(beginnings(&answer), 1, "{what}: {}", answer.text());
+            assert_eq!(ids(&answer).len(), 1, "{what}: {}", answer.text());
             assert!(answer.text().contains(ping(speaks)), "{what}: {}", answer.text());
             // The head named the model that was being asked; who answered comes at the end.
             assert_eq!(answer.header("pointsman-model"), Some("gpt-4.1-nano"), "{what}");
@@ -96,6 +97,109 @@ fn after_the_head_a_failure_still_goes_to_another_model_and_the_client_is_told_o
     let rows = front.settle();
     let models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     assert_eq!(models, ["gpt-4.1-nano", "gpt-4.1"].repeat(6));
+    all_lawful(&rows, &upstream.served());
+}
+
+/// Gives the ids by which a message goes in its events.
+fn ids(answer: &Answer) -> std::collections::BTreeSet<String> {
+    let id = |chunk: &Value| {
+        let places = ["/id", "/message/id", "/response/id"];
+        places.iter().find_map(|place| chunk.pointer(place)?.as_str().map(str::to_owned))
+    };
+    answer.chunks().iter().filter_map(id).collect()
+}
+
+#[test]
+fn how_a_message_begins_is_told_while_its_model_still_thinks() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway(SOON);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    // Gemini has no event for that.
+    for model in ["gpt-4.1", "claude-opus-4-6", "mistral-small-2503"] {
+        for (speaks, begins) in
+            [(Speaks::Chat, "\"role\":\"assistant\""), (Speaks::Messages, "event: message_start")]
+        {
+            upstream.push(Reply::fault(At::Frame(1), Fault::Stall));
+            let (line, head, seen) = until(&front, &speaks.ask(model, true), begins, 1);
+            upstream.release_until("the answer is whole", |state| state.busy() == 0);
+            let what = format!("{model} {speaks:?}");
+            let answer = rest(line, head, seen);
+            hold(&what, speaks, true, Sees::Whole, &answer, &Reply::default().whole_text());
+            assert_eq!((beginnings(&answer), ids(&answer).len()), (1, 1), "{what}: {}", answer.text());
+        }
+    }
+    nothing_held(&front);
+    all_lawful(&front.settle(), &upstream.served());
+}
+
+#[test]
+fn a_response_that_has_begun_goes_on_under_its_id_and_numbers_whoever_answers() {
+    let upstream = Upstream::start();
+    let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
+    let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let body = json!({"model": "auto", "stream": true, "input": "What is due, and when?"});
+    upstream.push(Reply::fault(At::Frame(1), Fault::Stall));
+    let answer = crate::client::Ask::post("/v1/responses", &body).send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let chunks = answer.chunks();
+    let kinds: Vec<&str> = chunks.iter().filter_map(|chunk| chunk["type"].as_str()).collect();
+    let so_often = |kind: &str| kinds.iter().filter(|found| **found == kind).count();
+    assert_eq!((so_often("response.created"), so_often("response.completed")), (1, 1), "{kinds:?}");
+    let numbers: Vec<u64> = chunks.iter().filter_map(|chunk| chunk["sequence_number"].as_u64()).collect();
+    assert!(numbers.is_sorted() && numbers.first() == Some(&0), "{numbers:?}");
+    let told = ids(&answer);
+    assert_eq!(told.len(), 1, "{}", answer.text());
+    assert!(answer.text().contains(": pointsman-model gpt-4.1\n"), "{}", answer.text());
+    // What the client knows it by is no id of the provider's.
+    let id = told.into_iter().next().unwrap();
+    let next = json!({"model": "gpt-4.1", "input": "And then?", "previous_response_id": id});
+    let next = crate::client::Ask::post("/v1/responses", &next).send(front.address());
+    assert_eq!(next.status(), 400, "{}", next.text());
+    assert!(next.text().contains("is kept nowhere"), "{}", next.text());
+    nothing_held(&front);
+    all_lawful(&front.settle(), &upstream.served());
+}
+
+#[test]
+fn a_route_that_holds_its_streams_shows_nothing_that_failed_its_check() {
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url()).gateway(SOON);
+    setup.policy = limited("hold = true");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let body = json!({"model": "auto", "stream": true, "response_format": {"type": "json_object"},
+        "messages": [{"role": "user", "content": "What is due, and when? Answer in JSON."}]});
+    let ask = crate::client::Ask::post("/v1/chat/completions", &body);
+    let says = |text: &str| Reply { pieces: vec![text.to_owned()], ..Reply::default() };
+    let good = r#"{"day":"Monday"}"#;
+    // Words where JSON was asked for; a stream that breaks behind its content; one that is good at once.
+    for (first, second) in [
+        (says("On Monday, I think."), Some(says(good))),
+        (Reply { fault: Some((At::Frame(2), Fault::End)), ..says(good) }, Some(says(good))),
+        (says(good), None),
+    ] {
+        let served_by = if second.is_some() { "gpt-4.1" } else { "gpt-4.1-nano" };
+        upstream.push(first);
+        second.into_iter().for_each(|reply| upstream.push(reply));
+        let answer = ask.send(front.address());
+        hold(served_by, Speaks::Chat, true, Sees::Whole, &answer, good);
+        assert_eq!((beginnings(&answer), ids(&answer).len()), (1, 1), "{}", answer.text());
+    }
+    // While its content waits the client has the head, the beginning and signs of life, and no more.
+    upstream.push(Reply { fault: Some((At::Frame(2), Fault::Stall)), ..says(good) });
+    let (line, head, seen) = until(&front, &ask, ping(Speaks::Chat), 3);
+    let before = String::from_utf8_lossy(&seen).into_owned();
+    upstream.release_until("the answer is whole", |state| state.busy() == 0);
+    let answer = rest(line, head, seen);
+    assert!(answer.said() == good && !before.contains("Monday"), "{before}");
+    // The last rung is not held: nobody else would be asked.
+    nothing_held(&front);
+    let rows = front.settle();
+    let ended: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
+    assert_eq!(ended, ["ok", "ok", "server_error", "ok", "ok", "ok"]);
     all_lawful(&rows, &upstream.served());
 }
 

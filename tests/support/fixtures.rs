@@ -26,6 +26,13 @@ pub(crate) const FIXTURES: &[(&str, InputFormat)] = &[
     ("gemini_stream.json", InputFormat::Gemini),
     ("ollama.json", InputFormat::Ollama),
     ("claude_code.jsonl", InputFormat::ClaudeCode),
+    (
+        "home/.codex/sessions/2026/05/23/rollout-2026-05-23T08-00-00-01900000-aaaa-7000-8000-000000000001.jsonl",
+        InputFormat::Codex,
+    ),
+    ("home/.local/share/opencode/storage/message/ses_a/msg_a1.json", InputFormat::OpenCode),
+    ("home/.gemini/tmp/shop/chats/session-2026-05-23T13-00-gggggggg.json", InputFormat::GeminiCli),
+    ("home/.gemini/tmp/shop/chats/session-2026-05-24T13-00-gggggggg.jsonl", InputFormat::GeminiCli),
     ("langfuse.jsonl", InputFormat::Langfuse),
     ("helicone.jsonl", InputFormat::Helicone),
     ("portkey.jsonl", InputFormat::Portkey),

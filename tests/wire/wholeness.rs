@@ -352,8 +352,26 @@ fn an_empty_word_is_no_end_until_another_comes() {
     assert!(!relay.has_content(), "another may be asked");
     let body = message(json!({"role":"assistant","content":"hi"}), &json!(""));
     assert!(read(OpenAiChat, AnthropicMessages, &body).fault.is_some());
-    let body = message(json!({"role":"assistant","content":"hi"}), &json!(null));
-    assert_eq!(read(OpenAiChat, AnthropicMessages, &body).fault, None, "some servers never say");
+}
+
+#[test]
+fn an_answer_that_never_says_that_it_ended_has_not_whole_and_streamed() {
+    for from in [OpenAiChat, AnthropicMessages, Gemini] {
+        for client in CLIENTS.into_iter().filter(|client| *client == from || client.reaches(from)) {
+            let (stream, whole) = ended(from, "half an ans", "WORD");
+            let stream = stream.replace("\"WORD\"", "null");
+            let whole: Value = serde_json::from_str(&whole.to_string().replace("\"WORD\"", "null")).unwrap();
+            let (out, why, relay) = broke(from, client, &stream);
+            let why = why.unwrap();
+            assert!(why == "cut" || why.contains("without a "), "{from} to {client}: {why}");
+            assert_eq!((relay.is_complete(), relay.check()), (false, Check::None));
+            let marks = ["[DONE]", "message_stop", "response.completed"];
+            assert!(!marks.iter().any(|mark| out.contains(mark)), "{from} to {client}: {out}");
+            let read = read(from, client, &whole);
+            assert!(read.fault.unwrap().to_string().contains("without a "), "{from} to {client}");
+            assert_eq!((read.check, read.usage.is_some()), (Check::Failed, true));
+        }
+    }
 }
 
 #[test]

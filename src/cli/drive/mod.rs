@@ -216,9 +216,7 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
 }
 
 fn remark(text: &str) {
-    use std::io::Write as _;
-    // Where stderr is gone nobody misses it.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    output::say(text);
 }
 
 /// What a run came to, and how reading the log ended.

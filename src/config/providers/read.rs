@@ -441,7 +441,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let models = provider.models.as_ref().map(|models| models.get_ref().clone()).unwrap_or_default();
     let rename = provider.rename.as_ref().map(|pairs| pairs.get_ref().0.clone()).unwrap_or_default();
     let named = models.iter().chain(rename.iter().flat_map(|(ours, theirs)| [ours, theirs]));
-    if named.clone().any(|model| model.is_empty() || model.chars().any(char::is_control)) {
+    if named.clone().any(|model| model.is_empty() || !model.chars().all(crate::units::is_safe)) {
         return Err(fail("models", "a name is empty or has control characters", "leave it out"));
     }
     if named.count() == 0 {

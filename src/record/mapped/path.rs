@@ -64,7 +64,7 @@ impl Path {
     /// Looks at an entry.
     pub(crate) fn look(&self, entry: &Told<'_>) -> Found {
         match entry {
-            Told::Json(value) => found(lookup(value, &self.steps)),
+            Told::Json(value) => found(lookup(value, &self.steps).as_deref()),
             Told::Row(row) => self.cell(row),
         }
     }
@@ -79,7 +79,7 @@ impl Path {
             let (column, rest) = self.steps.split_at(end);
             if let Some(cell) = row.find(&column.join(".").to_lowercase()) {
                 let Some(value) = embedded(cell) else { continue };
-                return found(lookup(&value, rest));
+                return found(lookup(&value, rest).as_deref());
             }
         }
         Found::Absent
@@ -120,8 +120,8 @@ fn embedded(text: &str) -> Option<Value> {
     text.starts_with(['{', '[']).then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-fn found(value: Option<Cow<'_, Value>>) -> Found {
-    match value.as_deref() {
+fn found(value: Option<&Value>) -> Found {
+    match value {
         None => Found::Absent,
         Some(Value::Null) => Found::Empty,
         Some(Value::Bool(yes)) => Found::Word(yes.to_string()),

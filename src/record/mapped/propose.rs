@@ -184,7 +184,7 @@ fn rows(mapping: &Mapping, shape: &Shape) -> String {
     };
     let mut text = String::new();
     for row in &table {
-        text.push_str(" ");
+        text.push(' ');
         for (at, cell) in row.iter().enumerate() {
             let _ = write!(text, " {cell:<width$}", width = width(at).unwrap_or(0));
         }

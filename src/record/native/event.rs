@@ -249,12 +249,13 @@ struct StreamKeys {
     first_byte_ms: Option<u32>,
     gap_ms: Option<u32>,
     tokens_per_second: Option<u32>,
+    hold: Option<bool>,
 }
 
 impl StreamKeys {
     fn limits(&self) -> StreamLimits {
-        let Self { first_byte_ms, gap_ms, tokens_per_second } = *self;
-        StreamLimits { first_byte_ms, gap_ms, tokens_per_second }
+        let Self { first_byte_ms, gap_ms, tokens_per_second, hold } = *self;
+        StreamLimits { first_byte_ms, gap_ms, tokens_per_second, hold }
     }
 }
 

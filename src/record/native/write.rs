@@ -209,6 +209,10 @@ fn limits(object: &mut Object<'_>, limits: StreamLimits) {
     inner.maybe("first_byte_ms", limits.first_byte_ms.map(u64::from));
     inner.maybe("gap_ms", limits.gap_ms.map(u64::from));
     inner.maybe("tokens_per_second", limits.tokens_per_second.map(u64::from));
+    if let Some(hold) = limits.hold {
+        inner.key("hold");
+        inner.out.extend_from_slice(if hold { b"true" } else { b"false" });
+    }
     inner.close();
 }
 

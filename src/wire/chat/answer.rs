@@ -8,65 +8,93 @@ use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::json::{Object, Value};
 use crate::wire::logprobs::Logprobs;
-use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, content_text, ended};
+use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, content_text, misended};
 use crate::wire::tools::{ToolKinds, custom_input};
 use crate::wire::{Ask, Dialect, WireError};
 
 /// Reads a chat completion.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
+    let [id, model, choices, usage, groq, tier] =
+        root.pick(["id", "model", "choices", "usage", "x_groq", "service_tier"]);
+    let mut told = Told::default();
+    told.absorb(usage);
+    told.absorb(groq.and_then(|groq| groq.get("usage")));
+    let choices = choices.into_iter().flat_map(Value::items).map(|value| choice(value, &mut told)).collect();
     Reply {
-        id: root.text_of("id").unwrap_or_default(),
-        model: root.text_of("model").filter(|model| !model.is_empty()),
-        choices: root.get("choices").into_iter().flat_map(Value::items).map(choice).collect(),
-        usage: counted(root),
+        id: id.and_then(Value::text).unwrap_or_default(),
+        model: model.and_then(Value::text).filter(|model| !model.is_empty()),
+        choices,
+        usage: told.counted(tier),
     }
 }
 
-/// Reads the usage of an answer, wherever in it servers put it: at the top, in a choice, under `x_groq`.
-fn counted(root: Value<'_>) -> Option<Counted> {
-    let in_choices = root.get("choices").into_iter().flat_map(Value::items).map(|choice| choice.get("usage"));
-    let places = [root.get("usage"), root.get("x_groq").and_then(|groq| groq.get("usage"))];
-    let blocks = places.into_iter().chain(in_choices).flatten().filter(|place| place.is_object());
-    let mut all: Option<OpenAiUsage> = None;
-    for said in blocks.filter_map(block::<OpenAiUsage>) {
-        all.get_or_insert_default().absorb(&said);
-    }
-    let mut all = all?;
-    all.serve(&root.text_of("service_tier").unwrap_or_default());
-    let mut choices = root.get("choices").into_iter().flat_map(Value::items);
-    if choices.any(|choice| choice.get("message").is_some_and(cites)) {
-        all.cite();
-    }
-    buckets(all.counted())
+/// The usage of an answer, wherever in it servers put it: at the top, in a choice, under `x_groq`.
+#[derive(Default)]
+struct Told {
+    usage: Option<OpenAiUsage>,
+    cites: bool,
 }
 
-/// Says whether a message quotes sources of the web, which shows that the provider searched it.
-pub(super) fn cites(message: Value<'_>) -> bool {
-    let mut notes = message.get("annotations").into_iter().flat_map(Value::items);
+impl Told {
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
+    fn counted(self, tier: Option<Value<'_>>) -> Option<Counted> {
+        let mut usage = self.usage?;
+        usage.serve(&tier.and_then(Value::text).unwrap_or_default());
+        if self.cites {
+            usage.cite();
+        }
+        buckets(usage.counted())
+    }
+}
+
+/// Says whether a message's annotations quote sources of the web, which shows that the provider searched it.
+pub(super) fn cites(notes: Option<Value<'_>>) -> bool {
+    let mut notes = notes.into_iter().flat_map(Value::items);
     notes.any(|note| note.text_of("type").as_deref() == Some("url_citation"))
 }
 
-fn choice(value: Value<'_>) -> Choice<'_> {
+fn choice<'a>(value: Value<'a>, told: &mut Told) -> Choice<'a> {
+    let [message, word, error, usage, plain] =
+        value.pick(["message", "finish_reason", "error", "usage", "text"]);
+    told.absorb(usage);
     let mut parts = Vec::new();
-    if let Some(message) = value.get("message") {
-        parts.extend(thought(message).map(Part::Thought));
-        let text = message.get("content").and_then(content_text);
-        parts.extend(text.filter(|text| !text.is_empty()).map(Part::Text));
-        parts.extend(message.text_of("refusal").filter(|text| !text.is_empty()).map(Part::Refusal));
-        parts.extend(["audio", "images"].iter().filter_map(|key| message.get(key)).map(|_| Part::Other));
-        let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
+    if let Some(message) = message {
+        let [content, reasoning_content, reasoning, refusal, audio, images, calls, function, notes] = message
+            .pick([
+                "content",
+                "reasoning_content",
+                "reasoning",
+                "refusal",
+                "audio",
+                "images",
+                "tool_calls",
+                "function_call",
+                "annotations",
+            ]);
+        told.cites |= cites(notes);
+        let text = |value: Option<Value<'a>>| value.and_then(Value::text).filter(|text| !text.is_empty());
+        parts.extend(thought(reasoning_content, reasoning, content).map(Part::Thought));
+        let said = content.and_then(content_text);
+        parts.extend(said.filter(|text| !text.is_empty()).map(Part::Text));
+        parts.extend(text(refusal).map(Part::Refusal));
+        parts.extend([audio, images].into_iter().flatten().map(|_| Part::Other));
+        let calls = calls.into_iter().flat_map(Value::items);
         parts.extend(calls.filter_map(|value| call(value.text_of("id"), value.get("function")?)));
-        parts.extend(message.get("function_call").and_then(|value| call(None, value)));
+        parts.extend(function.and_then(|value| call(None, value)));
     }
     // Of the older completions a choice is the text itself.
-    parts.extend(value.text_of("text").filter(|text| !text.is_empty()).map(Part::Text));
-    let word = value.text_of("finish_reason");
+    parts.extend(plain.and_then(Value::text).filter(|text| !text.is_empty()).map(Part::Text));
+    let word = word.and_then(Value::text);
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let fault = if value.get("error").is_some_and(is_error) {
+    let fault = if error.is_some_and(is_error) {
         Some(WireError::Upstream(read_event(Dialect::OpenAiChat, value.raw())))
     } else {
-        let word = word.filter(|word| word.is_empty() || finish == Finish::Failed);
-        word.map(|word| ended("finish_reason", &word))
+        misended("finish_reason", word.as_deref(), finish)
     };
     let logprobs = Logprobs::of(Dialect::OpenAiChat, value);
     Choice { parts, finish, stop: None, fault, logprobs }

@@ -5,6 +5,7 @@ use bytes::BytesMut;
 
 use crate::record::usage::Counted;
 use crate::wire::json::{Object, object};
+use crate::wire::preface::Preface;
 use crate::wire::reply::{Choice, Finish, Reply};
 use crate::wire::translate::{as_own, own_id};
 use crate::wire::{Ask, usage};
@@ -59,6 +60,8 @@ pub(in crate::wire) struct Chunks {
     pub(in crate::wire) choice: usize,
     /// Why each choice ended, as far as they have begun.
     ends: Vec<Finish>,
+    /// Whether an earlier try began the message: its id stays.
+    goes_on: bool,
 }
 
 impl Chunks {
@@ -72,12 +75,32 @@ impl Chunks {
             wants_usage: ask.wants_stream_usage(),
             choice: 0,
             ends: Vec::new(),
+            goes_on: false,
         }
+    }
+
+    /// Goes on with a message whose first choice has begun already.
+    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
+        if !preface.id.is_empty() {
+            self.id.clone_from(&preface.id);
+        }
+        self.begins();
+        self.goes_on = true;
+    }
+
+    /// Says whether the message has begun.
+    pub(in crate::wire) fn has_begun(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
+    /// Gives the id that the message has.
+    pub(in crate::wire) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Takes over what the provider says of itself.
     pub(in crate::wire) fn name(&mut self, id: &str, model: &str) {
-        if !id.is_empty() {
+        if !id.is_empty() && !self.goes_on {
             self.id = as_own(self.form.prefix, id);
         }
         if !model.is_empty() {

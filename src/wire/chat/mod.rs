@@ -38,10 +38,14 @@ pub(super) fn finish_from(word: &str) -> Finish {
 
 /// Reads what a model thought, from a message or a delta: `reasoning_content` with `DeepSeek` and most others, `reasoning`
 /// with `OpenRouter` and newer vLLM, a part of the content with Mistral. Servers that say it twice say the same.
-fn thought(message: Value<'_>) -> Option<Cow<'_, str>> {
-    let said = |key: &str| message.text_of(key).filter(|text| !text.is_empty());
-    said("reasoning_content").or_else(|| said("reasoning")).or_else(|| {
-        let content = message.get("content")?;
+fn thought<'a>(
+    reasoning_content: Option<Value<'a>>,
+    reasoning: Option<Value<'a>>,
+    content: Option<Value<'a>>,
+) -> Option<Cow<'a, str>> {
+    let said = |value: Option<Value<'a>>| value?.text().filter(|text| !text.is_empty());
+    said(reasoning_content).or_else(|| said(reasoning)).or_else(|| {
+        let content = content?;
         let thinking = content.items().filter_map(|part| part.get("thinking"));
         let thought: String = thinking.filter_map(content_text).collect();
         (!thought.is_empty()).then_some(Cow::Owned(thought))

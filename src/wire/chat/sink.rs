@@ -8,6 +8,7 @@ use super::finish_word;
 use crate::record::usage::Counted;
 use crate::wire::Ask;
 use crate::wire::json::Object;
+use crate::wire::preface::Preface;
 use crate::wire::reply::Delta;
 use crate::wire::tools::{ToolKinds, custom_input};
 
@@ -33,6 +34,21 @@ impl Sink {
         }
     }
 
+    /// Goes on with a message that has begun already.
+    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
+        self.chunks.go_on(preface);
+    }
+
+    /// Says whether the message has begun.
+    pub(in crate::wire) fn has_begun(&self) -> bool {
+        self.chunks.has_begun()
+    }
+
+    /// Gives the id that the message has.
+    pub(in crate::wire) fn id(&self) -> &str {
+        self.chunks.id()
+    }
+
     /// Turns to another choice.
     pub(in crate::wire) fn choose(&mut self, choice: usize) {
         self.chunks.choice = choice;
@@ -43,8 +59,9 @@ impl Sink {
         let of = |call: usize| (self.chunks.choice, call);
         match delta {
             Delta::Start { id, model } => {
-                if self.chunks.begins() {
-                    self.chunks.name(id, model);
+                let begins = self.chunks.begins();
+                self.chunks.name(id, model);
+                if begins {
                     self.start(out);
                 }
             }

@@ -107,17 +107,32 @@ impl Source {
         }
         say(text, |text| tell(Delta::Text(text)));
         if let Some(delta) = delta {
-            say(thought(delta), |text| tell(Delta::Thought(text)));
-            for (key, value) in delta.members() {
-                match &*key {
-                    "content" => say(content_text(value), |text| tell(Delta::Text(text))),
-                    "refusal" => say(value.text(), |text| tell(Delta::Refusal(text))),
-                    "tool_calls" => value.items().for_each(|call| self.call(nth, call, tell)),
-                    "audio" | "images" if !value.is_null() => tell(Delta::Other),
-                    "annotations" if cites(delta) => self.usage.get_or_insert_default().cite(),
-                    "function_call" if value.is_object() => self.function(nth, value, tell),
-                    _ => {}
-                }
+            let [reasoning_content, reasoning, content, refusal, calls, audio, images, notes, function] =
+                delta.pick([
+                    "reasoning_content",
+                    "reasoning",
+                    "content",
+                    "refusal",
+                    "tool_calls",
+                    "audio",
+                    "images",
+                    "annotations",
+                    "function_call",
+                ]);
+            say(thought(reasoning_content, reasoning, content), |text| tell(Delta::Thought(text)));
+            say(content.and_then(content_text), |text| tell(Delta::Text(text)));
+            say(refusal.and_then(Value::text), |text| tell(Delta::Refusal(text)));
+            for call in calls.into_iter().flat_map(Value::items) {
+                self.call(nth, call, tell);
+            }
+            if audio.or(images).is_some() {
+                tell(Delta::Other);
+            }
+            if cites(notes) {
+                self.usage.get_or_insert_default().cite();
+            }
+            if let Some(function) = function.filter(|function| function.is_object()) {
+                self.function(nth, function, tell);
             }
         }
         if let Some(told) = told {

@@ -252,7 +252,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), 
                     o.text("data", bytes);
                     o.text("format", audio_format(kind).unwrap_or_default());
                 });
-            })
+            });
         }
         Piece::File { data: data @ Data::Base64 { .. }, name, .. } => a.object(|o| {
             o.text("type", "file");

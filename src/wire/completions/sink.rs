@@ -30,6 +30,11 @@ impl Sink {
         self.chunks.choice = choice;
     }
 
+    /// Counts the text that is kept.
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.echo.len()
+    }
+
     /// Writes what is added.
     pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {

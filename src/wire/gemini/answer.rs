@@ -5,7 +5,7 @@ use crate::record::usage::GeminiUsage;
 use crate::wire::Dialect;
 use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
-use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended, ended_empty};
+use crate::wire::reply::{Choice, Finish, Part, Reply, block, buckets, ended_empty, misended};
 
 /// Reads an answer.
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
@@ -53,9 +53,8 @@ fn candidate<'a>(value: Value<'a>, id: &str) -> Choice<'a> {
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
     let logprobs = Logprobs::of(Dialect::Gemini, value);
     let mut choice = Choice { parts, finish, logprobs, ..Choice::default() };
-    if let Some(word) = word.filter(|_| finish == Finish::Failed) {
-        choice.fault = Some(ended("finishReason", &word));
-    } else if finish == Finish::Stop && choice.is_empty() {
+    choice.fault = misended("finishReason", word.as_deref(), finish);
+    if finish == Finish::Stop && choice.is_empty() {
         choice.fault = Some(ended_empty());
     }
     choice

@@ -41,6 +41,15 @@ impl Sink {
         }
     }
 
+    /// Counts the text that is kept.
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.candidates
+            .iter()
+            .filter_map(|candidate| candidate.call.as_ref())
+            .map(|(_, _, arguments)| arguments.len())
+            .sum()
+    }
+
     /// Turns to another candidate.
     pub(in crate::wire) fn choose(&mut self, choice: usize) {
         self.choice = choice;

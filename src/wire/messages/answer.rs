@@ -6,7 +6,7 @@ use super::{SIGNATURE, finish_from, finish_word};
 use crate::record::usage::AnthropicUsage;
 use crate::wire::json::{Value, object};
 use crate::wire::prompt::safe_id;
-use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
+use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, misended};
 use crate::wire::translate::own_id;
 use crate::wire::{Ask, usage};
 
@@ -14,7 +14,6 @@ use crate::wire::{Ask, usage};
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
     let word = root.text_of("stop_reason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let fault = word.filter(|word| word.is_empty() || finish == Finish::Failed);
     let parts = root.get("content").into_iter().flat_map(Value::items).filter_map(part).collect();
     let has_content = root.get("content").is_some();
     Reply {
@@ -25,7 +24,7 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
                 parts,
                 finish,
                 stop: root.text_of("stop_sequence"),
-                fault: fault.map(|word| ended("stop_reason", &word)),
+                fault: misended("stop_reason", word.as_deref(), finish),
                 logprobs: None,
             })
             .into_iter()

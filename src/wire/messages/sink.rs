@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use super::{SIGNATURE, finish_word};
 use crate::record::usage::Counted;
 use crate::wire::json::{Object, object};
+use crate::wire::preface::Preface;
 use crate::wire::prompt::safe_id;
 use crate::wire::reply::{Delta, Finish};
 use crate::wire::translate::{as_own, own_id};
@@ -53,6 +54,24 @@ impl Sink {
             finish: Finish::Other,
             stop: None,
         }
+    }
+
+    /// Goes on with a message that has begun already.
+    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
+        if !preface.id.is_empty() {
+            self.id.clone_from(&preface.id);
+        }
+        self.has_started = true;
+    }
+
+    /// Says whether the message has begun.
+    pub(in crate::wire) fn has_begun(&self) -> bool {
+        self.has_started
+    }
+
+    /// Gives the id that the message has.
+    pub(in crate::wire) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Writes what is added.

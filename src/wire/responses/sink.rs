@@ -12,6 +12,7 @@ use crate::record::usage::Counted;
 use crate::wire::Ask;
 use crate::wire::json::{Object, object};
 use crate::wire::logprobs::Logprobs;
+use crate::wire::preface::Preface;
 use crate::wire::reply::{Delta, Finish};
 use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
 use crate::wire::translate::{as_own, own_id};
@@ -30,6 +31,8 @@ pub(in crate::wire) struct Sink {
     repeated: String,
     tools: ToolKinds,
     has_started: bool,
+    /// Whether the model needs no further name.
+    is_named: bool,
     /// The items that are done.
     items: Vec<Item>,
     /// The item being written.
@@ -49,6 +52,7 @@ impl Sink {
             repeated: repeated(ask),
             tools: ask.tool_kinds(),
             has_started: false,
+            is_named: true,
             items: Vec::new(),
             open: None,
             kept: 0,
@@ -57,9 +61,34 @@ impl Sink {
         }
     }
 
+    /// Counts the text that is kept.
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.kept.saturating_add(self.repeated.len())
+    }
+
     /// Gives the number of the next event.
     pub(in crate::wire) fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Goes on with a message that has begun already.
+    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
+        if !preface.id.is_empty() {
+            self.id.clone_from(&preface.id);
+        }
+        self.has_started = true;
+        self.is_named = false;
+        self.sequence = preface.events;
+    }
+
+    /// Says whether the message has begun.
+    pub(in crate::wire) fn has_begun(&self) -> bool {
+        self.has_started
+    }
+
+    /// Gives the id that the message has.
+    pub(in crate::wire) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Writes what is added.
@@ -67,6 +96,10 @@ impl Sink {
         match delta {
             Delta::Start { id, model } => {
                 if self.has_started {
+                    // The model of a message that an earlier try began is the one that answers.
+                    if !std::mem::replace(&mut self.is_named, true) && !model.is_empty() {
+                        model.clone_into(&mut self.model);
+                    }
                     return;
                 }
                 if !id.is_empty() {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Caller, NO_ANSWER, kept, record};
 use crate::record::foreign::{attempt, claimed, moment, status_of};
 use crate::record::json::{self, Word, nullable};
-use crate::record::known::{Told, id_of};
+use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
 use crate::routing::Status;
@@ -193,7 +193,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let mut only = attempt(message.model.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("anthropic");
-    let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), None];
+    let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];
     let mut record = record(message.id.0, moment("timestamp", &line.timestamp)?, &caller, only);
     record.claimed_usd = claimed(line.cost);
     Ok(Told { record, keys })

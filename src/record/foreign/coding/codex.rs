@@ -57,6 +57,7 @@ struct Info {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names are Codex's")]
 struct Tokens {
     input_tokens: Num,
     cached_input_tokens: Num,
@@ -230,7 +231,7 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     session.total = Some(total);
     let of_parent = inherited(session, forks, total, at);
     let owner = if of_parent.is_some() { session.parent.clone() } else { session.id.clone() };
-    let key = of_parent.flatten().or_else(|| {
+    let key = of_parent.and_then(|call| call.key).or_else(|| {
         let total = total.map(|count| count.to_string());
         let [input, cached, written, output, reasoning] = total.each_ref().map(String::as_str);
         id_of(&[&owner, "codex", input, cached, written, output, reasoning])
@@ -260,29 +261,38 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     Ok(Told { record: record(id, at, &caller, only), keys: [key.filter(|_| !owner.is_empty()), None] })
 }
 
-/// Says whether a call is of the history that a fork began with, and gives the key that its parent's has, where known.
-fn inherited(session: &mut Session, forks: &Forks, total: [u64; 5], at: Instant) -> Option<Option<u64>> {
+/// A call that a fork has of its parent.
+#[derive(Debug, Clone, Copy)]
+struct Inherited {
+    /// The key that it has as the parent's, where the parent's file was read.
+    key: Option<u64>,
+    /// Where the next one is to be found.
+    next: Next,
+}
+
+/// Says whether a call is of the history that a fork began with.
+fn inherited(session: &mut Session, forks: &Forks, total: [u64; 5], at: Instant) -> Option<Inherited> {
     if session.parent.is_empty() || session.next == Next::Own {
         return None;
     }
-    let found = match forks.sessions.get(&session.parent) {
-        Some(calls) => {
-            // What the parent did later cannot have been copied.
-            let is_it =
-                |call: &Call| call.total == total && session.created.is_none_or(|created| call.at <= created);
-            let place = match session.next {
-                Next::At(place) => Some(place).filter(|place| calls.get(*place).is_some_and(is_it)),
-                _ => calls.iter().position(is_it),
-            };
-            place.map(|place| (place + 1, calls.get(place).and_then(|call| call.key)))
-        }
-        None => {
-            let is_old = session.created.is_some_and(|created| at.0 <= created.0.saturating_add(REWRITTEN));
-            is_old.then_some((0, None))
-        }
+    let found = if let Some(calls) = forks.sessions.get(&session.parent) {
+        // What the parent did later cannot have been copied.
+        let is_it =
+            |call: &Call| call.total == total && session.created.is_none_or(|created| call.at <= created);
+        let place = match session.next {
+            Next::At(place) => Some(place).filter(|place| calls.get(*place).is_some_and(is_it)),
+            _ => calls.iter().position(is_it),
+        };
+        place.map(|place| Inherited {
+            key: calls.get(place).and_then(|call| call.key),
+            next: Next::At(place + 1),
+        })
+    } else {
+        let is_old = session.created.is_some_and(|created| at.0 <= created.0.saturating_add(REWRITTEN));
+        is_old.then_some(Inherited { key: None, next: Next::Start })
     };
-    session.next = found.map_or(Next::Own, |(next, _)| if next == 0 { Next::Start } else { Next::At(next) });
-    found.map(|(_, key)| key)
+    session.next = found.map_or(Next::Own, |call| call.next);
+    found
 }
 
 impl Forks {

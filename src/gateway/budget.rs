@@ -1,0 +1,204 @@
+//! What requests, answers, streams and backlogs hold in memory: one budget for the whole process.
+//!
+//! Invariant: what is counted is given back when the last of its bytes is dropped. Whatever comes from outside asks first;
+//! copies of what was let in are counted without asking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::wire::{ApiError, ErrorKind};
+
+/// Bytes too few to be worth counting one by one.
+const SMALL: usize = 4096;
+/// What an answer under way may hold even where there is no room: a flood of bodies must not end the answers of others.
+const SPARED: usize = 64 * 1024;
+/// After what time a client may come again, in milliseconds.
+const AGAIN_MS: u64 = 1000;
+
+/// How much may be held, and how much is.
+#[derive(Debug)]
+pub(super) struct Budget {
+    most: usize,
+    held: AtomicUsize,
+    /// What others hold, as they last said: the backlog of the log, the queue of the ledger.
+    beside: AtomicUsize,
+    refused: AtomicU64,
+}
+
+/// A part of the budget that is in use.
+#[derive(Debug)]
+pub(super) struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+/// Bytes and what they hold.
+struct Owned {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Budget {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let (held, beside) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { most, held, beside, refused: AtomicU64::new(0) })
+    }
+
+    /// Gives how much may be held.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Counts what is held.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed).saturating_add(self.beside.load(Ordering::Relaxed))
+    }
+
+    /// Counts what was refused for want of room.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Hears what is held elsewhere.
+    pub(super) fn note_beside(&self, bytes: usize) {
+        self.beside.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says whether there is room for so many bytes more; counts a refusal where there is none.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let has = self.held().saturating_add(bytes) <= self.most;
+        if !has {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        has
+    }
+
+    /// Counts bytes in, where there is room.
+    pub(super) fn add(&self, bytes: usize) -> bool {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        let fits = self.has_room(0);
+        if !fits {
+            self.sub(bytes);
+        }
+        fits
+    }
+
+    /// Counts bytes in without asking.
+    pub(super) fn add_anyway(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes out.
+    pub(super) fn sub(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Begins to hold something.
+    pub(super) fn hold(self: &Arc<Self>) -> Held {
+        Held { budget: Arc::clone(self), bytes: 0 }
+    }
+
+    /// Counts a copy of what was let in for as long as any of it is there.
+    pub(super) fn tie(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        let mut held = self.hold();
+        if bytes.len() >= SMALL {
+            self.add_anyway(bytes.len());
+            held.bytes = bytes.len();
+        }
+        held.tie(bytes)
+    }
+
+    /// Says that there is no room.
+    pub(super) fn full(&self) -> ApiError {
+        let message = format!(
+            "requests and answers hold all of the {} bytes that they may (limits.memory in gateway.toml); try again shortly",
+            self.most
+        );
+        let mut error = ApiError::new(ErrorKind::Overloaded, message);
+        error.retry_after_ms = Some(AGAIN_MS);
+        error
+    }
+}
+
+impl Held {
+    /// Holds so many bytes from now on; says whether there is room for them.
+    pub(super) fn set(&mut self, bytes: usize) -> bool {
+        if bytes <= self.bytes {
+            self.budget.sub(self.bytes - bytes);
+        } else if !self.budget.add(bytes - self.bytes) {
+            return false;
+        }
+        self.bytes = bytes;
+        true
+    }
+
+    /// Likewise for an answer under way, which is refused nothing while it is small.
+    pub(super) fn follow(&mut self, bytes: usize) -> bool {
+        if bytes > SPARED {
+            return self.set(bytes);
+        }
+        if bytes > self.bytes {
+            self.budget.add_anyway(bytes - self.bytes);
+        } else {
+            self.budget.sub(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        true
+    }
+
+    /// Gives back what is held when the last of these bytes is dropped.
+    pub(super) fn tie(self, bytes: Bytes) -> Bytes {
+        if self.bytes == 0 {
+            return bytes;
+        }
+        Bytes::from_owner(Owned { bytes, _held: self })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.sub(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_given_back_with_the_last_of_it() {
+        let budget = Budget::new(10_000);
+        let mut held = budget.hold();
+        assert!(held.set(8_000) && !held.set(10_001) && held.set(9_000));
+        assert_eq!((budget.held(), budget.refused()), (9_000, 1));
+        let bytes = held.tie(Bytes::from(vec![7; 9_000]));
+        let part = bytes.slice(100..110);
+        drop(bytes);
+        assert_eq!(budget.held(), 9_000);
+        drop(part);
+        assert_eq!(budget.held(), 0);
+        let copy = budget.tie(Bytes::from(vec![7; 20_000]));
+        assert_eq!(budget.held(), 20_000, "a copy is counted without asking");
+        assert!(!budget.add(1));
+        drop((copy, budget.tie(Bytes::from_static(b"small"))));
+        assert_eq!(budget.held(), 0);
+        budget.note_beside(9_999);
+        assert!(budget.add(1) && !budget.add(1));
+        let mut answer = budget.hold();
+        assert!(
+            answer.follow(SPARED) && !answer.follow(SPARED + 1),
+            "one under way goes on while it is small"
+        );
+        assert!(answer.follow(7));
+        drop(answer);
+        assert_eq!(budget.held(), 10_000);
+    }
+}

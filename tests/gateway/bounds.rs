@@ -1,0 +1,211 @@
+//! Floods: of names, of large bodies, of large answers. What the gateway holds stays bounded, and whoever was there before
+//! keeps being served.
+
+use serde_json::json;
+
+use crate::client::{Ask, Line};
+use crate::front::{Desk, Front, Setup};
+use crate::stage::{MODELS, Speaks, chat, metrics, nothing_held};
+use crate::upstream::{At, Fault, Reply, Upstream};
+
+fn value(front: &Front<'_>, name: &str) -> u64 {
+    metrics(front, name).first().map_or(0, |(_, value)| value.parse().unwrap())
+}
+
+/// Sends one request a team on one connection.
+fn named(front: &Front<'_>, teams: impl Iterator<Item = String>) {
+    let mut line = Line::open(front.address());
+    for team in teams {
+        let ask = chat("gpt-4.1-nano", false)
+            .header("pointsman-team", &team)
+            .header("pointsman-project", &format!("project of {team}"));
+        line.write(&ask.wire()).unwrap();
+        assert_eq!(line.answer().unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn a_flood_of_names_takes_no_teams_place() {
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url()).gateway("[limits]\nnames = 8");
+    setup.policy = setup.policy.replace(
+        "[[route]]\n",
+        "[[route]]\nname = \"ours\"\nmatch = { team = [\"of the policy\"] }\nladder = [{ rung = \"one\", model = \"gpt-4.1\" }]\
+         \nno_signal = \"one\"\n\n[[route]]\n",
+    );
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    named(&front, ["of the ledger".to_owned()].into_iter());
+    front.stop();
+    let front = desk.serve(&setup);
+    named(&front, (0..60).map(|n| format!("junk {n}")));
+    // One that comes again and again is somebody.
+    named(&front, (0..40).map(|n| if n % 2 == 0 { "often".to_owned() } else { format!("more {n}") }));
+    named(
+        &front,
+        ["of the policy", "of the ledger", "often", "junk 0", "new"].map(str::to_owned).into_iter(),
+    );
+    let teams = metrics(&front, "pointsman_team_cost_usd_total");
+    assert!(teams.len() <= 2 * (8 + 3), "{teams:#?}");
+    assert_eq!(metrics(&front, "pointsman_names_shared_total").len(), 2);
+    let rows = front.settle();
+    let last: Vec<&str> = rows.iter().rev().take(5).map(|row| row.team.as_str()).collect();
+    assert_eq!(last, ["(others)", "junk 0", "often", "of the ledger", "of the policy"]);
+    assert_eq!(rows.last().unwrap().project, "(others)");
+    let junk = rows.iter().filter(|row| row.team == "(others)").count();
+    assert!((60..=100).contains(&junk), "{junk}");
+    desk.check();
+}
+
+#[test]
+fn a_model_that_is_listed_is_priced_however_many_names_came_before() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut line = Line::open(front.address());
+    for n in 0..540 {
+        line.write(&chat(&format!("gpt-made-up-{n}"), false).wire()).unwrap();
+        assert_eq!(line.answer().unwrap().status(), 200);
+    }
+    let answer = messages_of(&front, MODELS[1]);
+    assert_eq!(answer.header("pointsman-cost-kind"), Some("known"), "{:?}", answer.head);
+    let models = metrics(&front, "pointsman_model_calls_total");
+    assert!(models.len() < 530, "{}", models.len());
+    front.settle();
+}
+
+fn messages_of(front: &Front<'_>, model: &str) -> crate::client::Answer {
+    crate::stage::messages(model, false).send(front.address())
+}
+
+#[test]
+fn clients_name_teams_where_they_may_and_no_others() {
+    let upstream = Upstream::start();
+    for (setting, expected) in [
+        ("auto", ["", "", "search"]),
+        ("never", ["", "", "search"]),
+        ("known", ["payments", "", "search"]),
+        ("any", ["payments", "made up", "search"]),
+    ] {
+        let setup = Setup::of(&upstream.url()).gateway(&format!("client-teams = \"{setting}\""));
+        let desk = Desk::new(&setup);
+        let (free, bound) = (desk.key(&["free"]), desk.key(&["bound", "--team", "search"]));
+        desk.key(&["theirs", "--team", "payments"]);
+        let front = desk.serve(&setup);
+        for (key, team) in [(&free, "payments"), (&free, "made up"), (&bound, "payments")] {
+            let ask = chat("gpt-4.1-nano", false)
+                .header("authorization", &format!("Bearer {key}"))
+                .header("pointsman-team", team);
+            assert_eq!(ask.send(front.address()).status(), 200);
+        }
+        let rows = front.settle();
+        let teams: Vec<&str> = rows.iter().map(|row| row.team.as_str()).collect();
+        assert_eq!(teams, expected, "{setting}");
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
+    let upstream = Upstream::with(|_| Reply::fault(At::BeforeHeaders, Fault::Stall));
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 33554432\nbody-seconds = 30");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    assert_eq!(Ask::get("/healthz").send(front.address()).status(), 200);
+    let before = front.memory();
+    let text = "x".repeat(6 * MIB);
+    let asks: Vec<Ask> = Speaks::ALL
+        .iter()
+        .cycle()
+        .take(16)
+        .map(|speaks| {
+            let path = if *speaks == Speaks::Chat { "/v1/chat/completions" } else { "/v1/messages" };
+            let messages = json!([{"role": "user", "content": text}]);
+            let model = if *speaks == Speaks::Chat { "gpt-4.1" } else { "claude-opus-4-6" };
+            Ask::post(path, &json!({"model": model, "max_tokens": 9, "messages": messages}))
+        })
+        .collect();
+    // Each says how it went: turned away at once, or let in and waiting.
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for (at, ask) in asks.iter().enumerate() {
+            let (tell, to) = (tell.clone(), front.address());
+            scope.spawn(move || {
+                let mut line = Line::open(to);
+                line.write(&ask.wire()).unwrap();
+                let answer = line.answer().unwrap();
+                if answer.status() == 503 {
+                    assert!(answer.header("retry-after").is_some());
+                    Speaks::ALL[at % 2].error(&answer.json());
+                }
+                tell.send(answer.status()).unwrap();
+            });
+        }
+        let turned_away = asks.len() - 32 / 12;
+        for _ in 0..turned_away - 1 {
+            assert_eq!(told.recv().unwrap(), 503, "whoever is turned away hears why");
+        }
+        let grown = front.memory().saturating_sub(before);
+        assert!(grown < 80 << 10, "{grown} KiB for a budget of 32 MiB");
+        assert!(value(&front, "pointsman_memory_held_bytes") <= 33_554_432);
+        upstream.release_until("all are answered", |state| state.busy() == 0 && state.served.len() >= 2);
+    });
+    assert!(value(&front, "pointsman_memory_refused_total") > 0);
+    nothing_held(&front);
+    assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
+    upstream.push(Reply::default());
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    front.settle();
+    desk.check();
+}
+
+#[test]
+fn an_answer_that_has_no_room_is_given_up_and_charged() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 4194304");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for speaks in Speaks::ALL {
+        for model in ["gpt-4.1", "claude-opus-4-6"] {
+            upstream.push(Reply::text(&"word ".repeat(MIB)));
+            let answer = speaks.ask(model, false).send(front.address());
+            assert_eq!(answer.status(), 503, "{}", answer.text());
+            assert!(answer.header("retry-after").is_some());
+            speaks.error(&answer.json());
+        }
+    }
+    nothing_held(&front);
+    assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    let rows = front.settle();
+    let lost: Vec<_> = rows.iter().filter(|row| row.status != "ok").collect();
+    assert_eq!(lost.len(), 4);
+    assert!(lost.iter().all(|row| row.kind == "estimated" && row.amount.is_some_and(|amount| amount > 0)));
+    desk.check();
+}
+
+#[test]
+fn readers_that_take_nothing_hold_no_more_than_there_is_room_for() {
+    let upstream =
+        Upstream::with(|_| Reply { pieces: vec!["words ".repeat(4_000); 400], ..Reply::default() });
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 8388608\nwrite-seconds = 2");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let before = front.memory();
+    let lines: Vec<Line> = (0..24)
+        .map(|_| {
+            let mut line = Line::open(front.address());
+            line.write(&chat("gpt-4.1", true).wire()).unwrap();
+            line
+        })
+        .collect();
+    upstream.wait_idle();
+    assert!(front.memory().saturating_sub(before) < 64 << 10, "{} KiB", front.memory() - before);
+    drop(lines);
+    nothing_held(&front);
+    assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
+    front.settle();
+    desk.check();
+}
