@@ -356,7 +356,7 @@ fn the_table_narrows_while_one_types_and_a_request_opens_with_its_reasons() {
     let desk = Desk::new();
     let mut console = desk.small(&["--screen", "traffic"], &[]);
     console.wait_for("r-1 ").wait_for("r-4 ");
-    console.send("/").send("team:sea").wait_gone("r-1 ").wait_gone("r-2 ").wait_for("r-3 ").wait_for("r-4 ");
+    console.send("/").send("team~sea").wait_gone("r-1 ").wait_gone("r-2 ").wait_for("r-3 ").wait_for("r-4 ");
     console.send("rch\r").wait_for("? help");
     console.send(DOWN).send(DOWN).send(ENTER).wait_for("╭ Request r-3");
     for reason in ["reaches threshold 620", "check failed", "up to 4.1 (gpt-4.1)", "$0.00855"] {

@@ -68,17 +68,17 @@ fn rows(focus: Panel, area: Rect) -> [Row; 5] {
     let or = |usual: Panel, twin: Panel| if focus == twin { twin } else { usual };
     match (area.width, area.height) {
         (160.., 40..) => [
-            three(26, (24, Spend), (43, Split), (33, Latency)),
-            one(18, Rate),
+            three(25, (24, Spend), (43, Split), (33, Latency)),
+            one(21, Rate),
             two(28, (56, Confidence), (44, Traffic)),
-            two(28, (62, Breakdown), (38, Events)),
+            two(26, (62, Breakdown), (38, Events)),
             NONE,
         ],
         (104.., 36..) => [
             two(26, (33, Spend), (67, Split)),
-            one(20, Rate),
-            two(26, (58, Confidence), (42, Latency)),
-            three(28, (30, Traffic), (32, Breakdown), (38, Events)),
+            one(23, Rate),
+            two(25, (58, Confidence), (42, Latency)),
+            three(26, (30, Traffic), (32, Breakdown), (38, Events)),
             NONE,
         ],
         (104.., 30..) => [
@@ -107,11 +107,11 @@ fn rows(focus: Panel, area: Rect) -> [Row; 5] {
             NONE,
         ],
         (_, 36..) => [
-            two(23, (48, Spend), (52, Split)),
-            one(18, Rate),
-            two(20, (48, Traffic), (52, Latency)),
-            one(19, Confidence),
-            two(20, (50, Breakdown), (50, Events)),
+            two(22, (48, Spend), (52, Split)),
+            one(22, Rate),
+            two(19, (48, Traffic), (52, Latency)),
+            one(18, Confidence),
+            two(19, (50, Breakdown), (50, Events)),
         ],
         (_, 24..) => [
             two(35, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),

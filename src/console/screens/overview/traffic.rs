@@ -45,7 +45,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let figures_wide = if area.width >= 64 { 25 } else { 12 };
     let spark = area.width.saturating_sub(4 + NAME + figures_wide);
     // A curve and a blank row for each of the four.
-    let drawn = spark >= LEAST_SPARK && area.height >= 9;
+    let drawn = spark >= LEAST_SPARK && area.height >= 10;
     let slot = snapshot.trend_slot;
     let scope = if drawn { line(format_args!("curves: mean per {slot}")) } else { figures::Line::new() };
     let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
