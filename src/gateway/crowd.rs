@@ -50,6 +50,11 @@ impl Crowd {
         Seat { crowd: Arc::clone(self), number, phase: phase.clone(), leave }
     }
 
+    /// Counts the connections.
+    pub(super) fn len(&self) -> usize {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).by_number.len()
+    }
+
     /// Asks one connection to leave, unless as many are about to as wait for a place; says whether any is about to.
     pub(super) fn make_room(&self, waiting: usize) -> bool {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

@@ -210,7 +210,8 @@ impl Server {
                 Err(_) => Arc::clone(&arrivals)
                     .try_acquire_owned()
                     .ok()
-                    .filter(|_| crowd.make_room(waiting(&arrivals))),
+                    // One that has its place and has not sat down yet is asked when it has.
+                    .filter(|_| crowd.make_room(waiting(&arrivals)) || crowd.len() < limits.connections),
             };
             if place.is_err() && awaited.is_none() {
                 turn_away(socket, &turns, limits.connections);
