@@ -183,7 +183,7 @@ fn a_route_that_holds_its_streams_shows_nothing_that_failed_its_check() {
     ] {
         let served_by = if second.is_some() { "gpt-4.1" } else { "gpt-4.1-nano" };
         upstream.push(first);
-        for reply in second {
+        if let Some(reply) = second {
             upstream.push(reply);
         }
         let answer = ask.send(front.address());
