@@ -19,11 +19,12 @@ use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
 use crate::console::ground::{Ground, Heard, Listener, QUESTION};
 use crate::console::keys::Keymap;
+use crate::console::screens::tune;
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::{Screen, Ui};
 use crate::report::Format;
-use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::session::{Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::counted;
 
 /// The least time between two frames.
@@ -231,7 +232,13 @@ fn open(
     let mut dressing = Dressing::read(options)?;
     let settings = dressing.console_settings(options.no_mouse)?;
     let screen = options.screen.unwrap_or_else(|| dressing.screen());
-    let ui = Ui { screen, read_only: options.read_only, ..Ui::default() };
+    let mut ui = Ui { screen, read_only: options.read_only, ..Ui::default() };
+    if screen == Screen::Tune {
+        let picture = player.snapshot();
+        ui.tune.route = tune::busiest(&picture);
+        let (route, rung) = ui.tune.chosen(&picture.policy);
+        player.handle(Command::Focus(route, rung));
+    }
     let first = Arc::new(player.snapshot());
     let mut app = App::new(ui, settings, Arc::clone(&first));
     if let Some(warning) = dressing.warnings.first() {

@@ -291,9 +291,51 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let report = report(&snapshot, &after);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
+        Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,
         format => output::text(&render(&sheets(&report), format))?,
     }
     output::damage(&log.skipped.damaged)
+}
+
+/// Writes every figure with every digit, one a row, with the name of its route; none for all of them together.
+fn flat(report: &WhatIfReport) -> Sheet {
+    let mut sheet = Sheet::new("", &["route", "figure", "applied", "staged"]);
+    let mut side = |route: &str, flips: u64, before: &Side, after: &Side| {
+        let mut row = |figure: &str, of: &dyn Fn(&Side) -> String| {
+            sheet.push(vec![route.to_owned(), figure.to_owned(), of(before), of(after)]);
+        };
+        row("requests", &|side| side.requests.to_string());
+        row("flipped_requests", &|_| flips.to_string());
+        row("cost_usd", &|side| side.cost_usd.clone());
+        row("cost_known_usd", &|side| side.cost_known_usd.clone());
+        row("cost_estimated_usd", &|side| side.cost_estimated_usd.clone());
+        row("cost_error_usd", &|side| side.cost_error_usd.clone().unwrap_or_default());
+        row("cost_unknown_requests", &|side| side.cost_unknown_requests.to_string());
+        row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone());
+        row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
+        row("escalated", &|side| side.escalated.to_string());
+        row("errors", &|side| side.errors.to_string());
+        row("quality", &|side| side.quality.clone().unwrap_or_default());
+        row("labelled_requests", &|side| side.labelled_requests.to_string());
+        row("latency_p95_ms", &|side| {
+            side.latency_ms.as_ref().map(|l| l.p95.to_string()).unwrap_or_default()
+        });
+        for (at, rung) in before.split.iter().enumerate() {
+            let of = |side: &Side, pick: &dyn Fn(&Share) -> String| {
+                side.split.get(at).map(pick).unwrap_or_default()
+            };
+            let threshold =
+                |share: &Share| share.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
+            row(&format!("threshold of {}", rung.rung), &|side| of(side, &threshold));
+            row(&format!("starts on {}", rung.rung), &|side| of(side, &|share| share.starts.to_string()));
+            row(&format!("answered by {}", rung.rung), &|side| of(side, &|share| share.answers.to_string()));
+        }
+    };
+    side("", report.flipped_requests, &report.applied, &report.staged);
+    for route in &report.by_route {
+        side(&route.route, route.flipped_requests, &route.applied, &route.staged);
+    }
+    sheet
 }
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {

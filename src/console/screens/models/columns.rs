@@ -149,7 +149,7 @@ static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
     (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),
     (right("failed calls", 12, 19), Shows::Errors, None),
-    (right("err %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
+    (right("fail %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
     (right("p50", 8, 10), Shows::P50, Some(Key::P50)),
     (right("p95", 8, 3), Shows::P95, Some(Key::P95)),
     (right("p99", 8, 11), Shows::P99, Some(Key::P99)),
