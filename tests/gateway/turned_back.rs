@@ -168,12 +168,11 @@ impl<'s> Connection<'s> {
             match kind {
                 SETTINGS if !ends => self.frame(SETTINGS, 1, 0, &[])?,
                 PING if !ends => self.frame(PING, 1, 0, &payload)?,
-                HEADERS | DATA if ends => {
-                    if !self.call(u32::from_be_bytes(stream))? {
-                        return self.hang_up();
-                    }
-                }
                 _ => {}
+            }
+            let is_whole = ends && matches!(kind, HEADERS | DATA);
+            if is_whole && !self.call(u32::from_be_bytes(stream))? {
+                return self.hang_up();
             }
         }
     }
