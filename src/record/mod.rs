@@ -3,6 +3,7 @@
 //! Invariants: a bad line is reported with its number and reason, never dropped in silence; a count that a log does not
 //! carry is unknown, not zero; files stream, however large.
 
+mod ahead;
 mod attempts;
 mod block;
 mod csv;
