@@ -52,18 +52,18 @@ impl Ahead {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = LANES.min(cores).min(places.len());
-        // With one core there is nobody to read ahead, and a file alone may as well be read at its turn.
+        // On one core, reading ahead takes from the reading at hand.
         if cores < 2 {
             return Self::default();
         }
-        let mut lanes = Vec::new();
+        let mut lanes = Vec::with_capacity(count);
         for lane in 0..count {
             let (send, steps) = sync_channel(STEPS);
             let its: Vec<usize> = places.iter().copied().filter(|place| place % count == lane).collect();
             let (input, options, read) = (Arc::clone(input), options.clone(), Arc::clone(read));
-            let thread = std::thread::Builder::new()
-                .name("read ahead".to_owned())
-                .spawn(move || its.into_iter().try_for_each(|place| one(&input, place, &options, &read, &send)));
+            let thread = std::thread::Builder::new().name("read ahead".to_owned()).spawn(move || {
+                its.into_iter().try_for_each(|place| one(&input, place, &options, &read, &send))
+            });
             if thread.is_err() {
                 // Where no thread is to be had, its files are read at their turn.
                 places.retain(|place| place % count != lane);

@@ -464,7 +464,7 @@ impl Open {
                 if end == 0 {
                     return None;
                 }
-                let mut rest = Vec::with_capacity(BLOCK + 2 * STEP);
+                let mut rest = Vec::with_capacity(if self.ended { 0 } else { BLOCK + 2 * STEP });
                 rest.extend_from_slice(self.carry.get(end..).unwrap_or_default());
                 let mut data = std::mem::replace(&mut self.carry, rest);
                 data.truncate(end);
