@@ -51,8 +51,9 @@ fn choice(key: KeyCode, is_with_control: bool) -> Option<Offered> {
     match key {
         KeyCode::Char('c') if is_with_control => Some(Offered::Leave),
         KeyCode::Enter | KeyCode::Char('m') => Some(Offered::Agents),
-        KeyCode::Char('s') => Some(Offered::Sample),
-        KeyCode::Esc | KeyCode::Char('q') => Some(Offered::Leave),
+        KeyCode::Char('q') => Some(Offered::Leave),
+        KeyCode::Char(_) if !is_with_control => Some(Offered::Sample),
+        KeyCode::Esc => Some(Offered::Leave),
         _ => None,
     }
 }
@@ -66,7 +67,7 @@ fn words(found: &[AgentLogs]) -> Vec<String> {
         [
             "",
             "  Enter   open them (pointsman mine does so at once)",
-            "  s       open the bundled sample",
+            "  s       open the bundled sample (any other key does so too)",
             "  q       leave",
         ]
         .map(str::to_owned),
@@ -89,6 +90,8 @@ mod tests {
         assert_eq!(choice(KeyCode::Enter, false), Some(Offered::Agents));
         assert_eq!(choice(KeyCode::Char('s'), false), Some(Offered::Sample));
         assert_eq!(choice(KeyCode::Char('c'), true), Some(Offered::Leave));
-        assert_eq!(choice(KeyCode::Char('x'), false), None);
+        assert_eq!(choice(KeyCode::Char('2'), false), Some(Offered::Sample));
+        assert_eq!(choice(KeyCode::Char('q'), false), Some(Offered::Leave));
+        assert_eq!(choice(KeyCode::Up, false), None);
     }
 }

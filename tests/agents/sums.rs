@@ -3,6 +3,7 @@
 //! Gemini CLI that goes on in another file).
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -54,7 +55,10 @@ fn ours(home: &Path, agent: &str) -> ([u64; 3], i64) {
 
 /// Likewise, as `ccusage` does.
 fn theirs(kit: &Kit, home: &Path, agent: &str) -> ([u64; 3], i64) {
-    let program = kit.program(&["node_modules/@ccusage/ccusage-linux-x64/bin/ccusage"]);
+    // It comes without leave to be run: its package would give that to itself, and no package may do anything here.
+    let program = home.join("ccusage");
+    fs::copy(kit.program(&["node_modules/@ccusage/ccusage-linux-x64/bin/ccusage"]), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let report = run(&program, home, &[agent, "daily", "--json", "--offline"]);
     let totals = &report["totals"];
     let usd = totals["totalCost"].as_f64().or_else(|| totals["costUSD"].as_f64()).unwrap();
