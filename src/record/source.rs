@@ -1,11 +1,11 @@
 //! Reads logs as a stream of blocks: opens, unpacks, recognises the format, and cuts between entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ahead::{Ahead, Stretch};
+use super::ahead::{self, Ahead, Stretch};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
@@ -19,7 +19,8 @@ use super::native::{self, Header};
 use super::rows::Rows;
 use super::skip::Refusal;
 use super::streams::Streams;
-use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
+use super::summary::Summary;
+use super::{Entry, Error, Input, InputFormat, Skip};
 
 /// How much is read at once.
 const STEP: usize = 1 << 18;
@@ -53,26 +54,6 @@ impl Progress {
         self.read.load(Ordering::Relaxed)
     }
 }
-
-/// What came of reading a log to its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Entries read.
-    pub entries: u64,
-    /// Sound things that are no model calls and were passed over.
-    pub not_calls: u64,
-    /// Answers told again that were left out.
-    pub repeats: u64,
-    /// Why things were passed over or left out, and how many for each reason.
-    pub passed_over: BTreeMap<String, u64>,
-    /// Bad lines.
-    pub bad: u64,
-    /// The first few bad lines, as `file:line: reason`.
-    pub first_bad: Vec<String>,
-}
-
-/// How many bad lines a summary quotes.
-const QUOTED: usize = 5;
 
 /// Logs being read.
 pub struct Source {
@@ -210,8 +191,7 @@ impl Source {
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
         if self.ahead.is_none() {
-            let places = self.early.split_off(&self.next);
-            self.ahead = Some(Ahead::start(&self.input, &self.options, &self.progress.read, places));
+            self.read_ahead(ahead::lanes());
         }
         loop {
             if self.current.is_none()
@@ -249,6 +229,12 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Has the files to come read on so many threads.
+    pub(super) fn read_ahead(&mut self, lanes: usize) {
+        let places = self.early.split_off(&self.next);
+        self.ahead = Some(Ahead::start(lanes, &self.input, &self.options, &self.progress.read, places));
     }
 
     /// Opens the next file, if there is one.
@@ -584,24 +570,5 @@ impl Iterator for Blocks<'_> {
     type Item = Result<Block, Error>;
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next_block()
-    }
-}
-
-impl Summary {
-    /// Counts something that was passed over.
-    pub fn note(&mut self, file: &str, skip: &Skip) {
-        match skip.kind {
-            SkipKind::NotACall | SkipKind::Repeated => {
-                let is_repeat = skip.kind == SkipKind::Repeated;
-                *(if is_repeat { &mut self.repeats } else { &mut self.not_calls }) += 1;
-                *self.passed_over.entry(skip.reason.clone()).or_default() += 1;
-            }
-            SkipKind::Bad => {
-                self.bad += 1;
-                if self.first_bad.len() < QUOTED {
-                    self.first_bad.push(format!("{file}:{}: {}", skip.line, skip.reason));
-                }
-            }
-        }
     }
 }
