@@ -237,7 +237,8 @@ mod tests {
         let input = Input::found(paths);
         let (at_its_turn, bytes) = told(&input, 0);
         let has = |words: &str| at_its_turn.iter().filter(|told| told.contains(words)).count();
-        assert_eq!((has("gone.jsonl"), has("named twice"), has("known log format")), (1, 1, 2));
+        // A file that is gone by its turn is passed over as what is no log.
+        assert_eq!((has("named twice"), has("known log format")), (1, 3));
         assert!(has("broken.gz") > 2 && has("long.jsonl") > 9000, "{}", at_its_turn.len());
         for lanes in 1..=LANES {
             let (ahead, read) = told(&input, lanes);
