@@ -132,8 +132,10 @@ impl InputFormat {
     }
 }
 
-/// How many of the first lines are looked at.
-const LINES: usize = 32;
+/// How many of the first lines are looked at for one that tells the format: sessions of agents may begin with many that do not.
+const LINES: usize = 1 << 14;
+/// How many of the first lines are looked at for how entries are cut.
+const CUT_LINES: usize = 32;
 
 /// Recognises a format by the beginning of a log; `None` where nothing known is in it.
 pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
@@ -268,7 +270,7 @@ pub(crate) fn is_by_line(format: InputFormat, start: &[u8]) -> bool {
     if start.trim_ascii_start().first() == Some(&b'[') {
         return false;
     }
-    let lines = start.split(|&byte| byte == b'\n').take(LINES);
+    let lines = start.split(|&byte| byte == b'\n').take(CUT_LINES);
     let whole = lines.filter(|line| is_whole_object(line)).collect::<Vec<_>>();
     let Some(first) = whole.first() else { return false };
     // An object around a list of entries is opened up even if it stands on one line.

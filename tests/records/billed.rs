@@ -396,3 +396,26 @@ fn an_answer_counts_once_whatever_formats_tell_of_it() {
         }
     }
 }
+
+#[test]
+fn a_response_whose_stream_broke_off_or_failed_is_a_request() {
+    let book = builtin("list").unwrap();
+    let event = |kind: &str, status: &str| {
+        format!(
+            "event: {kind}\ndata: {{\"type\":\"{kind}\",\"response\":{{\"id\":\"resp_a\",\"object\":\"response\",\"created_at\":1777629600,\"model\":\"gpt-4.1\",\"status\":\"{status}\",\"output\":[],\"usage\":null}}}}\n\n"
+        )
+    };
+    let start = event("response.created", "in_progress")
+        + "data: {\"type\":\"response.output_text.delta\",\"delta\":\"hello\"}\n\n";
+    assert_eq!(costs(&book, &start).0, ["no_usage"]);
+    assert_eq!(costs(&book, &(start + &event("response.failed", "failed"))).0.len(), 1);
+}
+
+#[test]
+fn an_event_may_go_over_several_lines() {
+    let book = builtin("list").unwrap();
+    let log = format!(
+        "data: {{\"id\":\"c\",\"model\":\"gpt-4.1\",\"created\":1777629600,\"choices\":[],\ndata: \"usage\":{{{PLAIN}}}}}\n\ndata: [DONE]\n"
+    );
+    assert_eq!(costs(&book, &log).0, ["known 0.0028"]);
+}

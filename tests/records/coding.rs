@@ -182,3 +182,53 @@ fn what_a_folder_holds_besides_logs_is_passed_over_and_told() {
     let error = open(&app::input(&[empty.path().to_owned()]), &ReadOptions::default()).err().unwrap();
     assert!(error.to_string().contains("without logs"), "{error}");
 }
+
+fn rollout(id: &str, parent: &str, created: &str, calls: &[(u64, &str)]) -> String {
+    let mut lines = vec![format!(
+        r#"{{"timestamp":"{created}","type":"session_meta","payload":{{"id":"{id}","timestamp":"{created}","forked_from_id":"{parent}","cwd":"/w"}}}}"#
+    )];
+    lines.push(format!(
+        r#"{{"timestamp":"{created}","type":"turn_context","payload":{{"model":"gpt-5.5"}}}}"#
+    ));
+    let mut before = 0;
+    for (total, at) in calls {
+        let last = total - before;
+        before = *total;
+        lines.push(format!(
+            r#"{{"timestamp":"{at}","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{total},"output_tokens":10}},"last_token_usage":{{"input_tokens":{last},"output_tokens":10}}}}}}}}"#
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_fork_of_a_fork_of_codex_counts_once_in_any_order_and_without_what_lies_between() {
+    let at = |minute: u32| format!("2026-05-23T10:{minute:02}:00.000Z");
+    let (one, two, three, four) = (at(1), at(2), at(4), at(6));
+    let c = rollout("c", "", &at(0), &[(1000, &one), (1500, &two)]);
+    let d = rollout("d", "c", &at(3), &[(1000, &one), (1500, &two), (1700, &three)]);
+    let e = rollout("e", "d", &at(5), &[(1000, &one), (1500, &two), (1700, &three), (1900, &four)]);
+    let read = |files: &[&String]| {
+        let parts = files.iter().enumerate();
+        let input = parts.fold(Input::default(), |all, (place, text)| {
+            all.and(Input::bytes(&format!("{place}.jsonl"), text.as_bytes().to_vec()))
+        });
+        calls(&input).len()
+    };
+    for files in [[&c, &d, &e], [&c, &e, &d], [&d, &c, &e], [&d, &e, &c], [&e, &c, &d], [&e, &d, &c]] {
+        assert_eq!(read(&files), 4, "{files:?}");
+    }
+    assert_eq!([read(&[&c, &e]), read(&[&e, &c]), read(&[&e]), read(&[&e, &d])], [4; 4]);
+}
+
+#[test]
+fn a_session_that_begins_with_many_other_lines_is_read() {
+    let answer = r#"{"type":"assistant","timestamp":"2026-05-23T10:00:00Z","sessionId":"s","uuid":"u","parentUuid":null,"requestId":"r","message":{"id":"m","model":"claude-opus-4-6","usage":{"input_tokens":10,"output_tokens":5}}}"#;
+    for other in [
+        r#"{"type":"summary","summary":"x","leafUuid":"y"}"#,
+        r#"{"type":"queue-operation","operation":"enqueue","timestamp":"2026-05-23T10:00:00Z","sessionId":"s"}"#,
+    ] {
+        let log = format!("{}{answer}\n", format!("{other}\n").repeat(500));
+        assert_eq!(calls(&Input::bytes("s.jsonl", log.into_bytes())).len(), 1, "{other}");
+    }
+}

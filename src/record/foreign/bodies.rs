@@ -170,10 +170,13 @@ impl Stream {
             return None;
         }
         let mut told = match (self.format, self.whole) {
-            (Some(InputFormat::OpenAi), Some(whole)) => match answer(&whole, line)? {
-                Ok(told) => told,
-                refused => return Some(refused),
-            },
+            // One that broke off or failed tells no usage, and is a request all the same.
+            (Some(InputFormat::OpenAi), Some(whole)) => {
+                match answer(&whole, line).unwrap_or_else(|| openai(&whole, line)) {
+                    Ok(told) => told,
+                    refused => return Some(refused),
+                }
+            }
             (format, whole) => {
                 let counted = match (&self.anthropic, &self.gemini, &self.openai) {
                     (Some(usage), _, _) => usage.counted(),
@@ -234,6 +237,11 @@ pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
     }
 }
 
+/// Says whether a text is one JSON value from its first byte to its last.
+fn is_whole(text: &str) -> bool {
+    json::read::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Reads a stream of events: as it was sent, one event a line, or as a list.
 pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
     let mut all = Stream::default();
@@ -242,11 +250,27 @@ pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
             all.take(event.as_raw_str());
         }
     } else {
-        for event in text.lines() {
-            let event = event.trim();
-            let event = event.strip_prefix("data:").unwrap_or(event).trim_start();
-            if event.starts_with('{') {
-                all.take(event);
+        let mut open = String::new();
+        for line in text.lines() {
+            let line = line.trim();
+            let event = line.strip_prefix("data:").unwrap_or(line).trim_start();
+            // An event may go over several lines of data, which an empty line ends.
+            if !open.is_empty() && line.starts_with("data:") {
+                open.push('\n');
+                open.push_str(event);
+                if event.ends_with('}') && is_whole(&open) {
+                    all.take(&open);
+                    open.clear();
+                }
+            } else if event.starts_with('{') {
+                open.clear();
+                if event.ends_with('}') && is_whole(event) {
+                    all.take(event);
+                } else {
+                    open.push_str(event);
+                }
+            } else if line.is_empty() {
+                open.clear();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What usage blocks tell besides tokens: the service tier, what else is billed, and counts that nobody here knows.
 //!
-//! Invariants: nothing here refuses a block; a key that is not known and counts something that providers bill becomes a
-//! meter of its own name, so that the cost is not taken for known.
+//! Invariants: nothing here refuses a block; a key that is not known and counts something becomes a meter of its own name,
+//! so that the cost is not taken for known, unless a word of it says that it measures what nobody bills.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::grow;
 use crate::pricing::{ShortName, Terms};
-use crate::record::json::Num;
+use crate::record::json::{Num, Text};
 
 /// A word that a provider says of an answer, like its service tier; anything else is no word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,48 +164,45 @@ impl Unlisted {
     }
 }
 
-/// What stands in names of things that are billed.
-const BILLED: [&str; 22] = [
-    "token",
-    "request",
-    "search",
-    "quer",
-    "fetch",
-    "image",
-    "audio",
-    "video",
-    "second",
-    "page",
-    "char",
-    "unit",
-    "call",
-    "session",
-    "source",
-    "credit",
-    "tool",
-    "execution",
-    "generation",
-    "document",
-    "citation",
-    "frame",
-];
-/// What stands in names of things that are not, though a word of the above may stand there too.
-const MEASURED: [&str; 12] = [
+/// Words of names that measure what is not billed, and whatever stands under them.
+const MEASURED: [&str; 30] = [
     "cost",
+    "costs",
     "price",
+    "prices",
     "usd",
-    "time",
-    "duration",
+    "discount",
     "latency",
     "rate",
+    "rates",
+    "ratio",
     "limit",
-    "total",
-    "per_second",
-    "_ms",
+    "limits",
+    "remaining",
+    "reset",
+    "quota",
     "throughput",
+    "speed",
+    "per",
+    "ms",
+    "percent",
+    "score",
+    "version",
+    "id",
+    "index",
+    "created",
+    "timestamp",
+    "max",
+    "budget",
+    "temperature",
+    "seed",
 ];
+/// Words of names that measure how long an answer took, unless they tell how long the sound or film is that it took or made.
+const TIMES: [&str; 7] = ["time", "times", "timing", "timings", "duration", "durations", "elapsed"];
+/// Words of what is billed by its length.
+const MEDIA: [&str; 8] = ["audio", "video", "speech", "voice", "music", "sound", "media", "session"];
 /// Names of counts that are in the buckets already, or free.
-const HARMLESS: [&str; 13] = [
+const HARMLESS: [&str; 22] = [
     "text_tokens",
     "accepted_prediction_tokens",
     "rejected_prediction_tokens",
@@ -215,56 +212,61 @@ const HARMLESS: [&str; 13] = [
     "completion_tokens",
     "input_tokens",
     "output_tokens",
+    "total_tokens",
+    "total_token_count",
+    "total_prompt_tokens",
+    "total_completion_tokens",
+    "total_input_tokens",
+    "total_output_tokens",
+    "total",
+    "approximate_total",
     "context_tokens",
-    "max_tokens",
     "video_tokens",
     "document_tokens",
+    "prompt_eval_count",
+    "eval_count",
 ];
+/// Names that say nothing without the one around them.
+const BARE: [&str; 9] = ["count", "calls", "number", "quantity", "amount", "used", "requests", "units", "n"];
+
+/// Writes a key as words in lower case: `videoTokenCount` and `VIDEO_TOKEN_COUNT` are one name.
+fn snake(key: &str) -> String {
+    let mut word = String::with_capacity(key.len() + 4);
+    let mut was_small = false;
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && was_small {
+            word.push('_');
+        }
+        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
+        word.push(c.to_ascii_lowercase());
+    }
+    word
+}
+
+/// Says whether a name in lower case measures what is not billed, by its whole words.
+fn is_measure(name: &str) -> bool {
+    let has = |wanted: &[&str]| name.split(|c: char| !c.is_alphanumeric()).any(|word| wanted.contains(&word));
+    name.contains('/') || has(&MEASURED) || (has(&TIMES) && !has(&MEDIA))
+}
 
 /// Says whether a key names a count that is in the buckets already or free, or measures what is not billed.
 pub(crate) fn is_known_key(key: &str) -> bool {
-    HARMLESS.contains(&key) || MEASURED.iter().any(|part| key.contains(part))
+    let name = snake(key);
+    HARMLESS.contains(&name.as_str()) || is_measure(&name)
 }
 
-/// Names the meter that a key is where it counts something that providers bill and nobody here knows.
-pub(crate) fn unlisted_key(key: &str) -> Option<ShortName> {
-    // `videoTokenCount` and `video_token_count` are one name.
-    let mut word = String::with_capacity(key.len() + 4);
-    for c in key.chars() {
-        if c.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(c.to_ascii_lowercase());
-    }
-    let has = |words: &[&str]| words.iter().any(|part| word.contains(part));
-    let is_billed = has(&BILLED) && !has(&MEASURED) && !HARMLESS.contains(&word.as_str());
-    is_billed.then(|| ShortName::new(&word))
-}
-
-/// A key, as a meter where it is one.
-struct Key(Option<ShortName>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl Visitor<'_> for Words {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-                Ok(Key(unlisted_key(key)))
-            }
-        }
-        deserializer.deserialize_identifier(Words)
-    }
-}
-
-/// A quantity, or the quantities within an object; anything else counts nothing.
+/// A quantity, also as text, and the quantities within an object or a list; anything else counts nothing.
 #[derive(Default)]
 struct Quantity {
     count: u64,
-    within: Unlisted,
+    /// The items of a list have no names.
+    within: Vec<(String, Quantity)>,
+}
+
+impl From<u64> for Quantity {
+    fn from(count: u64) -> Self {
+        Self { count, within: Vec::new() }
+    }
 }
 
 impl<'de> Deserialize<'de> for Quantity {
@@ -276,17 +278,19 @@ impl<'de> Deserialize<'de> for Quantity {
                 f.write_str("anything")
             }
             fn visit_u64<E: Error>(self, count: u64) -> Result<Quantity, E> {
-                Ok(Quantity { count, ..Quantity::default() })
+                Ok(count.into())
             }
             fn visit_i64<E: Error>(self, count: i64) -> Result<Quantity, E> {
-                Ok(Quantity { count: u64::try_from(count).unwrap_or(0), ..Quantity::default() })
+                Ok(u64::try_from(count).unwrap_or(0).into())
             }
             fn visit_f64<E: Error>(self, count: f64) -> Result<Quantity, E> {
                 // A part of a unit is something billed all the same.
-                Ok(Quantity { count: u64::from(count > 0.0), ..Quantity::default() })
+                Ok(u64::from(count > 0.0).into())
             }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Quantity, E> {
-                Ok(Quantity::default())
+            fn visit_str<E: Error>(self, text: &str) -> Result<Quantity, E> {
+                let text = text.trim();
+                let part = || u64::from(text.parse().is_ok_and(|part: f64| part > 0.0));
+                Ok(text.parse().unwrap_or_else(|_| part()).into())
             }
             fn visit_bool<E: Error>(self, _: bool) -> Result<Quantity, E> {
                 Ok(Quantity::default())
@@ -301,27 +305,41 @@ impl<'de> Deserialize<'de> for Quantity {
                 Quantity::deserialize(inner)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Quantity, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Quantity::default())
+                let mut within = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    within.push((String::new(), item));
+                }
+                Ok(Quantity { count: 0, within })
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Quantity, A::Error> {
-                Ok(Quantity { count: 0, within: gather(map)? })
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Quantity, A::Error> {
+                let mut within = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    within.push(entry);
+                }
+                Ok(Quantity { count: 0, within })
             }
         }
         deserializer.deserialize_any(Numbers)
     }
 }
 
-fn gather<'de, A: MapAccess<'de>>(mut map: A) -> Result<Unlisted, A::Error> {
-    let mut found = Unlisted::default();
-    while let Some(key) = map.next_key::<Key>()? {
-        let quantity = map.next_value::<Quantity>()?;
-        if let Some(name) = key.0 {
-            found.add(name, quantity.count);
+impl Unlisted {
+    /// Takes a quantity under its key. `around` is the name of what it stands in, `is_told` whether counts that go by the
+    /// usual names are those of the block itself.
+    fn take(&mut self, key: &str, quantity: &Quantity, around: &str, is_told: bool) {
+        let name = if key.is_empty() { around.to_owned() } else { snake(key) };
+        if is_measure(&name) || (key.is_empty() && quantity.count == 0 && quantity.within.is_empty()) {
+            return;
         }
-        found.absorb(quantity.within);
+        let is_bare = BARE.contains(&name.as_str()) && !around.is_empty();
+        let is_part = around.contains("detail") && matches!(name.as_str(), "tokens" | "token_count");
+        if !(is_told && (is_part || HARMLESS.contains(&name.as_str()))) {
+            self.add(ShortName::new(if is_bare { around } else { &name }), quantity.count);
+        }
+        let is_told = is_told && (key.is_empty() || name.contains("detail") || name == "tokens");
+        let within = if is_bare { around } else { &name };
+        quantity.within.iter().for_each(|(key, part)| self.take(key, part, within, is_told));
     }
-    Ok(found)
 }
 
 impl<'de> Deserialize<'de> for Unlisted {
@@ -332,8 +350,12 @@ impl<'de> Deserialize<'de> for Unlisted {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("further keys")
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Unlisted, A::Error> {
-                gather(map)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unlisted, A::Error> {
+                let mut found = Unlisted::default();
+                while let Some((key, quantity)) = map.next_entry::<Text<'de>, Quantity>()? {
+                    found.take(&key.0, &quantity, "", true);
+                }
+                Ok(found)
             }
         }
         deserializer.deserialize_map(Rest)
@@ -354,15 +376,32 @@ mod tests {
         };
         for (text, want) in [
             (r#"{"num_search_queries":4}"#, "num_search_queries=4"),
-            (r#"{"videoTokenCount":12,"b":{"pages_read":3,"x":[1]}}"#, "video_token_count=12 pages_read=3"),
+            (r#"{"num_search_queries":"4"}"#, "num_search_queries=4"),
+            (
+                r#"{"videoTokenCount":12,"b":{"pages_read":3,"x":[true]}}"#,
+                "video_token_count=12 pages_read=3",
+            ),
+            (r#"{"SERVER_SIDE_SEARCH":3}"#, "server_side_search=3"),
+            (r#"{"generated_images":3,"total_images":2}"#, "generated_images=3 total_images=2"),
+            (
+                r#"{"video_duration_seconds":8,"runtime_sessions":2}"#,
+                "video_duration_seconds=8 runtime_sessions=2",
+            ),
+            (r#"{"realtime_tokens":800,"widgets":4}"#, "realtime_tokens=800 widgets=4"),
+            (r#"{"server_tools":[{"type":"web_search","count":3}]}"#, "server_tools=3"),
+            (r#"{"plugins":{"search":{"count":1,"strategy":"turbo"}}}"#, "search=1"),
+            (
+                r#"{"advisor_usage":{"input_tokens":5000,"output_tokens":3000}}"#,
+                "input_tokens=5000 output_tokens=3000",
+            ),
             (r#"{"prompt_audio_seconds":2.5}"#, "prompt_audio_seconds=1"),
             (r#"{"prompt_audio_seconds":{},"num_sources_used":0,"web_pages":null,"images":"no"}"#, ""),
             (r#"{"cost":0.1,"queue_time":0.2,"total_time":1,"tokens_per_second":80,"is_byok":true}"#, ""),
-            (
-                r#"{"cost_details":{"upstream_inference_cost":3},"text_tokens":7,"iterations":[{"tokens":1}]}"#,
-                "",
-            ),
-            (r#"{"request_cost":3,"rejected_prediction_tokens":9,"pad":5}"#, ""),
+            (r#"{"cost_details":{"upstream":3,"input":0.1},"text_tokens":7,"total_duration":9}"#, ""),
+            (r#"{"request_cost":3,"rejected_prediction_tokens":9,"search_context_size":"low"}"#, ""),
+            (r#"{"tokens":{"input_tokens":5,"output_tokens":7},"response_token/s":41.2}"#, ""),
+            (r#"{"x_details":[{"input_tokens":7,"total_tokens":9}]}"#, ""),
+            (r#"{"thoughtsTokensDetails":[{"modality":"TEXT","tokenCount":5}]}"#, ""),
         ] {
             assert_eq!(found(text), want, "{text}");
         }

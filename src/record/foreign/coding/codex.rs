@@ -141,6 +141,9 @@ struct Call {
 pub(super) struct Forks {
     sessions: FxHashMap<String, Vec<Call>>,
     calls: usize,
+    /// Calls of sessions that are no forks, and of histories whose owner is not known for sure, by moment and total: a fork
+    /// of a fork holds calls of its parent's parent.
+    placed: FxHashMap<(i64, [u64; 5]), (Option<u64>, bool)>,
 }
 
 /// How many calls are remembered for forks to begin with.
@@ -230,12 +233,18 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     let total = total.unwrap_or(sum);
     session.total = Some(total);
     let of_parent = inherited(session, forks, total, at);
+    let is_guess = of_parent.is_some_and(|call| call.next == Next::Start);
     let owner = if of_parent.is_some() { session.parent.clone() } else { session.id.clone() };
-    let key = of_parent.and_then(|call| call.key).or_else(|| {
+    let known_as = |owner: &str| {
         let total = total.map(|count| count.to_string());
         let [input, cached, written, output, reasoning] = total.each_ref().map(String::as_str);
-        id_of(&[&owner, "codex", input, cached, written, output, reasoning])
-    });
+        id_of(&[owner, "codex", input, cached, written, output, reasoning])
+    };
+    let key = of_parent.and_then(|call| call.key).or_else(|| known_as(&owner));
+    // A fork of this one that was read before it knows what this one inherited by this one's name.
+    let also = of_parent.and_then(|_| known_as(&session.id)).filter(|_| !session.id.is_empty());
+    let is_first = of_parent.is_none() && session.parent.is_empty();
+    let key = if is_guess || is_first { forks.place(total, at, key, is_guess) } else { key };
     forks.remember(&session.id, session.calls, Call { total, at, key });
     session.calls += 1;
 
@@ -258,7 +267,7 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         turn: (!session.prompt.is_empty()).then_some(session.turns),
     };
     let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
-    Ok(Told { record: record(id, at, &caller, only), keys: [key.filter(|_| !owner.is_empty()), None] })
+    Ok(Told { record: record(id, at, &caller, only), keys: [key.filter(|_| !owner.is_empty()), also] })
 }
 
 /// A call that a fork has of its parent.
@@ -296,6 +305,19 @@ fn inherited(session: &mut Session, forks: &Forks, total: [u64; 5], at: Instant)
 }
 
 impl Forks {
+    /// Gives the key under which a call was met before: in a history, or as a history's in the session that made it.
+    fn place(&mut self, total: [u64; 5], at: Instant, key: Option<u64>, is_guess: bool) -> Option<u64> {
+        if let Some((known, was_guess)) = self.placed.get(&(at.0, total))
+            && (is_guess || *was_guess)
+        {
+            return *known;
+        }
+        if self.placed.len() < CALLS {
+            self.placed.insert((at.0, total), (key, is_guess));
+        }
+        key
+    }
+
     fn remember(&mut self, session: &str, place: usize, call: Call) {
         if session.is_empty() || self.calls >= CALLS {
             return;

@@ -136,11 +136,12 @@ impl Attributes {
         self.0.iter().filter_map(|attribute| {
             let key = attribute.key.as_str();
             let name = names::COUNTS.iter().find_map(|prefix| key.strip_prefix(prefix))?;
-            let last = name.rsplit('.').next().unwrap_or(name);
+            // `advisor.input_tokens` are not those of the call itself.
+            let own = name.strip_prefix("details.").unwrap_or(name);
             let is_known = names::ALL.iter().any(|names| names.contains(&key))
                 || terms::is_told(key)
-                || is_known_key(last)
-                || name.contains("text");
+                || is_known_key(own)
+                || own.split(['.', '_']).any(|word| word == "text");
             let value = &attribute.value;
             let count = Num::parse(&Word::first([&value.whole, &value.real, &value.text]))?.0?;
             (!is_known && count > 0).then_some((name, count))
