@@ -251,7 +251,8 @@ impl Chart<'_> {
         buf: &mut Buffer,
     ) {
         let known = |at: Option<usize>| {
-            at.and_then(|at| series.points.get(at)).is_some_and(|point| point.0.is_finite() && point.1.is_finite())
+            at.and_then(|at| series.points.get(at))
+                .is_some_and(|point| point.0.is_finite() && point.1.is_finite())
         };
         for (at, &point) in series.points.iter().enumerate() {
             if !known(Some(at)) || known(at.checked_sub(1)) || known(Some(at + 1)) {

@@ -64,13 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let (caption, below) = paint::split_top(rest, 1);
         draw_cost(scene, snapshot, requests, top, buf);
         let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
-        paint::text(
-            buf,
-            caption,
-            &words,
-            scene.look.style(Role::Muted),
-            scene.look.glyphs.cut,
-        );
+        paint::text(buf, caption, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
         draw_quality(scene, snapshot, requests, below, buf);
     } else {
         draw_cost(scene, snapshot, requests, inside, buf);
