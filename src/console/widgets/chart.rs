@@ -135,8 +135,12 @@ impl Axis {
             let usual = self.stepped(gaps, step);
             // A wider step is better where it leaves less of the room empty and still says enough.
             let wider = self.stepped(gaps, round(step * 1.5));
-            let longer = usual.0.to - usual.0.from > (wider.0.to - wider.0.from) * 1.05;
-            let fitted = if longer && count(&wider) >= 3 { wider } else { usual };
+            let longer = |by: f64| usual.0.to - usual.0.from > (wider.0.to - wider.0.from) * by;
+            let fitted = match count(&wider) {
+                3.. if longer(1.05) => wider,
+                2 if longer(1.3) => wider,
+                _ => usual,
+            };
             if count(&fitted) >= 2 {
                 return fitted;
             }
@@ -225,7 +229,7 @@ impl Chart<'_> {
     }
 
     fn label_columns(&self, area: Rect) -> u16 {
-        if area.width < 24 {
+        if area.width < 20 {
             return 0;
         }
         let rows = area.height - if area.height >= 5 { 2 } else { 0 };
@@ -298,6 +302,7 @@ impl Chart<'_> {
                 }
             }
         }
+        let mut named = Vec::new();
         for point in self.points {
             let Some((x, y)) = canvas.cell(place(point.at)) else { continue };
             paint::sign(buf, x, y, point.sign, point.style);
@@ -310,8 +315,26 @@ impl Chart<'_> {
                     .is_some_and(|(ox, oy)| oy == y && ox > x && ox <= x.saturating_add(wide + 2))
             };
             let free = right >= wide && !self.points.iter().any(covers);
-            let start = if free { x.saturating_add(2) } else { x.saturating_sub(wide.saturating_add(1)) };
-            if start >= plot.left() {
+            let left = x.saturating_sub(wide.saturating_add(1));
+            // To the right on the rows beside where a name stands at the left already.
+            let places = [
+                (if free { x.saturating_add(2) } else { left }, y),
+                (x.saturating_add(2), y.saturating_sub(1)),
+                (x.saturating_add(2), y.saturating_add(1)),
+            ];
+            let empty = |&(start, y): &(u16, u16)| {
+                let at = Rect { x: start, y, width: wide, height: 1 };
+                start >= plot.left()
+                    && (plot.top()..plot.bottom()).contains(&y)
+                    && !named.iter().any(|other: &Rect| other.intersects(at))
+                    && !self
+                        .points
+                        .iter()
+                        .filter_map(|point| canvas.cell(place(point.at)))
+                        .any(|cell| at.contains(cell.into()))
+            };
+            if let Some((start, y)) = places.into_iter().find(empty) {
+                named.push(Rect { x: start, y, width: wide, height: 1 });
                 let room =
                     Rect { x: start, y, width: wide.min(plot.right().saturating_sub(start)), height: 1 };
                 paint::text(buf, room, point.label, point.style, look.glyphs.cut);
@@ -401,6 +424,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_low_chart_tells_its_scale_and_a_lone_point_is_seen() {
+        for (to, rows) in [(0.9, 3), (15.9, 4), (35.5, 12), (12.4, 2), (7.0, 5)] {
+            let (fitted, step) = Axis::around([0.0, to], plain).fitted(rows, 2);
+            assert!(fitted.marks(step).count() >= 2, "{to} over {rows}");
+            assert!(rows < 6 || fitted.to < to * 1.35, "{to} over {rows} runs to {}", fitted.to);
+        }
+        assert_eq!((dollars(0.5, 0.5).as_str(), dollars(1.0, 0.5).as_str()), ("$0.50", "$1.00"));
+        let gap = f64::NAN;
+        let points = [(0.0, gap), (1.0, 3.0), (2.0, gap)];
+        let chart = Chart {
+            series: &[Series { points: &points, drawn: Drawn::Line, style: Style::new() }],
+            points: &[],
+            rules: &[],
+            x: Axis { from: 0.0, to: 2.0, write: plain, ticks: Ticks::Round },
+            y: Axis::around([0.0, 3.0], plain),
+        };
+        let area = Rect::new(0, 0, 40, 8);
+        let mut buf = Buffer::empty(area);
+        let look =
+            Look { theme: &crate::console::theme::Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
+        chart.render(area, &mut buf, look);
+        assert_eq!(buf.content.iter().filter(|cell| cell.symbol() == "•").count(), 1);
     }
 
     #[test]

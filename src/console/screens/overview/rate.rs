@@ -165,3 +165,23 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_that_has_just_begun_is_no_point_of_its_own() {
+        let all = stretches(10, 2, |_| true);
+        assert_eq!(all, [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]);
+        assert_eq!(stretches(10, 2, |at| at < 8), [(0, 2), (2, 4), (4, 6), (6, 10)]);
+        assert_eq!(stretches(10, 2, |at| at > 0), [(0, 4), (4, 6), (6, 8), (8, 10)]);
+        assert_eq!(stretches(2, 2, |_| false), [(0, 2)]);
+    }
+
+    #[test]
+    fn ticks_within_a_day_do_not_repeat_its_date() {
+        assert_eq!(day_or_clock(DAY, DAY / 2.0).as_str(), "01-02");
+        assert_eq!(day_or_clock(DAY * 1.5, DAY / 2.0).as_str(), "12:00");
+    }
+}
