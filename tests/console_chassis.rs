@@ -183,7 +183,7 @@ fn auto_goes_by_the_terminals_own_word() {
     }
 }
 
-fn dollars(value: f64) -> Short {
+fn dollars(value: f64, _: f64) -> Short {
     let mut out = Short::new();
     let _ = std::fmt::Write::write_fmt(&mut out, format_args!("${value:.1}"));
     out

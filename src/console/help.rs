@@ -9,7 +9,7 @@ use std::fmt::Write;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::Context;
+use super::action::{Action, Context};
 use super::glyphs::Glyphs;
 use super::keys::Keymap;
 use super::legend;
@@ -64,6 +64,10 @@ fn keys(layers: &[Context], keymap: &Keymap, ascii: bool) -> Vec<Section> {
         if what.is_empty() && !spec.keys.is_empty() {
             continue;
         }
+        let what = match keymap.label_here(layers, Action::Palette, ascii) {
+            Some(palette) if what.is_empty() => format!("{palette} {}", spec.name),
+            _ => what,
+        };
         let row = Row { what, name: spec.name, means: spec.doc };
         match sections.last_mut() {
             Some((last, section)) if *last == context => section.rows.push(row),

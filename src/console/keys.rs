@@ -163,7 +163,7 @@ impl Keymap {
         const SCREENS: [Context; 5] =
             [Context::Overview, Context::Tune, Context::Traffic, Context::Models, Context::Detail];
         let table = Self::default();
-        let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut told: Vec<(String, String, Vec<&str>)> = Vec::new();
         for remap in remaps {
             let Some(action) = Action::by_id(&remap.action) else { continue };
             for (chord, screen) in self.keys(action).iter().flat_map(|&key| SCREENS.map(|on| (key, on))) {
@@ -175,17 +175,20 @@ impl Keymap {
                     if wins == loses || [wins, loses].iter().all(|&one| table.keys(one).contains(&chord)) {
                         continue;
                     }
-                    let place = format!("{}:{}: `{chord}`", remap.origin, remap.line);
-                    let words = format!("does {} and not {}", wins.spec().id, loses.spec().id);
-                    let words = format!("{place} {words} on");
-                    match told.iter_mut().find(|(known, _)| *known == words) {
-                        Some((_, screens)) => screens.push(screen.name()),
-                        None => told.push((words, vec![screen.name()])),
+                    // What is lost comes first, the place last: a narrow window cuts the end.
+                    let words = format!("`{chord}` does {} and not {} on", wins.spec().id, loses.spec().id);
+                    let place = format!("{}:{}", remap.origin, remap.line);
+                    match told.iter_mut().find(|(known, at, _)| *known == words && *at == place) {
+                        Some((_, _, screens)) => screens.push(screen.name()),
+                        None => told.push((words, place, vec![screen.name()])),
                     }
                 }
             }
         }
-        told.into_iter().map(|(words, screens)| format!("{words} {}", screens.join(", "))).collect()
+        let say = |(words, place, screens): (String, String, Vec<&str>)| {
+            format!("{words} {} ({place})", screens.join(", "))
+        };
+        told.into_iter().map(say).collect()
     }
 
     /// Lists the keys of an action as they were written, whether or not they work here.
@@ -338,11 +341,11 @@ mod tests {
         };
         assert_eq!(
             shadows("[tune]\nnudge-down = \"q\"\n"),
-            ["keys.toml:2: `q` does tune.nudge-down and not app.quit on tune"]
+            ["`q` does tune.nudge-down and not app.quit on tune (keys.toml:2)"]
         );
         let hidden = shadows("[app]\nquit = \"x\"\n");
         assert_eq!(hidden.len(), 1, "{hidden:?}");
-        assert!(hidden[0].ends_with("and not app.quit on tune"), "{hidden:?}");
+        assert!(hidden[0].contains("and not app.quit on tune ("), "{hidden:?}");
         assert_eq!(shadows(&default_file()), Vec::<String>::new());
     }
 

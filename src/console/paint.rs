@@ -70,9 +70,11 @@ pub fn to_ascii(buf: &mut Buffer) {
             "–" | "−" => "-",
             "→" => ">",
             "←" => "<",
+            "µ" => "u",
             "±" => "+",
             "×" => "x",
-            "‰" => "m",
+            // A number per mille stands alone: `m` would read as minutes.
+            "‰" => " ",
             "…" => "~",
             _ => "?",
         };

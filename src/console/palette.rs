@@ -146,7 +146,7 @@ impl Palette {
         let visible = usize::from(list.height);
         let state = self.state.scrolled(self.found.len(), visible);
         let bar = u16::from(self.found.len() > visible);
-        let rows = Rect { width: list.width.saturating_sub(bar), ..list };
+        let rows = Rect { width: list.width.saturating_sub(2 * bar), ..list };
         for (row, (at, found)) in (0..rows.height).zip(self.found.iter().enumerate().skip(state.offset)) {
             self.row(paint::nth_row(rows, row), found, state.selected == Some(at), buf, look, keymap);
         }
@@ -187,7 +187,7 @@ impl Palette {
             }
         }
         let (_, rest) = paint::split_left(words, used.saturating_add(2));
-        if rest.width >= 12 {
+        if rest.width >= 12 && !says_the_same(spec.name, spec.doc) {
             paint::text(buf, rest, spec.doc, look.style(Role::Muted), look.glyphs.cut);
         }
         paint::text_right(buf, place, &keys, look.style(Role::Key), look.glyphs.cut);
@@ -197,8 +197,26 @@ impl Palette {
     }
 }
 
+/// Says whether a sentence says nothing that the name does not.
+fn says_the_same(name: &str, doc: &str) -> bool {
+    let root = |word: &str| {
+        let word: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
+        word.to_ascii_lowercase().trim_end_matches('s').to_owned()
+    };
+    let known: Vec<String> = name.split_whitespace().map(root).collect();
+    let filler = ["the", "a", "an", "it", "table", "thi", "of"];
+    doc.split_whitespace().map(root).all(|word| known.contains(&word) || filler.contains(&word.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_sentence_that_repeats_its_name_is_not_said_twice() {
+        use super::says_the_same;
+        assert!(says_the_same("Sort by the next column", "Sorts the table by the next column."));
+        assert!(!says_the_same("Undo", "Takes back the last change of policy."));
+    }
+
     use super::*;
     use crossterm::event::{KeyCode, KeyModifiers};
 

@@ -66,7 +66,9 @@ impl App {
         let rows = rows.min(footer.y.saturating_sub(self.area.y));
         let at = Rect { x: footer.x + 2.min(footer.width), y: footer.y - rows, width: wide, height: rows };
         let at = at.intersection(self.area);
-        paint::clear(buf, at, look.theme.popup());
+        // Whole rows, so that no half of what lies below is read as part of a name.
+        let rows = Rect { x: self.area.x, width: self.area.width, ..at };
+        paint::clear(buf, rows, look.theme.popup());
         for (row, line) in (0..at.height).zip(lines) {
             let here = paint::nth_row(at, row);
             let inside = Rect { x: here.x + 1.min(here.width), width: here.width.saturating_sub(2), ..here };

@@ -20,7 +20,7 @@ use crate::telemetry::Cell;
 use crate::units::{Instant, Pico, PicoPerMillion, Span};
 
 /// A line of words on the stack.
-pub(super) type Line = ArrayString<120>;
+pub(super) type Line = ArrayString<480>;
 
 /// Writes a line; what does not fit is left out.
 pub(super) fn line(arguments: std::fmt::Arguments<'_>) -> Line {

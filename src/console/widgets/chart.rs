@@ -15,16 +15,17 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::Canvas;
-use crate::console::format::Short;
+use crate::console::format::{self, Short};
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::units::Pico;
 
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
-    /// Each point joined to the next.
+    /// Each point joined to the next; one with a gap at both sides as a dot.
     Line,
     /// Points alone.
     Dots,
@@ -61,8 +62,8 @@ pub struct Axis {
     pub from: f64,
     /// The largest value shown.
     pub to: f64,
-    /// Writes the number at a tick.
-    pub write: fn(f64) -> Short,
+    /// Writes the number at a tick, as exactly as the step from one to the next needs.
+    pub write: fn(f64, f64) -> Short,
     /// Where ticks stand.
     pub ticks: Ticks,
 }
@@ -92,9 +93,8 @@ pub struct Chart<'a> {
 }
 
 impl Axis {
-    /// Builds an axis that takes in all values with a little air, ending at round numbers; of one value it makes a stretch
-    /// round it.
-    pub fn around(values: impl IntoIterator<Item = f64>, write: fn(f64) -> Short) -> Self {
+    /// Builds an axis that takes in all values, starting at a round number; of one value it makes a stretch round it.
+    pub fn around(values: impl IntoIterator<Item = f64>, write: fn(f64, f64) -> Short) -> Self {
         let (mut from, mut to) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.into_iter().filter(|value| value.is_finite()) {
             from = from.min(value);
@@ -108,7 +108,7 @@ impl Axis {
             (from, to) = (from - air, to + air);
         }
         let step = nice_step((to - from) / 4.0);
-        Self { from: (from / step).floor() * step, to: (to / step).ceil() * step, write, ticks: Ticks::Round }
+        Self { from: (from / step).floor() * step, to, write, ticks: Ticks::Round }
     }
 
     fn part(&self, value: f64) -> f64 {
@@ -116,18 +116,45 @@ impl Axis {
         if length > 0.0 { (value - self.from) / length } else { 0.5 }
     }
 
-    /// Gives the axis over so many cells with ticks evenly far apart, at least `least` cells: it is made a little longer
-    /// until a whole number of cells lies between two of them. The step is 0 where nothing can be marked.
+    /// Gives the axis over so many cells with ticks evenly far apart, at least `least` cells, or nearer where one tick
+    /// alone would tell no scale. The step is 0 where nothing can be marked.
     fn fitted(&self, cells: u16, least: u16) -> (Self, f64) {
         let length = self.to - self.from;
         let gaps = f64::from(cells.saturating_sub(1));
         if !(length.is_finite() && length > 0.0) || gaps < 1.0 {
             return (*self, 0.0);
         }
-        let step = match self.ticks {
-            Ticks::Round => nice_step(length * f64::from(least) / gaps),
-            Ticks::Clock => clock_step(length * f64::from(least) / gaps),
+        let round = match self.ticks {
+            Ticks::Round => nice_step,
+            Ticks::Clock => clock_step,
         };
+        let count = |(axis, step): &(Self, f64)| axis.marks(*step).take(3).count();
+        let mut first = None;
+        for least in [least, least.div_ceil(2)] {
+            let step = round(length * f64::from(least) / gaps);
+            let usual = self.stepped(gaps, step);
+            // A wider step is better where it leaves less of the room empty and still says enough.
+            let wider = self.stepped(gaps, round(step * 1.5));
+            let longer = |by: f64| usual.0.to - usual.0.from > (wider.0.to - wider.0.from) * by;
+            let fitted = match count(&wider) {
+                3.. if longer(1.05) => wider,
+                2 if longer(1.3) => wider,
+                _ => usual,
+            };
+            if count(&fitted) >= 2 {
+                return fitted;
+            }
+            first.get_or_insert(step);
+        }
+        let step = first.unwrap_or(1.0);
+        let from = (self.from / step).floor() * step;
+        let whole = Self { from, to: ((self.to / step).ceil() * step).max(from + step), ..*self };
+        whole.stepped(gaps, step)
+    }
+
+    /// Makes the axis a little longer until a whole number of cells lies between two ticks.
+    fn stepped(&self, gaps: f64, step: f64) -> (Self, f64) {
+        let length = self.to - self.from;
         let first = (self.from / step).ceil() * step;
         let before = first - self.from;
         let aligned = before < step * 1e-9;
@@ -172,6 +199,22 @@ pub fn nice_step(least: f64) -> f64 {
     step.filter(|step| step.is_finite() && *step > 0.0).unwrap_or(1.0)
 }
 
+/// Writes dollars at a tick, all ticks of an axis to the same number of decimals: `$0`, `$0.50`, `$1.00`.
+#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
+pub fn dollars(value: f64, step: f64) -> Short {
+    let mut out = Short::new();
+    let decimals: usize = match step {
+        _ if value == 0.0 || value.abs() >= 1000.0 => return format::money(Pico((value * 1e12) as i128)),
+        0.01.. => 2,
+        0.0001.. => 4,
+        0.000_001.. => 6,
+        _ => return format::money(Pico((value * 1e12) as i128)),
+    };
+    let sign = if value < 0.0 { "-" } else { "" };
+    let _ = std::fmt::Write::write_fmt(&mut out, format_args!("{sign}${:.decimals$}", value.abs()));
+    out
+}
+
 /// The most columns given to the numbers at the left.
 const WIDEST_LABEL: u16 = 9;
 /// The least rows from one tick to the next, and the least columns.
@@ -186,12 +229,12 @@ impl Chart<'_> {
     }
 
     fn label_columns(&self, area: Rect) -> u16 {
-        if area.width < 24 {
+        if area.width < 20 {
             return 0;
         }
         let rows = area.height - if area.height >= 5 { 2 } else { 0 };
         let (axis, step) = self.y.fitted(rows, APART.0);
-        let most = axis.marks(step).map(|tick| text::width(&(self.y.write)(tick)));
+        let most = axis.marks(step).map(|tick| text::width(&(self.y.write)(tick, step)));
         u16::try_from(most.max().unwrap_or(0)).unwrap_or(u16::MAX).min(WIDEST_LABEL).saturating_add(2)
     }
 
@@ -201,6 +244,28 @@ impl Chart<'_> {
         let (axis, _) = self.x.fitted(area.width, APART.1);
         let canvas = Canvas { area, glyphs: Glyphs::of(GlyphSet::Braille) };
         canvas.cell((axis.part(x), 0.0)).map(|(column, _)| column)
+    }
+
+    /// Draws the points that no line reaches, which would not be seen otherwise.
+    fn lone(
+        &self,
+        series: &Series<'_>,
+        place: impl Fn((f64, f64)) -> (f64, f64),
+        canvas: Canvas<'_>,
+        buf: &mut Buffer,
+    ) {
+        let known = |at: Option<usize>| {
+            at.and_then(|at| series.points.get(at))
+                .is_some_and(|point| point.0.is_finite() && point.1.is_finite())
+        };
+        for (at, &point) in series.points.iter().enumerate() {
+            if !known(Some(at)) || known(at.checked_sub(1)) || known(Some(at + 1)) {
+                continue;
+            }
+            if let Some((x, y)) = canvas.cell(place(point)) {
+                paint::sign(buf, x, y, canvas.glyphs.speck, series.style);
+            }
+        }
     }
 
     /// Draws it.
@@ -223,6 +288,7 @@ impl Chart<'_> {
         for series in self.series {
             match series.drawn {
                 Drawn::Line => {
+                    self.lone(series, place, canvas, buf);
                     for pair in series.points.windows(2) {
                         if let [from, to] = *pair {
                             canvas.line(buf, place(from), place(to), series.style);
@@ -236,6 +302,7 @@ impl Chart<'_> {
                 }
             }
         }
+        let mut named = Vec::new();
         for point in self.points {
             let Some((x, y)) = canvas.cell(place(point.at)) else { continue };
             paint::sign(buf, x, y, point.sign, point.style);
@@ -248,8 +315,26 @@ impl Chart<'_> {
                     .is_some_and(|(ox, oy)| oy == y && ox > x && ox <= x.saturating_add(wide + 2))
             };
             let free = right >= wide && !self.points.iter().any(covers);
-            let start = if free { x.saturating_add(2) } else { x.saturating_sub(wide.saturating_add(1)) };
-            if start >= plot.left() {
+            let left = x.saturating_sub(wide.saturating_add(1));
+            // To the right on the rows beside where a name stands at the left already.
+            let places = [
+                (if free { x.saturating_add(2) } else { left }, y),
+                (x.saturating_add(2), y.saturating_sub(1)),
+                (x.saturating_add(2), y.saturating_add(1)),
+            ];
+            let empty = |&(start, y): &(u16, u16)| {
+                let at = Rect { x: start, y, width: wide, height: 1 };
+                start >= plot.left()
+                    && (plot.top()..plot.bottom()).contains(&y)
+                    && !named.iter().any(|other: &Rect| other.intersects(at))
+                    && !self
+                        .points
+                        .iter()
+                        .filter_map(|point| canvas.cell(place(point.at)))
+                        .any(|cell| at.contains(cell.into()))
+            };
+            if let Some((start, y)) = places.into_iter().find(empty) {
+                named.push(Rect { x: start, y, width: wide, height: 1 });
                 let room =
                     Rect { x: start, y, width: wide.min(plot.right().saturating_sub(start)), height: 1 };
                 paint::text(buf, room, point.label, point.style, look.glyphs.cut);
@@ -271,7 +356,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
             paint::sign(buf, left, row, look.glyphs.tick.0, line);
             let room =
                 Rect { x: area.left(), y: row, width: left.saturating_sub(area.left() + 1), height: 1 };
-            paint::text_right(buf, room, &(y.0.write)(tick), label, look.glyphs.cut);
+            paint::text_right(buf, room, &(y.0.write)(tick, y.1), label, look.glyphs.cut);
         }
     }
     if plot.bottom() + 1 < area.bottom() {
@@ -284,7 +369,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
         for tick in x.0.marks(x.1) {
             let Some((column, _)) = canvas.cell((x.0.part(tick), 0.0)) else { continue };
             paint::sign(buf, column, row, look.glyphs.tick.1, line);
-            let words = (x.0.write)(tick);
+            let words = (x.0.write)(tick, x.1);
             let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX).min(area.width);
             let start = column.saturating_sub(wide / 2).clamp(area.left(), area.right() - wide);
             if start >= free_from {
@@ -300,7 +385,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
 mod tests {
     use super::*;
 
-    fn plain(value: f64) -> Short {
+    fn plain(value: f64, _: f64) -> Short {
         let mut out = Short::new();
         let _ = std::fmt::Write::write_fmt(&mut out, format_args!("{value}"));
         out
@@ -339,6 +424,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_low_chart_tells_its_scale_and_a_lone_point_is_seen() {
+        for (to, rows) in [(0.9, 3), (15.9, 4), (35.5, 12), (12.4, 2), (7.0, 5)] {
+            let (fitted, step) = Axis::around([0.0, to], plain).fitted(rows, 2);
+            assert!(fitted.marks(step).count() >= 2, "{to} over {rows}");
+            assert!(rows < 6 || fitted.to < to * 1.35, "{to} over {rows} runs to {}", fitted.to);
+        }
+        assert_eq!((dollars(0.5, 0.5).as_str(), dollars(1.0, 0.5).as_str()), ("$0.50", "$1.00"));
+        let gap = f64::NAN;
+        let points = [(0.0, gap), (1.0, 3.0), (2.0, gap)];
+        let chart = Chart {
+            series: &[Series { points: &points, drawn: Drawn::Line, style: Style::new() }],
+            points: &[],
+            rules: &[],
+            x: Axis { from: 0.0, to: 2.0, write: plain, ticks: Ticks::Round },
+            y: Axis::around([0.0, 3.0], plain),
+        };
+        let area = Rect::new(0, 0, 40, 8);
+        let mut buf = Buffer::empty(area);
+        let look =
+            Look { theme: &crate::console::theme::Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
+        chart.render(area, &mut buf, look);
+        assert_eq!(buf.content.iter().filter(|cell| cell.symbol() == "•").count(), 1);
     }
 
     #[test]

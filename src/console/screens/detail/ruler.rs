@@ -115,6 +115,16 @@ pub(in crate::console) fn ruler(
     for threshold in above.into_iter().rev() {
         numbers.set(&threshold.to_string(), place(threshold), Ordering::Greater, Role::Applied);
     }
+    for threshold in staged.map(Route::thresholds).unwrap_or_default() {
+        if !thresholds.contains(&threshold) {
+            let aside = if confidence.is_some_and(|confidence| threshold <= confidence) {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            };
+            numbers.set(&threshold.to_string(), place(threshold), aside, Role::Staged);
+        }
+    }
     vec![names.line(), line.line(), numbers.line()]
 }
 

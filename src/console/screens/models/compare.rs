@@ -14,7 +14,7 @@ use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
-use crate::console::widgets::chart::{Axis, Chart, Point};
+use crate::console::widgets::chart::{Axis, Chart, Point, dollars};
 use crate::pricing::CostSum;
 use crate::units::Pico;
 
@@ -113,12 +113,8 @@ fn list(
     BarList { bars: &bars, label_width: 20 }.render(rest, buf, scene.look);
 }
 
-fn dollars(value: f64) -> Short {
-    short(format_args!("${value:.2}"))
-}
-
-fn seconds(value: f64) -> Short {
-    short(format_args!("{value:.1} s"))
+fn seconds(value: f64, step: f64) -> Short {
+    if step < 1.0 { short(format_args!("{value:.1} s")) } else { short(format_args!("{value:.0} s")) }
 }
 
 /// Draws every model where its cost and its latency put it: the cheap and fast ones at the bottom left.

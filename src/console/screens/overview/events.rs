@@ -136,10 +136,11 @@ impl Event<'_> {
     }
 }
 
-/// Adds as much of a text as fits.
+/// Adds as much of a text as fits; what does not is marked.
 fn push(out: &mut Line, words: &str) {
     for letter in words.chars() {
         if out.try_push(letter).is_err() {
+            while out.try_push('…').is_err() && out.pop().is_some() {}
             break;
         }
     }

@@ -123,8 +123,8 @@ fn rows(focus: Panel, area: Rect) -> [Row; 5] {
         _ => [
             two(52, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
             match focus {
-                Rate | Events => one(48, focus),
-                _ => two(48, (48, Traffic), (52, Confidence)),
+                Events => one(48, focus),
+                _ => two(48, (48, Traffic), (52, or(Rate, Confidence))),
             },
             NONE,
             NONE,

@@ -14,7 +14,7 @@ use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
-use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks};
+use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks, dollars};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
 use crate::units::{Instant, Pico, Span};
@@ -24,27 +24,28 @@ const TITLE: &str = "Spend per 1,000 requests";
 /// Columns for each stretch that gets a point: fewer points than dots, so that the line is calm.
 const COLUMNS_A_POINT: usize = 2;
 
-#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
-fn dollars(value: f64) -> Short {
-    format::money(Pico((value * 1e12) as i128))
-}
+/// A day in seconds.
+const DAY: f64 = 86_400.0;
 
 #[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
 fn instant(seconds: f64) -> Instant {
     Instant((seconds * 1e6) as i64)
 }
 
-fn to_the_second(seconds: f64) -> Short {
-    short(format_args!("{}", instant(seconds).clock()))
-}
-
-fn to_the_minute(seconds: f64) -> Short {
+/// Writes the time of day at a tick.
+fn clock(seconds: f64, step: f64) -> Short {
     let clock = instant(seconds + 0.5).clock();
-    short(format_args!("{}", clock.get(..5).unwrap_or(&clock)))
+    let shown = if step < 60.0 { 8 } else { 5 };
+    short(format_args!("{}", clock.get(..shown).unwrap_or(&clock)))
 }
 
-fn to_the_day(seconds: f64) -> Short {
-    let date = instant(seconds + 0.5).date();
+/// Writes the day at a tick where a day begins, and the time of day at those between.
+fn day_or_clock(seconds: f64, step: f64) -> Short {
+    let at = instant(seconds + 0.5);
+    if step < DAY && (seconds + 0.5).rem_euclid(DAY) >= 1.0 {
+        return clock(seconds, step);
+    }
+    let date = at.date();
     short(format_args!("{}", date.get(5..).unwrap_or(&date)))
 }
 
@@ -59,19 +60,46 @@ fn points(snapshot: &Snapshot, columns: u16) -> (Vec<(f64, f64)>, Span) {
     let together = trend.len().div_ceil(most).max(1);
     let newest = (snapshot.window.to.0 - 1).max(snapshot.window.from.0).div_euclid(slot);
     let first = newest + 1 - i64::try_from(trend.len()).unwrap_or(0);
-    let points = trend.chunks(together).enumerate().map(|(at, slots)| {
+    let begins = |at: usize| (first + i64::try_from(at).unwrap_or(0)).saturating_mul(slot);
+    let points = stretches(trend.len(), together, |at| {
+        begins(at) >= snapshot.window.from.0 && begins(at + together) <= snapshot.window.to.0
+    });
+    let points = points.into_iter().map(|(from, to)| {
+        let slots = trend.get(from..to).unwrap_or_default();
         let sum = slots.iter().flatten().fold(Slot::default(), |mut sum, slot| {
             sum.requests += slot.requests;
             sum.cost += &slot.cost;
             sum
         });
-        let start = first + i64::try_from(at * together).unwrap_or(0);
-        let middle = start * slot + slot * i64::try_from(slots.len()).unwrap_or(1) / 2;
+        let middle = i64::midpoint(begins(from), begins(to));
         let cost = figures::per_thousand(&sum.cost, sum.requests);
         (seconds(Instant(middle)), cost.map_or(f64::NAN, Pico::to_f64))
     });
     let stretch = Span(slot.saturating_mul(i64::try_from(together).unwrap_or(1)));
     (points.collect(), stretch)
+}
+
+/// Divides so many slots into stretches; the first and the last, where the window holds only a part of them, go to their
+/// neighbours: the mean of a few requests is no peak.
+fn stretches(slots: usize, together: usize, is_whole: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    let mut all: Vec<(usize, usize)> =
+        (0..slots).step_by(together).map(|from| (from, (from + together).min(slots))).collect();
+    if all.len() > 3
+        && let Some((_, to)) = all.pop_if(|(from, _)| !is_whole(*from))
+        && let Some(before) = all.last_mut()
+    {
+        before.1 = to;
+    }
+    if all.len() > 3
+        && let Some(&(from, to)) = all.first()
+        && !is_whole(from)
+        && let Some(after) = all.get_mut(1)
+        && after.0 == to
+    {
+        after.0 = from;
+        all.remove(0);
+    }
+    all
 }
 
 /// Draws the panel.
@@ -90,11 +118,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     }
     let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));
     let (from, to) = (seconds(snapshot.window.from), seconds(snapshot.window.to));
-    let write = match to - from {
-        ..300.0 => to_the_second,
-        ..172_800.0 => to_the_minute,
-        _ => to_the_day,
-    };
+    let write = if to - from > DAY { day_or_clock } else { clock };
     let events = Events::of(snapshot);
     let marks: Vec<_> = (0..events.len())
         .filter_map(|row| events.at(row))
@@ -139,5 +163,25 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
         if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {
             paint::sign(buf, x, row, scene.look.glyphs.state.0, scene.look.style(Role::ReplayError));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_that_has_just_begun_is_no_point_of_its_own() {
+        let all = stretches(10, 2, |_| true);
+        assert_eq!(all, [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]);
+        assert_eq!(stretches(10, 2, |at| at < 8), [(0, 2), (2, 4), (4, 6), (6, 10)]);
+        assert_eq!(stretches(10, 2, |at| at > 0), [(0, 4), (4, 6), (6, 8), (8, 10)]);
+        assert_eq!(stretches(2, 2, |_| false), [(0, 2)]);
+    }
+
+    #[test]
+    fn ticks_within_a_day_do_not_repeat_its_date() {
+        assert_eq!(day_or_clock(DAY, DAY / 2.0).as_str(), "01-02");
+        assert_eq!(day_or_clock(DAY * 1.5, DAY / 2.0).as_str(), "12:00");
     }
 }

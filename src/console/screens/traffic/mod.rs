@@ -242,8 +242,16 @@ const PROBLEM_ROWS: usize = 4;
 
 /// Says what is wrong with the filter, or what it names that is not there.
 fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
-    let wrong = state.filter.wrong.first().cloned();
-    wrong.or_else(|| language::nothing_called(&state.filter, snapshot))
+    let Some((first, more)) = state.filter.wrong.split_first() else {
+        return language::nothing_called(&state.filter, snapshot);
+    };
+    let more = match more {
+        [] => String::new(),
+        [other] => format!("; and {other}"),
+        _ => format!("; and {} more mistakes", more.len()),
+    };
+    let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
+    Some(format!("{first}{more}{kept}"))
 }
 
 /// Gives the rows that a problem takes, wrapped to the width there is.

@@ -8,26 +8,20 @@ use crate::console::format::{self, Short};
 use crate::console::paint;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
-use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks};
+use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks, dollars};
 use crate::console::widgets::panel::Panel;
 use crate::session::Snapshot;
 use crate::telemetry::CurvePoint;
-use crate::units::Pico;
 
 /// Quality is drawn beside cost from this many labels on.
 const LEAST_LABELS: u64 = 20;
 
-#[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
-fn dollars(value: f64) -> Short {
-    format::money(Pico((value * 1e12) as i128))
-}
-
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for drawing only")]
-fn whole(value: f64) -> Short {
+fn whole(value: f64, _: f64) -> Short {
     format::count(value.max(0.0) as u64)
 }
 
-fn share(value: f64) -> Short {
+fn share(value: f64, _: f64) -> Short {
     let mut text = Short::new();
     let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{value:.3}"));
     text
@@ -51,7 +45,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
     let panel = Panel { title: &title, scope: "$ per 1,000 requests", focus: scene.ui.focus == 3 };
-    let inside = panel.render(area, buf, scene.look);
+    let inside = paint::margin(panel.render(area, buf, scene.look));
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
     if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
@@ -70,13 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let (caption, below) = paint::split_top(rest, 1);
         draw_cost(scene, snapshot, requests, top, buf);
         let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
-        paint::text(
-            buf,
-            Rect { x: caption.x + 1, ..caption },
-            &words,
-            scene.look.style(Role::Muted),
-            scene.look.glyphs.cut,
-        );
+        paint::text(buf, caption, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
         draw_quality(scene, snapshot, requests, below, buf);
     } else {
         draw_cost(scene, snapshot, requests, inside, buf);

@@ -195,13 +195,13 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         format!("u undoes · {}", snapshot.undoable)
     };
     let panel = Panel { title: "Changes", scope: &scope, focus: scene.ui.focus == 4 };
-    let inside = panel.render(area, buf, scene.look);
+    let inside = paint::margin(panel.render(area, buf, scene.look));
     let look = scene.look;
     if snapshot.changes.is_empty() {
         paint::text(
             buf,
             paint::nth_row(inside, 0),
-            " no change yet; Enter applies what is staged",
+            "no change yet; Enter applies what is staged",
             look.style(Role::Muted),
             look.glyphs.cut,
         );
@@ -209,12 +209,12 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     for (row, change) in (0..inside.height).zip(snapshot.changes.iter().rev()) {
         let at = paint::nth_row(inside, row);
-        let (version, rest) = paint::split_left(at, 5);
+        let (version, rest) = paint::split_left(at, 4);
         let (time, what) = paint::split_left(rest, 9);
         paint::text(
             buf,
             version,
-            &format!(" v{}", change.version),
+            &format!("v{}", change.version),
             look.style(Role::Applied),
             look.glyphs.cut,
         );
@@ -230,9 +230,14 @@ pub fn digit(ui: &mut Ui, digit: char) -> Asks {
     if ui.read_only {
         return vec![Ask::Refuse("read-only: thresholds cannot be moved".to_owned())];
     }
-    if digit.is_ascii_digit() && ui.tune.typed.len() < 4 {
-        ui.tune.typed.push(digit);
+    if !digit.is_ascii_digit() {
+        return Asks::new();
     }
+    // A digit that cannot be taken is told at once; it would be missing from what is refused later.
+    if ui.tune.typed.len() >= 4 {
+        return vec![Ask::Refuse(format!("{}{digit} is outside 0 to 1000; Esc clears it", ui.tune.typed))];
+    }
+    ui.tune.typed.push(digit);
     Asks::new()
 }
 

@@ -72,7 +72,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             buf,
             rung_name,
             &rung.name,
-            if chosen { look.style(Role::Selection).patch(series) } else { series },
+            if chosen { look.style(Role::Selection) } else { series },
             look.glyphs.cut,
         );
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
