@@ -117,7 +117,9 @@ struct CostOnly {
 /// Reads an answer in OpenAI's dialect: chat completion or response.
 pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: OpenAiAnswer = json::read(text).map_err(Refusal::Bad)?;
-    let counted = answer_read.counted()?;
+    let cost: WithCost = json::read(text).unwrap_or_default();
+    let cost = cost.usage.cost;
+    let counted = answer_read.counted()?.unless_billed(cost.as_str(), false);
     let is_chunk = answer_read.object.as_str().rsplit('.').next() == Some("chunk");
     if is_chunk && !counted.usage.is_known() {
         return Err(PART);
@@ -142,9 +144,8 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[id.as_str(), &model, moment]), answer_key(id.as_str())];
     let mut only = attempt(model, counted, status);
     only.provider = owned(answer_read.provider);
-    let cost: WithCost = json::read(text).unwrap_or_default();
     let mut record = answer(id, at, only);
-    record.claimed_usd = claimed(cost.usage.cost);
+    record.claimed_usd = claimed(cost);
     Ok(Told { record, keys })
 }
 

@@ -304,6 +304,23 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// What a body shows of an answer's text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Shown {
+    choices: Written,
+    output: Written,
+    candidates: Written,
+    content: Written,
+}
+
+impl Shown {
+    fn bytes(&self) -> u64 {
+        let places = [self.choices, self.output, self.candidates, self.content];
+        places.into_iter().map(|written| written.0).fold(0, u64::saturating_add)
+    }
+}
+
 fn tokens(usage: &Usage) -> u64 {
     let counts = [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output];
     counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
@@ -318,8 +335,11 @@ impl Body {
     /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
     /// Gives the key by which the answer is known elsewhere.
     pub(super) fn complete(&self, attempt: &mut Attempt<'_>) -> Option<u64> {
-        let text = self.0.as_ref().map(|raw| raw.0.as_str()).filter(|text| text.contains("usage"))?;
-        let told = answer(text, 1)?.ok()?;
+        let text = self.text();
+        let shown = json::read::<Shown>(text).unwrap_or_default();
+        let ours = Counted { usage: attempt.usage, ..Counted::default() };
+        attempt.usage = ours.believed(shown.bytes()).usage;
+        let told = Some(text).filter(|text| text.contains("usage")).and_then(|text| answer(text, 1))?.ok()?;
         let said = told.record.attempts.last()?;
         let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
         if said.usage.is_complete() && theirs > 0 && theirs >= ours {

@@ -102,7 +102,9 @@ impl Reading<'_, '_> {
     }
 
     fn attempt(&self, status: Status) -> Result<Attempt<'static>, Refusal> {
-        let Counted { usage, write_ttl, .. } = or_refused(self.usage()?, status);
+        let cost = self.cost()?.unwrap_or_default();
+        let counted = or_refused(self.usage()?.unless_billed(&cost, false), status);
+        let Counted { usage, write_ttl, .. } = counted;
         let mut terms = Terms::default();
         terms.serve(&self.text(Field::Tier)?);
         let error = self.error().filter(|_| !status.is_ok()).unwrap_or_default();

@@ -11,8 +11,11 @@ use std::ops::ControlFlow;
 
 use serde::Deserialize;
 
-use names::{ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER};
+use names::{
+    ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
+};
 
+use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{AROUND, Nest, SpanTold, Told, answer_key, id_of};
@@ -271,6 +274,11 @@ fn kind(span: &Span) -> Option<Kind> {
     (named && (of.has(INPUT) || of.has(OUTPUT) || of.has(PROVIDER))).then_some(Kind::Call)
 }
 
+/// Gives how much an attribute says was answered: what its JSON holds, or its text.
+fn written(text: &str) -> u64 {
+    json::read::<Written>(text).map_or(text.len() as u64, |written| written.0)
+}
+
 fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let kind = kind(span).ok_or(Refusal::NotACall("a span that is no model call"))?;
     let of = &span.attributes;
@@ -289,7 +297,10 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let model = Word::first([&served, &asked]);
     let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase(), &model)?;
     let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
-    let mut only = attempt(model, counted.without_answer(is_embedding), status);
+    let written = if is_embedding { 0 } else { written(of.get(WRITTEN).as_str()) };
+    let counted = counted.believed(written).without_answer(is_embedding);
+    let counted = counted.unless_billed(of.get(COST).as_str(), false);
+    let mut only = attempt(model, counted, status);
     only.provider = Cow::Owned(provider.0);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);
