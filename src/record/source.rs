@@ -88,6 +88,10 @@ pub struct Source {
     opened: Vec<FileId>,
     /// A file that is not read, and why, until that is told.
     remark: Option<(String, Refusal)>,
+    /// The last file whose answers may have been held back, until they come out: a later file may tell more of them.
+    holding: Option<Arc<Shared>>,
+    /// Why a file could not be opened, until that is told.
+    failure: Option<Error>,
 }
 
 /// One file being read.
@@ -98,8 +102,8 @@ struct Open {
     carry: Vec<u8>,
     cutting: Cutting,
     ended: bool,
-    /// Whether what was held back has come out.
-    is_flushed: bool,
+    /// Whether it is known that answers of it may be held back.
+    is_noted: bool,
     /// What ended it early; told once what was read is given out.
     failed: Option<std::io::Error>,
     line: u64,
@@ -130,6 +134,8 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         known: Known::default(),
         opened: Vec::new(),
         remark: None,
+        holding: None,
+        failure: None,
     };
     source.advance()?;
     Ok(source)
@@ -195,12 +201,18 @@ impl Source {
 
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
+        if let Some(error) = self.failure.take() {
+            return Some(Err(error));
+        }
         loop {
             if self.open.is_none()
                 && self.next < self.input.len()
                 && let Err(error) = self.advance()
             {
-                return Some(Err(error));
+                // Whoever stops at an error has what was read before it.
+                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
+                self.failure = Some(error);
+                return Some(Ok(Block::end(shared, self.place.clone())));
             }
             if let Some((file, why)) = self.remark.take() {
                 return Some(Ok(Block::remark(file, self.format, why)));
@@ -208,7 +220,9 @@ impl Source {
             if self.open.is_none() && self.next < self.input.len() {
                 continue;
             }
-            let open = self.open.as_mut()?;
+            let Some(open) = self.open.as_mut() else {
+                return Some(Ok(Block::end(self.holding.take()?, self.place.clone())));
+            };
             self.format = open.shared.format;
             if let Some((data, body)) = open.cut() {
                 let block = Block { shared: Arc::clone(&open.shared), data, body, place: self.place.clone() };
@@ -217,9 +231,13 @@ impl Source {
                 }
                 return Some(Ok(block));
             }
-            if open.shared.format != InputFormat::Native && !std::mem::replace(&mut open.is_flushed, true) {
-                let (shared, place) = (Arc::clone(&open.shared), self.place.clone());
-                return Some(Ok(Block { shared, data: Vec::new(), body: Body::End, place }));
+            if open.shared.format != InputFormat::Native && !std::mem::replace(&mut open.is_noted, true) {
+                self.holding = Some(Arc::clone(&open.shared));
+            }
+            if open.failed.is_some()
+                && let Some(shared) = self.holding.take()
+            {
+                return Some(Ok(Block::end(shared, self.place.clone())));
             }
             let done = self.open.take()?;
             if let Some(source) = done.failed {
@@ -329,7 +347,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
+        Ok((Self { stream, shared, carry, cutting, ended, is_noted: false, failed, line }, header))
     }
 
     /// Starts on a log of one's own shape.
@@ -368,7 +386,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
+        Ok(Self { stream, shared, carry, cutting, ended, is_noted: false, failed, line })
     }
 
     /// Reads more, if there is more.

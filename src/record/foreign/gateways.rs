@@ -48,7 +48,8 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     }
     .counted(Claim::WHOLE)?;
     let is_from_cache = row.cached == Some(true);
-    let counted = if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
+    let counted =
+        if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
     let mut only = attempt(row.model_name.0, counted, Status::Ok);
     let is_nothing = only.usage.prompt() == Some(0) && only.usage.output.or_zero() == 0;
     let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only) };
@@ -138,8 +139,7 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         None => (Status::Ok, [].as_slice()),
     };
     for response in earlier.iter().filter(|response| !http(response.status).is_ok()) {
-        let mut refused =
-            attempt(row.model.0.clone(), Counted::default(), http(response.status));
+        let mut refused = attempt(row.model.0.clone(), Counted::default(), http(response.status));
         // Only the serving provider's tokens are billed.
         refused.usage = Usage::NONE;
         refused.provider = Cow::Owned(response.provider_name.0.to_ascii_lowercase());

@@ -14,7 +14,7 @@ use super::written::Written;
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
 use crate::record::{Attempts, Record};
@@ -103,6 +103,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         .believed(if is_embedding { 0 } else { row.output.0 })
         .without_answer(is_embedding)
         .unless_billed(row.total_cost.as_str(), false);
+    let mut may_count_twice = false;
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
@@ -114,11 +115,13 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
             is_embedding,
             is_wrapper: false,
         };
-        if !nest.counts(key, told) {
-            return Err(AROUND);
+        match nest.judge(key, told) {
+            Standing::Told => return Err(AROUND),
+            standing => may_count_twice = standing == Standing::MayCountTwice,
         }
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
+    only.estimated |= may_count_twice && only.usage.is_known();
     // Whoever writes it may put anything there.
     let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
     only.provider = owned(beside.provider());

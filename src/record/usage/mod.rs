@@ -84,6 +84,18 @@ impl Counted {
         self
     }
 
+    /// Takes the counts of an answer that broke off as an estimate, of at least what was delivered.
+    #[must_use]
+    pub(crate) fn cut(mut self, delivered_bytes: u64) -> Self {
+        let told = self.usage.output.or_zero();
+        let most = told.max(delivered_bytes.div_ceil(4));
+        if most > told && self.usage.prompt().is_some() {
+            self.usage.output = Count::new(most).unwrap_or(self.usage.output);
+        }
+        self.is_guess = true;
+        self
+    }
+
     /// Takes zeros as not said where a cost is claimed for them, or the call is of a kind that is billed by something else.
     #[must_use]
     pub(crate) fn unless_billed(mut self, claimed_cost: &str, is_billed_otherwise: bool) -> Self {

@@ -18,7 +18,7 @@ use names::{
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
@@ -183,10 +183,15 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
         }
     }
     for (place, key, told) in judged(&read, nest) {
-        if !nest.counts(key, told)
-            && let Some((_, result)) = read.get_mut(place)
-        {
-            *result = Err(AROUND);
+        let standing = nest.judge(key, told);
+        let Some((_, result)) = read.get_mut(place) else { continue };
+        match (standing, result) {
+            (Standing::Told, result) => *result = Err(AROUND),
+            (Standing::MayCountTwice, Ok((told, _))) => {
+                let attempts = told.record.attempts.iter_mut();
+                attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
+            }
+            _ => {}
         }
     }
     for (_, result) in read {
