@@ -501,3 +501,25 @@ fn an_answer_that_broke_off_is_an_estimate() {
 }
 
 const PLAIN_BLOCK: &str = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}"#;
+
+#[test]
+fn codex_is_priced_by_whom_its_settings_name() {
+    check(
+        |provider, _| {
+            format!(
+                "{}\n{}\n{}\n",
+                format_args!(
+                    r#"{{"timestamp":"2026-05-01T10:00:00Z","type":"session_meta","payload":{{"id":"s1","timestamp":"2026-05-01T10:00:00Z","cwd":"/p"{provider}}}}}"#
+                ),
+                r#"{"timestamp":"2026-05-01T10:00:01Z","type":"turn_context","payload":{"model":"gpt-4.1","cwd":"/p"}}"#,
+                r#"{"timestamp":"2026-05-01T10:00:02Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100},"last_token_usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}}}}"#,
+            )
+        },
+        &[
+            ("", "", "known 0.0028"),
+            (r#","model_provider":"openai""#, "", "known 0.0028"),
+            (r#","model_provider":"azure""#, "", "no_price"),
+            (r#","model_provider":"my-proxy""#, "", "about 0.0028"),
+        ],
+    );
+}
