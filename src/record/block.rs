@@ -64,6 +64,11 @@ impl Block {
         Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
     }
 
+    /// Makes the block behind the last one of a reading, with which all that was held back comes out.
+    pub(super) fn end(shared: Arc<Shared>, place: Place) -> Self {
+        Self { shared, data: Vec::new(), body: Body::End, place }
+    }
+
     /// Gives the name of the file, for messages.
     pub fn file(&self) -> &str {
         &self.shared.file

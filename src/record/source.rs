@@ -73,6 +73,10 @@ pub struct Source {
     known: Known,
     /// A file that is not read, and why, until that is told.
     remark: Option<(String, Refusal)>,
+    /// The last file whose answers may have been held back, until they come out: a later file may tell more of them.
+    holding: Option<Arc<Shared>>,
+    /// Why a file could not be opened, until that is told.
+    failure: Option<Error>,
 }
 
 /// The file whose turn it is.
@@ -90,8 +94,6 @@ pub(super) struct Open {
     carry: Vec<u8>,
     cutting: Cutting,
     ended: bool,
-    /// Whether what was held back has come out.
-    is_flushed: bool,
     /// What ended it early; told once what was read is given out.
     failed: Option<std::io::Error>,
     line: u64,
@@ -125,6 +127,8 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         format: options.format.unwrap_or(InputFormat::Native),
         known: Known::default(),
         remark: None,
+        holding: None,
+        failure: None,
     };
     source.advance()?;
     Ok(source)
@@ -190,6 +194,9 @@ impl Source {
 
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
+        if let Some(error) = self.failure.take() {
+            return Some(Err(error));
+        }
         if self.ahead.is_none() {
             self.read_ahead(ahead::lanes());
         }
@@ -198,7 +205,10 @@ impl Source {
                 && self.next < self.input.len()
                 && let Err(error) = self.advance()
             {
-                return Some(Err(error));
+                // Whoever stops at an error has what was read before it.
+                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
+                self.failure = Some(error);
+                return Some(Ok(Block::end(shared, self.place.clone())));
             }
             if let Some((file, why)) = self.remark.take() {
                 return Some(Ok(Block::remark(file, self.format, why)));
@@ -206,27 +216,31 @@ impl Source {
             if self.current.is_none() && self.next < self.input.len() {
                 continue;
             }
-            let current = self.current.as_mut()?;
+            let Some(current) = self.current.as_mut() else {
+                return Some(Ok(Block::end(self.holding.take()?, self.place.clone())));
+            };
             self.format = current.shared.format;
             let next = match (&mut current.here, &mut self.ahead) {
                 (Some(open), _) => open.next(),
                 (None, Some(ahead)) => ahead.next(self.next.saturating_sub(1)),
                 (None, None) => Ok(None),
             };
-            match next {
-                Ok(Some((data, body))) => {
-                    let shared = Arc::clone(&current.shared);
-                    let block = Block { shared, data, body, place: self.place.clone() };
-                    if block.shared.format.is_relative() {
-                        self.place = block.place_after();
-                    }
-                    return Some(Ok(block));
+            let shared = Arc::clone(&current.shared);
+            if let Ok(Some((data, body))) = next {
+                let block = Block { shared, data, body, place: self.place.clone() };
+                if block.shared.format.is_relative() {
+                    self.place = block.place_after();
                 }
-                Ok(None) => self.current = None,
-                Err(error) => {
-                    self.current = None;
-                    return Some(Err(error));
-                }
+                return Some(Ok(block));
+            }
+            self.current = None;
+            if shared.format != InputFormat::Native {
+                self.holding = Some(shared);
+            }
+            if let Err(error) = next {
+                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
+                self.failure = Some(error);
+                return Some(Ok(Block::end(shared, self.place.clone())));
             }
         }
     }
@@ -348,7 +362,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
+        Ok((Self { stream, shared, carry, cutting, ended, failed, line }, header))
     }
 
     /// Starts on a log of one's own shape.
@@ -387,7 +401,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
+        Ok(Self { stream, shared, carry, cutting, ended, failed, line })
     }
 
     /// Reads more, if there is more.
@@ -406,9 +420,6 @@ impl Open {
     pub(super) fn next(&mut self) -> Result<Option<Stretch>, Error> {
         if let Some(stretch) = self.cut() {
             return Ok(Some(stretch));
-        }
-        if self.shared.format != InputFormat::Native && !std::mem::replace(&mut self.is_flushed, true) {
-            return Ok(Some((Vec::new(), Body::End)));
         }
         let Some(source) = self.failed.take() else { return Ok(None) };
         let (file, line) = (self.shared.file.clone(), self.line.saturating_sub(1));

@@ -419,3 +419,130 @@ fn an_event_may_go_over_several_lines() {
     );
     assert_eq!(costs(&book, &log).0, ["known 0.0028"]);
 }
+
+#[test]
+fn zeros_that_a_claimed_cost_or_the_kind_of_call_contradicts_are_unknown() {
+    let row = |kind: &str, spend: &str| {
+        format!(
+            r#"{{"request_id":"r","call_type":"{kind}","api_key":"h","spend":{spend},"startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","custom_llm_provider":"openai","metadata":{{}},"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"#
+        )
+    };
+    check(
+        row,
+        &[
+            ("acompletion", "0.04", "no_usage"),
+            ("acompletion", "0", "known 0"),
+            ("aimage_generation", "0", "no_usage"),
+            ("pass_through_endpoint", "0", "no_usage"),
+        ],
+    );
+    let helicone = |path: &str, more: &str| {
+        format!(
+            r#"{{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","request_path":"{path}","response_model":"gpt-4.1","provider":"OPENAI","prompt_tokens":0,"completion_tokens":0{more}}}"#
+        )
+    };
+    check(
+        helicone,
+        &[
+            ("/v1/chat/completions", r#","costUSD":0.04"#, "no_usage"),
+            ("/v1/images/generations", "", "no_usage"),
+            (
+                "/v1/chat/completions",
+                r#","response_body":{"choices":[{"message":{"content":"hello"}}]}"#,
+                "no_usage",
+            ),
+            ("/v1/chat/completions", r#","costUSD":0.04,"cache_reference_id":"abc1""#, "known 0"),
+        ],
+    );
+    let portkey = |cost: &str, cache: &str| {
+        format!(
+            r#"{{"id":"p","trace_id":"s","created_at":"2026-05-01T10:00:00Z","ai_org":"openai","ai_model":"gpt-4.1","req_units":0,"res_units":0,"cost":{cost},"response_status_code":200,"cache_status":"{cache}"}}"#
+        )
+    };
+    check(portkey, &[("4", "MISS", "no_usage"), ("4", "SEMANTIC HIT", "known 0")]);
+    let langfuse = |more: &str, _: &str| {
+        format!(
+            r#"{{"id":"o","traceId":"t","type":"GENERATION","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","usageDetails":{{"input":0,"output":0,"total":0}}{more}}}"#
+        )
+    };
+    check(
+        langfuse,
+        &[(r#","totalCost":0.04"#, "", "no_usage"), (r#","output":{"content":"hello"}"#, "", "no_usage")],
+    );
+    let tensorzero = |more: &str, tokens: &str| {
+        format!(
+            r#"{{"id":"t","model_name":"gpt-4.1","model_provider_name":"openai","input_tokens":{tokens},"output_tokens":{tokens},"timestamp":"2026-05-01T10:00:00Z"{more}}}"#
+        )
+    };
+    check(
+        tensorzero,
+        &[(r#","cost":"0.04""#, "0", "no_usage"), (r#","cached":true,"cost":"0.04""#, "1000", "known 0")],
+    );
+}
+
+#[test]
+fn an_answer_that_broke_off_is_an_estimate() {
+    let text = "x".repeat(4800);
+    let start = r#"data: {"type":"message_start","message":{"id":"msg_1","model":"claude-haiku-4-5","usage":{"input_tokens":1000,"output_tokens":1}}}"#;
+    let delta = format!(
+        r#"data: {{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
+    );
+    let end =
+        r#"data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":100}}"#;
+    check(
+        |end, _| format!("{start}\n\n{delta}\n\n{end}\n\n"),
+        &[
+            ("", "", "about 0.007"),
+            (r#"data: {"type":"error","error":{"type":"overloaded_error"}}"#, "", "about 0.007"),
+            (end, "", "known 0.0015"),
+        ],
+    );
+    let chunk = |end: &str| {
+        format!(
+            r#"data: {{"id":"c1","object":"chat.completion.chunk","created":1777629600,"model":"gpt-4.1","choices":[{{"index":0,"delta":{{"content":"hi"}},"finish_reason":{end}}}],"usage":{PLAIN_BLOCK}}}"#
+        )
+    };
+    check(
+        |end, more| format!("{}\n\n{more}\n\n", chunk(end)),
+        &[
+            ("null", "", "about 0.0028"),
+            ("\"stop\"", "", "known 0.0028"),
+            ("null", "data: [DONE]", "known 0.0028"),
+        ],
+    );
+    check(
+        |stop, _| {
+            format!(
+                r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[{{"type":"text","text":"{text}"}}]{stop},"usage":{{"input_tokens":1000,"output_tokens":1}}}}"#
+            )
+        },
+        &[
+            (r#","stop_reason":null"#, "", "about 0.007"),
+            (r#","stop_reason":"end_turn""#, "", "known 0.001005"),
+        ],
+    );
+}
+
+const PLAIN_BLOCK: &str = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}"#;
+
+#[test]
+fn codex_is_priced_by_whom_its_settings_name() {
+    check(
+        |provider, _| {
+            format!(
+                "{}\n{}\n{}\n",
+                format_args!(
+                    r#"{{"timestamp":"2026-05-01T10:00:00Z","type":"session_meta","payload":{{"id":"s1","timestamp":"2026-05-01T10:00:00Z","cwd":"/p"{provider}}}}}"#
+                ),
+                r#"{"timestamp":"2026-05-01T10:00:01Z","type":"turn_context","payload":{"model":"gpt-4.1","cwd":"/p"}}"#,
+                r#"{"timestamp":"2026-05-01T10:00:02Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100},"last_token_usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}}}}"#,
+            )
+        },
+        &[
+            ("", "", "known 0.0028"),
+            (r#","model_provider":"openai""#, "", "known 0.0028"),
+            (r#","model_provider":"azure""#, "", "no_price"),
+            (r#","model_provider":"my-proxy""#, "", "about 0.0028"),
+        ],
+    );
+}

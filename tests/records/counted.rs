@@ -364,3 +364,26 @@ fn usage_is_found_wherever_servers_put_it() {
     let zeros = r#","usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
     assert_eq!(answer(zeros, ""), [None; 4]);
 }
+
+#[test]
+fn of_an_answer_in_several_files_the_telling_that_says_most_counts_whatever_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, out: u64| {
+        let row = litellm(
+            "r1",
+            "acompletion",
+            &format!(
+                r#""total_tokens":{},"prompt_tokens":1000,"completion_tokens":{out},"metadata":{{}}"#,
+                1000 + out
+            ),
+        );
+        let path = folder.path().join(name);
+        std::fs::write(&path, row + "\n").unwrap();
+        path
+    };
+    let (part, whole) = (write("k1.jsonl", 1), write("k2.jsonl", 100));
+    for order in [[part.clone(), whole.clone()], [whole, part]] {
+        let (requests, skips, _) = read(&Input::paths(order), &ReadOptions::default()).unwrap();
+        assert_eq!((requests.len(), skips.len(), requests[0].buckets[4]), (1, 1, Some(100)));
+    }
+}

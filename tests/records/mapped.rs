@@ -216,3 +216,24 @@ fn a_log_that_nobody_knows_is_described_with_a_mapping_that_reads_it() {
     let error = open(&Input::bytes("log", near.as_bytes().to_vec()), &ReadOptions::default()).err().unwrap();
     assert_eq!(error.mapping(), Some("at=at,model=model,in=prompt_tokens,out=completion_tokens"));
 }
+
+#[test]
+fn a_mapped_provider_keeps_the_list_price_away_like_any_column() {
+    let row = |provider: &str| {
+        format!(r#"{{"t":"2026-05-23T10:00:00Z","m":"gpt-4.1","i":1000,"o":100,"who":"{provider}"}}"#)
+    };
+    let billed = |record: &Record<'_>| {
+        let call = record.attempts.last().unwrap();
+        (call.billed.to_string(), call.estimated)
+    };
+    for (provider, want) in
+        [("azure", ("azure/gpt-4.1", false)), ("openai", ("", false)), ("my-cloud", ("", true))]
+    {
+        let (found, bad) = with(row(provider), "at=t,model=m,in=i,out=o,provider=who", billed);
+        assert_eq!((found, bad.len()), (vec![(want.0.to_owned(), want.1)], 0), "{provider}");
+    }
+    let zeros = r#"{"t":"2026-05-23T10:00:00Z","m":"gpt-4.1","i":0,"o":0,"usd":"0.04"}"#;
+    let (found, _) =
+        with(zeros, "at=t,model=m,in=i,out=o,cost=usd", |record| record.attempts[0].usage.is_known());
+    assert_eq!(found, [false]);
+}

@@ -82,11 +82,45 @@ struct LangChain {
 #[serde(default)]
 struct Choice {
     usage: Option<OpenAiUsage>,
+    finish_reason: Ending,
     message: Written,
     text: Written,
 }
 
+/// Whether an answer says that it has ended: why, or `null` while it goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing of it.
+    #[default]
+    Unsaid,
+    /// Not yet.
+    Open,
+    /// It has.
+    Ended,
+}
+
+impl<'de> Deserialize<'de> for Ending {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let said = Option::<serde::de::IgnoredAny>::deserialize(deserializer)?;
+        Ok(if said.is_some() { Self::Ended } else { Self::Open })
+    }
+}
+
 impl OpenAiAnswer {
+    /// Says whether it broke off, or is a part of a stream before its end.
+    fn is_open(&self, is_chunk: bool) -> bool {
+        let mut choices = self.choices.iter().flatten().map(|choice| choice.finish_reason).peekable();
+        let is_open = |end: Ending| end == Ending::Open || (is_chunk && end == Ending::Unsaid);
+        choices.peek().is_some() && choices.all(is_open)
+    }
+
+    /// Gives how much was written.
+    fn bytes(&self) -> u64 {
+        let choices = self.choices.iter().flatten();
+        let written = choices.map(|choice| choice.message.0.saturating_add(choice.text.0));
+        written.fold(self.output.0, u64::saturating_add)
+    }
+
     /// Puts together what an answer says of its usage, wherever servers put it.
     fn counted(&self) -> Result<Counted, UsageError> {
         let places = [&self.usage, &self.usage_metadata, &self.x_groq.usage].into_iter();
@@ -95,8 +129,7 @@ impl OpenAiAnswer {
         for said in places.chain(choices().map(|choice| &choice.usage)).flatten() {
             all.get_or_insert_default().absorb(said);
         }
-        let written = choices().map(|choice| choice.message.0.saturating_add(choice.text.0));
-        let bytes = written.fold(self.output.0, u64::saturating_add);
+        let bytes = self.bytes();
         all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted()?.believed(bytes)))
     }
 }
@@ -117,8 +150,14 @@ struct CostOnly {
 /// Reads an answer in OpenAI's dialect: chat completion or response.
 pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let answer_read: OpenAiAnswer = json::read(text).map_err(Refusal::Bad)?;
-    let counted = answer_read.counted()?;
+    let cost: WithCost = json::read(text).unwrap_or_default();
+    let cost = cost.usage.cost;
     let is_chunk = answer_read.object.as_str().rsplit('.').next() == Some("chunk");
+    let mut counted = answer_read.counted()?.unless_billed(cost.as_str(), false);
+    let is_open = answer_read.is_open(is_chunk);
+    if is_open {
+        counted = counted.cut(answer_read.bytes());
+    }
     if is_chunk && !counted.usage.is_known() {
         return Err(PART);
     }
@@ -132,6 +171,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let status = match answer_read.status.as_str() {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
+        _ if is_open => Status::Cut,
         _ => Status::Ok,
     };
     let named = answer_read.response_metadata;
@@ -142,9 +182,8 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[id.as_str(), &model, moment]), answer_key(id.as_str())];
     let mut only = attempt(model, counted, status);
     only.provider = owned(answer_read.provider);
-    let cost: WithCost = json::read(text).unwrap_or_default();
     let mut record = answer(id, at, only);
-    record.claimed_usd = claimed(cost.usage.cost);
+    record.claimed_usd = claimed(cost);
     Ok(Told { record, keys })
 }
 
@@ -169,6 +208,7 @@ struct AnthropicAnswer {
     kind: Word,
     model: Word,
     content: Written,
+    stop_reason: Ending,
     usage: Option<AnthropicUsage>,
 }
 
@@ -179,9 +219,13 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
         return Err(PART);
     }
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    let counted = counted.believed(message.content.0);
+    let mut counted = counted.believed(message.content.0);
+    let mut status = Status::Ok;
+    if message.stop_reason == Ending::Open {
+        (counted, status) = (counted.cut(message.content.0), Status::Cut);
+    }
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
-    let mut only = attempt(message.model.0, counted, Status::Ok);
+    let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
     Ok(Told { record: answer(message.id, placed(line), only), keys })
 }

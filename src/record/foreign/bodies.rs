@@ -44,11 +44,21 @@ struct Event<'a> {
     x_groq: Option<LazyValue<'a>>,
     #[serde(borrow)]
     error: Option<LazyValue<'a>>,
-    delta: Written,
+    #[serde(borrow)]
+    delta: Option<LazyValue<'a>>,
     #[serde(deserialize_with = "nullable")]
     choices: Vec<Choice>,
     #[serde(deserialize_with = "nullable")]
     candidates: Vec<Candidate>,
+    #[serde(rename = "promptFeedback", alias = "prompt_feedback")]
+    feedback: Option<serde::de::IgnoredAny>,
+}
+
+/// Why an answer ended, where it has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stopped {
+    stop_reason: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,12 +67,15 @@ struct Choice {
     usage: Option<OpenAiUsage>,
     delta: Written,
     text: Written,
+    finish_reason: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Candidate {
     content: Written,
+    #[serde(rename = "finishReason", alias = "finish_reason")]
+    finish_reason: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +107,8 @@ struct Stream {
     format: Option<InputFormat>,
     bytes: u64,
     has_failed: bool,
+    /// Whether an event says that the answer is whole.
+    has_ended: bool,
     has_events: bool,
 }
 
@@ -114,7 +129,8 @@ impl Stream {
         self.has_events = true;
         self.has_failed |= event.kind.as_str() == "error"
             || event.error.is_some_and(|error| !matches!(error.as_raw_str(), "null" | "{}" | "\"\""));
-        self.bytes = self.bytes.saturating_add(event.delta.0);
+        let written = event.delta.as_ref().and_then(block::<Written>).unwrap_or_default();
+        self.bytes = self.bytes.saturating_add(written.0);
         let kind = event.kind.as_str();
         if kind.starts_with("response.") {
             self.format = Some(InputFormat::OpenAi);
@@ -125,6 +141,9 @@ impl Stream {
         }
         if kind.starts_with("message_") || kind.starts_with("content_block") || kind == "ping" {
             self.format = Some(InputFormat::Anthropic);
+            let stopped = event.delta.as_ref().filter(|_| kind == "message_delta").and_then(block::<Stopped>);
+            self.has_ended |=
+                kind == "message_stop" || stopped.is_some_and(|stopped| !stopped.stop_reason.is_empty());
             let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
             keep(&mut self.id, start.id);
             keep(&mut self.model, start.model);
@@ -140,6 +159,8 @@ impl Stream {
         keep(&mut self.provider, event.provider);
         if event.usage_metadata.is_some() || !event.candidates.is_empty() {
             self.format = Some(InputFormat::Gemini);
+            self.has_ended |=
+                event.feedback.is_some() || event.candidates.iter().any(|one| !one.finish_reason.is_empty());
             let written = event.candidates.iter().map(|one| one.content.0);
             self.bytes = written.fold(self.bytes, u64::saturating_add);
             if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
@@ -150,7 +171,10 @@ impl Stream {
         }
         let usage = event.usage.and_then(|usage| block::<OpenAiUsage>(&usage));
         let groq = event.x_groq.and_then(|groq| block::<Groq>(&groq)).and_then(|groq| groq.usage);
+        // Behind the last part of its text comes what it used, alone.
+        self.has_ended |= event.choices.is_empty() && (usage.is_some() || groq.is_some());
         for choice in &event.choices {
+            self.has_ended |= !choice.finish_reason.is_empty();
             self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
         }
         for said in event.choices.iter().map(|choice| choice.usage).chain([usage, groq]).flatten() {
@@ -185,7 +209,8 @@ impl Stream {
                     _ => Ok(Counted::default()),
                 };
                 let counted = match counted {
-                    Ok(counted) => counted.believed(self.bytes),
+                    Ok(counted) if self.has_ended => counted.believed(self.bytes),
+                    Ok(counted) => counted.believed(self.bytes).cut(self.bytes),
                     Err(error) => return Some(Err(error.into())),
                 };
                 let mut told = match answers::streamed(self.id, self.model, &self.created, counted, line) {
@@ -193,6 +218,9 @@ impl Stream {
                     refused => return Some(refused),
                 };
                 if let Some(last) = told.record.attempts.last_mut() {
+                    if !self.has_ended {
+                        last.status = Status::Cut;
+                    }
                     last.provider = match format {
                         Some(InputFormat::Anthropic) => "anthropic".into(),
                         Some(InputFormat::Gemini) => "google".into(),
@@ -207,7 +235,7 @@ impl Stream {
         };
         if self.has_failed
             && let Some(last) = told.record.attempts.last_mut()
-            && last.status.is_ok()
+            && matches!(last.status, Status::Ok | Status::Cut)
         {
             last.status = Status::Failed;
         }
@@ -272,6 +300,7 @@ pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
             } else if line.is_empty() {
                 open.clear();
             }
+            all.has_ended |= event == "[DONE]";
         }
     }
     all.end(line)
@@ -328,6 +357,23 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// What a body shows of an answer's text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Shown {
+    choices: Written,
+    output: Written,
+    candidates: Written,
+    content: Written,
+}
+
+impl Shown {
+    fn bytes(&self) -> u64 {
+        let places = [self.choices, self.output, self.candidates, self.content];
+        places.into_iter().map(|written| written.0).fold(0, u64::saturating_add)
+    }
+}
+
 fn tokens(usage: &Usage) -> u64 {
     let counts = [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output];
     counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
@@ -342,11 +388,18 @@ impl Body {
     /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
     /// Gives the key by which the answer is known elsewhere.
     pub(super) fn complete(&self, attempt: &mut Attempt<'_>) -> Option<u64> {
-        let text = self.0.as_ref().map(|raw| raw.0.as_str()).filter(|text| text.contains("usage"))?;
-        let told = answer(text, 1)?.ok()?;
+        let text = self.text();
+        if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {
+            let shown = json::read::<Shown>(text).unwrap_or_default();
+            let ours = Counted { usage: attempt.usage, ..Counted::default() };
+            attempt.usage = ours.believed(shown.bytes()).usage;
+        }
+        let told = Some(text).filter(|text| text.contains("usage")).and_then(|text| answer(text, 1))?.ok()?;
         let said = told.record.attempts.last()?;
         let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
-        if said.usage.is_complete() && theirs > 0 && theirs >= ours {
+        // Of a body that breaks off more is guessed than the row knows.
+        let is_surer = said.status != Status::Cut || ours == 0;
+        if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {
             attempt.usage = said.usage;
             attempt.write_ttl = said.write_ttl;
             attempt.estimated = said.estimated;

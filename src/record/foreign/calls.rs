@@ -81,6 +81,28 @@ pub(super) fn by_endpoint(method: &str, address: &str) -> Option<&'static str> {
     (under.is_some_and(|name| name.starts_with("resp_"))).then_some(LOOKED_UP)
 }
 
+/// Says whether a kind of call or an address is of those that are billed by pictures, seconds, searches or the like, or of
+/// those whose counts a gateway does not see: zeros say nothing there.
+pub(super) fn is_billed_otherwise(name: &str) -> bool {
+    let lower = name.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let kinds = [
+        "image",
+        "speech",
+        "transcri",
+        "translation",
+        "audio",
+        "rerank",
+        "search",
+        "video",
+        "ocr",
+        "realtime",
+        "pass_through",
+        "passthrough",
+        ":predict",
+    ];
+    kinds.iter().any(|kind| lower.contains(kind))
+}
+
 /// Says whether an address is one of those that make embeddings, which have no answer to count.
 pub(super) fn embeds(address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');

@@ -109,7 +109,9 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     let leaves_out = matches!(provider.as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
     let claim = if leaves_out { Claim::FRESH } else { Claim::WHOLE };
     let is_embedding = calls::embeds(row.request_path.as_str());
-    Ok(parts.counted(claim.open(true, true))?.without_answer(is_embedding))
+    let is_billed_otherwise = calls::is_billed_otherwise(row.request_path.as_str());
+    let counted = parts.counted(claim.open(true, true))?.without_answer(is_embedding);
+    Ok(counted.unless_billed(row.cost_usd.as_str(), is_billed_otherwise))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +134,8 @@ struct PortkeyRow {
     response_time: Measure,
     response_status_code: Word,
     status_code: Word,
+    #[serde(alias = "cacheStatus")]
+    cache_status: Word,
     metadata: Embedded<BTreeMap<String, Word>>,
     response: Body,
 }
@@ -153,11 +157,23 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         output: row.res_units.or(row.response_tokens).0,
         ..Parts::default()
     };
-    let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(row.request_url.as_str()));
+    // `HIT` or `SEMANTIC HIT`: the gateway's own cache answered.
+    let is_from_cache = row.cache_status.as_str().to_ascii_uppercase().ends_with("HIT");
+    let counted = if is_from_cache {
+        Counted::NOTHING
+    } else {
+        let url = row.request_url.as_str();
+        let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(url));
+        counted.unless_billed(row.cost.as_str(), calls::is_billed_otherwise(url))
+    };
     let mut only = attempt(row.ai_model.0, counted, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
-    only.write_ttl = WriteTtl::Assumed;
-    let answer = row.response.complete(&mut only);
+    let answer = if is_from_cache {
+        None
+    } else {
+        only.write_ttl = WriteTtl::Assumed;
+        row.response.complete(&mut only)
+    };
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));
     only.latency_ms = row.response_time.scaled(1.0);
     if !status.is_ok() {

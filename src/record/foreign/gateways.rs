@@ -10,7 +10,7 @@ use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::{Claim, Parts, Writes};
+use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 
@@ -35,7 +35,7 @@ struct ModelInference {
     raw_response: Body,
 }
 
-/// Reads a row of TensorZero's `ModelInference`; its input is the whole prompt, and rows its cache served report zero.
+/// Reads a row of TensorZero's `ModelInference`; its input is the whole prompt, and a row that its cache served stores what would have been used.
 pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let row: ModelInference = json::read(text).map_err(Refusal::Bad)?;
     let at = moment("timestamp", &row.timestamp)?;
@@ -47,9 +47,12 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         ..Parts::default()
     }
     .counted(Claim::WHOLE)?;
+    let is_from_cache = row.cached == Some(true);
+    let counted =
+        if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
     let mut only = attempt(row.model_name.0, counted, Status::Ok);
     let is_nothing = only.usage.prompt() == Some(0) && only.usage.output.or_zero() == 0;
-    let answer = if row.cached == Some(true) { None } else { row.raw_response.complete(&mut only) };
+    let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only) };
     // Zeros may mean that the gateway's cache answered, where the row does not say whether it did.
     only.estimated |= is_nothing && row.cached.is_none() && only.usage.prompt() != Some(0);
     only.provider = owned(row.model_provider_name);
@@ -127,7 +130,8 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         reasoning: row.native_tokens_reasoning.0,
         ..Parts::default()
     }
-    .counted(Claim::WHOLE)?;
+    .counted(Claim::WHOLE)?
+    .unless_billed(row.total_cost.as_str(), false);
     let http = |status: Num| u16::try_from(status.or_zero()).map_or(Status::Failed, Status::from_http);
     let mut attempts = Attempts::default();
     let (last, earlier) = match row.provider_responses.split_last() {
@@ -135,8 +139,7 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         None => (Status::Ok, [].as_slice()),
     };
     for response in earlier.iter().filter(|response| !http(response.status).is_ok()) {
-        let mut refused =
-            attempt(row.model.0.clone(), crate::record::usage::Counted::default(), http(response.status));
+        let mut refused = attempt(row.model.0.clone(), Counted::default(), http(response.status));
         // Only the serving provider's tokens are billed.
         refused.usage = Usage::NONE;
         refused.provider = Cow::Owned(response.provider_name.0.to_ascii_lowercase());

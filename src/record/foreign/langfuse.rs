@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use super::bodies::Body;
 use super::terms::langfuse_meters;
+use super::written::Written;
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, id_of};
+use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
 use crate::record::{Attempts, Record};
@@ -60,6 +61,8 @@ struct Observation {
     time_to_first_token: Measure,
     latency: Measure,
     metadata: Body,
+    /// How much was answered.
+    output: Written,
 }
 
 /// What frameworks write beside, of which who served is of use here.
@@ -95,7 +98,12 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     let end = maybe_moment("end_time", &row.end_time)?;
     let status =
         if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
-    let counted = counted(&row)?.without_answer(row.kind.as_str() == "EMBEDDING");
+    let is_embedding = row.kind.as_str() == "EMBEDDING";
+    let counted = counted(&row)?
+        .believed(if is_embedding { 0 } else { row.output.0 })
+        .without_answer(is_embedding)
+        .unless_billed(row.total_cost.as_str(), false);
+    let mut may_count_twice = false;
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
@@ -104,14 +112,16 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
                 .prompt()
                 .zip(counted.usage.output.get())
                 .map(|(prompt, answer)| prompt + answer),
-            is_embedding: row.kind.as_str() == "EMBEDDING",
+            is_embedding,
             is_wrapper: false,
         };
-        if !nest.counts(key, told) {
-            return Err(AROUND);
+        match nest.judge(key, told) {
+            Standing::Told => return Err(AROUND),
+            standing => may_count_twice = standing == Standing::MayCountTwice,
         }
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
+    only.estimated |= may_count_twice && only.usage.is_known();
     // Whoever writes it may put anything there.
     let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
     only.provider = owned(beside.provider());

@@ -151,7 +151,10 @@ fn record(row: Row) -> Result<Told, Refusal> {
     let counted = match (cached_answer, silent) {
         (true, _) => Counted::NOTHING,
         (_, true) => Counted::default(),
-        _ => usage.counted()?,
+        _ => {
+            let claim = Word::first([&row.spend, &row.response_cost]);
+            usage.counted()?.unless_billed(&claim, calls::is_billed_otherwise(row.call_type.as_str()))
+        }
     };
 
     let mut served = attempt(row.model.0.clone(), counted, status);

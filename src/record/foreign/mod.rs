@@ -24,6 +24,7 @@ use std::ops::ControlFlow;
 pub(crate) use agents::Place;
 pub(crate) use bodies::{dialect, is_stream};
 pub(crate) use coding::Coding;
+pub(crate) use served::by_column;
 
 use super::csv::Columns;
 use super::entry::some_terms;
@@ -71,7 +72,7 @@ pub(crate) fn parse(
     let Met { place, nest, coding } = met;
     let sink = &mut |told: Result<Told, Refusal>| {
         sink(told.map(|mut told| {
-            told.record.attempts.iter_mut().for_each(|attempt| served::by_column(format, attempt));
+            told.record.attempts.iter_mut().for_each(|attempt| by_column(format, attempt));
             told
         }))
     };

@@ -130,7 +130,7 @@ pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
 }
 
 /// Keeps the list price away from a call that, as its row says, another than the maker of the model has served.
-pub(super) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
+pub(crate) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
     use InputFormat as F;
     let is_told = !matches!(format, F::Anthropic | F::Gemini | F::ClaudeCode) && !attempt.provider.is_empty();
     if !is_told || attempt.model.is_empty() || !attempt.usage.is_known() {

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
-pub(crate) use nest::{Nest, Told as SpanTold};
+pub(crate) use nest::{Nest, Standing, Told as SpanTold};
 
 use super::Record;
 use super::foreign::Coding;
@@ -125,15 +125,16 @@ impl Known {
     }
 }
 
-/// How much a telling says: an answer before none, then the tokens it knows.
-fn says(record: &Record<'_>) -> (bool, u64, usize) {
+/// How much a telling says: an answer before none, one that is sure before an estimate, then the tokens it knows.
+fn says(record: &Record<'_>) -> (bool, bool, u64, usize) {
     let usages = || record.attempts.iter().map(|attempt| &attempt.usage);
     let tokens = usages().map(|u| {
         let counts = [u.input, u.cache_read, u.write_5m, u.write_1h, u.output];
         counts.into_iter().map(crate::units::Count::or_zero).fold(0, u64::saturating_add)
     });
     let ended = record.attempts.last().is_some_and(|last| last.status.is_ok() && last.usage.is_known());
-    (ended, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())
+    let is_sure = record.attempts.iter().all(|attempt| !attempt.estimated);
+    (ended, is_sure, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())
 }
 
 #[cfg(test)]

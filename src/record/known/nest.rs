@@ -11,6 +11,17 @@ const HEIGHT: usize = 64;
 /// How many different models below a span are remembered.
 const MODELS: usize = 4;
 
+/// Where a call stands among the spans around and below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It counts.
+    Counts,
+    /// It counts, though one of the same model around or below it may tell of it in part.
+    MayCountTwice,
+    /// Another span tells of the same call.
+    Told,
+}
+
 /// What is known of a span that may be a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
@@ -70,24 +81,34 @@ impl Nest {
     }
 
     /// Judges a span that looks like a call: says whether it counts, or tells again of one that does.
-    pub(crate) fn counts(&mut self, span: u64, told: Told) -> bool {
+    pub(crate) fn judge(&mut self, span: u64, told: Told) -> Standing {
         // The same span again: whoever knows ids tells.
         if self.at(span).counted.is_some() {
-            return true;
+            return Standing::Counts;
         }
         if let Some(below) = self.at(span).below.as_ref()
             && is_told_below(&told, below)
         {
-            return false;
+            return Standing::Told;
         }
         let around =
             self.above(span).find(|above| above.counted.as_ref().is_some_and(|outer| is_same(outer, &told)));
         if around.is_some() {
-            return false;
+            return Standing::Told;
         }
+        let is_within = self
+            .above(span)
+            .filter_map(|above| above.counted.as_ref())
+            .any(|outer| may_hold(outer, &told.model, told.tokens, told.is_embedding));
+        let below = self.get(span).and_then(|span| span.below.as_ref());
+        let is_doubtful = is_within
+            || below.is_some_and(|below| {
+                let mut parts = below.parts.iter();
+                parts.any(|(model, tokens, embeds)| may_hold(&told, model, Some(*tokens), *embeds))
+            });
         self.rise(span, &told);
         self.at(span).counted = Some(told);
-        true
+        if is_doubtful { Standing::MayCountTwice } else { Standing::Counts }
     }
 
     /// How many spans stand around one, as far as is known.
@@ -146,9 +167,7 @@ fn is_told_below(outer: &Told, below: &Below) -> bool {
     }
     // A span without tokens has nothing to tell that those below do not.
     let Some(tokens) = outer.tokens.filter(|_| !outer.is_wrapper) else { return true };
-    tokens == below.tokens
-        || alike
-            .any(|(model, inner, _)| *inner == tokens || (names_one(model, &outer.model) && *inner <= tokens))
+    tokens == below.tokens || alike.any(|(_, inner, _)| *inner == tokens)
 }
 
 /// Says whether a span tells of the call that a counted span around it was counted for.
@@ -158,19 +177,41 @@ fn is_same(outer: &Told, inner: &Told) -> bool {
     }
     match (outer.tokens, inner.tokens) {
         _ if outer.is_wrapper => true,
-        (Some(all), Some(tokens)) => {
-            all == tokens || (names_one(&outer.model, &inner.model) && tokens <= all)
-        }
+        (Some(all), Some(tokens)) => all == tokens,
         (Some(_), None) => true,
         (None, _) => false,
     }
 }
 
-/// Says whether two names may stand for one model: one begins like the other, or one is not told.
+/// Says whether a span may tell, besides of other things, of a call below it: one of the same model with fewer tokens.
+fn may_hold(outer: &Told, model: &str, tokens: Option<u64>, is_embedding: bool) -> bool {
+    outer.is_embedding == is_embedding && tokens < outer.tokens && names_one(&outer.model, model)
+}
+
+/// Says whether two names stand for one model: they differ in a date or version of the same at most, or one is not told.
 fn names_one(one: &str, other: &str) -> bool {
     let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     let (one, other) = (bare(one), bare(other));
-    one.starts_with(&other) || other.starts_with(&one)
+    one.is_empty() || other.is_empty() || one == other || undated(&one) == other || one == undated(&other)
+}
+
+/// Takes the date or the number of a release off the end of a model's name.
+fn undated(name: &str) -> &str {
+    if let Some(bare) = name.strip_suffix("-latest") {
+        return bare;
+    }
+    let is_mark = |byte: u8| matches!(byte, b'-' | b'@');
+    let digits = name.bytes().rev().take_while(|byte| byte.is_ascii_digit() || is_mark(*byte)).count();
+    let (_, tail) = name.split_at(name.len() - digits);
+    // `-2025-04-14`, `-20250414`, `@20250414`, `-0613`, `-001`; a single digit is a version of its own.
+    for length in [11, 9, 5, 4] {
+        let Some(end) = tail.len().checked_sub(length).and_then(|at| tail.get(at..)) else { continue };
+        let dashes = end.bytes().filter(|byte| is_mark(*byte)).count();
+        if end.bytes().next().is_some_and(is_mark) && dashes == if length == 11 { 3 } else { 1 } {
+            return name.strip_suffix(end).unwrap_or(name);
+        }
+    }
+    name
 }
 
 #[cfg(test)]
@@ -181,36 +222,74 @@ mod tests {
         Told { model: model.to_owned(), tokens: Some(tokens), ..Told::default() }
     }
 
+    fn counts(nest: &mut Nest, span: u64, told: Told) -> bool {
+        nest.judge(span, told) != Standing::Told
+    }
+
+    #[test]
+    fn other_models_are_never_one_and_fewer_tokens_prove_nothing() {
+        for (outer, inner) in [
+            ("gpt-4.1-nano", "gpt-4.1"),
+            ("gpt-4.1", "gpt-4.1-nano"),
+            ("o3", "o3-pro"),
+            ("claude-opus-4", "claude-opus-4-6"),
+        ] {
+            for [first, second] in [[1, 2], [2, 1]] {
+                let mut nest = Nest::default();
+                nest.place(2, Some(1));
+                let judged = |span| if span == 1 { told(outer, 5500) } else { told(inner, 1100) };
+                assert_eq!(nest.judge(first, judged(first)), Standing::Counts, "{outer} {inner}");
+                assert_eq!(nest.judge(second, judged(second)), Standing::Counts, "{outer} {inner}");
+            }
+        }
+        for inner in [
+            "gpt-4.1",
+            "openai/gpt-4.1",
+            "gpt-4.1-2025-04-14",
+            "gpt-4.1-20250414",
+            "gpt-4.1-latest",
+            "gpt-4.1-0414",
+        ] {
+            for [first, second] in [[1, 2], [2, 1]] {
+                let mut nest = Nest::default();
+                nest.place(2, Some(1));
+                let judged = |span| if span == 1 { told("gpt-4.1", 5500) } else { told(inner, 1100) };
+                assert_eq!(nest.judge(first, judged(first)), Standing::Counts);
+                assert_eq!(nest.judge(second, judged(second)), Standing::MayCountTwice, "{inner}");
+            }
+        }
+    }
+
     #[test]
     fn a_span_around_calls_does_not_count_again_in_whatever_order_they_come() {
         // Inner ones first, as exporters send them; between them a span that is no call.
         let mut nest = Nest::default();
         nest.place(3, Some(2));
-        assert!(nest.counts(3, told("gpt-4.1-2025-04-14", 12_650)));
+        assert!(counts(&mut nest, 3, told("gpt-4.1-2025-04-14", 12_650)));
         nest.place(4, Some(2));
-        assert!(nest.counts(4, told("gpt-4.1-2025-04-14", 100)));
+        assert!(counts(&mut nest, 4, told("gpt-4.1-2025-04-14", 100)));
         nest.place(2, Some(1));
         nest.place(1, None);
-        assert!(!nest.counts(1, told("router", 12_750)), "it sums up both");
+        assert!(!counts(&mut nest, 1, told("router", 12_750)), "it sums up both");
         // The outer one first.
         let mut nest = Nest::default();
-        assert!(nest.counts(1, told("gpt-4.1", 12_650)));
+        assert!(counts(&mut nest, 1, told("gpt-4.1", 12_650)));
         nest.place(2, Some(1));
-        assert!(!nest.counts(2, told("gpt-4.1", 12_650)));
+        assert!(!counts(&mut nest, 2, told("gpt-4.1", 12_650)));
     }
 
     #[test]
     fn another_call_within_a_call_counts() {
         let mut nest = Nest::default();
         nest.place(2, Some(1));
-        assert!(nest.counts(2, told("gpt-4.1-nano", 40)));
-        assert!(nest.counts(1, told("claude-opus-4-6", 9000)));
+        assert!(counts(&mut nest, 2, told("gpt-4.1-nano", 40)));
+        assert!(counts(&mut nest, 1, told("claude-opus-4-6", 9000)));
         let mut nest = Nest::default();
         nest.place(2, Some(1));
-        assert!(nest.counts(2, Told { is_embedding: true, ..told("gpt-4.1", 40) }));
-        assert!(nest.counts(1, told("gpt-4.1", 40)));
+        assert!(counts(&mut nest, 2, Told { is_embedding: true, ..told("gpt-4.1", 40) }));
+        assert!(counts(&mut nest, 1, told("gpt-4.1", 40)));
         nest.place(3, Some(3));
-        assert!(nest.counts(3, told("m", 1)), "a span that is its own parent ends");
+        assert!(counts(&mut nest, 3, told("m", 1)), "a span that is its own parent ends");
     }
 
     #[test]
@@ -218,8 +297,8 @@ mod tests {
         let mut nest = Nest::default();
         nest.place(1, Some(2));
         nest.place(2, Some(1));
-        nest.counts(1, told("m", 1));
-        nest.counts(2, told("n", 2));
+        nest.judge(1, told("m", 1));
+        nest.judge(2, told("n", 2));
         assert!(nest.depth(1) <= HEIGHT);
     }
 }

@@ -65,7 +65,10 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     ),
     (Field::User, "user userid username enduser useremail email customer customerid account keyalias client"),
     (Field::Session, "session sessionid conversation conversationid chatid threadid thread"),
-    (Field::Provider, "provider vendor providername backend upstream"),
+    (
+        Field::Provider,
+        "provider vendor providername customllmprovider llmprovider modelprovider backend upstream",
+    ),
     (Field::Tier, "servicetier tier"),
     (Field::Task, "task taskclass tasktype usecase category intent"),
     (Field::Turn, "turn turnindex turnnumber"),

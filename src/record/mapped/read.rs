@@ -12,11 +12,11 @@ use crate::classifier::TaskClass;
 use crate::pricing::Terms;
 use crate::record::csv::Columns;
 use crate::record::entry::some_terms;
-use crate::record::foreign::{TRACE_EPOCH, millis_between};
+use crate::record::foreign::{TRACE_EPOCH, by_column, millis_between};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
-use crate::record::{Attempt, Attempts, Check, Error, Record};
+use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record};
 use crate::routing::Status;
 use crate::units::{Count, Instant, PerMille, Span};
 
@@ -48,7 +48,9 @@ pub(crate) fn entry(mapping: &Mapping, columns: &Columns, text: &str, line: u64)
         row.check()?;
         Standing::Row(row)
     };
-    Reading { mapping, entry }.record(line).map(Told::from)
+    let mut record = Reading { mapping, entry }.record(line)?;
+    record.attempts.iter_mut().for_each(|attempt| by_column(InputFormat::Mapped, attempt));
+    Ok(Told::from(record))
 }
 
 impl Reading<'_, '_> {
@@ -102,7 +104,9 @@ impl Reading<'_, '_> {
     }
 
     fn attempt(&self, status: Status) -> Result<Attempt<'static>, Refusal> {
-        let Counted { usage, write_ttl, .. } = or_refused(self.usage()?, status);
+        let cost = self.cost()?.unwrap_or_default();
+        let counted = or_refused(self.usage()?.unless_billed(&cost, false), status);
+        let Counted { usage, write_ttl, .. } = counted;
         let mut terms = Terms::default();
         terms.serve(&self.text(Field::Tier)?);
         let error = self.error().filter(|_| !status.is_ok()).unwrap_or_default();

@@ -83,6 +83,35 @@ impl Counted {
         }
         self
     }
+
+    /// Takes the counts of an answer that broke off as an estimate, of at least what was delivered.
+    #[must_use]
+    pub(crate) fn cut(mut self, delivered_bytes: u64) -> Self {
+        let told = self.usage.output.or_zero();
+        let most = told.max(delivered_bytes.div_ceil(4));
+        if most > told && self.usage.prompt().is_some() {
+            self.usage.output = Count::new(most).unwrap_or(self.usage.output);
+        }
+        self.is_guess = true;
+        self
+    }
+
+    /// Takes zeros as not said where a cost is claimed for them, or the call is of a kind that is billed by something else.
+    #[must_use]
+    pub(crate) fn unless_billed(mut self, claimed_cost: &str, is_billed_otherwise: bool) -> Self {
+        let is_zero = self.usage.prompt() == Some(0) && self.usage.output.or_zero() == 0;
+        let is_explained = self.terms.meters().next().is_some();
+        if is_zero && !is_explained && (is_billed_otherwise || is_above_nothing(claimed_cost)) {
+            self.usage = Usage::UNKNOWN;
+        }
+        self
+    }
+}
+
+/// Says whether an amount as a log writes it is more than nothing.
+fn is_above_nothing(amount: &str) -> bool {
+    let digits = amount.trim().split(['e', 'E']).next().unwrap_or_default();
+    !digits.starts_with('-') && digits.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 /// Why a usage block cannot be right.
@@ -334,5 +363,18 @@ mod tests {
         assert!(!zeros.believed(5).usage.is_known());
         let half = Counted { usage: Usage::plain(0, 7).unwrap(), ..Counted::default() };
         assert_eq!((half.believed(0).usage.prompt(), half.believed(0).usage.output.get()), (None, Some(7)));
+        for (claim, is_otherwise, want) in [
+            ("0.04", false, false),
+            ("4e-05", false, false),
+            ("", true, false),
+            ("0.0", false, true),
+            ("0e5", false, true),
+            ("-1", false, true),
+            ("", false, true),
+        ] {
+            assert_eq!(zeros.unless_billed(claim, is_otherwise).usage.is_known(), want, "{claim}");
+        }
+        let some = Counted { usage: Usage::plain(10, 0).unwrap(), ..Counted::default() };
+        assert_eq!(some.unless_billed("0.04", true), some);
     }
 }

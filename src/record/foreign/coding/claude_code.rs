@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Caller, NO_ANSWER, kept, record};
+use crate::record::foreign::answers::Ending;
+use crate::record::foreign::written::Written;
 use crate::record::foreign::{attempt, claimed, moment, status_of};
 use crate::record::json::{self, Word, nullable};
 use crate::record::known::{Told, answer_key, id_of};
@@ -42,6 +44,8 @@ struct Line {
 struct Message {
     id: Word,
     model: Word,
+    stop_reason: Ending,
+    content: Written,
     usage: Option<AnthropicUsage>,
 }
 
@@ -191,7 +195,11 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     }
     session.model.clone_from(&message.model.0);
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    let mut only = attempt(message.model.0, counted, Status::Ok);
+    // Written while the answer came; where no line with its end follows, more of it may have been billed.
+    let is_open = message.stop_reason == Ending::Open;
+    let counted = if is_open { counted.cut(message.content.0) } else { counted };
+    let status = if is_open { Status::Cut } else { Status::Ok };
+    let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
     let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];
     let mut record = record(message.id.0, moment("timestamp", &line.timestamp)?, &caller, only);

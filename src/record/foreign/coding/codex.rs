@@ -44,6 +44,7 @@ struct Payload {
     message: Word,
     agent_nickname: Word,
     agent_role: Word,
+    model_provider: Word,
     source: Option<Value>,
     info: Option<Info>,
 }
@@ -107,6 +108,8 @@ pub(super) struct Session {
     folder: String,
     sub_agent: String,
     model: String,
+    /// Who serves it, as the settings name them.
+    provider: String,
     prompt: String,
     turns: u32,
     total: Option<[u64; 5]>,
@@ -187,6 +190,7 @@ fn begin(session: &mut Session, payload: &Payload, written: &Word) -> Result<(),
     }
     session.id.clone_from(&payload.id.0);
     session.folder.clone_from(&payload.cwd.0);
+    session.provider.clone_from(&payload.model_provider.0);
     session.created = match maybe_moment("payload.timestamp", &payload.timestamp)? {
         Some(at) => Some(at),
         None => maybe_moment("timestamp", written)?,
@@ -257,7 +261,10 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         ..Parts::default()
     };
     let mut only = attempt(session.model.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
-    only.provider = Cow::Borrowed("openai");
+    only.provider = match session.provider.as_str() {
+        "" => Cow::Borrowed("openai"),
+        told => Cow::Owned(told.to_owned()),
+    };
     let caller = Caller {
         agent: "codex",
         session: &owner,

@@ -11,11 +11,14 @@ use std::ops::ControlFlow;
 
 use serde::Deserialize;
 
-use names::{ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER};
+use names::{
+    ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
+};
 
+use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, SpanTold, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
@@ -181,10 +184,15 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
         }
     }
     for (place, key, told) in judged(&read, nest) {
-        if !nest.counts(key, told)
-            && let Some((_, result)) = read.get_mut(place)
-        {
-            *result = Err(AROUND);
+        let standing = nest.judge(key, told);
+        let Some((_, result)) = read.get_mut(place) else { continue };
+        match (standing, result) {
+            (Standing::Told, result) => *result = Err(AROUND),
+            (Standing::MayCountTwice, Ok((told, _))) => {
+                let attempts = told.record.attempts.iter_mut();
+                attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
+            }
+            _ => {}
         }
     }
     for (_, result) in read {
@@ -272,6 +280,11 @@ fn kind(span: &Span) -> Option<Kind> {
     (named && (of.has(INPUT) || of.has(OUTPUT) || of.has(PROVIDER))).then_some(Kind::Call)
 }
 
+/// Gives how much an attribute says was answered: what its JSON holds, or its text.
+fn written(text: &str) -> u64 {
+    json::read::<Written>(text).map_or(text.len() as u64, |written| written.0)
+}
+
 fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let kind = kind(span).ok_or(Refusal::NotACall("a span that is no model call"))?;
     let of = &span.attributes;
@@ -290,7 +303,10 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let model = Word::first([&served, &asked]);
     let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase(), &model)?;
     let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
-    let mut only = attempt(model, counted.without_answer(is_embedding), status);
+    let written = if is_embedding { 0 } else { written(of.get(WRITTEN).as_str()) };
+    let counted = counted.believed(written).without_answer(is_embedding);
+    let counted = counted.unless_billed(of.get(COST).as_str(), false);
+    let mut only = attempt(model, counted, status);
     only.provider = Cow::Owned(provider.0);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);

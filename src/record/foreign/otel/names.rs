@@ -109,6 +109,22 @@ pub(super) const SESSION: &[&str] = &["gen_ai.conversation.id", "session.id", "l
 pub(super) const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id"];
 /// What it cost, as the writer says.
 pub(super) const COST: &[&str] = &["gen_ai.usage.cost", "llm.cost.total", "gen_ai.cost.total_tokens"];
+/// What a model answered, as text or as JSON within text.
+pub(super) const WRITTEN: &[&str] = &[
+    "gen_ai.output.messages",
+    "gen_ai.completion",
+    "gen_ai.completion.0.content",
+    "gen_ai.response.text",
+    "llm.output_messages.0.message.content",
+    "llm.completions.0.completion.text",
+    "traceloop.entity.output",
+    "langfuse.observation.output",
+    "mlflow.spanOutputs",
+    "output.value",
+    "ai.response.text",
+    "ai.response.object",
+    "ai.response.toolCalls",
+];
 /// What kind of span it is, in the words of the frameworks that say.
 pub(super) const KIND: &[&str] = &[
     "openinference.span.kind",
