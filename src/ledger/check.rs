@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use rusqlite::Row;
 
+use super::guard::marks;
 use super::file::{LedgerFile, Range, STRIDE};
 use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
@@ -94,6 +95,7 @@ impl LedgerFile {
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
         let mut report = CheckReport::default();
+        marks(&self.path).into_iter().for_each(|mark| report.find(mark));
         let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
         let read = counted.map(|count| report.attempts = count);
         report.hear("the number of calls", read);
