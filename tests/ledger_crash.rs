@@ -471,7 +471,9 @@ fn a_log_that_is_cut_under_load_ruins_no_ledger_and_is_told_afterwards() {
         for durability in [Durability::Normal, Durability::Strict] {
             for (deed, act) in CUTS {
                 // Before and after the log was first written back.
-                for before in [20, 600] {
+                // Later the file is longer than what is in force.
+                let until = if deed == "cut by a byte" { 20 } else { 600 };
+                for before in [20, 600].into_iter().filter(|before| *before <= until) {
                     scope.spawn(move || cut_under_load(durability, deed, act, before));
                 }
             }

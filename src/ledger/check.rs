@@ -7,8 +7,8 @@ use std::{fmt, io};
 
 use rusqlite::Row;
 
-use super::guard::marks;
 use super::file::{LedgerFile, Range, STRIDE};
+use super::guard::marks;
 use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;

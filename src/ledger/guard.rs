@@ -70,7 +70,15 @@ pub(super) struct Guard {
 impl Guard {
     /// Watches the files from now on; the database is open and has been written to.
     pub(super) fn new(path: &Path, lock: WriteLock) -> Self {
-        let mut guard = Self { path: path.to_owned(), lock, log: None, index: None, seen: Seen::default(), length: 0, broken: None };
+        let mut guard = Self {
+            path: path.to_owned(),
+            lock,
+            log: None,
+            index: None,
+            seen: Seen::default(),
+            length: 0,
+            broken: None,
+        };
         guard.take_up();
         guard
     }
@@ -173,7 +181,8 @@ impl Guard {
         let length = main.metadata().ok()?.len();
         let index = self.index.as_ref().and_then(Index::read);
         // Another program may have made it smaller in good order; then the index knows of it.
-        let is_short = index.is_some_and(|index| length < self.length.min(index.pages.saturating_mul(index.page)));
+        let is_short =
+            index.is_some_and(|index| length < self.length.min(index.pages.saturating_mul(index.page)));
         self.length = length;
         is_short.then_some("the file was cut short")
     }
@@ -217,7 +226,10 @@ pub(super) fn marks(path: &Path) -> Vec<String> {
     let mark = beside(path, MARK);
     let Ok(text) = std::fs::read(&mark) else { return Vec::new() };
     let text = String::from_utf8_lossy(text.get(..4096).unwrap_or(&text)).into_owned();
-    let hint = format!("what was recorded last may be missing (delete {} when another ledger stands here)", mark.display());
+    let hint = format!(
+        "what was recorded last may be missing (delete {} when another ledger stands here)",
+        mark.display()
+    );
     text.lines().map(|line| format!("{line}; {hint}")).collect()
 }
 

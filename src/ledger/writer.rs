@@ -103,7 +103,15 @@ pub(super) fn run(shared: &Shared, opened: Opened) {
 
 fn write_all(shared: &Shared, opened: Opened) {
     let Opened { store, guard, .. } = opened;
-    let mut writer = Writer { shared, store: Some(store), guard, looked: None, due: None, written_back: 0, batch: Vec::new() };
+    let mut writer = Writer {
+        shared,
+        store: Some(store),
+        guard,
+        looked: None,
+        due: None,
+        written_back: 0,
+        batch: Vec::new(),
+    };
     writer.forget();
     writer.look();
     let reason = loop {
