@@ -95,7 +95,9 @@ impl LedgerFile {
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
         let mut report = CheckReport::default();
-        marks(&self.path).into_iter().for_each(|mark| report.find(mark));
+        for mark in marks(&self.path) {
+            report.find(mark);
+        }
         let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
         let read = counted.map(|count| report.attempts = count);
         report.hear("the number of calls", read);

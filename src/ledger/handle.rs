@@ -170,7 +170,9 @@ impl Ledger {
         let recovery = opened.recovery.clone();
         let marks = super::guard::marks(&options.path);
         let shared = Shared::new(options);
-        marks.into_iter().for_each(|mark| shared.lock().remark(mark));
+        for mark in marks {
+            shared.lock().remark(mark);
+        }
         Ok((Self::start(shared, |shared| writer::run(shared, opened))?, recovery))
     }
 

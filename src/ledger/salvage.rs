@@ -97,7 +97,9 @@ impl LedgerFile {
     ) -> Result<Salvaged, LedgerError> {
         let fails = |source| self.failed(source);
         let mut found = Salvaged::default();
-        marks(&self.path).into_iter().for_each(|mark| found.faults.tell(mark));
+        for mark in marks(&self.path) {
+            found.faults.tell(mark);
+        }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
         let last = last.min(newest);

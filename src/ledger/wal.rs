@@ -189,10 +189,9 @@ fn sum_at(bytes: &[u8], at: usize) -> Option<Sum> {
 
 fn summed([mut one, mut two]: Sum, bytes: &[u8], big: bool) -> Sum {
     let word = |bytes: [u8; 4]| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-    for pair in bytes.as_chunks::<8>().0 {
-        let [a, b, c, d, e, f, g, h] = *pair;
-        one = one.wrapping_add(word([a, b, c, d])).wrapping_add(two);
-        two = two.wrapping_add(word([e, f, g, h])).wrapping_add(one);
+    for pair in bytes.as_chunks::<4>().0.as_chunks::<2>().0 {
+        one = one.wrapping_add(word(pair[0])).wrapping_add(two);
+        two = two.wrapping_add(word(pair[1])).wrapping_add(one);
     }
     [one, two]
 }
