@@ -443,3 +443,85 @@ fn suffer(suffix: &str, deed: &str, act: fn(&Path)) {
     drop(Ledger::open(options.clone()).unwrap());
     assert_eq!(LedgerFile::open(&options.path).unwrap().kept_sums().unwrap(), fold(1..=6), "{what}");
 }
+
+/// What can be done to a write-ahead log that stays where it is.
+#[cfg(unix)]
+const CUTS: [Deed; 4] = [
+    ("emptied", |path| std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap()),
+    ("halved", |path| {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    }),
+    ("cut by a byte", |path| {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    }),
+    ("overwritten", |path| {
+        use std::os::unix::fs::FileExt as _;
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
+        file.write_all_at(&vec![0; length], 0).unwrap();
+    }),
+];
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_cut_under_load_ruins_no_ledger_and_is_told_afterwards() {
+    std::thread::scope(|scope| {
+        for durability in [Durability::Normal, Durability::Strict] {
+            for (deed, act) in CUTS {
+                // Before and after the log was first written back.
+                // Later the file is longer than what is in force.
+                let until = if deed == "cut by a byte" { 20 } else { 600 };
+                for before in [20, 600].into_iter().filter(|before| *before <= until) {
+                    scope.spawn(move || cut_under_load(durability, deed, act, before));
+                }
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+fn cut_under_load(durability: Durability, deed: &str, act: fn(&Path), before: u64) {
+    let what = format!("{deed} after {before} at {durability:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let options = LedgerOptions { durability, batch: Duration::ZERO, ..options(folder.path()) };
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    let mut seq = 0;
+    let mut go_on = |ledger: &Ledger| {
+        seq += 1;
+        ledger.record_all(operation(seq));
+        wait(ledger.commit()).is_ok().then_some(seq)
+    };
+    while go_on(&ledger).unwrap() < before {}
+    let log = folder.path().join("ledger.db-wal");
+    // Whoever goes on asking is soon told: by the look that stands before each write, or the one after it. What a cut takes
+    // may be no longer in force; then it is done again.
+    let told = (0..40).any(|_| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| act(&log));
+            (0..200).any(|_| go_on(&ledger).is_none())
+        })
+    });
+    assert!(told, "{what}: goes on unnoticed");
+    assert!(ledger.state().health.to_string().contains("(-wal) was cut short or overwritten"), "{what}");
+    assert!(ledger.close().is_err(), "{what}: what could not be written is lost aloud");
+    let prove = || {
+        let file = LedgerFile::open(&options.path).unwrap();
+        let report = file.check(|_, _| true).unwrap();
+        assert!(report.wrong == 1 && report.findings[0].contains("(-wal) was cut short"), "{what}: {report}");
+        let newest = file.newest().unwrap();
+        assert_eq!(report.totals, fold(1..=newest), "{what}: whole up to operation {newest}");
+        let salvaged = file.salvage(&Range::default(), std::io::sink(), |_, _| true).unwrap();
+        assert!(!salvaged.is_whole() && salvaged.exported.requests == newest, "{what}");
+        newest
+    };
+    let left = prove();
+    // The next start says it again, and goes on behind what is left.
+    let (ledger, found) = Ledger::open(options.clone()).unwrap();
+    assert_eq!(found.next_seq, left + 1, "{what}");
+    assert!(ledger.take_remarks().concat().contains("(-wal) was cut short"), "{what}");
+    ledger.record_all(operation(left + 1));
+    ledger.close().unwrap();
+    assert_eq!(prove(), left + 1);
+}

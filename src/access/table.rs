@@ -62,6 +62,8 @@ enum Stamp {
     File {
         place: (u64, u64),
         size: u64,
+        /// Who may do what with it.
+        mode: u32,
         modified: Option<SystemTime>,
     },
 }
@@ -69,13 +71,13 @@ enum Stamp {
 impl Stamp {
     fn of(facts: &Metadata) -> Self {
         #[cfg(unix)]
-        let place = {
+        let (place, mode) = {
             use std::os::unix::fs::MetadataExt as _;
-            (facts.dev(), facts.ino())
+            ((facts.dev(), facts.ino()), facts.mode())
         };
         #[cfg(not(unix))]
-        let place = (0, 0);
-        Self::File { place, size: facts.len(), modified: facts.modified().ok() }
+        let (place, mode) = ((0, 0), 0);
+        Self::File { place, mode, size: facts.len(), modified: facts.modified().ok() }
     }
 
     fn look(path: &std::path::Path) -> Self {
@@ -135,7 +137,7 @@ impl Access {
         self.current().projects.contains(name)
     }
 
-    /// Says what is wrong with the file where the keys in force are older than it.
+    /// Says what is wrong with the file where the keys in force are older than it, or where it is gone with all keys.
     pub fn trouble(&self) -> Option<Arc<str>> {
         self.current().trouble.clone()
     }
@@ -209,9 +211,9 @@ impl State {
 
     /// Goes on with the keys there are, where the file cannot be read.
     fn keep(&self, error: &AccessError, file: &KeyFile) -> Self {
-        let text = error.to_string();
+        let text = format!("{error}\nthe keys read before stay in force");
         if self.trouble.as_deref() != Some(text.as_str()) {
-            tracing::warn!(target: "access", "{text}; the keys read before stay in force");
+            tracing::warn!(target: "access", "{text}");
         }
         let seen = Stamp::look(file.path());
         // What the system refused a moment ago it may give now; what the file says stays wrong until it changes.
@@ -240,7 +242,10 @@ fn load(file: &KeyFile, guarded: bool) -> Result<State, AccessError> {
     });
     let teams = keys.iter().map(|key| Arc::clone(&key.caller.team)).collect();
     let projects = keys.iter().map(|key| Arc::clone(&key.caller.project)).collect();
-    Ok(State { keys, teams, projects, seen, settled: seen.is_settled(), guarded, trouble: None })
+    let gone =
+        || format!("{} is gone, and with it every key: nobody is let in", file.path().display()).into();
+    let trouble = (seen == Stamp::Missing && guarded).then(gone);
+    Ok(State { keys, teams, projects, seen, settled: seen.is_settled(), guarded, trouble })
 }
 
 impl From<KeyRecord> for Entry {

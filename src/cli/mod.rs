@@ -107,13 +107,24 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
+            print(&error);
             return code;
         }
     };
     match crate::app::start_diary().and_then(|()| run(cli)) {
         Ok(()) => 0,
         Err(error) => report(&error),
+    }
+}
+
+/// Prints what the reader of the command line says: as it is where it quotes nothing that a terminal might obey.
+fn print(error: &clap::Error) {
+    let text = error.render();
+    let plain = text.to_string();
+    if crate::units::marked_lines(&plain) == plain {
+        let _ = error.print();
+    } else {
+        output::say(plain.trim_end());
     }
 }
 

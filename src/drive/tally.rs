@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Answer, Cap};
 use crate::telemetry::{Latencies, Percentiles, Sign};
-use crate::units::{Millis, Span};
+use crate::units::{Millis, OTHERS, Span};
 
 /// The most different models told apart; a server can send any text as a name.
 const MOST_MODELS: usize = 256;
-const OTHERS: &str = "(others)";
 const UNNAMED: &str = "(not named)";
 /// The longest name kept.
 const LONGEST_NAME: usize = 128;

@@ -96,7 +96,7 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
             let piece = tokio::select! {
                 () = line.closed() => return,
                 _ = clock.tick() => {
-                    if admit(&gateway, &key, Scope::Read, false).is_err() {
+                    if admit(&gateway, &key, &[Scope::Read], false).is_err() {
                         return;
                     }
                     // The last requests are told of before the feed ends.

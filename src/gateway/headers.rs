@@ -10,7 +10,7 @@ use super::Gateway;
 use crate::access::{Caller, Scope};
 use crate::classifier::TaskClass;
 use crate::config::gateway::ClientTeams;
-use crate::units::is_safe;
+use crate::units::{OTHERS, is_safe};
 
 /// The longest tag that is taken, in bytes.
 const LONGEST: usize = 256;
@@ -71,7 +71,8 @@ fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
     while !clean.is_char_boundary(end) {
         end -= 1;
     }
-    Some(clean.get(..end).unwrap_or_default().to_owned()).filter(|text| !text.is_empty())
+    Some(clean.get(..end).unwrap_or_default().to_owned())
+        .filter(|text| !text.is_empty() && text.trim() != OTHERS)
 }
 
 impl Tags {

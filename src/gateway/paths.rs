@@ -168,13 +168,15 @@ impl Place<'_> {
         }
     }
 
-    /// Gives what a key must allow for this.
-    pub(super) fn needs(&self, method: &Method) -> Scope {
+    /// Gives what a key must allow for this; one of these is enough.
+    pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed => Scope::Read,
-            Endpoint::Policy if *method == Method::GET => Scope::Read,
-            Endpoint::Policy => Scope::Operate,
-            _ => Scope::Route,
+            Endpoint::Metrics | Endpoint::Feed => &[Scope::Read],
+            Endpoint::Policy if *method == Method::GET => &[Scope::Read],
+            Endpoint::Policy => &[Scope::Operate],
+            // What was answered before costs nothing more.
+            Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
+            _ => &[Scope::Route],
         }
     }
 

@@ -221,7 +221,7 @@ fn ready(gateway: &Gateway) -> Response<Reply> {
 pub(super) fn admit(
     gateway: &Gateway,
     headers: &HeaderMap,
-    needs: Scope,
+    needs: &[Scope],
     named: bool,
 ) -> Result<Caller, ApiError> {
     let denied = |denied: Denied| {
@@ -231,7 +231,9 @@ pub(super) fn admit(
         error
     };
     let caller = gateway.access.admit(headers, named, now()).map_err(denied)?;
-    caller.may(needs).map_err(denied)?;
+    // Where none is enough, the first is named.
+    let may = needs.iter().map(|scope| caller.may(*scope)).min_by_key(Result::is_err);
+    may.unwrap_or(Ok(())).map_err(denied)?;
     Ok(caller)
 }
 

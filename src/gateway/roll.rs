@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// What stands for all that are not told apart.
-pub(super) const OTHERS: &str = "(others)";
+use crate::units::OTHERS;
+
 /// Names that wait for being heard often enough.
 const WAITING: usize = 4096;
 /// How often a name has to be heard to get one of the later places.

@@ -9,10 +9,11 @@ use crate::session::{Breaker, Headroom, LedgerState, LiveStatus, ModelHealth, Se
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::{Instant, Span};
 
-/// Tells of what becomes of the ledger and of the clock, as long as the gateway serves: `say` hears it, and so do the readers
+/// Tells of what becomes of the ledger, the file of keys and the clock, as long as the gateway serves: `say` hears it, and so do the readers
 /// of the log. What was done about files, and what the clock did, is written into the ledger too.
 pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
     let mut before = live_status(&gateway).ledger.severity;
+    let mut keys: Option<Arc<str>> = None;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut clock = Clock { wall: now(), steady: std::time::Instant::now() };
     loop {
@@ -23,6 +24,16 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.ledger.record(Entry::Note(Box::new(note)));
             gateway.live.note(&remark, now());
             say(&remark);
+        }
+        let trouble = gateway.access.trouble();
+        if trouble != keys {
+            let text = trouble.as_deref().map_or_else(
+                || "keys: the file of keys is read again".to_owned(),
+                |trouble| format!("keys: {trouble}"),
+            );
+            keys = trouble;
+            gateway.live.note(&text, now());
+            say(&text);
         }
         let LedgerState { text, severity } = live_status(&gateway).ledger;
         if std::mem::replace(&mut before, severity) != severity {

@@ -8,6 +8,7 @@ use std::{fmt, io};
 use rusqlite::Row;
 
 use super::file::{LedgerFile, Range, STRIDE};
+use super::guard::marks;
 use super::recover::charged;
 use super::row::{count_at, read_cost, read_terms, usage_at};
 use super::store::policy_hash;
@@ -94,6 +95,9 @@ impl LedgerFile {
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
         let mut report = CheckReport::default();
+        for mark in marks(&self.path) {
+            report.find(mark);
+        }
         let counted = self.conn.query_row("SELECT count(*) FROM attempts", [], |row| count_at(row, 0));
         let read = counted.map(|count| report.attempts = count);
         report.hear("the number of calls", read);

@@ -5,11 +5,13 @@
 //! found is told as trouble, and what only needs to be taken up anew says so.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::lock::{WriteLock, beside};
 use super::schema::{Looks, looks};
 use super::store::Store;
+use super::wal::{self, Index, Seen};
 use super::{Durability, LedgerError};
 
 /// What became of the files.
@@ -58,6 +60,7 @@ pub(super) struct Guard {
     /// The write-ahead log and its index.
     log: Option<File>,
     index: Option<File>,
+    seen: Seen,
     /// How long the ledger was at the last look.
     length: u64,
     /// What cannot be mended while this process has the files open.
@@ -67,7 +70,15 @@ pub(super) struct Guard {
 impl Guard {
     /// Watches the files from now on; the database is open and has been written to.
     pub(super) fn new(path: &Path, lock: WriteLock) -> Self {
-        let mut guard = Self { path: path.to_owned(), lock, log: None, index: None, length: 0, broken: None };
+        let mut guard = Self {
+            path: path.to_owned(),
+            lock,
+            log: None,
+            index: None,
+            seen: Seen::default(),
+            length: 0,
+            broken: None,
+        };
         guard.take_up();
         guard
     }
@@ -76,6 +87,7 @@ impl Guard {
     pub(super) fn take_up(&mut self) {
         let open = |suffix| File::open(beside(&self.path, suffix)).ok();
         // Windows knows no name without its file.
+        self.seen = Seen::default();
         (self.log, self.index) = if cfg!(unix) { (open("-wal"), open("-shm")) } else { (None, None) };
     }
 
@@ -84,9 +96,36 @@ impl Guard {
         (self.log, self.index) = (None, None);
     }
 
-    /// Says whether the ledger still stands under its name; all that is asked before each write.
-    pub(super) fn is_there(&self) -> bool {
+    /// Says whether the ledger still stands under its name.
+    fn is_there(&self) -> bool {
         self.broken.is_none() && Place::of(&self.path) == Place::of_file(self.lock.main())
+    }
+
+    /// Says whether the files were damaged while they were open: nothing may be written back then.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Says whether the ledger is there and its write-ahead log is what was written to it; asked before each write and after
+    /// it, and gives the log's length in pages.
+    pub(super) fn stands(&mut self) -> Option<u64> {
+        if !self.is_there() {
+            return None;
+        }
+        self.look_at_log(1).ok()
+    }
+
+    /// Says whether all of the write-ahead log may be written back: SQLite would copy a hole in it into the ledger.
+    pub(super) fn may_write_back(&mut self) -> bool {
+        if !self.is_there() {
+            return false;
+        }
+        let (Some(log), Some(index)) = (&self.log, &self.index) else { return true };
+        if self.seen.prove(log, index).is_ok() {
+            return true;
+        }
+        self.breaks(LOG_DAMAGED);
+        false
     }
 
     /// Looks at all of the files.
@@ -97,8 +136,10 @@ impl Guard {
         if !self.is_there() {
             return Finding::Trouble(MOVED.to_owned());
         }
-        if let Some(broken) = self.damage() {
-            self.broken = Some(broken.clone());
+        if let Some(what) = self.damage() {
+            return Finding::Trouble(self.breaks(what));
+        }
+        if let Err(broken) = self.look_at_log(TURNS) {
             return Finding::Trouble(broken);
         }
         for (file, suffix, what) in [(&self.log, "-wal", LOG_GONE), (&self.index, "-shm", INDEX_GONE)] {
@@ -125,73 +166,78 @@ impl Guard {
         self.lock.renew()
     }
 
-    /// Says what was done to the contents.
-    fn damage(&mut self) -> Option<String> {
+    /// Looks at the write-ahead log, with so many of its pages in turn.
+    fn look_at_log(&mut self, turns: u64) -> Result<u64, String> {
+        let (Some(log), Some(index)) = (&self.log, &self.index) else { return Ok(0) };
+        self.seen.look(log, index, turns).map_err(|_| self.breaks(LOG_DAMAGED))
+    }
+
+    /// Says what was done to the ledger itself.
+    fn damage(&mut self) -> Option<&'static str> {
         let main = self.lock.main();
         if matches!(looks(main), Ok(Looks::Other | Looks::Empty)) {
-            return Some(broken("the file was overwritten or emptied"));
+            return Some("the file was overwritten or emptied");
         }
         let length = main.metadata().ok()?.len();
-        let Some(index) = self.index.as_ref().and_then(Index::read) else {
-            self.length = length;
-            return None;
-        };
+        let index = self.index.as_ref().and_then(Index::read);
         // Another program may have made it smaller in good order; then the index knows of it.
-        if length < self.length.min(index.pages.saturating_mul(index.page)) {
-            return Some(broken("the file was cut short"));
-        }
+        let is_short =
+            index.is_some_and(|index| length < self.length.min(index.pages.saturating_mul(index.page)));
         self.length = length;
-        let log = self.log.as_ref()?.metadata().ok()?.len();
-        (log < index.logged()).then(|| broken("its write-ahead log (-wal) was cut short"))
+        is_short.then_some("the file was cut short")
+    }
+
+    /// Writes no more from now on, and leaves a mark for whoever looks at the ledger later.
+    fn breaks(&mut self, what: &str) -> String {
+        let text = format!(
+            "{what} while it was written; keep a copy, see `pointsman ledger check`, put a sound ledger in its place and restart"
+        );
+        self.broken = Some(text.clone());
+        leave_mark(&self.path, what);
+        self.set_aside();
+        text
+    }
+
+    /// Takes a write-ahead log away of which less is whole than the ledger has already: the next to open the two would lay old
+    /// pages over newer ones.
+    fn set_aside(&self) {
+        let (Some(log), Some(index)) = (&self.log, self.index.as_ref().and_then(Index::read)) else { return };
+        let name = beside(&self.path, "-wal");
+        if wal::whole(log, &index) < index.written_back && Place::of(&name) == Place::of_file(log) {
+            let _ = std::fs::rename(&name, beside(&self.path, "-wal-damaged"));
+        }
     }
 }
 
+/// Writes down beside a ledger what became of it; where that fails the program has said it all the same.
+fn leave_mark(path: &Path, what: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    super::lock::owner_only(&mut options);
+    let line = format!("{}: {what} while it was written\n", super::handle::now());
+    let written = options.open(beside(path, MARK)).and_then(|mut mark| mark.write_all(line.as_bytes()));
+    if let Err(error) = written {
+        tracing::warn!("the mark of a damaged ledger could not be written: {error}");
+    }
+}
+
+/// Gives what was found about a ledger while it was written, a line each, as long as the mark of it lies beside it.
+pub(super) fn marks(path: &Path) -> Vec<String> {
+    let mark = beside(path, MARK);
+    let Ok(text) = std::fs::read(&mark) else { return Vec::new() };
+    let text = String::from_utf8_lossy(text.get(..4096).unwrap_or(&text)).into_owned();
+    let hint = format!(
+        "what was recorded last may be missing (delete {} when another ledger stands here)",
+        mark.display()
+    );
+    text.lines().map(|line| format!("{line}; {hint}")).collect()
+}
+
+/// The end of the name under which a mark lies beside a ledger.
+const MARK: &str = "-damaged";
+/// Pages of the write-ahead log that are looked at each second.
+const TURNS: u64 = 64;
+const LOG_DAMAGED: &str = "its write-ahead log (-wal) was cut short or overwritten";
 const MOVED: &str = "the file was moved or deleted, or another stands in its place; put it back, or restart to begin a new one";
 const LOG_GONE: &str = "its write-ahead log (-wal) was taken away";
 const INDEX_GONE: &str = "the index of its write-ahead log (-shm) was taken away";
-
-fn broken(what: &str) -> String {
-    format!(
-        "{what} while it was written; keep a copy, see `pointsman ledger check`, put a sound ledger in its place and restart"
-    )
-}
-
-/// What the head of the shared index says of the write-ahead log; its form is part of SQLite's file format.
-struct Index {
-    page: u64,
-    frames: u64,
-    pages: u64,
-}
-
-impl Index {
-    #[cfg(unix)]
-    fn read(file: &File) -> Option<Self> {
-        use std::os::unix::fs::FileExt as _;
-        let mut head = [0; 96];
-        file.read_exact_at(&mut head, 0).ok()?;
-        Self::of(&head)
-    }
-
-    #[cfg(not(unix))]
-    fn read(_: &File) -> Option<Self> {
-        None
-    }
-
-    /// Reads the head, which stands there twice; none where the two differ, as it is being written.
-    fn of(head: &[u8; 96]) -> Option<Self> {
-        let (first, second) = head.split_at(48);
-        let word = |at: usize| Some(u32::from_ne_bytes(first.get(at..at + 4)?.try_into().ok()?));
-        let page = u16::from_ne_bytes(first.get(14..16)?.try_into().ok()?);
-        let is_ready = first == second && first.get(12).is_some_and(|ready| *ready != 0);
-        is_ready.then_some(Self {
-            page: if page == 1 { 65_536 } else { u64::from(page) },
-            frames: u64::from(word(16)?),
-            pages: u64::from(word(20)?),
-        })
-    }
-
-    /// Gives how long the write-ahead log has to be.
-    fn logged(&self) -> u64 {
-        if self.frames == 0 { 0 } else { 32 + self.frames * (self.page + 24) }
-    }
-}

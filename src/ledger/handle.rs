@@ -168,7 +168,12 @@ impl Ledger {
     pub fn open(options: LedgerOptions) -> Result<(Self, Recovery), LedgerError> {
         let opened = opening::open(&options)?;
         let recovery = opened.recovery.clone();
-        Ok((Self::start(Shared::new(options), |shared| writer::run(shared, opened))?, recovery))
+        let marks = super::guard::marks(&options.path);
+        let shared = Shared::new(options);
+        for mark in marks {
+            shared.lock().remark(mark);
+        }
+        Ok((Self::start(shared, |shared| writer::run(shared, opened))?, recovery))
     }
 
     /// Stands in for a ledger that could not be opened, and goes on trying. What is recorded meanwhile waits in memory and

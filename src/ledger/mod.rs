@@ -23,6 +23,7 @@ mod state;
 mod store;
 mod sums;
 mod vacuum;
+mod wal;
 mod writer;
 
 pub use check::CheckReport;

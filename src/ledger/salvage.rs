@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, Statement, params};
 use super::LedgerError;
 use super::export::{ATTEMPT, Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
 use super::file::{LedgerFile, Range, STRIDE};
+use super::guard::marks;
 use super::handle::now;
 use super::row::{count_at, whole};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
@@ -96,6 +97,9 @@ impl LedgerFile {
     ) -> Result<Salvaged, LedgerError> {
         let fails = |source| self.failed(source);
         let mut found = Salvaged::default();
+        for mark in marks(&self.path) {
+            found.faults.tell(mark);
+        }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
         let last = last.min(newest);

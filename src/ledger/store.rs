@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use rustc_hash::FxHashMap;
 
@@ -43,6 +44,11 @@ impl Store {
     /// Opens the file.
     pub(super) fn open(path: &Path, durability: Durability, lock: &WriteLock) -> Result<Self, LedgerError> {
         let conn = schema::open_to_write(path, durability, lock)?;
+        if cfg!(unix) {
+            // Only what was proved is written back, and the writer asks for it.
+            let own = conn.pragma_update(None, "wal_autocheckpoint", 0);
+            own.map_err(|source| LedgerError::from_sqlite(path, "setting up", source))?;
+        }
         let mut store = Self {
             conn,
             run: 0,
@@ -69,6 +75,11 @@ impl Store {
         self.last_at = last.map(|(_, at)| Instant(at));
         self.stale = false;
         Ok(())
+    }
+
+    /// Closes the file without writing its log back.
+    pub(super) fn leave_log(self) {
+        let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// Writes entries, all or none of them.

@@ -25,6 +25,9 @@ const PARTING: Duration = Duration::from_secs(5);
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// By how many pages the write-ahead log grows until it is written back.
+const WRITE_BACK: u64 = 1_000;
+
 /// What is said where the file that stands for the right to write was taken away.
 const LOCK_GONE: &str = "the file that keeps others from writing the ledger (.lock) was taken away while it was \
                          written; it stands there again";
@@ -100,7 +103,15 @@ pub(super) fn run(shared: &Shared, opened: Opened) {
 
 fn write_all(shared: &Shared, opened: Opened) {
     let Opened { store, guard, .. } = opened;
-    let mut writer = Writer { shared, store: Some(store), guard, looked: None, due: None, batch: Vec::new() };
+    let mut writer = Writer {
+        shared,
+        store: Some(store),
+        guard,
+        looked: None,
+        due: None,
+        written_back: 0,
+        batch: Vec::new(),
+    };
     writer.forget();
     writer.look();
     let reason = loop {
@@ -117,8 +128,13 @@ fn write_all(shared: &Shared, opened: Opened) {
             writer.forget();
         }
     };
-    if let Some(store) = writer.store.take().filter(|_| writer.guard.is_there()) {
-        let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    let may = writer.guard.may_write_back();
+    if let Some(store) = writer.store.take() {
+        if may {
+            let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        } else if writer.guard.is_broken() {
+            store.leave_log();
+        }
     }
     drop(writer);
     shared.end(reason);
@@ -133,6 +149,8 @@ struct Writer<'s> {
     looked: Option<Moment>,
     /// When the next stored prompt is past its time.
     due: Option<Instant>,
+    /// How long the write-ahead log was when it was last written back, in pages.
+    written_back: u64,
 }
 
 impl Writer<'_> {
@@ -196,16 +214,22 @@ impl Writer<'_> {
         let mut parting: Option<Moment> = None;
         loop {
             // SQLite would go on writing into a file that has no name any more.
-            let trouble = if self.guard.is_there() && self.store.is_some() && !self.has_to_look() {
-                None
-            } else {
-                self.watch()
-            };
+            let stands = self.guard.stands().is_some();
+            let trouble =
+                if stands && self.store.is_some() && !self.has_to_look() { None } else { self.watch() };
             let reason = match (trouble, &mut self.store) {
                 (Some(trouble), _) => trouble,
                 (None, None) => "the file is not open".to_owned(),
                 (None, Some(store)) => match store.write(entries) {
-                    Ok(odd) => return Ok(Some(odd)),
+                    // What was cut away meanwhile may have taken this with it.
+                    Ok(odd) => {
+                        let pages = self.guard.stands();
+                        let Some(trouble) = self.watch_broken() else {
+                            self.write_back(pages.unwrap_or(0));
+                            return Ok(Some(odd));
+                        };
+                        trouble
+                    }
                     Err(error) if is_surroundings(&error) => words(&error),
                     Err(error) => {
                         tracing::error!(entries = entries.len(), "cannot be written: {}", words(&error));
@@ -233,6 +257,25 @@ impl Writer<'_> {
             }
             drop(inner);
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Says why nothing may be written any more, where the files were damaged.
+    fn watch_broken(&mut self) -> Option<String> {
+        if self.guard.is_broken() { self.watch() } else { None }
+    }
+
+    /// Writes the write-ahead log back where it has grown by enough since the last time.
+    fn write_back(&mut self, pages: u64) {
+        if pages < self.written_back {
+            self.written_back = 0;
+        }
+        if pages < self.written_back + WRITE_BACK {
+            return;
+        }
+        self.written_back = pages;
+        if let Some(store) = self.store.as_ref().filter(|_| self.guard.may_write_back()) {
+            let _ = store.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }
 
@@ -293,7 +336,10 @@ impl Writer<'_> {
 
     /// Deletes stored prompts that are past their time.
     fn forget(&mut self) {
-        let Some(store) = &self.store else { return };
+        let Some(store) = self.store.as_ref().filter(|_| self.guard.stands().is_some()) else {
+            self.due = self.due.map(|_| Instant(now().0 + 60_000_000));
+            return;
+        };
         match store.forget_prompts(now()) {
             Ok((gone, due)) => {
                 self.due = due;
@@ -356,6 +402,9 @@ impl Writer<'_> {
     /// Writes back what only this process can still read, and opens the file anew; says what hinders that.
     fn reopen(&mut self) -> Option<String> {
         if let Some(store) = &self.store {
+            if !self.guard.may_write_back() {
+                return Some("it cannot be written back".to_owned());
+            }
             let written =
                 store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
             match written {

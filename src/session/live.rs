@@ -30,15 +30,13 @@ use crate::routing::{
     Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
     decide,
 };
-use crate::units::{Instant, Millis, ModelId, Names, PerMille, Span};
+use crate::units::{Instant, Millis, ModelId, Names, OTHERS, PerMille, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
 /// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
 /// policy and price book always find room for theirs.
 const MODELS: usize = 512;
-/// What stands for them.
-const OTHERS: &str = "(others)";
 
 /// What a live session starts from.
 #[derive(Debug)]

@@ -35,9 +35,18 @@ impl SlowStreams {
         }
         let route = policy.route(match_route(policy, &evidence.operation.signals()));
         let particulars = evidence.extra.map_or(&[][..], |extra| extra.particulars.as_slice());
+        let error = evidence.extra.map_or("", |extra| &*extra.error);
+        // Whoever asked for a stream asked each model for one.
+        let is_stream =
+            error.contains("(stream.") || evidence.attempts().any(|call| call.ttft.get().is_some());
+        let last = evidence.attempts().count().saturating_sub(1);
         for (at, call) in evidence.attempts().enumerate() {
-            // An answer in one piece has no first byte of its own.
-            if call.ttft.get().is_none() || matches!(call.status, Status::Unavailable) {
+            let is_broken = matches!(call.status, Status::Timeout | Status::Cut);
+            let never_began = call.ttft.get().is_none();
+            // An answer in one piece has no first byte of its own; one that never came might have been a stream.
+            if never_began && !matches!(call.status, Status::Timeout)
+                || matches!(call.status, Status::Unavailable)
+            {
                 continue;
             }
             let rung = route.ladder.iter().position(|rung| prices.same(rung.model, call.model));
@@ -53,7 +62,19 @@ impl SlowStreams {
                 let Some(value) = limits.get(limit) else { continue };
                 let tally = self.0.entry((Arc::clone(&route.name), limit, value)).or_default();
                 tally.streams += 1;
-                match limits.would_cut(limit, &figures) {
+                let told = if at == last { silence(error) } else { None };
+                let would = match limits.would_cut(limit, &figures) {
+                    None if never_began && is_stream && limit == StreamLimit::FirstByte => {
+                        figures.latency_ms.filter(|waited| *waited >= u64::from(value)).map(|_| true)
+                    }
+                    // How long it was silent at its end stands nowhere else.
+                    None | Some(false) if is_broken && limit == StreamLimit::Gap => {
+                        told.filter(|silent| *silent >= value).map(|_| true)
+                    }
+                    Some(false) if is_broken && limit == StreamLimit::Rate => None,
+                    would => would,
+                };
+                match would {
                     Some(true) => tally.cut += 1,
                     Some(false) => {}
                     None => tally.unknown += 1,
@@ -65,5 +86,27 @@ impl SlowStreams {
     /// Lists what each limit would have done: route, limit, its value, tally.
     pub fn rows(&self) -> impl Iterator<Item = (&str, StreamLimit, u32, SlowTally)> {
         self.0.iter().map(|((route, limit, value), tally)| (&**route, *limit, *value, *tally))
+    }
+}
+
+/// Gives the silence, in milliseconds, for which a stream was ended, where an error says so as the gateway does.
+fn silence(error: &str) -> Option<u32> {
+    let (_, rest) = error.split_once(" sent nothing for ")?;
+    let (millis, rest) = rest.split_once(" ms ")?;
+    millis.parse().ok().filter(|_| rest.contains("(stream.gap "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateways_own_word_on_a_silence_is_understood_and_no_others() {
+        let said = "gpt-x sent nothing for 1000 ms in the middle of an answer (stream.gap of route code)";
+        assert_eq!(silence(said), Some(1_000));
+        for other in ["", "sent nothing for 1000 ms", "x sent nothing for long ms (stream.gap of route code)"]
+        {
+            assert_eq!(silence(other), None, "{other}");
+        }
     }
 }

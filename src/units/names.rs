@@ -47,8 +47,8 @@ id!(/// A session's name.
 
 /// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
 const MOST: usize = 4096;
-/// The name that stands for all that came after [`MOST`] different ones.
-const OTHERS: &str = "(others)";
+/// The name that stands for all that are not told apart; nobody may call himself so.
+pub const OTHERS: &str = "(others)";
 
 #[derive(Clone, Debug, Default)]
 struct Table {

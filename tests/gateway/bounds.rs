@@ -83,17 +83,20 @@ fn messages_of(front: &Front<'_>, model: &str) -> crate::client::Answer {
 fn clients_name_teams_where_they_may_and_no_others() {
     let upstream = Upstream::start();
     for (setting, expected) in [
-        ("auto", ["", "", "search"]),
-        ("never", ["", "", "search"]),
-        ("known", ["payments", "", "search"]),
-        ("any", ["payments", "made up", "search"]),
+        ("auto", ["", "", "search", ""]),
+        ("never", ["", "", "search", ""]),
+        ("known", ["payments", "", "search", ""]),
+        ("any", ["payments", "made up", "search", ""]),
     ] {
         let setup = Setup::of(&upstream.url()).gateway(&format!("client-teams = \"{setting}\""));
         let desk = Desk::new(&setup);
         let (free, bound) = (desk.key(&["free"]), desk.key(&["bound", "--team", "search"]));
         desk.key(&["theirs", "--team", "payments"]);
         let front = desk.serve(&setup);
-        for (key, team) in [(&free, "payments"), (&free, "made up"), (&bound, "payments")] {
+        // The name that stands for the rest is nobody's.
+        for (key, team) in
+            [(&free, "payments"), (&free, "made up"), (&bound, "payments"), (&free, " (others)\t")]
+        {
             let ask = chat("gpt-4.1-nano", false)
                 .header("authorization", &format!("Bearer {key}"))
                 .header("pointsman-team", team);

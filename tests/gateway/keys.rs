@@ -133,7 +133,8 @@ fn nobody_judges_what_another_team_paid_for() {
     let key = |args: &[&str]| format!("Bearer {}", desk.key(args));
     let ours = key(&["ours", "--team", "search"]);
     let others = [key(&["theirs", "--team", "payments"]), key(&["nobodys"])];
-    let operator = key(&["desk", "--scope", "route,operate"]);
+    let operator = key(&["desk", "--scope", "read,operate"]);
+    let reader = key(&["reader", "--scope", "read"]);
     let mut front = desk.serve(&setup);
     let asked = chat("gpt-4.1", false).header("authorization", &ours).send(front.address());
     let operation = asked.header("pointsman-operation").unwrap().to_owned();
@@ -150,8 +151,46 @@ fn nobody_judges_what_another_team_paid_for() {
         for other in &others {
             assert_eq!(judge(other), 404);
         }
-        assert_eq!((judge(&ours), judge(&operator)), (200, 200));
+        assert_eq!((judge(&ours), judge(&operator), judge(&reader)), (200, 200, 403));
     }
+    front.settle();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_keys_that_cannot_be_read_is_told_on_stderr() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let key = format!("Bearer {}", desk.key(&["ours"]));
+    let front = desk.serve(&setup);
+    let file = desk.path().join("data/access.toml");
+    let sound = std::fs::read(&file).unwrap();
+    let told = |text: &str, times: usize| {
+        let until = std::time::Instant::now() + crate::upstream::PATIENCE;
+        while front.said().matches(text).count() < times {
+            assert!(std::time::Instant::now() < until, "{text}: {}", front.said());
+            std::thread::yield_now();
+        }
+    };
+    let ask = || chat("gpt-4.1", false).header("authorization", &key).send(front.address()).status();
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o666);
+    told("the keys read before stay in force", 1);
+    assert_eq!(ask(), 200);
+    mode(0o600);
+    told("keys: the file of keys is read again", 1);
+    std::fs::write(&file, "garbage [[[").unwrap();
+    told("the keys read before stay in force", 2);
+    assert_eq!(ask(), 200);
+    std::fs::remove_file(&file).unwrap();
+    told("is gone, and with it every key", 1);
+    assert_eq!(ask(), 401);
+    std::fs::write(&file, &sound).unwrap();
+    mode(0o600);
+    told("keys: the file of keys is read again", 2);
+    assert_eq!(ask(), 200);
     front.settle();
 }
 

@@ -383,6 +383,20 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
     let row = &report["stream_limits"][0];
     assert_eq!((&row["limit"], &row["value"], &row["cut"]), (&json!("gap"), &json!(3_600_000), &json!(0)));
     assert_eq!(report["stream_limits"][1]["limit"], "tokens_per_second");
+    assert_eq!(
+        (&row["streams"], &row["unknown"]),
+        (&json!(4), &json!(4)),
+        "what was cut may have been silent for longer"
+    );
+    // The limits that really cut these.
+    std::fs::write(desk.path().join("same.toml"), limited(r#"first_byte = "150ms", gap = "150ms""#)).unwrap();
+    let report = desk.must(&["replay", "live.jsonl", "--policy", "same.toml", "--format", "json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    for (at, limit) in ["first_byte", "gap"].into_iter().enumerate() {
+        let row = &report["stream_limits"][at];
+        assert_eq!((&row["limit"], &row["streams"]), (&json!(limit), &json!(4)), "{row}");
+        assert!(row["cut"].as_u64() >= Some(1), "{row}");
+    }
     let text = desk.must(&["replay", "live.jsonl", "--policy", "strict.toml"]);
     assert!(text.contains("Limits on streams") && text.contains("would have cut"), "{text}");
 }
