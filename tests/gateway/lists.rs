@@ -289,7 +289,7 @@ fn an_answer_that_failed_its_check_is_handed_on_where_no_rung_behind_can_take_th
     setup.policy = setup
         .policy
         .replace("rung = \"large\", model = \"gpt-4.1\"", "rung = \"large\", model = \"claude-haiku-4-5\"");
-    setup.policy = setup.policy.replace("no_signal", "hold = true\nno_signal");
+    setup.policy = setup.policy.replace("no_signal", "stream = { hold = true }\nno_signal");
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     for stream in [false, true] {
