@@ -101,7 +101,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
     if root.is_object() && begins(dialect, root) {
         if dialect == Dialect::AnthropicMessages {
             let usage = root.get("message").and_then(|message| message.get("usage"));
-            preface.usage = usage.map(Value::raw).unwrap_or_default().to_owned();
+            usage.map(Value::raw).unwrap_or_default().clone_into(&mut preface.usage);
         }
         return;
     }
