@@ -21,12 +21,15 @@ use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
-use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending};
+use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending, Sent, WireError};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
 /// From this size on an answer is counted while it comes.
 const COUNTED: usize = 4096;
+
+/// What stands beside an answer that is handed on though its check says that it is not fit for use.
+const UNCHECKED: &str = "did not pass its check; no rung behind can take the request";
 
 /// Makes one attempt. A stream is relayed to its end before this returns.
 pub(super) async fn attempt(
@@ -52,14 +55,7 @@ pub(super) async fn attempt(
         let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
-    let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
-    let sending = Sending {
-        known: target.known(),
-        max_output: None,
-        default_max_output: gateway.settings.max_output_default,
-        accent,
-    };
-    let body = match operation.ask.body_for(dialect, target.upstream(), &sending) {
+    let body = match written(operation, &target, dialect) {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             sent.body
@@ -167,14 +163,16 @@ pub(super) async fn attempt(
                 return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
+            let stays = answer.check == Check::Failed && !dispatch.last && !can_climb(operation, dispatch);
             Attempted {
                 called: Called {
+                    error: if stays { UNCHECKED.to_owned() } else { String::new() },
                     usage,
                     write_ttl,
                     terms,
                     estimated,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
-                    check: answer.check,
+                    check: if stays { Check::None } else { answer.check },
                     ..called(dispatch, &target)
                 },
                 outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
@@ -194,6 +192,35 @@ pub(super) async fn attempt(
             lost(operation, dispatch, &target, permit, status, api, told)
         }
     }
+}
+
+/// Writes the request for a target.
+fn written(operation: &Operation, target: &Target, dialect: Dialect) -> Result<Sent, WireError> {
+    let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
+    let sending = Sending {
+        known: target.known(),
+        max_output: None,
+        default_max_output: operation.gateway.settings.max_output_default,
+        accent,
+    };
+    operation.ask.body_for(dialect, target.upstream(), &sending)
+}
+
+/// Says whether a rung behind this one can take the request at all. One that cannot is no better than an answer that did not
+/// pass its check.
+pub(super) fn can_climb(operation: &Operation, dispatch: &Dispatch) -> bool {
+    let takes = |next: &Dispatch| {
+        let target = operation.gateway.providers.target(&next.model)?;
+        let dialect = target.dialect_for(operation.ask.dialect())?;
+        written(operation, &target, dialect).ok()
+    };
+    !dispatch.last
+        && operation
+            .gateway
+            .live
+            .later(operation.placed.seq, dispatch.rung)
+            .iter()
+            .any(|next| takes(next).is_some())
 }
 
 /// Awaits a step of a call while the client is kept waiting in good order; `None` where it left and policy says that

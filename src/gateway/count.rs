@@ -32,9 +32,7 @@ pub(super) async fn answer(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     // What a request leans on is part of what is counted, and not everybody's.
-    if let Ok(pinned) = pinned(gateway, ask.model()) {
-        stored::check(gateway, ask, pinned, caller)?;
-    }
+    stored::check(gateway, ask, pinned(gateway, ask.model())?, caller)?;
     let counted = tokens(gateway, ask, headers, caller).await?;
     let tokens = counted.tokens;
     let body = match ask.dialect() {

@@ -144,7 +144,10 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         return answer;
     }
     let caller = admit(gateway, &headers, place.needs(&method), visit.is_trusted())?;
-    if place.endpoint == Endpoint::Unknown {
+    // A call of a model that there is none of, `MODEL:nope`, is no model to be looked at.
+    let is_call = |name: &str| name.contains(':') || name.contains("%3A");
+    let is_no_call = place.endpoint == Endpoint::Models && method == Method::POST && is_call(place.name);
+    if place.endpoint == Endpoint::Unknown || is_no_call {
         let message = format!("there is no {} here; what is served: {}", uri.path(), paths::SERVED);
         let code = Some("unknown_url".to_owned());
         return Err(ApiError { code, ..ApiError::new(ErrorKind::NotFound, message) });

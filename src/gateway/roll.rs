@@ -55,8 +55,12 @@ impl Roll {
         self.names.read().unwrap_or_else(PoisonError::into_inner).known.contains(name)
     }
 
-    /// Gives the name under which one that a client says goes on; `is_known` says whether it is known elsewhere.
+    /// Gives the name under which one that a client says goes on; `is_known` says whether it is known elsewhere. What stands for
+    /// the rest is nobody's own name.
     pub(super) fn place(&self, name: &Arc<str>, is_known: impl FnOnce(&str) -> bool) -> Arc<str> {
+        if *name == self.others {
+            return self.place(&OTHERS.trim_matches(['(', ')']).into(), is_known);
+        }
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         if names.known.contains(name) || names.brought.contains(name) || is_known(name) {
             return Arc::clone(name);
@@ -137,6 +141,14 @@ mod tests {
         assert!(roll.shared() > 199_000);
         let names = roll.names.read().unwrap();
         assert!(names.waiting.len() <= WAITING && names.brought.len() <= 64);
+    }
+
+    #[test]
+    fn nobody_goes_by_the_name_that_stands_for_the_rest() {
+        let roll = Roll::new(64);
+        // As a ledger has it that counted a flood.
+        roll.learn([OTHERS]);
+        assert_eq!((place(&roll, OTHERS), roll.shared()), ("others".to_owned(), 0));
     }
 
     #[test]

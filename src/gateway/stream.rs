@@ -12,7 +12,7 @@ use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::budget::Held;
-use super::call::{billed, called, left, lost, report, terms, unfit, watched};
+use super::call::{billed, called, can_climb, left, lost, report, terms, unfit, watched};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
 use super::{estimate, stored};
@@ -148,7 +148,9 @@ pub(super) async fn relay(
         _ => drop(upstream),
     }
     match ended {
-        Ended::Whole if stream.is_hollow() => stream.hollow(operation, permit).await,
+        Ended::Whole if stream.is_hollow() && can_climb(operation, stream.leg.dispatch) => {
+            stream.hollow(operation, permit).await
+        }
         Ended::Whole => stream.done(operation, permit, audience).await,
         Ended::Left => {
             let delivered = if stream.told || stream.holds {

@@ -27,13 +27,17 @@ pub fn retry_after(headers: &HeaderMap, wall: Moment) -> Option<Duration> {
     })
 }
 
-/// Reads a decimal number of a unit; negative and endless ones are none.
+/// The longest wait: what is longer, or too large to count, is as good as that.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Reads a decimal number of a unit; negative ones are none.
 fn seconds(text: &str, unit: f64) -> Option<Duration> {
     let plain = |b: u8| b.is_ascii_digit() || b == b'.';
     if text.is_empty() || !text.bytes().all(plain) {
         return None;
     }
-    Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok()
+    let seconds = text.parse::<f64>().ok()? * unit;
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST))
 }
 
 /// Reads a date as HTTP writes it, in any of its three forms.
@@ -76,7 +80,7 @@ fn go_duration(text: &str) -> Option<Duration> {
             "d" => 86_400.0,
             _ => return None,
         };
-        sum = sum.checked_add(seconds(number, unit)?)?;
+        sum = sum.saturating_add(seconds(number, unit)?).min(LONGEST);
         rest = after;
     }
     (!text.is_empty()).then_some(sum)
@@ -131,7 +135,12 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "Monday, 23-Nov-26 12:00:09 GMT")]), millis(9_000));
         assert_eq!(wait(&[("retry-after", "Mon Nov 23 12:00:09 2026")]), millis(9_000));
         assert_eq!(wait(&[("retry-after", "Mon, 23 Nov 2026 11:00:00 GMT")]), millis(0), "past: at once");
-        for nonsense in ["", "-1", "inf", "NaN", "1e9", "tomorrow", "99999999999999999999999999"] {
+        for large in ["99999999999999999999999999", "9".repeat(400).as_str(), "18446744073709551616"] {
+            assert_eq!(wait(&[("retry-after", large)]), Some(LONGEST), "a wait all the same: {large}");
+            assert_eq!(wait(&[("retry-after-ms", large)]).map(|wait| wait.as_secs() > 1 << 31), Some(true));
+            assert_eq!(reset(&format!("{large}h"), noon()), Some(LONGEST), "{large}");
+        }
+        for nonsense in ["", "-1", "inf", "NaN", "1e9", "tomorrow", "."] {
             assert_eq!(wait(&[("retry-after", nonsense)]), None, "{nonsense}");
         }
         assert_eq!(wait(&[]), None);

@@ -19,6 +19,23 @@ fn requests(root: Value<'_>) -> Vec<Value<'_>> {
     list.map_or_else(|| vec![root], |list| list.items().collect())
 }
 
+/// Refuses a request that names another model than its address does.
+pub(super) fn names(root: Value<'_>, model: &str) -> Result<(), WireError> {
+    let bare = |name: &str| name.rsplit_once("models/").map_or(name, |(_, name)| name).to_owned();
+    let list = member(root, "requests").into_iter().flat_map(Value::items).enumerate();
+    let places = list.map(|(at, request)| (format!("requests[{at}].model"), request));
+    for (place, request) in std::iter::once(("model".to_owned(), root)).chain(places) {
+        let said = request.get("model").filter(|said| !said.is_null());
+        if said.is_some_and(|said| said.text().is_none_or(|said| bare(&said) != bare(model))) {
+            return Err(WireError::invalid(
+                place,
+                format!("has to be the one in the address, models/{}", bare(model)),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Says whether a body asks for several.
 fn is_batch(root: Value<'_>) -> bool {
     member(root, "requests").is_some()

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use super::json::Value;
+use super::json::{Value, object};
 use super::replay::{event, with};
 use super::sse::{self, Event, Splitter};
 use super::{Dialect, WireError};
@@ -18,6 +18,8 @@ pub struct Preface {
     pub(super) events: u64,
     /// Whether the message has begun.
     pub(super) has_begun: bool,
+    /// What the beginning of the try that goes on said of usage, which the client was not told.
+    pub(super) usage: String,
 }
 
 impl Preface {
@@ -97,6 +99,10 @@ pub(super) fn is_early(dialect: Dialect, data: &str) -> bool {
 pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, out: &mut BytesMut) {
     let root = Value::of(&said.data);
     if root.is_object() && begins(dialect, root) {
+        if dialect == Dialect::AnthropicMessages {
+            let usage = root.get("message").and_then(|message| message.get("usage"));
+            usage.map(Value::raw).unwrap_or_default().clone_into(&mut preface.usage);
+        }
         return;
     }
     let id = (!preface.id.is_empty()).then(|| serde_json::Value::from(&*preface.id).to_string());
@@ -120,6 +126,9 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
                 }
             });
         }
+        (Dialect::AnthropicMessages, _) if let Some(usage) = used(&preface.usage, root) => {
+            event(out, name, |o| with(o, root, &[("usage", &usage)]));
+        }
         _ => {
             if let Some(name) = name {
                 out.extend_from_slice(b"event: ");
@@ -134,6 +143,30 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
             out.extend_from_slice(b"\n");
         }
     }
+}
+
+/// Gives the usage of a message's end with what its own beginning said of the prompt, where the end does not say so itself.
+fn used(begun: &str, end: Value<'_>) -> Option<String> {
+    /// What clients take from the end of a message over what its beginning said.
+    const OF_PROMPT: [&str; 3] = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"];
+    let said = end.get("usage").filter(|usage| usage.is_object() && !begun.is_empty())?;
+    let begun = Value::of(begun);
+    let tells = |usage: Value<'_>, key: &str| usage.get(key).is_some_and(|value| !value.is_null());
+    let missing = |key: &&str| !tells(said, key) && tells(begun, key);
+    let missing: Vec<&str> = OF_PROMPT.into_iter().filter(missing).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    object(&mut out, |o| {
+        for key in &missing {
+            o.raw(key, begun.get(key).map(Value::raw).unwrap_or_default());
+        }
+        for (key, value) in said.members().filter(|(key, _)| !missing.contains(&&**key)) {
+            o.raw(&key, value.raw());
+        }
+    });
+    String::from_utf8(out).ok()
 }
 
 /// Writes all the events of an answer that came whole as those of the message that has begun already.

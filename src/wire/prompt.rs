@@ -247,6 +247,11 @@ impl<'a> Prompt<'a> {
         } else if let Some(Piece::Text(said)) = last.parts.last_mut() {
             let end = said.text.trim_end().len();
             said.text.to_mut().truncate(end);
+            let is_blank =
+                |piece: &Piece<'_>| matches!(piece, Piece::Text(text) if text.text.trim().is_empty());
+            if reader.to == Dialect::AnthropicMessages && last.parts.iter().all(is_blank) {
+                reader.leave_out(&format!("{} (prefill)", reader.turns()));
+            }
         }
     }
 

@@ -53,6 +53,11 @@ pub(super) struct Reader<'n> {
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
     pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T, WireError> {
+        if self.to == Dialect::OpenAiChat && self.accent == Accent::Mistral {
+            let what =
+                "Mistral has no counterpart for it; leave it out, or ask for a model that understands it";
+            return Err(WireError::invalid(field, what));
+        }
         Err(WireError::Untranslatable { field: field.into(), to: self.to })
     }
 

@@ -171,6 +171,9 @@ impl Relay {
         if let Some(failure) = &self.story.failure {
             return Err(failure.clone());
         }
+        if self.story.is_over {
+            return Ok(());
+        }
         let outcome = self.read(chunk, out);
         if let Err(failure) = &outcome {
             self.story.failure = Some(failure.clone());
@@ -196,13 +199,17 @@ impl Relay {
             Form::Unknown => self.splitter.push(chunk),
             Form::Events => {
                 self.splitter.push(chunk);
-                while let Some(raw) = self.splitter.next()? {
+                // What follows the last word is no part of the stream.
+                while !self.story.is_over
+                    && let Some(raw) = self.splitter.next()?
+                {
                     self.event(&raw, out)?;
                 }
             }
             Form::Plain(plain) => {
                 plain.push(chunk)?;
-                while let Form::Plain(plain) = &mut self.form
+                while !self.story.is_over
+                    && let Form::Plain(plain) = &mut self.form
                     && let Some(line) = plain.line()
                 {
                     self.plain(&line, out)?;
@@ -269,7 +276,7 @@ impl Relay {
             return Err(fault);
         }
         if seen == Seen::End {
-            if story.finish.is_none() {
+            if !story.has_ended() {
                 return Err(if story.has_answer { unended(self.from.finish_field()) } else { ended_empty() });
             }
             story.is_over = true;
@@ -290,7 +297,9 @@ impl Relay {
         let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
         let root = check(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).map_err(neither)?;
         if root.is_array() {
-            return root.items().try_for_each(|item| self.value(item, out));
+            return root
+                .items()
+                .try_for_each(|item| if self.story.is_over { Ok(()) } else { self.value(item, out) });
         }
         self.value(root, out)
     }
@@ -412,6 +421,9 @@ impl Relay {
 
     /// Reads what is left: the last event may lack its empty line; half an event says nothing.
     fn last(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+        if self.story.is_over {
+            return Ok(());
+        }
         if let Form::Plain(plain) = &mut self.form {
             return plain.rest().map_or(Ok(()), |rest| self.plain(&rest, out));
         }

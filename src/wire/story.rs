@@ -11,6 +11,9 @@ use crate::routing::Check;
 /// The most bytes of delivered text that wait for whoever counts them, and of JSON that is checked at the end.
 const KEPT: usize = 1024 * 1024;
 
+/// The most choices that are told apart, where no more were asked for.
+const CHOICES: usize = 128;
+
 /// What has happened so far.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
@@ -22,15 +25,19 @@ pub(super) struct Story {
     pub(super) delivered: String,
     pub(super) delivered_bytes: u64,
     pub(super) thought_bytes: u64,
-    /// The text, where it has to be JSON, as far as it is kept.
-    json: Option<String>,
-    text_bytes: u64,
+    /// Whether the text has to be JSON, and how much of it is kept.
+    wants_json: bool,
+    json_bytes: usize,
     /// How far the arguments of the calls have come.
     arguments: Vec<Progress>,
+    /// The choices that have begun, and the one that is told of.
+    begun: Vec<Begun>,
+    at: u64,
+    /// All those beyond what is told apart.
+    rest: Begun,
     pub(super) model: Option<String>,
     pub(super) finish: Option<Finish>,
-    /// How many choices have ended, and how many there are to be.
-    finished: u32,
+    /// How many choices there are to be.
     choices: u32,
     /// The last event has come.
     pub(super) is_over: bool,
@@ -40,17 +47,28 @@ pub(super) struct Story {
     pub(super) failure: Option<WireError>,
 }
 
+/// A choice that has begun.
+#[derive(Debug, Default)]
+struct Begun {
+    nth: u64,
+    has_answer: bool,
+    has_calls: bool,
+    /// Its text, where that has to be JSON, as far as it is kept.
+    json: String,
+    text_bytes: u64,
+    finish: Option<Finish>,
+}
+
 impl Story {
     /// Begins the answer to `ask`.
     pub(super) fn new(ask: &Ask) -> Self {
         let measures = ask.measures();
-        let json = (measures.wants_json && measures.choices == 1).then(String::new);
-        Self { json, choices: measures.choices.max(1), ..Self::default() }
+        Self { wants_json: measures.wants_json, choices: measures.choices.max(1), ..Self::default() }
     }
 
     /// Counts the text that is kept.
     pub(super) fn held(&self) -> usize {
-        self.delivered.len() + self.json.as_ref().map_or(0, String::len)
+        self.delivered.len() + self.json_bytes
     }
 
     /// Takes note of what is added.
@@ -62,19 +80,22 @@ impl Story {
                 }
             }
             Delta::Text(text) => {
-                self.text_bytes = self.text_bytes.saturating_add(text.len() as u64);
-                if let Some(json) = &mut self.json {
-                    keep(json, text);
-                }
-                self.has_answer |= !text.trim().is_empty();
+                let room = if self.wants_json { KEPT.saturating_sub(self.json_bytes) } else { 0 };
+                let is_answer = !text.trim().is_empty();
+                let choice = self.choice();
+                choice.text_bytes = choice.text_bytes.saturating_add(text.len() as u64);
+                choice.has_answer |= is_answer;
+                let kept = keep(&mut choice.json, room, text);
+                self.json_bytes += kept;
+                self.has_answer |= is_answer;
                 self.deliver(text);
             }
             Delta::Refusal(text) => {
-                self.has_answer = true;
+                self.answers();
                 self.deliver(text);
             }
             Delta::CallStart { name, .. } => {
-                self.has_answer = true;
+                self.answers().has_calls = true;
                 self.arguments.push(Progress::default());
                 self.deliver(name);
             }
@@ -85,33 +106,67 @@ impl Story {
                 self.deliver(text);
             }
             Delta::Thought(text) => {
+                self.choice();
                 self.has_content = true;
                 self.thought_bytes = self.thought_bytes.saturating_add(text.len() as u64);
             }
             Delta::Other => {
-                self.has_answer = true;
+                self.answers();
                 self.has_content = true;
             }
-            Delta::CallEnd { .. } | Delta::Choice(_) | Delta::Logprobs(_) => {}
+            Delta::Choice(nth) => {
+                self.at = *nth;
+                self.choice();
+            }
+            Delta::CallEnd { .. } | Delta::Logprobs(_) => {}
             Delta::Finish { finish, .. } => {
-                self.finish = Some(finish.beside(!self.arguments.is_empty()));
-                self.finished = self.finished.saturating_add(1);
+                let choice = self.choice();
+                let finish = finish.beside(choice.has_calls);
+                choice.finish = Some(finish);
+                self.finish = Some(finish);
             }
         }
+    }
+
+    /// Gives the choice that is told of.
+    fn choice(&mut self) -> &mut Begun {
+        let most = (self.choices as usize).max(CHOICES);
+        let nth = self.at;
+        let mut at = self.begun.iter().position(|choice| choice.nth == nth);
+        if at.is_none() && self.begun.len() < most {
+            at = Some(self.begun.len());
+            self.begun.push(Begun { nth, ..Begun::default() });
+        }
+        at.and_then(|at| self.begun.get_mut(at)).unwrap_or(&mut self.rest)
+    }
+
+    /// Takes note that the choice that is told of holds an answer.
+    fn answers(&mut self) -> &mut Begun {
+        self.has_answer = true;
+        let choice = self.choice();
+        choice.has_answer = true;
+        choice
     }
 
     fn deliver(&mut self, text: &str) {
         self.has_content = true;
         self.delivered_bytes = self.delivered_bytes.saturating_add(text.len() as u64);
-        keep(&mut self.delivered, text);
+        let room = KEPT.saturating_sub(self.delivered.len());
+        keep(&mut self.delivered, room, text);
+    }
+
+    /// Says whether every choice that began has ended, and there is one.
+    pub(super) fn has_ended(&self) -> bool {
+        self.finish.is_some() && self.begun.iter().all(|choice| choice.finish.is_some())
     }
 
     /// Says whether the answer is whole: its last event, or the end of every choice, has come.
     pub(super) fn is_complete(&self) -> bool {
-        self.failure.is_none() && (self.is_over || self.finished >= self.choices)
+        let have_all = || self.begun.len() >= self.choices as usize && self.has_ended();
+        self.failure.is_none() && (self.is_over || have_all())
     }
 
-    /// Says whether a whole answer is fit for use.
+    /// Says whether a whole answer is fit for use: every choice has to be.
     pub(super) fn check(&self, required: &[String]) -> Check {
         if !self.is_complete() {
             return Check::None;
@@ -120,22 +175,42 @@ impl Story {
         if !self.has_answer || !self.arguments.iter().all(is_fit) {
             return Check::Failed;
         }
-        match &self.json {
-            _ if !self.arguments.is_empty() => Check::Passed,
-            Some(json) if json.len() as u64 == self.text_bytes => {
-                let is_cut = self.finish == Some(Finish::Length);
-                if !is_cut && fits(json, required) { Check::Passed } else { Check::Failed }
+        let mut all = Check::None;
+        for choice in &self.begun {
+            match choice.check(self.wants_json, required) {
+                Check::Failed => return Check::Failed,
+                Check::Passed => all = Check::Passed,
+                Check::None => {}
             }
-            _ => Check::None,
         }
+        all
     }
 }
 
-/// Adds what there is room for.
-fn keep(kept: &mut String, text: &str) {
-    let mut room = KEPT.saturating_sub(kept.len()).min(text.len());
+impl Begun {
+    /// Says whether the choice is fit for use, but for the arguments of its calls.
+    fn check(&self, wants_json: bool, required: &[String]) -> Check {
+        if !self.has_answer {
+            return Check::Failed;
+        }
+        if self.has_calls {
+            return Check::Passed;
+        }
+        // What was too long to keep is not looked into.
+        if !wants_json || self.json.len() as u64 != self.text_bytes {
+            return Check::None;
+        }
+        let is_cut = self.finish == Some(Finish::Length);
+        if !is_cut && fits(&self.json, required) { Check::Passed } else { Check::Failed }
+    }
+}
+
+/// Adds what there is room for, and says how much that was.
+fn keep(kept: &mut String, room: usize, text: &str) -> usize {
+    let mut room = room.min(text.len());
     while !text.is_char_boundary(room) {
         room -= 1;
     }
     kept.push_str(text.get(..room).unwrap_or_default());
+    room
 }

@@ -245,6 +245,7 @@ impl Translation {
             id: self.sink.id().to_owned(),
             events: self.sink.sequence(),
             has_begun: self.sink.has_begun(),
+            ..Preface::default()
         }
     }
 

@@ -260,3 +260,47 @@ fn a_count_that_cannot_be_had_is_estimated() {
     let answer = Ask::bytes("/v1/messages/count_tokens", body.as_bytes()).send(front.address());
     assert_eq!(answer.json()["input_tokens"].as_u64().unwrap(), plain);
 }
+
+#[test]
+fn tokens_for_a_model_that_nobody_serves_are_not_counted() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let responses = json!({"model": "nobodys", "input": "x"});
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+    for ask in [
+        count("nobodys"),
+        Ask::post("/v1/responses/input_tokens", &responses),
+        Ask::post("/v1beta/models/nobodys:countTokens", &gemini),
+        Ask::post("/v1beta/models/gpt-4.1:nope", &gemini),
+    ] {
+        assert_eq!(ask.send(front.address()).status(), 404);
+    }
+}
+
+#[test]
+fn an_answer_that_failed_its_check_is_handed_on_where_no_rung_behind_can_take_the_request() {
+    let choice = |at: u64| json!({"index": at, "message": {"role": "assistant", "content": "no JSON"}, "finish_reason": "stop"});
+    let whole = json!({"id": "c", "object": "chat.completion", "model": "gpt-4.1-nano", "choices": [choice(0), choice(1)],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}});
+    let upstream = Upstream::with(move |_| Reply::json(&whole));
+    let mut setup = Setup::of(&upstream.url());
+    setup.policy = setup
+        .policy
+        .replace("rung = \"large\", model = \"gpt-4.1\"", "rung = \"large\", model = \"claude-haiku-4-5\"");
+    setup.policy = setup.policy.replace("no_signal", "stream = { hold = true }\nno_signal");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for stream in [false, true] {
+        // Claude gives one answer alone.
+        let body = json!({"model": "auto", "messages": [{"role": "user", "content": "x"}], "n": 2, "stream": stream,
+            "response_format": {"type": "json_object"}});
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-model")), (200, Some("gpt-4.1-nano")));
+        assert_eq!(answer.text().matches("no JSON").count(), 2, "{}", answer.text());
+    }
+    assert_eq!(upstream.served().len(), 2);
+    let rows = front.settle();
+    assert_eq!(rows.iter().map(|row| row.model.as_str()).collect::<Vec<_>>(), ["gpt-4.1-nano"; 2]);
+}

@@ -345,3 +345,24 @@ fn a_server_that_has_completions_is_sent_them_as_they_came() {
         "usage": { "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3 } });
     assert_eq!(answered(&one, Dialect::OpenAiCompletions, &whole).0, whole);
 }
+
+#[test]
+fn embeddings_name_no_other_model_than_their_address() {
+    let text = json!({"parts": [{"text": "x"}]});
+    let read = |body: Value| {
+        let body = bytes::Bytes::from(body.to_string());
+        pointsman::wire::Ask::read_for(Dialect::GeminiEmbeddings, body, Some("e"))
+            .map_err(|error| error.to_string())
+    };
+    for said in [json!("e"), json!("models/e"), Value::Null] {
+        assert!(read(json!({"model": said, "content": text})).is_ok());
+        assert!(read(json!({"requests": [{"content": text}, {"model": said, "content": text}]})).is_ok());
+    }
+    for said in [json!("other"), json!("models/other"), json!(5)] {
+        let place = "model: has to be the one in the address, models/e";
+        assert_eq!(read(json!({"model": said, "content": text})).unwrap_err(), place);
+        let many =
+            json!({"requests": [{"model": "models/e", "content": text}, {"model": said, "content": text}]});
+        assert_eq!(read(many).unwrap_err(), format!("requests[1].{place}"));
+    }
+}

@@ -5,7 +5,9 @@ use pointsman::routing::Check;
 use pointsman::wire::{Answer, Ask, Dialect, Finish, Relay, Sending, StreamEnd, WireError, answer};
 use proptest::prelude::*;
 
-use super::relayed;
+use serde_json::{Value, json};
+
+use super::{asked, relayed};
 
 const CLIENTS: [Dialect; 4] =
     [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::OpenAiEmbeddings, Dialect::AnthropicMessages];
@@ -417,5 +419,106 @@ proptest! {
         let cut = cut.min(body.len());
         let read = Ask::read(Dialect::OpenAiChat, Bytes::copy_from_slice(&body.as_bytes()[..cut]));
         prop_assert_eq!(read.is_ok(), cut == body.len());
+    }
+}
+
+#[test]
+fn nothing_that_follows_the_last_word_is_passed_on() {
+    let chat = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}
+
+data: [DONE]
+
+"#;
+    let messages = r#"event: message_start
+data: {"type":"message_start","message":{"id":"m","model":"x","usage":{"input_tokens":1}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
+    let responses = r#"event: response.output_text.delta
+data: {"type":"response.output_text.delta","output_index":0,"delta":"hi","sequence_number":1}
+
+event: response.completed
+data: {"type":"response.completed","sequence_number":2,"response":{"id":"r","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}}
+
+"#;
+    let after = [
+        "data: {\"id\":\"late\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"late\"}}]}\n\n",
+        "data: {\"error\":{\"message\":\"late\"}}\n\n",
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"late\"}}\n\n",
+        "late\n\n",
+        "data: late",
+    ];
+    let dialects = [
+        (Dialect::OpenAiChat, chat),
+        (Dialect::AnthropicMessages, messages),
+        (Dialect::OpenAiResponses, responses),
+    ];
+    for (dialect, stream) in dialects {
+        for late in after {
+            let all = format!("{stream}{late}");
+            for cuts in [vec![], vec![stream.len()], (1..all.len()).collect()] {
+                let (out, end, relay) = relayed(dialect, &asked(dialect, true), all.as_bytes(), &cuts);
+                assert_eq!((out.as_str(), end), (stream, StreamEnd::Complete), "{dialect} {late:?}");
+                assert!(relay.failure().is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_another_try_goes_on_with_ends_with_the_prompt_that_was_billed() {
+    let start = |usage: &Value| json!({"type":"message_start","message":{"id":"m1","model":"x","role":"assistant","content":[],"usage":usage}});
+    let billed = json!({"input_tokens":5,"cache_creation_input_tokens":700,"cache_read_input_tokens":90_000,"output_tokens":1});
+    let body = |end: &Value| {
+        [
+            ("message_start", start(&billed)),
+            (
+                "content_block_delta",
+                json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}),
+            ),
+            ("message_delta", json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":end})),
+            ("message_stop", json!({"type":"message_stop"})),
+        ]
+        .iter()
+        .map(|(name, data)| format!("event: {name}\ndata: {data}\n\n"))
+        .collect::<String>()
+    };
+    let asked = asked(Dialect::AnthropicMessages, true);
+    let ends = [
+        (json!({"output_tokens":10}), (5, 700, 90_000)),
+        (json!({"input_tokens":null,"output_tokens":10}), (5, 700, 90_000)),
+        // What the end says itself is the last word.
+        (json!({"input_tokens":6,"cache_read_input_tokens":0,"output_tokens":10}), (6, 700, 0)),
+    ];
+    for (end, (input, written, cached)) in ends {
+        let mut first = Relay::new(Dialect::AnthropicMessages, &asked);
+        let mut out = BytesMut::new();
+        let begun = format!(
+            "event: message_start\ndata: {}\n\n",
+            start(&json!({"input_tokens":12,"cache_read_input_tokens":0,"output_tokens":1}))
+        );
+        first.push(begun.as_bytes(), &mut out).unwrap();
+        let mut second = Relay::new(Dialect::AnthropicMessages, &asked);
+        second.go_on(first.preface());
+        let mut out = BytesMut::new();
+        second.push(body(&end).as_bytes(), &mut out).unwrap();
+        assert_eq!(second.finish(&mut out), StreamEnd::Complete);
+        let out = String::from_utf8(out.to_vec()).unwrap();
+        assert!(!out.contains("message_start"), "{out}");
+        let told = out.lines().filter_map(|line| line.strip_prefix("data: "));
+        let told = told.map(|data| serde_json::from_str::<Value>(data).unwrap());
+        let usage = told.into_iter().find(|event| event["type"] == "message_delta").unwrap()["usage"].clone();
+        assert_eq!(
+            usage,
+            json!({"input_tokens":input,"cache_creation_input_tokens":written,"cache_read_input_tokens":cached,"output_tokens":10})
+        );
     }
 }

@@ -231,3 +231,89 @@ fn functions_of_the_older_form_are_tools_and_their_calls_come_back_in_it() {
     );
     assert!(out.contains(r#""finish_reason":"function_call""#), "{out}");
 }
+
+/// Two choices of which one never says why it ended, whichever that is.
+fn unended(from: Dialect, without: u64) -> String {
+    let mut out = String::new();
+    for at in [0, 1] {
+        let (mut candidate, mut choice) =
+            (candidate(at, "text"), json!({"index":at,"delta":{"content":"text"},"finish_reason":"stop"}));
+        if at == without {
+            candidate.as_object_mut().unwrap().remove("finishReason");
+            choice["finish_reason"] = Value::Null;
+        }
+        let event = match from {
+            Gemini => json!({"candidates":[candidate]}),
+            _ => json!({"id":"c","choices":[choice]}),
+        };
+        out += &format!("data: {event}\n\n");
+    }
+    out + if from == Gemini { "" } else { "data: [DONE]\n\n" }
+}
+
+#[test]
+fn an_answer_beside_others_that_never_ends_is_broken_off_and_no_end_is_made_up_for_it() {
+    for (client, provider) in PAIRS.into_iter().chain([(OpenAiChat, OpenAiChat), (Gemini, Gemini)]) {
+        for without in [0, 1] {
+            let stream = unended(provider, without);
+            let (out, end, relay) = relayed(provider, &asks(client, true), stream.as_bytes(), &[]);
+            assert_eq!((end, relay.is_complete()), (StreamEnd::Cut, false), "{provider} to {client}: {out}");
+            assert!(!out.contains("[DONE]"), "{out}");
+            for event in events(&out) {
+                let list = event["candidates"].as_array().or(event["choices"].as_array());
+                for choice in list.into_iter().flatten().filter(|choice| choice["index"] == without) {
+                    let word = choice.get("finishReason").or(choice.get("finish_reason"));
+                    assert!(word.is_none_or(Value::is_null), "{provider} to {client}: {choice}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn of_several_answers_in_a_stream_each_has_to_be_json_where_that_was_asked_for() {
+    use pointsman::routing::Check;
+    let asked = ask(
+        OpenAiChat,
+        &json!({"model":"m","messages":[{"role":"user","content":"x"}],"n":2,"stream":true,
+            "response_format":{"type":"json_object"}}),
+    );
+    let cases = [
+        ([r#"{"a":1}"#, r#"{"b":2}"#], "stop", Check::Passed),
+        ([r#"{"a":1}"#, "sorry, no"], "stop", Check::Failed),
+        (["sorry, no", r#"{"a":1}"#], "stop", Check::Failed),
+        ([r#"{"a":1}"#, ""], "stop", Check::Failed),
+        ([r#"{"a":1}"#, r#"{"b":2}"#], "length", Check::Failed),
+    ];
+    for provider in [OpenAiChat, Gemini] {
+        for (texts, word, check) in cases {
+            let mut stream = String::new();
+            for part in 0..3 {
+                for (at, text) in texts.iter().enumerate() {
+                    let (head, tail) = text.split_at(text.len() / 2);
+                    let text = [head, tail, ""][part];
+                    let (is_last, is_stop) = (part == 2, word == "stop");
+                    let event = match provider {
+                        Gemini => {
+                            let word = is_last.then_some(if is_stop { "STOP" } else { "MAX_TOKENS" });
+                            json!({"candidates":[{"index":at,"content":{"parts":[{"text":text}]},"finishReason":word}]})
+                        }
+                        _ => {
+                            json!({"id":"c","choices":[{"index":at,"delta":{"content":text},"finish_reason":is_last.then_some(word)}]})
+                        }
+                    };
+                    stream += &format!("data: {event}\n\n");
+                }
+            }
+            if provider == OpenAiChat {
+                stream += "data: [DONE]\n\n";
+            }
+            let (out, end, relay) = relayed(provider, &asked, stream.as_bytes(), &[]);
+            // Gemini's empty word is an answer that failed.
+            let is_nothing = provider == Gemini && texts[1].is_empty();
+            assert!(is_nothing || end == StreamEnd::Complete, "{provider} {texts:?}: {out}");
+            let seen = if is_nothing { Check::Failed } else { relay.check() };
+            assert_eq!(seen, check, "{provider} {texts:?} {word}");
+        }
+    }
+}

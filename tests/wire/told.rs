@@ -91,3 +91,27 @@ fn what_has_a_place_arrives_there() {
         json!({"type":"input_audio","input_audio":{"data":"AA==","format":"mp3"}})
     );
 }
+
+#[test]
+fn a_beginning_of_blanks_and_a_call_too_many_for_the_older_form_are_told() {
+    let mut body = with(OpenAiChat, "temperature", &json!(0.5));
+    body["messages"] = json!([{"role":"user","content":"x"},{"role":"assistant","content":" \n"}]);
+    let (sent, told) = put(OpenAiChat, &body, AnthropicMessages, "claude-haiku-4-5");
+    assert_eq!(
+        (sent["messages"].as_array().unwrap().len(), told),
+        (1, vec!["messages (prefill)".to_owned()])
+    );
+    let functions = with(OpenAiChat, "functions", &json!([{"name":"f","parameters":{"type":"object"}}]));
+    assert_eq!(put(OpenAiChat, &functions, Gemini, "m").1, ["functions (one call)"]);
+    let (sent, told) = put(OpenAiChat, &functions, AnthropicMessages, "m");
+    assert_eq!((&sent["tool_choice"]["disable_parallel_tool_use"], told.len()), (&json!(true), 0));
+}
+
+#[test]
+fn what_mistral_has_no_counterpart_for_is_refused_in_its_name() {
+    let functions = with(OpenAiChat, "functions", &json!([{"name":"f","parameters":{"type":"object"}}]));
+    let ask = Ask::read(OpenAiChat, functions.to_string().into()).unwrap();
+    let sending = Sending { accent: pointsman::wire::Accent::Mistral, ..Sending::default() };
+    let error = ask.body_for(OpenAiChat, "m", &sending).unwrap_err().to_string();
+    assert!(error.starts_with("functions: Mistral ") && !error.contains("OpenAI"), "{error}");
+}

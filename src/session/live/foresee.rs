@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Arriving, Live};
+use super::{Arriving, Dispatch, Live};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
 use crate::routing::{ConfidenceSource, decide};
@@ -26,6 +26,15 @@ impl Live {
         operation.set_confidence(opinion.confidence, source);
         operation.saw = Saw::of(&opinion);
         operation
+    }
+
+    /// Lists the calls that may still be made for an operation, behind that of a rung.
+    pub fn later(&self, seq: u64, rung: Option<u8>) -> Vec<Dispatch> {
+        let inner = self.lock();
+        let (Some(pending), Some(rung)) = (inner.pending.get(&seq), rung) else { return Vec::new() };
+        let (policy, decision) = inner.decision(seq, &pending.operation);
+        let rungs = u8::try_from(policy.route(decision.route).ladder.len()).unwrap_or(u8::MAX);
+        (rung.saturating_add(1)..rungs).map(|rung| inner.send(&policy, &decision, rung)).collect()
     }
 
     /// Says which model of the policy a request would be sent to first; nothing of it is kept.

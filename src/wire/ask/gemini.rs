@@ -50,6 +50,7 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
 /// Reads what routing needs from a request for embeddings.
 pub(super) fn scan_embeddings(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
     let mut scan = begun(root, model)?;
+    embeddings::names(root, model)?;
     let content = embeddings::content(root)?;
     scan.ask = Some(content.span_in(body));
     scan.measures.estimated_prompt_tokens = weigh::bytes(content).div_ceil(4);

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::wire::WireError;
 use crate::wire::effort::Effort;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
 use crate::wire::reply::Call;
 use crate::wire::tools::{self, Offered};
+use crate::wire::{Dialect, WireError};
 
 /// Reads a request.
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
@@ -22,6 +22,10 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
                     prompt.tools.push(read_function(function, function, &format!("functions[{at}]"))?);
                 }
                 prompt.parallel = Some(false);
+                if reader.to == Dialect::Gemini {
+                    // It may call several, of which the form has room for the first.
+                    reader.leave_out("functions (one call)");
+                }
             }
             "messages" => messages(value, reader, &mut prompt)?,
             "stream" => prompt.stream = value.flag() == Some(true),
