@@ -115,7 +115,8 @@ struct Fault {
 /// What a session says is wrong in the header, the most important first.
 fn faults(snapshot: &Snapshot) -> Vec<Fault> {
     let fault = |full: String, role| {
-        let short = full.find([',', ':']).unwrap_or(full.len()).min(full.find(" since ").unwrap_or(full.len()));
+        let short =
+            full.find([',', ':']).unwrap_or(full.len()).min(full.find(" since ").unwrap_or(full.len()));
         let short = full.get(..short).unwrap_or(&full).to_owned();
         Fault { full, short, role }
     };

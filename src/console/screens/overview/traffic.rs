@@ -159,3 +159,18 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::CostSum;
+
+    #[test]
+    fn a_peak_of_unknown_costs_is_not_told_as_zero() {
+        let unknown =
+            Slot { requests: 3, cost: CostSum { unknown: 3, ..CostSum::default() }, ..Slot::default() };
+        assert_eq!(most_spend(&[Some(unknown), None], Span::secs(30)).as_str(), "");
+        let known = Slot { requests: 1, ..Slot::default() };
+        assert_eq!(most_spend(&[Some(unknown), Some(known)], Span::secs(30)).as_str(), "peak $0/30s");
+    }
+}

@@ -186,16 +186,16 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
 
 /// Says whether what changes in the cost of routes is no more than the estimates' own error; routes that do not change
 /// add nothing to either.
-fn is_within_error<'a>(routes: impl Iterator<Item = &'a crate::session::RouteConsequences>) -> bool {
+fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)>) -> bool {
     let square = |error: Pico| error.0.saturating_mul(error.0);
     let (mut change, mut error) = (Pico::ZERO, 0_i128);
-    for one in routes {
-        let difference = one.staged.cost.total() - one.applied.cost.total();
+    for (applied, staged) in routes {
+        let difference = staged.cost.total() - applied.cost.total();
         if difference != Pico::ZERO {
             change += difference;
             error = error
-                .saturating_add(square(one.applied.cost_error()))
-                .saturating_add(square(one.staged.cost_error()));
+                .saturating_add(square(applied.cost_error()))
+                .saturating_add(square(staged.cost_error()));
         }
     }
     change != Pico::ZERO && square(change) <= error
@@ -232,10 +232,10 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
         |a, b| format::money_change(b - a),
     );
     // What the estimates' own error covers is no difference that anybody has seen.
-    if is_within_error(std::iter::once(one)) {
+    if is_within_error(std::iter::once((applied, tried))) {
         lines.iter_mut().for_each(Line::within_error);
     }
-    if is_within_error(snapshot.consequences.routes.iter()) {
+    if is_within_error(snapshot.consequences.routes.iter().map(|one| (&one.applied, &one.staged))) {
         all_routes.within_error();
     }
     lines.push(all_routes.yielding(4));
@@ -468,4 +468,35 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ..foot
     };
     paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_weighed_against_the_error_of_what_changes() {
+        let route = |applied: i128, staged: i128, error: i128| {
+            [applied, staged].map(|cost| {
+                let mut side = Forecast { variance: error * error, ..Forecast::default() };
+                side.cost.estimated = Pico(cost);
+                side
+            })
+        };
+        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
+        let still = route(5_000, 5_000, 1_000_000);
+        let within_error = |routes: &[&[Forecast; 2]]| is_within_error(routes.iter().map(|[a, b]| (a, b)));
+        assert!(within_error(&[&unsure, &still]));
+        assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
+        assert!(!within_error(&[&still]), "nothing changed");
+    }
+
+    #[test]
+    fn figures_have_room_for_their_error_and_a_blank_before_them() {
+        for width in 57..120 {
+            let (figure, change) = columns(width);
+            assert!(usize::from(figure) > "0.844 ±0.147".chars().count(), "{width}");
+            assert!(width - change - 2 * figure >= 20, "{width}: no room for the names");
+        }
+    }
 }
