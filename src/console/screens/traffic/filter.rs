@@ -333,7 +333,7 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         match value.trim_start_matches('=') {
             "recorded" => all.push(ConfidenceSource::Recorded),
             "classified" => {
-                all.extend([ConfidenceSource::Judged, ConfidenceSource::Text, ConfidenceSource::Measures])
+                all.extend([ConfidenceSource::Judged, ConfidenceSource::Text, ConfidenceSource::Measures]);
             }
             "text" => all.push(ConfidenceSource::Text),
             "measures" => all.push(ConfidenceSource::Measures),
