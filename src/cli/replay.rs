@@ -73,6 +73,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     {
         anyhow::bail!("--from {from} is not before --to {to}");
     }
+    if let (Some(When::Clock(from)), Some(When::Clock(to))) = (args.from, args.to)
+        && from >= to
+    {
+        output::remark("--to is no later in the day than --from: it is taken as that time on the next day");
+    }
     let setup = args.engine.start()?;
     let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to, events: None };
     let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;

@@ -95,6 +95,9 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
     while traffic::work(&mut table, &snapshot) {}
+    if let Some(problem) = traffic::problem(&table, &snapshot) {
+        output::remark(&format!("--filter {}: {problem}", args.filter));
+    }
     let out = BufWriter::new(io::stdout().lock());
     match write_requests(out, args.format, &table, &snapshot, args.limit).and_then(|(mut out, _)| out.flush())
     {

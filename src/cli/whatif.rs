@@ -429,13 +429,13 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         signed(applied.escalated, staged.escalated),
     ]);
     sheet.push(vec![
-        "errors".into(),
+        "failed".into(),
         count(applied.errors),
         count(staged.errors),
         signed(applied.errors, staged.errors),
     ]);
     let latency =
-        |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", l.p95));
+        |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", count(l.p95)));
     sheet.push(vec![
         "p95 latency (estimated where unobserved)".into(),
         latency(applied),
@@ -445,7 +445,7 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
     let quality = |side: &Side| {
         side.quality
             .as_ref()
-            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", side.labelled_requests))
+            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", count(side.labelled_requests)))
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
 }

@@ -105,6 +105,31 @@ fn live_state(snapshot: &Snapshot, live: &LiveView) -> (String, Role) {
     }
 }
 
+/// What is wrong, in full and as short as it still says so.
+struct Fault {
+    full: String,
+    short: String,
+    role: Role,
+}
+
+/// What a session says is wrong in the header, the most important first.
+fn faults(snapshot: &Snapshot) -> Vec<Fault> {
+    let fault = |full: String, role| {
+        let short =
+            full.find([',', ':']).unwrap_or(full.len()).min(full.find(" since ").unwrap_or(full.len()));
+        let short = full.get(..short).unwrap_or(&full).to_owned();
+        Fault { full, short, role }
+    };
+    let mut all = Vec::new();
+    if !snapshot.log.skipped.damaged.is_empty() {
+        all.push(fault("LOG BROKE OFF".to_owned(), Role::Error));
+    }
+    if let Some(live) = &snapshot.live {
+        all.splice(0..0, live_words(live).into_iter().map(|(words, role)| fault(words, role)));
+    }
+    all
+}
+
 /// What a live session says of itself in the header, the most important first.
 fn live_words(live: &LiveView) -> Vec<(String, Role)> {
     let status = &live.status;
@@ -130,6 +155,12 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
     words
 }
 
+/// The columns kept for the name and the state word, whatever is wrong.
+const FOR_THE_STATE: u16 = 26;
+
+/// The columns kept for all else in the header before a fault is told in full.
+const FOR_THE_REST: u16 = 75;
+
 /// Draws the header.
 pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buffer) {
     let (snapshot, look) = (scene.snapshot, scene.look);
@@ -152,6 +183,19 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         if area.width >= 90 { format!("{} UTC", snapshot.clock.clock()) } else { snapshot.clock.clock() };
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
+    for fault in faults(snapshot) {
+        let wide = |words: &str| u16::try_from(text::width(words)).unwrap_or(u16::MAX - FOR_THE_REST);
+        let full = wide(&fault.full) + FOR_THE_REST <= right.width;
+        let words = if full { &fault.full } else { &fault.short };
+        // Cut rather than left out: part of a warning still warns.
+        let room = wide(words).saturating_add(2).min(right.width.saturating_sub(FOR_THE_STATE));
+        if room < 8 {
+            break;
+        }
+        let at = Rect { x: right.right() - room, width: room - 1, ..right };
+        paint::text(buf, at, words, look.style(fault.role), look.glyphs.cut);
+        right.width -= room;
+    }
     let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
         let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
         if wide + 30 > right.width {
@@ -167,20 +211,12 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if area.width >= if snapshot.live.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
     }
-    if !snapshot.log.skipped.damaged.is_empty() {
-        put_right("LOG BROKE OFF", Role::Error, buf);
-    }
     if skipped > 0 {
         put_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
     }
     let passed_over: u64 = snapshot.log.skipped.passed_over.values().sum();
     if passed_over > 0 {
         put_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
-    }
-    if let Some(live) = &snapshot.live {
-        for (words, role) in live_words(live) {
-            put_right(&words, role, buf);
-        }
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {

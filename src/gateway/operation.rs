@@ -180,7 +180,7 @@ pub(super) fn open(
         confidence: placed.confidence,
         classified: match placed.source {
             ConfidenceSource::None => "none",
-            ConfidenceSource::Recorded => "recorded",
+            ConfidenceSource::Recorded | ConfidenceSource::Judged => "recorded",
             ConfidenceSource::Text => "text",
             ConfidenceSource::Measures => "measures",
         }

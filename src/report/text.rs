@@ -146,7 +146,7 @@ fn summary(report: &ReplayReport) -> Sheet {
     line("baseline", baseline.0, baseline.1);
     line("saved", saved.0, saved.1);
     line("escalated", count(report.escalated), format!("policy {}", report.scope.policy));
-    line("errors", count(report.errors), String::new());
+    line("failed", count(report.errors), String::new());
     let latency = report.latency_ms.as_ref();
     line(
         "latency p50",
@@ -202,7 +202,7 @@ fn against_baseline(report: &ReplayReport) -> ((String, String), (String, String
 fn dimension(title: &str, rows: &[Row]) -> Sheet {
     // A model's errors are calls that failed; elsewhere requests that ended without an answer.
     let of_calls = title == "By model";
-    let errors = if of_calls { ">failed calls" } else { ">errors" };
+    let errors = if of_calls { ">failed calls" } else { ">failed" };
     let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
     let mut sheet = Sheet::new(
         title,

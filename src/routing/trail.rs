@@ -18,6 +18,8 @@ pub enum ConfidenceSource {
     None,
     /// The log carries it.
     Recorded,
+    /// The log carries it with what our classifier saw when the request arrived.
+    Judged,
     /// Our classifier read the text.
     Text,
     /// Our classifier read measures only (tokens, turn, tools, history).
@@ -25,11 +27,17 @@ pub enum ConfidenceSource {
 }
 
 impl ConfidenceSource {
+    /// Says whether the log carries the confidence, whoever judged.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Recorded | Self::Judged)
+    }
+
     /// Says it in words.
     pub fn text(self) -> &'static str {
         match self {
             Self::None => "no signal",
             Self::Recorded => "recorded in the log",
+            Self::Judged => "by the classifier, when it arrived",
             Self::Text => "classified from text",
             Self::Measures => "classified from measures",
         }

@@ -9,7 +9,6 @@ use super::log::{PROFILED, STRIP};
 use super::{Ingest, Log, LogNote, StripCell};
 use crate::outcome::{Evidence, Extra, Operation, ProfileFit};
 use crate::pricing::PriceBook;
-use crate::routing::ConfidenceSource;
 use crate::units::{Instant, SessionId};
 
 /// Places remembered for readers that hold indices.
@@ -231,7 +230,7 @@ impl Growth {
     ) -> usize {
         let log = Arc::make_mut(log);
         let failed = failed(&Evidence { operation: &operation, extra: extra.as_ref() });
-        log.classified += usize::from(operation.source != ConfidenceSource::Recorded);
+        log.classified += usize::from(!operation.source.is_told());
         log.simulated += usize::from(operation.simulated);
         self.strip.add(operation.at, failed);
         let end = log.history.len();
@@ -267,7 +266,7 @@ impl Growth {
         for (_, evidence) in log.history.range(start, to) {
             self.strip.remove(evidence.operation.at, failed(&evidence));
             log.simulated = log.simulated.saturating_sub(usize::from(evidence.operation.simulated));
-            let classified = evidence.operation.source != ConfidenceSource::Recorded;
+            let classified = !evidence.operation.source.is_told();
             log.classified = log.classified.saturating_sub(usize::from(classified));
         }
         log.history.let_go(operations);

@@ -186,7 +186,9 @@ impl Ingest {
             return;
         }
         if recorded.is_some() && record.task.is_some() {
-            operation.set_confidence(recorded, ConfidenceSource::Recorded);
+            let judged = !record.saw.is_empty();
+            let source = if judged { ConfidenceSource::Judged } else { ConfidenceSource::Recorded };
+            operation.set_confidence(recorded, source);
             operation.saw = record.saw;
             return;
         }

@@ -11,7 +11,7 @@ use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind};
-use crate::routing::{ConfidenceSource, Policy};
+use crate::routing::Policy;
 use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -227,7 +227,7 @@ impl Log {
                 match entry {
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
-                        classified += usize::from(operation.source != ConfidenceSource::Recorded);
+                        classified += usize::from(!operation.source.is_told());
                         if record.id.is_empty() {
                             history.push(&format!("line-{line}"), operation, extra);
                         } else {

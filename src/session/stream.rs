@@ -197,7 +197,7 @@ fn parse(
                     first_at = Some(first_at.map_or(operation.at, |at| at.min(operation.at)));
                     last_at = Some(last_at.map_or(operation.at, |at| at.max(operation.at)));
                     simulated += u64::from(operation.simulated);
-                    classified += u64::from(operation.source != crate::routing::ConfidenceSource::Recorded);
+                    classified += u64::from(!operation.source.is_told());
                     count += 1;
                     batch.operations.push(operation);
                 }

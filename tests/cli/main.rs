@@ -584,4 +584,15 @@ fn requests_are_listed_filtered_and_exact_in_every_form() {
     assert!(dearest.contains("| r-1 |"), "{dearest}");
     assert!(desk.good("requests small.jsonl").lines().next().unwrap().contains("latency"));
     assert!(desk.refused("requests small.jsonl --filter cost>dear").contains("--filter"));
+    let near = desk.run("requests small.jsonl --filter team:serch");
+    assert_eq!(near.code, Some(0), "{}", near.err);
+    assert!(near.err.contains("did you mean team:search?"), "{}", near.err);
+}
+
+#[test]
+fn a_stretch_that_ends_earlier_in_the_day_than_it_begins_says_how_it_is_taken() {
+    let desk = desk();
+    let run = desk.run("replay small.jsonl --from 15:25 --to 15:05");
+    assert!(run.err.contains("on the next day"), "{}", run.err);
+    assert!(!desk.run("replay small.jsonl --from 09:00 --to 15:05").err.contains("next day"));
 }

@@ -41,7 +41,14 @@ fn the_detail_of_a_live_request_shows_what_the_classifier_saw() {
     let mut desk = Desk::open(Screen::Traffic, (120, 36), &[line.to_owned()]);
     desk.key(KeyCode::Enter);
     let text = desk.text();
-    for words in ["What the classifier saw", "asks to extract", "+1.23", "code fence", "-0.80"] {
+    for words in [
+        "by the classifier, when it arrived",
+        "What the classifier saw",
+        "asks to extract",
+        "+1.23",
+        "code fence",
+        "-0.80",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
 }
@@ -101,4 +108,22 @@ fn ascii_writes_errors_with_two_signs() {
     desk.key(KeyCode::Right);
     let text = desk.text();
     assert!(text.contains("+/-") && text.is_ascii(), "{text}");
+}
+
+#[test]
+fn a_ledger_that_is_not_written_is_told_at_every_width() {
+    let lines = lines();
+    for width in [60, 80, 100, 120, 160, 200] {
+        let mut desk = Desk::open(Screen::Overview, (width, 30), &lines[..400]);
+        let text = "NOT WRITING since 14:03:22: no space left on device; 12 entries wait".to_owned();
+        let ledger = LedgerState { text, severity: Severity::Failure };
+        desk.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(desk.now) }));
+        desk.update();
+        let head = desk.text().lines().next().unwrap().to_owned();
+        for words in ["LIVE", "LEDGER NOT WRITING"] {
+            assert!(head.contains(words), "{width}: {words}: {head}");
+        }
+        assert_eq!(head.contains("since 14:03:22"), width >= 160, "{width}: {head}");
+        assert!(width < 80 || head.contains("DRAINING"), "{width}: {head}");
+    }
 }

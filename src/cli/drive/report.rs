@@ -161,7 +161,9 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
 
 /// Says why the run ended.
 fn why(end: End, tally: &Tally) -> String {
+    let nobody = tally.endings.keys().all(|ending| *ending == crate::drive::Ending::UNREACHABLE.name());
     match end {
+        End::Done if tally.ok == 0 && tally.sent > 0 && nobody => "nobody answers at the address".to_owned(),
         End::Done => "everything was sent".to_owned(),
         End::Capped { next } => {
             let left = Pico((tally.cap.limit() - tally.cap.spent()).0.max(0));

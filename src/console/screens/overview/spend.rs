@@ -100,7 +100,15 @@ fn lines(scene: Scene<'_>) -> Lines {
             put(0, how, (key("prices it"), Role::Muted), false);
         }
     } else {
-        put(2, baseline, figures::cost(&all.baseline), false);
+        let (cost, role) = figures::cost(&all.baseline);
+        // What could not be compared is in neither figure.
+        let left_out = all.requests.saturating_sub(all.comparable);
+        let cost = match left_out {
+            0 => cost,
+            _ if cost.contains('?') || role == Role::Unknown => cost,
+            _ => short(format_args!("{cost} +?")),
+        };
+        put(2, baseline, (cost, role), false);
     }
     let dearer = all.saved().0 < 0;
     put(0, key(if dearer { "dearer, net" } else { "saved, net" }), saved(all), true);
@@ -141,7 +149,11 @@ fn saved(cell: &Cell) -> (Short, Role) {
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());
-    let role = if saved.0 < 0 { Role::Worse } else { Role::Better };
+    let role = match saved.0 {
+        0 => Role::Muted,
+        ..0 => Role::Worse,
+        _ => Role::Better,
+    };
     let percent = figures::money_share(size, baseline);
     (short(format_args!("~{}  {percent}", format::money(size))), role)
 }

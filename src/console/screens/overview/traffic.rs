@@ -12,6 +12,7 @@ use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::spark::Spark;
 use crate::telemetry::Slot;
+use crate::units::Span;
 
 /// The most slots drawn, the newest ones.
 const MOST: usize = 256;
@@ -68,7 +69,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve("escalated", format::count_short(all.escalated), percent(all.escalated), Role::Warn, |slot| {
             Some(slot.escalated)
         }),
-        curve("spend", cost, most_spend(&snapshot.trend), Role::Applied, spend),
+        curve("spend", cost, most_spend(&snapshot.trend, slot), Role::Applied, spend),
     ];
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
@@ -111,9 +112,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     }
 }
 
-fn most_spend(trend: &[Option<Slot>]) -> Short {
-    let most = trend.iter().flatten().map(|slot| slot.cost.total()).max();
-    format::or_unknown(most, |amount| short(format_args!("peak {}", format::money(amount))))
+/// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.
+fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
+    let known = trend.iter().flatten().filter(|slot| slot.requests > slot.cost.unknown);
+    let most = known.map(|slot| slot.cost.total()).max();
+    most.map_or_else(Short::new, |amount| short(format_args!("peak {}/{stretch}", format::money(amount))))
 }
 
 /// Writes a curve's figures where there is no room for the curve.
@@ -154,5 +157,20 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
             let above = paint::nth_row(values, spark.height.saturating_sub(2));
             paint::text_right(buf, above, &curve.second, scene.look.style(Role::Muted), cut);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::CostSum;
+
+    #[test]
+    fn a_peak_of_unknown_costs_is_not_told_as_zero() {
+        let unknown =
+            Slot { requests: 3, cost: CostSum { unknown: 3, ..CostSum::default() }, ..Slot::default() };
+        assert_eq!(most_spend(&[Some(unknown), None], Span::secs(30)).as_str(), "");
+        let known = Slot { requests: 1, ..Slot::default() };
+        assert_eq!(most_spend(&[Some(unknown), Some(known)], Span::secs(30)).as_str(), "peak $0/30s");
     }
 }

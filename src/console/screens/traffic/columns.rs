@@ -229,7 +229,7 @@ impl<'a> Cells<'a> {
         let letter = match operation.source {
             ConfidenceSource::None => ' ',
             ConfidenceSource::Recorded => 'r',
-            ConfidenceSource::Text | ConfidenceSource::Measures => 'c',
+            ConfidenceSource::Judged | ConfidenceSource::Text | ConfidenceSource::Measures => 'c',
         };
         let (number, mark) = paint::split_left(slot.at, slot.at.width.saturating_sub(1));
         let role = if operation.confidence().is_some() { Role::Text } else { Role::Unknown };

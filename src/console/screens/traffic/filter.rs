@@ -332,7 +332,9 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
     for value in values(rest).ok_or_else(hint)? {
         match value.trim_start_matches('=') {
             "recorded" => all.push(ConfidenceSource::Recorded),
-            "classified" => all.extend([ConfidenceSource::Text, ConfidenceSource::Measures]),
+            "classified" => {
+                all.extend([ConfidenceSource::Judged, ConfidenceSource::Text, ConfidenceSource::Measures]);
+            }
             "text" => all.push(ConfidenceSource::Text),
             "measures" => all.push(ConfidenceSource::Measures),
             "none" => all.push(ConfidenceSource::None),

@@ -241,7 +241,7 @@ fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
 const PROBLEM_ROWS: usize = 4;
 
 /// Says what is wrong with the filter, or what it names that is not there.
-fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
+pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     let Some((first, more)) = state.filter.wrong.split_first() else {
         return language::nothing_called(&state.filter, snapshot);
     };

@@ -27,6 +27,8 @@ struct Line {
     change: Short,
     role: Role,
     style: Option<Style>,
+    /// The difference is smaller than its error.
+    within: bool,
     /// Where there is no room for all, those of the greatest number go first: 0 is cost, share and quality.
     yields: u8,
 }
@@ -50,7 +52,7 @@ fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
 impl Line {
     /// Says that the difference is smaller than its error: it gets no colour.
     fn within_error(&mut self) {
-        self.change = short("within err");
+        self.within = true;
         self.role = Role::Muted;
     }
 }
@@ -111,6 +113,7 @@ fn money_line(
         change: both.map_or_else(Short::new, |(a, b)| change(a, b)),
         role: both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)),
         style: None,
+        within: false,
         yields: 0,
     }
 }
@@ -125,6 +128,7 @@ fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
         change: format::count_change(difference),
         role: verdict(whole(applied), whole(tried), good),
         style: None,
+        within: false,
         yields: 0,
     }
 }
@@ -175,12 +179,30 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
         change,
         role: both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less)),
         style: None,
+        within: false,
         yields: 0,
     }
 }
 
+/// Says whether what changes in the cost of routes is no more than the estimates' own error; routes that do not change
+/// add nothing to either.
+fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)>) -> bool {
+    let square = |error: Pico| error.0.saturating_mul(error.0);
+    let (mut change, mut error) = (Pico::ZERO, 0_i128);
+    for (applied, staged) in routes {
+        let difference = staged.cost.total() - applied.cost.total();
+        if difference != Pico::ZERO {
+            change += difference;
+            error = error
+                .saturating_add(square(applied.cost_error()))
+                .saturating_add(square(staged.cost_error()));
+        }
+    }
+    change != Pico::ZERO && square(change) <= error
+}
+
 /// Draws up the table of the chosen route.
-fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
+fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
@@ -203,20 +225,20 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         })
     };
     let (every_applied, every_tried) = (all(|one| &one.applied.cost), all(|one| &one.staged.cost));
-    let all_routes = money_line(
+    let mut all_routes = money_line(
         "  all routes",
         per_month(&every_applied, covered),
         per_month(&every_tried, covered),
         |a, b| format::money_change(b - a),
     );
-    lines.push(all_routes.yielding(4));
     // What the estimates' own error covers is no difference that anybody has seen.
-    let square = |error: Pico| error.0.saturating_mul(error.0);
-    let error = square(applied.cost_error()).saturating_add(square(tried.cost_error()));
-    let difference = square(tried.cost.total() - applied.cost.total());
-    if difference > 0 && difference <= error {
-        lines.iter_mut().take(2).for_each(Line::within_error);
+    if is_within_error(std::iter::once((applied, tried))) {
+        lines.iter_mut().for_each(Line::within_error);
     }
+    if is_within_error(snapshot.consequences.routes.iter().map(|one| (&one.applied, &one.staged))) {
+        all_routes.within_error();
+    }
+    lines.push(all_routes.yielding(4));
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         lines.push(Line {
             name: short("  estimated part"),
@@ -225,6 +247,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change: figures::error(tried.cost_error(), scene.look),
             role: Role::Estimated,
             style: Some(scene.look.style(Role::Estimated)),
+            within: false,
             yields: 3,
         });
     }
@@ -248,6 +271,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change: format::points_change(tenths(applied), tenths(tried)),
             role: Role::Muted,
             style: Some(scene.look.theme.series(model_series(rung.model))),
+            within: false,
             yields: 0,
         });
     }
@@ -258,8 +282,10 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
         let (a, b) = (quality(applied), quality(tried));
         let with_error = |value: Option<i64>, labelled: u64| {
             let mut text = format::or_unknown(value, quality_text);
-            if value.is_some() && !narrow {
-                let _ = write!(text, " {}", quality_error(labelled, scene.look));
+            let error = quality_error(labelled, scene.look);
+            // Whole or not at all, with a column between it and what stands before.
+            if value.is_some() && text.chars().count() + error.chars().count() + 1 < usize::from(figure) {
+                let _ = write!(text, " {error}");
             }
             text
         };
@@ -279,6 +305,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change,
             role: a.zip(b).map_or(Role::Muted, |(a, b)| verdict(i128::from(a), i128::from(b), Good::More)),
             style: None,
+            within: false,
             yields: 0,
         };
         let half = half_width(applied.labelled.min(tried.labelled));
@@ -294,6 +321,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, narrow: bool) -> Vec<Line> {
             change: Short::new(),
             role: Role::Muted,
             style: Some(scene.look.style(Role::Unknown)),
+            within: false,
             yields: 0,
         });
     }
@@ -342,18 +370,28 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     }
 }
 
+/// Gives the widths of a figure and of the change.
+fn columns(width: u16) -> (u16, u16) {
+    let (figure, change) = match width {
+        ..56 => (9, 10),
+        56..70 => (((width - 11) * 29 / 100).clamp(13, 16), 11),
+        _ => (((width - 13) * 29 / 100).clamp(13, 16), 13),
+    };
+    (figure.min(width), change.min(width))
+}
+
 fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
-    let narrow = at.width < 56;
-    let change = if narrow { 10 } else { 11 }.min(at.width);
-    let figure = if narrow { 9 } else { ((at.width - change) * 27 / 100).clamp(9, 14) }.min(at.width);
+    let (figure, change) = columns(at.width);
     let name = at.width.saturating_sub(change + 2 * figure);
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
     let (third, fourth) = paint::split_left(rest, figure);
     paint::text(buf, first, cells[0].0, cells[0].1, look.glyphs.cut);
-    paint::text_right(buf, second, cells[1].0, cells[1].1, look.glyphs.cut);
-    paint::text_right(buf, third, cells[2].0, cells[2].1, look.glyphs.cut);
-    paint::text_right(buf, fourth, cells[3].0, cells[3].1, look.glyphs.cut);
+    for (at, (words, style)) in [second, third, fourth].into_iter().zip(cells.into_iter().skip(1)) {
+        // A blank column keeps neighbours apart, however long they are.
+        let (_, at) = paint::split_left(at, 1);
+        paint::text_right(buf, at, words, style, look.glyphs.cut);
+    }
 }
 
 /// Draws the panel.
@@ -376,11 +414,16 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
         look,
     );
-    let lines = fit(lines(scene, snapshot, body.width < 56), body.height);
+    let lines = fit(lines(scene, snapshot, columns(body.width).0), body.height);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
-        let change = if nothing { "" } else { &line.change };
+        let change = match line.within {
+            _ if nothing => "",
+            true if columns(body.width).1 >= 13 => "within error",
+            true => "unclear",
+            false => &line.change,
+        };
         let staged = if nothing { "" } else { line.staged.as_str() };
         let shown = line.style.unwrap_or(text);
         draw_row(
@@ -425,4 +468,35 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ..foot
     };
     paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_weighed_against_the_error_of_what_changes() {
+        let route = |applied: i128, staged: i128, error: i128| {
+            [applied, staged].map(|cost| {
+                let mut side = Forecast { variance: error * error, ..Forecast::default() };
+                side.cost.estimated = Pico(cost);
+                side
+            })
+        };
+        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
+        let still = route(5_000, 5_000, 1_000_000);
+        let within_error = |routes: &[&[Forecast; 2]]| is_within_error(routes.iter().map(|[a, b]| (a, b)));
+        assert!(within_error(&[&unsure, &still]));
+        assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
+        assert!(!within_error(&[&still]), "nothing changed");
+    }
+
+    #[test]
+    fn figures_have_room_for_their_error_and_a_blank_before_them() {
+        for width in 57..120 {
+            let (figure, change) = columns(width);
+            assert!(usize::from(figure) > "0.844 ±0.147".chars().count(), "{width}");
+            assert!(width - change - 2 * figure >= 20, "{width}: no room for the names");
+        }
+    }
 }
