@@ -50,10 +50,9 @@ pub fn offer(found: &[AgentLogs]) -> anyhow::Result<Offered> {
 fn choice(key: KeyCode, is_with_control: bool) -> Option<Offered> {
     match key {
         KeyCode::Char('c') if is_with_control => Some(Offered::Leave),
+        KeyCode::Esc | KeyCode::Char('q') => Some(Offered::Leave),
         KeyCode::Enter | KeyCode::Char('m') => Some(Offered::Agents),
-        KeyCode::Char('q') => Some(Offered::Leave),
         KeyCode::Char(_) if !is_with_control => Some(Offered::Sample),
-        KeyCode::Esc => Some(Offered::Leave),
         _ => None,
     }
 }

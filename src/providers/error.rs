@@ -190,12 +190,12 @@ impl CallError {
         )
     }
 
-    /// Tells apart what reqwest reports, by its kind and by the causes below it; the address is left out. `pooled` says
-    /// that the call went out on a connection that had served before, and failed at once.
-    pub(super) fn from_reqwest(to: String, error: &reqwest::Error, pooled: bool, connect: Duration) -> Self {
+    /// Tells apart what reqwest reports, by its kind and by the causes below it; the address is left out. `stale` says
+    /// that the call went out alone on a connection that had served before, and failed at once.
+    pub(super) fn from_reqwest(to: String, error: &reqwest::Error, stale: bool, connect: Duration) -> Self {
         let why = innermost(error);
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        let (mut tls, mut hung_up, mut turned_back, mut over_http2) = (false, false, false, false);
+        let (mut tls, mut hung_up, mut turned_back) = (false, false, false);
         // An io::Error hides what it wraps from `source`, also another io::Error.
         while let Some(error) = cause {
             tls |= error.is::<rustls::Error>();
@@ -204,7 +204,6 @@ impl CallError {
                 turned_back |= error.is_canceled();
             }
             if let Some(error) = error.downcast_ref::<h2::Error>() {
-                over_http2 = true;
                 turned_back |= is_turned_back(error);
             }
             let io = error.downcast_ref::<std::io::Error>();
@@ -216,8 +215,7 @@ impl CallError {
             () if tls => Self::Tls { to, why },
             () if error.is_connect() && error.is_timeout() => Self::ConnectTimeout { to, after: connect },
             () if error.is_connect() => Self::Connect { to, why },
-            // Of a shared connection's end nothing follows for one of its streams; there the protocol has to say it.
-            () if turned_back || (pooled && hung_up && !over_http2) => Self::NotTaken { to, why },
+            () if turned_back || (stale && hung_up) => Self::NotTaken { to, why },
             () => Self::Broken { to, why },
         }
     }

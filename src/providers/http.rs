@@ -5,10 +5,14 @@
 //! on a list go along.
 
 use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use hyper_util::client::legacy::connect::Connection;
 use reqwest::{Client, Method, Request, redirect, retry};
 use tokio::time::{Instant as Clock, timeout_at};
 use tower_service::Service;
@@ -30,7 +34,8 @@ const TO_OPENAI: [HeaderName; 2] =
 /// How often a call that was not taken is sent again. Each may meet another connection of the pool that is no more.
 const RESENDS: u32 = 3;
 /// A server that closed an idle connection answers what comes then with a reset, a round trip later. What breaks off after
-/// that may have been worked on.
+/// that may have been worked on, and so may what shares a connection with others, over HTTP/2: there the protocol has to say
+/// that it was not.
 const STALE: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
@@ -39,15 +44,17 @@ tokio::task_local! {
 }
 
 /// Makes a provider's client. It is made at the first call: reading the system's certificates takes a while.
-pub(super) fn client(spec: &ProviderSpec) -> Result<Client, String> {
+pub(super) fn client(spec: &ProviderSpec, over_http2: &Arc<AtomicBool>) -> Result<Client, String> {
     // A second installation is refused, and the first one is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
+    let over_http2 = Arc::clone(over_http2);
+    let noting = move |inner| Noting { inner, over_http2: Arc::clone(&over_http2) };
     let mut builder = Client::builder()
         .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         // See `call`, which has to know of it.
         .retry(retry::never())
-        .connector_layer(tower_layer::layer_fn(Noting))
+        .connector_layer(tower_layer::layer_fn(noting))
         .referer(false)
         .connect_timeout(spec.timeouts.connect)
         .pool_max_idle_per_host(256)
@@ -94,8 +101,9 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
         let error = match timeout_at(deadlines.head(), DIALS.scope(Cell::new(false), sending)).await {
             Ok((Ok(response), _)) => return Ok(Reply::network(response, to(), deadlines)),
             Ok((Err(error), dials)) => {
-                let pooled = !dials && began.elapsed() < STALE;
-                CallError::from_reqwest(to(), &error, pooled, timeouts.connect)
+                let alone = !provider.over_http2.load(Ordering::Relaxed);
+                let stale = !dials && alone && began.elapsed() < STALE;
+                CallError::from_reqwest(to(), &error, stale, timeouts.connect)
             }
             Err(_) => return Err(deadlines.missed_head(to())),
         };
@@ -113,23 +121,37 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
 }
 
 /// Notes that a connection is made, for the call in whose task that happens. The pool asks for one only where it has none
-/// at hand, so a call that notes none went out on a connection that had served before.
+/// at hand, so a call that notes none went out on a connection that had served before. Notes besides that a connection is
+/// shared, before anything is sent on it: the error of a call does not tell over what it went.
 #[derive(Clone)]
-struct Noting<S>(S);
+struct Noting<S> {
+    inner: S,
+    over_http2: Arc<AtomicBool>,
+}
 
-impl<T, S: Service<T>> Service<T> for Noting<S> {
+impl<T, S> Service<T> for Noting<S>
+where
+    S: Service<T, Response: Connection, Future: Send + 'static>,
+{
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, target: T) -> S::Future {
+    fn call(&mut self, target: T) -> Self::Future {
         // Made ahead of any call, it is nobody's.
         let _ = DIALS.try_with(|dials| dials.set(true));
-        self.0.call(target)
+        let (connecting, over_http2) = (self.inner.call(target), Arc::clone(&self.over_http2));
+        Box::pin(async move {
+            let connection = connecting.await?;
+            if connection.connected().is_negotiated_h2() {
+                over_http2.store(true, Ordering::Relaxed);
+            }
+            Ok(connection)
+        })
     }
 }
 

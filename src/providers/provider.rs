@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -35,6 +36,8 @@ pub(crate) struct Provider {
     /// The provider and its host, for messages.
     pub(crate) to: String,
     pub(crate) client: OnceLock<Result<Client, String>>,
+    /// Whether it has taken a connection over HTTP/2.
+    pub(crate) over_http2: Arc<AtomicBool>,
     /// What every call carries, the key included.
     pub(crate) headers: HeaderMap,
     /// The same for a Gemini server's paths in OpenAI's manner.
@@ -206,6 +209,7 @@ impl Provider {
             to: format!("{}{host}", spec.name),
             limiter: Arc::new(Limiter::new(spec.limits, now)),
             client: OnceLock::new(),
+            over_http2: Arc::default(),
             catalogue: Catalogue::default(),
             slots: Mutex::default(),
             simulated,
@@ -258,7 +262,7 @@ impl Provider {
     }
 
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
-        let client = self.client.get_or_init(|| super::http::client(&self.spec));
+        let client = self.client.get_or_init(|| super::http::client(&self.spec, &self.over_http2));
         client.as_ref().map_err(|why| CallError::Setup { to: self.to.clone(), why: why.clone() })
     }
 

@@ -1,6 +1,7 @@
 //! Where a log comes from: files, standard input or bytes in memory, plain or compressed.
 
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -17,7 +18,7 @@ pub struct Input {
 }
 
 /// What a file is to the system, whichever of its names it was called by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 impl FileId {
@@ -104,12 +105,33 @@ impl Input {
         self
     }
 
-    /// Gives one of the parts as a file, where it is one.
-    pub(crate) fn file(&self, place: usize) -> Option<(&Path, FileId)> {
-        match self.parts.get(place)? {
-            Part::File(path) | Part::Found(path) => FileId::of(path).map(|file| (path.as_path(), file)),
-            _ => None,
+    /// Gives the name of a part for messages.
+    pub(crate) fn name(&self, place: usize) -> String {
+        match self.parts.get(place) {
+            Some(Part::File(path) | Part::Found(path)) => path.display().to_string(),
+            Some(Part::Bytes { name, .. } | Part::Made { name, .. }) => name.clone(),
+            Some(Part::Stdin) => "standard input".to_owned(),
+            None => String::new(),
         }
+    }
+
+    /// Gives the places of files that are named a second time, and of all that can be read before its turn: what may keep
+    /// a reader waiting, as a pipe, cannot.
+    pub(crate) fn turns(&self) -> (BTreeSet<usize>, BTreeSet<usize>) {
+        let (mut again, mut early) = (BTreeSet::new(), BTreeSet::new());
+        let mut met = HashSet::new();
+        for (place, part) in self.parts.iter().enumerate() {
+            match part {
+                Part::File(path) | Part::Found(path) => match FileId::of(path).map(|file| met.insert(file)) {
+                    Some(true) => early.insert(place),
+                    Some(false) => again.insert(place),
+                    None => false,
+                },
+                Part::Bytes { .. } | Part::Made { .. } => early.insert(place),
+                Part::Stdin => false,
+            };
+        }
+        (again, early)
     }
 
     /// Says whether what was read can be read once more: files and what is made, not pipes.
@@ -163,17 +185,16 @@ impl Input {
     /// Opens one of the parts.
     pub(crate) fn open(&self, place: usize, read: &Arc<AtomicU64>) -> Option<Result<Stream, Error>> {
         let part = self.parts.get(place)?;
-        let (name, raw): (String, Box<dyn Read + Send>) = match part {
-            Part::Stdin => ("standard input".to_owned(), Box::new(io::stdin())),
-            Part::Bytes { name, bytes } => (name.clone(), Box::new(Cursor::new(bytes.clone()))),
-            Part::Made { name, opener } => match opener() {
-                Ok(reader) => (name.clone(), reader),
-                Err(source) => {
-                    return Some(Err(Error::Read { file: name.clone(), line: 0, source }));
-                }
+        let name = self.name(place);
+        let raw: Box<dyn Read + Send> = match part {
+            Part::Stdin => Box::new(io::stdin()),
+            Part::Bytes { bytes, .. } => Box::new(Cursor::new(bytes.clone())),
+            Part::Made { opener, .. } => match opener() {
+                Ok(reader) => reader,
+                Err(source) => return Some(Err(Error::Read { file: name, line: 0, source })),
             },
             Part::File(path) | Part::Found(path) => match File::open(path) {
-                Ok(file) => (path.display().to_string(), Box::new(file)),
+                Ok(file) => Box::new(file),
                 Err(source) => return Some(Err(Error::Open { path: path.clone(), source })),
             },
         };

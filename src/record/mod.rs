@@ -3,6 +3,7 @@
 //! Invariants: a bad line is reported with its number and reason, never dropped in silence; a count that a log does not
 //! carry is unknown, not zero; files stream, however large.
 
+mod ahead;
 mod attempts;
 mod block;
 mod csv;
@@ -21,6 +22,7 @@ mod rows;
 mod skip;
 mod source;
 mod streams;
+mod summary;
 pub mod usage;
 mod writer;
 
@@ -39,5 +41,6 @@ pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
 pub use native::{Header, VERSION, write_entry as append_line};
 pub use skip::{Skip, SkipKind};
-pub use source::{Blocks, Progress, ReadOptions, Source, Summary, open};
+pub use source::{Blocks, Progress, ReadOptions, Source, open};
+pub use summary::Summary;
 pub use writer::{Packed, Writer};

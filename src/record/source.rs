@@ -1,24 +1,26 @@
 //! Reads logs as a stream of blocks: opens, unpacks, recognises the format, and cuts between entries.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ahead::{self, Ahead, Stretch};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
 use super::error::Strange;
 use super::foreign::{Place, is_stream};
 use super::format::{is_by_line, recognise};
-use super::input::{FileId, Stream};
+use super::input::Stream;
 use super::known::{self, Known};
 use super::mapped::{self, Cut, Mapping, Shape};
 use super::native::{self, Header};
 use super::rows::Rows;
 use super::skip::Refusal;
 use super::streams::Streams;
-use super::{Entry, Error, Input, InputFormat, Skip, SkipKind};
+use super::summary::Summary;
+use super::{Entry, Error, Input, InputFormat, Skip};
 
 /// How much is read at once.
 const STEP: usize = 1 << 18;
@@ -53,57 +55,47 @@ impl Progress {
     }
 }
 
-/// What came of reading a log to its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Entries read.
-    pub entries: u64,
-    /// Sound things that are no model calls and were passed over.
-    pub not_calls: u64,
-    /// Answers told again that were left out.
-    pub repeats: u64,
-    /// Why things were passed over or left out, and how many for each reason.
-    pub passed_over: BTreeMap<String, u64>,
-    /// Bad lines.
-    pub bad: u64,
-    /// The first few bad lines, as `file:line: reason`.
-    pub first_bad: Vec<String>,
-}
-
-/// How many bad lines a summary quotes.
-const QUOTED: usize = 5;
-
 /// Logs being read.
 pub struct Source {
-    input: Input,
+    input: Arc<Input>,
     options: ReadOptions,
     progress: Progress,
     next: usize,
-    open: Option<Open>,
+    current: Option<Current>,
+    /// Files that are named a second time, and those that can be read ahead of their turn.
+    again: BTreeSet<usize>,
+    early: BTreeSet<usize>,
+    /// The files to come, from the first block on.
+    ahead: Option<Ahead>,
     place: Place,
     header: Header,
     format: InputFormat,
     known: Known,
-    /// The files that were opened, as the system names them.
-    opened: Vec<FileId>,
     /// A file that is not read, and why, until that is told.
     remark: Option<(String, Refusal)>,
-    /// The last file whose answers may have been held back, until they come out: a later file may tell more of them.
+    /// The last file whose answers may be held back, until they come out.
     holding: Option<Arc<Shared>>,
-    /// Why a file could not be opened, until that is told.
+    /// An error that is told once those are out.
     failure: Option<Error>,
 }
 
-/// One file being read.
-struct Open {
-    stream: Stream,
+/// The file whose turn it is.
+struct Current {
     shared: Arc<Shared>,
+    /// Itself, where it is not read ahead.
+    here: Option<Box<Open>>,
+}
+
+/// One file being read.
+pub(super) struct Open {
+    stream: Stream,
+    pub(super) shared: Arc<Shared>,
     /// Bytes read but not yet given out.
     carry: Vec<u8>,
     cutting: Cutting,
     ended: bool,
-    /// Whether it is known that answers of it may be held back.
-    is_noted: bool,
+    /// Whether what was held back has come out.
+    is_flushed: bool,
     /// What ended it early; told once what was read is given out.
     failed: Option<std::io::Error>,
     line: u64,
@@ -122,17 +114,20 @@ enum Cutting {
 pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
     input.check()?;
     let progress = Progress { read: Arc::default(), total: input.size() };
+    let (again, early) = input.turns();
     let mut source = Source {
-        input: input.clone(),
+        input: Arc::new(input.clone()),
         options: options.clone(),
         progress,
         next: 0,
-        open: None,
+        current: None,
+        again,
+        early,
+        ahead: None,
         place: Place::default(),
         header: Header::default(),
         format: options.format.unwrap_or(InputFormat::Native),
         known: Known::default(),
-        opened: Vec::new(),
         remark: None,
         holding: None,
         failure: None,
@@ -201,85 +196,116 @@ impl Source {
 
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
+        if self.ahead.is_none() {
+            self.read_ahead(ahead::lanes());
+        }
         if let Some(error) = self.failure.take() {
             return Some(Err(error));
         }
         loop {
-            if self.open.is_none()
+            if self.current.is_none()
                 && self.next < self.input.len()
                 && let Err(error) = self.advance()
             {
-                // Whoever stops at an error has what was read before it.
-                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
-                self.failure = Some(error);
-                return Some(Ok(Block::end(shared, self.place.clone())));
+                return Some(self.told(error));
             }
             if let Some((file, why)) = self.remark.take() {
                 return Some(Ok(Block::remark(file, self.format, why)));
             }
-            if self.open.is_none() && self.next < self.input.len() {
+            if self.current.is_none() && self.next < self.input.len() {
                 continue;
             }
-            let Some(open) = self.open.as_mut() else {
+            let Some(current) = self.current.as_mut() else {
                 return Some(Ok(Block::end(self.holding.take()?, self.place.clone())));
             };
-            self.format = open.shared.format;
-            if let Some((data, body)) = open.cut() {
-                let block = Block { shared: Arc::clone(&open.shared), data, body, place: self.place.clone() };
-                if block.shared.format.is_relative() {
-                    self.place = block.place_after();
+            self.format = current.shared.format;
+            let next = match (&mut current.here, &mut self.ahead) {
+                (Some(open), _) => open.next(),
+                (None, Some(ahead)) => ahead.next(self.next.saturating_sub(1)),
+                (None, None) => Ok(None),
+            };
+            match next {
+                // A later file may tell more of an answer that is held back.
+                Ok(Some((_, Body::End))) if self.next < self.input.len() => {
+                    self.holding = Some(Arc::clone(&current.shared));
                 }
-                return Some(Ok(block));
-            }
-            if open.shared.format != InputFormat::Native && !std::mem::replace(&mut open.is_noted, true) {
-                self.holding = Some(Arc::clone(&open.shared));
-            }
-            if open.failed.is_some()
-                && let Some(shared) = self.holding.take()
-            {
-                return Some(Ok(Block::end(shared, self.place.clone())));
-            }
-            let done = self.open.take()?;
-            if let Some(source) = done.failed {
-                let (file, line) = (done.shared.file.clone(), done.line.saturating_sub(1));
-                return Some(Err(match done.stream.packed {
-                    Some(kind) => Error::Damaged { file, kind, line, source },
-                    None => Error::Read { file, line, source },
-                }));
+                Ok(Some((data, body))) => {
+                    if matches!(body, Body::End) {
+                        self.holding = None;
+                    }
+                    let shared = Arc::clone(&current.shared);
+                    let block = Block { shared, data, body, place: self.place.clone() };
+                    if block.shared.format.is_relative() {
+                        self.place = block.place_after();
+                    }
+                    return Some(Ok(block));
+                }
+                Ok(None) => self.current = None,
+                Err(error) => {
+                    self.current = None;
+                    return Some(self.told(error));
+                }
             }
         }
+    }
+
+    /// Gives an error, behind what is held back: whoever stops at it has what was read before.
+    fn told(&mut self, error: Error) -> Result<Block, Error> {
+        let Some(shared) = self.holding.take() else { return Err(error) };
+        self.failure = Some(error);
+        Ok(Block::end(shared, self.place.clone()))
+    }
+
+    /// Has the files to come read on so many threads.
+    pub(super) fn read_ahead(&mut self, lanes: usize) {
+        let places = self.early.split_off(&self.next);
+        self.ahead = Some(Ahead::start(lanes, &self.input, &self.options, &self.progress.read, places));
     }
 
     /// Opens the next file, if there is one.
     fn advance(&mut self) -> Result<(), Error> {
         let place = self.next;
         self.next += 1;
-        if let Some((path, file)) = self.input.file(place) {
-            if self.opened.contains(&file) {
-                self.remark = Some((path.display().to_string(), known::NAMED_TWICE));
-                return Ok(());
-            }
-            self.opened.push(file);
+        if self.again.contains(&place) {
+            self.remark = Some((self.input.name(place), known::NAMED_TWICE));
+            return Ok(());
         }
-        let Some(stream) = self.input.open(place, &self.progress.read) else { return Ok(()) };
-        let opened = stream.and_then(|stream| Open::new(stream, &self.options));
-        let (open, header) = match opened {
+        let opened = match self.ahead.as_mut().and_then(|ahead| ahead.open(place)) {
+            Some(opened) => opened.map(|(shared, header)| (Current { shared, here: None }, header)),
+            None => match Open::at(&self.input, place, &self.options, &self.progress.read) {
+                Some(opened) => opened.map(|(open, header)| {
+                    (Current { shared: Arc::clone(&open.shared), here: Some(Box::new(open)) }, header)
+                }),
+                None => return Ok(()),
+            },
+        };
+        let (current, header) = match opened {
             Err(error) if self.input.is_found(place) && error.is_no_log() => {
                 self.remark = Some((String::new(), NO_LOG));
                 return Ok(());
             }
             opened => opened?,
         };
-        self.format = open.shared.format;
+        self.format = current.shared.format;
         if let Some(header) = header {
             self.header = header;
         }
-        self.open = Some(open);
+        self.current = Some(current);
         Ok(())
     }
 }
 
 impl Open {
+    /// Opens a file of the input, and recognises it; `None` where there is none.
+    pub(super) fn at(
+        input: &Input,
+        place: usize,
+        options: &ReadOptions,
+        read: &Arc<AtomicU64>,
+    ) -> Option<Result<(Self, Option<Header>), Error>> {
+        Some(input.open(place, read)?.and_then(|stream| Self::new(stream, options)))
+    }
+
     fn new(mut stream: Stream, options: &ReadOptions) -> Result<(Self, Option<Header>), Error> {
         let mut carry = Vec::new();
         let (mut ended, mut failed) = (false, None);
@@ -347,7 +373,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok((Self { stream, shared, carry, cutting, ended, is_noted: false, failed, line }, header))
+        Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
     }
 
     /// Starts on a log of one's own shape.
@@ -386,7 +412,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok(Self { stream, shared, carry, cutting, ended, is_noted: false, failed, line })
+        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
 
     /// Reads more, if there is more.
@@ -401,8 +427,24 @@ impl Open {
         }
     }
 
+    /// Gives what comes next; `None` at the end, or the error that ended the file early.
+    pub(super) fn next(&mut self) -> Result<Option<Stretch>, Error> {
+        if let Some(stretch) = self.cut() {
+            return Ok(Some(stretch));
+        }
+        if self.shared.format != InputFormat::Native && !std::mem::replace(&mut self.is_flushed, true) {
+            return Ok(Some((Vec::new(), Body::End)));
+        }
+        let Some(source) = self.failed.take() else { return Ok(None) };
+        let (file, line) = (self.shared.file.clone(), self.line.saturating_sub(1));
+        Err(match self.stream.packed {
+            Some(kind) => Error::Damaged { file, kind, line, source },
+            None => Error::Read { file, line, source },
+        })
+    }
+
     /// Gives the next stretch of whole entries; `None` at the end.
-    fn cut(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn cut(&mut self) -> Option<Stretch> {
         match self.cutting {
             Cutting::Elements(_) | Cutting::Streams(_) | Cutting::Rows(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
@@ -410,7 +452,7 @@ impl Open {
         }
     }
 
-    fn cut_lines(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn cut_lines(&mut self) -> Option<Stretch> {
         let mut searched = 0;
         loop {
             if self.carry.len() >= BLOCK || self.ended {
@@ -433,7 +475,7 @@ impl Open {
                 if end == 0 {
                     return None;
                 }
-                let mut rest = Vec::with_capacity(BLOCK + 2 * STEP);
+                let mut rest = Vec::with_capacity(if self.ended { 0 } else { BLOCK + 2 * STEP });
                 rest.extend_from_slice(self.carry.get(end..).unwrap_or_default());
                 let mut data = std::mem::replace(&mut self.carry, rest);
                 data.truncate(end);
@@ -447,7 +489,7 @@ impl Open {
     }
 
     /// Lets go of a line that is too long, and tells of it.
-    fn drop_line(&mut self) -> (Vec<u8>, Body) {
+    fn drop_line(&mut self) -> Stretch {
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.carry) {
                 self.carry.drain(..=at);
@@ -465,7 +507,7 @@ impl Open {
         (Vec::new(), Body::Pieces(vec![piece]))
     }
 
-    fn cut_pieces(&mut self) -> Option<(Vec<u8>, Body)> {
+    fn cut_pieces(&mut self) -> Option<Stretch> {
         let (mut data, mut pieces) = (Vec::new(), Vec::new());
         while data.len() < BLOCK {
             if self.carry.is_empty() && !self.ended {
@@ -553,24 +595,5 @@ impl Iterator for Blocks<'_> {
     type Item = Result<Block, Error>;
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next_block()
-    }
-}
-
-impl Summary {
-    /// Counts something that was passed over.
-    pub fn note(&mut self, file: &str, skip: &Skip) {
-        match skip.kind {
-            SkipKind::NotACall | SkipKind::Repeated => {
-                let is_repeat = skip.kind == SkipKind::Repeated;
-                *(if is_repeat { &mut self.repeats } else { &mut self.not_calls }) += 1;
-                *self.passed_over.entry(skip.reason.clone()).or_default() += 1;
-            }
-            SkipKind::Bad => {
-                self.bad += 1;
-                if self.first_bad.len() < QUOTED {
-                    self.first_bad.push(format!("{file}:{}: {}", skip.line, skip.reason));
-                }
-            }
-        }
     }
 }

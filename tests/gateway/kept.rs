@@ -160,6 +160,39 @@ fn nobody_gets_what_another_team_paid_for() {
 }
 
 #[test]
+fn after_a_restart_it_is_said_that_nobody_knows_any_more_whose_an_answer_was() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let desk = Desk::new(&setup);
+    let key = |args: &[&str]| format!("Bearer {}", desk.key(args));
+    let (ours, theirs) = (key(&["ours", "--team", "ours"]), key(&["theirs", "--team", "theirs"]));
+    let operators = key(&["all", "--scope", "route,operate"]);
+    let front = desk.serve(&setup);
+    let made = id(&ask("gpt-4.1", &json!({})).header("authorization", &ours).send(front.address()));
+    front.stop();
+    let front = desk.serve(&setup);
+    let path = format!("/v1/responses/{made}");
+    let served = upstream.served().len();
+    for method in ["GET", "DELETE"] {
+        for key in [&ours, &theirs] {
+            let answer = Ask::get(&path).method(method).header("authorization", key).send(front.address());
+            let error = &answer.json()["error"];
+            assert_eq!((answer.status(), &error["code"]), (404, &json!("response_not_found")), "{method}");
+            let message = error["message"].as_str().unwrap();
+            assert!(
+                message.contains(&made) && message.contains("before the gateway's last start"),
+                "{message}"
+            );
+        }
+    }
+    assert_eq!(upstream.served().len(), served, "the provider was asked, or told to delete it");
+    // Who sees everything needs no word of whose it was.
+    let fetched = Ask::get(&path).header("authorization", &operators).send(front.address());
+    assert_eq!((fetched.status(), &fetched.json()["id"]), (200, &json!(made)));
+    assert_eq!(front.settle().len(), 1);
+}
+
+#[test]
 fn an_answer_made_in_the_background_is_charged_once_when_it_is_there() {
     let looks = AtomicUsize::new(0);
     let tokens = Tokens { input: 100, output: 10, ..Tokens::default() };

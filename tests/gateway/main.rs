@@ -30,5 +30,7 @@ mod soak;
 mod stage;
 mod streams;
 mod surface;
+#[cfg(target_os = "linux")]
+mod turned_back;
 #[path = "../support/upstream.rs"]
 mod upstream;

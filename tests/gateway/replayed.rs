@@ -99,3 +99,83 @@ fn a_live_session_is_its_replay() {
         }
     }
 }
+
+#[test]
+fn what_was_charged_stands_whatever_book_is_at_hand_and_the_book_that_disagrees_is_told() {
+    let upstream = Upstream::with(|call| match call.number % 5 {
+        3 => Reply::report(Report::Missing),
+        4 => Reply::status(500),
+        _ => Reply::default(),
+    });
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for at in 0..10 {
+        Speaks::ALL[at % 2].ask("auto", at % 3 == 0).send(front.address());
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+    let rows = front.settle();
+    let sum = |kind: &str| -> i128 {
+        rows.iter().filter(|row| row.kind == kind).filter_map(|row| row.amount).sum()
+    };
+    assert!(sum("known") > 0 && sum("estimated") > 0, "{rows:#?}");
+    // Ten times what was paid, for every model that was asked.
+    let dear = r#"
+name = "dear"
+dated = "2026-11-23"
+source = "made up"
+
+[models."gpt-4.1"]
+provider = "openai"
+input = 20.00
+output = 80.00
+
+[models."gpt-4.1-nano"]
+provider = "openai"
+input = 1.00
+output = 4.00
+"#;
+    std::fs::write(desk.path().join("dear.toml"), dear).unwrap();
+    desk.must(&["ledger", "export", "-o", "plain.jsonl"]);
+    desk.must(&["ledger", "export", "-o", "priced.jsonl", "--with-prices"]);
+    for log in ["plain.jsonl", "priced.jsonl", "data/ledger.db"] {
+        let replay = |more: &[&str]| {
+            let args = [&["replay", log, "--as", "recorded"], more].concat();
+            desk.must(&args)
+        };
+        let report = |more: &[&str]| -> Value {
+            serde_json::from_str(&replay(&[more, &["--format", "json"]].concat())).unwrap()
+        };
+        let same = report(&[]);
+        let of_same = &same["recorded_charges"];
+        assert_eq!(
+            (&of_same["differing_requests"], &of_same["remark"]),
+            (&0.into(), &Value::Null),
+            "{log}: {of_same}"
+        );
+        let other = report(&["--prices", "dear.toml"]);
+        for report in [&same, &other] {
+            assert_eq!(pico(&report["cost_known_usd"]), sum("known"), "{log}");
+            assert_eq!(pico(&report["cost_estimated_usd"]), sum("estimated"), "{log}");
+        }
+        let told = &other["recorded_charges"];
+        if log == "priced.jsonl" {
+            // The prices that a log brings along hold before any book.
+            assert_eq!((&told["differing_requests"], &told["remark"]), (&0.into(), &Value::Null), "{told}");
+            continue;
+        }
+        assert_eq!(told["requests"], 10, "{log}: {told}");
+        assert!(told["differing_requests"].as_u64().unwrap() >= 8, "{log}: {told}");
+        assert_eq!(pico(&told["charged_usd"]), sum("known") + sum("estimated"), "{log}: {told}");
+        assert!(pico(&told["book_usd"]) > 5 * pico(&told["charged_usd"]), "{log}: {told}");
+        let remark = told["remark"].as_str().unwrap();
+        assert!(
+            remark.contains("disagree with what was charged") && remark.contains("--reprice"),
+            "{remark}"
+        );
+        assert!(replay(&["--prices", "dear.toml"]).contains("disagree with what was charged"), "{log}");
+        let anew = report(&["--prices", "dear.toml", "--reprice"]);
+        assert_eq!(anew["cost_usd"], told["book_usd"], "{log}");
+    }
+}

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) args: Vec<String>,
     /// Where it listens.
     pub(crate) listen: String,
+    /// The certificates it trusts instead of the system's, as PEM; empty for the system's.
+    pub(crate) trusts: String,
 }
 
 impl Setup {
@@ -80,6 +82,7 @@ impl Setup {
             gateway: String::new(),
             args: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
+            trusts: String::new(),
         }
     }
 
@@ -109,11 +112,18 @@ impl Desk {
         fs::write(desk.path().join("config/providers.toml"), &setup.providers).unwrap();
         fs::write(desk.path().join("config/policy.toml"), &setup.policy).unwrap();
         fs::write(desk.path().join("config/gateway.toml"), &setup.gateway).unwrap();
+        if !setup.trusts.is_empty() {
+            fs::write(desk.trusted(), &setup.trusts).unwrap();
+        }
         desk
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    fn trusted(&self) -> PathBuf {
+        self.path().join("trusted.pem")
     }
 
     fn program(&self, args: &[&str]) -> Command {
@@ -129,6 +139,9 @@ impl Desk {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if self.trusted().exists() {
+            command.env("SSL_CERT_FILE", self.trusted());
+        }
         command
     }
 
