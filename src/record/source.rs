@@ -73,9 +73,9 @@ pub struct Source {
     known: Known,
     /// A file that is not read, and why, until that is told.
     remark: Option<(String, Refusal)>,
-    /// The last file whose answers may have been held back, until they come out: a later file may tell more of them.
+    /// The last file whose answers may be held back, until they come out.
     holding: Option<Arc<Shared>>,
-    /// Why a file could not be opened, until that is told.
+    /// An error that is told once those are out.
     failure: Option<Error>,
 }
 
@@ -94,6 +94,8 @@ pub(super) struct Open {
     carry: Vec<u8>,
     cutting: Cutting,
     ended: bool,
+    /// Whether what was held back has come out.
+    is_flushed: bool,
     /// What ended it early; told once what was read is given out.
     failed: Option<std::io::Error>,
     line: u64,
@@ -194,21 +196,18 @@ impl Source {
 
     /// Gives the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
-        if let Some(error) = self.failure.take() {
-            return Some(Err(error));
-        }
         if self.ahead.is_none() {
             self.read_ahead(ahead::lanes());
+        }
+        if let Some(error) = self.failure.take() {
+            return Some(Err(error));
         }
         loop {
             if self.current.is_none()
                 && self.next < self.input.len()
                 && let Err(error) = self.advance()
             {
-                // Whoever stops at an error has what was read before it.
-                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
-                self.failure = Some(error);
-                return Some(Ok(Block::end(shared, self.place.clone())));
+                return Some(self.told(error));
             }
             if let Some((file, why)) = self.remark.take() {
                 return Some(Ok(Block::remark(file, self.format, why)));
@@ -225,24 +224,36 @@ impl Source {
                 (None, Some(ahead)) => ahead.next(self.next.saturating_sub(1)),
                 (None, None) => Ok(None),
             };
-            let shared = Arc::clone(&current.shared);
-            if let Ok(Some((data, body))) = next {
-                let block = Block { shared, data, body, place: self.place.clone() };
-                if block.shared.format.is_relative() {
-                    self.place = block.place_after();
+            match next {
+                // A later file may tell more of an answer that is held back.
+                Ok(Some((_, Body::End))) if self.next < self.input.len() => {
+                    self.holding = Some(Arc::clone(&current.shared));
                 }
-                return Some(Ok(block));
-            }
-            self.current = None;
-            if shared.format != InputFormat::Native {
-                self.holding = Some(shared);
-            }
-            if let Err(error) = next {
-                let Some(shared) = self.holding.take() else { return Some(Err(error)) };
-                self.failure = Some(error);
-                return Some(Ok(Block::end(shared, self.place.clone())));
+                Ok(Some((data, body))) => {
+                    if matches!(body, Body::End) {
+                        self.holding = None;
+                    }
+                    let shared = Arc::clone(&current.shared);
+                    let block = Block { shared, data, body, place: self.place.clone() };
+                    if block.shared.format.is_relative() {
+                        self.place = block.place_after();
+                    }
+                    return Some(Ok(block));
+                }
+                Ok(None) => self.current = None,
+                Err(error) => {
+                    self.current = None;
+                    return Some(self.told(error));
+                }
             }
         }
+    }
+
+    /// Gives an error, behind what is held back: whoever stops at it has what was read before.
+    fn told(&mut self, error: Error) -> Result<Block, Error> {
+        let Some(shared) = self.holding.take() else { return Err(error) };
+        self.failure = Some(error);
+        Ok(Block::end(shared, self.place.clone()))
     }
 
     /// Has the files to come read on so many threads.
@@ -362,7 +373,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok((Self { stream, shared, carry, cutting, ended, failed, line }, header))
+        Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
     }
 
     /// Starts on a log of one's own shape.
@@ -401,7 +412,7 @@ impl Open {
             assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
             strict: options.strict,
         });
-        Ok(Self { stream, shared, carry, cutting, ended, failed, line })
+        Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
 
     /// Reads more, if there is more.
@@ -420,6 +431,9 @@ impl Open {
     pub(super) fn next(&mut self) -> Result<Option<Stretch>, Error> {
         if let Some(stretch) = self.cut() {
             return Ok(Some(stretch));
+        }
+        if self.shared.format != InputFormat::Native && !std::mem::replace(&mut self.is_flushed, true) {
+            return Ok(Some((Vec::new(), Body::End)));
         }
         let Some(source) = self.failed.take() else { return Ok(None) };
         let (file, line) = (self.shared.file.clone(), self.line.saturating_sub(1));
