@@ -489,7 +489,7 @@ fn a_message_that_another_try_goes_on_with_ends_with_the_prompt_that_was_billed(
         ]
         .iter()
         .map(|(name, data)| format!("event: {name}\ndata: {data}\n\n"))
-        .collect::<String>()
+        .concat()
     };
     let asked = asked(Dialect::AnthropicMessages, true);
     let ends = [

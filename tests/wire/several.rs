@@ -246,7 +246,7 @@ fn unended(from: Dialect, without: u64) -> String {
             Gemini => json!({"candidates":[candidate]}),
             _ => json!({"id":"c","choices":[choice]}),
         };
-        out += &format!("data: {event}\n\n");
+        out.push_str(&["data: ", event.to_string().as_str(), "\n\n"].concat());
     }
     out + if from == Gemini { "" } else { "data: [DONE]\n\n" }
 }
@@ -302,7 +302,7 @@ fn of_several_answers_in_a_stream_each_has_to_be_json_where_that_was_asked_for()
                             json!({"id":"c","choices":[{"index":at,"delta":{"content":text},"finish_reason":is_last.then_some(word)}]})
                         }
                     };
-                    stream += &format!("data: {event}\n\n");
+                    stream.push_str(&["data: ", event.to_string().as_str(), "\n\n"].concat());
                 }
             }
             if provider == OpenAiChat {

@@ -248,7 +248,6 @@ impl Chart<'_> {
 
     /// Draws the points that no line reaches, which would not be seen otherwise.
     fn lone(
-        &self,
         series: &Series<'_>,
         place: impl Fn((f64, f64)) -> (f64, f64),
         canvas: Canvas<'_>,
@@ -288,7 +287,7 @@ impl Chart<'_> {
         for series in self.series {
             match series.drawn {
                 Drawn::Line => {
-                    self.lone(series, place, canvas, buf);
+                    Self::lone(series, place, canvas, buf);
                     for pair in series.points.windows(2) {
                         if let [from, to] = *pair {
                             canvas.line(buf, place(from), place(to), series.style);
