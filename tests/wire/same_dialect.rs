@@ -487,7 +487,6 @@ fn a_message_that_another_try_goes_on_with_ends_with_the_prompt_that_was_billed(
             ("message_delta", json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":end})),
             ("message_stop", json!({"type":"message_stop"})),
         ]
-        .iter()
         .map(|(name, data)| format!("event: {name}\ndata: {data}\n\n"))
         .concat()
     };
