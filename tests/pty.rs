@@ -326,6 +326,8 @@ fn a_threshold_is_staged_applied_and_undone() {
     let desk = Desk::new();
     let mut console = desk.small(&["--screen", "tune"], &[]);
     console.wait_for("540").wait_for("none to undo");
+    // It opens on the busiest route; the one before it is meant.
+    console.send("R").wait_for("classification · small");
     console.send(RIGHT).wait_for("541*").wait_for("policy 1*");
     // The one classification has confidence 540: it flips from the small model to gpt-4.1.
     console.wait_for("1 flip").wait_for("-100.0 pt");
@@ -409,6 +411,8 @@ fn without_mouse_the_terminal_keeps_it() {
 fn a_terminal_without_unicode_gets_none() {
     let desk = Desk::new();
     let mut console = desk.small(&["--screen", "tune"], &[("LANG", "C")]);
+    // It opens on the busiest route; the one before it is meant.
+    console.send("R").wait_for("classification | small");
     console.send(RIGHT).wait_for("541*");
     console.send(":").wait_for("Actions");
     console.send(ESC).wait_gone("Actions");

@@ -131,12 +131,13 @@ fn embeddings_in_geminis_form_are_had_of_every_provider_that_has_any() {
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     let text = |text: &str| json!({ "parts": [{ "text": text }] });
-    let one = json!({ "content": text("a"), "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 2, "model": "models/x" });
-    let many = json!({ "requests": [
-        { "model": "models/x", "content": text("a"), "output_dimensionality": 2 },
-        { "model": "models/x", "content": text("b"), "output_dimensionality": 2 },
-    ] });
     for (model, told) in [("gemini-embedding-001", None), ("text-embedding-3-small", Some("taskType"))] {
+        let named = format!("models/{model}");
+        let one = json!({ "content": text("a"), "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 2, "model": named });
+        let many = json!({ "requests": [
+            { "model": named, "content": text("a"), "output_dimensionality": 2 },
+            { "model": named, "content": text("b"), "output_dimensionality": 2 },
+        ] });
         let at = |method: &str| format!("/v1beta/models/{model}:{method}");
         let answer = Ask::post(&at("embedContent"), &one).send(front.address());
         assert_eq!(answer.status(), 200, "{model}: {}", answer.text());
