@@ -201,7 +201,8 @@ impl Console {
         let Self { master, writer, mut child, reader, .. } = self;
         reader.join().expect("the reader did not panic");
         drop((master, writer));
-        let until = Instant::now() + PATIENCE;
+        // It answers what it has taken on first.
+        let until = Instant::now() + 3 * PATIENCE;
         loop {
             if let Some(status) = child.try_wait().expect("a child") {
                 return status.exit_code();
