@@ -131,9 +131,23 @@ pub(crate) fn billed_item(
         "file_search_call" => Some("file_search"),
         "code_interpreter_call" => Some(SESSIONS),
         "image_generation_call" => Some("image_generation"),
+        "x_search_call" => Some("x_search"),
+        _ if kind.ends_with("_call") && !BY_THE_CLIENT.contains(&kind) => Some("unlisted_tool_calls"),
         _ => None,
     }
 }
+
+/// Calls that the client runs or that cost nothing besides their tokens; any other may be billed in ways nobody here knows.
+const BY_THE_CLIENT: [&str; 8] = [
+    "function_call",
+    "custom_tool_call",
+    "computer_call",
+    "local_shell_call",
+    "shell_call",
+    "apply_patch_call",
+    "mcp_call",
+    "tool_search_call",
+];
 
 /// Adds where an answer was made to its terms, in the words of the provider.
 pub(crate) fn place(said: Said, terms: &mut Terms) {
@@ -366,6 +380,16 @@ impl<'de> Deserialize<'de> for Unlisted {
 mod tests {
     use super::*;
     use crate::record::json::read;
+
+    #[test]
+    fn a_tool_that_nobody_here_knows_is_a_meter_and_one_of_the_clients_is_not() {
+        let meter = |kind| billed_item(kind, "", "completed", "web_search");
+        assert_eq!(meter("x_search_call"), Some("x_search"));
+        assert_eq!(meter("teleport_call"), Some("unlisted_tool_calls"));
+        for kind in BY_THE_CLIENT.iter().chain(&["message", "reasoning", "function_call_output"]) {
+            assert_eq!(meter(kind), None, "{kind}");
+        }
+    }
 
     #[test]
     fn only_what_may_be_billed_is_a_meter() {
