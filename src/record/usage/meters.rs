@@ -131,6 +131,7 @@ pub(crate) fn billed_item(
         "file_search_call" => Some("file_search"),
         "code_interpreter_call" => Some(SESSIONS),
         "image_generation_call" => Some("image_generation"),
+        "x_search_call" => Some("x_search"),
         _ => None,
     }
 }
