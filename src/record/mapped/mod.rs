@@ -174,7 +174,7 @@ fn delimiter(word: &str) -> Result<u8, MappingError> {
 fn unknown(name: &str) -> MappingError {
     let known: Vec<&str> = FIELDS.iter().map(|(_, name, _)| *name).collect();
     let near = nearest(name, known.iter().copied());
-    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let hint = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
     MappingError(format!(
         "`{name}` is no field{hint} Fields: {}, rows, delimiter; times take _s, _ms, _us, _ns, cost takes _cents",
         known.join(", ")

@@ -68,7 +68,7 @@ impl Shape {
         Some(Self { cut, entries, header: Columns::default(), keys })
     }
 
-    /// Reads a table: as many fields in its first row as in its header, the most that any delimiter gives.
+    /// Reads a table: as many fields in one of its first rows as in its header, the most that any delimiter gives.
     fn rows(text: &[u8], told: Option<u8>) -> Option<Self> {
         let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
         let first = std::str::from_utf8(text.get(..end)?).ok()?.trim();
@@ -82,8 +82,9 @@ impl Shape {
             };
             let entries: Vec<String> = pieces.iter().filter_map(row).take(SAMPLES).collect();
             let header = Columns::read(first, delimiter);
-            // Prose has commas, too, but not as many in the next line.
-            let fits = header.len() > 1 && entries.first().is_none_or(|row| header.row(row).check().is_ok());
+            // Prose has commas, too, but not as many in the lines below.
+            let is_row = |row: &String| header.row(row).check().is_ok();
+            let fits = header.len() > 1 && (entries.is_empty() || entries.iter().any(is_row));
             fits.then_some((delimiter, header, entries))
         };
         let told = told.map_or_else(|| vec![b',', b'\t', b';', b'|'], |told| vec![told]);
@@ -287,6 +288,7 @@ mod tests {
         assert_eq!(shape("a;b\n1;2\n"), Some((Cut::Rows(b';'), vec!["a".into(), "b".into()], 1)));
         assert_eq!(shape("a\tb,c\n1\t2\n"), Some((Cut::Rows(b'\t'), vec!["a".into(), "b,c".into()], 1)));
         assert_eq!(shape("hello, my dear friend, how are you\nI am well\n"), None);
+        assert!(shape("a,b,c\n1,2\n1,2,3\n").is_some(), "one short row is one bad line");
         assert_eq!(shape("hello\n"), None);
         assert_eq!(shape(""), None);
     }

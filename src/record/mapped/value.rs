@@ -14,6 +14,10 @@ const RELATIVE: i64 = 100_000_000;
 
 /// Reads a count; digits may stand in groups of three (`1,234`).
 pub(super) fn count(text: &str) -> Option<u64> {
+    // `1.000` is a thousand in half of the world.
+    if text.split_once('.').is_some_and(|(n, zeros)| zeros == "000" && n.len() <= 3) {
+        return None;
+    }
     let whole =
         text.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0')).map_or(text, |(n, _)| n);
     if let Ok(count) = whole.parse() {
@@ -47,6 +51,12 @@ pub(super) fn moment(text: &str, unit: Option<Unit>) -> Option<Instant> {
         return Some(if is_relative { TRACE_EPOCH + Span(micros) } else { Instant(micros) });
     }
     let text = text.strip_suffix("UTC").map_or(text, str::trim_end);
+    // Python's logging parts milliseconds by a comma.
+    let dotted = text.rsplit_once(',').filter(|(clock, part)| {
+        clock.contains(':') && !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
+    });
+    let dotted = dotted.map(|(clock, part)| format!("{clock}.{part}"));
+    let text = dotted.as_deref().unwrap_or(text);
     if let Ok(at) = Instant::parse(text) {
         return Some(at);
     }
@@ -60,9 +70,22 @@ pub(super) fn moment(text: &str, unit: Option<Unit>) -> Option<Instant> {
     if let Some(at) = zoned.or_else(|| DateTime::parse_from_rfc2822(text).ok()) {
         return Some(Instant(at.timestamp_micros()));
     }
-    let plain = ["%Y/%m/%d %H:%M:%S%.f", "%Y%m%dT%H%M%S%.f", "%Y-%m-%d-%H:%M:%S%.f", "%d.%m.%Y %H:%M:%S%.f"];
-    let plain = plain.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let plain = [
+        "%Y/%m/%d %H:%M:%S%.f",
+        "%Y%m%dT%H%M%S%.f",
+        "%Y-%m-%d-%H:%M:%S%.f",
+        "%d.%m.%Y %H:%M:%S%.f",
+        "%d.%m.%Y %H:%M",
+    ];
+    let read = |form: &str| NaiveDateTime::parse_from_str(text, form).ok();
+    let plain = plain.iter().find_map(|form| read(form));
+    // Day and month are told apart where one of them is above 12.
+    let slashed = match (read("%m/%d/%Y %H:%M:%S%.f"), read("%d/%m/%Y %H:%M:%S%.f")) {
+        (Some(one), None) | (None, Some(one)) => Some(one),
+        _ => None,
+    };
     plain
+        .or(slashed)
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
         .map(|at| Instant(at.and_utc().timestamp_micros()))
 }
@@ -195,6 +218,8 @@ mod tests {
             ("1_234_567", Some(1_234_567)),
             ("1.2e3", Some(1200)),
             ("1.5", None),
+            ("1.000", None),
+            ("1.00", Some(1)),
             ("-1", None),
             ("1,23", None),
             ("x", None),
@@ -213,6 +238,9 @@ mod tests {
             ("2026-05-23 12:00:12.370+02", None),
             ("2026-05-23 10:00:12.370 UTC", None),
             ("2026/05/23 10:00:12.370", None),
+            ("2026-05-23 10:00:12,370", None),
+            ("05/23/2026 10:00:12.370", None),
+            ("23/05/2026 10:00:12.370", None),
             ("1779530412.37", None),
             ("1779530412370", None),
             ("1779530412370000000", None),
@@ -229,6 +257,8 @@ mod tests {
             "from the start of the log"
         );
         assert_eq!(moment("0.5", None), Some(TRACE_EPOCH + Span(500_000)));
+        assert!(moment("23.05.2026 10:00", None).is_some());
+        assert_eq!(moment("05/06/2026 10:00:00", None), None, "which is the day?");
         assert_eq!(moment("soon", None), None);
     }
 

@@ -147,9 +147,16 @@ fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
         return Ok(Charged::new(Cost::Unknown(why)));
     }
     let amount = Pico::from_usd(amount).map_err(|error| Refusal::Bad(format!("charged: {error}")))?;
+    if amount < Pico::ZERO {
+        return Err(Refusal::bad("charged: less than nothing"));
+    }
+    let held = |cost| match Charged::new(cost) {
+        Charged::NONE => Err(Refusal::bad("charged: more than one request can cost")),
+        charged => Ok(charged),
+    };
     match word {
-        "" | "known" => Ok(Charged::new(Cost::Known(amount))),
-        "estimated" => Ok(Charged::new(Cost::Estimated(amount))),
+        "" | "known" => held(Cost::Known(amount)),
+        "estimated" => held(Cost::Estimated(amount)),
         other => Err(Refusal::Bad(format!(
             "charged_as: `{other}` is neither known, estimated nor why a cost is unknown"
         ))),

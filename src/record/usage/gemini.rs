@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Kinds {
         for kind in Vec::<Kind>::deserialize(deserializer)? {
             let sum = kinds.all.or_zero().saturating_add(kind.token_count.or_zero());
             kinds.all = Num(Some(sum));
-            match kind.modality.as_str() {
+            match kind.modality.as_str().to_ascii_uppercase().as_str() {
                 "AUDIO" => grow(&mut kinds.audio, kind.token_count),
                 "IMAGE" => grow(&mut kinds.image, kind.token_count),
                 _ => {}

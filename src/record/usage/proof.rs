@@ -88,9 +88,12 @@ pub(super) fn layout(parts: &Parts, claim: Claim) -> (Layout, Ground) {
         .map(|(cached, is_reasoning_within)| Layout { cached, is_reasoning_within })
         .filter(|way| way.is_possible(parts));
     let told = parts.total.filter(|total| *total > 0);
-    if let Some(proven) = told.and_then(|total| possible.clone().find(|way| way.total(parts) == Some(total)))
-    {
-        return (proven, Ground::Proof);
+    let mut fitting =
+        possible.clone().filter(|way| told.is_some_and(|total| way.total(parts) == Some(total)));
+    if let Some(proven) = fitting.next() {
+        // Two ways that add up and bill other tokens prove neither.
+        let is_open = fitting.any(|other| other.billed(parts) != proven.billed(parts));
+        return (proven, if is_open { Ground::Open } else { Ground::Proof });
     }
     let claimed = Layout { cached: first, is_reasoning_within: kept };
     let way = possible.next().unwrap_or(claimed);
@@ -139,6 +142,17 @@ impl Layout {
             && parts.output.is_none_or(|answer| thought <= answer)
     }
 
+    /// Gives the tokens that it bills as fresh, and those as the answer.
+    fn billed(self, parts: &Parts) -> (u64, u64) {
+        let within = match self.cached {
+            Cached::Within => parts.read.saturating_add(parts.writes.all()),
+            Cached::ReadsWithin => parts.read,
+            Cached::Beside => 0,
+        };
+        let thought = if self.is_reasoning_within { 0 } else { parts.reasoning.unwrap_or(0) };
+        (parts.input.unwrap_or(0).saturating_sub(within), parts.output.unwrap_or(0).saturating_add(thought))
+    }
+
     /// Adds up what a total would be; `None` where prompt or answer are not told.
     fn total(self, parts: &Parts) -> Option<u64> {
         let cached = match self.cached {
@@ -184,6 +198,15 @@ mod tests {
             assert_eq!(of(1600), (Cached::Beside, true), "{claim:?}");
             assert_eq!(of(1640), (Cached::Beside, false), "{claim:?}");
         }
+    }
+
+    #[test]
+    fn a_total_that_two_ways_come_to_proves_neither() {
+        let ground = |parts: Parts| layout(&parts, Claim::WHOLE).1;
+        assert_eq!(ground(parts(1000, 300, 0, 400, 300, Some(1700))), Ground::Open);
+        assert_eq!(ground(parts(1000, 300, 0, 400, 200, Some(1700))), Ground::Proof);
+        assert_eq!(ground(parts(1000, 300, 0, 400, 300, Some(1400))), Ground::Proof);
+        assert_eq!(ground(parts(1000, 0, 0, 400, 0, Some(1400))), Ground::Proof);
     }
 
     #[test]
