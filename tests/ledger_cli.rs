@@ -62,7 +62,7 @@ fn the_command_line_proves_exports_and_tidies() {
     let (code, out, _) = pointsman(&["ledger", "vacuum"], folder.path());
     assert!(code == Some(0) && out.contains("before"), "{out}");
     let tamper = Connection::open(&options.path).unwrap();
-    tamper.execute("UPDATE charges SET amount = '1', kind = 'known', why = NULL WHERE seq = 3", []).unwrap();
+    tamper.execute("UPDATE charges SET micro = 0, pico = 1, kind = 'known', why = NULL WHERE seq = 3", []).unwrap();
     drop(tamper);
     let (code, out, err) = pointsman(&["ledger", "check"], folder.path());
     assert!(
@@ -135,7 +135,7 @@ fn a_check_finds_whatever_an_export_stumbles_over() {
         "UPDATE attempts SET provider = CAST(x'ff' AS TEXT) WHERE seq = 7",
         "UPDATE price_rows SET rates = 'none'",
         "INSERT INTO notes (before_seq, at, text, simulated) VALUES (7, 0, CAST(x'ff' AS TEXT), 0)",
-        "INSERT INTO policies VALUES (-3, 0, 1, '', '', '', '')",
+        "INSERT INTO policies VALUES (-3, 0, 1, '', '', '', '', NULL)",
         "INSERT INTO labels (seq, model, quality, output, source, at) VALUES (7, CAST(x'ff' AS TEXT), 1, 1, '', 0)",
     ] {
         std::fs::write(&options.path, &sound).unwrap();

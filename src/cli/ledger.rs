@@ -233,7 +233,7 @@ fn missing(found: &Salvaged) -> String {
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {
-    let done = ledger::vacuum(path)?;
+    let done = ledger::vacuum(path, |_, _| {})?;
     output::text(&format!(
         "{}\nbefore   {} bytes\nafter    {} bytes\nprompts  {} deleted after their time\n",
         path.display(),

@@ -42,6 +42,8 @@ pub(super) enum Aside<'b> {
 pub(super) struct Batch<'b> {
     /// Operations by first appearance.
     pub(super) drafts: Vec<Draft<'b>>,
+    /// Operations in the order in which they ended.
+    pub(super) ended: Vec<u64>,
     /// The rest, in order.
     pub(super) asides: Vec<Aside<'b>>,
 }
@@ -74,6 +76,7 @@ impl<'b> Batch<'b> {
                     draft.attempt(ended.n).ended.get_or_insert(ended);
                 }),
                 Entry::Closed(closed) => {
+                    batch.ended.push(closed.seq);
                     batch.draft(&mut places, closed.seq, |draft| _ = draft.closed.get_or_insert(*closed));
                 }
                 Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
@@ -98,6 +101,12 @@ impl<'b> Batch<'b> {
 }
 
 impl<'b> Draft<'b> {
+    /// Says whether it tells something that an operation may not have had when it ended.
+    pub(super) fn is_late(&self) -> bool {
+        let ends = self.attempts.iter().any(|attempt| attempt.ended.is_some());
+        self.closed.is_none() && (ends || self.simulated.is_some())
+    }
+
     fn attempt(&mut self, n: u32) -> &mut AttemptDraft<'b> {
         let place = self.attempts.iter().position(|attempt| attempt.n == n).unwrap_or_else(|| {
             self.attempts.push(AttemptDraft { n, ..AttemptDraft::default() });

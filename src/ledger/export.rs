@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Row, Rows, params};
 
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
-use super::row::{count_at, read_check, read_cost, read_terms, usage_at};
+use super::row::{amount_at, count_at, read_check, read_cost, read_terms, usage_at};
 use super::salvage::Faults;
 use super::{LedgerError, price};
 use crate::config;
@@ -66,7 +66,7 @@ impl LedgerFile {
         if !tick(0, newest) {
             return Err(LedgerError::Cancelled);
         }
-        let [first, last, from, to] = range.bounds();
+        let [first, last, from, to] = self.bounds(range)?;
         let mut all = self
             .conn
             .prepare(&format!("SELECT {OPERATION} FROM operations o WHERE {WITHIN} ORDER BY o.seq"))
@@ -74,8 +74,8 @@ impl LedgerFile {
         let mut attempts = self
             .conn
             .prepare(&format!(
-                "SELECT {ATTEMPT}, {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
-                self.particulars()
+                "SELECT {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
+                self.call_columns(true)
             ))
             .map_err(fails)?;
         let mut labels = self
@@ -128,6 +128,13 @@ impl LedgerFile {
         Ok(written)
     }
 
+    /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
+    pub(super) fn call_columns(&self, charged: bool) -> String {
+        let amounts = self.amounts();
+        let charge = if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
+        format!("{ATTEMPT}, {charge}, {}", self.particulars())
+    }
+
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
         let fails = |source| self.failed(source);
         let mut all = self
@@ -136,7 +143,7 @@ impl LedgerFile {
                 "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
             ))
             .map_err(fails)?;
-        let names = all.query_map(range.bounds(), |row| row.get(0)).map_err(fails)?;
+        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fails)?;
         let simulated = names.collect::<rusqlite::Result<_>>().map_err(fails)?;
         Ok(Header { source: "pointsman ledger".to_owned(), simulated })
     }
@@ -147,7 +154,7 @@ impl LedgerFile {
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
         let mut first = self.conn.prepare(&within).map_err(fails)?;
         let first: Option<i64> = first
-            .query_map(range.bounds(), |row| row.get(0))
+            .query_map(self.bounds(range)?, |row| row.get(0))
             .and_then(|mut found| found.next().transpose())
             .or_else(|error| faults.pass("requests", error).map(|()| None))
             .map_err(fails)?;
@@ -355,8 +362,7 @@ impl<'s, T> Ahead<'s, T> {
 }
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
-                       a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated, \
-                       c.kind, c.why, c.amount";
+                       a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated";
 pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
 
 pub(super) struct StoredAttempt {
@@ -381,9 +387,9 @@ pub(super) struct StoredAttempt {
 impl StoredAttempt {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
-        let amount: Option<String> = row.get(19)?;
-        let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
-        let left_out: Option<String> = row.get(22)?;
+        let amount = amount_at(row, 19)?;
+        let (tier, meters): (Option<String>, Option<String>) = (row.get(21)?, row.get(22)?);
+        let left_out: Option<String> = row.get(23)?;
         let attempt = Self {
             asked: row.get(1)?,
             model: row.get(2)?,
@@ -396,10 +402,10 @@ impl StoredAttempt {
             ttft_ms: row.get(9)?,
             usage: usage_at(row, 10)?,
             estimated: row.get(16)?,
-            cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount.as_deref())),
+            cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
             terms: read_terms(tier.as_deref(), meters.as_deref()),
             left_out: left_out.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
-            gap_ms: row.get(23)?,
+            gap_ms: row.get(24)?,
         };
         Ok((count_at(row, 0)?, attempt))
     }

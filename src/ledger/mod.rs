@@ -5,7 +5,9 @@
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
 mod batch;
+mod chain;
 mod check;
+mod encoding;
 mod entry;
 mod error;
 mod export;
@@ -19,13 +21,17 @@ mod recover;
 mod row;
 mod salvage;
 mod schema;
+mod sqlite;
 mod state;
 mod store;
 mod sums;
 mod vacuum;
+mod verify;
 mod wal;
 mod writer;
+mod writing;
 
+pub use chain::{Cursor, Head};
 pub use check::CheckReport;
 pub use entry::{
     AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt, Text,

@@ -8,7 +8,7 @@ use std::io::Write;
 use rusqlite::{Connection, Row, Statement, params};
 
 use super::LedgerError;
-use super::export::{ATTEMPT, Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
+use super::export::{Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
 use super::file::{LedgerFile, Range, STRIDE};
 use super::guard::marks;
 use super::handle::now;
@@ -177,14 +177,13 @@ impl LedgerFile {
     }
 
     fn parts(&self) -> rusqlite::Result<Parts<'_>> {
-        let of_one = |columns: &str, from: &str| {
-            let more = self.particulars();
-            self.conn.prepare(&format!("SELECT {columns}, {more} {from} WHERE a.seq = ?1 ORDER BY a.n"))
+        let of_one = |charged, from: &str| {
+            let columns = self.call_columns(charged);
+            self.conn.prepare(&format!("SELECT {columns} {from} WHERE a.seq = ?1 ORDER BY a.n"))
         };
-        let bare = ATTEMPT.replace("c.kind, c.why, c.amount", "NULL, NULL, NULL");
         Ok(Parts {
-            attempts: of_one(ATTEMPT, JOINED)?,
-            uncharged: of_one(&bare, "FROM attempts a")?,
+            attempts: of_one(true, JOINED)?,
+            uncharged: of_one(false, "FROM attempts a")?,
             labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",
