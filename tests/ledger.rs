@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault")]
 
+#[path = "ledger/chain.rs"]
+mod chain;
 #[path = "support/ledger.rs"]
 mod made;
+#[path = "ledger/store.rs"]
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;

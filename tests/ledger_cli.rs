@@ -135,7 +135,7 @@ fn a_check_finds_whatever_an_export_stumbles_over() {
         "UPDATE attempts SET provider = CAST(x'ff' AS TEXT) WHERE seq = 7",
         "UPDATE price_rows SET rates = 'none'",
         "INSERT INTO notes (before_seq, at, text, simulated) VALUES (7, 0, CAST(x'ff' AS TEXT), 0)",
-        "INSERT INTO policies VALUES (-3, 0, 1, '', '', '', '', NULL)",
+        "INSERT INTO policies VALUES (-3, 0, 1, '', '', '', '')",
         "INSERT INTO labels (seq, model, quality, output, source, at) VALUES (7, CAST(x'ff' AS TEXT), 1, 1, '', 0)",
     ] {
         std::fs::write(&options.path, &sound).unwrap();

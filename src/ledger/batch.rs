@@ -42,8 +42,8 @@ pub(super) enum Aside<'b> {
 pub(super) struct Batch<'b> {
     /// Operations by first appearance.
     pub(super) drafts: Vec<Draft<'b>>,
-    /// Operations in the order in which they ended.
-    pub(super) ended: Vec<u64>,
+    /// Places of those that ended, in that order.
+    ended: Vec<usize>,
     /// The rest, in order.
     pub(super) asides: Vec<Aside<'b>>,
 }
@@ -76,8 +76,12 @@ impl<'b> Batch<'b> {
                     draft.attempt(ended.n).ended.get_or_insert(ended);
                 }),
                 Entry::Closed(closed) => {
-                    batch.ended.push(closed.seq);
-                    batch.draft(&mut places, closed.seq, |draft| _ = draft.closed.get_or_insert(*closed));
+                    let mut is_new = false;
+                    batch.draft(&mut places, closed.seq, |draft| {
+                        is_new = draft.closed.is_none();
+                        draft.closed.get_or_insert(*closed);
+                    });
+                    batch.ended.extend(places.get(&closed.seq).filter(|_| is_new));
                 }
                 Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
                 Entry::Audit(audit) => batch.asides.push(Aside::Audit(audit)),
@@ -87,6 +91,11 @@ impl<'b> Batch<'b> {
             }
         }
         batch
+    }
+
+    /// Gives those that ended, as they ended.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &Draft<'b>> {
+        self.ended.iter().filter_map(|place| self.drafts.get(*place))
     }
 
     fn draft(&mut self, places: &mut FxHashMap<u64, usize>, seq: u64, change: impl FnOnce(&mut Draft<'b>)) {

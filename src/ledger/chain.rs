@@ -90,44 +90,35 @@ pub(super) enum Kind {
     Prompt,
 }
 
-/// What is asked of the tables for a kind; the number of an entry is `?1`.
+/// What is asked of the tables for a kind.
 pub(super) struct Statements {
-    /// Its link, and its fields from the second column on.
+    /// The fields of the entry whose number is `?1`.
     pub(super) read: &'static str,
-    /// Writes its link, `?2`.
-    pub(super) link: &'static str,
-    /// Entries that no link speaks of.
+    /// Entries that no link speaks of, of which none is under way.
     pub(super) astray: &'static str,
-    /// Entries of a gateway that have no link yet, of which none is under way.
-    pub(super) unlinked: &'static str,
 }
 
 macro_rules! statements {
     ($kind:literal, $table:literal, $key:literal, $fields:literal) => {
         Statements {
-            read: concat!("SELECT link, ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
-            link: concat!("UPDATE ", $table, " SET link = ?2 WHERE ", $key, " = ?1"),
+            read: concat!("SELECT ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
             astray: concat!(
-                "SELECT t.", $key, " FROM ", $table, " t LEFT JOIN chain c ON c.link = t.link \
-                 WHERE c.kind IS NOT '", $kind, "' OR c.ref IS NOT t.", $key, " ORDER BY 1"
+                "SELECT t.", $key, " FROM ", $table, " t WHERE NOT EXISTS \
+                 (SELECT 1 FROM chain c WHERE c.kind = ", $kind, " AND c.ref = t.", $key, ") ORDER BY 1"
             ),
-            unlinked: concat!("SELECT ", $key, " FROM ", $table, " WHERE link IS NULL ORDER BY 1"),
         }
     };
 }
 
 static OPERATION: Statements = Statements {
-    read: "SELECT link, state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
+    read: "SELECT state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
            confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, \
            status, finished FROM operations WHERE seq = ?1",
-    link: "UPDATE operations SET link = ?2 WHERE seq = ?1",
-    // One that is under way has no link yet.
-    astray: "SELECT t.seq FROM operations t LEFT JOIN chain c ON c.link = t.link \
-             WHERE (t.link IS NOT NULL OR t.state <> 'open') AND (c.kind IS NOT 'operation' OR c.ref IS NOT t.seq) ORDER BY 1",
-    unlinked: "SELECT seq FROM operations WHERE link IS NULL AND state = 'done' ORDER BY 1",
+    astray: "SELECT t.seq FROM operations t WHERE t.state <> 'open' AND NOT EXISTS \
+             (SELECT 1 FROM chain c WHERE c.kind = 1 AND c.ref = t.seq) ORDER BY 1",
 };
-/// Columns of an operation before its fields, and how many fields there are.
-const OPERATION_FIELDS: (usize, usize) = (2, 26);
+/// How many fields an operation has; its state stands before them.
+const OPERATION_FIELDS: usize = 26;
 
 const CALLS: &str = "SELECT a.n, a.asked, a.model, a.provider, a.rung, a.started, a.prompt, a.delivered, a.price, a.state, \
     a.status, a.checked, a.error, a.latency_ms, a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, \
@@ -136,15 +127,17 @@ const CALLS: &str = "SELECT a.n, a.asked, a.model, a.provider, a.rung, a.started
 const CALL_FIELDS: usize = 30;
 
 static PRICE: Statements =
-    statements!("price", "price_rows", "price", "price, id, model, valid_from, rates, source, hash");
-static RUN: Statements = statements!("run", "runs", "run", "run, program, started, listen, classifier, prices");
+    statements!("2", "price_rows", "price", "price, id, model, valid_from, rates, source, hash");
+static RUN: Statements =
+    statements!("3", "runs", "run", "run, program, started, listen, classifier, prices");
 static POLICY: Statements =
-    statements!("policy", "policies", "version", "version, at, from_seq & 0xffffffffff, who, what, hash, text");
-static AUDIT: Statements = statements!("audit", "audit", "id", "at, who, what, before, after");
+    statements!("4", "policies", "version", "version, at, from_seq & 0xffffffffff, who, what, hash, text");
+static AUDIT: Statements = statements!("5", "audit", "id", "at, who, what, before, after");
 static LABEL: Statements =
-    statements!("label", "labels", "id", "seq & 0xffffffffff, model, quality, output, source, at");
-static NOTE: Statements = statements!("note", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
-static PROMPT: Statements = statements!("prompt", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
+    statements!("6", "labels", "id", "seq & 0xffffffffff, model, quality, output, source, at");
+static NOTE: Statements = statements!("7", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
+static PROMPT: Statements =
+    statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
 
 impl Kind {
     /// Every kind, those first that others speak of.
@@ -159,7 +152,25 @@ impl Kind {
         Self::Label,
     ];
 
-    /// Its word in the table and in the canonical form.
+    /// Its number in the table.
+    pub(super) fn code(self) -> i64 {
+        match self {
+            Self::Operation => 1,
+            Self::Price => 2,
+            Self::Run => 3,
+            Self::Policy => 4,
+            Self::Audit => 5,
+            Self::Label => 6,
+            Self::Note => 7,
+            Self::Prompt => 8,
+        }
+    }
+
+    pub(super) fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// Its word in the canonical form.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Operation => "operation",
@@ -171,10 +182,6 @@ impl Kind {
             Self::Note => "note",
             Self::Prompt => "prompt",
         }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     pub(super) fn statements(self) -> &'static Statements {
@@ -192,35 +199,36 @@ impl Kind {
 }
 
 /// An entry as its tables have it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) link: Option<i64>,
-    pub(super) digest: Hash,
-    /// Whether more of it is to come.
-    pub(super) open: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is none.
+    Nothing,
+    /// More of it is to come.
+    Open,
+    /// It is final, and this is its digest.
+    Final(Hash),
 }
 
-/// Reads an entry and makes its digest; none where there is no such entry.
+/// Reads an entry and makes its digest.
 pub(super) fn find(
     conn: &Connection,
     form: &mut Encoding,
     kind: Kind,
     number: i64,
-) -> rusqlite::Result<Option<Found>> {
+) -> rusqlite::Result<Found> {
     let mut read = conn.prepare_cached(kind.statements().read)?;
     let mut rows = read.query([number])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let link = row.get(0)?;
+    let Some(row) = rows.next()? else { return Ok(Found::Nothing) };
     form.begin(kind.name());
     if kind != Kind::Operation {
-        let fields = row.as_ref().column_count() - 1;
-        form.columns(row, 1, fields)?;
-        return Ok(Some(Found { link, digest: form.digest(), open: false }));
+        let fields = row.as_ref().column_count();
+        form.columns(row, 0, fields)?;
+        return Ok(Found::Final(form.digest()));
     }
-    if row.get_ref(1)?.as_str()? == "open" {
-        return Ok(Some(Found { link, digest: [0; 32], open: true }));
+    if row.get_ref(0)?.as_str()? == "open" {
+        return Ok(Found::Open);
     }
-    form.columns(row, OPERATION_FIELDS.0, OPERATION_FIELDS.1)?;
+    form.columns(row, 1, OPERATION_FIELDS)?;
     let mut calls = conn.prepare_cached(CALLS)?;
     let mut calls = calls.query([number])?;
     let mut count = 0;
@@ -229,7 +237,19 @@ pub(super) fn find(
         count += 1;
     }
     form.whole(count);
-    Ok(Some(Found { link, digest: form.digest(), open: false }))
+    Ok(Found::Final(form.digest()))
+}
+
+/// Gives an entry's newest link, with its digest.
+pub(super) fn newest_link(
+    conn: &Connection,
+    kind: Kind,
+    number: i64,
+) -> rusqlite::Result<Option<(i64, Hash)>> {
+    let mut find = conn.prepare_cached(
+        "SELECT link, digest FROM chain WHERE kind = ?1 AND ref = ?2 ORDER BY kind, ref, link DESC LIMIT 1",
+    )?;
+    find.query_row([kind.code(), number], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// The chain of the gateway that writes.
@@ -259,25 +279,23 @@ impl Chain {
         conn.execute(put, params![gateway, id, origin(id)]).map(drop)
     }
 
-    /// Gives an entry that is final its link, unless it has one and is what that says.
-    pub(super) fn link(&mut self, conn: &Connection, kind: Kind, number: i64) -> rusqlite::Result<()> {
-        let Some(found) = find(conn, &mut self.form, kind, number)?.filter(|found| !found.open) else {
+    /// Gives an entry that is final its link, unless it has one and is what that says; `new` has none for sure.
+    pub(super) fn link(
+        &mut self,
+        conn: &Connection,
+        kind: Kind,
+        number: i64,
+        new: bool,
+    ) -> rusqlite::Result<()> {
+        let Found::Final(digest) = find(conn, &mut self.form, kind, number)? else { return Ok(()) };
+        if !new && newest_link(conn, kind, number)?.is_some_and(|(_, known)| known == digest) {
             return Ok(());
-        };
-        if let Some(link) = found.link {
-            let mut known = conn.prepare_cached("SELECT digest FROM chain WHERE link = ?1")?;
-            let digest: Option<Hash> = known.query_row([link], |row| row.get(0)).optional()?;
-            if digest == Some(found.digest) {
-                return Ok(());
-            }
         }
         self.head += 1;
-        self.hash = chained(&self.hash, &found.digest);
-        let link = base(self.gateway) | self.head;
+        self.hash = chained(&self.hash, &digest);
         let mut put = conn
             .prepare_cached("INSERT INTO chain (link, kind, ref, digest, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        put.execute(params![link, kind.name(), number, found.digest, self.hash])?;
-        conn.prepare_cached(kind.statements().link)?.execute([number, link]).map(drop)
+        put.execute(params![base(self.gateway) | self.head, kind.code(), number, digest, self.hash]).map(drop)
     }
 
     /// Writes down where the chain ends.
@@ -311,13 +329,13 @@ pub(super) fn link_all(conn: &Connection, mut tick: impl FnMut(u64, u64)) -> rus
     let count = "SELECT count(*) FROM operations";
     let total = conn.query_row(count, [], |row| super::row::count_at(row, 0))?;
     for kind in Kind::ALL {
-        let mut all = conn.prepare(kind.statements().unlinked)?;
+        let mut all = conn.prepare(kind.statements().astray)?;
         let numbers: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for (done, number) in (0..).zip(numbers) {
             if kind == Kind::Operation && done % super::file::STRIDE == 0 {
                 tick(done, total);
             }
-            chain.link(conn, kind, number)?;
+            chain.link(conn, kind, number, true)?;
         }
     }
     chain.store(conn)

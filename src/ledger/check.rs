@@ -161,7 +161,7 @@ impl LedgerFile {
 
     /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
     fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
-        let (all, options) = (Range::default(), ExportOptions { prices: true });
+        let (all, options) = (Range::default(), ExportOptions { prices: true, chain: self.is_chained() });
         match self.export(&all, options, io::sink(), |_, _| tick()) {
             Ok(_) => return Ok(()),
             Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
@@ -452,6 +452,11 @@ impl Call {
         }
         Some(cost)
     }
+}
+
+/// Gives a number of the database that is never negative.
+pub(super) fn plain(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 fn said(cost: Cost) -> String {

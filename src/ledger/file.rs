@@ -97,6 +97,11 @@ impl LedgerFile {
         if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }
     }
 
+    /// Says whether its entries are chained.
+    pub(super) fn is_chained(&self) -> bool {
+        self.version >= CHAINED
+    }
+
     /// Gives the two columns of a charge's amount, as this ledger has them.
     pub(super) fn amounts(&self) -> &'static str {
         if self.version < CHAINED { OLD_AMOUNTS } else { "c.micro, c.pico" }

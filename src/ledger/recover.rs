@@ -67,7 +67,7 @@ pub(super) fn recover(store: &mut Sqlite, run: &Run, now: Instant) -> rusqlite::
             params![run.program, now.0, run.listen, run.classifier, run.prices, writing.chain.gateway],
         )?;
         let number = change.last_insert_rowid();
-        writing.chain.link(change, Kind::Run, number)?;
+        writing.chain.link(change, Kind::Run, number, true)?;
         writing.sums.store(change)?;
         writing.chain.store(change)?;
         Ok(number)
@@ -130,7 +130,7 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     found.closed_operations = still.len() as u64;
     closed.extend(still);
     for seq in closed {
-        writing.chain.link(change, Kind::Operation, seq)?;
+        writing.chain.link(change, Kind::Operation, seq, false)?;
     }
     if found.settled_attempts + found.closed_operations > 0 {
         let text = format!(
@@ -140,9 +140,6 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
             found.estimated.usd()
         );
         writing.note(now, &text, false, found.next_seq)?;
-        for (kind, number) in std::mem::take(&mut writing.fresh) {
-            writing.chain.link(change, kind, number)?;
-        }
     }
     Ok(())
 }

@@ -8,22 +8,17 @@ CREATE TABLE gateways (
 ) STRICT;
 
 -- Every entry in the order in which it became final; `hash` covers the one before and `digest`, `digest` the entry itself.
+-- Kinds: 1 operation, 2 price, 3 run, 4 policy, 5 audit, 6 label, 7 note, 8 prompt. What has no link is still under way.
 CREATE TABLE chain (
     link   INTEGER PRIMARY KEY,
-    kind   TEXT NOT NULL,
+    kind   INTEGER NOT NULL,
     ref    INTEGER NOT NULL,
     digest BLOB NOT NULL,
     hash   BLOB NOT NULL
 ) STRICT;
 
--- Where an entry stands in the chain. NULL: it is still under way.
-ALTER TABLE operations ADD COLUMN link INTEGER;
-ALTER TABLE price_rows ADD COLUMN link INTEGER;
-ALTER TABLE policies ADD COLUMN link INTEGER;
-ALTER TABLE audit ADD COLUMN link INTEGER;
-ALTER TABLE labels ADD COLUMN link INTEGER;
-ALTER TABLE notes ADD COLUMN link INTEGER;
-ALTER TABLE runs ADD COLUMN link INTEGER;
+CREATE UNIQUE INDEX chain_of ON chain (kind, ref, link);
+
 ALTER TABLE runs ADD COLUMN gateway INTEGER NOT NULL DEFAULT 0;
 
 -- Stretches of time are found by it.
@@ -79,10 +74,9 @@ CREATE TABLE prompts_3 (
     kind       TEXT NOT NULL,
     body       TEXT,
     hash       BLOB NOT NULL,
-    expires_at INTEGER NOT NULL,
-    link       INTEGER
+    expires_at INTEGER NOT NULL
 ) STRICT;
-INSERT INTO prompts_3 SELECT id, seq, kind, body, x'', expires_at, NULL FROM prompts;
+INSERT INTO prompts_3 SELECT id, seq, kind, body, x'', expires_at FROM prompts;
 DROP TABLE prompts;
 ALTER TABLE prompts_3 RENAME TO prompts;
 CREATE INDEX prompts_expire ON prompts (expires_at) WHERE body IS NOT NULL;

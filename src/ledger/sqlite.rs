@@ -94,18 +94,8 @@ impl Sqlite {
         self.stale = true;
         let Self { conn, run, sums, chain, newest, last_at, prices, .. } = self;
         let change = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let odd = Oddities::default();
-        let mut writing = Writing {
-            conn: &change,
-            run: *run,
-            prices,
-            sums,
-            chain,
-            newest,
-            last_at,
-            fresh: Vec::new(),
-            odd,
-        };
+        let (run, odd) = (*run, Oddities::default());
+        let mut writing = Writing { conn: &change, run, prices, sums, chain, newest, last_at, odd };
         let done = what(&mut writing)?;
         change.commit()?;
         self.stale = false;

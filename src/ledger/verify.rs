@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::OptionalExtension as _;
 
-use super::chain::{Kind, base, find, gateway_of, noted, own};
+use super::chain::{Found, Kind, base, find, gateway_of, newest_link, noted, own};
 use super::check::CheckReport;
 use super::encoding::{Encoding, Hash, chained, origin};
 use super::file::{LedgerFile, STRIDE};
@@ -31,7 +31,7 @@ struct Walk {
 /// One row of the chain.
 struct Link {
     number: i64,
-    kind: String,
+    kind: i64,
     of: i64,
     digest: Hash,
     hash: Hash,
@@ -114,7 +114,7 @@ impl LedgerFile {
         let mut seen = wanted.is_none() || walks.values().any(|walk| Some(walk.hash) == wanted);
         let mut all = self.conn.prepare("SELECT link, kind, ref, digest, hash FROM chain ORDER BY link")?;
         let mut rows = all.query([])?;
-        let mut form = Encoding::of("");
+        let (mut form, mut unread) = (Encoding::of(""), None::<(String, String, u64)>);
         while let Some(row) = rows.next()? {
             let link = Link {
                 number: row.get(0)?,
@@ -133,7 +133,13 @@ impl LedgerFile {
                 continue;
             };
             walk.follow(report, &link);
-            self.entry(report, &mut form, &link)?;
+            if let Err(error) = self.entry(report, &mut form, &link) {
+                // Where a page is damaged, every entry of it says the same.
+                unread.get_or_insert_with(|| (link.name(), error.to_string(), 0)).2 += 1;
+            }
+        }
+        if let Some((first, error, count)) = unread {
+            report.find(format!("{count} chained entries cannot be read, {first} and others: {error}"));
         }
         for walk in walks.into_values() {
             let (head, hash) = walk.head;
@@ -154,34 +160,30 @@ impl LedgerFile {
 
     /// Proves what a link says of its entry.
     fn entry(&self, report: &mut CheckReport, form: &mut Encoding, link: &Link) -> rusqlite::Result<()> {
-        let name = format_args!("{} {}", link.kind, link.of).to_string();
-        let Some(kind) = Kind::from_name(&link.kind) else {
-            report.find(format!("link {}: `{}` is no kind of entry", own(link.number), link.kind));
+        let Some(kind) = Kind::from_code(link.kind) else {
+            report.find(format!("link {}: {} is no kind of entry", own(link.number), link.kind));
             return Ok(());
         };
-        let found = match find(&self.conn, form, kind, link.of) {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                report.find(format!("{name}: it was chained (link {}) and is gone", own(link.number)));
-                return Ok(());
+        let number = own(link.number);
+        match find(&self.conn, form, kind, link.of)? {
+            Found::Nothing => {
+                report.find(format!("{}: it was chained (link {number}) and is gone", link.name()));
             }
-            Err(error) => {
-                report.find(format!("{name}: it cannot be read: {error}"));
-                return Ok(());
+            Found::Open => {
+                report.find(format!("{}: it was chained when it had ended, and is open", link.name()));
             }
-        };
-        if found.open {
-            report.find(format!("{name}: it was chained when it had ended, and is open"));
-        } else if found.link == Some(link.number) {
-            if found.digest != link.digest {
-                report
-                    .find(format!("{name}: it was changed after it was chained (link {})", own(link.number)));
-            }
-        } else if found.link.is_some_and(|newer| newer > link.number) {
+            Found::Final(digest) if digest == link.digest => {}
             // What stands there now is proved by its newer link.
-            report.amended += 1;
-        } else {
-            report.find(format!("{name}: it names another link than the one that names it"));
+            Found::Final(_)
+                if newest_link(&self.conn, kind, link.of)?
+                    .is_some_and(|(newest, _)| newest > link.number) =>
+            {
+                report.amended += 1;
+            }
+            Found::Final(_) => {
+                report
+                    .find(format!("{}: it was changed after it was chained (link {number})", link.name()));
+            }
         }
         Ok(())
     }
@@ -196,7 +198,7 @@ impl LedgerFile {
                 report.find(format!("{} {number}: no link of the chain speaks of it", kind.name()));
             }
         }
-        let strange = "SELECT r.run FROM runs r LEFT JOIN chain c ON c.link = r.link WHERE c.link >> 40 <> r.gateway";
+        let strange = "SELECT r.run FROM runs r JOIN chain c ON c.kind = 3 AND c.ref = r.run WHERE c.link >> 40 <> r.gateway";
         let mut all = self.conn.prepare(strange)?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {
@@ -231,6 +233,13 @@ impl LedgerFile {
         }
         let mut find = self.conn.prepare_cached("SELECT hash FROM chain WHERE link = ?1")?;
         find.query_row([base(gateway) | link], |row| row.get(0)).optional()
+    }
+}
+
+impl Link {
+    /// Names its entry.
+    fn name(&self) -> String {
+        format!("{} {}", Kind::from_code(self.kind).map_or("entry", Kind::name), self.of)
     }
 }
 

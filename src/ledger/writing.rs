@@ -29,31 +29,29 @@ pub(super) struct Writing<'w> {
     /// The gateway's highest operation.
     pub(super) newest: &'w mut u64,
     pub(super) last_at: &'w mut Option<Instant>,
-    /// Entries that have come, with their numbers.
-    pub(super) fresh: Vec<(Kind, i64)>,
     pub(super) odd: Oddities,
 }
 
 impl Writing<'_> {
     /// Writes a batch and gives each entry that has become final its link.
     pub(super) fn batch(&mut self, batch: &Batch<'_>) -> rusqlite::Result<()> {
-        for draft in &batch.drafts {
-            self.draft(draft)?;
-        }
-        for aside in &batch.asides {
+        // What others speak of comes first, then operations as they ended, then what speaks of them.
+        for aside in batch.asides.iter().filter(|aside| matches!(aside, Aside::Policy(_))) {
             self.aside(aside)?;
         }
-        // What others speak of comes first, then operations as they ended, then what speaks of them.
-        for (kind, number) in self.fresh.iter().filter(|(kind, _)| is_ahead(*kind)) {
-            self.chain.link(self.conn, *kind, *number)?;
+        for draft in batch.drafts.iter().filter(|draft| draft.closed.is_none()) {
+            self.draft(draft)?;
+            if draft.is_late() {
+                self.chain.link(self.conn, Kind::Operation, self.number(draft.seq), false)?;
+            }
         }
-        let late = batch.drafts.iter().filter(|draft| draft.is_late()).map(|draft| draft.seq);
-        for seq in batch.ended.iter().copied().chain(late) {
-            let number = self.number(seq);
-            self.chain.link(self.conn, Kind::Operation, number)?;
+        for draft in batch.ended() {
+            let over = self.draft(draft)?;
+            // At once, as long as its pages are at hand.
+            self.chain.link(self.conn, Kind::Operation, self.number(draft.seq), over)?;
         }
-        for (kind, number) in self.fresh.iter().filter(|(kind, _)| !is_ahead(*kind)) {
-            self.chain.link(self.conn, *kind, *number)?;
+        for aside in batch.asides.iter().filter(|aside| !matches!(aside, Aside::Policy(_))) {
+            self.aside(aside)?;
         }
         self.sums.store(self.conn)?;
         self.chain.store(self.conn)
@@ -64,9 +62,10 @@ impl Writing<'_> {
         base(self.chain.gateway) | whole(seq).min(OWN)
     }
 
-    /// Takes note of a row that has come.
-    fn came(&mut self, kind: Kind) {
-        self.fresh.push((kind, self.conn.last_insert_rowid()));
+    /// Gives a row that has come its link.
+    fn came(&mut self, kind: Kind) -> rusqlite::Result<()> {
+        let number = self.conn.last_insert_rowid();
+        self.chain.link(self.conn, kind, number, true)
     }
 
     /// Takes note of when an operation arrived, and of a clock that went back: the order of arrival stands, the times stay
@@ -88,7 +87,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn draft(&mut self, draft: &Draft<'_>) -> rusqlite::Result<()> {
+    /// Writes what a batch says of an operation; says whether that has ended now.
+    fn draft(&mut self, draft: &Draft<'_>) -> rusqlite::Result<bool> {
         let mut written_whole = false;
         if let Some(opened) = draft.opened {
             written_whole = self.open(opened, draft)?;
@@ -107,7 +107,7 @@ impl Writing<'_> {
         }
         match draft.closed {
             Some(closed) if !written_whole => self.close(closed),
-            _ => Ok(()),
+            closed => Ok(closed.is_some()),
         }
     }
 
@@ -174,14 +174,16 @@ impl Writing<'_> {
         Ok(done > 0)
     }
 
-    fn close(&mut self, closed: Closed) -> rusqlite::Result<()> {
+    /// Closes an operation; says whether it was open.
+    fn close(&mut self, closed: Closed) -> rusqlite::Result<bool> {
         let mut put = self.conn.prepare_cached(
             "UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'",
         )?;
-        if put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0])? == 0 {
+        let done = put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0])?;
+        if done == 0 {
             self.odd.strays += 1;
         }
-        Ok(())
+        Ok(done > 0)
     }
 
     fn attempt(&mut self, draft: &Draft<'_>, attempt: &AttemptDraft<'_>) -> rusqlite::Result<()> {
@@ -351,7 +353,7 @@ impl Writing<'_> {
         let from = price.from.map(|from| from.0);
         let new = put.execute(params![price.id, price.model, from, price.text, price.row.source, price.hash])?;
         if new > 0 {
-            self.came(Kind::Price);
+            self.came(Kind::Price)?;
         }
         let mut find = self.conn.prepare_cached("SELECT price FROM price_rows WHERE id = ?1")?;
         let number = find.query_row([&price.id], |row| row.get(0))?;
@@ -361,7 +363,7 @@ impl Writing<'_> {
 
     fn aside(&mut self, aside: &Aside<'_>) -> rusqlite::Result<()> {
         match aside {
-            Aside::Policy(policy) => return self.policy(policy),
+            Aside::Policy(policy) => self.policy(policy),
             Aside::Audit(audit) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO audit (at, who, what, before, after) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 \
@@ -369,7 +371,7 @@ impl Writing<'_> {
                 )?;
                 let said = params![audit.at.0, &*audit.who, &*audit.what, &*audit.before, &*audit.after];
                 let new = put.execute(said)?;
-                self.told(Kind::Audit, new);
+                self.told(Kind::Audit, new)
             }
             Aside::Label(label) => {
                 let mut put = self.conn.prepare_cached(
@@ -381,9 +383,9 @@ impl Writing<'_> {
                 let (seq, output) = (self.number(label.seq), label.output.map(whole));
                 let new =
                     put.execute(params![seq, &*label.model, quality, output, &*label.source, label.at.0])?;
-                self.told(Kind::Label, new);
+                self.told(Kind::Label, new)
             }
-            Aside::Note(note, before) => return self.note(note.at, &note.text, note.simulated, *before),
+            Aside::Note(note, before) => self.note(note.at, &note.text, note.simulated, *before),
             Aside::Prompt(prompt) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO prompts (seq, kind, body, hash, expires_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS \
@@ -392,19 +394,18 @@ impl Writing<'_> {
                 let hash = body_hash(&prompt.body);
                 let (seq, until) = (self.number(prompt.seq), prompt.expires_at.0);
                 let new = put.execute(params![seq, &*prompt.kind, &*prompt.body, hash, until])?;
-                self.told(Kind::Prompt, new);
+                self.told(Kind::Prompt, new)
             }
         }
-        Ok(())
     }
 
     /// Takes note of a row, or that there was one already.
-    fn told(&mut self, kind: Kind, new: usize) {
+    fn told(&mut self, kind: Kind, new: usize) -> rusqlite::Result<()> {
         if new > 0 {
-            self.came(kind);
-        } else {
-            self.odd.strays += 1;
+            return self.came(kind);
         }
+        self.odd.strays += 1;
+        Ok(())
     }
 
     fn policy(&mut self, policy: &PolicyVersion) -> rusqlite::Result<()> {
@@ -424,10 +425,9 @@ impl Writing<'_> {
         ])?;
         if new == 0 {
             self.odd.strays += 1;
-        } else {
-            self.fresh.push((Kind::Policy, i64::from(policy.version)));
+            return Ok(());
         }
-        Ok(())
+        self.chain.link(self.conn, Kind::Policy, i64::from(policy.version), true)
     }
 
     pub(super) fn note(
@@ -442,14 +442,8 @@ impl Writing<'_> {
              (SELECT 1 FROM notes WHERE at = ?2 AND text = ?3 AND simulated = ?4 AND before_seq >> 40 = ?1 >> 40)",
         )?;
         let new = put.execute(params![self.number(before), at.0, text, simulated])?;
-        self.told(Kind::Note, new);
-        Ok(())
+        self.told(Kind::Note, new)
     }
-}
-
-/// Says whether other entries speak of those of a kind.
-fn is_ahead(kind: Kind) -> bool {
-    matches!(kind, Kind::Price | Kind::Policy | Kind::Run)
 }
 
 /// Gives the hash of a stored text, which outlasts it.

@@ -203,7 +203,8 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
                 at.ok_or_else(|| Refusal::bad("at: missing; a policy needs the moment it came into force"))?;
             policy(at, text)
         }
-        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price nor note"))),
+        "label" => Err(Refusal::NotACall("a judgement of its own; it counts where it stands on its request")),
+        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, label nor note"))),
     }
 }
 
