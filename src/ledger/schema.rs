@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::chain::{self, Chain};
@@ -109,6 +110,8 @@ pub(super) fn open_to_write(
         // Prompts that are past their time must not linger in free pages.
         .and_then(|()| conn.pragma_update(None, "secure_delete", "ON"))
         .and_then(|()| conn.pragma_update(None, "journal_size_limit", KEPT_WAL))
+        // Otherwise a value bound beside a partial index has each statement planned anew, whenever it is run.
+        .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
         .map_err(fails("setting up"))?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
@@ -133,6 +136,7 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
             // Otherwise a file that is shorter than its head says is not read at all.
             conn.pragma_update(None, "writable_schema", "ON")?;
         }
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok::<_, rusqlite::Error>(conn)
     };

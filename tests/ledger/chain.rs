@@ -238,13 +238,16 @@ fn an_export_proves_itself_on_another_machine() {
         assert!(report.proved > 11, "{report}");
     }
     // A log reader takes it as any log.
-    let source = record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();
+    let mut source = record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();
     let (mut requests, mut bad) = (0, 0);
     for block in source.blocks() {
-        block.unwrap().entries(|entry| match entry {
-            Ok(record::Entry::Request(_)) => requests += 1,
-            Err(skip) if skip.kind == record::SkipKind::Bad => bad += 1,
-            _ => {}
+        let _ = block.unwrap().for_each(|_, entry| {
+            match entry {
+                Ok(record::Entry::Request(_)) => requests += 1,
+                Err(skip) if skip.kind == record::SkipKind::Bad => bad += 1,
+                _ => {}
+            }
+            std::ops::ControlFlow::Continue(())
         });
     }
     assert_eq!((requests, bad), (34, 0));
