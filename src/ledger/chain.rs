@@ -170,6 +170,10 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its word in the canonical form.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -292,7 +296,7 @@ impl Chain {
             return Ok(());
         }
         self.head += 1;
-        self.hash = chained(&self.hash, &digest);
+        self.hash = chained(&self.hash, &digest, kind.code());
         let mut put = conn
             .prepare_cached("INSERT INTO chain (link, kind, ref, digest, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?;
         put.execute(params![base(self.gateway) | self.head, kind.code(), number, digest, self.hash]).map(drop)

@@ -110,9 +110,10 @@ impl Encoding {
     }
 }
 
-/// Gives the hash of a link: over the one before it and the digest of its entry.
-pub(super) fn chained(before: &Hash, digest: &Hash) -> Hash {
-    Sha256::new().chain_update(before).chain_update(digest).finalize().into()
+/// Gives the hash of a link: over the one before it, the digest of its entry and the number of its kind.
+pub(super) fn chained(before: &Hash, digest: &Hash, kind: i64) -> Hash {
+    let kind = u8::try_from(kind).unwrap_or(u8::MAX);
+    Sha256::new().chain_update(before).chain_update(digest).chain_update([kind]).finalize().into()
 }
 
 /// Gives what a gateway's first link follows.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::chain::{Cursor, noted};
+use super::chain::{Cursor, Kind, noted};
 use super::check::plain;
 use super::encoding::{Encoding, Hash, chained, parse_hash};
 use super::proof::{self, Judged, LabelLine, Member, Stretch};
@@ -87,6 +87,7 @@ struct Line {
 /// A link as the file tells it.
 struct Link {
     digest: Hash,
+    kind: Kind,
     /// None where only its digest is told.
     hash: Option<Hash>,
 }
@@ -96,6 +97,22 @@ struct Link {
 struct Chain {
     links: BTreeMap<i64, Link>,
     claimed: Vec<Stretch>,
+    /// How its lines follow each other: by operation, and by link.
+    order: (Order, Order),
+}
+
+/// Numbers as they came.
+#[derive(Default)]
+struct Order {
+    last: i64,
+    broken: bool,
+}
+
+impl Order {
+    fn follow(&mut self, number: i64) {
+        self.broken |= number <= self.last;
+        self.last = number;
+    }
 }
 
 #[derive(Default)]
@@ -104,9 +121,6 @@ struct Proof {
     chains: BTreeMap<String, Chain>,
     /// Judgements that stand on requests, without a line of their own so far.
     joined: HashMap<Judged, i64>,
-    /// The last operation and the last link, and whether all came in such an order.
-    last: (i64, i64),
-    in_order: (bool, bool),
 }
 
 /// Proves an export, packed or plain, against a hash that was noted where there is one. `tick` hears how many lines are
@@ -121,7 +135,7 @@ pub fn check_export(
 ) -> Result<ExportReport, LedgerError> {
     let fails = |source| LedgerError::Folder { path: path.to_owned(), source };
     let mut lines = open(path).map_err(fails)?;
-    let mut proof = Proof { in_order: (true, true), ..Proof::default() };
+    let mut proof = Proof::default();
     let (mut text, mut number) = (String::new(), 0);
     loop {
         text.clear();
@@ -183,11 +197,19 @@ impl Proof {
         let cursor: Cursor = member.cursor.parse()?;
         let number = i64::try_from(cursor.link).map_err(|_| "its cursor is none".to_owned())?;
         let hash = parse_hash(&member.hash).ok_or("its hash is none")?;
+        let kind = match line.event.as_deref() {
+            None => Kind::Operation,
+            Some("label") => Kind::Label,
+            Some("policy") => Kind::Policy,
+            Some(_) => Kind::Note,
+        };
         let digest = if is_label { self.label(text, &member)? } else { self.entry(text, &member)? };
-        self.in_order.1 &= number > self.last.1;
-        self.last.1 = number;
         let chain = self.chains.entry(cursor.gateway).or_default();
-        if chain.links.insert(number, Link { digest, hash: Some(hash) }).is_some() {
+        chain.order.1.follow(number);
+        if let Some(rest) = &member.operation {
+            chain.order.0.follow(rest.0);
+        }
+        if chain.links.insert(number, Link { digest, kind, hash: Some(hash) }).is_some() {
             return Err(format!("link {number} stands there twice"));
         }
         self.report.proved += 1;
@@ -198,10 +220,13 @@ impl Proof {
         let chain = self.chains.entry(stretch.gateway.clone()).or_default();
         for (number, kind, digest) in &stretch.besides {
             let digest = parse_hash(digest).ok_or("a digest is none")?;
-            if chain.links.insert(*number, Link { digest, hash: None }).is_some() {
+            let Some(kind) = Kind::from_name(kind) else {
+                return Err(format!("`{kind}` is no kind of entry"));
+            };
+            if chain.links.insert(*number, Link { digest, kind, hash: None }).is_some() {
                 return Err(format!("link {number} stands there twice"));
             }
-            *self.report.by_digest.entry(kind.clone()).or_default() += 1;
+            *self.report.by_digest.entry(kind.name().to_owned()).or_default() += 1;
         }
         chain.claimed.push(Stretch { besides: Vec::new(), ..stretch });
         Ok(())
@@ -239,8 +264,6 @@ impl Proof {
         if proof::says_more(record) {
             return Err("it says what no ledger writes".to_owned());
         }
-        self.in_order.0 &= rest.0 > self.last.0;
-        self.last.0 = rest.0;
         proof::operation(form, record, rest, &member.calls);
         for judged in proof::judged(record) {
             *self.joined.entry(judged).or_default() += 1;
@@ -268,7 +291,7 @@ impl Proof {
 
     fn finish(mut self, noted_head: Option<&str>) -> ExportReport {
         let report = &mut self.report;
-        if !self.in_order.0 && !self.in_order.1 {
+        if self.chains.values().any(|chain| chain.order.0.broken && chain.order.1.broken) {
             report.find("the lines stand in no order: neither as requests arrived nor as they ended");
         }
         // Where links are in order a judgement may come without its request.
@@ -318,7 +341,7 @@ impl Chain {
                     report.find(format!("link {number} of {gateway} is missing"));
                     break;
                 };
-                let made = chained(&hash, &link.digest);
+                let made = chained(&hash, &link.digest, link.kind.code());
                 if link.hash.is_some_and(|told| told != made) {
                     report.find(format!("link {number} of {gateway}: the line is not what was chained"));
                     break;

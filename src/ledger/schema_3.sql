@@ -7,7 +7,7 @@ CREATE TABLE gateways (
     hash    BLOB NOT NULL
 ) STRICT;
 
--- Every entry in the order in which it became final; `hash` covers the one before and `digest`, `digest` the entry itself.
+-- Every entry in the order in which it became final; `digest` covers the entry, `hash` that, its kind and the hash before.
 -- Kinds: 1 operation, 2 price, 3 run, 4 policy, 5 audit, 6 label, 7 note, 8 prompt. What has no link is still under way.
 CREATE TABLE chain (
     link   INTEGER PRIMARY KEY,

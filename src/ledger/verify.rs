@@ -250,7 +250,7 @@ impl Walk {
         if number != self.last + 1 {
             let (first, last) = (self.last + 1, number - 1);
             report.find(format!("links {first} to {last} of {} are gone", self.id));
-        } else if chained(&self.hash, &link.digest) != link.hash {
+        } else if chained(&self.hash, &link.digest, link.kind) != link.hash {
             report.find(format!(
                 "link {number} of {}: its hash does not follow from the link before and its entry",
                 self.id

@@ -5,12 +5,12 @@ use pointsman::pricing::{Cost, Unpriced};
 
 use super::*;
 
-/// A ledger with a row in every table, and everything that a call may have.
-pub(super) fn full(folder: &Path) -> LedgerOptions {
+/// A ledger with a row in every table, and everything that a call may have; it begins with an operation.
+pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
     let options = options(folder);
     let (ledger, _) = Ledger::open(options.clone()).unwrap();
     ledger.record(in_force(1, 1, policy::BUILTIN));
-    (1..=30).for_each(|seq| ledger.record_all(operation(seq)));
+    (first..=30).for_each(|seq| ledger.record_all(operation(seq)));
     let rare = operation(31).into_iter().map(|entry| match entry {
         Entry::AttemptEnded(mut ended) => {
             ended.terms.serve("priority");
@@ -36,14 +36,15 @@ pub(super) fn full(folder: &Path) -> LedgerOptions {
     ledger.record_all(operation(33));
     ledger.record_all(end);
     ledger.record(in_force(2, 34, &policy::BUILTIN.replace("620", "588")));
-    ledger.record_all(told());
+    ledger.record_all(told(first));
+    wait(ledger.commit()).unwrap();
     ledger.record_all(operation(34));
     ledger.close().unwrap();
     options
 }
 
 /// A change, a judgement, a note and a prompt.
-fn told() -> [Entry; 4] {
+fn told(seq: u64) -> [Entry; 4] {
     [
         Entry::Audit(Box::new(Audit {
             at: at(33),
@@ -53,7 +54,7 @@ fn told() -> [Entry; 4] {
             after: "2".into(),
         })),
         Entry::Label(Box::new(Label {
-            seq: 7,
+            seq,
             model: "gpt-4.1".into(),
             quality: PerMille::new(900),
             output: Some(12),
@@ -62,7 +63,7 @@ fn told() -> [Entry; 4] {
         })),
         Entry::Note(Box::new(Note { at: at(33), text: "a provider\twas down".into(), simulated: true })),
         Entry::Prompt(Box::new(Prompt {
-            seq: 7,
+            seq,
             kind: "prompt".into(),
             body: "hello".into(),
             expires_at: Instant(i64::MAX),
@@ -95,7 +96,7 @@ fn tables(path: &Path) -> Vec<(String, Vec<(String, String)>)> {
 #[test]
 fn a_change_of_any_column_of_any_table_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path()).path;
+    let path = full(folder.path(), 24).path;
     assert_eq!(findings(&path), Vec::<String>::new());
     let mut tried = 0;
     for (table, columns) in tables(&path) {
@@ -112,7 +113,7 @@ fn a_change_of_any_column_of_any_table_is_found() {
             for place in ["(SELECT count(*) / 2 FROM {t})", "0", "(SELECT count(*) - 1 FROM {t})"] {
                 let place = place.replace("{t}", &table);
                 let keys: Vec<&str> =
-                    columns.iter().map(|(name, _)| name.as_str()).take(if table == "sums" { 2 } else { 2 }).collect();
+                    columns.iter().map(|(name, _)| name.as_str()).take(2).collect();
                 let keys = keys.join(", ");
                 let sql = format!(
                     "UPDATE {table} SET {column} = {value} WHERE ({keys}) IN (SELECT {keys} FROM {table} ORDER BY 1, 2 LIMIT 1 \
@@ -134,7 +135,7 @@ fn a_change_of_any_column_of_any_table_is_found() {
 #[test]
 fn rows_put_in_exchanged_or_cut_off_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path()).path;
+    let path = full(folder.path(), 1).path;
     let last = "(SELECT max(link) FROM chain)";
     for sql in [
         "INSERT INTO labels (seq, model, quality, source, at) VALUES (3, 'gpt-4.1', 1000, 'me', 5)",
@@ -166,7 +167,7 @@ fn rows_put_in_exchanged_or_cut_off_are_found() {
 #[test]
 fn a_chain_made_anew_is_found_against_a_noted_head_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path()).path;
+    let path = full(folder.path(), 1).path;
     let noted = LedgerFile::open(&path).unwrap().heads().unwrap().remove(0);
     let against = |path: &Path, head: &str| {
         LedgerFile::open(path).unwrap().check_against(Some(head), |_, _| true).unwrap().findings
@@ -218,12 +219,12 @@ fn proved(folder: &Path, text: &str, head: Option<&str>) -> ExportReport {
 #[test]
 fn an_export_proves_itself_on_another_machine() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path()).path;
+    let path = full(folder.path(), 1).path;
     let head = LedgerFile::open(&path).unwrap().heads().unwrap().remove(0);
     let text = marked(&path, &Range::default());
     let report = proved(folder.path(), &text, Some(&head.hash));
     assert_eq!(report.findings, Vec::<String>::new());
-    assert_eq!((report.proved, report.unproved), (38, 0), "34 requests, 2 policies, a judgement, a note\n{text}");
+    assert_eq!((report.proved, report.unproved), (38, 0), "34 requests, 2 policies, a judgement, a note");
     let Head { cursor, hash } = head.clone();
     assert_eq!(report.stretches, [(0, Head { cursor: Cursor { ..cursor }, hash })]);
     let packed = folder.path().join("export.jsonl.zst");
@@ -234,7 +235,7 @@ fn an_export_proves_itself_on_another_machine() {
     let rest = marked(&path, &Range { from: Some(at(13)), ..Range::default() });
     for part in [&first, &rest, &format!("{first}{rest}")] {
         let report = proved(folder.path(), part, None);
-        assert_eq!(report.findings, Vec::<String>::new(), "{part}");
+        assert_eq!(report.findings, Vec::<String>::new());
         assert!(report.proved > 11, "{report}");
     }
     // A log reader takes it as any log.
@@ -256,12 +257,12 @@ fn an_export_proves_itself_on_another_machine() {
 #[test]
 fn whatever_is_done_to_an_export_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path()).path;
+    let path = full(folder.path(), 28).path;
     let text = marked(&path, &Range::default());
     let lines: Vec<&str> = text.lines().collect();
     let wrong = |text: &str, what: &str| {
         let report = proved(folder.path(), text, None);
-        assert!(report.wrong > 0, "{what}\n{text}");
+        assert!(report.wrong > 0, "{what}");
     };
     for place in 1..lines.len() {
         let mut fewer = lines.clone();
@@ -292,7 +293,7 @@ fn whatever_is_done_to_an_export_is_found() {
             tried += 1;
         }
     }
-    assert!(tried > 1_000, "{tried}");
+    assert!(tried > 300, "{tried}");
 }
 
 /// Gives a value with each of its parts changed in turn, and where.

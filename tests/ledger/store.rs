@@ -202,7 +202,7 @@ fn an_older_ledger_is_read_as_it_is_and_brought_on_when_it_is_written() {
 #[test]
 fn sql_alone_gives_the_exact_amount_and_finds_a_day_by_its_index() {
     let folder = tempfile::tempdir().unwrap();
-    let options = full(folder.path());
+    let options = full(folder.path(), 1);
     let conn = Connection::open(&options.path).unwrap();
     // The very queries that the documentation gives.
     let page = include_str!("../../docs/ledger.md");
