@@ -12,6 +12,8 @@ mod counted;
 mod fixtures;
 #[path = "records/mapped.rs"]
 mod mapped;
+#[path = "records/run_by_providers.rs"]
+mod run_by_providers;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

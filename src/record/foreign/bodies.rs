@@ -14,7 +14,9 @@ use crate::pricing::Usage;
 use crate::record::json::{self, Word, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
-use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OpenAiUsage, Said};
+use crate::record::usage::{
+    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks,
+};
 use crate::record::{Attempt, InputFormat};
 use crate::routing::Status;
 use crate::units::Count;
@@ -46,6 +48,8 @@ struct Event<'a> {
     error: Option<LazyValue<'a>>,
     #[serde(borrow)]
     delta: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    content_block: Option<LazyValue<'a>>,
     #[serde(deserialize_with = "nullable")]
     choices: Vec<Choice>,
     #[serde(deserialize_with = "nullable")]
@@ -76,6 +80,8 @@ struct Candidate {
     content: Written,
     #[serde(rename = "finishReason", alias = "finish_reason")]
     finish_reason: Word,
+    #[serde(rename = "groundingMetadata", alias = "grounding_metadata", deserialize_with = "nullable")]
+    grounding: Grounding,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,6 +108,8 @@ struct Stream {
     openai: Option<OpenAiUsage>,
     anthropic: Option<AnthropicUsage>,
     gemini: Option<GeminiUsage>,
+    /// Tools that Anthropic ran.
+    shown: ServerBlocks,
     /// The response as the last event holds it.
     whole: Option<String>,
     format: Option<InputFormat>,
@@ -147,6 +155,9 @@ impl Stream {
             let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
             keep(&mut self.id, start.id);
             keep(&mut self.model, start.model);
+            if let Some(block) = event.content_block {
+                self.shown.read_block(block.as_raw_str());
+            }
             let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
             for said in [start.usage, then].into_iter().flatten() {
                 self.anthropic.get_or_insert_default().absorb(&said);
@@ -166,6 +177,9 @@ impl Stream {
             if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
                 self.gemini.get_or_insert_default().absorb(&said);
             }
+            let mut grounding = Grounding::default();
+            event.candidates.iter().for_each(|one| grounding.add(one.grounding));
+            self.gemini.get_or_insert_default().rest_on(grounding);
             self.whole = Some(text.to_owned());
             return;
         }
@@ -189,9 +203,12 @@ impl Stream {
     }
 
     /// Gives what the stream came to; nothing where it was none.
-    fn end(self, line: u64) -> Option<Result<Told, Refusal>> {
+    fn end(mut self, line: u64) -> Option<Result<Told, Refusal>> {
         if !self.has_events {
             return None;
+        }
+        if let Some(usage) = &mut self.anthropic {
+            usage.show(self.shown);
         }
         let mut told = match (self.format, self.whole) {
             // One that broke off or failed tells no usage, and is a request all the same.
