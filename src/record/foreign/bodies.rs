@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sonic_rs::LazyValue;
 
 use super::answers::{self, anthropic, gemini, openai};
+use super::failures::Failure;
 use super::terms;
 use super::written::Written;
 use crate::pricing::Usage;
@@ -15,7 +16,7 @@ use crate::record::json::{self, Word, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
-    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks,
+    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks, or_refused,
 };
 use crate::record::{Attempt, InputFormat};
 use crate::routing::Status;
@@ -114,7 +115,7 @@ struct Stream {
     whole: Option<String>,
     format: Option<InputFormat>,
     bytes: u64,
-    has_failed: bool,
+    failure: Option<Failure>,
     /// Whether an event says that the answer is whole.
     has_ended: bool,
     has_events: bool,
@@ -135,8 +136,12 @@ impl Stream {
     fn take(&mut self, text: &str) {
         let Ok(event) = json::read::<Event<'_>>(text) else { return };
         self.has_events = true;
-        self.has_failed |= event.kind.as_str() == "error"
-            || event.error.is_some_and(|error| !matches!(error.as_raw_str(), "null" | "{}" | "\"\""));
+        let error = event.error.as_ref().map_or("null", LazyValue::as_raw_str);
+        let failure = match event.kind.as_str() {
+            "error" => Failure::read(text).or_else(|| Some(Failure::new(Status::Failed))),
+            _ => Failure::read(error),
+        };
+        self.failure = self.failure.take().or(failure);
         let written = event.delta.as_ref().and_then(block::<Written>).unwrap_or_default();
         self.bytes = self.bytes.saturating_add(written.0);
         let kind = event.kind.as_str();
@@ -210,6 +215,7 @@ impl Stream {
         if let Some(usage) = &mut self.anthropic {
             usage.show(self.shown);
         }
+        let (failure, delivered) = (self.failure.take(), self.bytes);
         let mut told = match (self.format, self.whole) {
             // One that broke off or failed tells no usage, and is a request all the same.
             (Some(InputFormat::OpenAi), Some(whole)) => {
@@ -250,11 +256,15 @@ impl Stream {
                 told
             }
         };
-        if self.has_failed
-            && let Some(last) = told.record.attempts.last_mut()
+        if let (Some(failure), Some(last)) = (failure, told.record.attempts.last_mut())
             && matches!(last.status, Status::Ok | Status::Cut)
         {
-            last.status = Status::Failed;
+            // One that broke off was answered in part; one that told nothing else was refused like any other.
+            let is_all = delivered == 0 && !last.usage.is_known();
+            last.status = if is_all { failure.status } else { Status::Failed };
+            let counted = Counted { usage: last.usage, ..Counted::default() };
+            last.usage = or_refused(counted, last.status).usage;
+            last.error = failure.word.into();
         }
         Some(Ok(told))
     }
@@ -271,11 +281,11 @@ pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
     let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
     if !is_stream(start) {
         None
-    } else if has("message_start") || has("content_block") {
+    } else if has("message_start") || has("content_block") || has("\"type\":\"error\"") {
         Some(InputFormat::Anthropic)
     } else if has("\"candidates\"") || has("\"usageMetadata\"") {
         Some(InputFormat::Gemini)
-    } else if has("\"choices\"") || has("response.") || has("\"object\"") {
+    } else if has("\"choices\"") || has("response.") || has("\"object\"") || has("\"error\"") {
         Some(InputFormat::OpenAi)
     } else {
         None
