@@ -8,6 +8,8 @@ mod billed;
 mod coding;
 #[path = "records/counted.rs"]
 mod counted;
+#[path = "records/doubtful.rs"]
+mod doubtful;
 #[path = "records/failed.rs"]
 mod failed;
 #[path = "support/fixtures.rs"]

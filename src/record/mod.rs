@@ -11,6 +11,7 @@ mod cut;
 mod entry;
 mod error;
 mod foreign;
+mod forgiving;
 mod format;
 mod input;
 pub(crate) mod json;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::written::Written;
 use super::{TRACE_EPOCH, attempt, claimed, maybe_moment, owned};
-use crate::record::json::{self, Measure, Word, nullable};
+use crate::record::json::{self, Measure, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
@@ -53,7 +53,9 @@ struct OpenAiAnswer {
     model: Word,
     provider: Word,
     status: Word,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
+    #[serde(deserialize_with = "maybe")]
     usage_metadata: Option<OpenAiUsage>,
     #[serde(deserialize_with = "nullable")]
     x_groq: Groq,
@@ -67,6 +69,7 @@ struct OpenAiAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Groq {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
 }
 
@@ -82,6 +85,7 @@ struct LangChain {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
     finish_reason: Ending,
     message: Written,
@@ -210,6 +214,7 @@ struct AnthropicAnswer {
     model: Word,
     content: Written,
     stop_reason: Ending,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
@@ -241,6 +246,7 @@ struct GeminiAnswer {
     #[serde(alias = "create_time")]
     create_time: Word,
     #[serde(alias = "usage_metadata")]
+    #[serde(deserialize_with = "maybe")]
     usage_metadata: Option<GeminiUsage>,
     #[serde(deserialize_with = "nullable")]
     candidates: Vec<Candidate>,

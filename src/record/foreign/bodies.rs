@@ -12,7 +12,7 @@ use super::failures::Failure;
 use super::terms;
 use super::written::Written;
 use crate::pricing::Usage;
-use crate::record::json::{self, Word, nullable};
+use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
@@ -69,6 +69,7 @@ struct Stopped {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
     delta: Written,
     text: Written,
@@ -90,12 +91,14 @@ struct Candidate {
 struct Within {
     id: Word,
     model: Word,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Groq {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
 }
 

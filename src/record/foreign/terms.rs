@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use memchr::memmem;
 use serde::Deserialize;
 
+use super::bodies::Body;
 use super::langfuse::is_bucket;
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
@@ -281,11 +282,24 @@ fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) {
 struct Observation {
     #[serde(alias = "modelParameters")]
     model_parameters: Embedded<Tier>,
+    metadata: Body,
+}
+
+/// What stands in an observation's metadata, which may be anything.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Beside {
+    #[serde(alias = "serviceTier")]
+    service_tier: Said,
+    attributes: Embedded<BTreeMap<String, Word>>,
 }
 
 fn langfuse(text: &str, terms: &mut Terms) {
     let row = part::<Observation>(text);
-    serve_first(terms, [row.model_parameters.0.service_tier].into_iter());
+    let beside = part::<Beside>(row.metadata.text());
+    let attributes = beside.attributes.0;
+    let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
+    serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
 }
 
 /// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.

@@ -234,7 +234,7 @@ struct Source {
 
 impl<'de> Deserialize<'de> for Grounding {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sources = Option::<Sources>::deserialize(deserializer)?.unwrap_or_default();
+        let sources: Sources = nullable(deserializer)?;
         let has = |is_it: fn(&Source) -> bool| sources.grounding_chunks.iter().any(is_it);
         Ok(Self {
             searches: (sources.web_search_queries.len() + sources.image_search_queries.len()) as u64,

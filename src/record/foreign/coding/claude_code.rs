@@ -13,7 +13,7 @@ use super::{Caller, NO_ANSWER, kept, record};
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::written::Written;
 use crate::record::foreign::{attempt, claimed, moment, status_of};
-use crate::record::json::{self, Word, nullable};
+use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
@@ -46,6 +46,7 @@ struct Message {
     model: Word,
     stop_reason: Ending,
     content: Written,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
