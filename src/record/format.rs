@@ -177,6 +177,13 @@ fn by_keys(keys: &Keys<'_>) -> Option<InputFormat> {
     has("data").then(|| by_names(&inner)).flatten()
 }
 
+/// Says whether a log begins like sessions of agents do, with what tells no format: further on there may be more.
+pub(crate) fn may_be_session(start: &[u8]) -> bool {
+    let line = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+    let keys = Keys::of(line.unwrap_or_default()).top;
+    keys.contains(&b"type".as_slice()) && keys.contains(&b"sessionId".as_slice())
+}
+
 /// Recognises a log of nothing but errors by the first of them.
 fn of_error(text: &[u8]) -> Option<InputFormat> {
     let keys = Keys::of(text).top;
@@ -206,6 +213,9 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (all(&["custom_id", "response"]), F::OpenAi),
         (all(&["key", "response"]), F::Gemini),
         (all(&["sessionId", "uuid", "type"]) && any(&["parentUuid", "isSidechain"]), F::ClaudeCode),
+        // A line may be cut off before its last keys.
+        (all(&["sessionId", "type", "parentUuid", "isSidechain"]), F::ClaudeCode),
+        (all(&["type", "summary", "leafUuid"]) || all(&["type", "messageId", "snapshot"]), F::ClaudeCode),
         (all(&["timestamp", "type", "payload"]), F::Codex),
         (has("opencode") || (all(&["sessionID", "id"]) && any(&["role", "messageID"])), F::OpenCode),
         (all(&["sessionId", "projectHash"]), F::GeminiCli),

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod attempts;
+mod beginning;
 mod block;
 mod csv;
 mod cut;
