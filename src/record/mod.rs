@@ -32,7 +32,9 @@ pub use attempts::Attempts;
 pub use block::Block;
 pub use cut::MAX_ENTRY;
 pub(crate) use entry::some_terms;
-pub use entry::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
+pub use entry::{
+    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Status, WriteTtl,
+};
 pub use error::{Error, Strange};
 pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};
