@@ -77,6 +77,47 @@ fn errors_in_place_of_answers_are_requests_that_failed() {
 }
 
 #[test]
+fn an_answer_that_went_wrong_failed_though_it_has_the_shape_of_one() {
+    let choice = |choice: &str| {
+        chat(super::billed::PLAIN, "").replace(r#"{"index":0,"message":{"content":"hi"}}"#, choice)
+    };
+    for (log, want) in [
+        (choice(r#"{"index":0,"message":{"content":"par"},"finish_reason":"error"}"#), "failed 1100"),
+        (choice(r#"{"index":0,"message":{"content":"par"},"error":{"code":502}}"#), "failed 1100"),
+        (choice(r#"{"index":0,"message":{"content":"x"},"finish_reason":"stop","error":null}"#), "ok 1100"),
+    ] {
+        assert_eq!(ended(&log).1, [want], "{log}");
+    }
+    let gemini = |reason: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},"finishReason":"{reason}"}}],"usageMetadata":{{"promptTokenCount":9,"candidatesTokenCount":1}}}}"#
+        )
+    };
+    for (reason, want) in [
+        ("STOP", "ok 10"),
+        ("MALFORMED_FUNCTION_CALL", "failed 10"),
+        ("MAX_TOKENS", "ok 10"),
+        ("OTHER", "failed 10"),
+    ] {
+        assert_eq!(ended(&gemini(reason)).1, [want], "{reason}");
+        assert_eq!(ended(&format!("data: {}\n\n", gemini(reason))).1, [want], "{reason}");
+    }
+    let stream =
+        format!("data: {}\n\n", choice(r#"{"index":0,"delta":{"content":"x"},"finish_reason":"error"}"#));
+    assert_eq!(ended(&stream).1, ["failed 1100"]);
+}
+
+#[test]
+fn what_counts_tokens_or_lists_models_is_no_call() {
+    let gemini = r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}"#;
+    let other = "{\"totalTokens\":5}\n{\"models\":[{\"name\":\"x\"}]}";
+    assert_eq!(ended(&format!("{gemini}\n{other}\n")).1, ["skipped", "skipped", "ok 10"]);
+    let message = r#"{"id":"m","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":1}}"#;
+    let other = "{\"input_tokens\":5}\n{\"data\":[{\"id\":\"x\"}],\"has_more\":false}";
+    assert_eq!(ended(&format!("{message}\n{other}\n")).1, ["skipped", "skipped", "ok 10"]);
+}
+
+#[test]
 fn results_of_batches_are_requests_at_the_price_of_batches() {
     let openai = |body: &str, _: &str| {
         format!(

@@ -23,6 +23,11 @@ fn a_command_in_a_container_is_never_a_known_cost() {
     let call = |place: &str| {
         format!(r#"{{"type":"shell_call","status":"completed","action":{{"commands":["ls"]}}{place}}}"#)
     };
+    let cites = |kind: &str| {
+        format!(
+            r#"{{"type":"message","content":[{{"type":"output_text","text":"x","annotations":[{{"type":"{kind}"}}]}}]}}"#
+        )
+    };
     let hosted = r#"{"type":"shell","environment":{"type":"container_auto"}}"#;
     let local = r#"{"type":"shell","environment":{"type":"local"}}"#;
     let in_one = call(r#","environment":{"type":"container_reference","container_id":"c"}"#);
@@ -35,6 +40,18 @@ fn a_command_in_a_container_is_never_a_known_cost() {
             (&format!("{in_one},{in_one}"), hosted, "about 0.0328"),
             (&call(r#","environment":{"type":"local"}"#), local, "known 0.0028"),
             (&call(""), local, "known 0.0028"),
+            // Files out of a container, and pages that were found, show what ran.
+            (&cites("container_file_citation"), "", "about 0.0328"),
+            (&cites("url_citation"), "", "about 0.0128"),
+            (&cites("file_citation"), "", "known 0.0028"),
+            (
+                &format!(
+                    r#"{{"type":"web_search_call","action":{{"type":"search"}}}},{}"#,
+                    cites("url_citation")
+                ),
+                "",
+                "known 0.0128",
+            ),
         ],
     );
 }

@@ -182,6 +182,18 @@ fn tools_that_a_provider_ran_are_told_whole_and_streamed() {
         told(used(OpenAiResponses, ran.to_string().as_bytes())),
         ("code_interpreter=1".to_owned(), true)
     );
+    for (kind, want) in [
+        ("container_file_citation", ("code_interpreter=1", true)),
+        ("url_citation", ("web_search=1", true)),
+        ("file_citation", ("", false)),
+    ] {
+        let cited = json!({"id":"r","object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"x","annotations":[{"type":kind}]}]}],"usage":{"input_tokens":9,"output_tokens":9}});
+        assert_eq!(
+            told(used(OpenAiResponses, cited.to_string().as_bytes())),
+            (want.0.to_owned(), want.1),
+            "{kind}"
+        );
+    }
     let placed = json!({"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"x"}]},"groundingMetadata":{"groundingChunks":[{"maps":{}}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9}});
     assert_eq!(told(used(Gemini, placed.to_string().as_bytes())), ("maps_grounding=1".to_owned(), true));
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sonic_rs::LazyValue;
 
 use super::answers::{self, anthropic, gemini, openai};
-use super::failures::Failure;
+use super::failures::{Failure, went_wrong};
 use super::terms;
 use super::written::Written;
 use crate::pricing::Usage;
@@ -74,6 +74,8 @@ struct Choice {
     delta: Written,
     text: Written,
     finish_reason: Word,
+    #[serde(deserialize_with = "maybe")]
+    error: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -180,6 +182,8 @@ impl Stream {
             self.format = Some(InputFormat::Gemini);
             self.has_ended |=
                 event.feedback.is_some() || event.candidates.iter().any(|one| !one.finish_reason.is_empty());
+            let mut reasons = event.candidates.iter().map(|one| one.finish_reason.as_str());
+            self.fail(reasons.find(|reason| went_wrong(reason)));
             let written = event.candidates.iter().map(|one| one.content.0);
             self.bytes = written.fold(self.bytes, u64::saturating_add);
             if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
@@ -196,6 +200,8 @@ impl Stream {
         // Behind the last part of its text comes what it used, alone.
         self.has_ended |= event.choices.is_empty() && (usage.is_some() || groq.is_some());
         for choice in &event.choices {
+            let reason = choice.finish_reason.as_str();
+            self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
             self.has_ended |= !choice.finish_reason.is_empty();
             self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
         }
@@ -207,6 +213,13 @@ impl Stream {
         }
         if text.contains("\"url_citation\"") {
             self.openai.get_or_insert_default().cite();
+        }
+    }
+
+    /// Takes in that the model or its server went wrong, and the word for it.
+    fn fail(&mut self, reason: Option<&str>) {
+        if let Some(reason) = reason.filter(|_| self.failure.is_none()) {
+            self.failure = Some(Failure { status: Status::Failed, word: reason.to_owned() });
         }
     }
 

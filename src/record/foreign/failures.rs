@@ -83,6 +83,22 @@ impl Failure {
     }
 }
 
+/// Says whether a reason to end says that the model or its server went wrong.
+pub(super) fn went_wrong(reason: &str) -> bool {
+    let word = reason.split([':', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    matches!(
+        word.as_str(),
+        "error"
+            | "failed"
+            | "malformed_function_call"
+            | "malformed_response"
+            | "unexpected_tool_call"
+            | "too_many_tool_calls"
+            | "missing_thought_signature"
+            | "other"
+    )
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Body<'a> {

@@ -13,7 +13,7 @@ use super::langfuse::is_bucket;
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
-use crate::record::usage::{Grounding, Offered, Said, ServerBlocks, ShownItem, is_known_key};
+use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, ShownItem, is_known_key};
 use crate::record::{InputFormat, Record};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
@@ -21,7 +21,7 @@ const HINTS: [&str; 14] = [
     "service_tier",
     "serviceTier",
     "_call\"",
-    "url_citation",
+    "_citation\"",
     "grounding",
     "server_tool_use",
     "_tool_result",
@@ -106,6 +106,21 @@ struct Item {
     environment: Action,
 }
 
+/// The messages of a response, with their sources.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cited {
+    #[serde(deserialize_with = "nullable")]
+    output: Vec<Citing>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Citing {
+    #[serde(deserialize_with = "nullable")]
+    content: Vec<Message>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Action {
@@ -152,14 +167,19 @@ fn openai(text: &str, terms: &mut Terms) -> bool {
             *calls.entry(meter).or_default() += 1;
         }
     }
+    let cited = part::<Cited>(text).output;
+    let sources = || cited.iter().flat_map(|item| &item.content).flat_map(|said| &said.annotations);
+    if sources().any(|source| source.kind.as_str() == "container_file_citation") {
+        calls.insert(SESSIONS, 1);
+    }
     // A container is billed by the session, which its calls share.
-    let mut is_guess = calls.get_mut("code_interpreter").map(|calls| *calls = 1).is_some();
+    let mut is_guess = calls.get_mut(SESSIONS).map(|calls| *calls = 1).is_some();
     for (meter, count) in calls {
         once(terms, meter, count);
     }
     let choices = part::<Choices>(text).choices;
-    let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations);
-    let is_searched = terms.meters().any(|(meter, _)| meter.starts_with("web_search"));
+    let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations).chain(sources());
+    let is_searched = terms.meters().any(|(meter, _)| meter.contains("search"));
     if notes.any(|note| note.kind.as_str() == "url_citation") && !is_searched {
         terms.meter("web_search", 1);
         is_guess = true;

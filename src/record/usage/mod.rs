@@ -20,7 +20,7 @@ pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
 use proof::{Cached, Ground, layout};
-pub(crate) use shown::{Grounding, Offered, ServerBlocks, ShownItem};
+pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
 use super::WriteTtl;
 use super::json::Num;

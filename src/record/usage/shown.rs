@@ -12,7 +12,7 @@ use crate::pricing::Terms;
 use crate::record::json::{self, Word, nullable};
 
 /// The meter of sessions in a container: an answer does not tell whether its own was begun before, or will be used again.
-pub(super) const SESSIONS: &str = "code_interpreter";
+pub(crate) const SESSIONS: &str = "code_interpreter";
 /// The meter of calls of tools that nobody here knows.
 const UNLISTED: &str = "unlisted_tool_calls";
 

@@ -3,7 +3,7 @@
 use super::finish_of;
 use super::item::Item;
 use super::object::{Frame, repeated, status};
-use crate::record::usage::{Offered, OpenAiUsage, ShownItem};
+use crate::record::usage::{Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Ask;
 use crate::wire::json::{Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
@@ -54,6 +54,7 @@ pub(super) fn said(response: Value<'_>) -> Option<OpenAiUsage> {
     let within = |value: Value<'_>, key: &str| -> String {
         value.get(key).and_then(|part| part.text_of("type")).unwrap_or_default().into_owned()
     };
+    let (mut has_searched, mut is_cited) = (false, false);
     let mut offered = Offered::default();
     for tool in response.get("tools").into_iter().flat_map(Value::items) {
         offered.add(&tool.text_of("type").unwrap_or_default(), &within(tool, "environment"));
@@ -67,7 +68,20 @@ pub(super) fn said(response: Value<'_>) -> Option<OpenAiUsage> {
         });
         if let Some(meter) = meter {
             usage.show(meter, 1);
+            has_searched |= meter.contains("search");
         }
+        let said = item.get("content").into_iter().flat_map(Value::items);
+        let sources = said.filter_map(|part| part.get("annotations")).flat_map(Value::items);
+        for source in sources {
+            match source.text_of("type").as_deref() {
+                Some("container_file_citation") => usage.show(SESSIONS, 1),
+                Some("url_citation") => is_cited = true,
+                _ => {}
+            }
+        }
+    }
+    if is_cited && !has_searched {
+        usage.cite();
     }
     Some(usage)
 }
