@@ -8,10 +8,16 @@ mod billed;
 mod coding;
 #[path = "records/counted.rs"]
 mod counted;
+#[path = "records/doubtful.rs"]
+mod doubtful;
+#[path = "records/failed.rs"]
+mod failed;
 #[path = "support/fixtures.rs"]
 mod fixtures;
 #[path = "records/mapped.rs"]
 mod mapped;
+#[path = "records/run_by_providers.rs"]
+mod run_by_providers;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -5,12 +5,14 @@
 
 mod ahead;
 mod attempts;
+mod beginning;
 mod block;
 mod csv;
 mod cut;
 mod entry;
 mod error;
 mod foreign;
+mod forgiving;
 mod format;
 mod input;
 pub(crate) mod json;
