@@ -2,277 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
+#[path = "engine/live.rs"]
+mod live;
 #[path = "engine/policies.rs"]
 mod policies;
+#[path = "engine/world.rs"]
+mod world;
 
 use std::sync::Arc;
 
 use pointsman::classifier::TaskClass;
-use pointsman::engine::{Arrival, Effect, Engine, Event};
-use pointsman::outcome::{
-    Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled,
-    on_model, visit,
-};
-use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, Tier, Unpriced, Usage};
-use pointsman::routing::{
-    Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds,
-};
-use pointsman::session::{Command, Log, Player, Reading, Skipped, settle_one};
-use pointsman::telemetry::{Frontier, Sign, Totals};
-use pointsman::units::{
-    Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span,
-    TeamId,
-};
+use pointsman::engine::{Arrival, Engine, Event};
+use pointsman::outcome::{Choice, Extra, Leg, Observed, Operation, on_model};
+use pointsman::pricing::{Cost, CostSum, Unpriced, Usage};
+use pointsman::routing::{Check, ConfidenceSource, Mode, NO_RUNG, Policy, RouteId, Status, Thresholds};
+use pointsman::session::{Command, Player, Reading};
+use pointsman::telemetry::Sign;
+use pointsman::units::{Count, Millis, ModelId, PerMille, Pico, Span};
 use proptest::prelude::*;
-
-const MODELS: [&str; 5] = ["nano", "flash", "mid", "strong", "unlisted"];
-
-fn names() -> Names {
-    let mut names = Names::default();
-    for model in MODELS {
-        names.intern_model(model);
-    }
-    for team in ["a", "b", "c"] {
-        names.intern_team(team);
-        names.intern_project(team);
-    }
-    names.intern_session("s");
-    names
-}
-
-fn book() -> PriceBook {
-    let usd = |text: &str| PicoPerMillion::from_usd_per_million(text).unwrap();
-    let mut book = PriceBook { name: "t".into(), ..PriceBook::default() };
-    for (model, input, output, cached) in [
-        ("nano", "0.1", "0.4", None),
-        ("flash", "0.3", "2.5", Some("0.03")),
-        ("mid", "2", "8", Some("0.5")),
-        ("strong", "5", "25", Some("0.5")),
-    ] {
-        let base =
-            Tier { input: usd(input), output: usd(output), cache_read: cached.map(usd), ..Tier::default() };
-        let long = Tier { input: usd("4"), output: usd("16"), ..base };
-        let above = if model == "mid" { vec![(20_000, long)] } else { Vec::new() };
-        book.add_row(model, PriceRow { standard: Rates { base, above }, ..PriceRow::default() });
-    }
-    // A price that changes within the log.
-    let dearer = Tier { input: usd("0.6"), output: usd("3"), ..Tier::default() };
-    book.add_row(
-        "flash",
-        PriceRow {
-            from: Some(Instant(500_000_000)),
-            standard: Rates { base: dearer, above: Vec::new() },
-            ..PriceRow::default()
-        },
-    );
-    book
-}
-
-fn usage() -> impl Strategy<Value = Usage> {
-    let count = |most: u64| prop_oneof![9 => (0..most).prop_map(|n| Count::new(n).unwrap()), 1 => Just(Count::UNKNOWN)];
-    (count(30_000), prop_oneof![Just(Count::ZERO), count(9_000)], count(3_000))
-        .prop_map(|(input, cache_read, output)| Usage { input, cache_read, output, ..Usage::NONE })
-}
-
-fn observed() -> impl Strategy<Value = Observed> {
-    let status = prop_oneof![
-        8 => Just(Status::Ok), 1 => Just(Status::RateLimited), 1 => Just(Status::ServerError), 1 => Just(Status::Rejected), 1 => Just(Status::Cancelled),
-        1 => Just(Status::Unavailable)
-    ];
-    let check = prop_oneof![6 => Just(Check::None), 2 => Just(Check::Passed), 2 => Just(Check::Failed)];
-    let model = prop_oneof![9 => (0u16..5).prop_map(ModelId), 1 => Just(ModelId::NONE)];
-    let latency = prop_oneof![4 => (0u64..90_000).prop_map(Millis::new), 1 => Just(Millis::UNKNOWN)];
-    (usage(), status, check, model, latency, proptest::bool::weighted(0.1)).prop_map(
-        |(usage, status, check, model, latency, assumed)| Observed {
-            usage,
-            status,
-            check,
-            model,
-            latency,
-            assumed,
-            ..Observed::default()
-        },
-    )
-}
-
-type Entry = (Operation, Option<Extra>);
-
-fn entry() -> impl Strategy<Value = Entry> {
-    let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
-        |(model, quality, output)| ModelLabel {
-            model: ModelId(model),
-            quality: quality.and_then(PerMille::new),
-            output,
-        },
-    );
-    let extra = (proptest::collection::vec(observed(), 0..3), proptest::collection::vec(label, 0..3))
-        .prop_map(|(earlier, labels)| Extra { earlier, labels, ..Extra::default() });
-    (
-        0i64..1_000_000_000,
-        observed(),
-        proptest::option::of(0u16..=1000),
-        0usize..11,
-        0u16..4,
-        proptest::option::weighted(0.3, extra),
-        proptest::bool::weighted(0.1),
-    )
-        .prop_map(|(at, served, confidence, class, team, extra, pinned)| {
-            let mut operation = Operation {
-                at: Instant(at),
-                served,
-                session: SessionId(0),
-                team: if team < 3 { TeamId(team) } else { TeamId::NONE },
-                project: if team < 3 { ProjectId(team) } else { ProjectId::NONE },
-                class: TaskClass::ALL[class],
-                asked: if pinned { served.model } else { ModelId::NONE },
-                pinned: pinned && served.model.is_some(),
-                ..Operation::default()
-            };
-            operation.set_confidence(confidence.and_then(PerMille::new), ConfidenceSource::Recorded);
-            (operation, extra)
-        })
-}
-
-fn log() -> impl Strategy<Value = Vec<Entry>> {
-    proptest::collection::vec(entry(), 1..60)
-}
-
-fn thresholds(rungs: usize) -> impl Strategy<Value = Vec<u16>> {
-    proptest::collection::vec(0u16..=1000, rungs - 1).prop_map(|mut list| {
-        list.sort_unstable_by(|a, b| b.cmp(a));
-        list
-    })
-}
-
-/// Three routes: one of three rungs for two kinds of work, one of four for another, one of two for the rest.
-fn policy() -> impl Strategy<Value = (Vec<u16>, Vec<u16>, Vec<u16>)> {
-    (thresholds(3), thresholds(4), thresholds(2))
-}
-
-fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
-    let ladder = |models: &[&str], list: &[u16]| {
-        models
-            .iter()
-            .enumerate()
-            .map(|(at, model)| RungSpec {
-                model: (*model).into(),
-                threshold: list.get(at).map(|&t| i64::from(t)),
-                ..RungSpec::default()
-            })
-            .collect()
-    };
-    let spec = PolicySpec {
-        name: "random".into(),
-        baseline: Some("mid".into()),
-        routes: vec![
-            RouteSpec {
-                name: "r1".into(),
-                tasks: vec!["code".into(), "extraction".into()],
-                ladder: ladder(&["flash", "mid", "strong"], a),
-                ..RouteSpec::default()
-            },
-            RouteSpec {
-                name: "r2".into(),
-                tasks: vec!["agent".into(), "question".into(), "generation".into()],
-                ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
-                no_signal: Some("mid".into()),
-                ..RouteSpec::default()
-            },
-            RouteSpec { name: "rest".into(), ladder: ladder(&["nano", "strong"], c), ..RouteSpec::default() },
-        ],
-    };
-    Policy::compile(&spec, 1, &mut names()).unwrap()
-}
-
-fn evidence(entry: &Entry) -> Evidence<'_> {
-    Evidence { operation: &entry.0, extra: entry.1.as_ref() }
-}
-
-fn profiles(log: &[Entry]) -> Profiles {
-    let mut fit = ProfileFit::default();
-    // Often enough that every model is known.
-    for _ in 0..20 {
-        for entry in log {
-            fit.add(&evidence(entry), &PriceTable::default());
-        }
-    }
-    fit.finish()
-}
-
-struct World {
-    prices: PriceTable,
-    profiles: Profiles,
-}
-
-impl World {
-    fn of(log: &[Entry]) -> Self {
-        Self { prices: PriceTable::new(&book(), &names()), profiles: profiles(log) }
-    }
-
-    fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles }
-    }
-
-    fn settle(&self, entry: &Entry, policy: &Policy, reading: Reading) -> Settled {
-        let mut settled = Settled::default();
-        settle_one(&evidence(entry), reading, policy, &self.outlook(), &mut settled);
-        settled
-    }
-
-    fn totals(&self, log: &[Entry], policy: &Policy, reading: Reading) -> Totals {
-        let mut totals = Totals::default();
-        for entry in log {
-            totals.apply(&evidence(entry), &self.settle(entry, policy, reading), Sign::Plus);
-        }
-        totals
-    }
-
-    fn frontiers(&self, log: &[Entry], policy: &Policy) -> Vec<Frontier> {
-        let mut frontiers: Vec<Frontier> = policy.routes.iter().map(Frontier::new).collect();
-        for entry in log {
-            let route = pointsman::routing::match_route(policy, &entry.0.signals()).index();
-            frontiers[route].apply(&evidence(entry), &policy.routes[route], &self.outlook(), Sign::Plus);
-        }
-        frontiers
-    }
-}
-
-/// Runs an engine by its events alone, answering every `Send` from the evidence.
-fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
-    for (key, entry) in log.iter().enumerate() {
-        let key = key as u64;
-        let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }));
-        while let Some(effect) = effects.pop() {
-            if let Effect::Send { model, .. } = effect {
-                let mut legs: Vec<Leg> = visit(&evidence(entry), model, &world.outlook()).collect();
-                let leg = legs.pop().unwrap();
-                for leg in legs {
-                    engine.apply(Event::Retried { key, leg });
-                }
-                effects = engine.apply(Event::Attempted { key, leg, evidence: Some(evidence(entry)) });
-            }
-        }
-    }
-}
-
-fn memory_log(log: &[Entry], policy: Policy) -> Arc<Log> {
-    let mut history = History::default();
-    for (at, (operation, extra)) in log.iter().enumerate() {
-        history.push(&format!("r{at}"), *operation, extra.clone());
-    }
-    history.sort();
-    let names = names();
-    let world = World::of(log);
-    Arc::new(Log::from_parts(
-        "random".into(),
-        history,
-        names,
-        world.prices,
-        world.profiles,
-        Arc::new(policy),
-        Skipped::default(),
-    ))
-}
+use world::*;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
@@ -282,7 +30,8 @@ proptest! {
     fn what_if_equals_re_deciding_every_request(log in log(), applied in policy(), tried in policy()) {
         let world = World::of(&log);
         let frontiers = world.frontiers(&log, &compile(&applied));
-        let staged = compile(&tried);
+        // A route that observes is asked what it would do.
+        let staged = active(compile(&with_constraints(tried, &applied)));
         for (index, route) in staged.routes.iter().enumerate() {
             let thresholds = route.thresholds();
             let forecast = frontiers[index].forecast(&frontiers[index].prefix(), &thresholds);
@@ -293,15 +42,18 @@ proptest! {
             let mut variance = 0i128;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
-                if settled.route.index() != index || entry.0.pinned {
+                let mode = staged.routes[index].mode;
+                if settled.route.index() != index || (entry.0.pinned && mode == Mode::Pinned) {
                     continue;
                 }
                 requests += 1;
                 cost.add_operation(settled.costs());
                 escalated += u64::from(settled.escalated);
                 errors += u64::from(!settled.status.is_ok());
-                placed[usize::from(settled.first_rung)] += 1;
-                answered[usize::from(settled.rung)] += 1;
+                if settled.first_rung != NO_RUNG {
+                    placed[usize::from(settled.first_rung)] += 1;
+                    answered[usize::from(settled.rung)] += 1;
+                }
                 variance += settled.legs.iter().map(|leg| leg.variance).sum::<i128>();
                 known_latency += u64::from(settled.latency.get().is_some());
                 if let Some(value) = settled.quality {
@@ -380,12 +132,13 @@ proptest! {
 
     #[test]
     fn flips_are_the_requests_that_start_elsewhere(log in log(), applied in policy(), tried in policy()) {
-        let (before, after) = (compile(&applied), compile(&tried));
+        let (before, after) = (active(compile(&applied)), active(compile(&with_constraints(tried, &applied))));
         let world = World::of(&log);
         let flips: u64 = world.frontiers(&log, &before).iter().zip(before.routes.iter().zip(&after.routes))
             .map(|(frontier, (a, b))| frontier.flips(&a.thresholds(), &b.thresholds())).sum();
         let moved = log.iter().filter(|entry| {
-            let rung = |policy| pointsman::routing::decide(policy, &entry.0.signals()).rung;
+            let circumstance = world.circumstances.get(entry.0.circumstance);
+            let rung = |policy| pointsman::routing::decide(policy, &entry.0.signals(), circumstance).rung;
             rung(&before) != rung(&after)
         }).count() as u64;
         prop_assert_eq!(flips, moved);
@@ -447,9 +200,12 @@ proptest! {
         for (kind, which, key) in order {
             let entry = &log[which % log.len()];
             match kind {
-                0 => drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }))),
+                0 => {
+                    let circumstance = world.circumstances.get(entry.0.circumstance);
+                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance })));
+                }
                 1 => {
-                    let leg: Leg = on_model(&evidence(entry), ModelId(u16::try_from(which % 5).unwrap()), &world.outlook());
+                    let leg: Leg = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());
                     engine.apply(Event::Attempted { key, leg, evidence: None });
                 }
                 2 => drop(engine.apply(Event::Tick(entry.0.at))),
@@ -526,7 +282,7 @@ proptest! {
 #[test]
 fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
     let world = World::of(&[]);
-    let policy = compile(&(vec![0, 0], vec![0, 0, 0], vec![0]));
+    let policy = compile(&(vec![0, 0], vec![0, 0, 0], vec![0], 0));
     let entry = |usage: Usage, model: ModelId| {
         (Operation { served: Observed { usage, model, ..Observed::default() }, ..Operation::default() }, None)
     };
@@ -542,7 +298,7 @@ fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
 #[test]
 fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
     let world = World::of(&[]);
-    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0]));
+    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0], 0));
     let call = |model: u16, status, check| Observed {
         usage: Usage::plain(1_000_000, 0).unwrap(),
         model: ModelId(model),
@@ -575,7 +331,7 @@ fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
 #[test]
 fn staged_thresholds_stop_at_their_neighbours() {
     let memory =
-        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0])));
+        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0], 0)));
     let mut player = Player::new(memory, Reading::Routed, None);
     player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(100).unwrap()));
     let picture = player.snapshot();

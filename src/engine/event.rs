@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
-
 use crate::outcome::{Evidence, Leg, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
-use crate::routing::{Decision, Policy};
+use crate::routing::{Circumstance, Decision, Policy};
 use crate::units::{Instant, ModelId};
 
 /// Names an operation within one engine.
@@ -14,11 +12,13 @@ pub type OperationKey = u64;
 
 /// A request that arrived, classified.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct Arrival<'a> {
     /// Its key.
     pub key: OperationKey,
     /// Its tags, kind of work and confidence.
     pub operation: Operation,
+    /// How things stood then.
+    pub circumstance: &'a Circumstance,
 }
 
 /// Something that happened.
@@ -29,7 +29,7 @@ pub struct Arrival {
 )]
 pub enum Event<'a> {
     /// A request arrived.
-    Arrived(Arrival),
+    Arrived(Arrival<'a>),
     /// A call to a model ended.
     Attempted {
         /// The operation.
@@ -53,6 +53,15 @@ pub enum Event<'a> {
         /// Its outcome.
         settled: &'a Settled,
     },
+    /// A provider says that a model cannot be called before a moment, or can again.
+    Signal {
+        /// When.
+        at: Instant,
+        /// The model.
+        model: ModelId,
+        /// Until when; `None` where it can be called.
+        until: Option<Instant>,
+    },
     /// A new policy version is in force.
     PolicyChanged(Arc<Policy>),
     /// A price changed.
@@ -70,6 +79,7 @@ pub enum Event<'a> {
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made and carried out one at a time, never kept in numbers")]
 pub enum Effect {
     /// Call a model for this operation.
     Send {
@@ -91,5 +101,5 @@ pub enum Effect {
     },
 }
 
-/// What one event brings about.
-pub type Effects = ArrayVec<Effect, 2>;
+/// What one event brings about: one thing at most, so that none can be overlooked.
+pub type Effects = Option<Effect>;

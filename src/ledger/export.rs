@@ -12,12 +12,11 @@ use rusqlite::{Row, Rows, params};
 use super::chain::{Kind, own};
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
 use super::marks::{self, Marks};
-use super::proof::{LabelLine, Member, PolicyRest};
+use super::proof::{Member, PolicyRest};
 use super::row::{count_at, whole};
 use super::salvage::Faults;
 use super::stored::{
-    ATTEMPT, JOINED, OPERATION, REST, StoredAttempt, StoredLabel, label_line, record,
-    rest,
+    ATTEMPT, JOINED, LateStored, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
 };
 use super::{Cursor, LedgerError, price};
 use crate::config;
@@ -26,12 +25,15 @@ use crate::record::{Entry, Header, PolicyChange, PriceChange, Writer};
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names};
 
+const LABELS: &str =
+    "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id";
+
 /// What an export contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
     /// Write the prices charged at as price events, so that a replay charges as the ledger did whatever its price book.
     pub prices: bool,
-    /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as lines of their own.
+    /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as events of their own.
     pub chain: bool,
 }
 
@@ -89,23 +91,13 @@ impl LedgerFile {
                 self.call_columns(true)
             ))
             .map_err(fails)?;
-        let mut labels = self
-            .conn
-            .prepare(
-                "SELECT seq, model, quality, output FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
-            )
-            .map_err(fails)?;
-        let mut own_lines = self
-            .conn
-            .prepare(
-                "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
-            )
-            .map_err(fails)?;
-        // Only where lines are marked: there a judgement is a line of its own too.
-        let until = if marks.on() { last } else { -1 };
-        let mut own_lines = Ahead::new(own_lines.query([first, until]).map_err(fails)?, label_line);
+        let (mut labels, mut late) =
+            (self.conn.prepare(LABELS).map_err(fails)?, self.conn.prepare(LABELS).map_err(fails)?);
+        // Where lines are marked a judgement is an event of its own; else it stands on its request.
+        let (joined, own_lines) = if marks.on() { (-1, last) } else { (last, -1) };
+        let mut late = Ahead::new(late.query([first, own_lines]).map_err(fails)?, LateStored::read);
         let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fails)?, StoredAttempt::read);
-        let mut labels = Ahead::new(labels.query([first, last]).map_err(fails)?, StoredLabel::read);
+        let mut labels = Ahead::new(labels.query([first, joined]).map_err(fails)?, StoredLabel::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
         let mut written = Exported::default();
         let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
@@ -133,10 +125,10 @@ impl LedgerFile {
                 let id = record.id.to_string();
                 marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fails)?.as_ref())?;
                 written.requests += 1;
-                for (line, number) in own_lines.of(seq).map_err(fails)? {
-                    let ledger = marks.member(Kind::Label, number).map_err(fails)?;
-                    let ledger = ledger.map(|member| Member { seq: Some(own(whole(seq))), ..member });
-                    marks::write_line(&mut out, &LabelLine { id: id.clone(), ledger, ..line })?;
+                for judged in late.of(seq).map_err(fails)? {
+                    let member = marks.member(Kind::Label, judged.number).map_err(fails)?;
+                    let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+                    marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
                     written.events += 1;
                 }
             }
@@ -156,7 +148,7 @@ impl LedgerFile {
         }
         marks.finish(&mut out)?;
         out.finish()?;
-        drop((rows, attempts, labels, own_lines));
+        drop((rows, attempts, labels, late));
         moment.finish().map_err(fails)?;
         Ok(written)
     }
@@ -310,6 +302,7 @@ impl Event {
             }
             What::Policy { version, who, what, spec, text } => {
                 let change = PolicyChange {
+                    undo: false,
                     version: *version,
                     at: self.at,
                     who: who.into(),

@@ -9,7 +9,7 @@ use super::encoding::Encoding;
 use super::price::hex;
 use super::row::{amount, buckets, check_word, kind, meters, whole, word};
 use crate::pricing::Terms;
-use crate::record::{Attempt, Label, PolicyChange, Record};
+use crate::record::{Attempt, LateLabel, PolicyChange, Record};
 use crate::units::Instant;
 
 /// The member that carries it.
@@ -65,22 +65,6 @@ pub(super) struct CallRest(
 /// From which operation on a policy decides, and its text.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct PolicyRest(pub(super) i64, pub(super) String);
-
-/// A judgement as a line of its own.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LabelLine {
-    pub(super) event: String,
-    pub(super) at: String,
-    pub(super) id: String,
-    pub(super) model: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) quality: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) output: Option<i64>,
-    pub(super) source: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) ledger: Option<Member>,
-}
 
 /// A header that tells which links an export has, and the digests of those that are no lines of it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -209,14 +193,14 @@ pub(super) fn note(form: &mut Encoding, (at, text, simulated): (Instant, &str, b
 }
 
 /// Makes the form of a judgement.
-pub(super) fn label(form: &mut Encoding, line: &LabelLine, at: Instant, seq: i64) {
+pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.begin("label");
     form.whole(seq);
-    form.text(&line.model);
-    form.maybe_whole(line.quality);
-    form.maybe_whole(line.output);
-    form.text(&line.source);
-    form.whole(at.0);
+    form.text(&late.label.model);
+    form.maybe_whole(late.label.quality.map(|quality| i64::from(quality.get())));
+    form.maybe_whole(late.label.output.map(whole));
+    form.text(&late.who);
+    form.whole(late.at.0);
 }
 
 /// Says whether a record holds anything that an export of a ledger never writes, and its form does not cover.
@@ -239,7 +223,6 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
-        labels: record.labels.clone(),
         claimed_usd: claimed.map(|amount| amount.usd().into()),
         simulated: record.simulated.clone(),
         attempts: record.attempts.iter().map(covered).collect(),
@@ -267,17 +250,6 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
         charged: attempt.charged,
         ..Attempt::default()
     }
-}
-
-/// A judgement as it stands on its request, for comparing it with the line of its own.
-pub(super) type Judged = (String, String, Option<i64>, Option<i64>);
-
-/// Gives the judgements that stand on a request.
-pub(super) fn judged<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Judged> + 'r {
-    record.labels.iter().map(|Label { model, quality, output }| {
-        let quality = quality.map(|quality| i64::from(quality.get()));
-        (record.id.to_string(), model.to_string(), quality, output.map(whole))
-    })
 }
 
 /// Says whether a line leaves open which model was asked and which was billed.

@@ -5,10 +5,10 @@ use rusqlite::Row;
 use super::LedgerError;
 use super::chain::own;
 use super::price::hex;
-use super::proof::{CallRest, LabelLine, Rest, is_ambiguous};
+use super::proof::{CallRest, Rest, is_ambiguous};
 use super::row::{amount_at, count_at, read_check, read_cost, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
-use crate::record::{Attempt, Attempts, Label, Record, Status, some_terms};
+use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, Status, some_terms};
 use crate::units::{Instant, PerMille, Pico};
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
@@ -123,6 +123,10 @@ pub(super) struct StoredLabel {
 }
 
 impl StoredLabel {
+    fn told(&self) -> Label<'_> {
+        Label { model: self.model.as_str().into(), quality: self.quality, output: self.output }
+    }
+
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let quality: Option<u16> = row.get(2)?;
         let output: Option<i64> = row.get(3)?;
@@ -163,19 +167,30 @@ pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
     ))
 }
 
-/// A judgement with all that a line of its own says but for the operation's id, and its number.
-pub(super) fn label_line(row: &Row<'_>) -> rusqlite::Result<(u64, (LabelLine, i64))> {
-    let line = LabelLine {
-        event: "label".to_owned(),
-        at: Instant(row.get(5)?).rfc3339(),
-        id: String::new(),
-        model: row.get(1)?,
-        quality: row.get(2)?,
-        output: row.get(3)?,
-        source: row.get(4)?,
-        ledger: None,
-    };
-    Ok((count_at(row, 0)?, (line, row.get(6)?)))
+/// A judgement with who judged and when, and its number.
+pub(super) struct LateStored {
+    pub(super) number: i64,
+    at: Instant,
+    source: String,
+    label: StoredLabel,
+}
+
+impl LateStored {
+    /// Reads it from the columns of a [`StoredLabel`] with source, moment and number behind them.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+        let (seq, label) = StoredLabel::read(row)?;
+        Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), source: row.get(4)?, label }))
+    }
+
+    /// Gives it as an event about the request of an id.
+    pub(super) fn event<'a>(&'a self, id: &'a str) -> Entry<'a> {
+        Entry::Label(Box::new(LateLabel {
+            at: self.at,
+            id: id.into(),
+            who: self.source.as_str().into(),
+            label: self.label.told(),
+        }))
+    }
 }
 
 pub(super) fn record<'a>(
@@ -207,14 +222,7 @@ pub(super) fn record<'a>(
         tools: row.get(13).map_err(read)?,
         history: row.get(14).map_err(read)?,
         attempts: attempts.iter().map(|attempt| attempt.attempt(seq)).collect::<Result<Attempts<'_>, _>>()?,
-        labels: labels
-            .iter()
-            .map(|label| Label {
-                model: label.model.as_str().into(),
-                quality: label.quality,
-                output: label.output,
-            })
-            .collect(),
+        labels: labels.iter().map(StoredLabel::told).collect(),
         claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
         simulated: text(15)?,
         ..Record::default()

@@ -1,9 +1,9 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::leg::seen_leg;
-use super::{Evidence, Leg, Outlook, visit};
+use super::{Evidence, Leg, Outlook, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
-use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, Why, after_attempt};
+use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
 
 /// What became of an operation. Reused between operations: `legs` keeps its memory.
@@ -122,22 +122,22 @@ pub fn recorded(
 }
 
 /// Settles an operation as a policy routes it: observed where the log has the model's answer, estimated where not.
-/// `climbed` hears of every step up the ladder.
 pub fn routed(
     evidence: &Evidence<'_>,
     policy: &Policy,
     decision: &Decision,
     outlook: &Outlook<'_>,
     into: &mut Settled,
-    mut climbed: impl FnMut(&Leg, Option<(u8, Why)>),
 ) {
-    if evidence.operation.pinned {
-        // The client chose: what happened is what any policy would have made of it.
-        recorded(evidence, policy, decision.route, outlook, into);
-        into.escalated = false;
-        if let Some(last) = into.legs.last() {
-            climbed(last, None);
+    if decision.rung == NO_RUNG {
+        // The client chose, or nobody may serve: no ladder applies.
+        into.begin(policy, decision.route, NO_RUNG);
+        if decision.refused {
+            into.push(Leg::REFUSED);
+        } else {
+            calls(evidence, decision.model, outlook).for_each(|leg| into.push(leg));
         }
+        into.conclude(evidence, policy.baseline, outlook.prices);
         return;
     }
     into.begin(policy, decision.route, decision.rung);
@@ -145,19 +145,15 @@ pub fn routed(
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
         let mut last = None;
-        for leg in visit(evidence, step.model, outlook) {
+        for leg in visit(evidence, step.into(), outlook) {
             into.push(leg);
             last = Some(leg);
         }
         let Some(leg) = last else { break };
         into.rung = rung;
-        match after_attempt(rung, ladder.len(), leg.status, leg.check) {
-            Next::Answer => {
-                climbed(&leg, None);
-                break;
-            }
-            Next::Climb { to, why } => {
-                climbed(&leg, Some((to, why)));
+        match after_attempt(rung, decision.open, leg.status, leg.check) {
+            Next::Answer => break,
+            Next::Climb { to, .. } => {
                 into.escalated = true;
                 rung = to;
             }

@@ -3,7 +3,7 @@
 //! Invariant: costs are those of [`visit`], as everywhere: seen where the log has that model's call, estimated where not.
 
 use super::Snapshot;
-use crate::outcome::visit;
+use crate::outcome::{Choice, visit};
 use crate::pricing::CostSum;
 use crate::units::{ModelId, Pico};
 
@@ -42,14 +42,17 @@ pub fn all_on(snapshot: &Snapshot, model: ModelId) -> AllOn {
     let longest = (window.first..window.end)
         .filter_map(|at| log.history.evidence(at))
         .filter_map(|evidence| {
-            evidence.observed(model, outlook.prices).filter_map(|seen| seen.call.usage.prompt()).max()
+            evidence
+                .observed(Choice::plain(model), outlook.prices)
+                .filter_map(|seen| seen.call.usage.prompt())
+                .max()
         })
         .max();
     for evidence in (window.first..window.end).filter_map(|at| log.history.evidence(at)) {
         all.requests += 1;
         let mut observed = true;
         let mut costs = arrayvec::ArrayVec::<_, 16>::new();
-        for leg in visit(&evidence, model, &outlook) {
+        for leg in visit(&evidence, Choice::plain(model), &outlook) {
             observed &= leg.observed;
             all.variance = all.variance.saturating_add(leg.variance);
             if longest.is_some_and(|longest| !leg.observed && leg.usage.prompt() > Some(longest)) {

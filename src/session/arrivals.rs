@@ -11,9 +11,10 @@ use super::log::{LogNote, NoteKind, price_text};
 use super::snapshot::{Change, Play, PolicySpan, Reading};
 use super::view::settle_one;
 use super::whatif::{describe_change, same_thresholds};
+use super::written::Deed;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
-use crate::record::PriceChange;
+use crate::record::{LateLabel, PriceChange};
 use crate::routing::Policy;
 use crate::units::Instant;
 
@@ -141,6 +142,26 @@ impl Player {
             .map_or(&self.log.policy, |span| &span.policy)
     }
 
+    /// Takes what became known of answers that have been told.
+    pub(super) fn judged(&mut self, labels: &[LateLabel<'_>]) {
+        let Some(live) = self.live.as_mut().filter(|_| !labels.is_empty()) else { return };
+        let found = self.log.history.find_all(&labels.iter().map(|late| &*late.id).collect());
+        let mut counted = false;
+        for late in labels {
+            let label = live.growth.ingest.label(&late.label);
+            if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
+                waiting.extra.get_or_insert_default().judge(label);
+            } else if let Some(&index) = found.get(&*late.id) {
+                Arc::make_mut(&mut self.log).history.judge(index, label);
+                counted |= index < self.head;
+            }
+        }
+        self.named();
+        if counted {
+            self.recount();
+        }
+    }
+
     pub(super) fn price_came(&mut self, change: &PriceChange<'_>) {
         let Some(live) = &mut self.live else { return };
         let model = live.growth.ingest.names.intern_model(&change.model);
@@ -178,7 +199,7 @@ impl Player {
     }
 
     /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
-    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, what: &str) {
+    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, deed: Deed<'_>) {
         self.touch();
         self.named();
         let newest = self.policies.last().map_or(0, |span| span.policy.version);
@@ -196,9 +217,13 @@ impl Player {
             .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
         let policy = Arc::new(policy);
         let from = self.log.history.first_at(at);
-        let what = if what.is_empty() { describe_change(&before, &policy) } else { what.to_owned() };
+        let what = match deed.words() {
+            "" => describe_change(&before, &policy),
+            words => words.to_owned(),
+        };
+        let what = if deed.is_undo() { format!("undo: {what}") } else { what };
         // Every console keeps the same list of what can be taken back, whoever took something back.
-        if what.starts_with("undo") {
+        if deed.is_undo() {
             self.undo.pop();
         } else {
             self.undo.push(before);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
-use crate::pricing::{PriceBook, is_unlisted};
-use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
-use crate::routing::{ConfidenceSource, Policy, PolicyError};
+use crate::pricing::{PriceBook, Usage, is_unlisted};
+use crate::record::{Attempt, Label, PolicyChange, Record, WriteTtl};
+use crate::routing::{
+    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
+    PolicyError, on_grid,
+};
 use crate::units::{Millis, Names};
 
 /// How entries are read.
@@ -28,6 +31,8 @@ pub struct IngestOptions {
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
+    /// Circumstances met so far.
+    pub circumstances: Circumstances,
     classifier: Arc<Classifier>,
     reclassify: bool,
     reprice: bool,
@@ -45,7 +50,16 @@ impl Ingest {
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
         let IngestOptions { reclassify, reprice, own_policy, baseline } = options.clone();
-        Self { names, classifier, reclassify, reprice, own_policy, baseline, meters: BTreeMap::new() }
+        Self {
+            names,
+            circumstances: Circumstances::default(),
+            classifier,
+            reclassify,
+            reprice,
+            own_policy,
+            baseline,
+            meters: BTreeMap::new(),
+        }
     }
 
     /// Gives the classifier.
@@ -113,8 +127,41 @@ impl Ingest {
             billed: self.names.intern_model(&attempt.billed),
             status: attempt.status,
             check: attempt.check,
+            effort: attempt.effort,
             assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
             charged: attempt.charged,
+        }
+    }
+
+    /// Turns what is known of an answer into what memory holds.
+    pub fn label(&mut self, label: &Label<'_>) -> ModelLabel {
+        ModelLabel {
+            model: self.names.intern_model(&label.model),
+            quality: label.quality,
+            output: label.output.and_then(|output| u32::try_from(output).ok()),
+        }
+    }
+
+    /// Gives how things stood: as the log tells, else as the tokens and tools of the request say.
+    fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
+        let told = &record.needs;
+        let tools = record.tools.is_some_and(|tools| tools > 0);
+        let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
+        let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
+        let mut down: Vec<_> = told.down.iter().map(|name| self.names.intern_model(name)).collect();
+        down.sort_unstable();
+        down.dedup();
+        Circumstance {
+            needs: Needs {
+                capabilities: has
+                    .into_iter()
+                    .filter(|(_, has)| *has)
+                    .fold(Capabilities::NONE, |all, (one, _)| all.with(one)),
+                labels: Labels::of(&told.require, &mut self.names),
+                window: on_grid(prompt),
+                output: on_grid(u64::from(told.output.unwrap_or(0))),
+            },
+            down,
         }
     }
 
@@ -148,6 +195,8 @@ impl Ingest {
             ..Operation::default()
         };
         self.judge(record, &mut operation);
+        let circumstance = self.circumstance(record, &operation.served.usage);
+        operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
         record.attempts.iter().for_each(|attempt| self.count_meters(attempt));
@@ -156,17 +205,9 @@ impl Ingest {
             && record.simulated.is_empty()
             && error.is_empty()
             && !has_particulars;
-        let extra = (!plain).then(|| Extra {
+        let mut extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
-            labels: record
-                .labels
-                .iter()
-                .map(|label| ModelLabel {
-                    model: self.names.intern_model(&label.model),
-                    quality: label.quality,
-                    output: label.output.and_then(|output| u32::try_from(output).ok()),
-                })
-                .collect(),
+            labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
             particulars: if has_particulars {
@@ -175,6 +216,12 @@ impl Ingest {
                 Vec::new()
             },
         });
+        for label in &record.labels {
+            let label = self.label(label);
+            if let Some(extra) = &mut extra {
+                extra.judge(label);
+            }
+        }
         (operation, extra)
     }
 

@@ -8,10 +8,10 @@ use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
 use crate::classifier::Classifier;
-use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
+use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind};
-use crate::routing::Policy;
+use crate::routing::{Circumstances, Policy};
 use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -139,6 +139,8 @@ pub struct Log {
     pub history: History,
     /// Names.
     pub names: Names,
+    /// How things stood when requests arrived.
+    pub circumstances: Arc<Circumstances>,
     /// Prices by model, changes within the log included.
     pub prices: Arc<PriceTable>,
     /// The book's name and date, for the scope of money.
@@ -176,7 +178,7 @@ pub struct Log {
 impl Log {
     /// Gives what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles }
+        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
     }
 
     /// Gives the policy that was in force at an operation.
@@ -218,6 +220,7 @@ impl Log {
         let mut changes = Vec::new();
         let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
+        let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block)? else { continue };
@@ -257,6 +260,10 @@ impl Log {
                             }
                         }
                     }
+                    Ok(Entry::Label(late)) => {
+                        labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
+                    }
+                    Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
                     }
@@ -292,6 +299,14 @@ impl Log {
             );
             return Err(LoadError::Empty(title, hint));
         }
+        // Of several the latest counts, in whatever order files are read.
+        labels.sort_by_key(|(at, ..)| *at);
+        let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
+        for (_, id, label) in &labels {
+            if let Some(&index) = judged.get(id) {
+                history.judge(index, *label);
+            }
+        }
         history.shrink();
         let reprices = ingest.reprices();
         let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
@@ -306,7 +321,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let names = ingest.names;
+        let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
@@ -327,7 +342,17 @@ impl Log {
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
         let remark = |text| LogNote { at, kind: NoteKind::Price, text, simulated: false };
         notes.splice(place..place, remarks.map(remark));
-        Ok(Self { policies: spans, book: shown_book, classifier, judge, notes, reordered, classified, ..log })
+        Ok(Self {
+            policies: spans,
+            circumstances,
+            book: shown_book,
+            classifier,
+            judge,
+            notes,
+            reordered,
+            classified,
+            ..log
+        })
     }
 
     /// Puts a log together from operations in order of time.
@@ -344,6 +369,7 @@ impl Log {
             title,
             history,
             names,
+            circumstances: Arc::default(),
             prices: Arc::new(prices),
             book: String::new(),
             profiles,
@@ -431,6 +457,16 @@ pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String
     format!(
         "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
     )
+}
+
+/// Writes what a provider said of a model.
+pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
+    let why = if signal.why.is_empty() { String::new() } else { format!(" ({})", signal.why) };
+    let text = match signal.until {
+        Some(until) => format!("{} cannot be called before {}{why}", signal.model, until.clock()),
+        None => format!("{} can be called again{why}", signal.model),
+    };
+    LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
 }
 
 fn policy_text(change: &record::PolicyChange<'_>) -> String {

@@ -1,5 +1,6 @@
 //! Headless replay: sources in, totals out, in constant memory. One thread parses, one decides and accounts.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -9,13 +10,14 @@ use super::log::{LoadError, PROFILED, Skipped};
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::view::settle_one;
-use crate::engine::{Arrival, Effect, Engine, Event};
+use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
-    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
+    Choice, Evidence, Extra, Leg, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
+    recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry};
-use crate::routing::{Policy, match_route};
+use crate::record::{self, Entry, Label, LateLabel};
+use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
 use crate::units::{Instant, ModelId, Names, When};
 
@@ -40,12 +42,14 @@ pub struct StreamOptions {
 pub struct LogEvents {
     prices: Vec<(String, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
+    /// By request.
+    labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
 }
 
 impl LogEvents {
     /// Counts them.
     pub fn len(&self) -> usize {
-        self.prices.len() + self.policies.len()
+        self.prices.len() + self.policies.len() + self.labels.len()
     }
 
     /// Says whether there are none.
@@ -98,6 +102,7 @@ struct Batch {
     operations: Vec<Operation>,
     extras: Vec<Extra>,
     models: Vec<Arc<str>>,
+    circumstances: Vec<Circumstance>,
     /// What the log tells besides. It has its own time and no place among the operations.
     changes: Vec<(ModelId, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
@@ -171,8 +176,9 @@ fn parse(
     let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
+    let mut known_circumstances = ingest.circumstances.len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
-    if let Some(LogEvents { prices, policies }) = &options.events {
+    if let Some(LogEvents { prices, policies, .. }) = &options.events {
         let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
         batch.changes.extend(prices.iter().map(change));
         batch.policies.extend(policies.iter().cloned());
@@ -184,11 +190,13 @@ fn parse(
         let mut stop = None;
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
-                Ok(Entry::Request(record)) => {
+                Ok(Entry::Request(mut record)) => {
                     let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
                     if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
                         return ControlFlow::Continue(());
                     }
+                    let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
+                    record.labels.extend(judged.into_iter().flatten().map(|(_, label)| label.clone()));
                     let (mut operation, extra) = ingest.take(&record);
                     if let Some(extra) = extra {
                         operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
@@ -201,7 +209,7 @@ fn parse(
                     count += 1;
                     batch.operations.push(operation);
                 }
-                Ok(Entry::Price(_) | Entry::Policy(_)) if options.events.is_some() => {}
+                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
                 Ok(Entry::Price(change)) => {
                     are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
                     events.prices.push((change.model.to_string(), change.row.clone()));
@@ -216,7 +224,16 @@ fn parse(
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
-                Ok(Entry::Note { .. }) => {}
+                Ok(Entry::Label(late)) => {
+                    // What is judged has been told already.
+                    are_late = true;
+                    let LateLabel { at, id, label, .. } = *late;
+                    let label = Label { model: label.model.into_owned().into(), ..label };
+                    let known = events.labels.entry(id.into_owned()).or_default();
+                    let place = known.partition_point(|(earlier, _)| *earlier <= at);
+                    known.insert(place, (at, label));
+                }
+                Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
                 Err(skip) => {
                     stop = block.strict_error(&skip);
                     if stop.is_some() {
@@ -228,6 +245,8 @@ fn parse(
             if batch.operations.len() >= BATCH {
                 batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
                 known_models = ingest.names.models().len();
+                batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
+                known_circumstances = ingest.circumstances.len();
                 sent_to = last_at;
                 let next = spare.try_recv().unwrap_or_default();
                 if send.send(std::mem::replace(&mut batch, next)).is_err() {
@@ -245,6 +264,7 @@ fn parse(
         }
     }
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
+    batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then_some(events);
@@ -273,6 +293,7 @@ struct Fold<'a> {
     book: &'a PriceBook,
     reading: Reading,
     profiles: Profiles,
+    circumstances: Circumstances,
     settled: Settled,
     slow: SlowStreams,
     recharge: Recharge,
@@ -298,6 +319,7 @@ impl<'a> Fold<'a> {
             book,
             reading,
             profiles: Profiles::default(),
+            circumstances: Circumstances::default(),
             settled: Settled::default(),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
@@ -332,6 +354,7 @@ impl<'a> Fold<'a> {
             batch.operations.clear();
             batch.extras.clear();
             batch.models.clear();
+            batch.circumstances.clear();
             batch.changes.clear();
             batch.policies.clear();
             let _ = give_back.send(batch);
@@ -339,8 +362,11 @@ impl<'a> Fold<'a> {
         self
     }
 
-    /// Takes in the models that a batch names for the first time.
+    /// Takes in the models and circumstances that a batch names for the first time.
     fn name(&mut self, batch: &Batch) {
+        for circumstance in &batch.circumstances {
+            self.circumstances.intern(circumstance);
+        }
         if !batch.models.is_empty() {
             for model in &batch.models {
                 self.names.intern_model(model);
@@ -375,12 +401,17 @@ impl<'a> Fold<'a> {
             let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
             *requests += 1;
             self.slow.add(policy, evidence, self.engine.prices());
-            let outlook = Outlook { prices: self.engine.prices(), profiles: &self.profiles };
+            let outlook = Outlook {
+                prices: self.engine.prices(),
+                profiles: &self.profiles,
+                circumstances: &self.circumstances,
+            };
             settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
             self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
         } else {
             self.slow.add(self.engine.policy(), evidence, self.engine.prices());
-            settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
+            let rests_on = (&self.profiles, &self.circumstances);
+            settle(&mut self.engine, self.reading, rests_on, self.key, evidence, &mut self.settled);
         }
         self.key += 1;
     }
@@ -390,13 +421,13 @@ impl<'a> Fold<'a> {
 pub(super) fn settle(
     engine: &mut Engine,
     reading: Reading,
-    profiles: &Profiles,
+    (profiles, circumstances): (&Profiles, &Circumstances),
     key: u64,
     evidence: &Evidence<'_>,
     into: &mut Settled,
 ) {
     let prices = Arc::clone(engine.prices());
-    let outlook = Outlook { prices: &prices, profiles };
+    let outlook = Outlook { prices: &prices, profiles, circumstances };
     match reading {
         Reading::Recorded => {
             let policy = Arc::clone(engine.policy());
@@ -405,26 +436,62 @@ pub(super) fn settle(
             engine.apply(Event::Recorded { evidence: *evidence, settled: into });
         }
         Reading::Routed => {
-            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: *evidence.operation }));
-            while let Some(effect) = effects.pop() {
-                match effect {
-                    Effect::Send { model, .. } => {
-                        let mut legs = visit(evidence, model, &outlook).peekable();
-                        while let Some(leg) = legs.next() {
-                            if legs.peek().is_some() {
-                                engine.apply(Event::Retried { key, leg });
-                            } else {
-                                effects =
-                                    engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
-                            }
-                        }
-                    }
-                    Effect::Answer { settled, .. } => {
-                        let old = std::mem::replace(into, settled);
-                        engine.recycle(old);
-                    }
-                }
+            if let Some((_, settled)) = drive(engine, &outlook, key, evidence) {
+                let old = std::mem::replace(into, settled);
+                engine.recycle(old);
             }
         }
     }
+}
+
+/// Drives an engine through one operation: makes every call that it asks for, as the log has it or as it is estimated. Gives
+/// how it was decided, every step included, and what became of it.
+pub(super) fn drive(
+    engine: &mut Engine,
+    outlook: &Outlook<'_>,
+    key: u64,
+    evidence: &Evidence<'_>,
+) -> Option<(Decision, Settled)> {
+    let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+    let operation = *evidence.operation;
+    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }))?;
+    loop {
+        match effect {
+            Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,
+            Effect::Answer { decision, settled, .. } => return Some((decision, settled)),
+        }
+    }
+}
+
+/// Makes the calls of one effect, as the log has them or as they are estimated, and gives what follows.
+fn send(
+    engine: &mut Engine,
+    key: u64,
+    rung: u8,
+    model: ModelId,
+    evidence: &Evidence<'_>,
+    outlook: &Outlook<'_>,
+) -> Effects {
+    fn tell(
+        engine: &mut Engine,
+        key: u64,
+        evidence: &Evidence<'_>,
+        legs: impl Iterator<Item = Leg>,
+    ) -> Effects {
+        let mut legs = legs.peekable();
+        while let Some(leg) = legs.next() {
+            if legs.peek().is_none() {
+                return engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
+            }
+            engine.apply(Event::Retried { key, leg });
+        }
+        None
+    }
+    if rung == NO_RUNG {
+        return tell(engine, key, evidence, calls(evidence, model, outlook));
+    }
+    let policy = engine.decision(key).map(|(policy, decision)| (Arc::clone(policy), decision.route));
+    let step = policy.as_ref().and_then(|(policy, route)| policy.route(*route).ladder.get(usize::from(rung)));
+    let choice = step.map_or(Choice::plain(model), Choice::from);
+    tell(engine, key, evidence, visit(evidence, choice, outlook))
 }

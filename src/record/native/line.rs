@@ -171,6 +171,7 @@ pub(super) struct AttemptKeys<'a> {
     pub(super) ttft_ms: Option<u32>,
     pub(super) status: StatusWord,
     pub(super) error: Text<'a>,
+    pub(super) effort: Text<'a>,
     pub(super) check: CheckWord,
     pub(super) write_ttl: Text<'a>,
     pub(super) tier: Text<'a>,
@@ -200,6 +201,7 @@ impl<'a> AttemptKeys<'a> {
             b"ttft_ms" => self.ttft_ms = map.next_value()?,
             b"status" => self.status = map.next_value()?,
             b"error" => self.error = map.next_value()?,
+            b"effort" => self.effort = map.next_value()?,
             b"check" => self.check = map.next_value()?,
             b"write_ttl" => self.write_ttl = map.next_value()?,
             b"tier" => self.tier = map.next_value()?,
@@ -229,6 +231,7 @@ pub(super) struct LabelKeys<'a> {
 
 /// One request line as it stands there.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the format of its own")]
 pub(super) struct Line<'a> {
     pub(super) id: Text<'a>,
     pub(super) at: Text<'a>,
@@ -239,6 +242,11 @@ pub(super) struct Line<'a> {
     pub(super) asked: Text<'a>,
     pub(super) task: Text<'a>,
     pub(super) pinned: bool,
+    pub(super) vision: bool,
+    pub(super) window: Option<u32>,
+    pub(super) max_output: Option<u32>,
+    pub(super) require: Option<Vec<Text<'a>>>,
+    pub(super) down: Option<Vec<Text<'a>>>,
     pub(super) unsure: bool,
     pub(super) saw: Text<'a>,
     pub(super) confidence: Option<u16>,
@@ -323,6 +331,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                         b"task" => line.task = map.next_value()?,
                         b"unsure" => line.unsure = map.next_value::<Option<bool>>()?.unwrap_or(false),
                         b"pinned" => line.pinned = map.next_value::<Option<bool>>()?.unwrap_or(false),
+                        b"vision" => line.vision = map.next_value::<Option<bool>>()?.unwrap_or(false),
+                        b"window" => line.window = map.next_value()?,
+                        b"max_output" => line.max_output = map.next_value()?,
+                        b"require" => line.require = map.next_value()?,
+                        b"down" => line.down = map.next_value()?,
                         b"saw" => line.saw = map.next_value()?,
                         b"confidence" => line.confidence = map.next_value()?,
                         b"turn" => line.turn = map.next_value()?,
