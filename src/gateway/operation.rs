@@ -172,6 +172,7 @@ pub(super) fn open(
         },
     };
     let placed = gateway.live.arrive(arriving, at);
+    let needs = placed.ticket.needs();
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
@@ -202,6 +203,11 @@ pub(super) fn open(
         policy_version: placed.policy_version,
         reason: placed.reason.as_str().into(),
         simulated: "".into(),
+        window: needs.window,
+        max_output: needs.output,
+        vision: needs.vision,
+        require: Arc::clone(&caller.require),
+        down: needs.down.iter().map(|model| Arc::from(&**model)).collect(),
     })));
     let kept = &gateway.settings.ledger;
     let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
@@ -483,6 +489,7 @@ impl Operation {
             ttft_ms: called.ttft_ms,
             terms: called.terms,
             left_out: called.left_out.clone(),
+            effort: called.effort,
             gap_ms: called.gap_ms,
         }
     }

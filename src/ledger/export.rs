@@ -16,7 +16,7 @@ use super::proof::{Member, PolicyRest};
 use super::row::{count_at, whole};
 use super::salvage::Faults;
 use super::stored::{
-    ATTEMPT, JOINED, LateStored, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
+    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
 };
 use super::{Cursor, LedgerError, price};
 use crate::config;
@@ -82,7 +82,7 @@ impl LedgerFile {
         marks.cover_range(range)?;
         let mut all = self
             .conn
-            .prepare(&format!("SELECT {OPERATION}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq"))
+            .prepare(&format!("SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq", self.operation_columns()))
             .map_err(fails)?;
         let mut attempts = self
             .conn
@@ -153,12 +153,18 @@ impl LedgerFile {
         Ok(written)
     }
 
+    /// Gives the columns that [`record`] takes.
+    pub(super) fn operation_columns(&self) -> String {
+        format!("{OPERATION}, {}", if self.is_chained() { NEEDS } else { NO_NEEDS })
+    }
+
     /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
     pub(super) fn call_columns(&self, charged: bool) -> String {
         let amounts = self.amounts();
         let charge = if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
         let rest = "a.rung, a.started, a.prompt, a.delivered, a.state";
-        format!("{ATTEMPT}, {charge}, {}, {rest}", self.particulars())
+        let effort = if self.is_chained() { "a.effort" } else { "NULL" };
+        format!("{ATTEMPT}, {charge}, {}, {rest}, {effort}", self.particulars())
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
@@ -216,9 +222,10 @@ impl LedgerFile {
     }
 
     fn policies(&self, faults: &mut Faults) -> rusqlite::Result<Vec<StoredPolicy>> {
-        let mut all = self
-            .conn
-            .prepare("SELECT version, at, from_seq, who, what, text FROM policies ORDER BY version")?;
+        let undo = if self.is_chained() { "undo" } else { "0" };
+        let mut all = self.conn.prepare(&format!(
+            "SELECT version, at, from_seq, who, what, text, {undo} FROM policies ORDER BY version"
+        ))?;
         let all = all.query_map([], |row| {
             Ok(StoredPolicy {
                 version: row.get(0)?,
@@ -227,6 +234,7 @@ impl LedgerFile {
                 who: row.get(3)?,
                 what: row.get(4)?,
                 text: row.get(5)?,
+                undo: row.get(6)?,
             })
         })?;
         let mut found = Vec::new();
@@ -270,7 +278,7 @@ pub(super) struct Event {
 
 enum What {
     Note { text: String, simulated: bool },
-    Policy { version: u32, who: String, what: String, spec: PolicySpec, text: String },
+    Policy { version: u32, who: String, what: String, spec: PolicySpec, text: String, undo: bool },
     /// A policy whose text cannot be read.
     Unreadable(String),
 }
@@ -300,9 +308,9 @@ impl Event {
             What::Unreadable(text) => {
                 out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;
             }
-            What::Policy { version, who, what, spec, text } => {
+            What::Policy { version, who, what, spec, text, undo } => {
                 let change = PolicyChange {
-                    undo: false,
+                    undo: *undo,
                     version: *version,
                     at: self.at,
                     who: who.into(),
@@ -336,15 +344,16 @@ struct StoredPolicy {
     who: String,
     what: String,
     text: String,
+    undo: bool,
 }
 
 impl StoredPolicy {
     /// Turns it into an event; one that cannot be read becomes a note that says so, and keeps the rest from nothing.
     fn event(self) -> Event {
-        let Self { version, at, before, who, what, text } = self;
+        let Self { version, at, before, who, what, text, undo } = self;
         let mut names = Names::default();
         let what = match config::policy::parse(&text, &format!("policy {version}"), &mut names) {
-            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names), text },
+            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names), text, undo },
             Err(error) => What::Unreadable(format!(
                 "policy {version} came into force, and its stored text cannot be read: {error}"
             )),

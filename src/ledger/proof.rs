@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
 use super::price::hex;
-use super::row::{amount, buckets, check_word, kind, meters, whole, word};
+use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
-use crate::record::{Attempt, LateLabel, PolicyChange, Record};
+use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
 use crate::units::Instant;
 
 /// The member that carries it.
@@ -119,6 +119,12 @@ pub(super) fn operation(form: &mut Encoding, record: &Record<'_>, rest: &Rest, c
     form.text(&record.simulated);
     form.maybe_text(status.as_deref());
     form.maybe_whole(*end);
+    let RecordedNeeds { window, output, vision, require, down } = &record.needs;
+    form.maybe_whole(window.map(i64::from));
+    form.maybe_whole(output.map(i64::from));
+    form.whole(i64::from(*vision));
+    form.maybe_text(list(require).as_deref());
+    form.maybe_text(list(down).as_deref());
     for (n, (attempt, rest)) in (0..).zip(record.attempts.iter().zip(calls)) {
         call(form, n, attempt, rest);
     }
@@ -155,10 +161,9 @@ fn call(form: &mut Encoding, n: i64, attempt: &Attempt<'_>, rest: &CallRest) {
     let terms = attempt.terms.as_deref().unwrap_or(&none);
     form.maybe_text(word(terms.tier()));
     form.maybe_text(meters(terms).as_deref());
-    let names: Vec<&str> = attempt.left_out.iter().map(|name| &**name).collect();
-    let names = (!names.is_empty()).then(|| serde_json::to_string(&names).unwrap_or_default());
-    form.maybe_text(names.as_deref());
+    form.maybe_text(list(&attempt.left_out).as_deref());
     form.maybe_whole(attempt.gap_ms.map(i64::from));
+    form.maybe_text(attempt.effort.map(crate::routing::Effort::name));
     let cost = attempt.charged.cost();
     let (name, why) = cost.map_or((None, None), |cost| {
         let (name, why) = kind(cost);
@@ -179,6 +184,7 @@ pub(super) fn policy(form: &mut Encoding, change: &PolicyChange<'_>, rest: &Poli
     form.whole(rest.0);
     form.text(&change.who);
     form.text(&change.what);
+    form.whole(i64::from(change.undo));
     form.text(&hex(&Sha256::digest(rest.1.as_bytes())));
     form.text(&rest.1);
 }
@@ -196,6 +202,7 @@ pub(super) fn note(form: &mut Encoding, (at, text, simulated): (Instant, &str, b
 pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.begin("label");
     form.whole(seq);
+    form.text(&late.id);
     form.text(&late.label.model);
     form.maybe_whole(late.label.quality.map(|quality| i64::from(quality.get())));
     form.maybe_whole(late.label.output.map(whole));
@@ -223,6 +230,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
+        needs: record.needs.clone(),
         claimed_usd: claimed.map(|amount| amount.usd().into()),
         simulated: record.simulated.clone(),
         attempts: record.attempts.iter().map(covered).collect(),
@@ -247,6 +255,7 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
         terms: terms.clone(),
         left_out: left_out.clone(),
         gap_ms: attempt.gap_ms,
+        effort: attempt.effort,
         charged: attempt.charged,
         ..Attempt::default()
     }

@@ -2,6 +2,7 @@
 
 use pointsman::ledger::{Audit, Cursor, ExportReport, Head, check_export};
 use pointsman::pricing::{Cost, Unpriced};
+use pointsman::routing::Effort;
 
 use super::*;
 
@@ -16,13 +17,16 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
             ended.terms.serve("priority");
             ended.terms.meter("web_search", 3);
             ended.left_out = vec!["temperature".into(), "top \"p\"".into()];
-            ended.gap_ms = Some(40);
+            (ended.gap_ms, ended.effort) = (Some(40), Some(Effort::Low));
             (ended.price, ended.cost) = (None, Cost::Unknown(Unpriced::NoPrice));
             Entry::AttemptEnded(ended)
         }
         Entry::Opened(mut opened) => {
             (opened.user, opened.reason) = ("Zoë\u{7f}\"\\\n".into(), "".into());
             opened.simulated = "outage".into();
+            (opened.window, opened.max_output, opened.vision) = (Some(900), Some(64), true);
+            opened.require = ["eu".into(), "zdr".into()].into();
+            opened.down = vec!["gpt-4.1".into()];
             Entry::Opened(opened)
         }
         other => other,
@@ -141,9 +145,8 @@ fn rows_put_in_exchanged_or_cut_off_are_found() {
         "INSERT INTO labels (seq, model, quality, source, at) VALUES (3, 'gpt-4.1', 1000, 'me', 5)",
         "INSERT INTO notes (before_seq, at, text, simulated) VALUES (3, 5, 'nothing happened', 0)",
         "INSERT INTO audit (at, who, what, before, after) VALUES (5, 'mia', 'a', 'b', 'c')",
-        "INSERT INTO operations SELECT 900, 'made-up', run, at, team, project, user, session, key_name, asked, pinned, task, \
-         confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, state, \
-         status, finished FROM operations WHERE seq = 1",
+        "CREATE TEMP TABLE more AS SELECT * FROM operations WHERE seq = 1; UPDATE more SET seq = 900, id = 'made-up'; \
+         INSERT INTO operations SELECT * FROM more",
         // Two requests change places.
         "UPDATE operations SET seq = -1 WHERE seq = 3; UPDATE operations SET seq = 3 WHERE seq = 4; \
          UPDATE operations SET seq = 4 WHERE seq = -1",
