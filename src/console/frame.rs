@@ -124,6 +124,9 @@ fn faults(snapshot: &Snapshot) -> Vec<Fault> {
     if !snapshot.log.skipped.damaged.is_empty() {
         all.push(fault("LOG BROKE OFF".to_owned(), Role::Error));
     }
+    if let Some(placed) = snapshot.log.placed() {
+        all.push(fault(placed.to_uppercase(), Role::Warn));
+    }
     if let Some(live) = &snapshot.live {
         all.splice(0..0, live_words(live).into_iter().map(|(words, role)| fault(words, role)));
     }

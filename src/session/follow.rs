@@ -242,8 +242,15 @@ impl Player {
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {
                 let Some(live) = &mut self.live else { return };
+                if !live.growth.ingest.wants(record.at) {
+                    return;
+                }
                 let (operation, extra) = live.growth.ingest.take(&record);
                 let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
+                let timing = live.growth.ingest.timing();
+                if self.log.timing != timing {
+                    Arc::make_mut(&mut self.log).timing = timing;
+                }
                 self.came(id, operation, extra);
             }
             Ok(Entry::Price(change)) => self.price_came(&change),

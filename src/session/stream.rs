@@ -14,10 +14,10 @@ use crate::outcome::{
     Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry};
+use crate::record::{self, Entry, Timing};
 use crate::routing::{Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names, When};
+use crate::units::{Instant, ModelId, Names};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -27,10 +27,6 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
-    pub from: Option<When>,
-    /// Only operations before this moment; a time of day is the first one after `from`.
-    pub to: Option<When>,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
     pub events: Option<LogEvents>,
 }
@@ -51,14 +47,6 @@ impl LogEvents {
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-impl StreamOptions {
-    /// Gives the stretch to replay of a log whose first operation was at `first`.
-    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
-        let from = self.from.map(|from| from.nearest(first));
-        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
     }
 }
 
@@ -91,6 +79,8 @@ pub struct StreamResult {
     pub policies: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
     pub late: Option<LogEvents>,
+    /// How well the moments are known.
+    pub timing: Timing,
 }
 
 #[derive(Default)]
@@ -125,7 +115,7 @@ pub fn stream(
         let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late } =
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
             parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
@@ -142,6 +132,7 @@ pub fn stream(
             slow: fold.slow,
             policies: decided_by(fold.policies),
             late,
+            timing,
         })
     })
 }
@@ -155,6 +146,7 @@ struct Parsed {
     classified: u64,
     unknown_meters: Vec<(String, u64)>,
     late: Option<LogEvents>,
+    timing: Timing,
 }
 
 fn parse(
@@ -168,7 +160,6 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
-    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
@@ -185,8 +176,7 @@ fn parse(
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(record)) => {
-                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
-                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
+                    if !ingest.wants(record.at) {
                         return ControlFlow::Continue(());
                     }
                     let (mut operation, extra) = ingest.take(&record);
@@ -248,6 +238,7 @@ fn parse(
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then_some(events);
+    let timing = ingest.timing();
     Ok(Parsed {
         names: ingest.names,
         skipped,
@@ -257,6 +248,7 @@ fn parse(
         classified,
         unknown_meters,
         late,
+        timing,
     })
 }
 

@@ -20,7 +20,7 @@ use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
 use super::entry::some_terms;
 use super::json;
 use super::skip::Refusal;
-use super::{Attempt, Attempts, Entry, Label, Record, WriteTtl};
+use super::{Attempt, Attempts, Entry, Label, Record, Timing, WriteTtl};
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Unpriced, Usage};
 use crate::units::{Count, Instant, PerMille, Pico};
@@ -58,6 +58,8 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
                 .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
         ),
     };
+    let timing = Timing::from_word(&line.timing.0)
+        .ok_or_else(|| Refusal::Bad(format!("timing: `{}` is neither offset nor placed", line.timing.0)))?;
     let attempts = match line.attempts {
         None if line.only.any => Attempts::one(attempt(line.only)?),
         None => Attempts::default(),
@@ -76,6 +78,7 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
     Ok(Record {
         id: line.id.0,
         at,
+        timing,
         team: line.team.0,
         project: line.project.0,
         user: line.user.0,

@@ -48,9 +48,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     // A curve and a blank row for each of the four.
     let drawn = spark >= LEAST_SPARK && area.height >= 10;
     let slot = snapshot.trend_slot;
-    let scope = if drawn { line(format_args!("curves: mean per {slot}")) } else { figures::Line::new() };
+    let covered = snapshot.log.rated(snapshot.window.covered());
+    let scope = match covered {
+        Some(_) if drawn => line(format_args!("curves: mean per {slot}")),
+        None if drawn => line(format_args!("curves: in order, times placed")),
+        _ => figures::Line::new(),
+    };
     let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
-    let covered = snapshot.window.covered();
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
     let (cost, _) = figures::cost(&all.cost);
     let percent = |count| format::percent(count, all.requests);
@@ -59,7 +63,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve(
             "requests",
             format::count_short(all.requests),
-            format::rate(all.requests, covered),
+            covered.map_or_else(
+                || short(format_args!("no times")),
+                |covered| format::rate(all.requests, covered),
+            ),
             Role::Accent,
             |slot| Some(slot.requests),
         ),
@@ -69,7 +76,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve("escalated", format::count_short(all.escalated), percent(all.escalated), Role::Warn, |slot| {
             Some(slot.escalated)
         }),
-        curve("spend", cost, most_spend(&snapshot.trend, slot), Role::Applied, spend),
+        curve(
+            "spend",
+            cost,
+            covered.map_or_else(Short::new, |_| most_spend(&snapshot.trend, slot)),
+            Role::Applied,
+            spend,
+        ),
     ];
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);

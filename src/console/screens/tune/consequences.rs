@@ -89,10 +89,11 @@ fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Gives a month's cost at the window's rate; nothing under a minute of traffic.
-fn per_month(cost: &CostSum, covered: Span) -> Option<Pico> {
-    (covered >= Span::mins(1))
-        .then(|| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+/// Gives a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
+fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
+    covered
+        .filter(|covered| *covered >= Span::mins(1))
+        .map(|covered| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
 }
 
 fn whole(n: u64) -> i128 {
@@ -206,13 +207,13 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
-    let covered = snapshot.window.covered();
+    let covered = snapshot.log.rated(snapshot.window.covered());
     let mut lines = vec![
         money_line("$ per 1,000 requests", per_thousand(applied), per_thousand(tried), |a, b| {
             format::percent_change(a.0, b.0)
         }),
         money_line(
-            "$ per month (run rate)",
+            if covered.is_some() { "$ per month (run rate)" } else { "$ per month: no times" },
             per_month(&applied.cost, covered),
             per_month(&tried.cost, covered),
             |a, b| format::money_change(b - a),
