@@ -33,6 +33,7 @@ mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turned_away;
 mod watch;
 
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub struct Gateway {
     draining: AtomicBool,
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
-    turned_away: AtomicU64,
+    turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
@@ -161,7 +162,7 @@ impl Gateway {
             draining: AtomicBool::new(false),
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
-            turned_away: AtomicU64::new(0),
+            turned_away: turned_away::Counts::default(),
             budget,
             teams,
             projects,

@@ -86,6 +86,8 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         present_key_of(&uri, &mut headers);
     }
     let form = place.form(&headers);
+    // A console that attaches asks in this way what it may do.
+    let may_probe = place.endpoint == Endpoint::Policy;
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
     let served = match too_large(&asked.headers, version, gateway.settings.limits.headers) {
@@ -93,7 +95,9 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         None => serve(&gateway, asked, body).await,
     };
     let mut response = served.unwrap_or_else(|error| {
-        gateway.turned_away.fetch_add(1, Ordering::Relaxed);
+        if !(may_probe && error.status == 400) {
+            gateway.turned_away.count(error.status);
+        }
         let mut response = refuse(form, &error);
         match error.status {
             405 => response.headers_mut().insert(ALLOW, HeaderValue::from_static(place.methods())),

@@ -143,6 +143,8 @@ pub struct Log {
     pub prices: Arc<PriceTable>,
     /// The book's name and date, for the scope of money.
     pub book: String,
+    /// All models that have a price, whether or not the log names them.
+    pub catalog: Arc<PriceBook>,
     /// Models' speed and answer lengths.
     pub profiles: Profiles,
     /// The policy to start with.
@@ -338,6 +340,7 @@ impl Log {
         Ok(Self {
             policies: spans,
             book: shown_book,
+            catalog: Arc::new(book.clone()),
             classifier,
             judge,
             notes,
@@ -364,6 +367,7 @@ impl Log {
             names,
             prices: Arc::new(prices),
             book: String::new(),
+            catalog: Arc::default(),
             profiles,
             policy,
             policies: Vec::new(),

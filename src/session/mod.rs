@@ -52,6 +52,7 @@ pub use snapshot::{
 pub use speed::Speed;
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+    TurnedAway,
 };
 pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::client::{Ask, Line};
 use crate::front::{Desk, Setup};
-use crate::stage::{Speaks, chat, messages, nothing_held};
+use crate::stage::{Speaks, chat, messages, metrics, nothing_held};
 use crate::upstream::Upstream;
 
 fn body(model: Option<&str>) -> serde_json::Value {
@@ -300,5 +300,30 @@ fn http2_that_asks_for_nothing_is_closed() {
         }
     });
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    front.settle();
+}
+
+#[test]
+fn what_the_gate_refuses_is_counted_by_its_reason_and_is_no_request_of_the_traffic() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for (path, body, status) in [
+        ("/v1/nothing", body(Some("gpt-4.1")), 404),
+        ("/v1/chat/completions", body(Some("no-such-model")), 404),
+        ("/v1/chat/completions", json!({"model": "gpt-4.1"}), 400),
+    ] {
+        assert_eq!(Ask::post(path, &body).send(front.address()).status(), status, "{path}");
+    }
+    assert_eq!(Ask::post("/v1/chat/completions", &body(Some("gpt-4.1"))).send(front.address()).status(), 200);
+    // A console that attaches finds out in this way what it may do; that refuses nobody.
+    assert_eq!(Ask::post("/operator/v1/policy", &json!("")).send(front.address()).status(), 400);
+    let refused: Vec<(String, String)> =
+        metrics(&front, "pointsman_refused_total").into_iter().filter(|(_, count)| count != "0").collect();
+    let has =
+        |reason: &str, count: &str| refused.iter().any(|(labels, of)| labels.contains(reason) && of == count);
+    assert!(has("not found", "2") && has("malformed", "1") && refused.len() == 2, "{refused:?}");
+    assert_eq!(metrics(&front, "pointsman_requests_total")[0].1, "1");
     front.settle();
 }

@@ -82,7 +82,7 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 
 fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
-    let at = alone::draw(scene, row, at, buf);
+    let at = alone::draw(scene, at, buf);
     let at = health_lines(scene, row, at, buf);
     let at = heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {

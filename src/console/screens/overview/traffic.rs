@@ -84,6 +84,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
             spend,
         ),
     ];
+    let refused = snapshot.live.as_ref().map_or(0, |live| live.status.refused());
+    let (inner, foot) = paint::split_top(inner, inner.height - u16::from(refused > 0 && inner.height >= 6));
+    draw_refused(scene, foot, buf);
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
     if !drawn {
@@ -123,6 +126,24 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     if all.tokens_unknown > 0 && usize::from(rest.width) >= text::width(&words) {
         paint::text(buf, rest, &words, scene.look.style(Role::Warn), scene.look.glyphs.cut);
     }
+}
+
+/// Says what was refused at the gate, by reason as far as there is room: none of it is a request of the totals.
+fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
+    let Some(live) = scene.snapshot.live.as_ref().filter(|_| !at.is_empty()) else { return };
+    let (name, value) = paint::split_left(at, NAME);
+    let mut words = line(format_args!("{} besides", format::count_short(live.status.refused())));
+    for (place, reason) in live.status.reasons().enumerate() {
+        let sign = if place == 0 { ": " } else { ", " };
+        let more = line(format_args!("{words}{sign}{}", text::clean(&reason)));
+        if text::width(&more) > usize::from(value.width) {
+            break;
+        }
+        words = more;
+    }
+    let (cut, look) = (scene.look.glyphs.cut, scene.look);
+    paint::text(buf, name, "refused", look.style(Role::Muted), cut);
+    paint::text(buf, value, &words, look.style(Role::Warn), cut);
 }
 
 /// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.
