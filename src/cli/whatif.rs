@@ -320,7 +320,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone());
         row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
         row("escalated", &|side| side.escalated.to_string());
-        row("errors", &|side| side.errors.to_string());
+        row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {

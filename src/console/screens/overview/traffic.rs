@@ -1,4 +1,4 @@
-//! How much traffic there is, over the window: requests, errors, escalations, spend and what the cache saved.
+//! How much traffic there is, over the window: requests, failures, escalations, spend and what the cache saved.
 
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;

@@ -317,8 +317,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     } else {
         lines.push(Line {
             name,
-            applied: short("no labels"),
-            staged: short("no labels"),
+            applied: short(if figure > 9 { "no labels" } else { "unknown" }),
+            staged: short(if figure > 9 { "no labels" } else { "unknown" }),
             change: Short::new(),
             role: Role::Muted,
             style: Some(scene.look.style(Role::Unknown)),
@@ -374,8 +374,8 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
 /// Gives the widths of a figure and of the change.
 fn columns(width: u16) -> (u16, u16) {
     let (figure, change) = match width {
-        ..56 => (9, 10),
-        56..70 => (((width - 11) * 29 / 100).clamp(13, 16), 11),
+        ..58 => (9, 10),
+        58..70 => (((width - 10) * 28 / 100).clamp(13, 16), 10),
         _ => (((width - 13) * 29 / 100).clamp(13, 16), 13),
     };
     (figure.min(width), change.min(width))
@@ -443,11 +443,19 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut words = String::new();
     let flips: u64 = snapshot.consequences.routes.iter().map(|one| one.flips).sum();
     if nothing {
-        let words = if look.glyphs.is_ascii() {
-            "move the threshold: left/right 1, shift 10, or type it"
+        let forms = if look.glyphs.is_ascii() {
+            [
+                "move the threshold: left/right 1, shift 10, or type it",
+                "left/right 1, shift 10, or type a threshold",
+            ]
         } else {
-            "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it"
+            [
+                "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it",
+                "←/→ 1 ‰, shift 10 ‰, or type a threshold",
+            ]
         };
+        let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
+        let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
         paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
         return;
     }
@@ -494,7 +502,7 @@ mod tests {
 
     #[test]
     fn figures_have_room_for_their_error_and_a_blank_before_them() {
-        for width in 57..120 {
+        for width in 58..120 {
             let (figure, change) = columns(width);
             assert!(usize::from(figure) > "0.844 ±0.147".chars().count(), "{width}");
             assert!(width - change - 2 * figure >= 20, "{width}: no room for the names");
