@@ -142,7 +142,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     let mut logs = args.logs.clone();
     if logs.is_empty() && std::io::stdin().is_terminal() {
         let found = agent_logs();
-        let chosen = if found.is_empty() { Offered::Sample } else { offer(&found)? };
+        let chosen = if found.is_empty() { Offered::Sample } else { offer(&found, &args.look.options())? };
         match chosen {
             Offered::Agents => logs = found.into_iter().map(|logs| logs.path).collect(),
             Offered::Sample => {}

@@ -18,6 +18,9 @@ use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, WireError};
 
+/// The most header lines of a request over HTTP/1.1; over HTTP/2 their size alone counts.
+const MOST_LINES: usize = 100;
+
 /// Makes a response of an error in the client's form.
 pub(super) fn refuse(form: Dialect, error: &ApiError) -> Response<Reply> {
     let body = crate::wire::error_body(form, error);
@@ -114,15 +117,19 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
 fn too_large(headers: &HeaderMap, version: Version, most: usize) -> Option<ApiError> {
     // What HTTP/2 counts for each besides its text.
     const EACH: usize = 32;
+    let refused = |message: String| {
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.status = 431;
+        error
+    };
     if version != Version::HTTP_2 {
-        return None;
+        return (headers.len() > MOST_LINES)
+            .then(|| refused(format!("there are more than {MOST_LINES} header lines")));
     }
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + EACH).sum();
     (size > most).then(|| {
         let message = format!("the headers are larger than {most} bytes (limits.headers in gateway.toml)");
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.status = 431;
-        error
+        refused(message)
     })
 }
 

@@ -249,6 +249,25 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
 }
 
 #[test]
+fn too_many_header_lines_are_refused_in_the_form_that_the_client_reads() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let with = |ask: Ask, lines: usize| (0..lines).fold(ask, |ask, at| ask.header(&format!("x-{at}"), "1"));
+    assert_eq!(with(chat("gpt-4.1", false), 80).send(front.address()).status(), 200);
+    for (ask, speaks) in
+        [(chat("gpt-4.1", false), Speaks::Chat), (messages("claude-opus-4-6", false), Speaks::Messages)]
+    {
+        let answer = with(ask, 150).send(front.address());
+        assert_eq!(answer.status(), 431);
+        speaks.error(&answer.json());
+        assert!(answer.text().contains("more than 100 header lines"), "{}", answer.text());
+    }
+    front.settle();
+}
+
+#[test]
 fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());

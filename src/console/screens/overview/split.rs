@@ -201,11 +201,17 @@ fn whole(
     }
 }
 
-/// Gives as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart; nothing
-/// where less than three letters would be left.
+/// Gives as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart, without
+/// its date or version where it has a word; nothing where less than three letters would be left.
 fn fitting(name: &str, room: u16) -> &str {
-    let tails = name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..));
-    let mut forms = std::iter::once(name).chain(tails).filter(|form| form.len() >= 3);
+    fn tails(name: &str) -> impl Iterator<Item = &str> {
+        name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..))
+    }
+    let has_word = |form: &&str| form.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let core = name.trim_end_matches(|c: char| c == '-' || c == '.' || c.is_ascii_digit());
+    let forms = std::iter::once(name).chain(tails(name).filter(has_word));
+    let forms = forms.chain(tails(core)).chain(tails(name));
+    let mut forms = forms.filter(|form| form.len() >= 3);
     forms.find(|form| text::width(form) <= usize::from(room)).unwrap_or("")
 }
 
@@ -217,6 +223,7 @@ mod tests {
     fn a_name_is_whole_or_told_by_its_end_and_never_cut() {
         let of = |room| fitting("gpt-4.1-mini", room);
         assert_eq!([of(12), of(11), of(7), of(4), of(3)], ["gpt-4.1-mini", "4.1-mini", "mini", "mini", ""]);
-        assert_eq!((fitting("gpt-5", 4), fitting("", 9)), ("", ""));
+        assert_eq!((fitting("claude-opus-4-6", 7), fitting("mistral-small-2503", 8)), ("opus", "small"));
+        assert_eq!((fitting("gpt-4.1", 4), fitting("gpt-5", 4), fitting("", 9)), ("4.1", "", ""));
     }
 }
