@@ -163,6 +163,9 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
 /// The columns kept for the name and the state word, whatever is wrong.
 const FOR_THE_STATE: u16 = 26;
 
+/// The fewest columns that are worth a part of a log's name.
+const LEAST_TITLE: usize = 8;
+
 /// The columns kept for all else in the header before a fault is told in full.
 const FOR_THE_REST: u16 = 75;
 
@@ -225,8 +228,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
-        // Part of an address says nothing.
-        if words.starts_with("http") && text::width(words) > usize::from(left.width) {
+        // Part of an address says nothing, nor do a few letters of a name.
+        let least = if words.starts_with("http") { usize::MAX } else { LEAST_TITLE };
+        if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
             return;
         }
         let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);

@@ -113,6 +113,7 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, 
         let percent = format::percent_change(policy.total().0, all.cost.total().0);
         // A difference inside its error tells nothing.
         let (role, within) = match change.0.saturating_abs() <= error.0 {
+            true if change.0 == 0 => (Role::Muted, ""),
             true => (Role::Muted, " within its error"),
             false if change.0 < 0 => (Role::Better, ""),
             false => (Role::Worse, ""),

@@ -85,7 +85,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         ),
     ];
     let refused = snapshot.live.as_ref().map_or(0, |live| live.status.refused());
-    let (inner, foot) = paint::split_top(inner, inner.height - u16::from(refused > 0 && inner.height >= 6));
+    let (inner, foot) = paint::split_top(inner, inner.height - u16::from(refused > 0 && inner.height >= 5));
     draw_refused(scene, foot, buf);
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);

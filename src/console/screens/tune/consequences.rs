@@ -372,17 +372,21 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
 }
 
 /// Gives the widths of a figure and of the change.
-fn columns(width: u16) -> (u16, u16) {
+fn columns(width: u16, ascii: bool) -> (u16, u16) {
     let (figure, change) = match width {
         ..58 => (9, 10),
-        58..70 => (((width - 10) * 28 / 100).clamp(13, 16), 10),
+        58..70 => {
+            // `+/-` is longer than its sign.
+            let change = 10 + u16::from(ascii);
+            (((width - change) * 28 / 100).clamp(13, 16), change)
+        }
         _ => (((width - 13) * 29 / 100).clamp(13, 16), 13),
     };
     (figure.min(width), change.min(width))
 }
 
 fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
-    let (figure, change) = columns(at.width);
+    let (figure, change) = columns(at.width, look.glyphs.is_ascii());
     let name = at.width.saturating_sub(change + 2 * figure);
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
@@ -415,13 +419,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
         look,
     );
-    let lines = fit(lines(scene, snapshot, columns(body.width).0), body.height);
+    let lines = fit(lines(scene, snapshot, columns(body.width, look.glyphs.is_ascii()).0), body.height);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
         let change = match line.within {
             _ if nothing => "",
-            true if columns(body.width).1 >= 13 => "within error",
+            true if columns(body.width, look.glyphs.is_ascii()).1 >= 13 => "within error",
             true => "unclear",
             false => &line.change,
         };
@@ -503,7 +507,7 @@ mod tests {
     #[test]
     fn figures_have_room_for_their_error_and_a_blank_before_them() {
         for width in 58..120 {
-            let (figure, change) = columns(width);
+            let (figure, change) = columns(width, false);
             assert!(usize::from(figure) > "0.844 ±0.147".chars().count(), "{width}");
             assert!(width - change - 2 * figure >= 20, "{width}: no room for the names");
         }
