@@ -23,7 +23,7 @@ use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::{Screen, Ui};
 use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
-use pointsman::routing::{ConfidenceSource, RouteId, Signals, decide};
+use pointsman::routing::{Circumstance, ConfidenceSource, RouteId, Signals, decide};
 use pointsman::session::{
     Command, Ingest, IngestOptions, Log, Player, PolicySpan, Reading, RerunJob, StreamOptions, rerun,
     settle_one, stream,
@@ -126,7 +126,7 @@ fn classify_and_decide() {
                 source: ConfidenceSource::Text,
                 ..Signals::default()
             };
-            black_box(decide(&policy, &signals));
+            black_box(decide(&policy, &signals, Circumstance::PLAIN));
             started.elapsed()
         })
         .collect();
@@ -156,7 +156,9 @@ fn single(path: &std::path::Path, reading: Reading) -> u64 {
             if let Ok(record::Entry::Request(record)) = entry {
                 let (operation, extra) = ingest.take(&record);
                 table.extend(&book, &ingest.names);
-                let outlook = pointsman::outcome::Outlook { prices: &table, profiles: &profiles };
+                let circumstances = &ingest.circumstances;
+                let outlook =
+                    pointsman::outcome::Outlook { prices: &table, profiles: &profiles, circumstances };
                 let evidence = pointsman::outcome::Evidence { operation: &operation, extra: extra.as_ref() };
                 settle_one(&evidence, reading, &policy, &outlook, &mut settled);
                 totals.apply(&evidence, &settled, pointsman::telemetry::Sign::Plus);

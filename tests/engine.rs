@@ -10,18 +10,20 @@ use std::sync::Arc;
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
-    Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles, Settled,
-    on_model, visit,
+    Choice, Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles,
+    Settled, calls, on_model, visit,
 };
 use pointsman::pricing::{Cost, CostSum, PriceBook, PriceRow, PriceTable, Rates, Tier, Unpriced, Usage};
 use pointsman::routing::{
-    Check, ConfidenceSource, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status, Thresholds,
+    Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
+    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Status,
+    Thresholds,
 };
 use pointsman::session::{Command, Log, Player, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
 use pointsman::units::{
-    Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId, Span,
-    TeamId,
+    Count, Instant, LabelId, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, ProjectId, SessionId,
+    Span, TeamId,
 };
 use proptest::prelude::*;
 
@@ -37,6 +39,9 @@ fn names() -> Names {
         names.intern_project(team);
     }
     names.intern_session("s");
+    for label in LABELS {
+        names.intern_label(label);
+    }
     names
 }
 
@@ -97,6 +102,33 @@ fn observed() -> impl Strategy<Value = Observed> {
 
 type Entry = (Operation, Option<Extra>);
 
+/// Labels, in the order in which names give them out.
+const LABELS: [&str; 2] = ["eu", "zdr"];
+
+/// How things may stand: what is asked for, and what cannot be called.
+fn circumstances() -> Circumstances {
+    let mut table = Circumstances::default();
+    for kind in 1..CIRCUMSTANCES {
+        let labels = Labels::default();
+        let needs = Needs {
+            capabilities: if kind & 1 != 0 {
+                Capabilities::NONE.with(Capability::Vision)
+            } else {
+                Capabilities::NONE
+            },
+            labels: if kind & 2 != 0 { labels.with(LabelId(0)) } else { labels },
+            window: if kind & 4 != 0 { 20_000 } else { 500 },
+            output: 0,
+        };
+        let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
+        table.intern(&Circumstance { needs, down });
+    }
+    table
+}
+
+/// Kinds of circumstances, the plain one included.
+const CIRCUMSTANCES: usize = 16;
+
 fn entry() -> impl Strategy<Value = Entry> {
     let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
         |(model, quality, output)| ModelLabel {
@@ -114,9 +146,9 @@ fn entry() -> impl Strategy<Value = Entry> {
         0usize..11,
         0u16..4,
         proptest::option::weighted(0.3, extra),
-        proptest::bool::weighted(0.1),
+        (proptest::bool::weighted(0.2), prop_oneof![2 => Just(0), 1 => 0..CIRCUMSTANCES]),
     )
-        .prop_map(|(at, served, confidence, class, team, extra, pinned)| {
+        .prop_map(|(at, served, confidence, class, team, extra, (pinned, kind))| {
             let mut operation = Operation {
                 at: Instant(at),
                 served,
@@ -126,11 +158,19 @@ fn entry() -> impl Strategy<Value = Entry> {
                 class: TaskClass::ALL[class],
                 asked: if pinned { served.model } else { ModelId::NONE },
                 pinned: pinned && served.model.is_some(),
+                circumstance: circumstance(kind),
                 ..Operation::default()
             };
             operation.set_confidence(confidence.and_then(PerMille::new), ConfidenceSource::Recorded);
             (operation, extra)
         })
+}
+
+fn circumstance(kind: usize) -> CircumstanceId {
+    let mut table = circumstances();
+    let plain = Circumstance::default();
+    let wanted = kind.checked_sub(1).and_then(|at| table.since(0).get(at)).cloned().unwrap_or(plain);
+    table.intern(&wanted)
 }
 
 fn log() -> impl Strategy<Value = Vec<Entry>> {
@@ -144,12 +184,37 @@ fn thresholds(rungs: usize) -> impl Strategy<Value = Vec<u16>> {
     })
 }
 
+/// Thresholds of three routes, and what is constrained.
+type Choices = (Vec<u16>, Vec<u16>, Vec<u16>, u16);
+
 /// Three routes: one of three rungs for two kinds of work, one of four for another, one of two for the rest.
-fn policy() -> impl Strategy<Value = (Vec<u16>, Vec<u16>, Vec<u16>)> {
-    (thresholds(3), thresholds(4), thresholds(2))
+fn policy() -> impl Strategy<Value = Choices> {
+    (thresholds(3), thresholds(4), thresholds(2), prop_oneof![Just(0u16), any::<u16>()])
 }
 
-fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
+/// Other thresholds under the same constraints.
+fn with_constraints((a, b, c, _): Choices, of: &Choices) -> Choices {
+    (a, b, c, of.3)
+}
+
+fn compile((a, b, c, constrained): &Choices) -> Policy {
+    let bit = |at: u32| constrained >> at & 1 != 0;
+    // What is known of a model depends on its name and the bits.
+    let facts = |model: &str| FactsSpec {
+        labels: (0..2)
+            .filter(|&at| bit(at) || model == "strong")
+            .map(|at| LABELS[at as usize].into())
+            .collect(),
+        context: (bit(2) && model != "strong").then_some(9_000),
+        vision: (bit(3) && model == "mid").then_some(false),
+        ..FactsSpec::default()
+    };
+    let mode = |at| match (bit(at), bit(at + 1)) {
+        (false, false) => None,
+        (true, false) => Some(Mode::Active),
+        (false, true) => Some(Mode::Observe),
+        (true, true) => Some(Mode::Pinned),
+    };
     let ladder = |models: &[&str], list: &[u16]| {
         models
             .iter()
@@ -157,6 +222,7 @@ fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
             .map(|(at, model)| RungSpec {
                 model: (*model).into(),
                 threshold: list.get(at).map(|&t| i64::from(t)),
+                facts: facts(model),
                 ..RungSpec::default()
             })
             .collect()
@@ -169,19 +235,38 @@ fn compile((a, b, c): &(Vec<u16>, Vec<u16>, Vec<u16>)) -> Policy {
                 name: "r1".into(),
                 tasks: vec!["code".into(), "extraction".into()],
                 ladder: ladder(&["flash", "mid", "strong"], a),
+                mode: mode(4),
+                require: if bit(8) { vec!["eu".into()] } else { Vec::new() },
                 ..RouteSpec::default()
             },
             RouteSpec {
                 name: "r2".into(),
                 tasks: vec!["agent".into(), "question".into(), "generation".into()],
                 ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
+                mode: mode(6),
                 no_signal: Some("mid".into()),
                 ..RouteSpec::default()
             },
-            RouteSpec { name: "rest".into(), ladder: ladder(&["nano", "strong"], c), ..RouteSpec::default() },
+            RouteSpec {
+                name: "rest".into(),
+                ladder: ladder(&["nano", "strong"], c),
+                mode: mode(9),
+                // Nothing carries this one: whoever comes here is refused.
+                require: if bit(11) { vec!["none".into()] } else { Vec::new() },
+                ..RouteSpec::default()
+            },
         ],
+        ..PolicySpec::default()
     };
     Policy::compile(&spec, 1, &mut names()).unwrap()
+}
+
+/// Turns on what only observes.
+fn active(mut policy: Policy) -> Policy {
+    for route in &mut policy.routes {
+        route.mode = if route.mode == Mode::Observe { Mode::Active } else { route.mode };
+    }
+    policy
 }
 
 fn evidence(entry: &Entry) -> Evidence<'_> {
@@ -202,15 +287,17 @@ fn profiles(log: &[Entry]) -> Profiles {
 struct World {
     prices: PriceTable,
     profiles: Profiles,
+    circumstances: Circumstances,
 }
 
 impl World {
     fn of(log: &[Entry]) -> Self {
-        Self { prices: PriceTable::new(&book(), &names()), profiles: profiles(log) }
+        let prices = PriceTable::new(&book(), &names());
+        Self { prices, profiles: profiles(log), circumstances: circumstances() }
     }
 
     fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles }
+        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
     }
 
     fn settle(&self, entry: &Entry, policy: &Policy, reading: Reading) -> Settled {
@@ -241,10 +328,15 @@ impl World {
 fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
     for (key, entry) in log.iter().enumerate() {
         let key = key as u64;
-        let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }));
-        while let Some(effect) = effects.pop() {
-            if let Effect::Send { model, .. } = effect {
-                let mut legs: Vec<Leg> = visit(&evidence(entry), model, &world.outlook()).collect();
+        let circumstance = world.circumstances.get(entry.0.circumstance);
+        let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance }));
+        while let Some(effect) = effects.take() {
+            if let Effect::Send { model, rung, .. } = effect {
+                let mut legs: Vec<Leg> = if rung == NO_RUNG {
+                    calls(&evidence(entry), model, &world.outlook()).collect()
+                } else {
+                    visit(&evidence(entry), Choice::plain(model), &world.outlook()).collect()
+                };
                 let leg = legs.pop().unwrap();
                 for leg in legs {
                     engine.apply(Event::Retried { key, leg });
@@ -263,15 +355,17 @@ fn memory_log(log: &[Entry], policy: Policy) -> Arc<Log> {
     history.sort();
     let names = names();
     let world = World::of(log);
-    Arc::new(Log::from_parts(
+    let World { prices, profiles, circumstances } = world;
+    let log = Log::from_parts(
         "random".into(),
         history,
         names,
-        world.prices,
-        world.profiles,
+        prices,
+        profiles,
         Arc::new(policy),
         Skipped::default(),
-    ))
+    );
+    Arc::new(Log { circumstances: Arc::new(circumstances), ..log })
 }
 
 proptest! {
@@ -282,7 +376,8 @@ proptest! {
     fn what_if_equals_re_deciding_every_request(log in log(), applied in policy(), tried in policy()) {
         let world = World::of(&log);
         let frontiers = world.frontiers(&log, &compile(&applied));
-        let staged = compile(&tried);
+        // A route that observes is asked what it would do.
+        let staged = active(compile(&with_constraints(tried, &applied)));
         for (index, route) in staged.routes.iter().enumerate() {
             let thresholds = route.thresholds();
             let forecast = frontiers[index].forecast(&frontiers[index].prefix(), &thresholds);
@@ -293,15 +388,18 @@ proptest! {
             let mut variance = 0i128;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
-                if settled.route.index() != index || entry.0.pinned {
+                let mode = staged.routes[index].mode;
+                if settled.route.index() != index || (entry.0.pinned && mode == Mode::Pinned) {
                     continue;
                 }
                 requests += 1;
                 cost.add_operation(settled.costs());
                 escalated += u64::from(settled.escalated);
                 errors += u64::from(!settled.status.is_ok());
-                placed[usize::from(settled.first_rung)] += 1;
-                answered[usize::from(settled.rung)] += 1;
+                if settled.first_rung != NO_RUNG {
+                    placed[usize::from(settled.first_rung)] += 1;
+                    answered[usize::from(settled.rung)] += 1;
+                }
                 variance += settled.legs.iter().map(|leg| leg.variance).sum::<i128>();
                 known_latency += u64::from(settled.latency.get().is_some());
                 if let Some(value) = settled.quality {
@@ -380,12 +478,13 @@ proptest! {
 
     #[test]
     fn flips_are_the_requests_that_start_elsewhere(log in log(), applied in policy(), tried in policy()) {
-        let (before, after) = (compile(&applied), compile(&tried));
+        let (before, after) = (active(compile(&applied)), active(compile(&with_constraints(tried, &applied))));
         let world = World::of(&log);
         let flips: u64 = world.frontiers(&log, &before).iter().zip(before.routes.iter().zip(&after.routes))
             .map(|(frontier, (a, b))| frontier.flips(&a.thresholds(), &b.thresholds())).sum();
         let moved = log.iter().filter(|entry| {
-            let rung = |policy| pointsman::routing::decide(policy, &entry.0.signals()).rung;
+            let circumstance = world.circumstances.get(entry.0.circumstance);
+            let rung = |policy| pointsman::routing::decide(policy, &entry.0.signals(), circumstance).rung;
             rung(&before) != rung(&after)
         }).count() as u64;
         prop_assert_eq!(flips, moved);
@@ -447,9 +546,12 @@ proptest! {
         for (kind, which, key) in order {
             let entry = &log[which % log.len()];
             match kind {
-                0 => drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0 }))),
+                0 => {
+                    let circumstance = world.circumstances.get(entry.0.circumstance);
+                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance })));
+                }
                 1 => {
-                    let leg: Leg = on_model(&evidence(entry), ModelId(u16::try_from(which % 5).unwrap()), &world.outlook());
+                    let leg: Leg = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());
                     engine.apply(Event::Attempted { key, leg, evidence: None });
                 }
                 2 => drop(engine.apply(Event::Tick(entry.0.at))),
@@ -526,7 +628,7 @@ proptest! {
 #[test]
 fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
     let world = World::of(&[]);
-    let policy = compile(&(vec![0, 0], vec![0, 0, 0], vec![0]));
+    let policy = compile(&(vec![0, 0], vec![0, 0, 0], vec![0], 0));
     let entry = |usage: Usage, model: ModelId| {
         (Operation { served: Observed { usage, model, ..Observed::default() }, ..Operation::default() }, None)
     };
@@ -542,7 +644,7 @@ fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
 #[test]
 fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
     let world = World::of(&[]);
-    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0]));
+    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0], 0));
     let call = |model: u16, status, check| Observed {
         usage: Usage::plain(1_000_000, 0).unwrap(),
         model: ModelId(model),
@@ -575,7 +677,7 @@ fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
 #[test]
 fn staged_thresholds_stop_at_their_neighbours() {
     let memory =
-        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0])));
+        memory_log(&[(Operation::default(), None)], compile(&(vec![600, 200], vec![0, 0, 0], vec![0], 0)));
     let mut player = Player::new(memory, Reading::Routed, None);
     player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(100).unwrap()));
     let picture = player.snapshot();

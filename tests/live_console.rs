@@ -24,8 +24,9 @@ use pointsman::record::{self, Entry, Input, PolicyChange, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::sample;
 use pointsman::session::{
-    Answer, Breaker, Command, Feed, Headroom, Ingest, IngestOptions, LedgerState, LiveControl, LiveStart,
-    LiveStatus, ModelHealth, Outgoing, Play, Player, Question, Reply, Severity, Snapshot, spawn_live,
+    Answer, Breaker, Command, Deed, Feed, Headroom, Ingest, IngestOptions, LedgerState, LiveControl,
+    LiveStart, LiveStatus, ModelHealth, Outgoing, Play, Player, Question, Reply, Severity, Snapshot,
+    spawn_live,
 };
 use pointsman::units::{Instant, Names, Pico, Span};
 use ratatui::buffer::Buffer;
@@ -147,7 +148,8 @@ impl Desk {
     }
 
     fn update(&mut self) {
-        for Outgoing::Apply { policy, what } in self.player.take_outgoing() {
+        for Outgoing::Apply { policy, what, undo } in self.player.take_outgoing() {
+            let what = if undo { format!("undo: {what}") } else { what };
             self.applied.push(((*policy).clone(), what));
         }
         self.app.update(Arc::new(self.player.snapshot()));
@@ -359,7 +361,7 @@ fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
     let toml = policy::to_toml(&spec, &names);
     let again = policy::parse(&toml, "p", &mut names.clone()).unwrap();
     assert_eq!(again.routes, spec.routes);
-    desk.player.policy_came(spec, desk.now, "kim", &what);
+    desk.player.policy_came(spec, desk.now, "kim", Deed::Change(&what));
     desk.update();
     let text = desk.text();
     assert!(text.contains("policy 2") && text.contains("kim: ext"), "{text}");
@@ -515,7 +517,8 @@ impl LiveControl for Control {
         true
     }
 
-    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
+    fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
+        let what = deed.words();
         self.0.lock().unwrap().push(format!("{what} ({})", names.model(policy.baseline)));
         Err("the key may not operate".to_owned())
     }

@@ -12,7 +12,7 @@ use pointsman::config::{policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::session::{
-    Command, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, Reading, Snapshot, Speed,
+    Command, Deed, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, Reading, Snapshot, Speed,
 };
 use pointsman::telemetry::Cell;
 use pointsman::units::{Instant, Names, PerMille, Span};
@@ -245,7 +245,7 @@ proptest! {
                 player.extend(&text);
             }
             while let Some(((&(second, value), _), version)) = turn.next_if(|((_, when), _)| **when <= number) {
-                player.policy_came(turned(&base, version, value), at(second), "somebody", "");
+                player.policy_came(turned(&base, version, value), at(second), "somebody", Deed::Change(""));
             }
             for (_, command) in commands.iter().filter(|(when, _)| *when == number) {
                 player.handle(command.clone());
@@ -348,24 +348,26 @@ fn changes_hold_when_they_come_back() {
     let base = Arc::clone(&one.snapshot().policy);
     one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(400).unwrap()));
     one.handle(Command::Apply);
-    let [Outgoing::Apply { policy, what }] = one.take_outgoing().try_into().unwrap();
+    let [Outgoing::Apply { policy, what, undo }] = one.take_outgoing().try_into().unwrap();
+    assert_eq!(undo, false);
     assert_eq!(what, "rest · flash 500 → 400");
     assert_eq!((one.snapshot().policy.version, one.snapshot().staged.is_some()), (1, true));
     for console in [&mut one, &mut other] {
-        console.policy_came(Policy { version: 2, ..(*policy).clone() }, at(5), "kim", &what);
+        console.policy_came(Policy { version: 2, ..(*policy).clone() }, at(5), "kim", Deed::Change(&what));
         let picture = console.snapshot();
         assert_eq!((picture.policy.version, picture.staged.is_some(), picture.undoable), (2, false, 1));
         assert_eq!((picture.changes[0].who.as_str(), picture.changes[0].at), ("kim", at(5)));
     }
     // The other one takes it back: a new version with the thresholds before.
     other.handle(Command::Undo);
-    let [Outgoing::Apply { policy, what }] = other.take_outgoing().try_into().unwrap();
-    assert_eq!((what.as_str(), policy.routes == base.routes), ("undo: rest · flash 400 → 500", true));
+    let [Outgoing::Apply { policy, what, undo }] = other.take_outgoing().try_into().unwrap();
+    assert_eq!(undo, true);
+    assert_eq!((what.as_str(), policy.routes == base.routes), ("rest · flash 400 → 500", true));
     assert_eq!(
         policy.version, 2,
         "asked for over the version in force, or the gateway takes it for an old one"
     );
-    one.policy_came(Policy { version: 3, ..(*policy).clone() }, at(9), "sam", &what);
+    one.policy_came(Policy { version: 3, ..(*policy).clone() }, at(9), "sam", Deed::Undo(&what));
     assert_eq!((one.snapshot().policy.version, one.snapshot().undoable), (3, 0));
     one.set_read_only(Some("this key may only read".into()));
     one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(300).unwrap()));
@@ -379,12 +381,12 @@ fn changes_hold_when_they_come_back() {
 fn a_console_that_comes_later_starts_with_the_policy_in_force() {
     let mut player = live(None, 1000);
     let base = Arc::clone(&player.snapshot().policy);
-    player.policy_came(turned(&base, 7, 222), at(-500), "kim", "rest · flash 500 → 222");
+    player.policy_came(turned(&base, 7, 222), at(-500), "kim", Deed::Change("rest · flash 500 → 222"));
     player.extend(&line(1, 4).1);
     let picture = player.snapshot();
     assert_eq!((picture.policy.version, picture.undoable, picture.changes.len()), (7, 0, 0));
     assert_eq!(picture.policy_at(0).version, 7);
-    player.policy_came(turned(&base, 8, 333), at(6), "kim", "");
+    player.policy_came(turned(&base, 8, 333), at(6), "kim", Deed::Change(""));
     assert_eq!((player.snapshot().policy.version, player.snapshot().undoable), (8, 1));
 }
 

@@ -9,8 +9,9 @@ use pointsman::classifier::TaskClass;
 use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
     Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
-    Record, Status, TRACE_EPOCH, Timing, WriteTtl, Writer, open,
+    Record, RecordedNeeds, Status, TRACE_EPOCH, Timing, WriteTtl, Writer, open,
 };
+use pointsman::routing::Effort;
 use pointsman::units::{Count, Instant, PerMille, Pico, PicoPerMillion};
 use proptest::prelude::*;
 #[path = "support/fixtures.rs"]
@@ -59,10 +60,11 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         }
         (!terms.is_none()).then(|| Box::new(terms))
     });
-    let few = (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>());
+    let effort = proptest::option::of((0..Effort::ALL.len()).prop_map(|at| Effort::ALL[at]));
+    let few = (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>(), effort);
     (word(), word(), word(), word(), usage, rest, few).prop_map(
         |(model, billed, provider, error, usage, rest, few)| {
-            let (terms, left_out, gap_ms) = few;
+            let (terms, left_out, gap_ms, effort) = few;
             let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
             let estimated = assumed_model ^ assumed;
             Attempt {
@@ -76,6 +78,7 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 latency_ms,
                 ttft_ms,
                 status: Status::ALL[status],
+                effort,
                 error,
                 check: [Check::None, Check::Passed, Check::Failed][check],
                 terms,
@@ -118,12 +121,16 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         proptest::collection::vec(attempt(), 0..4),
         proptest::collection::vec(label, 0..3),
     );
-    let texts = (proptest::option::of(word()), proptest::option::of(word()), word());
+    let words = || proptest::collection::vec(word(), 0..3);
+    let needs = (any::<Option<u32>>(), any::<Option<u32>>(), any::<bool>(), words(), words()).prop_map(
+        |(window, output, vision, require, down)| RecordedNeeds { window, output, vision, require, down },
+    );
+    let texts = (proptest::option::of(word()), proptest::option::of(word()), word(), needs);
     (moment(), tags, facts, lists, texts).prop_map(|(at, tags, facts, lists, texts)| {
         let (id, team, project, user, session, asked) = tags;
         let (task, confidence, turn, tools, history, pinned) = facts;
         let (prefix, attempts, labels) = lists;
-        let (prompt, claimed_usd, simulated) = texts;
+        let (prompt, claimed_usd, simulated, needs) = texts;
         let timing = [Timing::Told, Timing::Offset, Timing::Placed][attempts.len() % 3];
         Entry::Request(Record {
             id,
@@ -141,6 +148,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             turn,
             tools,
             history,
+            needs,
             prompt,
             prefix,
             attempts: Attempts::from(attempts),

@@ -19,7 +19,7 @@ use pointsman::providers::{Providers, from_system};
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{Policy, PolicySpec};
 use pointsman::session::{
-    Ingest, IngestOptions, Live, LiveSetup, Log, Reading, StreamOptions, explain, stream,
+    Deed, Ingest, IngestOptions, Live, LiveSetup, Log, Reading, StreamOptions, explain, stream,
 };
 use pointsman::telemetry::{Cell, Totals};
 use pointsman::units::{Names, TeamId};
@@ -242,7 +242,7 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
     for at in 0..160 {
         if at == 80 {
             let (_, spec) = desk.gateway.live().policy_spec();
-            desk.gateway.apply(&raised(&spec), "test", "raised").unwrap();
+            desk.gateway.apply(&raised(&spec), "test", Deed::Change("raised")).unwrap();
         }
         // Every prompt is another one, or every one would meet the same faults.
         let prompt = format!("{} ({at})", prompts[at % 5]);

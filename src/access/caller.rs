@@ -117,6 +117,8 @@ pub struct Caller {
     pub team: Arc<str>,
     /// The project; empty where the key names none.
     pub project: Arc<str>,
+    /// Labels that whoever serves its requests has to carry.
+    pub require: Arc<[Arc<str>]>,
     /// What the key may do.
     pub scopes: Scopes,
 }
@@ -128,6 +130,7 @@ impl Caller {
         Self {
             id: Arc::clone(&none),
             name: Arc::from("local"),
+            require: Arc::default(),
             team: Arc::clone(&none),
             project: none,
             scopes: Scopes::ALL,

@@ -15,6 +15,8 @@ pub struct NewKey {
     pub team: String,
     /// The project; may be empty.
     pub project: String,
+    /// Labels that whoever serves its requests has to carry.
+    pub require: Vec<String>,
     /// What it may do.
     pub scopes: Scopes,
     /// From when on it is refused.
@@ -28,9 +30,8 @@ pub struct NewKey {
 /// # Errors
 /// Where the name is taken or unusable, or the file cannot be changed.
 pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
-    for (field, text) in
-        [("name", &new.name), ("team", &new.team), ("project", &new.project), ("note", &new.note)]
-    {
+    let tags = [("name", &new.name), ("team", &new.team), ("project", &new.project), ("note", &new.note)];
+    for (field, text) in tags.into_iter().chain(new.require.iter().map(|label| ("require", label))) {
         let why = match check_text(text) {
             Err(why) => why,
             Ok(()) if field == "name" && text.is_empty() => "must not be empty",
@@ -114,6 +115,7 @@ pub fn rotate(
             name: old.name.clone(),
             team: old.team.clone(),
             project: old.project.clone(),
+            require: old.require.clone(),
             scopes: old.scopes,
             // A key that has run out would give one that has run out.
             expires: expires.or(old.expires.filter(|&end| end > now)),
@@ -133,8 +135,20 @@ fn make(keys: &mut Vec<KeyRecord>, new: NewKey, now: Instant) -> Result<(KeyReco
     while keys.iter().any(|key| key.id == id) {
         id = secret::draw_id().map_err(AccessError::Random)?;
     }
-    let NewKey { name, team, project, scopes, expires, note } = new;
-    let key = KeyRecord { id, name, team, project, scopes, created: now, expires, revoked: None, note, hash };
+    let NewKey { name, team, project, require, scopes, expires, note } = new;
+    let key = KeyRecord {
+        id,
+        name,
+        team,
+        project,
+        require,
+        scopes,
+        created: now,
+        expires,
+        revoked: None,
+        note,
+        hash,
+    };
     keys.push(key.clone());
     Ok((key, secret))
 }

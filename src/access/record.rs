@@ -20,6 +20,8 @@ pub struct KeyRecord {
     pub team: String,
     /// The project; may be empty.
     pub project: String,
+    /// Labels that whoever serves its requests has to carry.
+    pub require: Vec<String>,
     /// What it may do.
     pub scopes: Scopes,
     /// When it was made.
@@ -62,6 +64,8 @@ pub(super) struct Stored {
     team: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     project: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    require: Vec<String>,
     scopes: Vec<String>,
     created: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +84,7 @@ impl From<&KeyRecord> for Stored {
             hash: key.hash.text(),
             team: key.team.clone(),
             project: key.project.clone(),
+            require: key.require.clone(),
             scopes: key.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
             created: key.created.rfc3339(),
             expires: key.expires.map(Instant::rfc3339),
@@ -95,7 +100,8 @@ impl Stored {
         let who = if is_plain(&self.id) { self.id.clone() } else { "a key".to_owned() };
         let wrong = |field: &str, why: &str| format!("{who}: {field}: {why}");
         let time = |field: &str, text: &str| Instant::parse(text).map_err(|_| wrong(field, "not a time"));
-        for (field, text) in [("name", &self.name), ("team", &self.team), ("project", &self.project)] {
+        let tags = [("name", &self.name), ("team", &self.team), ("project", &self.project)];
+        for (field, text) in tags.into_iter().chain(self.require.iter().map(|label| ("require", label))) {
             check_text(text).map_err(|why| wrong(field, why))?;
         }
         if self.id.is_empty() || !is_plain(&self.id) {
@@ -103,6 +109,7 @@ impl Stored {
         }
         let scopes = self.scopes.iter().map(|text| text.parse::<Scope>()).collect::<Result<Scopes, _>>();
         Ok(KeyRecord {
+            require: self.require,
             hash: Hash::read(&self.hash).ok_or_else(|| wrong("hash", "want sha256: and 64 digits"))?,
             scopes: scopes.map_err(|error| wrong("scopes", &error.to_string()))?,
             created: time("created", &self.created)?,

@@ -255,6 +255,7 @@ impl From<KeyRecord> for Entry {
             name: key.name.into(),
             team: key.team.into(),
             project: key.project.into(),
+            require: key.require.into_iter().map(Arc::from).collect(),
             scopes: key.scopes,
         };
         Self { hash: key.hash, caller, expires: key.expires, revoked: key.revoked.is_some() }

@@ -31,6 +31,7 @@ impl House {
             name: name.into(),
             team: "payments".into(),
             project: "api".into(),
+            require: Vec::new(),
             scopes: Scopes::default().with(Scope::Route),
             expires,
             note: String::new(),

@@ -16,7 +16,7 @@ use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
-use crate::session::{Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
+use crate::session::{Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -86,10 +86,10 @@ impl LiveControl for Beside {
         true
     }
 
-    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
+    fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
         let who =
             std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
-        self.gateway.apply(&policy.spec(names), &who, what).map(drop).map_err(|error| error.to_string())
+        self.gateway.apply(&policy.spec(names), &who, deed).map(drop).map_err(|error| error.to_string())
     }
 
     fn send(&mut self, question: Question) -> Result<(), String> {
@@ -185,12 +185,13 @@ impl LiveControl for Attached {
         false
     }
 
-    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String> {
+    fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
         let change = PolicyChange {
             version: policy.version.saturating_add(1),
             at: Instant(0),
             who: "".into(),
-            what: what.into(),
+            what: deed.words().into(),
+            undo: deed.is_undo(),
             spec: policy.spec(names),
         };
         let mut body = Vec::new();

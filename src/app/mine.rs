@@ -100,7 +100,11 @@ pub fn mine_report(found: &[AgentLogs], setup: Setup, read: &ReadOptions) -> any
                 Ok(Entry::Request(record)) => {
                     let (operation, extra) = ingest.take(&record);
                     prices.extend(&book, &ingest.names);
-                    let outlook = Outlook { prices: &prices, profiles: &profiles };
+                    let outlook = Outlook {
+                        prices: &prices,
+                        profiles: &profiles,
+                        circumstances: &ingest.circumstances,
+                    };
                     let evidence = Evidence { operation: &operation, extra: extra.as_ref() };
                     let route = match_route(&policy, &operation.signals());
                     recorded(&evidence, &policy, route, &outlook, &mut settled);

@@ -15,9 +15,9 @@ use super::console::run_live_console;
 use super::live::player;
 use super::logs::{files, one};
 use super::{ConsoleOptions, Internal, Setup};
-use crate::record::{self, Entry, Known, ReadOptions};
+use crate::record::{self, Entry, Known, ReadOptions, Signal};
 use crate::routing::Policy;
-use crate::session::{Feed, LiveControl, Question};
+use crate::session::{Deed, Feed, LiveControl, Question};
 use crate::units::{Instant, Names};
 
 /// How often is looked.
@@ -139,7 +139,7 @@ fn moment(entry: &Entry<'_>) -> Instant {
         Entry::Request(record) => record.at,
         Entry::Price(change) => change.row.from.unwrap_or_default(),
         Entry::Policy(change) => change.at,
-        Entry::Note { at, .. } => *at,
+        Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
     }
 }
 
@@ -185,7 +185,7 @@ impl LiveControl for LookOnly {
         false
     }
 
-    fn apply(&mut self, _: &Policy, _: &Names, _: &str) -> Result<(), String> {
+    fn apply(&mut self, _: &Policy, _: &Names, _: Deed<'_>) -> Result<(), String> {
         Err(NO_GATEWAY.to_owned())
     }
 

@@ -33,6 +33,9 @@ enum Command {
         /// The project, likewise.
         #[arg(long, value_name = "PROJECT", default_value = "", hide_default_value = true)]
         project: String,
+        /// Labels that whoever serves its requests has to carry, as the policy gives them to models: zdr, region=eu.
+        #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+        require: Vec<String>,
         /// What it may do: route sends requests, read sees traffic and spend, operate changes the policy (and reads).
         #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "route")]
         scope: Vec<Scope>,
@@ -101,13 +104,14 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
     let file = KeyFile::at(folder.join(FILE_NAME));
     let now = Instant(chrono::Utc::now().timestamp_micros());
     match &args.command {
-        Command::Add { name, team, project, scope, expires, note, quiet } => {
+        Command::Add { name, team, project, require, scope, expires, note, quiet } => {
             let scopes: Scopes = scope.iter().copied().collect();
             let expires = expires.as_deref().map(|text| end(text, now)).transpose()?;
             let new = NewKey {
                 name: name.clone(),
                 team: team.clone(),
                 project: project.clone(),
+                require: require.clone(),
                 scopes,
                 expires,
                 note: note.clone(),
@@ -161,6 +165,9 @@ fn described(key: &KeyRecord) -> Sheet {
     let mut line = |name: &str, value: String| sheet.push(vec![name.to_owned(), value]);
     line("team", or_dash(&key.team));
     line("project", or_dash(&key.project));
+    if !key.require.is_empty() {
+        line("requires", key.require.join(", "));
+    }
     line("scopes", key.scopes.to_string());
     line("expires", key.expires.map_or_else(|| "never".to_owned(), Instant::rfc3339));
     sheet
@@ -174,6 +181,8 @@ struct Listed<'a> {
     state: &'static str,
     team: Option<&'a str>,
     project: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    require: &'a [String],
     scopes: Vec<&'static str>,
     created: String,
     expires: Option<String>,
@@ -223,6 +232,7 @@ fn listed(key: &KeyRecord, now: Instant) -> Listed<'_> {
         state: key.state(now),
         team: Some(key.team.as_str()).filter(|text| !text.is_empty()),
         project: Some(key.project.as_str()).filter(|text| !text.is_empty()),
+        require: &key.require,
         scopes: key.scopes.iter().map(Scope::name).collect(),
         created: key.created.rfc3339(),
         expires: key.expires.map(Instant::rfc3339),

@@ -1,5 +1,6 @@
 //! Policies as TOML files. Errors name file, line and field.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,7 +8,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::span::Span;
-use crate::routing::{Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, StreamLimits};
+use crate::routing::{
+    Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
+    StreamLimits,
+};
 use crate::units::Names;
 
 /// The policy that comes with the program.
@@ -51,6 +55,9 @@ pub enum Error {
 struct PolicyFile {
     name: Option<String>,
     baseline: Option<Spanned<String>>,
+    mode: Option<Spanned<String>>,
+    #[serde(default)]
+    model: BTreeMap<String, Spanned<FactsFile>>,
     #[serde(default)]
     route: Vec<Spanned<RouteFile>>,
 }
@@ -61,6 +68,9 @@ struct RouteFile {
     name: Spanned<String>,
     #[serde(default, rename = "match")]
     takes: Option<Spanned<MatchFile>>,
+    mode: Option<Spanned<String>>,
+    #[serde(default)]
+    require: Vec<String>,
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
@@ -110,6 +120,85 @@ struct RungFile {
     threshold: Option<i64>,
     #[serde(default)]
     stream: StreamFile,
+    #[serde(default)]
+    labels: Vec<String>,
+    region: Option<String>,
+    context: Option<u32>,
+    max_output: Option<u32>,
+    vision: Option<bool>,
+    tools: Option<bool>,
+    #[serde(default, rename = "with")]
+    parameters: Option<Spanned<ParametersFile>>,
+}
+
+/// What is known of a model; a region is a label like others.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct FactsFile {
+    labels: Vec<String>,
+    region: Option<String>,
+    context: Option<u32>,
+    max_output: Option<u32>,
+    vision: Option<bool>,
+    tools: Option<bool>,
+}
+
+impl FactsFile {
+    fn spec(self) -> FactsSpec {
+        let Self { mut labels, region, context, max_output, vision, tools } = self;
+        labels.extend(region.map(|region| format!("{REGION}{region}")));
+        FactsSpec { labels, context, max_output, vision, tools }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ParametersFile {
+    effort: Option<String>,
+    service_tier: Option<String>,
+    max_output: Option<u32>,
+    temperature: Option<toml::Value>,
+}
+
+impl ParametersFile {
+    fn parameters(self) -> Result<Parameters, (&'static str, String)> {
+        let Self { effort, service_tier, max_output, temperature } = self;
+        let effort = effort.map(|word| {
+            Effort::from_name(&word).ok_or_else(|| {
+                let known: Vec<_> = Effort::ALL.iter().map(|effort| effort.name()).collect();
+                ("effort", format!("`{word}` is none of {}", known.join(", ")))
+            })
+        });
+        if max_output == Some(0) {
+            return Err(("max_output", "0 would allow no answer; leave it out".to_owned()));
+        }
+        if service_tier.as_deref().is_some_and(str::is_empty) {
+            return Err(("service_tier", "names no tier; leave it out".to_owned()));
+        }
+        Ok(Parameters {
+            effort: effort.transpose()?,
+            service_tier: service_tier.map(Into::into),
+            max_output,
+            temperature: temperature
+                .map(|value| {
+                    thousandths(&value.to_string())
+                        .ok_or_else(|| ("temperature", format!("{value} is no number from 0 to 2")))
+                })
+                .transpose()?,
+        })
+    }
+}
+
+/// Reads a number from 0 to 2 with three decimals at most, in thousandths.
+fn thousandths(text: &str) -> Option<u32> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let rest = rest.trim_end_matches('0');
+    if rest.len() > 3 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part: u32 = format!("{rest:0<3}").parse().ok()?;
+    let all = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)?;
+    (all <= 2000).then_some(all)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -170,6 +259,20 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         lines.push(("baseline".into(), line_of(text, baseline.span().start)));
         spec.baseline = Some(baseline.into_inner());
     }
+    let read_mode = |word: Option<Spanned<String>>, field: String, lines: &mut Vec<(String, usize)>| {
+        let Some(word) = word else { return Ok(None) };
+        let line = line_of(text, word.span().start);
+        lines.push((field.clone(), line));
+        Mode::from_name(word.get_ref()).map(Some).ok_or_else(|| {
+            let problem = format!("`{}` is none of pinned, observe, active", word.get_ref());
+            Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+        })
+    };
+    spec.mode = read_mode(file.mode, "mode".into(), &mut lines)?;
+    for (name, facts) in file.model {
+        lines.push((format!("model.{name}"), line_of(text, facts.span().start)));
+        spec.models.push((name, facts.into_inner().spec()));
+    }
     for (at, route) in file.route.into_iter().enumerate() {
         let start = line_of(text, route.span().start);
         let route = route.into_inner();
@@ -179,6 +282,8 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         let mut one = RouteSpec {
             name: route.name.into_inner(),
             stream: route.stream.limits(),
+            mode: read_mode(route.mode, format!("route.{name}.mode"), &mut lines)?,
+            require: route.require,
             ..RouteSpec::default()
         };
         if let Some(takes) = route.takes {
@@ -189,14 +294,31 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         }
         for (at, rung) in route.ladder.into_iter().enumerate() {
             lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
-            let rung = rung.into_inner();
-            let stream = rung.stream.limits();
-            one.ladder.push(RungSpec {
-                name: rung.rung,
-                model: rung.model,
-                threshold: rung.threshold,
+            let RungFile {
+                rung,
+                model,
+                threshold,
                 stream,
-            });
+                labels,
+                region,
+                context,
+                max_output,
+                vision,
+                tools,
+                parameters,
+            } = rung.into_inner();
+            let facts = FactsFile { labels, region, context, max_output, vision, tools }.spec();
+            let with = match parameters {
+                None => Parameters::NONE,
+                Some(parameters) => {
+                    let line = line_of(text, parameters.span().start);
+                    parameters.into_inner().parameters().map_err(|(key, problem)| {
+                        let field = format!("route.{name}.ladder[{at}].with.{key}");
+                        Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+                    })?
+                }
+            };
+            one.ladder.push(RungSpec { name: rung, model, threshold, stream: stream.limits(), facts, with });
         }
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
@@ -213,44 +335,92 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
 
 /// Writes a policy as a file that [`parse`] reads back to the same.
 pub fn to_toml(policy: &Policy, names: &Names) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let mut out = format!("# Version {} of a policy, as it was in force.\n\n", policy.version);
-    let _ =
-        write!(out, "name = {}\nbaseline = {}\n", quoted(&policy.name), quoted(names.model(policy.baseline)));
-    for route in &policy.routes {
+    let head = format!("# Version {} of a policy, as it was in force.\n\n", policy.version);
+    head + &spec_toml(&policy.spec(names))
+}
+
+/// Writes a policy as text that says the same for the same policy, whatever file it came from.
+pub fn spec_toml(spec: &PolicySpec) -> String {
+    let mut out = format!("name = {}\n", quoted(&spec.name));
+    if let Some(baseline) = &spec.baseline {
+        let _ = writeln!(out, "baseline = {}", quoted(baseline));
+    }
+    if let Some(mode) = spec.mode {
+        let _ = writeln!(out, "mode = {}", quoted(mode.name()));
+    }
+    for (model, facts) in &spec.models {
+        let facts: Vec<String> = facts_toml(facts);
+        let _ = writeln!(out, "\n[model.{}]\n{}", quoted(model), facts.join("\n"));
+    }
+    for route in &spec.routes {
         let _ = write!(out, "\n[[route]]\nname = {}\n", quoted(&route.name));
-        for (key, list) in route.matcher.lists(names) {
-            let list: Vec<String> = list.into_iter().map(quoted).collect();
-            let _ = writeln!(out, "match.{key} = [{}]", list.join(", "));
+        let lists = [
+            ("match.team", &route.teams),
+            ("match.project", &route.projects),
+            ("match.task", &route.tasks),
+            ("match.model", &route.asked),
+            ("require", &route.require),
+        ];
+        for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            let _ = writeln!(out, "{key} = {}", list_toml(list));
         }
-        let last = route.ladder.len() - 1;
-        if usize::from(route.no_signal) != last
-            && let Some(rung) = route.ladder.get(usize::from(route.no_signal))
-        {
-            let _ = writeln!(out, "no_signal = {}", quoted(&rung.name));
+        if let Some(mode) = route.mode {
+            let _ = writeln!(out, "mode = {}", quoted(mode.name()));
+        }
+        if let Some(rung) = &route.no_signal {
+            let _ = writeln!(out, "no_signal = {}", quoted(rung));
         }
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
         }
         out.push_str("ladder = [\n");
-        for (at, rung) in route.ladder.iter().enumerate() {
-            let threshold =
-                if at == last { String::new() } else { format!(", threshold = {}", rung.threshold) };
-            let stream = if rung.stream.is_none() {
-                String::new()
-            } else {
-                format!(", stream = {}", limits_toml(rung.stream))
-            };
-            let _ = writeln!(
-                out,
-                "  {{ rung = {}, model = {}{threshold}{stream} }},",
-                quoted(&rung.name),
-                quoted(names.model(rung.model))
-            );
+        for rung in &route.ladder {
+            let name = rung.name.as_ref().unwrap_or(&rung.model);
+            let mut keys =
+                vec![format!("rung = {}", quoted(name)), format!("model = {}", quoted(&rung.model))];
+            keys.extend(rung.threshold.map(|threshold| format!("threshold = {threshold}")));
+            if !rung.stream.is_none() {
+                keys.push(format!("stream = {}", limits_toml(rung.stream)));
+            }
+            keys.extend(facts_toml(&rung.facts));
+            if !rung.with.is_none() {
+                keys.push(format!("with = {}", parameters_toml(&rung.with)));
+            }
+            let _ = writeln!(out, "  {{ {} }},", keys.join(", "));
         }
         out.push_str("]\n");
     }
     out
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list_toml(list: &[String]) -> String {
+    format!("[{}]", list.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
+}
+
+fn facts_toml(facts: &FactsSpec) -> Vec<String> {
+    let FactsSpec { labels, context, max_output, vision, tools } = facts;
+    let all = [
+        (!labels.is_empty()).then(|| format!("labels = {}", list_toml(labels))),
+        context.map(|most| format!("context = {most}")),
+        max_output.map(|most| format!("max_output = {most}")),
+        vision.map(|can| format!("vision = {can}")),
+        tools.map(|can| format!("tools = {can}")),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn parameters_toml(with: &Parameters) -> String {
+    let all = [
+        with.effort.map(|effort| format!("effort = {}", quoted(effort.name()))),
+        with.service_tier.as_deref().map(|tier| format!("service_tier = {}", quoted(tier))),
+        with.max_output.map(|most| format!("max_output = {most}")),
+        with.temperature_text().map(|text| format!("temperature = {text}")),
+    ];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn limits_toml(limits: StreamLimits) -> String {

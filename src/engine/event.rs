@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
-
 use crate::outcome::{Evidence, Leg, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
-use crate::routing::{Decision, Policy};
+use crate::routing::{Circumstance, Decision, Policy};
 use crate::units::{Instant, ModelId};
 
 /// Names an operation within one engine.
@@ -14,11 +12,13 @@ pub type OperationKey = u64;
 
 /// A request that arrived, classified.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct Arrival<'a> {
     /// Its key.
     pub key: OperationKey,
     /// Its tags, kind of work and confidence.
     pub operation: Operation,
+    /// How things stood then.
+    pub circumstance: &'a Circumstance,
 }
 
 /// Something that happened.
@@ -29,7 +29,7 @@ pub struct Arrival {
 )]
 pub enum Event<'a> {
     /// A request arrived.
-    Arrived(Arrival),
+    Arrived(Arrival<'a>),
     /// A call to a model ended.
     Attempted {
         /// The operation.
@@ -52,6 +52,15 @@ pub enum Event<'a> {
         evidence: Evidence<'a>,
         /// Its outcome.
         settled: &'a Settled,
+    },
+    /// A provider says that a model cannot be called before a moment, or can again.
+    Signal {
+        /// When.
+        at: Instant,
+        /// The model.
+        model: ModelId,
+        /// Until when; `None` where it can be called.
+        until: Option<Instant>,
     },
     /// A new policy version is in force.
     PolicyChanged(Arc<Policy>),
@@ -91,5 +100,5 @@ pub enum Effect {
     },
 }
 
-/// What one event brings about.
-pub type Effects = ArrayVec<Effect, 2>;
+/// What one event brings about: one thing at most, so that none can be overlooked.
+pub type Effects = Option<Effect>;

@@ -218,7 +218,7 @@ pub(super) fn can_climb(operation: &Operation, dispatch: &Dispatch) -> bool {
         && operation
             .gateway
             .live
-            .later(operation.placed.seq, dispatch.rung)
+            .later(&operation.placed.ticket, dispatch.rung)
             .iter()
             .any(|next| takes(next).is_some())
 }

@@ -18,6 +18,7 @@ use super::requests::{admit, json};
 use super::{Gateway, watch};
 use crate::access::{Caller, Scope};
 use crate::record::{self, Entry};
+use crate::session::Deed;
 use crate::wire::{ApiError, ErrorKind};
 
 /// Lines that may wait for a reader: more than the backlog it is greeted with.
@@ -137,12 +138,14 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
     let mut found = None;
     record::each_line(text, |_, entry| {
         found.get_or_insert_with(|| match entry {
-            Ok(Entry::Policy(change)) => Ok((change.spec.clone(), change.what.into_owned(), change.version)),
+            Ok(Entry::Policy(change)) => {
+                Ok((change.spec.clone(), change.what.into_owned(), change.undo, change.version))
+            }
             Ok(_) => Err("send one policy event, as LOG-FORMAT.md describes it".to_owned()),
             Err(skip) => Err(skip.reason),
         });
     });
-    let (spec, what, seen) = match found {
+    let (spec, what, undo, seen) = match found {
         Some(Ok(found)) => found,
         Some(Err(problem)) => return Err(wrong(problem)),
         None => return Err(wrong("send one policy event, as LOG-FORMAT.md describes it".to_owned())),
@@ -157,6 +160,7 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
         error.status = 409;
         return Err(error);
     }
-    let applied = gateway.apply(&spec, &caller.name, &what).map_err(|error| wrong(error.to_string()))?;
+    let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
+    let applied = gateway.apply(&spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
     Ok(json(StatusCode::OK, applied.line.to_string()))
 }

@@ -24,6 +24,7 @@ pub(super) const RUNG: HeaderName = HeaderName::from_static("pointsman-rung");
 /// The route that took it.
 pub(super) const ROUTE: HeaderName = HeaderName::from_static("pointsman-route");
 /// Why it went there.
+pub(super) const WOULD: HeaderName = HeaderName::from_static("pointsman-would-be");
 pub(super) const REASON: HeaderName = HeaderName::from_static("pointsman-reason");
 /// What it cost.
 pub(super) const COST: HeaderName = HeaderName::from_static("pointsman-cost-usd");
@@ -46,7 +47,7 @@ pub(super) const COUNT: HeaderName = HeaderName::from_static("pointsman-count");
 /// The headers of an answer that a web page may read.
 pub(super) const EXPOSED: &str = "pointsman-operation, pointsman-model, pointsman-rung, pointsman-route, \
      pointsman-reason, pointsman-cost-usd, pointsman-cost-kind, pointsman-policy, pointsman-attempts, pointsman-ledger, \
-     pointsman-left-out, pointsman-simulated, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
+     pointsman-left-out, pointsman-simulated, pointsman-would-be, pointsman-count, request-id, x-request-id, retry-after, retry-after-ms";
 
 /// Who pays for a request and what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +156,7 @@ mod tests {
     fn a_page_may_read_every_header_of_ours() {
         for name in [
             OPERATION, MODEL, RUNG, ROUTE, REASON, COST, COST_KIND, POLICY, ATTEMPTS, LEDGER, LEFT_OUT,
-            SIMULATED, COUNT,
+            SIMULATED, COUNT, WOULD,
         ] {
             assert!(EXPOSED.split(", ").any(|exposed| exposed == name), "{name}");
         }

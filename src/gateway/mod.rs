@@ -28,6 +28,7 @@ mod remembered;
 mod requests;
 mod roll;
 mod server;
+mod signals;
 mod socket;
 mod stored;
 mod stream;
@@ -45,7 +46,7 @@ use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion};
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Live};
+use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names};
 
 pub use headers::Tags;
@@ -93,6 +94,7 @@ pub struct Gateway {
     draining: AtomicBool,
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
+    signals: signals::Signals,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
@@ -162,6 +164,7 @@ impl Gateway {
             draining: AtomicBool::new(false),
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
+            signals: signals::Signals::default(),
             turned_away: turned_away::Counts::default(),
             budget,
             teams,
@@ -230,9 +233,10 @@ impl Gateway {
     ///
     /// # Errors
     /// The first thing wrong with it, with its field.
-    pub fn apply(&self, spec: &PolicySpec, who: &str, what: &str) -> Result<Applied, PolicyError> {
+    pub fn apply(&self, spec: &PolicySpec, who: &str, deed: Deed<'_>) -> Result<Applied, PolicyError> {
         let (before, _) = self.live.policy_spec();
-        let applied = self.live.apply(spec, who, what, now())?;
+        let applied = self.live.apply(spec, who, deed, now())?;
+        let what = deed.words();
         self.learn_names(spec);
         for route in &spec.routes {
             for rung in &route.ladder {
@@ -252,6 +256,11 @@ impl Gateway {
         })));
         tracing::info!(who, what, version = applied.version, "policy applied");
         Ok(applied)
+    }
+
+    /// Tells the engine, and whoever reads the log, what became of a model.
+    pub(super) fn signal(&self, model: &str, until: Option<Instant>, why: &str) {
+        self.live.signal(model, until, why, now());
     }
 
     /// Writes the policy of the start into the ledger.

@@ -23,10 +23,11 @@ use super::{Gateway, call, now};
 use crate::access::Caller;
 use crate::classifier::Measures;
 use crate::config::gateway::{Durability, WhenFailing};
+use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened, Prompt};
 use crate::pricing::Cost;
 use crate::routing::{Check, ConfidenceSource, Status};
-use crate::session::{Arriving, Called, Dispatch, Follow, Placed};
+use crate::session::{Arriving, Called, Dispatch, Follow, Placed, Wants};
 use crate::units::{Count, Instant, Span};
 use crate::wire::{ApiError, Ask, ErrorKind};
 
@@ -163,6 +164,11 @@ pub(super) fn open(
         pinned,
         prompt,
         measures,
+        wants: Wants {
+            vision: found.has_images,
+            max_output: found.max_output,
+            require: Arc::clone(&caller.require),
+        },
     };
     let placed = gateway.live.arrive(arriving, at);
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
@@ -191,7 +197,7 @@ pub(super) fn open(
         prompt_hash: Some(Sha256::digest(ask.body()).into()),
         prompt_bytes: ask.body().len() as u64,
         route: Arc::clone(&placed.route),
-        rung: placed.send.rung,
+        rung: placed.send.as_ref().ok().and_then(|send| send.rung),
         policy_version: placed.policy_version,
         reason: placed.reason.as_str().into(),
         simulated: "".into(),
@@ -253,7 +259,10 @@ impl Operation {
     async fn work(mut self, client: Client) {
         let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
         let mut audience = Audience::new(client, dialect, streams, &self.gateway);
-        let mut dispatch = self.placed.send.clone();
+        let mut dispatch = match self.placed.send.clone() {
+            Ok(dispatch) => dispatch,
+            Err(why) => return self.refused(&why, audience),
+        };
         let mut told = Told::default();
         loop {
             let started = Clock::now();
@@ -278,7 +287,10 @@ impl Operation {
                 told.note(error, status);
             }
             let ended = self.ended_entry(&attempted.called);
-            let (cost, follow) = self.gateway.live.ended(self.placed.seq, attempted.called, again);
+            let model = Arc::clone(&dispatch.model);
+            let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
+            let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
+            self.gateway.signals.look(&self.gateway, &model, status);
             self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
             self.underway = None;
             self.n += 1;
@@ -309,6 +321,22 @@ impl Operation {
                 }
             }
         }
+    }
+
+    /// Answers a request that no model may serve.
+    fn refused(mut self, why: &str, mut audience: Audience) {
+        let (dispatch, provider) = (Dispatch::nowhere(), Arc::from(""));
+        self.record_start(&dispatch, &provider);
+        let ended = self.ended_entry(&Called::refused(why));
+        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
+        self.close(Status::Refused);
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
+        error.code = Some("no_model_may_serve".to_owned());
+        let mut response = refuse(self.ask.dialect(), &error);
+        self.sign(response.headers_mut(), &dispatch);
+        price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
+        audience.respond(response);
+        self.gateway.ledger.nudge();
     }
 
     /// Ends the operation in the ledger.
@@ -368,8 +396,13 @@ impl Operation {
         into.insert("x-request-id", id.clone());
         into.insert("request-id", id.clone());
         into.insert(headers::OPERATION, id);
-        into.insert(headers::MODEL, headers::value(&dispatch.model));
-        into.insert(headers::RUNG, headers::value(&dispatch.name));
+        if !dispatch.model.is_empty() {
+            into.insert(headers::MODEL, headers::value(&dispatch.model));
+            into.insert(headers::RUNG, headers::value(&dispatch.name));
+        }
+        if let Some(would) = &self.placed.would {
+            into.insert(headers::WOULD, headers::value(would));
+        }
         into.insert(headers::ROUTE, headers::value(&self.placed.route));
         into.insert(headers::REASON, headers::value(self.climbed.unwrap_or(&self.placed.reason)));
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
@@ -476,7 +509,8 @@ impl Operation {
         let (dispatch, provider, told) = if let Some((dispatch, provider)) = self.underway.take() {
             (dispatch, provider, super::estimate::complete(None, prompt, self.delivered))
         } else {
-            let (dispatch, provider) = (self.placed.send.clone(), Arc::from(""));
+            let dispatch = self.placed.send.clone().unwrap_or_else(|_| Dispatch::nowhere());
+            let provider = Arc::from("");
             self.record_start(&dispatch, &provider);
             (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
         };
@@ -493,11 +527,20 @@ impl Operation {
             ..Called::default()
         };
         let ended = self.ended_entry(&called);
-        let (cost, _) = self.gateway.live.ended(self.placed.seq, called, false);
+        let ended_live = self.gateway.live.ended(&mut self.placed.ticket, called, false);
+        let (cost, _) = ended_live.unwrap_or_else(unknown_operation);
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
         self.close(Status::Cut);
         self.gateway.ledger.nudge();
     }
+}
+
+/// Tells of a call whose operation the engine does not know: what it cost is not known to the sums, so it is not said to be
+/// nothing.
+fn unknown_operation(error: UnknownOperation) -> (Cost, Follow) {
+    tracing::error!(%error, "a call ended that the engine knows nothing of");
+    let cost = Cost::Unknown(crate::pricing::Unpriced::NoUsage);
+    (cost, Follow::Answer { cost })
 }
 
 /// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.
@@ -524,7 +567,7 @@ impl Told {
             (Some(before), Some(now)) => Some(before.min(now)),
             (before, now) => before.or(now),
         };
-        if status != Status::Unavailable {
+        if status.is_call() {
             self.made = Some(error.clone());
         }
     }

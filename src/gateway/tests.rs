@@ -13,7 +13,7 @@ use crate::config::gateway::GatewaySettings;
 use crate::config::{policy, prices, providers};
 use crate::ledger::{Ledger, LedgerFile, LedgerOptions, Range};
 use crate::providers::{Providers, from_system};
-use crate::session::{Arriving, Live, LiveSetup};
+use crate::session::{Arriving, Deed, Live, LiveSetup};
 use crate::units::{Instant, Names};
 use crate::wire::{Ask, Dialect};
 
@@ -51,7 +51,7 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let place = let_in(&gateway).unwrap();
         let mut open = operation::open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
         if is_called {
-            let send = open.placed.send.clone();
+            let send = open.placed.send.clone().unwrap();
             open.record_start(&send, &"openai".into());
         }
         assert_eq!((gateway.live.open(), gateway.in_flight()), (1, 1));
@@ -89,14 +89,14 @@ fn a_flood_of_models_leaves_room_for_a_policys_own() {
     for n in 0..5000 {
         let asked: Arc<str> = format!("gpt-{n}").into();
         let arriving = Arriving { asked: Arc::clone(&asked), pinned: true, ..Arriving::default() };
-        let placed = live.arrive(arriving, Instant(n));
-        assert_eq!(placed.send.model, asked, "the client gets what it asked for");
+        let mut placed = live.arrive(arriving, Instant(n));
+        assert_eq!(placed.send.unwrap().model, asked, "the client gets what it asked for");
         let called = crate::session::Called { model: asked, ..crate::session::Called::default() };
-        live.ended(placed.seq, called, false);
+        live.ended(&mut placed.ticket, called, false).unwrap();
     }
     let (_, mut spec) = live.policy_spec();
     spec.routes[0].ladder[0].model = "a-new-model".into();
-    live.apply(&spec, "test", "a new model", Instant(6000)).unwrap();
+    live.apply(&spec, "test", Deed::Change("a new model"), Instant(6000)).unwrap();
     assert_eq!(live.policy_spec().1.routes[0].ladder[0].model, "a-new-model");
     assert_eq!(live.open(), 0);
 }
@@ -120,5 +120,5 @@ fn dates_follow_a_clock_that_was_set_forward_and_back() {
     assert_eq!(arrive(year + 7), year + 10, "what is only out of turn stays in order");
     assert_eq!([5_000_000, 6_000_000].map(arrive), [5_000_000, 6_000_000], "as soon as it is right again");
     let (_, spec) = live.policy_spec();
-    assert_eq!(live.apply(&spec, "test", "again", Instant(7_000_000)).unwrap().at.0, 7_000_000);
+    assert_eq!(live.apply(&spec, "test", Deed::Change("again"), Instant(7_000_000)).unwrap().at.0, 7_000_000);
 }

@@ -244,6 +244,7 @@ impl Event {
             }
             What::Policy { version, who, what, spec } => {
                 let change = PolicyChange {
+                    undo: false,
                     version: *version,
                     at: self.at,
                     who: who.into(),

@@ -1,8 +1,8 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
-use super::{Evidence, Profiles, Seen};
-use crate::pricing::{Charged, Cost, PriceTable, Recharge, Unpriced, Usage, bill, charge};
-use crate::routing::{Check, Status};
+use super::{Choice, Evidence, Profiles, Seen};
+use crate::pricing::{Charged, Cost, PriceTable, Recharge, Terms, Unpriced, Usage, bill, charge};
+use crate::routing::{Check, Circumstances, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
 /// One call within an operation.
@@ -33,6 +33,20 @@ impl Leg {
     }
 }
 
+impl Leg {
+    /// No call at all: no model may serve the request.
+    pub const REFUSED: Self = Self {
+        model: ModelId::NONE,
+        usage: Usage::NONE,
+        cost: Cost::Known(Pico::ZERO),
+        latency: Millis::UNKNOWN,
+        status: Status::Refused,
+        check: Check::None,
+        observed: true,
+        variance: 0,
+    };
+}
+
 /// Everything that an estimate needs besides the evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook<'a> {
@@ -40,6 +54,8 @@ pub struct Outlook<'a> {
     pub prices: &'a PriceTable,
     /// What is known of models' speed and length of answers.
     pub profiles: &'a Profiles,
+    /// How things stood when requests arrived.
+    pub circumstances: &'a Circumstances,
 }
 
 /// Writes an observed call as a leg, billed at its own model: as it was charged, where the log tells.
@@ -62,7 +78,7 @@ pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
 /// Says what the prices at hand make of a call, whatever was charged for it.
 pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
-    let cost = if seen.status == Status::Unavailable {
+    let cost = if !seen.status.is_call() {
         // Nobody was called.
         Cost::Known(Pico::ZERO)
     } else if seen.model.is_some() {
@@ -88,29 +104,46 @@ pub fn recharge(evidence: &Evidence<'_>, prices: &PriceTable, into: &mut Recharg
     });
 }
 
-/// Says what calling `model` did with this request: every attempt that was made (retries included), or one estimate.
-/// The last one decides what follows.
+/// Says what a choice did with this request: every attempt that was made (retries included), or one estimate. The last one
+/// decides what follows.
 pub fn visit<'a>(
     evidence: &Evidence<'a>,
-    model: ModelId,
+    choice: Choice<'_>,
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Leg> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
-    let mut seen = evidence.observed(model, prices).peekable();
-    let estimate = seen.peek().is_none().then(|| on_model(evidence, model, outlook));
+    let mut seen = evidence.observed(choice, prices).peekable();
+    let estimate = seen.peek().is_none().then(|| on_model(evidence, choice, outlook));
     seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
 }
 
-/// Says how a call to `model` ended, or is estimated to have ended, with this request; of several attempts the last.
+/// Says what the model that the client named made of its request: all that happened, where that model was called or the
+/// log does not say which one was; else an estimate.
+pub fn calls<'a>(
+    evidence: &Evidence<'a>,
+    asked: ModelId,
+    outlook: &Outlook<'a>,
+) -> impl Iterator<Item = Leg> + use<'a> {
+    let (at, prices) = (evidence.operation.at, outlook.prices);
+    let is_its_own = |seen: Seen<'_>| !seen.call.status.is_call() || prices.same(seen.call.model, asked);
+    let happened = !asked.is_some() || evidence.seen().any(is_its_own);
+    let seen = happened.then(|| evidence.seen()).into_iter().flatten();
+    let estimate = (!happened).then(|| on_model(evidence, Choice::plain(asked), outlook));
+    seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
+}
+
+/// Says how a call ended, or is estimated to have ended, with this request; of several attempts the last.
 ///
-/// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it),
-/// latency from the model's profile, no failure. The variance is the answer length's alone; a model that is wordier by
-/// habit is not in it.
-pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Leg {
+/// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it; no
+/// more than the rung allows), latency from the model's profile, no failure. The variance is the answer length's alone; a
+/// model that is wordier by habit, or thinks harder, is not in it.
+pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Leg {
     let at = evidence.operation.at;
-    let rates = outlook.prices.rates(model, at);
+    let Choice { model, with } = choice;
+    let row = outlook.prices.row(model, at);
+    let rates = row.map(|row| &row.standard);
     let identity = outlook.prices.identity(model);
-    if let Some(seen) = evidence.observed(model, outlook.prices).last() {
+    if let Some(seen) = evidence.observed(choice, outlook.prices).last() {
         return seen_leg(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
@@ -120,7 +153,19 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     if let Some(output) = measured {
         usage.output = output;
     }
-    let cost = charge(&usage, rates).as_estimate();
+    if let Some(most) = with.max_output.and_then(|most| Count::new(u64::from(most)))
+        && usage.output.get() > most.get()
+    {
+        usage.output = most;
+    }
+    let cost = match &with.service_tier {
+        None => charge(&usage, rates),
+        Some(tier) => {
+            let mut terms = Terms::NONE;
+            terms.serve(tier);
+            bill(&usage, &terms, row)
+        }
+    };
     let variance = match (measured, rates, usage.prompt()) {
         (None, Some(rates), Some(prompt)) => {
             let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(identity)).0;
@@ -131,7 +176,7 @@ pub fn on_model(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) 
     Leg {
         model,
         usage,
-        cost,
+        cost: cost.as_estimate(),
         latency: outlook.profiles.latency(identity, usage.output),
         status: Status::Ok,
         check: Check::None,

@@ -10,7 +10,9 @@ mod profile;
 mod settle;
 
 pub use history::{Chunk, History};
-pub use leg::{Leg, Outlook, on_model, priced, recharge, seen_leg, visit};
-pub use operation::{Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen};
+pub use leg::{Leg, Outlook, calls, on_model, priced, recharge, seen_leg, visit};
+pub use operation::{
+    Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen,
+};
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};

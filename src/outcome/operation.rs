@@ -2,7 +2,7 @@
 
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
-use crate::routing::{Check, ConfidenceSource, Signals, Status};
+use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
 use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
 
 /// One call to a model, as it was seen.
@@ -22,6 +22,8 @@ pub struct Observed {
     pub status: Status,
     /// What a check of the answer said.
     pub check: Check,
+    /// How hard its rung told it to think; none where the request went as it was.
+    pub effort: Option<Effort>,
     /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
     pub assumed: bool,
     /// What was charged for it then, where the log tells.
@@ -57,6 +59,8 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
+    /// How things stood when it arrived.
+    pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
 }
@@ -84,6 +88,29 @@ pub struct Extra {
     pub error: Box<str>,
     /// What is known of the attempts besides, in their order; empty where that is nothing for all of them.
     pub particulars: Vec<Particulars>,
+}
+
+/// A model to be called, and what is written into the request for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// The model.
+    pub model: ModelId,
+    /// What is written into the request.
+    pub with: &'a Parameters,
+}
+
+impl Choice<'static> {
+    /// Chooses a model as the client's request is.
+    pub fn plain(model: ModelId) -> Self {
+        const NOTHING: &Parameters = &Parameters::NONE;
+        Self { model, with: NOTHING }
+    }
+}
+
+impl<'a> From<&'a Rung> for Choice<'a> {
+    fn from(rung: &'a Rung) -> Self {
+        Self { model: rung.model, with: &rung.with }
+    }
 }
 
 /// What few calls have.
@@ -173,15 +200,16 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// Finds what a model did with this request, under whichever of its names: its attempts in order, the last of which
-    /// counts. All attempts where the client pinned its model.
+    /// Finds what a model did with this request, under whichever of its names and thinking as hard as is chosen: its
+    /// attempts in order, the last of which counts.
     pub fn observed(
         &self,
-        model: ModelId,
+        choice: Choice<'_>,
         prices: &'a PriceTable,
     ) -> impl Iterator<Item = Seen<'a>> + use<'a> {
-        let pinned = self.operation.pinned;
-        self.seen().filter(move |seen| pinned || prices.same(seen.call.model, model))
+        let Choice { model, with } = choice;
+        let effort = with.effort;
+        self.seen().filter(move |seen| seen.call.effort == effort && prices.same(seen.call.model, model))
     }
 
     /// Finds what is known of a model's answer, under whichever of its names.

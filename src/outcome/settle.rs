@@ -1,7 +1,7 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::leg::seen_leg;
-use super::{Evidence, Leg, Outlook, visit};
+use super::{Evidence, Leg, Outlook, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, Why, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
@@ -131,10 +131,15 @@ pub fn routed(
     into: &mut Settled,
     mut climbed: impl FnMut(&Leg, Option<(u8, Why)>),
 ) {
-    if evidence.operation.pinned {
-        // The client chose: what happened is what any policy would have made of it.
-        recorded(evidence, policy, decision.route, outlook, into);
-        into.escalated = false;
+    if decision.rung == NO_RUNG {
+        // The client chose, or nobody may serve: no ladder applies.
+        into.begin(policy, decision.route, NO_RUNG);
+        if decision.refused {
+            into.push(Leg::REFUSED);
+        } else {
+            calls(evidence, decision.model, outlook).for_each(|leg| into.push(leg));
+        }
+        into.conclude(evidence, policy.baseline, outlook.prices);
         if let Some(last) = into.legs.last() {
             climbed(last, None);
         }
@@ -145,13 +150,13 @@ pub fn routed(
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
         let mut last = None;
-        for leg in visit(evidence, step.model, outlook) {
+        for leg in visit(evidence, step.into(), outlook) {
             into.push(leg);
             last = Some(leg);
         }
         let Some(leg) = last else { break };
         into.rung = rung;
-        match after_attempt(rung, ladder.len(), leg.status, leg.check) {
+        match after_attempt(rung, decision.open, leg.status, leg.check) {
             Next::Answer => {
                 climbed(&leg, None);
                 break;

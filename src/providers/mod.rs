@@ -208,6 +208,17 @@ impl Providers {
         Some(target)
     }
 
+    /// Says for how long a model cannot be called, and what stands before it; `None` where it can.
+    pub fn blocked(&self, model: &str, now: Instant) -> Option<(Duration, &'static str)> {
+        let target = self.target(model)?;
+        let state = target.slot.state();
+        if let Phase::Open(until) = state.breaker.phase(now) {
+            return Some((until.saturating_duration_since(now), "breaker"));
+        }
+        let until = state.quota.blocked_until.filter(|&until| until > now)?;
+        Some((until.saturating_duration_since(now), "quota"))
+    }
+
     /// Asks whether a call of about that many tokens may go out now.
     ///
     /// As a last resort, when every other rung is out, an open breaker lets one call through before its time, and an

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Attempts;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceRow, Terms, Usage};
-use crate::routing::{Policy, PolicyError, PolicySpec};
+use crate::routing::{Effort, Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
 
 pub use crate::routing::{Check, Status};
@@ -23,6 +23,8 @@ pub enum Entry<'a> {
     Price(Box<PriceChange<'a>>),
     /// Another policy came into force.
     Policy(Box<PolicyChange<'a>>),
+    /// A provider said that a model cannot be called, or can again.
+    Signal(Signal<'a>),
     /// Something a reader of the log should know at that moment.
     Note {
         /// When.
@@ -75,6 +77,19 @@ impl Timing {
     }
 }
 
+/// What a provider said of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal<'a> {
+    /// When.
+    pub at: Instant,
+    /// The model.
+    pub model: Cow<'a, str>,
+    /// Until when it cannot be called; `None` where it can.
+    pub until: Option<Instant>,
+    /// Why, in one word: `breaker`, `quota`.
+    pub why: Cow<'a, str>,
+}
+
 /// One client request (an operation) with all its attempts.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Record<'a> {
@@ -112,6 +127,8 @@ pub struct Record<'a> {
     pub history: Option<u32>,
     /// The last user message, where the log has text.
     pub prompt: Option<Cow<'a, str>>,
+    /// What it asked of whoever was to serve it, and how things stood, where the log says.
+    pub needs: RecordedNeeds<'a>,
     /// Hashes of the prompt's blocks, first block first, where the log has them.
     pub prefix: Vec<u64>,
     /// Attempts in order; the last one is the one that served the client. Empty: nothing known of the outcome.
@@ -122,6 +139,21 @@ pub struct Record<'a> {
     pub claimed_usd: Option<Cow<'a, str>>,
     /// Names the made-up circumstance where (part of) the entry was simulated; empty for real traffic.
     pub simulated: Cow<'a, str>,
+}
+
+/// What a request asked of whoever was to serve it, and how things stood when it arrived.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct RecordedNeeds<'a> {
+    /// The tokens that its prompt was taken for.
+    pub window: Option<u32>,
+    /// The most tokens that it wanted as an answer.
+    pub output: Option<u32>,
+    /// Whether a picture was part of it.
+    pub vision: bool,
+    /// Labels that whoever sent it requires.
+    pub require: Vec<Cow<'a, str>>,
+    /// Models that could not be called.
+    pub down: Vec<Cow<'a, str>>,
 }
 
 /// One call to a model.
@@ -157,6 +189,8 @@ pub struct Attempt<'a> {
     pub left_out: Vec<Cow<'a, str>>,
     /// The longest silence within a stream after its first byte.
     pub gap_ms: Option<u32>,
+    /// How hard its rung told it to think; none where the request went as it was.
+    pub effort: Option<Effort>,
     /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
     pub charged: Charged,
 }
@@ -198,6 +232,8 @@ pub struct PolicyChange<'a> {
     pub who: Cow<'a, str>,
     /// What it changed, in one line.
     pub what: Cow<'a, str>,
+    /// Whether it took the change before it back.
+    pub undo: bool,
     /// The policy.
     pub spec: PolicySpec,
 }

@@ -30,7 +30,10 @@ pub use attempts::Attempts;
 pub use block::Block;
 pub use cut::MAX_ENTRY;
 pub(crate) use entry::some_terms;
-pub use entry::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, Timing, WriteTtl};
+pub use entry::{
+    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Status, Timing,
+    WriteTtl,
+};
 pub use error::{Error, Strange};
 pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};

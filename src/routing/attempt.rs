@@ -25,6 +25,8 @@ pub enum Status {
     Cut,
     /// Not made at all: a breaker, a spent quota or a local limit stood before it.
     Unavailable,
+    /// Not made at all: no model may serve this request.
+    Refused,
 }
 
 impl Status {
@@ -46,6 +48,11 @@ impl Status {
         )
     }
 
+    /// Says whether a provider was called.
+    pub fn is_call(self) -> bool {
+        !matches!(self, Self::Unavailable | Self::Refused)
+    }
+
     /// Gives the word used in logs and on screen.
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,11 +66,12 @@ impl Status {
             Self::Failed => "failed",
             Self::Cut => "cut",
             Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
         }
     }
 
     /// Every status.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::RateLimited,
         Self::ServerError,
@@ -74,6 +82,7 @@ impl Status {
         Self::Failed,
         Self::Cut,
         Self::Unavailable,
+        Self::Refused,
     ];
 
     /// Reads the word used in logs.

@@ -1,6 +1,9 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
-use super::{Check, ConfidenceSource, Policy, RouteId, Status, Step, Trail, Why};
+use super::guard::{avail, constrain, lacking};
+use super::{
+    Check, Circumstance, ConfidenceSource, Mode, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why,
+};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -31,10 +34,16 @@ pub struct Signals {
 pub struct Decision {
     /// The route that took it.
     pub route: RouteId,
-    /// The rung it starts on; [`NO_RUNG`] where the client pinned its model.
+    /// The rung it starts on; [`NO_RUNG`] where the client's own model serves, and where none may.
     pub rung: u8,
-    /// The model of that rung.
+    /// The model of that rung; none where no model may serve.
     pub model: ModelId,
+    /// The rungs it may be served by.
+    pub open: Rungs,
+    /// Where the ladder would have started it, had the route not only observed.
+    pub would: Option<u8>,
+    /// Whether no model may serve it.
+    pub refused: bool,
     /// The probability with which this rung was chosen; 1000 as long as nothing explores.
     pub propensity: PerMille,
     /// The version of the policy that decided.
@@ -56,8 +65,8 @@ pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
     RouteId(u8::try_from(at).unwrap_or(u8::MAX))
 }
 
-/// Decides where a request goes.
-pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
+/// Decides where a request goes: classify, find the route, ask the guards, place.
+pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -> Decision {
     let mut trail = Trail::new();
     trail.push(Step::Classified {
         class: signals.class,
@@ -66,37 +75,81 @@ pub fn decide(policy: &Policy, signals: &Signals) -> Decision {
     });
     let id = match_route(policy, signals);
     trail.push(Step::Route(id));
-    if signals.pinned {
-        trail.push(Step::Pinned { model: signals.asked });
-        return Decision {
-            route: id,
-            rung: NO_RUNG,
-            model: signals.asked,
-            propensity: PerMille::ONE,
-            policy_version: policy.version,
-            trail,
-        };
-    }
     let route = policy.route(id);
-    let rung = route.rung_for(signals.confidence);
-    let at = u8::try_from(rung).unwrap_or(0);
-    let last = route.ladder.len() - 1;
-    trail.push(if signals.confidence.is_none() {
-        Step::NoSignal { rung: at }
-    } else if rung == last {
-        let missed = last.checked_sub(1).map(|before| route.ladder[before].threshold);
-        Step::Last { rung: at, missed }
-    } else {
-        Step::Placed { rung: at, threshold: route.ladder[rung].threshold }
-    });
-    Decision {
+    let mut decision = Decision {
         route: id,
-        rung: at,
-        model: route.ladder[rung].model,
+        rung: NO_RUNG,
+        model: ModelId::NONE,
+        open: Rungs::all(route.ladder.len()),
+        would: None,
+        refused: false,
         propensity: PerMille::ONE,
         policy_version: policy.version,
         trail,
+    };
+    if signals.pinned && route.mode != Mode::Active {
+        pin(policy, route, signals, circumstance, &mut decision);
+        return decision;
     }
+    let trail = &mut decision.trail;
+    let open = constrain(route, circumstance, trail);
+    let open = avail(route, circumstance, open, trail);
+    decision.open = open;
+    match place(route, signals.confidence, open) {
+        Some((rung, step)) => {
+            trail.push(step);
+            decision.rung = rung;
+            decision.model = route.ladder[usize::from(rung)].model;
+        }
+        None => {
+            trail.push(Step::Refused);
+            decision.refused = true;
+        }
+    }
+    decision
+}
+
+/// Lets the client's own model serve, where it carries what is required; a route that observes says where the request would
+/// have gone.
+fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circumstance, into: &mut Decision) {
+    let required = route.require.and(circumstance.needs.labels);
+    let facts = policy.facts(signals.asked);
+    if let Some(why) = lacking(&facts, required) {
+        into.trail.push(Step::Barred { rung: NO_RUNG, why });
+        into.trail.push(Step::Refused);
+        (into.open, into.refused) = (Rungs::NONE, true);
+        return;
+    }
+    into.model = signals.asked;
+    if route.mode == Mode::Observe {
+        let open = constrain(route, circumstance, &mut into.trail);
+        into.open = avail(route, circumstance, open, &mut into.trail);
+        if let Some((rung, step)) = place(route, signals.confidence, into.open) {
+            into.trail.push(step);
+            into.would = Some(rung);
+        }
+        into.trail.push(Step::Observed { model: signals.asked, would: into.would });
+    } else {
+        into.trail.push(Step::Pinned { model: signals.asked });
+    }
+}
+
+/// Finds the rung among those that may serve, and says why it is that one.
+fn place(route: &Route, confidence: Option<PerMille>, open: Rungs) -> Option<(u8, Step)> {
+    let rung = route.place(confidence, open)?;
+    let at = u8::try_from(rung).unwrap_or(0);
+    let threshold = route.ladder[rung].threshold;
+    let step = match confidence {
+        None => Step::NoSignal { rung: at },
+        Some(confidence) if rung + 1 < route.ladder.len() && confidence >= threshold => {
+            Step::Placed { rung: at, threshold }
+        }
+        Some(_) => {
+            let before = (0..rung).rev().find(|&before| open.has(before));
+            Step::Last { rung: at, missed: before.map(|before| route.ladder[before].threshold) }
+        }
+    };
+    Some((at, step))
 }
 
 /// What follows an attempt.
@@ -113,17 +166,16 @@ pub enum Next {
     },
 }
 
-/// Says what follows an attempt on `rung` of a ladder of `rungs`: a failed check or a failing provider sends the request
-/// up, the strongest rung's answer stands.
-pub fn after_attempt(rung: u8, rungs: usize, status: Status, check: Check) -> Next {
-    if usize::from(rung) + 1 >= rungs {
-        return Next::Answer;
-    }
+/// Says what follows an attempt on `rung` of a ladder whose rungs `open` may serve: a failed check or a failing provider
+/// sends the request up, the strongest rung's answer stands.
+pub fn after_attempt(rung: u8, open: Rungs, status: Status, check: Check) -> Next {
+    let next = open.at_or_after(usize::from(rung).saturating_add(1)).and_then(|next| u8::try_from(next).ok());
+    let Some(to) = next else { return Next::Answer };
     if status.is_retryable() {
-        return Next::Climb { to: rung + 1, why: Why::Provider(status) };
+        return Next::Climb { to, why: Why::Provider(status) };
     }
     if status.is_ok() && check == Check::Failed {
-        return Next::Climb { to: rung + 1, why: Why::Check };
+        return Next::Climb { to, why: Why::Check };
     }
     Next::Answer
 }
@@ -142,7 +194,6 @@ mod tests {
     fn spec() -> PolicySpec {
         PolicySpec {
             name: "t".into(),
-            baseline: None,
             routes: vec![
                 RouteSpec {
                     name: "extraction".into(),
@@ -156,6 +207,7 @@ mod tests {
                     ..RouteSpec::default()
                 },
             ],
+            ..PolicySpec::default()
         }
     }
 
@@ -163,7 +215,7 @@ mod tests {
         let mut names = Names::default();
         let policy = Policy::compile(&spec(), 1, &mut names).unwrap();
         let signals = Signals { class, confidence: confidence.and_then(PerMille::new), ..Signals::default() };
-        let decision = decide(&policy, &signals);
+        let decision = decide(&policy, &signals, Circumstance::PLAIN);
         (names.model(decision.model).to_owned(), decision)
     }
 
@@ -186,11 +238,17 @@ mod tests {
 
     #[test]
     fn a_failed_check_or_provider_climbs_but_a_wrong_request_does_not() {
-        assert_eq!(after_attempt(0, 3, Status::Ok, Check::Failed), Next::Climb { to: 1, why: Why::Check });
-        assert!(matches!(after_attempt(0, 3, Status::RateLimited, Check::None), Next::Climb { to: 1, .. }));
-        assert_eq!(after_attempt(0, 3, Status::Rejected, Check::None), Next::Answer);
-        assert_eq!(after_attempt(0, 3, Status::Cancelled, Check::None), Next::Answer);
-        assert_eq!(after_attempt(2, 3, Status::RateLimited, Check::Failed), Next::Answer);
+        assert_eq!(
+            after_attempt(0, Rungs::all(3), Status::Ok, Check::Failed),
+            Next::Climb { to: 1, why: Why::Check }
+        );
+        assert!(matches!(
+            after_attempt(0, Rungs::all(3), Status::RateLimited, Check::None),
+            Next::Climb { to: 1, .. }
+        ));
+        assert_eq!(after_attempt(0, Rungs::all(3), Status::Rejected, Check::None), Next::Answer);
+        assert_eq!(after_attempt(0, Rungs::all(3), Status::Cancelled, Check::None), Next::Answer);
+        assert_eq!(after_attempt(2, Rungs::all(3), Status::RateLimited, Check::Failed), Next::Answer);
     }
 
     #[test]
@@ -234,7 +292,7 @@ mod tests {
             let to = PerMille::new((t[which] + raise).min(highest.get())).unwrap();
             let raised = policy.with_threshold(RouteId(0), which, to).unwrap();
             let signals = Signals { confidence: confidence.and_then(PerMille::new), ..Signals::default() };
-            prop_assert!(decide(&raised, &signals).rung >= decide(&policy, &signals).rung);
+            prop_assert!(decide(&raised, &signals, Circumstance::PLAIN).rung >= decide(&policy, &signals, Circumstance::PLAIN).rung);
         }
     }
 }

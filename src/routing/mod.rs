@@ -5,15 +5,22 @@
 
 mod attempt;
 mod decide;
+mod effort;
+mod facts;
+mod guard;
 mod limits;
+mod needs;
 mod policy;
+mod spec;
 mod trail;
 
 pub use attempt::{Check, Status};
 pub use decide::{Decision, NO_RUNG, Next, Signals, after_attempt, decide, match_route};
+pub use effort::Effort;
+pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
+pub use guard::{Availability, Bar, Rungs};
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
-pub use policy::{
-    AUTO, MAX_RUNGS, Matcher, Policy, PolicyError, PolicySpec, Route, RouteId, RouteSpec, Rung, RungSpec,
-    Thresholds,
-};
+pub use needs::{Circumstance, CircumstanceId, Circumstances, Needs, on_grid};
+pub use policy::{AUTO, MAX_RUNGS, Matcher, Policy, Route, RouteId, Rung, Thresholds};
+pub use spec::{Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec};
 pub use trail::{ConfidenceSource, Step, Trail, Why};

@@ -1,10 +1,13 @@
-//! The policy: routes, their ladders and thresholds. Specs are what people write, policies are what the engine runs.
+//! The policy in force: routes, their ladders and thresholds, names resolved and all of it checked.
 
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::StreamLimits;
+use super::facts::labels;
+use super::{
+    Facts, Labels, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, StreamLimits,
+};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, ProjectId, RouteTag, TeamId};
 
@@ -28,61 +31,6 @@ impl RouteId {
     }
 }
 
-/// What is wrong with a policy. `field` is the path that a person finds in the file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct PolicyError {
-    /// Where: `route.extraction.ladder[1].threshold`.
-    pub field: String,
-    /// What is wrong and how to mend it.
-    pub problem: String,
-}
-
-/// A policy as written.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PolicySpec {
-    /// The policy's name.
-    pub name: String,
-    /// The model that savings are measured against; the strongest of the last route where absent.
-    pub baseline: Option<String>,
-    /// Routes in order of precedence.
-    pub routes: Vec<RouteSpec>,
-}
-
-/// A route as written; empty lists match everything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RouteSpec {
-    /// The route's name.
-    pub name: String,
-    /// Teams it takes.
-    pub teams: Vec<String>,
-    /// Projects it takes.
-    pub projects: Vec<String>,
-    /// Kinds of work it takes.
-    pub tasks: Vec<String>,
-    /// Model names or aliases asked for that it takes.
-    pub asked: Vec<String>,
-    /// Rungs, cheapest first.
-    pub ladder: Vec<RungSpec>,
-    /// The rung for requests without a confidence; the last one where absent.
-    pub no_signal: Option<String>,
-    /// How slow its streams may be.
-    pub stream: StreamLimits,
-}
-
-/// A rung as written.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RungSpec {
-    /// The rung's name; the model's where absent.
-    pub name: Option<String>,
-    /// The model that serves it.
-    pub model: String,
-    /// The least confidence it serves; absent on the last rung only.
-    pub threshold: Option<i64>,
-    /// How slow its streams may be, where that differs from its route.
-    pub stream: StreamLimits,
-}
-
 /// A policy in force: names resolved, thresholds checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -92,6 +40,8 @@ pub struct Policy {
     pub version: u32,
     /// The model that savings are measured against.
     pub baseline: ModelId,
+    /// What is known of models; rungs carry theirs.
+    pub models: Vec<(ModelId, Facts)>,
     /// Routes in order of precedence; the last one takes all that is left.
     pub routes: Vec<Route>,
 }
@@ -105,6 +55,10 @@ pub struct Route {
     pub tag: RouteTag,
     /// What it takes.
     pub matcher: Matcher,
+    /// What becomes of requests that name a model.
+    pub mode: Mode,
+    /// Labels that whoever serves it has to carry.
+    pub require: Labels,
     /// Rungs, cheapest first; never empty.
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
@@ -126,6 +80,12 @@ pub struct Rung {
     pub threshold: PerMille,
     /// How slow its streams may be, where that differs from its route.
     pub stream: StreamLimits,
+    /// What is known of its model.
+    pub facts: Facts,
+    /// What this rung says of it, over what is known anyway.
+    own_facts: Facts,
+    /// What is written into the request.
+    pub with: Parameters,
 }
 
 /// What a route takes; an empty list takes everything.
@@ -199,6 +159,15 @@ impl Policy {
         if spec.routes.len() > usize::from(u8::MAX) {
             return Err(wrong("route".into(), "at most 255 routes"));
         }
+        let mut models: Vec<(ModelId, Facts)> = Vec::with_capacity(spec.models.len());
+        for (name, facts) in &spec.models {
+            let field = format!("model.{name}");
+            if name.is_empty() {
+                return Err(wrong("model".into(), "names no model"));
+            }
+            let facts = Facts::compile(facts, &field, names)?;
+            models.push((names.intern_model(name), facts));
+        }
         let mut routes = Vec::with_capacity(spec.routes.len());
         for (at, route) in spec.routes.iter().enumerate() {
             if route.name.is_empty() {
@@ -210,7 +179,7 @@ impl Policy {
                     "another route has this name already",
                 ));
             }
-            routes.push(Route::compile(route, names)?);
+            routes.push(Route::compile(route, spec.mode, &models, names)?);
         }
         let last = routes.len() - 1;
         if let Some(early) = routes[..last].iter().find(|route| route.matcher.takes_all()) {
@@ -235,7 +204,7 @@ impl Policy {
         for route in &mut routes {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
-        Ok(Self { name: spec.name.as_str().into(), version, baseline, routes })
+        Ok(Self { name: spec.name.as_str().into(), version, baseline, models, routes })
     }
 
     /// Writes the policy as a spec that compiles to it again.
@@ -254,6 +223,8 @@ impl Policy {
                     model,
                     threshold: (at < last).then(|| i64::from(rung.threshold.get())),
                     stream: rung.stream,
+                    facts: rung.own_facts.spec(names),
+                    with: rung.with.clone(),
                 }
             };
             RouteSpec {
@@ -262,6 +233,8 @@ impl Policy {
                 projects: list("project"),
                 tasks: list("task"),
                 asked: list("model"),
+                mode: (route.mode != Mode::default()).then_some(route.mode),
+                require: route.require.names(names),
                 ladder: route.ladder.iter().enumerate().map(rung).collect(),
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
@@ -272,6 +245,12 @@ impl Policy {
         PolicySpec {
             name: self.name.to_string(),
             baseline: self.baseline.is_some().then(|| names.model(self.baseline).to_owned()),
+            mode: None,
+            models: self
+                .models
+                .iter()
+                .map(|(model, facts)| (names.model(*model).to_owned(), facts.spec(names)))
+                .collect(),
             routes: self.routes.iter().map(route).collect(),
         }
     }
@@ -279,6 +258,11 @@ impl Policy {
     /// Gives a route by id; ids come from this policy, so a stranger's falls to the last route.
     pub fn route(&self, id: RouteId) -> &Route {
         self.routes.get(id.index()).unwrap_or(&self.routes[self.routes.len() - 1])
+    }
+
+    /// Gives what is known of a model that no rung names here.
+    pub fn facts(&self, model: ModelId) -> Facts {
+        self.models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts).unwrap_or_default()
     }
 
     /// Finds a route by name.
@@ -327,14 +311,15 @@ impl Policy {
         self.routes.iter().any(limits)
     }
 
-    /// Says whether two policies differ in nothing but thresholds, which is what the frontier can answer exactly.
+    /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.routes.len() == other.routes.len()
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
+                    && a.require == b.require
                     && a.no_signal == b.no_signal
                     && a.ladder.len() == b.ladder.len()
-                    && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.model == y.model)
+                    && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
             })
     }
 }
@@ -345,8 +330,20 @@ fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
 }
 
+impl Rung {
+    /// Says whether two rungs make the same calls for the same requests.
+    pub fn same_call(&self, other: &Self) -> bool {
+        self.model == other.model && self.facts == other.facts && self.with == other.with
+    }
+}
+
 impl Route {
-    fn compile(spec: &RouteSpec, names: &mut Names) -> Result<Self, PolicyError> {
+    fn compile(
+        spec: &RouteSpec,
+        mode: Option<Mode>,
+        models: &[(ModelId, Facts)],
+        names: &mut Names,
+    ) -> Result<Self, PolicyError> {
         let field = |tail: &str| format!("route.{}.{tail}", spec.name);
         if spec.ladder.is_empty() {
             return Err(wrong(field("ladder"), "needs at least one rung"));
@@ -406,11 +403,17 @@ impl Route {
                 return Err(wrong(here("rung"), format!("`{name}` is on this ladder already")));
             }
             check_limits(rung.stream).map_err(|problem| wrong(here("stream"), problem))?;
+            let model = names.intern_model(&rung.model);
+            let own_facts = Facts::compile(&rung.facts, &field(&format!("ladder[{at}]")), names)?;
+            let known = models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts);
             ladder.push(Rung {
                 name: name.into(),
-                model: names.intern_model(&rung.model),
+                model,
                 threshold,
                 stream: rung.stream,
+                facts: own_facts.over(&known.unwrap_or_default(), names),
+                own_facts,
+                with: rung.with.clone(),
             });
         }
         let no_signal = match spec.no_signal.as_deref() {
@@ -427,6 +430,8 @@ impl Route {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
             matcher,
+            mode: spec.mode.or(mode).unwrap_or_default(),
+            require: labels(&spec.require, &field("require"), names)?,
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
             alias: ModelId::NONE,
@@ -496,7 +501,14 @@ impl Route {
             })
     }
 
-    /// Gives the rung that serves a confidence.
+    /// Gives the rung that serves a confidence among those that may: the first of them whose threshold it reaches, else the
+    /// last of them; `None` where none may.
+    pub fn place(&self, confidence: Option<PerMille>, open: Rungs) -> Option<usize> {
+        let wanted = self.rung_for(confidence);
+        open.at_or_after(wanted).or_else(|| open.last())
+    }
+
+    /// Gives the rung that serves a confidence where all may.
     pub fn rung_for(&self, confidence: Option<PerMille>) -> usize {
         match confidence {
             None => self.no_signal as usize,

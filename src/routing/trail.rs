@@ -1,13 +1,13 @@
 //! The reason trail: one line for every stage a request passed, kept as small values and written out only when read.
 
-use arrayvec::ArrayVec;
+use smallvec::SmallVec;
 
-use super::{Check, Policy, RouteId, Status};
+use super::{Bar, Check, Policy, RouteId, Status};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille};
 
-/// The steps of one decision in order.
-pub type Trail = ArrayVec<Step, 8>;
+/// The steps of one decision in order; the usual ones lie in place, and none is lost however many there are.
+pub type Trail = SmallVec<[Step; 8]>;
 
 /// Where a confidence comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -91,6 +91,22 @@ pub enum Step {
         /// The model.
         model: ModelId,
     },
+    /// The client named this model and gets it; the ladder would have started the request on a rung.
+    Observed {
+        /// The model.
+        model: ModelId,
+        /// That rung; `None` where none may serve.
+        would: Option<u8>,
+    },
+    /// A guard bars a rung, or with [`NO_RUNG`](super::NO_RUNG) the client's own model.
+    Barred {
+        /// The rung.
+        rung: u8,
+        /// The reason.
+        why: Bar,
+    },
+    /// No model may serve the request.
+    Refused,
     /// An attempt ended.
     Attempted {
         /// The model called.
@@ -142,6 +158,18 @@ impl Step {
             Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
             Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
             Self::Pinned { model } => format!("pinned: the client named {}", names.model(model)),
+            Self::Observed { model, would } => {
+                let would = would.map_or_else(|| "no rung may serve it".to_owned(), rung);
+                format!(
+                    "observed: {} serves as the client asked; active, the route starts on {would}",
+                    names.model(model)
+                )
+            }
+            Self::Barred { rung: at, why } => {
+                let who = if at == super::NO_RUNG { "the model asked for".to_owned() } else { rung(at) };
+                format!("{who} {}", why.describe(names))
+            }
+            Self::Refused => "no model may serve it".to_owned(),
             Self::Attempted { model, status, check, observed } => {
                 let check = match check {
                     Check::None => "",
@@ -171,6 +199,9 @@ impl Step {
             Self::Classified { .. } => "classify",
             Self::Route(_) => "route",
             Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
+            Self::Observed { .. } => "observe",
+            Self::Barred { .. } => "guard",
+            Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
             Self::Climbed { .. } => "escalate",
             Self::AsRecorded => "recorded",

@@ -19,7 +19,7 @@ pub use incident::{GENERATED, PRICE_CHANGE, RUNAWAY, STORM};
 use self::draw::Draws;
 use self::incident::Incidents;
 use crate::config::policy;
-use crate::record::{Entry, Header, Writer};
+use crate::record::{Entry, Header, Signal, Writer};
 use crate::units::{Instant, Names, Span};
 
 /// The sample that comes with the program, packed.
@@ -112,6 +112,6 @@ fn moment(entry: &Entry<'_>) -> Instant {
         Entry::Request(record) => record.at,
         Entry::Price(change) => change.row.from.unwrap_or_default(),
         Entry::Policy(change) => change.at,
-        Entry::Note { at, .. } => *at,
+        Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
     }
 }

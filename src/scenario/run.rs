@@ -9,7 +9,7 @@ use crate::engine::{Arrival, Effect, Engine, Event};
 use crate::outcome::{Leg, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage, charge};
 use crate::routing::{
-    AUTO, Check, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
+    AUTO, Check, Circumstance, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
 };
 use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, Span};
 
@@ -74,7 +74,7 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
         ..RungSpec::default()
     });
     let route = RouteSpec { name: scenario.name.clone(), ladder: ladder.collect(), ..RouteSpec::default() };
-    let spec = PolicySpec { name: step.name.clone(), baseline: None, routes: vec![route] };
+    let spec = PolicySpec { name: step.name.clone(), routes: vec![route], ..PolicySpec::default() };
     let policy = Arc::new(Policy::compile(&spec, 1, &mut names)?);
     let prices = Arc::new(PriceTable::new(book, &names));
     let mut engine = Engine::new(policy, Arc::clone(&prices));
@@ -92,8 +92,9 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
             let confidence = u16::try_from(key * STRIDE % 1000).unwrap_or(0);
             let mut operation = Operation { at, class: scenario.task_class, ..Operation::default() };
             operation.set_confidence(PerMille::new(confidence), ConfidenceSource::Recorded);
-            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation }));
-            while let Some(effect) = effects.pop() {
+            let mut effects =
+                engine.apply(Event::Arrived(Arrival { key, operation, circumstance: Circumstance::PLAIN }));
+            while let Some(effect) = effects.take() {
                 match effect {
                     Effect::Send { rung, model, .. } => {
                         let held = model.index().and_then(|index| warm.get_mut(index));

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::Snapshot;
 use super::view::settle_one;
-use crate::outcome::{Outlook, Settled, visit};
+use crate::outcome::{Choice, Outlook, Settled, visit};
 use crate::pricing::{CostSum, PriceTable};
 use crate::units::{ModelId, Pico};
 
@@ -54,12 +54,12 @@ pub fn all_on(snapshot: &Snapshot, name: &str) -> Option<AllOn> {
 
 fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
     let (log, window) = (&snapshot.log, &snapshot.window);
-    let outlook = Outlook { prices, profiles: &log.profiles };
+    let outlook = Outlook { prices, ..log.outlook() };
     let mut all = AllOn::default();
     let longest = (window.first..window.end)
         .filter_map(|at| log.history.evidence(at))
         .filter_map(|evidence| {
-            evidence.observed(model, prices).filter_map(|seen| seen.call.usage.prompt()).max()
+            evidence.observed(Choice::plain(model), prices).filter_map(|seen| seen.call.usage.prompt()).max()
         })
         .max();
     let mut settled = Settled::default();
@@ -73,7 +73,7 @@ fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
         }
         let mut observed = true;
         let mut costs = arrayvec::ArrayVec::<_, 16>::new();
-        for leg in visit(&evidence, model, &outlook) {
+        for leg in visit(&evidence, Choice::plain(model), &outlook) {
             observed &= leg.observed;
             all.variance = all.variance.saturating_add(leg.variance);
             if longest.is_some_and(|longest| !leg.observed && leg.usage.prompt() > Some(longest)) {

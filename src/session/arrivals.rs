@@ -11,6 +11,7 @@ use super::log::{LogNote, NoteKind, price_text};
 use super::snapshot::{Change, Play, PolicySpan, Reading};
 use super::view::settle_one;
 use super::whatif::{describe_change, same_thresholds};
+use super::written::Deed;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
 use crate::record::PriceChange;
@@ -178,7 +179,7 @@ impl Player {
     }
 
     /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
-    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, what: &str) {
+    pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, deed: Deed<'_>) {
         self.touch();
         self.named();
         let newest = self.policies.last().map_or(0, |span| span.policy.version);
@@ -196,9 +197,13 @@ impl Player {
             .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
         let policy = Arc::new(policy);
         let from = self.log.history.first_at(at);
-        let what = if what.is_empty() { describe_change(&before, &policy) } else { what.to_owned() };
+        let what = match deed.words() {
+            "" => describe_change(&before, &policy),
+            words => words.to_owned(),
+        };
+        let what = if deed.is_undo() { format!("undo: {what}") } else { what };
         // Every console keeps the same list of what can be taken back, whoever took something back.
-        if what.starts_with("undo") {
+        if deed.is_undo() {
             self.undo.pop();
         } else {
             self.undo.push(before);

@@ -42,6 +42,8 @@ pub enum Command {
     Nudge(RouteId, usize, i32),
     /// Set a threshold of the staged policy, as near as its neighbours let it.
     SetThreshold(RouteId, usize, PerMille),
+    /// Stage that a route which observes routes; again, that it goes on observing.
+    TurnOn(RouteId),
     /// Bring the staged policy into force from the head on.
     Apply,
     /// Take the last change back, from the head on.

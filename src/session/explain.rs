@@ -35,7 +35,8 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     let evidence = log.history.evidence(index)?;
     let operation = evidence.operation;
     let outlook = log.outlook();
-    let decision = decide(policy, &operation.signals());
+    let circumstance = log.circumstances.get(operation.circumstance);
+    let decision = decide(policy, &operation.signals(), circumstance);
     let mut recorded_outcome = Settled::default();
     settle_one(&evidence, Reading::Recorded, policy, &outlook, &mut recorded_outcome);
     let mut routed_outcome = Settled::default();
@@ -49,7 +50,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         });
         steps.extend(climb.map(|(to, why)| Step::Climbed { to, why }));
     });
-    let mut all: Vec<Step> = decision.trail.iter().copied().collect();
+    let mut all: Vec<Step> = decision.trail.to_vec();
     all.extend(steps);
     let names = &log.names;
     let mut facts = vec![

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::follow::Outgoing;
 use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
+use super::written::Deed;
 use super::{Answer, Command, LiveStatus, Player, Question};
 use crate::routing::Policy;
 use crate::units::Names;
@@ -60,7 +61,7 @@ pub trait LiveControl: Send {
     ///
     /// # Errors
     /// Where it can be told at once, why not, in words for the screen.
-    fn apply(&mut self, policy: &Policy, names: &Names, what: &str) -> Result<(), String>;
+    fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String>;
 
     /// Sends a prompt; its answer comes back in the feed.
     ///
@@ -153,9 +154,10 @@ fn run(
             next = inbox.try_recv().ok();
         }
         for outgoing in player.take_outgoing() {
-            let Outgoing::Apply { policy, what } = outgoing;
+            let Outgoing::Apply { policy, what, undo } = outgoing;
+            let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
             let names = player.log().names.clone();
-            if let Err(why) = control.apply(&policy, &names, &what) {
+            if let Err(why) = control.apply(&policy, &names, deed) {
                 player.say(format!("not applied: {why}"));
             }
         }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use super::growth::Growth;
-use super::log::{LogNote, NoteKind};
+use super::log::{LogNote, NoteKind, signal_note};
 use super::snapshot::{Play, Reading};
 use super::status::{Answer, LiveStatus, LiveView};
 use super::view::settle_one;
+use super::written::deed_of;
 use super::{Ingest, Log, Player, Skipped};
 use crate::engine::{Engine, Event};
 use crate::outcome::{Extra, History, Operation, Profiles};
@@ -49,6 +50,8 @@ pub enum Outgoing {
         policy: Arc<Policy>,
         /// What changes, in one line.
         what: String,
+        /// Whether that takes the latest change back.
+        undo: bool,
     },
 }
 
@@ -259,6 +262,7 @@ impl Player {
                     return;
                 }
                 let (operation, extra) = live.growth.ingest.take(&record);
+                live.growth.share_circumstances(&mut self.log);
                 let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
                 let timing = live.growth.ingest.timing();
                 if self.log.timing != timing {
@@ -272,7 +276,7 @@ impl Player {
                 match live.growth.ingest.policy(&change) {
                     Ok(Some(policy)) => {
                         let policy = Arc::unwrap_or_clone(policy);
-                        self.policy_came(policy, change.at, &change.who, &change.what);
+                        self.policy_came(policy, change.at, &change.who, deed_of(&change));
                     }
                     Ok(None) => {}
                     Err(error) => {
@@ -284,6 +288,7 @@ impl Player {
                     }
                 }
             }
+            Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
                 let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
                 Growth::note(&mut self.log, note);
@@ -457,7 +462,7 @@ impl Player {
     }
 
     /// Asks for a policy to come into force; says so, or why not.
-    pub(super) fn ask_for(&mut self, policy: &Arc<Policy>, what: String) {
+    pub(super) fn ask_for(&mut self, policy: &Arc<Policy>, what: String, undo: bool) {
         let seen = self.policies.last().map_or(policy.version, |span| span.policy.version);
         let Some(live) = &mut self.live else { return };
         if let Some(why) = &live.read_only {
@@ -468,7 +473,7 @@ impl Player {
             self.message = Some(format!("asked for: {what}"));
             // The other side takes it only over the version that the operator has seen, an undone one included.
             let policy = Arc::new(Policy { version: seen, ..(**policy).clone() });
-            live.outgoing.push(Outgoing::Apply { policy, what });
+            live.outgoing.push(Outgoing::Apply { policy, what, undo });
         }
     }
 

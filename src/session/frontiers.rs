@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::snapshot::RouteConsequences;
 use crate::outcome::{Evidence, Outlook, Settled};
-use crate::routing::{Policy, Route, Thresholds};
+use crate::routing::{Mode, Policy, Route, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
 use crate::units::{PerMille, RouteTag};
 
@@ -19,13 +19,21 @@ const MOST: usize = 8;
 struct Setting {
     route: Arc<Route>,
     frontier: Frontier,
+    /// Where it only observes: what became of its requests.
+    actual: Forecast,
     prefix: Option<Prefix>,
     histogram: Option<Arc<Vec<u32>>>,
 }
 
 impl Setting {
     fn new(route: &Route) -> Self {
-        Self { route: Arc::new(route.clone()), frontier: Frontier::new(route), prefix: None, histogram: None }
+        Self {
+            route: Arc::new(route.clone()),
+            frontier: Frontier::new(route),
+            actual: Forecast::default(),
+            prefix: None,
+            histogram: None,
+        }
     }
 
     fn is_of(&self, route: &Route) -> bool {
@@ -40,9 +48,11 @@ impl Setting {
 /// Says whether two routes have one name and the same rungs, whatever their thresholds.
 fn same_rungs(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
+        && one.mode == other.mode
+        && one.require == other.require
         && one.no_signal == other.no_signal
         && one.ladder.len() == other.ladder.len()
-        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.same_call(b))
 }
 
 /// The frontiers of a window.
@@ -66,6 +76,9 @@ impl Frontiers {
         let Some(place) = self.place(policy, settled.route.index()) else { return };
         let Some(setting) = self.held.get_mut(place) else { return };
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
+        if setting.route.mode == Mode::Observe {
+            setting.actual.account(settled, sign);
+        }
         (setting.prefix, setting.histogram) = (None, None);
     }
 
@@ -102,6 +115,7 @@ impl Frontiers {
         let gone = self.held.remove(oldest);
         if let Some(next) = self.held.get_mut(next - 1) {
             next.frontier.merge(&gone.frontier);
+            next.actual.merge(&gone.actual);
             (next.prefix, next.histogram) = (None, None);
         }
         for place in self.met.iter_mut().flat_map(|(_, places)| places).flatten() {
@@ -124,14 +138,20 @@ impl Frontiers {
             let histogram = Arc::clone(
                 setting.histogram.get_or_insert_with(|| Arc::new(setting.frontier.histogram().to_vec())),
             );
+            let actual = (setting.route.mode == Mode::Observe).then(|| setting.actual.clone());
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
             if let Some(row) = rows.get_mut(place) {
-                row.flips += frontier.flips(&own, &then);
+                let staged = changed.as_ref().unwrap_or(&applied);
+                row.flips += match &actual {
+                    // What would go elsewhere than its client sent it.
+                    Some(_) => staged.requests.saturating_sub(staged.kept),
+                    None => frontier.flips(&own, &then),
+                };
                 row.unsure += frontier.without_confidence();
-                row.staged.join(changed.as_ref().unwrap_or(&applied));
-                row.applied.join(&applied);
+                row.staged.join(staged);
+                row.applied.join(actual.as_ref().unwrap_or(&applied));
                 row.add_histogram(histogram);
             }
         }

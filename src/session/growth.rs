@@ -194,6 +194,13 @@ impl Growth {
         true
     }
 
+    /// Gives the log the circumstances met lately.
+    pub(super) fn share_circumstances(&self, log: &mut Arc<Log>) {
+        if self.ingest.circumstances.len() != log.circumstances.len() {
+            Arc::make_mut(log).circumstances = Arc::new(self.ingest.circumstances.clone());
+        }
+    }
+
     /// Gives the log the names met lately.
     pub(super) fn share_names(&self, log: &mut Arc<Log>) {
         let (ours, theirs) = (&self.ingest.names, &log.names);

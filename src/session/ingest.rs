@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::Stretch;
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
-use crate::pricing::{PriceBook, is_unlisted};
+use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, PolicyChange, Record, Timing, WriteTtl};
-use crate::routing::{ConfidenceSource, Policy, PolicyError};
+use crate::routing::{
+    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
+    PolicyError, on_grid,
+};
 use crate::units::{Instant, Millis, Names};
 
 /// How entries are read.
@@ -31,6 +34,8 @@ pub struct IngestOptions {
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
+    /// Circumstances met so far.
+    pub circumstances: Circumstances,
     classifier: Arc<Classifier>,
     reclassify: bool,
     reprice: bool,
@@ -52,6 +57,7 @@ impl Ingest {
         let IngestOptions { reclassify, reprice, own_policy, baseline, stretch } = options.clone();
         Self {
             names,
+            circumstances: Circumstances::default(),
             classifier,
             reclassify,
             reprice,
@@ -143,8 +149,32 @@ impl Ingest {
             billed: self.names.intern_model(&attempt.billed),
             status: attempt.status,
             check: attempt.check,
+            effort: attempt.effort,
             assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
             charged: attempt.charged,
+        }
+    }
+
+    /// Gives how things stood: as the log tells, else as the tokens and tools of the request say.
+    fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
+        let told = &record.needs;
+        let tools = record.tools.is_some_and(|tools| tools > 0);
+        let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
+        let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
+        let mut down: Vec<_> = told.down.iter().map(|name| self.names.intern_model(name)).collect();
+        down.sort_unstable();
+        down.dedup();
+        Circumstance {
+            needs: Needs {
+                capabilities: has
+                    .into_iter()
+                    .filter(|(_, has)| *has)
+                    .fold(Capabilities::NONE, |all, (one, _)| all.with(one)),
+                labels: Labels::of(&told.require, &mut self.names),
+                window: on_grid(prompt),
+                output: on_grid(u64::from(told.output.unwrap_or(0))),
+            },
+            down,
         }
     }
 
@@ -179,6 +209,8 @@ impl Ingest {
             ..Operation::default()
         };
         self.judge(record, &mut operation);
+        let circumstance = self.circumstance(record, &operation.served.usage);
+        operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
         record.attempts.iter().for_each(|attempt| self.count_meters(attempt));

@@ -6,31 +6,34 @@
 
 mod backlog;
 mod foresee;
+mod outlet;
 mod record_of;
+mod ticket;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashMap;
-
-use self::backlog::Backlog;
+use self::outlet::Outlet;
+pub use self::outlet::Reader;
+use self::ticket::Said;
+pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
 use super::ingest::METERS;
 use super::log::billed_by_text;
 use super::reason::{reason, why_text};
+pub use super::written::Deed;
 use super::written::{line_of, policy_line};
-use crate::classifier::{Classifier, Measures, TaskClass};
-use crate::engine::Engine;
-use crate::engine::{Arrival, Effect, EngineSnapshot, Event};
-use crate::outcome::{Observed, Operation, Seen, seen_leg};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Terms, Usage, is_unlisted};
+use crate::classifier::Classifier;
+use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
+use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, WriteTtl};
 use crate::routing::{
-    Check, ConfidenceSource, Decision, NO_RUNG, Policy, PolicyError, PolicySpec, Status, StreamLimits, Why,
-    decide,
+    Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
+    PolicyError, PolicySpec, Status, Step, decide, on_grid,
 };
-use crate::units::{Instant, Millis, ModelId, Names, OTHERS, PerMille, Span};
+use crate::telemetry::{Sign, Totals};
+use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
@@ -57,118 +60,6 @@ pub struct LiveSetup {
     pub who: String,
 }
 
-/// A request that arrives. Text is shared, not copied.
-#[derive(Clone, Debug, Default)]
-pub struct Arriving<'a> {
-    /// The operation's id.
-    pub id: Arc<str>,
-    /// Tags; empty where not named.
-    pub team: Arc<str>,
-    /// The project.
-    pub project: Arc<str>,
-    /// The end user.
-    pub user: Arc<str>,
-    /// The session.
-    pub session: Arc<str>,
-    /// The model or alias asked for.
-    pub asked: Arc<str>,
-    /// Whether that is a concrete model.
-    pub pinned: bool,
-    /// What the classifier reads; empty for none.
-    pub prompt: Cow<'a, str>,
-    /// What is known besides.
-    pub measures: Measures,
-}
-
-/// Where a request goes, and why.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    /// Its key, and its place in the order of arrival.
-    pub seq: u64,
-    /// When it arrived.
-    pub at: Instant,
-    /// The kind of work.
-    pub class: TaskClass,
-    /// The confidence.
-    pub confidence: Option<PerMille>,
-    /// Where that comes from.
-    pub source: ConfidenceSource,
-    /// The route that took it.
-    pub route: Arc<str>,
-    /// The rungs of its ladder.
-    pub rungs: usize,
-    /// The policy's version.
-    pub policy_version: u32,
-    /// Why it starts where it does, in plain letters.
-    pub reason: String,
-    /// The call to make.
-    pub send: Dispatch,
-}
-
-/// A call to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dispatch {
-    /// The rung; `None` where the client pinned its model.
-    pub rung: Option<u8>,
-    /// The rung's name; the model's where pinned.
-    pub name: Arc<str>,
-    /// The model.
-    pub model: Arc<str>,
-    /// Whether nothing comes after it.
-    pub last: bool,
-    /// How slow a stream may be.
-    pub limits: StreamLimits,
-}
-
-/// A call that ended.
-#[derive(Clone, Debug, Default)]
-pub struct Called {
-    /// The model called.
-    pub model: Arc<str>,
-    /// The model billed, where its price is another.
-    pub billed: Option<Arc<str>>,
-    /// Who served.
-    pub provider: Arc<str>,
-    /// Tokens.
-    pub usage: Usage,
-    /// How sure the lifetime of cache writes is.
-    pub write_ttl: WriteTtl,
-    /// Whether tokens were estimated.
-    pub estimated: bool,
-    /// How it ended.
-    pub status: Status,
-    /// What a check said.
-    pub check: Check,
-    /// The error, in few words; empty for none.
-    pub error: String,
-    /// To the last byte.
-    pub latency_ms: u32,
-    /// To the first byte.
-    pub ttft_ms: Option<u32>,
-    /// The service tier that served, and what is billed besides tokens.
-    pub terms: Terms,
-    /// Parameters of the request that were left out for this model.
-    pub left_out: Vec<Arc<str>>,
-    /// The longest silence within a stream after its first byte.
-    pub gap_ms: Option<u32>,
-    /// Whether anything about it was made up.
-    pub simulated: bool,
-}
-
-/// What follows a call.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Follow {
-    /// The same model once more.
-    Again,
-    /// Up the ladder, and why.
-    Climb(Dispatch, &'static str),
-    /// The operation is over.
-    Answer {
-        /// What all its calls cost.
-        cost: Cost,
-    },
-}
-
 /// A policy that came into force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
@@ -182,44 +73,28 @@ pub struct Applied {
     pub line: Arc<str>,
 }
 
-/// A reader of the log: takes a line, and answers false when it is gone.
-pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
-
-/// The live session.
+/// The live session. Three locks, each for one thing and none held while another's work is done: what has to stay in one
+/// order, the sums, and the readers.
 pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
-    inner: Mutex<Inner>,
+    core: Mutex<Core>,
+    totals: Mutex<Totals>,
+    /// Taken last, and within the core's lock where a line must not overtake a decision: policies and signals.
+    outlet: Mutex<Outlet>,
     /// Bytes of lines kept for readers that come later.
     backlog_bytes: Arc<AtomicUsize>,
 }
 
-struct Inner {
-    engine: Engine,
+/// What has to stay in one order.
+struct Core {
+    decider: Decider,
     names: Names,
     last_at: Instant,
     next_seq: u64,
-    pending: FxHashMap<u64, Pending>,
-    readers: Vec<Reader>,
-    backlog: Backlog,
-    policy_line: Arc<str>,
+    applied: u64,
     /// Meters that nobody here knows, of which readers have been told; the first few kinds.
     meters: BTreeSet<String>,
-    buffer: Vec<u8>,
-}
-
-/// What the line of an open operation needs.
-struct Pending {
-    id: Arc<str>,
-    team: Arc<str>,
-    project: Arc<str>,
-    user: Arc<str>,
-    session: Arc<str>,
-    asked: Arc<str>,
-    pinned: bool,
-    measures: Measures,
-    operation: Operation,
-    calls: Vec<(Called, Cost)>,
 }
 
 impl std::fmt::Debug for Live {
@@ -228,35 +103,32 @@ impl std::fmt::Debug for Live {
     }
 }
 
+/// Takes a lock. A thread that panicked while it held one left sums behind that are still sums: traffic goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Live {
     /// Starts a live session.
     pub fn new(setup: LiveSetup) -> Self {
         let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
         let prices = Arc::new(PriceTable::new(&book, &names));
-        let policy_line = policy_line(&policy, &names, at, &who, "in force at the start");
-        let backlog = Backlog::default();
+        let outlet = Outlet::new(policy_line(&policy, &names, at, &who, Deed::Start));
         Self {
             classifier,
             book,
-            backlog_bytes: backlog.bytes(),
-            inner: Mutex::new(Inner {
-                engine: Engine::new(Arc::new(policy), prices),
+            backlog_bytes: outlet.bytes(),
+            core: Mutex::new(Core {
+                decider: Decider::new(Arc::new(policy), prices),
                 names,
                 last_at: at,
                 next_seq,
-                pending: FxHashMap::default(),
-                readers: Vec::new(),
-                backlog,
-                policy_line,
+                applied: 0,
                 meters: BTreeSet::new(),
-                buffer: Vec::new(),
             }),
+            totals: Mutex::default(),
+            outlet: Mutex::new(outlet),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A thread that panicked while it held the lock left sums behind that are still sums: traffic goes on.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the price book.
@@ -272,30 +144,44 @@ impl Live {
     /// Takes a request in and says where it goes.
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
         let mut operation = self.judged(&arriving);
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        operation.team = inner.names.intern_team(&arriving.team);
-        operation.project = inner.names.intern_project(&arriving.project);
-        operation.asked = inner.model(&arriving.asked, &self.book);
-        inner.price_new_models(&self.book);
-        operation.at = inner.dated(now, inner.last_at);
-        inner.last_at = operation.at;
-        let seq = inner.next_seq;
-        inner.next_seq += 1;
-        let effects = inner.engine.apply(Event::Arrived(Arrival { key: seq, operation }));
-        let (policy, decision) = inner.decision(seq, &operation);
-        let rung = match effects.first() {
-            Some(Effect::Send { rung, .. }) => *rung,
-            _ => decision.rung,
+        let mut core = lock(&self.core);
+        let names = &mut core.names;
+        operation.team = names.intern_team(&arriving.team);
+        operation.project = names.intern_project(&arriving.project);
+        let needs = needs(&arriving, names);
+        operation.asked = core.model(&arriving.asked, &self.book);
+        core.price_new_models(&self.book);
+        operation.at = core.dated(now, core.last_at);
+        core.last_at = operation.at;
+        let seq = core.next_seq;
+        core.next_seq += 1;
+        core.applied += 1;
+        let circumstance = Circumstance { needs, down: core.decider.down_at(operation.at) };
+        let arrival = Arrival { key: seq, operation, circumstance: &circumstance };
+        let course = core.decider.arrived(&arrival);
+        let policy = Arc::clone(core.decider.policy());
+        let (decision, refused) = match course {
+            Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
+            _ => (core.decision(seq, &operation, &circumstance), None),
         };
+        let down = circumstance.down.iter().map(|&model| core.names.model(model).into()).collect();
+        let send = match &refused {
+            None => Ok(core.send(&policy, &decision, decision.rung)),
+            Some(_) => Err(refusal(&policy, &decision, &core.names)),
+        };
+        drop(core);
+        let send = send.map(|mut send| {
+            if send.rung.is_none() {
+                // As the client wrote it, also where its name is one of very many.
+                send.model = Arc::clone(&arriving.asked);
+                send.name = Arc::clone(&arriving.asked);
+            }
+            send
+        });
         let route = policy.route(decision.route);
-        let mut send = inner.send(&policy, &decision, rung);
-        if operation.pinned && send.rung.is_none() {
-            // As the client wrote it, also where its name is one of very many.
-            send.model = Arc::clone(&arriving.asked);
-            send.name = Arc::clone(&arriving.asked);
-        }
-        let placed = Placed {
+        let Arriving { id, team, project, user, session, asked, measures, wants, .. } = arriving;
+        let require = wants.require;
+        let mut placed = Placed {
             seq,
             at: operation.at,
             class: operation.class,
@@ -305,42 +191,45 @@ impl Live {
             rungs: route.ladder.len(),
             policy_version: policy.version,
             reason: reason(&decision),
+            would: decision
+                .would
+                .and_then(|rung| route.ladder.get(usize::from(rung)))
+                .map(|rung| Arc::clone(&rung.name)),
             send,
-        };
-        let Arriving { id, team, project, user, session, asked, pinned, measures, .. } = arriving;
-        inner.pending.insert(
-            seq,
-            Pending {
-                id,
-                team,
-                project,
-                user,
-                session,
-                asked,
-                pinned,
-                measures,
+            ticket: Ticket {
+                seq,
                 operation,
+                policy: Arc::clone(&policy),
+                decision,
+                said: Said { id, team, project, user, session, asked, measures, require },
+                needs,
+                down,
                 calls: Vec::with_capacity(1),
             },
-        );
+        };
+        if let (Some(closed), Err(why)) = (refused, &placed.send) {
+            placed.ticket.calls.push((Called::refused(why), Cost::Known(Pico::ZERO)));
+            self.over(&placed.ticket, &closed);
+        }
         placed
     }
 
     /// Takes the end of a call: what it cost, and what follows. `again` says that the same model is asked once more.
-    pub fn ended(&self, seq: u64, call: Called, again: bool) -> (Cost, Follow) {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let model = inner.model(&call.model, &self.book);
+    ///
+    /// # Errors
+    /// Where the operation is not open: what the call cost is then not known to anybody.
+    pub fn ended(
+        &self,
+        ticket: &mut Ticket,
+        call: Called,
+        again: bool,
+    ) -> Result<(Cost, Follow), UnknownOperation> {
+        let mut core = lock(&self.core);
+        let model = core.model(&call.model, &self.book);
         let billed =
-            call.billed.as_deref().map_or_else(Default::default, |name| inner.model(name, &self.book));
-        inner.price_new_models(&self.book);
-        inner.tell_meters(&call, &self.book);
-        let Some(pending) = inner.pending.get_mut(&seq) else {
-            return (
-                Cost::Known(crate::units::Pico::ZERO),
-                Follow::Answer { cost: Cost::Known(crate::units::Pico::ZERO) },
-            );
-        };
+            call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &self.book));
+        core.price_new_models(&self.book);
+        core.applied += 1;
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
@@ -350,34 +239,42 @@ impl Live {
             billed,
             status: call.status,
             check: call.check,
+            effort: call.effort,
             assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
-        let leg = seen_leg(seen, pending.operation.at, inner.engine.prices());
-        pending.calls.push((call, leg.cost));
-        if again {
-            inner.engine.apply(Event::Retried { key: seq, leg });
-            return (leg.cost, Follow::Again);
-        }
-        let mut effects = inner.engine.apply(Event::Attempted { key: seq, leg, evidence: None });
-        match effects.pop() {
-            Some(Effect::Send { rung, .. }) => {
-                let why = match (leg.status, leg.check) {
-                    (Status::Ok, Check::Failed) => Why::Check,
-                    (status, _) => Why::Provider(status),
-                };
-                let operation = pending.operation;
-                let (policy, decision) = inner.decision(seq, &operation);
-                (leg.cost, Follow::Climb(inner.send(&policy, &decision, rung), why_text(why)))
+        let leg = seen_leg(seen, ticket.operation.at, core.decider.prices());
+        let course = if again {
+            core.decider.retried(ticket.seq, leg).map(|()| None)
+        } else {
+            core.decider.attempted(ticket.seq, leg, None).map(Some)
+        };
+        let climb = match &course {
+            Ok(Some(Course::Call { rung, .. })) => Some(core.send(&ticket.policy, &ticket.decision, *rung)),
+            _ => None,
+        };
+        drop(core);
+        self.tell_meters(&call);
+        ticket.calls.push((call, leg.cost));
+        let follow = match (course?, climb) {
+            (Some(Course::Call { why, .. }), Some(send)) => Follow::Climb(send, why.map_or("", why_text)),
+            (Some(Course::Over(closed)), _) => {
+                let cost = closed.settled.cost;
+                self.over(ticket, &closed);
+                lock(&self.core).decider.recycle(closed.settled);
+                Follow::Answer { cost }
             }
-            Some(Effect::Answer { settled, .. }) => {
-                let cost = settled.cost;
-                inner.engine.recycle(settled);
-                inner.write_line(seq);
-                (leg.cost, Follow::Answer { cost })
-            }
-            None => (leg.cost, Follow::Answer { cost: leg.cost }),
-        }
+            _ => Follow::Again,
+        };
+        Ok((leg.cost, follow))
+    }
+
+    /// Adds an operation that is over to the sums, and writes its line.
+    fn over(&self, ticket: &Ticket, closed: &Closed) {
+        let evidence = Evidence { operation: &closed.operation, extra: None };
+        lock(&self.totals).apply(&evidence, &closed.settled, Sign::Plus);
+        let line = line_of(&Entry::Request(ticket.record()));
+        lock(&self.outlet).publish(&line);
     }
 
     /// Brings another policy into force for all that arrives from now on.
@@ -388,44 +285,54 @@ impl Live {
         &self,
         spec: &PolicySpec,
         who: &str,
-        what: &str,
+        deed: Deed<'_>,
         now: Instant,
     ) -> Result<Applied, PolicyError> {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let version = inner.engine.policy().version.saturating_add(1);
-        let policy = Policy::compile(spec, version, &mut inner.names)?;
-        inner.price_new_models(&self.book);
-        // Later than all that arrived and no later than what comes next: the log then tells who was decided by which.
-        let at = inner.dated(now, Instant(inner.last_at.0.saturating_add(1)));
-        inner.last_at = at;
-        let line = policy_line(&policy, &inner.names, at, who, what);
-        inner.engine.apply(Event::PolicyChanged(Arc::new(policy)));
-        inner.policy_line = Arc::clone(&line);
-        inner.publish(&line);
-        Ok(Applied { version, at, from_seq: inner.next_seq, line })
+        let mut core = lock(&self.core);
+        let core = &mut *core;
+        let version = core.decider.policy().version.saturating_add(1);
+        let policy = Policy::compile(spec, version, &mut core.names)?;
+        core.price_new_models(&self.book);
+        let at = core.event_at(now);
+        let line = policy_line(&policy, &core.names, at, who, deed);
+        core.decider.change_policy(Arc::new(policy));
+        lock(&self.outlet).bring(&line);
+        Ok(Applied { version, at, from_seq: core.next_seq, line })
+    }
+
+    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the line of the log.
+    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Arc<str> {
+        let mut core = lock(&self.core);
+        let id = core.model(model, &self.book);
+        core.price_new_models(&self.book);
+        let at = core.event_at(now);
+        core.decider.signal(at, id, until);
+        let signal = record::Signal { at, model: model.into(), until, why: why.into() };
+        let line = line_of(&Entry::Signal(signal));
+        lock(&self.outlet).publish(&line);
+        line
     }
 
     /// Gives the policy in force as it would be written.
     pub fn policy_spec(&self) -> (u32, PolicySpec) {
-        let inner = self.lock();
-        let policy = inner.engine.policy();
-        (policy.version, policy.spec(&inner.names))
+        let core = lock(&self.core);
+        let policy = core.decider.policy();
+        (policy.version, policy.spec(&core.names))
     }
 
     /// Gives the policy in force as a line of the log.
     pub fn policy_line(&self) -> Arc<str> {
-        Arc::clone(&self.lock().policy_line)
+        lock(&self.outlet).policy_line()
     }
 
     /// Lists the models of the policy's ladders, and the names that leave the choice to it.
     pub fn offered(&self) -> (Vec<String>, Vec<String>) {
-        let inner = self.lock();
-        let policy = inner.engine.policy();
+        let core = lock(&self.core);
+        let policy = core.decider.policy();
         let mut models: Vec<String> = policy
             .routes
             .iter()
-            .flat_map(|route| route.ladder.iter().map(|rung| inner.names.model(rung.model).to_owned()))
+            .flat_map(|route| route.ladder.iter().map(|rung| core.names.model(rung.model).to_owned()))
             .collect();
         models.sort_unstable();
         models.dedup();
@@ -435,36 +342,65 @@ impl Live {
 
     /// Says whether the policy has a route of that name.
     pub fn has_route(&self, name: &str) -> bool {
-        self.lock().engine.policy().find_route(name).is_some()
+        lock(&self.core).decider.policy().find_route(name).is_some()
     }
 
     /// Says whether a route takes requests for a model of that name, so that the name leaves the choice to the policy.
     pub fn takes_model(&self, name: &str) -> bool {
-        let inner = self.lock();
-        let Some(asked) = inner.names.find_model(name) else { return false };
-        inner.engine.policy().routes.iter().any(|route| route.matcher.names_asked(asked))
+        let core = lock(&self.core);
+        let Some(asked) = core.names.find_model(name) else { return false };
+        core.decider.policy().routes.iter().any(|route| route.matcher.names_asked(asked))
     }
 
     /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
-    pub fn follow(&self, mut reader: Reader) {
-        let mut inner = self.lock();
-        let greeted = reader(&Arc::clone(&inner.policy_line)) && inner.backlog.iter().all(&mut reader);
-        if greeted {
-            inner.readers.push(reader);
-        }
+    pub fn follow(&self, reader: Reader) {
+        lock(&self.outlet).follow(reader);
     }
 
     /// Writes something that readers of the log should know at that moment.
     pub fn note(&self, text: &str, now: Instant) {
-        let mut inner = self.lock();
-        let at = inner.dated(now, inner.last_at);
-        inner.note(at, text, false);
+        let at = {
+            let core = lock(&self.core);
+            core.dated(now, core.last_at)
+        };
+        self.note_at(at, text, false);
     }
 
-    /// Gives the engine's picture and the names in it.
+    fn note_at(&self, at: Instant, text: &str, simulated: bool) {
+        let line = line_of(&Entry::Note { at, text: text.into(), simulated });
+        lock(&self.outlet).publish(&line);
+    }
+
+    /// Tells of a meter that nobody here knows, once for each kind.
+    fn tell_meters(&self, call: &Called) {
+        let unlisted = call.terms.meters().filter(|(meter, _)| is_unlisted(meter));
+        for (meter, _) in unlisted.filter(|(meter, _)| !self.book.prices_meter(meter)) {
+            let (is_new, at) = {
+                let mut core = lock(&self.core);
+                let is_new = core.meters.len() < METERS && core.meters.insert(meter.to_owned());
+                (is_new, core.last_at)
+            };
+            if is_new {
+                let text = billed_by_text(&call.provider, &call.model, meter);
+                tracing::warn!("{text}");
+                self.note_at(at, &text, call.simulated);
+            }
+        }
+    }
+
+    /// Gives the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
     pub fn snapshot(&self) -> (Arc<EngineSnapshot>, Names) {
-        let inner = self.lock();
-        (inner.engine.snapshot(), inner.names.clone())
+        let totals = lock(&self.totals).clone();
+        let core = lock(&self.core);
+        let snapshot = EngineSnapshot {
+            at: core.last_at,
+            applied: core.applied,
+            open: core.decider.open(),
+            policy: Arc::clone(core.decider.policy()),
+            totals,
+            strays: core.decider.strays(),
+        };
+        (Arc::new(snapshot), core.names.share())
     }
 
     /// Counts the bytes of lines kept for readers that come later.
@@ -474,22 +410,57 @@ impl Live {
 
     /// Counts the operations that are open.
     pub fn open(&self) -> usize {
-        self.lock().pending.len()
+        lock(&self.core).decider.open()
     }
 }
 
-impl Inner {
+/// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is
+/// barred that may fit.
+fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
+    let wants = &arriving.wants;
+    let has = [
+        (Capability::Vision, wants.vision),
+        (Capability::Tools, arriving.measures.tools.is_some_and(|tools| tools > 0)),
+    ];
+    let prompt = arriving.measures.prompt_tokens.unwrap_or(0);
+    Needs {
+        capabilities: has
+            .into_iter()
+            .filter(|(_, has)| *has)
+            .fold(Capabilities::NONE, |all, (one, _)| all.with(one)),
+        labels: Labels::of(&wants.require, names),
+        window: on_grid(prompt - prompt / 10),
+        output: on_grid(wants.max_output.unwrap_or(0)),
+    }
+}
+
+/// Says why no model may serve a request, for whoever sent it.
+fn refusal(policy: &Policy, decision: &Decision, names: &Names) -> String {
+    let bars = decision.trail.iter().filter(|step| matches!(step, Step::Barred { .. }));
+    let reasons: Vec<String> = bars.map(|step| step.describe(decision.route, policy, names)).collect();
+    let route = &policy.route(decision.route).name;
+    format!("no model of route {route} may serve this request: {}", reasons.join("; "))
+}
+
+impl Core {
     /// Gives the moment of what happens now: not before `least`, but where the clock was set back, which dates follow rather
     /// than stand still until it has caught up.
     fn dated(&self, now: Instant, least: Instant) -> Instant {
         if now.0 < self.last_at.0.saturating_sub(STEP.0) { now } else { now.max(least) }
     }
 
+    /// Gives the moment of an event that decides: later than all that arrived and no later than what comes next, so that the
+    /// log tells who was decided by which.
+    fn event_at(&mut self, now: Instant) -> Instant {
+        self.last_at = self.dated(now, Instant(self.last_at.0.saturating_add(1)));
+        self.last_at
+    }
+
     fn price_new_models(&mut self, book: &PriceBook) {
-        if self.engine.prices().len() < self.names.models().len() {
-            let mut prices = (**self.engine.prices()).clone();
+        if self.decider.prices().len() < self.names.models().len() {
+            let mut prices = (**self.decider.prices()).clone();
             prices.extend(book, &self.names);
-            self.engine.apply(Event::PricesLoaded(Arc::new(prices)));
+            self.decider.load_prices(Arc::new(prices));
         }
     }
 
@@ -500,61 +471,36 @@ impl Inner {
         self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
 
-    /// Gives how an operation was decided, and by which policy.
-    fn decision(&self, seq: u64, operation: &Operation) -> (Arc<Policy>, Decision) {
-        if let Some((policy, decision)) = self.engine.decision(seq) {
-            return (Arc::clone(policy), decision.clone());
-        }
-        let policy = Arc::clone(self.engine.policy());
-        let decision = decide(&policy, &operation.signals());
-        (policy, decision)
+    /// Gives how an operation was decided.
+    fn decision(&self, seq: u64, operation: &Operation, circumstance: &Circumstance) -> Decision {
+        let open = self.decider.decision(seq).map(|(_, decision)| decision.clone());
+        // Places are given out once, so that each is open; were one not, this is what it would have been.
+        open.unwrap_or_else(|| decide(self.decider.policy(), &operation.signals(), circumstance))
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
         let route = policy.route(decision.route);
-        if let Some(step) = route.ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG) {
+        let at = usize::from(rung);
+        if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
             return Dispatch {
                 rung: Some(rung),
                 name: Arc::clone(&step.name),
                 model: self.names.model(step.model).into(),
-                last: usize::from(rung) + 1 >= route.ladder.len(),
+                last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
+                with: step.with.clone(),
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
-        Dispatch { rung: None, name: Arc::clone(&model), model, last: true, limits: route.limits(rung) }
+        let (name, limits) = (Arc::clone(&model), route.limits(rung));
+        Dispatch { rung: None, name, model, last: true, limits, with: Parameters::NONE }
     }
+}
 
-    /// Tells of a meter that nobody here knows, once for each kind.
-    fn tell_meters(&mut self, call: &Called, book: &PriceBook) {
-        for (meter, _) in call.terms.meters().filter(|(meter, _)| is_unlisted(meter)) {
-            let may = self.meters.len() < METERS && !book.prices_meter(meter);
-            if may && self.meters.insert(meter.to_owned()) {
-                let text = billed_by_text(&call.provider, &call.model, meter);
-                tracing::warn!("{text}");
-                self.note(self.last_at, &text, call.simulated);
-            }
-        }
-    }
-
-    fn note(&mut self, at: Instant, text: &str, simulated: bool) {
-        self.publish(&line_of(&Entry::Note { at, text: text.into(), simulated }));
-    }
-
-    /// Writes the line of an operation that is over.
-    fn write_line(&mut self, seq: u64) {
-        let Some(pending) = self.pending.remove(&seq) else { return };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        record::append_line(&mut buffer, &Entry::Request(pending.record()));
-        let line: Arc<str> = String::from_utf8_lossy(&buffer).into();
-        self.buffer = buffer;
-        self.publish(&line);
-    }
-
-    fn publish(&mut self, line: &Arc<str>) {
-        self.backlog.push(line);
-        self.readers.retain_mut(|reader| reader(line));
+impl Called {
+    /// Gives what stands in the log where no model may serve a request.
+    pub fn refused(why: &str) -> Self {
+        Self { usage: Usage::NONE, status: Status::Refused, error: why.to_owned(), ..Self::default() }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::classifier::Classifier;
 use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind, Timing};
-use crate::routing::Policy;
+use crate::routing::{Circumstances, Policy};
 use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -139,6 +139,8 @@ pub struct Log {
     pub history: History,
     /// Names.
     pub names: Names,
+    /// How things stood when requests arrived.
+    pub circumstances: Arc<Circumstances>,
     /// Prices by model, changes within the log included.
     pub prices: Arc<PriceTable>,
     /// The book's name and date, for the scope of money.
@@ -180,7 +182,7 @@ pub struct Log {
 impl Log {
     /// Gives what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles }
+        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
     }
 
     /// Gives the policy that was in force at an operation.
@@ -262,6 +264,7 @@ impl Log {
                             }
                         }
                     }
+                    Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
                     }
@@ -315,7 +318,7 @@ impl Log {
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let timing = ingest.timing();
-        let names = ingest.names;
+        let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
@@ -339,6 +342,7 @@ impl Log {
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
         Ok(Self {
             policies: spans,
+            circumstances,
             book: shown_book,
             catalog: Arc::new(book.clone()),
             classifier,
@@ -365,6 +369,7 @@ impl Log {
             title,
             history,
             names,
+            circumstances: Arc::default(),
             prices: Arc::new(prices),
             book: String::new(),
             catalog: Arc::default(),
@@ -468,6 +473,16 @@ pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String
     format!(
         "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
     )
+}
+
+/// Writes what a provider said of a model.
+pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
+    let why = if signal.why.is_empty() { String::new() } else { format!(" ({})", signal.why) };
+    let text = match signal.until {
+        Some(until) => format!("{} cannot be called before {}{why}", signal.model, until.clock()),
+        None => format!("{} can be called again{why}", signal.model),
+    };
+    LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
 }
 
 fn policy_text(change: &record::PolicyChange<'_>) -> String {

@@ -37,7 +37,10 @@ pub use follow::{KEEP, LiveStart, Outgoing};
 pub use frontiers::carried;
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
-pub use live::{Applied, Arriving, Called, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED};
+pub use live::{
+    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED, Ticket,
+    Wants,
+};
 pub use log::{
     LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };

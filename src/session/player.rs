@@ -14,7 +14,7 @@ use super::whatif::{describe_change, same_thresholds};
 use super::{Command, Log, Speed};
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
-use crate::routing::{Policy, RouteId};
+use crate::routing::{Mode, Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
 /// Operations between two checkpoints of the totals.
@@ -176,6 +176,7 @@ impl Player {
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
+            Command::TurnOn(route) => self.stage_turn_on(route),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
             Command::Mark => match self.marks.binary_search(&self.head) {
@@ -275,6 +276,25 @@ impl Player {
         }
     }
 
+    fn stage_turn_on(&mut self, route: RouteId) {
+        let observes =
+            self.policy().routes.get(route.index()).is_some_and(|route| route.mode == Mode::Observe);
+        let mut policy = (**self.staged_policy()).clone();
+        let Some(target) = policy.routes.get_mut(route.index()) else { return };
+        if !observes {
+            self.message = Some(match target.mode {
+                Mode::Pinned => {
+                    "lets clients choose: give it mode = \"observe\" in the policy first".to_owned()
+                }
+                _ => "routes already; undo turns it back".to_owned(),
+            });
+            return;
+        }
+        target.mode = if target.mode == Mode::Observe { Mode::Active } else { Mode::Observe };
+        self.focus = (route, self.focus.1.min(target.ladder.len().saturating_sub(1)));
+        self.staged = (!same_thresholds(&policy, self.policy())).then(|| Arc::new(policy));
+    }
+
     fn apply_staged(&mut self) {
         let Some(staged) = self.staged.take() else {
             self.message = Some("nothing is staged".to_owned());
@@ -285,10 +305,10 @@ impl Player {
         if self.live.is_some() {
             // It takes force when its event comes back in the feed, on every console alike.
             self.staged = Some(Arc::clone(&staged));
-            self.ask_for(&staged, what);
+            self.ask_for(&staged, what, false);
             return;
         }
-        self.change_to(&staged, what);
+        self.change_to(&staged, what, false);
         self.undo.push(before);
     }
 
@@ -297,8 +317,8 @@ impl Player {
             match self.undo.last().cloned() {
                 Some(earlier) => {
                     let now = self.policies.last().map_or(self.policy(), |span| &span.policy);
-                    let what = format!("undo: {}", describe_change(now, &earlier));
-                    self.ask_for(&earlier, what);
+                    let what = describe_change(now, &earlier);
+                    self.ask_for(&earlier, what, true);
                 }
                 None => self.message = Some("no change to undo".to_owned()),
             }
@@ -309,12 +329,12 @@ impl Player {
             return;
         };
         self.staged = None;
-        let what = format!("undo: {}", describe_change(self.policy(), &earlier));
-        self.change_to(&earlier, what);
+        let what = describe_change(self.policy(), &earlier);
+        self.change_to(&earlier, what, true);
     }
 
     /// Brings a policy into force from the head on. Changes that lay ahead of the head are dropped: history forks here.
-    fn change_to(&mut self, target: &Policy, what: String) {
+    fn change_to(&mut self, target: &Policy, what: String, undo: bool) {
         let head = self.head;
         let newest = self.policies.iter().map(|span| span.policy.version).max().unwrap_or(0);
         self.policies.retain(|span| span.from < head);
@@ -327,7 +347,7 @@ impl Player {
             at: self.clock,
             from: head,
             who: String::new(),
-            what,
+            what: if undo { format!("undo: {what}") } else { what },
         });
         self.engine.apply(Event::PolicyChanged(policy));
     }
@@ -354,7 +374,8 @@ impl Player {
         }
         self.enter_policy();
         let mut settled = std::mem::take(&mut self.scratch);
-        settle(&mut self.engine, self.reading, &log.profiles, index as u64, &evidence, &mut settled);
+        let rests_on = (&log.profiles, &*log.circumstances);
+        settle(&mut self.engine, self.reading, rests_on, index as u64, &evidence, &mut settled);
         if with_view {
             self.view.push(&log, self.engine.policy(), &evidence, &settled);
         }

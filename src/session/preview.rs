@@ -4,7 +4,7 @@ use super::{Question, Snapshot};
 use crate::classifier::{Basis, Measures, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Usage, charge};
-use crate::routing::{ConfidenceSource, RouteId, decide};
+use crate::routing::{Circumstance, ConfidenceSource, Needs, RouteId, decide, on_grid};
 use crate::units::{Count, PerMille};
 
 /// An answer is taken to be this long where the window shows none of its kind.
@@ -70,7 +70,11 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
     };
     operation.set_confidence(opinion.confidence, source);
     let policy = &snapshot.policy;
-    let decision = decide(policy, &operation.signals());
+    let circumstance = Circumstance {
+        needs: Needs { window: on_grid(prompt_tokens), ..Needs::default() },
+        ..Circumstance::default()
+    };
+    let decision = decide(policy, &operation.signals(), &circumstance);
     let seen = snapshot.totals.tasks.get(class.index()).filter(|cell| cell.requests >= 20);
     let mean = seen.and_then(|cell| cell.tokens.output.checked_div(cell.requests)).filter(|&mean| mean > 0);
     let answer_tokens = mean.unwrap_or(ANSWER);

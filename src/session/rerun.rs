@@ -6,6 +6,7 @@ use super::whatif::RerunJob;
 use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
+use crate::routing::{Mode, match_route};
 
 /// What a re-run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,13 +56,14 @@ fn part(
     // Later ones of the same start have the last word.
     let mut at = policies.partition_point(|span| span.from <= from).saturating_sub(1);
     for (index, evidence) in log.history.range(from, to) {
-        if evidence.operation.pinned {
-            continue;
-        }
         while policies.get(at + 1).is_some_and(|next| next.from <= index) {
             at += 1;
         }
         let PolicySpan { policy, .. } = policies.get(at)?;
+        let operation = evidence.operation;
+        if operation.pinned && policy.route(match_route(policy, &operation.signals())).mode == Mode::Pinned {
+            continue;
+        }
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);
         found.requests += 1;
         found.cost.add_operation(settled.costs());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::outcome::Evidence;
 use crate::pricing::PriceTable;
-use crate::routing::{NO_RUNG, Policy, Status, StreamFigures, StreamLimit, match_route};
+use crate::routing::{Mode, NO_RUNG, Policy, Status, StreamFigures, StreamLimit, match_route};
 
 /// How many streams a limit would have cut, by route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,13 +44,12 @@ impl SlowStreams {
             let is_broken = matches!(call.status, Status::Timeout | Status::Cut);
             let never_began = call.ttft.get().is_none();
             // An answer in one piece has no first byte of its own; one that never came might have been a stream.
-            if never_began && !matches!(call.status, Status::Timeout)
-                || matches!(call.status, Status::Unavailable)
-            {
+            if never_began && !matches!(call.status, Status::Timeout) || !call.status.is_call() {
                 continue;
             }
             let rung = route.ladder.iter().position(|rung| prices.same(rung.model, call.model));
-            let rung = rung.filter(|_| !evidence.operation.pinned).and_then(|rung| u8::try_from(rung).ok());
+            let is_free = !evidence.operation.pinned || route.mode == Mode::Active;
+            let rung = rung.filter(|_| is_free).and_then(|rung| u8::try_from(rung).ok());
             let limits = route.limits(rung.unwrap_or(NO_RUNG));
             let figures = StreamFigures {
                 ttft_ms: call.ttft.get(),

@@ -9,13 +9,14 @@ use super::log::{LoadError, PROFILED, Skipped};
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::view::settle_one;
-use crate::engine::{Arrival, Effect, Engine, Event};
+use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
-    Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, recharge, recorded, visit,
+    Choice, Evidence, Extra, Leg, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
+    recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry, Timing};
-use crate::routing::{Policy, match_route};
+use crate::routing::{Circumstance, Circumstances, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
 use crate::units::{Instant, ModelId, Names};
 
@@ -88,6 +89,7 @@ struct Batch {
     operations: Vec<Operation>,
     extras: Vec<Extra>,
     models: Vec<Arc<str>>,
+    circumstances: Vec<Circumstance>,
     /// What the log tells besides. It has its own time and no place among the operations.
     changes: Vec<(ModelId, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
@@ -162,6 +164,7 @@ fn parse(
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
+    let mut known_circumstances = ingest.circumstances.len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
     if let Some(LogEvents { prices, policies }) = &options.events {
         let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
@@ -206,7 +209,7 @@ fn parse(
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
-                Ok(Entry::Note { .. }) => {}
+                Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
                 Err(skip) => {
                     stop = block.strict_error(&skip);
                     if stop.is_some() {
@@ -218,6 +221,8 @@ fn parse(
             if batch.operations.len() >= BATCH {
                 batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
                 known_models = ingest.names.models().len();
+                batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
+                known_circumstances = ingest.circumstances.len();
                 sent_to = last_at;
                 let next = spare.try_recv().unwrap_or_default();
                 if send.send(std::mem::replace(&mut batch, next)).is_err() {
@@ -235,6 +240,7 @@ fn parse(
         }
     }
     batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
+    batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then_some(events);
@@ -265,6 +271,7 @@ struct Fold<'a> {
     book: &'a PriceBook,
     reading: Reading,
     profiles: Profiles,
+    circumstances: Circumstances,
     settled: Settled,
     slow: SlowStreams,
     recharge: Recharge,
@@ -290,6 +297,7 @@ impl<'a> Fold<'a> {
             book,
             reading,
             profiles: Profiles::default(),
+            circumstances: Circumstances::default(),
             settled: Settled::default(),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
@@ -324,6 +332,7 @@ impl<'a> Fold<'a> {
             batch.operations.clear();
             batch.extras.clear();
             batch.models.clear();
+            batch.circumstances.clear();
             batch.changes.clear();
             batch.policies.clear();
             let _ = give_back.send(batch);
@@ -331,8 +340,11 @@ impl<'a> Fold<'a> {
         self
     }
 
-    /// Takes in the models that a batch names for the first time.
+    /// Takes in the models and circumstances that a batch names for the first time.
     fn name(&mut self, batch: &Batch) {
+        for circumstance in &batch.circumstances {
+            self.circumstances.intern(circumstance);
+        }
         if !batch.models.is_empty() {
             for model in &batch.models {
                 self.names.intern_model(model);
@@ -367,12 +379,17 @@ impl<'a> Fold<'a> {
             let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
             *requests += 1;
             self.slow.add(policy, evidence, self.engine.prices());
-            let outlook = Outlook { prices: self.engine.prices(), profiles: &self.profiles };
+            let outlook = Outlook {
+                prices: self.engine.prices(),
+                profiles: &self.profiles,
+                circumstances: &self.circumstances,
+            };
             settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
             self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
         } else {
             self.slow.add(self.engine.policy(), evidence, self.engine.prices());
-            settle(&mut self.engine, self.reading, &self.profiles, self.key, evidence, &mut self.settled);
+            let rests_on = (&self.profiles, &self.circumstances);
+            settle(&mut self.engine, self.reading, rests_on, self.key, evidence, &mut self.settled);
         }
         self.key += 1;
     }
@@ -382,13 +399,13 @@ impl<'a> Fold<'a> {
 pub(super) fn settle(
     engine: &mut Engine,
     reading: Reading,
-    profiles: &Profiles,
+    (profiles, circumstances): (&Profiles, &Circumstances),
     key: u64,
     evidence: &Evidence<'_>,
     into: &mut Settled,
 ) {
     let prices = Arc::clone(engine.prices());
-    let outlook = Outlook { prices: &prices, profiles };
+    let outlook = Outlook { prices: &prices, profiles, circumstances };
     match reading {
         Reading::Recorded => {
             let policy = Arc::clone(engine.policy());
@@ -397,19 +414,13 @@ pub(super) fn settle(
             engine.apply(Event::Recorded { evidence: *evidence, settled: into });
         }
         Reading::Routed => {
-            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: *evidence.operation }));
-            while let Some(effect) = effects.pop() {
+            let circumstance = circumstances.get(evidence.operation.circumstance);
+            let operation = *evidence.operation;
+            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }));
+            while let Some(effect) = effects.take() {
                 match effect {
-                    Effect::Send { model, .. } => {
-                        let mut legs = visit(evidence, model, &outlook).peekable();
-                        while let Some(leg) = legs.next() {
-                            if legs.peek().is_some() {
-                                engine.apply(Event::Retried { key, leg });
-                            } else {
-                                effects =
-                                    engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
-                            }
-                        }
+                    Effect::Send { rung, model, .. } => {
+                        effects = send(engine, key, rung, model, evidence, &outlook);
                     }
                     Effect::Answer { settled, .. } => {
                         let old = std::mem::replace(into, settled);
@@ -419,4 +430,37 @@ pub(super) fn settle(
             }
         }
     }
+}
+
+/// Makes the calls of one effect, as the log has them or as they are estimated, and gives what follows.
+fn send(
+    engine: &mut Engine,
+    key: u64,
+    rung: u8,
+    model: ModelId,
+    evidence: &Evidence<'_>,
+    outlook: &Outlook<'_>,
+) -> Effects {
+    fn tell(
+        engine: &mut Engine,
+        key: u64,
+        evidence: &Evidence<'_>,
+        legs: impl Iterator<Item = Leg>,
+    ) -> Effects {
+        let mut legs = legs.peekable();
+        while let Some(leg) = legs.next() {
+            if legs.peek().is_none() {
+                return engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
+            }
+            engine.apply(Event::Retried { key, leg });
+        }
+        None
+    }
+    if rung == NO_RUNG {
+        return tell(engine, key, evidence, calls(evidence, model, outlook));
+    }
+    let policy = engine.decision(key).map(|(policy, decision)| (Arc::clone(policy), decision.route));
+    let step = policy.as_ref().and_then(|(policy, route)| policy.route(*route).ladder.get(usize::from(rung)));
+    let choice = step.map_or(Choice::plain(model), Choice::from);
+    tell(engine, key, evidence, visit(evidence, choice, outlook))
 }

@@ -22,7 +22,10 @@ pub fn settle_one(
         Reading::Recorded => {
             recorded(evidence, policy, match_route(policy, &signals), outlook, into);
         }
-        Reading::Routed => routed(evidence, policy, &decide(policy, &signals), outlook, into, |_, _| {}),
+        Reading::Routed => {
+            let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+            routed(evidence, policy, &decide(policy, &signals, circumstance), outlook, into, |_, _| {});
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::frontiers::with_staged;
 use super::snapshot::{Consequences, PolicySpan, RouteConsequences};
 use super::{Play, Player, Rerun};
-use crate::routing::{Policy, RouteId};
+use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::telemetry::CurvePoint;
 
 /// What a full re-run decides anew, and by what.
@@ -28,9 +28,13 @@ impl Player {
         }
         let (first, end) = self.view.range();
         let now = self.policy();
-        let changed = |span: &PolicySpan| PolicySpan {
-            from: span.from,
-            policy: Arc::new(with_staged(&span.policy, now, staged)),
+        let changed = |span: &PolicySpan| {
+            let mut policy = with_staged(&span.policy, now, staged);
+            // What is asked of a route that only observes is what it would do.
+            for route in policy.routes.iter_mut().filter(|route| route.mode == Mode::Observe) {
+                route.mode = Mode::Active;
+            }
+            PolicySpan { from: span.from, policy: Arc::new(policy) }
         };
         Some(RerunJob { policies: self.policies.iter().map(changed).collect(), first, end })
     }
@@ -67,7 +71,8 @@ impl Player {
 }
 
 pub(super) fn same_thresholds(a: &Policy, b: &Policy) -> bool {
-    a.same_shape(b) && a.routes.iter().zip(&b.routes).all(|(x, y)| x.thresholds() == y.thresholds())
+    let same = |(x, y): (&Route, &Route)| x.mode == y.mode && x.thresholds() == y.thresholds();
+    a.same_shape(b) && a.routes.iter().zip(&b.routes).all(same)
 }
 
 /// Writes what differs between two policies: `extraction · flash 620 → 588`.
@@ -77,6 +82,9 @@ pub(super) fn describe_change(before: &Policy, after: &Policy) -> String {
     }
     let mut parts = Vec::new();
     for (old, new) in before.routes.iter().zip(&after.routes) {
+        if old.mode != new.mode {
+            parts.push(format!("{} · {} → {}", old.name, old.mode.name(), new.mode.name()));
+        }
         for (a, b) in old.ladder.iter().zip(&new.ladder) {
             if a.threshold != b.threshold {
                 parts.push(format!("{} · {} {} → {}", old.name, a.name, a.threshold, b.threshold));

@@ -6,13 +6,51 @@ use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
 use crate::units::{Instant, Names};
 
+/// What brought a policy into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed<'a> {
+    /// The session started with it.
+    Start,
+    /// Somebody changed it; what, in words.
+    Change(&'a str),
+    /// Somebody took the latest change back; what, in words.
+    Undo(&'a str),
+}
+
+impl<'a> Deed<'a> {
+    /// Says it in words.
+    pub fn words(self) -> &'a str {
+        match self {
+            Self::Start => "in force at the start",
+            Self::Change(what) | Self::Undo(what) => what,
+        }
+    }
+
+    /// Says whether it took something back.
+    pub fn is_undo(self) -> bool {
+        matches!(self, Self::Undo(_))
+    }
+}
+
+/// Reads what brought a logged policy into force.
+pub(super) fn deed_of<'a>(change: &'a PolicyChange<'_>) -> Deed<'a> {
+    if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) }
+}
+
 /// Writes a policy that comes into force.
-pub(super) fn policy_line(policy: &Policy, names: &Names, at: Instant, who: &str, what: &str) -> Arc<str> {
+pub(super) fn policy_line(
+    policy: &Policy,
+    names: &Names,
+    at: Instant,
+    who: &str,
+    deed: Deed<'_>,
+) -> Arc<str> {
     let change = PolicyChange {
         version: policy.version,
         at,
         who: who.into(),
-        what: what.into(),
+        what: deed.words().into(),
+        undo: deed.is_undo(),
         spec: policy.spec(names),
     };
     line_of(&Entry::Policy(Box::new(change)))

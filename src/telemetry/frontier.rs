@@ -4,14 +4,16 @@
 //! rung the frontier keeps integer sums over the requests of that confidence as if they had started on that rung; any
 //! setting of thresholds is then a sum of a few prefix differences, exactly equal to re-deciding every request.
 
+use std::collections::BTreeMap;
 use std::ops::{AddAssign, SubAssign};
 
 use super::Sign;
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
-use crate::outcome::{Evidence, Outlook, visit};
-use crate::pricing::{Cost, CostSum};
-use crate::routing::{Check, MAX_RUNGS, Next, Route, Status, after_attempt};
-use crate::units::{ModelId, PerMille, Pico};
+use super::visit::Visit;
+use crate::outcome::{Evidence, Outlook, Settled};
+use crate::pricing::CostSum;
+use crate::routing::{MAX_RUNGS, Mode, Next, Route, Rungs, after_attempt};
+use crate::units::{PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
 const BINS: usize = PerMille::VALUES + 1;
@@ -37,6 +39,9 @@ struct Sums {
     labelled: u64,
     input: u64,
     output: u64,
+    /// Those that start on the very model that their client named.
+    kept: u64,
+    begun: [u64; MAX_RUNGS],
     answered: [u64; MAX_RUNGS],
 }
 
@@ -54,6 +59,10 @@ impl AddAssign<&Sums> for Sums {
         self.labelled = self.labelled.wrapping_add(o.labelled);
         self.input = self.input.wrapping_add(o.input);
         self.output = self.output.wrapping_add(o.output);
+        self.kept = self.kept.wrapping_add(o.kept);
+        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
+            *mine = mine.wrapping_add(*theirs);
+        }
         for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
             *mine = mine.wrapping_add(*theirs);
         }
@@ -74,6 +83,10 @@ impl SubAssign<&Sums> for Sums {
         self.labelled = self.labelled.wrapping_sub(o.labelled);
         self.input = self.input.wrapping_sub(o.input);
         self.output = self.output.wrapping_sub(o.output);
+        self.kept = self.kept.wrapping_sub(o.kept);
+        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
+            *mine = mine.wrapping_sub(*theirs);
+        }
         for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
             *mine = mine.wrapping_sub(*theirs);
         }
@@ -88,51 +101,6 @@ impl Sums {
             unknown: self.unknown,
             partial: Pico(self.partial),
         }
-    }
-}
-
-/// All calls of one operation to one model, retries included; the last one decides what follows.
-struct Visit {
-    known: i128,
-    estimated: i128,
-    unknown: bool,
-    variance: i128,
-    input: u64,
-    output: u64,
-    latency: Option<u64>,
-    status: Status,
-    check: Check,
-    quality: Option<u64>,
-}
-
-impl Visit {
-    fn new(evidence: &Evidence<'_>, model: ModelId, outlook: &Outlook<'_>) -> Self {
-        let label = evidence.label(model, outlook.prices).and_then(|label| label.quality);
-        let mut sums = Self {
-            known: 0,
-            estimated: 0,
-            unknown: false,
-            variance: 0,
-            input: 0,
-            output: 0,
-            latency: Some(0),
-            status: Status::Ok,
-            check: Check::None,
-            quality: label.map(|quality| u64::from(quality.get())),
-        };
-        for leg in visit(evidence, model, outlook) {
-            match leg.cost {
-                Cost::Known(amount) => sums.known += amount.0,
-                Cost::Estimated(amount) => sums.estimated += amount.0,
-                Cost::Unknown(_) => sums.unknown = true,
-            }
-            sums.variance = sums.variance.saturating_add(leg.variance);
-            sums.input += leg.usage.prompt().unwrap_or(0);
-            sums.output += leg.usage.output.or_zero();
-            sums.latency = sums.latency.zip(leg.latency.get()).map(|(a, b)| a + b);
-            (sums.status, sums.check) = (leg.status, leg.check);
-        }
-        sums
     }
 }
 
@@ -208,6 +176,9 @@ pub struct Frontier {
     sums: Vec<Sums>,
     latency: Vec<LatencyGrid>,
     counts: Vec<u32>,
+    /// By bin and two rungs, the requests that start on one and the same rung whichever of the two a threshold says, since
+    /// guards bar what lies between.
+    unmoved: BTreeMap<(usize, (usize, usize)), u32>,
 }
 
 /// What a setting of thresholds gives.
@@ -221,6 +192,8 @@ pub struct Forecast {
     pub variance: i128,
     /// Operations that start on each rung.
     pub placed: [u64; MAX_RUNGS],
+    /// Operations that start on the very model that their client named.
+    pub kept: u64,
     /// Operations answered by each rung, after escalation.
     pub answered: [u64; MAX_RUNGS],
     /// Operations that went up the ladder.
@@ -271,7 +244,6 @@ impl CurvePoint {
 #[derive(Clone, Debug)]
 pub struct Prefix {
     rungs: usize,
-    no_signal: usize,
     /// `rungs * (VALUES + 1)`: sums of bins below an index.
     sums: Vec<Sums>,
     unsure: Sums,
@@ -287,26 +259,42 @@ impl Frontier {
             sums: vec![Sums::default(); rungs * BINS],
             latency: vec![LatencyGrid::default(); rungs],
             counts: vec![0; BINS],
+            unmoved: BTreeMap::new(),
         }
     }
 
     /// Adds or takes away one operation of this route: every rung it might have started on.
     pub fn apply(&mut self, evidence: &Evidence<'_>, route: &Route, outlook: &Outlook<'_>, sign: Sign) {
-        if evidence.operation.pinned {
+        if evidence.operation.pinned && route.mode == Mode::Pinned {
             // No threshold moves a request whose client named its model.
             return;
         }
         let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
         let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
-            route.ladder.iter().map(|rung| Visit::new(evidence, rung.model, outlook)).collect();
-        match sign {
-            Sign::Plus => self.counts[bin] = self.counts[bin].saturating_add(1),
-            Sign::Minus => self.counts[bin] = self.counts[bin].saturating_sub(1),
+            route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
+        let open = route.open(outlook.circumstances.get(evidence.operation.circumstance));
+        let count = |count: &mut u32| match sign {
+            Sign::Plus => *count = count.saturating_add(1),
+            Sign::Minus => *count = count.saturating_sub(1),
+        };
+        count(&mut self.counts[bin]);
+        for pair in stuck(open, self.rungs) {
+            count(self.unmoved.entry((bin, pair)).or_default());
         }
         for start in 0..self.rungs {
             let mut one = Sums { requests: 1, ..Sums::default() };
             let mut latency = Some(0u64);
-            let mut rung = start;
+            // Where no rung may serve it, it is an error that costs nothing.
+            let begun = open.at_or_after(start).or_else(|| open.last());
+            let mut rung = begun.unwrap_or(MAX_RUNGS);
+            one.errors = u64::from(begun.is_none());
+            if let Some(begun) = begun {
+                one.begun[begun] = 1;
+                let named = route.ladder.get(begun).map(|rung| rung.model);
+                one.kept = u64::from(named.is_some_and(|model| {
+                    model == evidence.operation.asked || outlook.prices.same(model, evidence.operation.asked)
+                }));
+            }
             while let Some(visit) = visits.get(rung) {
                 one.known += visit.known;
                 one.estimated += visit.estimated;
@@ -316,7 +304,7 @@ impl Frontier {
                 one.output += visit.output;
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
-                match after_attempt(at, self.rungs, visit.status, visit.check) {
+                match after_attempt(at, open, visit.status, visit.check) {
                     Next::Climb { to, .. } => rung = usize::from(to),
                     Next::Answer => {
                         one.errors = u64::from(!visit.status.is_ok());
@@ -332,13 +320,13 @@ impl Frontier {
             if one.unknown > 0 {
                 one.partial = one.known + one.estimated;
             }
-            one.escalated = u64::from(rung != start);
+            one.escalated = u64::from(begun.is_some_and(|begun| begun != rung));
             let sums = &mut self.sums[start * BINS + bin];
             match sign {
                 Sign::Plus => *sums += &one,
                 Sign::Minus => *sums -= &one,
             }
-            if let Some(millis) = latency {
+            if let Some(millis) = latency.filter(|_| begun.is_some()) {
                 self.latency[start].apply(bin, millis, sign);
             }
         }
@@ -358,6 +346,9 @@ impl Frontier {
         }
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine = mine.saturating_add(*theirs);
+        }
+        for (&key, &theirs) in &other.unmoved {
+            *self.unmoved.entry(key).or_default() += theirs;
         }
     }
 
@@ -383,7 +374,7 @@ impl Frontier {
             }
         }
         let unsure = self.sums.get(self.no_signal * BINS + NONE).copied().unwrap_or_default();
-        Prefix { rungs: self.rungs, no_signal: self.no_signal, sums, unsure }
+        Prefix { rungs: self.rungs, sums, unsure }
     }
 
     /// Says what thresholds give, latency included. `prefix` must be of this frontier.
@@ -405,13 +396,26 @@ impl Frontier {
         let rung = |thresholds: &[PerMille], bin: usize| {
             thresholds.iter().position(|threshold| bin >= threshold.bin()).unwrap_or(thresholds.len())
         };
-        self.histogram()
-            .iter()
-            .enumerate()
-            .filter(|(bin, count)| **count > 0 && rung(applied, *bin) != rung(staged, *bin))
-            .map(|(_, &count)| u64::from(count))
-            .sum()
+        let mut flips = 0;
+        for (bin, &count) in self.histogram().iter().enumerate().filter(|(_, count)| **count > 0) {
+            let (before, after) = (rung(applied, bin), rung(staged, bin));
+            if before != after {
+                let pair = (before.min(after), before.max(after));
+                let unmoved = self.unmoved.get(&(bin, pair)).copied().unwrap_or(0);
+                flips += u64::from(count.saturating_sub(unmoved));
+            }
+        }
+        flips
     }
+}
+
+/// Lists the pairs of rungs between which a threshold moves nothing for a request that only some rungs may serve.
+fn stuck(open: Rungs, rungs: usize) -> impl Iterator<Item = (usize, usize)> {
+    let begun = move |rung| open.at_or_after(rung).or_else(|| open.last());
+    let some = if open == Rungs::all(rungs) { 0 } else { rungs };
+    (0..some).flat_map(move |low| {
+        (low + 1..rungs).filter(move |&high| begun(low) == begun(high)).map(move |high| (low, high))
+    })
 }
 
 /// Gives the band of confidence bins (`from..to`) that each rung serves.
@@ -435,29 +439,24 @@ impl Prefix {
         sums
     }
 
-    /// Adds up what thresholds give, and how many start on each rung.
-    fn sums(&self, thresholds: &[PerMille]) -> (Sums, [u64; MAX_RUNGS]) {
-        let mut placed = [0; MAX_RUNGS];
+    /// Adds up what thresholds give.
+    fn sums(&self, thresholds: &[PerMille]) -> Sums {
         let mut all = self.unsure;
-        if let Some(slot) = placed.get_mut(self.no_signal) {
-            *slot += self.unsure.requests;
-        }
         for (rung, from, to) in bands(thresholds, self.rungs) {
-            let sums = self.band(rung, from, to);
-            placed[rung] += sums.requests;
-            all += &sums;
+            all += &self.band(rung, from, to);
         }
-        (all, placed)
+        all
     }
 
     /// Says what thresholds give, without latency.
     pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
-        let (all, placed) = self.sums(thresholds);
+        let all = self.sums(thresholds);
         Forecast {
             requests: all.requests,
             cost: all.cost(),
             variance: all.variance,
-            placed,
+            placed: all.begun,
+            kept: all.kept,
             answered: all.answered,
             escalated: all.escalated,
             errors: all.errors,
@@ -483,12 +482,12 @@ impl Prefix {
                         std::cmp::Ordering::Greater => own.min(value),
                     };
                 }
-                let (all, placed) = self.sums(&setting);
+                let all = self.sums(&setting);
                 CurvePoint {
                     threshold: value,
                     cost: all.cost(),
-                    placed: placed.get(rung).copied().unwrap_or(0),
-                    strongest: placed.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
+                    placed: all.begun.get(rung).copied().unwrap_or(0),
+                    strongest: all.begun.get(self.rungs.saturating_sub(1)).copied().unwrap_or(0),
                     quality: all.quality,
                     labelled: all.labelled,
                 }
@@ -498,9 +497,40 @@ impl Prefix {
 }
 
 impl Forecast {
+    /// Adds or takes away what became of one operation; on which rung it starts does not count.
+    pub fn account(&mut self, settled: &Settled, sign: Sign) {
+        let step = |count: &mut u64, by: u64| match sign {
+            Sign::Plus => *count = count.wrapping_add(by),
+            Sign::Minus => *count = count.wrapping_sub(by),
+        };
+        match sign {
+            Sign::Plus => self.cost.add_operation(settled.costs()),
+            Sign::Minus => self.cost.remove_operation(settled.costs()),
+        }
+        step(&mut self.requests, 1);
+        step(&mut self.escalated, u64::from(settled.escalated));
+        step(&mut self.errors, u64::from(!settled.status.is_ok()));
+        if let Some(quality) = settled.quality {
+            step(&mut self.quality, u64::from(quality.get()));
+            step(&mut self.labelled, 1);
+        }
+        for leg in &settled.legs {
+            step(&mut self.input, leg.usage.prompt().unwrap_or(0));
+            step(&mut self.output, leg.usage.output.or_zero());
+            self.variance = match sign {
+                Sign::Plus => self.variance.saturating_add(leg.variance),
+                Sign::Minus => self.variance.saturating_sub(leg.variance),
+            };
+        }
+        if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
+            step(slot, 1);
+        }
+    }
+
     /// Adds another route's forecast; rungs keep their own meaning per route and are not added.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.kept += other.kept;
         self.cost += &other.cost;
         self.variance = self.variance.saturating_add(other.variance);
         self.escalated += other.escalated;

@@ -9,6 +9,7 @@ mod health;
 mod latency;
 mod totals;
 mod trend;
+mod visit;
 
 pub use cell::{Cell, Sign, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};

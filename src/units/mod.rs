@@ -16,7 +16,7 @@ pub use count::{Count, counted};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{ModelId, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId};
+pub use names::{LabelId, ModelId, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId};
 pub use permille::PerMille;
 pub use text::{clean, is_safe, marked, marked_lines};
 pub use when::When;

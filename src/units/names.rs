@@ -42,11 +42,15 @@ id!(/// A project's name.
     ProjectId, u16);
 id!(/// A route's name, whichever policy has it.
     RouteTag, u16);
+id!(/// A label that models carry and routes or keys require.
+    LabelId, u8);
 id!(/// A session's name.
     SessionId, u32);
 
 /// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
 const MOST: usize = 4096;
+/// The most different labels told apart: they are held as bits, and one bit stands for all the others.
+const MOST_LABELS: usize = 63;
 /// The name that stands for all that are not told apart; nobody may call himself so.
 pub const OTHERS: &str = "(others)";
 
@@ -87,6 +91,7 @@ pub struct Names {
     teams: Arc<Table>,
     projects: Arc<Table>,
     routes: Arc<Table>,
+    labels: Arc<Table>,
     sessions: Sessions,
 }
 
@@ -120,6 +125,7 @@ impl Names {
     table!(intern_model, find_model, model, models, models, ModelId, u16, MOST, "model");
     table!(intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
     table!(intern_route, find_route, route, routes, routes, RouteTag, u16, MOST, "route");
+    table!(intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
 
     /// Gives the id of a session, making one at first sight; an empty name has none.
@@ -146,6 +152,7 @@ impl Names {
             teams: Arc::clone(&self.teams),
             projects: Arc::clone(&self.projects),
             routes: Arc::clone(&self.routes),
+            labels: Arc::clone(&self.labels),
             sessions: self.sessions.share(),
         }
     }

@@ -8,8 +8,10 @@ use super::{VERSION, or_empty};
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, PolicyChange, PriceChange};
-use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits};
+use crate::record::{Entry, PolicyChange, PriceChange, Signal};
+use crate::routing::{
+    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+};
 use crate::units::{Instant, Names, PicoPerMillion};
 
 /// The first line of a log in our format.
@@ -58,6 +60,10 @@ struct EventKeys<'a> {
     event: Text<'a>,
     #[serde(borrow)]
     at: Text<'a>,
+    #[serde(borrow)]
+    down_until: Text<'a>,
+    #[serde(borrow)]
+    why: Text<'a>,
     #[serde(borrow)]
     model: Text<'a>,
     #[serde(borrow)]
@@ -198,12 +204,26 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             };
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
+        "signal" => {
+            let at = at.ok_or_else(|| Refusal::bad("at: missing; a signal needs its moment"))?;
+            if keys.model.0.is_empty() {
+                return Err(Refusal::bad("model: missing; a signal is about a model"));
+            }
+            let until = match &*keys.down_until.0 {
+                "" => None,
+                text => {
+                    Some(Instant::parse(text).map_err(|error| Refusal::Bad(format!("down_until: {error}")))?)
+                }
+            };
+            let signal = Signal { at, model: keys.model.0, until, why: or_empty(Some(keys.why)) };
+            Ok(Special::Event(Entry::Signal(signal)))
+        }
         "policy" => {
             let at =
                 at.ok_or_else(|| Refusal::bad("at: missing; a policy needs the moment it came into force"))?;
             policy(at, text)
         }
-        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price nor note"))),
+        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal nor note"))),
     }
 }
 
@@ -216,8 +236,11 @@ struct PolicyKeys<'a> {
     who: Option<Text<'a>>,
     #[serde(borrow)]
     what: Option<Text<'a>>,
+    undo: Option<bool>,
     name: Option<String>,
     baseline: Option<String>,
+    mode: Option<String>,
+    models: Vec<ModelKeys>,
     routes: Vec<RouteKeys>,
 }
 
@@ -229,6 +252,8 @@ struct RouteKeys {
     project: Vec<String>,
     task: Vec<String>,
     asked: Vec<String>,
+    mode: Option<String>,
+    require: Vec<String>,
     no_signal: Option<String>,
     stream: StreamKeys,
     ladder: Vec<RungKeys>,
@@ -241,6 +266,55 @@ struct RungKeys {
     model: String,
     threshold: Option<i64>,
     stream: StreamKeys,
+    labels: Vec<String>,
+    context: Option<u32>,
+    max_output: Option<u32>,
+    vision: Option<bool>,
+    tools: Option<bool>,
+    with: ParameterKeys,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ModelKeys {
+    model: String,
+    labels: Vec<String>,
+    context: Option<u32>,
+    max_output: Option<u32>,
+    vision: Option<bool>,
+    tools: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ParameterKeys {
+    effort: Option<String>,
+    service_tier: Option<String>,
+    max_output: Option<u32>,
+    temperature_thousandths: Option<u32>,
+}
+
+impl ParameterKeys {
+    fn parameters(self) -> Result<Parameters, Refusal> {
+        let Self { effort, service_tier, max_output, temperature_thousandths } = self;
+        let effort = effort.map(|word| {
+            Effort::from_name(&word)
+                .ok_or_else(|| Refusal::Bad(format!("with.effort: `{word}` is no effort")))
+        });
+        Ok(Parameters {
+            effort: effort.transpose()?,
+            service_tier: service_tier.map(Into::into),
+            max_output,
+            temperature: temperature_thousandths,
+        })
+    }
+}
+
+fn mode(word: Option<String>) -> Result<Option<Mode>, Refusal> {
+    let known = |word: String| {
+        Mode::from_name(&word).ok_or_else(|| Refusal::Bad(format!("mode: `{word}` is no mode")))
+    };
+    word.map(known).transpose()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -262,26 +336,41 @@ impl StreamKeys {
 fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
-    let rung = |keys: RungKeys| RungSpec {
-        stream: keys.stream.limits(),
-        name: keys.rung,
-        model: keys.model,
-        threshold: keys.threshold,
+    let rung = |keys: RungKeys| {
+        let RungKeys { labels, context, max_output, vision, tools, .. } = keys;
+        Ok(RungSpec {
+            stream: keys.stream.limits(),
+            name: keys.rung,
+            model: keys.model,
+            threshold: keys.threshold,
+            facts: FactsSpec { labels, context, max_output, vision, tools },
+            with: keys.with.parameters()?,
+        })
     };
-    let route = |keys: RouteKeys| RouteSpec {
-        name: keys.route,
-        teams: keys.team,
-        projects: keys.project,
-        tasks: keys.task,
-        asked: keys.asked,
-        ladder: keys.ladder.into_iter().map(rung).collect(),
-        no_signal: keys.no_signal,
-        stream: keys.stream.limits(),
+    let route = |keys: RouteKeys| {
+        Ok(RouteSpec {
+            name: keys.route,
+            teams: keys.team,
+            projects: keys.project,
+            tasks: keys.task,
+            asked: keys.asked,
+            mode: mode(keys.mode)?,
+            require: keys.require,
+            ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
+            no_signal: keys.no_signal,
+            stream: keys.stream.limits(),
+        })
+    };
+    let known = |keys: ModelKeys| {
+        let ModelKeys { model, labels, context, max_output, vision, tools } = keys;
+        (model, FactsSpec { labels, context, max_output, vision, tools })
     };
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),
         baseline: keys.baseline,
-        routes: keys.routes.into_iter().map(route).collect(),
+        mode: mode(keys.mode)?,
+        models: keys.models.into_iter().map(known).collect(),
+        routes: keys.routes.into_iter().map(route).collect::<Result<_, Refusal>>()?,
     };
     Policy::compile(&spec, version, &mut Names::default())
         .map_err(|error| Refusal::Bad(error.to_string()))?;
@@ -290,6 +379,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
         at,
         who: or_empty(keys.who),
         what: or_empty(keys.what),
+        undo: keys.undo.unwrap_or(false),
         spec,
     }))))
 }

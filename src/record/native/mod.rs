@@ -19,10 +19,12 @@ use self::event::Special;
 use self::line::{AttemptKeys, LabelKeys, Line, Tokens};
 use super::entry::some_terms;
 use super::json;
+use super::json::Text;
 use super::skip::Refusal;
-use super::{Attempt, Attempts, Entry, Label, Record, Timing, WriteTtl};
+use super::{Attempt, Attempts, Entry, Label, Record, RecordedNeeds, Timing, WriteTtl};
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Unpriced, Usage};
+use crate::routing::Effort;
 use crate::units::{Count, Instant, PerMille, Pico};
 
 /// The version of the format that is written, and the newest that is read.
@@ -92,6 +94,13 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         turn: line.turn,
         tools: line.tools,
         history: line.history,
+        needs: RecordedNeeds {
+            window: line.window,
+            output: line.max_output,
+            vision: line.vision,
+            require: words(line.require),
+            down: words(line.down),
+        },
         prompt: line.prompt.map(|text| text.0),
         prefix: line.prefix.unwrap_or_default(),
         attempts,
@@ -99,6 +108,10 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         claimed_usd: line.claimed_usd.map(|text| text.0),
         simulated: line.simulated.0,
     })
+}
+
+fn words(list: Option<Vec<Text<'_>>>) -> Vec<Cow<'_, str>> {
+    list.into_iter().flatten().map(|word| word.0).collect()
 }
 
 fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
@@ -137,6 +150,14 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         terms: some_terms(&terms),
         left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
         gap_ms: keys.gap_ms,
+        effort: match &*keys.effort.0 {
+            "" => None,
+            word => Some(Effort::from_name(word).ok_or_else(|| {
+                Refusal::Bad(format!(
+                    "effort: `{word}` is none of none, minimal, low, medium, high, xhigh, max"
+                ))
+            })?),
+        },
         charged,
     })
 }

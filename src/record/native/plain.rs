@@ -24,6 +24,10 @@ pub(super) fn read(text: &str) -> Option<Line<'_>> {
                 cursor.word("true")?;
                 line.pinned = true;
             }
+            b't' if key == "vision" => {
+                cursor.word("true")?;
+                line.vision = true;
+            }
             b't' if key == "unsure" => {
                 cursor.word("true")?;
                 line.unsure = true;
@@ -71,6 +75,7 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
         "billed" => only.billed = word,
         "provider" => only.provider = word,
         "error" => only.error = word,
+        "effort" => only.effort = word,
         "write_ttl" => only.write_ttl = word,
         "tier" => only.tier = word,
         "charged" => only.charged = word,
@@ -106,6 +111,14 @@ fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
         "gap_ms" => only.gap_ms = Some(u32::try_from(value).ok()?),
         "confidence" => {
             line.confidence = Some(u16::try_from(value).ok()?);
+            return Some(());
+        }
+        "window" => {
+            line.window = Some(u32::try_from(value).ok()?);
+            return Some(());
+        }
+        "max_output" => {
+            line.max_output = Some(u32::try_from(value).ok()?);
             return Some(());
         }
         "turn" => {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Header, VERSION};
 use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
-use crate::record::{Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, Status, WriteTtl};
-use crate::routing::{RouteSpec, StreamLimits};
+use crate::record::{
+    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, WriteTtl,
+};
+use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits};
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -29,6 +31,18 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
         Entry::Request(record) => request(out, record),
         Entry::Price(change) => price(out, change),
         Entry::Policy(change) => policy(out, change),
+        Entry::Signal(signal) => {
+            let mut object = Object::open(out);
+            object.text("event", "signal");
+            object.text("at", &signal.at.rfc3339());
+            object.text("model", &signal.model);
+            match signal.until {
+                Some(until) => object.text("down_until", &until.rfc3339()),
+                None => object.raw("up", b"true"),
+            }
+            object.word("why", &signal.why);
+            object.close();
+        }
         Entry::Note { at, text, simulated } => {
             let mut object = Object::open(out);
             object.text("event", "note");
@@ -69,6 +83,17 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.maybe("turn", record.turn.map(u64::from));
     object.maybe("tools", record.tools.map(u64::from));
     object.maybe("history", record.history.map(u64::from));
+    let RecordedNeeds { window, output, vision, require, down } = &record.needs;
+    object.maybe("window", window.map(u64::from));
+    object.maybe("max_output", output.map(u64::from));
+    if *vision {
+        object.raw("vision", b"true");
+    }
+    for (key, list) in [("require", require), ("down", down)] {
+        if !list.is_empty() {
+            object.list(key, list, |out, name| quoted(out, name));
+        }
+    }
     if let Some(prompt) = &record.prompt {
         object.text("prompt", prompt);
     }
@@ -118,6 +143,9 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
         object.text("status", attempt.status.name());
     }
     object.word("error", &attempt.error);
+    if let Some(effort) = attempt.effort {
+        object.text("effort", effort.name());
+    }
     match attempt.check {
         Check::None => {}
         Check::Passed => object.text("check", "passed"),
@@ -165,9 +193,23 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     object.number("version", u64::from(change.version));
     object.word("who", &change.who);
     object.word("what", &change.what);
+    if change.undo {
+        object.raw("undo", b"true");
+    }
     object.word("name", &change.spec.name);
     if let Some(baseline) = &change.spec.baseline {
         object.text("baseline", baseline);
+    }
+    if let Some(mode) = change.spec.mode {
+        object.text("mode", mode.name());
+    }
+    if !change.spec.models.is_empty() {
+        object.list("models", &change.spec.models, |out, (model, known)| {
+            let mut object = Object::open(out);
+            object.text("model", model);
+            facts(&mut object, known);
+            object.close();
+        });
     }
     object.list("routes", &change.spec.routes, route);
     object.close();
@@ -189,6 +231,12 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(rung) = &route.no_signal {
         object.text("no_signal", rung);
     }
+    if let Some(mode) = route.mode {
+        object.text("mode", mode.name());
+    }
+    if !route.require.is_empty() {
+        object.list("require", &route.require, |out, name| quoted(out, name));
+    }
     limits(&mut object, route.stream);
     object.list("ladder", &route.ladder, |out, rung| {
         let mut object = Object::open(out);
@@ -196,9 +244,40 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.text("model", &rung.model);
         object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
         limits(&mut object, rung.stream);
+        facts(&mut object, &rung.facts);
+        parameters(&mut object, &rung.with);
         object.close();
     });
     object.close();
+}
+
+fn facts(object: &mut Object<'_>, facts: &FactsSpec) {
+    let FactsSpec { labels, context, max_output, vision, tools } = facts;
+    if !labels.is_empty() {
+        object.list("labels", labels, |out, name| quoted(out, name));
+    }
+    object.maybe("context", context.map(u64::from));
+    object.maybe("max_output", max_output.map(u64::from));
+    for (key, told) in [("vision", vision), ("tools", tools)] {
+        if let Some(told) = told {
+            object.raw(key, if *told { b"true" } else { b"false" });
+        }
+    }
+}
+
+fn parameters(object: &mut Object<'_>, with: &Parameters) {
+    if with.is_none() {
+        return;
+    }
+    object.key("with");
+    let mut inner = Object::open(object.out);
+    if let Some(effort) = with.effort {
+        inner.text("effort", effort.name());
+    }
+    inner.word("service_tier", with.service_tier.as_deref().unwrap_or_default());
+    inner.maybe("max_output", with.max_output.map(u64::from));
+    inner.maybe("temperature_thousandths", with.temperature.map(u64::from));
+    inner.close();
 }
 
 fn limits(object: &mut Object<'_>, limits: StreamLimits) {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Arriving, Dispatch, Live};
+use super::{Arriving, Dispatch, Live, Ticket, lock};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
-use crate::routing::{ConfidenceSource, decide};
+use crate::routing::{Circumstance, ConfidenceSource, MAX_RUNGS, decide};
 
 impl Live {
     /// Has the classifier judge a request.
@@ -29,23 +29,25 @@ impl Live {
     }
 
     /// Lists the calls that may still be made for an operation, behind that of a rung.
-    pub fn later(&self, seq: u64, rung: Option<u8>) -> Vec<Dispatch> {
-        let inner = self.lock();
-        let (Some(pending), Some(rung)) = (inner.pending.get(&seq), rung) else { return Vec::new() };
-        let (policy, decision) = inner.decision(seq, &pending.operation);
-        let rungs = u8::try_from(policy.route(decision.route).ladder.len()).unwrap_or(u8::MAX);
-        (rung.saturating_add(1)..rungs).map(|rung| inner.send(&policy, &decision, rung)).collect()
+    pub fn later(&self, ticket: &Ticket, rung: Option<u8>) -> Vec<Dispatch> {
+        let Some(rung) = rung else { return Vec::new() };
+        let core = lock(&self.core);
+        let open = ticket.decision.open;
+        (rung.saturating_add(1)..MAX_RUNGS as u8)
+            .filter(|rung| open.has(usize::from(*rung)))
+            .map(|rung| core.send(&ticket.policy, &ticket.decision, rung))
+            .collect()
     }
 
     /// Says which model of the policy a request would be sent to first; nothing of it is kept.
     pub fn would_send(&self, arriving: &Arriving<'_>) -> Arc<str> {
         let mut operation = self.judged(arriving);
-        let inner = self.lock();
-        operation.team = inner.names.find_team(&arriving.team).unwrap_or_default();
-        operation.project = inner.names.find_project(&arriving.project).unwrap_or_default();
-        operation.asked = inner.names.find_model(&arriving.asked).unwrap_or_default();
-        let policy = inner.engine.policy();
-        let decision = decide(policy, &operation.signals());
-        inner.send(policy, &decision, decision.rung).model
+        let core = lock(&self.core);
+        operation.team = core.names.find_team(&arriving.team).unwrap_or_default();
+        operation.project = core.names.find_project(&arriving.project).unwrap_or_default();
+        operation.asked = core.names.find_model(&arriving.asked).unwrap_or_default();
+        let policy = core.decider.policy();
+        let decision = decide(policy, &operation.signals(), Circumstance::PLAIN);
+        core.send(policy, &decision, decision.rung).model
     }
 }

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Called, Pending, SIMULATED};
+use super::{Called, SIMULATED, Ticket};
 use crate::pricing::{Charged, Cost};
-use crate::record::{self, Attempt, Attempts, Record};
+use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
+use crate::routing::Capability;
 
-impl Pending {
+impl Ticket {
     /// Gives the entry.
     pub(super) fn record(&self) -> Record<'_> {
         let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
@@ -24,26 +25,34 @@ impl Pending {
             terms: record::some_terms(&call.terms),
             left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
             gap_ms: call.gap_ms,
+            effort: call.effort,
             charged: Charged::new(*cost),
             ..Attempt::default()
         };
         let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
-            id: Cow::Borrowed(&self.id),
+            id: Cow::Borrowed(&self.said.id),
             at: self.operation.at,
-            team: Cow::Borrowed(&self.team),
-            project: Cow::Borrowed(&self.project),
-            user: Cow::Borrowed(&self.user),
-            session: Cow::Borrowed(&self.session),
-            asked: Cow::Borrowed(&self.asked),
-            pinned: self.pinned,
+            team: Cow::Borrowed(&self.said.team),
+            project: Cow::Borrowed(&self.said.project),
+            user: Cow::Borrowed(&self.said.user),
+            session: Cow::Borrowed(&self.said.session),
+            asked: Cow::Borrowed(&self.said.asked),
+            pinned: self.operation.pinned,
             task: Some(self.operation.class),
             confidence: self.operation.confidence(),
             unsure: self.operation.confidence().is_none(),
             saw: self.operation.saw,
-            turn: self.measures.turn,
-            tools: self.measures.tools,
-            history: self.measures.history,
+            turn: self.said.measures.turn,
+            tools: self.said.measures.tools,
+            history: self.said.measures.history,
+            needs: RecordedNeeds {
+                window: Some(self.needs.window).filter(|&window| window > 0),
+                output: Some(self.needs.output).filter(|&output| output > 0),
+                vision: self.needs.capabilities.has(Capability::Vision),
+                require: self.said.require.iter().map(|label| Cow::Borrowed(&**label)).collect(),
+                down: self.down.iter().map(|model| Cow::Borrowed(&**model)).collect(),
+            },
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
             ..Record::default()

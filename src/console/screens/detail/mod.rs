@@ -205,7 +205,9 @@ impl Page<'_> {
         let Some(staged) = &self.snapshot.staged else { return Vec::new() };
         let names = &self.snapshot.log.names;
         let signals = self.operation.signals();
-        let (now, then) = (decide(self.policy, &signals), decide(staged, &signals));
+        let circumstance = self.snapshot.log.circumstances.get(self.operation.circumstance);
+        let decided = |policy| decide(policy, &signals, circumstance);
+        let (now, then) = (decided(self.policy), decided(staged));
         let rung = |policy: &Policy, route, rung: u8| {
             let ladder = &policy.route(route).ladder;
             ladder.get(usize::from(rung)).map_or_else(String::new, |rung| {

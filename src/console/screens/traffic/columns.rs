@@ -157,6 +157,7 @@ pub fn status_word(status: Status) -> &'static str {
         Status::Failed => "failed",
         Status::Cut => "cut",
         Status::Unavailable => "unavailable",
+        Status::Refused => "refused",
     }
 }
 

@@ -1,0 +1,228 @@
+//! What has to stay in one order: decisions, the operations that are open, and the state of the guards.
+//!
+//! Invariants: one event brings about one thing at most, so that nothing a driver is told can be overlooked; a decided
+//! operation keeps its policy and what the guards said; a call of nobody's operation is refused and counted, never free.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{Arrival, OperationKey, Strays};
+use crate::outcome::{Evidence, Leg, Operation, Settled};
+use crate::pricing::{PriceRow, PriceTable};
+use crate::routing::{Availability, Decision, Next, Policy, Step, Why, after_attempt, decide};
+use crate::units::{Instant, ModelId};
+
+/// An operation that was sent and has not been answered.
+#[derive(Clone, Debug)]
+struct Open {
+    operation: Operation,
+    decision: Decision,
+    /// The policy that decided; its ladder is climbed also when another has come into force meanwhile.
+    policy: Arc<Policy>,
+    rung: u8,
+    settled: Settled,
+}
+
+impl Open {
+    fn note(&mut self, leg: Leg) {
+        self.settled.push(leg);
+        self.settled.rung = self.rung;
+        self.decision.trail.push(Step::Attempted {
+            model: leg.model,
+            status: leg.status,
+            check: leg.check,
+            observed: leg.observed,
+        });
+    }
+}
+
+/// What follows an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Course {
+    /// A model is to be called.
+    Call {
+        /// The rung; [`NO_RUNG`](crate::routing::NO_RUNG) where the client's own model serves.
+        rung: u8,
+        /// The model.
+        model: ModelId,
+        /// Why the request went up its ladder; `None` for its first call.
+        why: Option<Why>,
+    },
+    /// The operation is over.
+    Over(Box<Closed>),
+}
+
+/// An operation that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// The operation.
+    pub operation: Operation,
+    /// How it was decided, attempts and climbs included.
+    pub decision: Decision,
+    /// What became of it.
+    pub settled: Settled,
+}
+
+/// A call that belongs to no open operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation {0} is not open: it was never decided here, or is over already")]
+pub struct UnknownOperation(pub OperationKey);
+
+/// The state machine without its sums.
+#[derive(Clone, Debug)]
+pub struct Decider {
+    pub(super) policy: Arc<Policy>,
+    pub(super) prices: Arc<PriceTable>,
+    open: FxHashMap<OperationKey, Open>,
+    pub(super) at: Instant,
+    pub(super) strays: Strays,
+    availability: Availability,
+    spare: Vec<Settled>,
+}
+
+impl Decider {
+    /// Starts one.
+    pub fn new(policy: Arc<Policy>, prices: Arc<PriceTable>) -> Self {
+        Self {
+            policy,
+            prices,
+            open: FxHashMap::default(),
+            at: Instant(i64::MIN),
+            strays: Strays::default(),
+            availability: Availability::default(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Gives the settled operation back, so that its memory serves the next one.
+    pub fn recycle(&mut self, settled: Settled) {
+        if self.spare.len() < 64 {
+            self.spare.push(settled);
+        }
+    }
+
+    /// Lets time reach a moment.
+    pub fn seen(&mut self, at: Instant) {
+        self.at = self.at.max(at);
+    }
+
+    /// Takes a request in and says where it goes; nothing where its key is taken.
+    pub fn arrived(&mut self, arrival: &Arrival<'_>) -> Option<Course> {
+        self.seen(arrival.operation.at);
+        if self.open.contains_key(&arrival.key) {
+            self.strays.repeated_arrivals += 1;
+            return None;
+        }
+        let operation = arrival.operation;
+        let decision = decide(&self.policy, &operation.signals(), arrival.circumstance);
+        let mut settled = self.spare.pop().unwrap_or_default();
+        settled.begin(&self.policy, decision.route, decision.rung);
+        if decision.refused {
+            settled.push(Leg::REFUSED);
+            let evidence = Evidence { operation: &operation, extra: None };
+            settled.conclude(&evidence, self.policy.baseline, &self.prices);
+            return Some(Course::Over(Box::new(Closed { operation, decision, settled })));
+        }
+        let (rung, model) = (decision.rung, decision.model);
+        let policy = Arc::clone(&self.policy);
+        self.open.insert(arrival.key, Open { operation, decision, policy, rung, settled });
+        Some(Course::Call { rung, model, why: None })
+    }
+
+    /// Takes a call that ended badly, after which the same model is asked once more.
+    ///
+    /// # Errors
+    /// Where no such operation is open.
+    pub fn retried(&mut self, key: OperationKey, leg: Leg) -> Result<(), UnknownOperation> {
+        let Some(open) = self.open.get_mut(&key) else {
+            self.strays.unknown_operations += 1;
+            return Err(UnknownOperation(key));
+        };
+        open.note(leg);
+        Ok(())
+    }
+
+    /// Takes the end of a call to a model and says what follows.
+    ///
+    /// # Errors
+    /// Where no such operation is open.
+    pub fn attempted(
+        &mut self,
+        key: OperationKey,
+        leg: Leg,
+        evidence: Option<&Evidence<'_>>,
+    ) -> Result<Course, UnknownOperation> {
+        self.retried(key, leg)?;
+        let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
+        let ladder = &open.policy.route(open.decision.route).ladder;
+        if let Next::Climb { to, why } = after_attempt(open.rung, open.decision.open, leg.status, leg.check)
+            && let Some(next) = ladder.get(usize::from(to))
+        {
+            open.rung = to;
+            open.settled.escalated = true;
+            open.decision.trail.push(Step::Climbed { to, why });
+            return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
+        }
+        let Open { operation, decision, policy, mut settled, .. } =
+            self.open.remove(&key).ok_or(UnknownOperation(key))?;
+        let bare = Evidence { operation: &operation, extra: None };
+        settled.conclude(evidence.unwrap_or(&bare), policy.baseline, &self.prices);
+        Ok(Course::Over(Box::new(Closed { operation, decision, settled })))
+    }
+
+    /// Brings another policy into force; an older one is a stray.
+    pub fn change_policy(&mut self, policy: Arc<Policy>) {
+        if policy.version <= self.policy.version {
+            self.strays.stale_policies += 1;
+        } else {
+            self.policy = policy;
+        }
+    }
+
+    /// Changes a price.
+    pub fn change_price(&mut self, model: ModelId, row: PriceRow) {
+        Arc::make_mut(&mut self.prices).change(model, row);
+    }
+
+    /// Takes the prices of models that were named for the first time.
+    pub fn load_prices(&mut self, prices: Arc<PriceTable>) {
+        self.prices = prices;
+    }
+
+    /// Takes what a provider says of a model: it cannot be called before a moment, or can again.
+    pub fn signal(&mut self, at: Instant, model: ModelId, until: Option<Instant>) {
+        self.seen(at);
+        self.availability.signal(model, until);
+    }
+
+    /// Lists the models that providers say cannot be called at a moment, in ascending order.
+    pub fn down_at(&self, at: Instant) -> Vec<ModelId> {
+        self.availability.down_at(at)
+    }
+
+    /// Gives how an open operation was decided, and by which policy.
+    pub fn decision(&self, key: OperationKey) -> Option<(&Arc<Policy>, &Decision)> {
+        self.open.get(&key).map(|open| (&open.policy, &open.decision))
+    }
+
+    /// Counts the operations that are open.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Gives the policy in force.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Gives the prices in force.
+    pub fn prices(&self) -> &Arc<PriceTable> {
+        &self.prices
+    }
+
+    /// Counts the events that fitted nothing.
+    pub fn strays(&self) -> Strays {
+        self.strays
+    }
+}

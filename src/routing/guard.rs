@@ -1,0 +1,204 @@
+//! Guards: small pure stages that say which rungs of a ladder may serve a request, before any threshold looks.
+//!
+//! Invariants: a guard depends on its state, the request and the instant alone; what it bars, it bars with a reason; what
+//! cannot be called bars nothing where nothing else is left, so that a request is never refused for what may be over.
+
+use rustc_hash::FxHashMap;
+
+use super::{Capability, Circumstance, Facts, Labels, MAX_RUNGS, Route, Step, Trail};
+use crate::units::{Instant, LabelId, ModelId, Names};
+
+/// A set of rungs of one ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rungs(u8);
+
+impl Rungs {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// All rungs of a ladder.
+    pub fn all(rungs: usize) -> Self {
+        Self(u8::try_from((1u32 << rungs.min(MAX_RUNGS)) - 1).unwrap_or(u8::MAX))
+    }
+
+    /// Gives the set without one.
+    #[must_use]
+    pub fn without(self, rung: usize) -> Self {
+        if rung < MAX_RUNGS { Self(self.0 & !(1 << rung)) } else { self }
+    }
+
+    /// Says whether one is in it.
+    pub fn has(self, rung: usize) -> bool {
+        rung < MAX_RUNGS && self.0 & 1 << rung != 0
+    }
+
+    /// Says whether it is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Gives the first at a place or after it.
+    pub fn at_or_after(self, rung: usize) -> Option<usize> {
+        (rung..MAX_RUNGS).find(|&at| self.has(at))
+    }
+
+    /// Gives the last.
+    pub fn last(self) -> Option<usize> {
+        (0..MAX_RUNGS).rev().find(|&at| self.has(at))
+    }
+}
+
+/// Why a rung may not serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// It does not carry a label that is required.
+    Lacks(LabelId),
+    /// Its model cannot do what the request needs.
+    Cannot(Capability),
+    /// The prompt is longer than its context window.
+    Window {
+        /// The tokens of the prompt, at least.
+        needs: u32,
+        /// The tokens it takes.
+        takes: u32,
+    },
+    /// The answer may be longer than its model can give.
+    Output {
+        /// The tokens asked for, at least.
+        needs: u32,
+        /// The tokens it gives.
+        gives: u32,
+    },
+    /// It could not be called when the request arrived: a breaker is open, or a quota is spent.
+    Down,
+}
+
+impl Bar {
+    /// Says it of a rung: `lacks region=eu`.
+    pub fn describe(self, names: &Names) -> String {
+        match self {
+            Self::Lacks(label) => format!("lacks {}", names.label(label)),
+            Self::Cannot(Capability::Vision) => "takes no pictures".to_owned(),
+            Self::Cannot(Capability::Tools) => "calls no tools".to_owned(),
+            Self::Window { needs, takes } => format!("takes {takes} tokens, the prompt has {needs} or more"),
+            Self::Output { needs, gives } => {
+                format!("answers with {gives} tokens at most, {needs} are asked for")
+            }
+            Self::Down => "could not be called then".to_owned(),
+        }
+    }
+}
+
+/// Says which label that is required a model does not carry.
+pub(super) fn lacking(facts: &Facts, required: Labels) -> Option<Bar> {
+    required.without(facts.labels).iter().next().map(Bar::Lacks)
+}
+
+/// Says what of a request a model is known not to take.
+fn unfit(facts: &Facts, circumstance: &Circumstance) -> Option<Bar> {
+    let needs = &circumstance.needs;
+    let cannot = |one: &Capability| needs.capabilities.has(*one) && facts.cannot.has(*one);
+    if let Some(one) = Capability::ALL.into_iter().find(cannot) {
+        return Some(Bar::Cannot(one));
+    }
+    if let Some(takes) = facts.context.filter(|&takes| needs.window > takes) {
+        return Some(Bar::Window { needs: needs.window, takes });
+    }
+    let gives = facts.max_output.filter(|&gives| needs.output > gives)?;
+    Some(Bar::Output { needs: needs.output, gives })
+}
+
+/// Constraints: bars the rungs that lack a required label or are known not to take the request.
+pub(super) fn constrain(route: &Route, circumstance: &Circumstance, trail: &mut Trail) -> Rungs {
+    let required = route.require.and(circumstance.needs.labels);
+    let mut open = Rungs::all(route.ladder.len());
+    if required.is_empty() && circumstance.needs == Circumstance::PLAIN.needs {
+        return open;
+    }
+    for (at, rung) in route.ladder.iter().enumerate() {
+        if let Some(why) = lacking(&rung.facts, required).or_else(|| unfit(&rung.facts, circumstance)) {
+            open = open.without(at);
+            trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why });
+        }
+    }
+    open
+}
+
+/// Availability: bars the rungs whose model could not be called, unless no other is left.
+pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, trail: &mut Trail) -> Rungs {
+    if circumstance.down.is_empty() {
+        return open;
+    }
+    let is_down = |at: &usize| {
+        open.has(*at) && route.ladder.get(*at).is_some_and(|rung| circumstance.is_down(rung.model))
+    };
+    let down = || (0..route.ladder.len()).filter(is_down);
+    let left = down().fold(open, Rungs::without);
+    if left.is_empty() {
+        return open;
+    }
+    trail.extend(down().map(|at| Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::Down }));
+    left
+}
+
+impl Route {
+    /// Gives the rungs that all guards let serve a request, without the reasons.
+    pub fn open(&self, circumstance: &Circumstance) -> Rungs {
+        if self.require.is_empty() && circumstance == Circumstance::PLAIN {
+            return Rungs::all(self.ladder.len());
+        }
+        let mut unread = Trail::new();
+        let open = constrain(self, circumstance, &mut unread);
+        avail(self, circumstance, open, &mut unread)
+    }
+}
+
+/// The state of the availability guard: a fold over what providers signal.
+#[derive(Clone, Debug, Default)]
+pub struct Availability {
+    down: FxHashMap<ModelId, Instant>,
+}
+
+impl Availability {
+    /// Takes a signal: a model cannot be called before a moment, or can again.
+    pub fn signal(&mut self, model: ModelId, until: Option<Instant>) {
+        match until {
+            Some(until) => _ = self.down.insert(model, until),
+            None => _ = self.down.remove(&model),
+        }
+    }
+
+    /// Lists the models that cannot be called at a moment, in ascending order.
+    pub fn down_at(&self, at: Instant) -> Vec<ModelId> {
+        if self.down.is_empty() {
+            return Vec::new();
+        }
+        let mut down: Vec<_> =
+            self.down.iter().filter(|(_, until)| at < **until).map(|(model, _)| *model).collect();
+        down.sort_unstable();
+        down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_holds_until_its_moment_or_the_next() {
+        let mut guard = Availability::default();
+        guard.signal(ModelId(3), Some(Instant(100)));
+        guard.signal(ModelId(1), Some(Instant(50)));
+        assert_eq!(guard.down_at(Instant(49)), [ModelId(1), ModelId(3)]);
+        assert_eq!(guard.down_at(Instant(50)), [ModelId(3)]);
+        guard.signal(ModelId(3), None);
+        assert_eq!(guard.down_at(Instant(50)), []);
+    }
+
+    #[test]
+    fn sets_of_rungs_know_first_and_last() {
+        let open = Rungs::all(4).without(1).without(3);
+        assert_eq!((open.at_or_after(0), open.at_or_after(1), open.at_or_after(3)), (Some(0), Some(2), None));
+        assert_eq!((open.last(), Rungs::NONE.last(), Rungs::all(8).last()), (Some(2), None, Some(7)));
+    }
+}

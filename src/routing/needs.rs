@@ -1,0 +1,126 @@
+//! What a request asks of whoever serves it, and how things stood when it arrived.
+//!
+//! Invariants: sizes stand on a grid, so that the circumstances of a million requests are a few hundred different ones;
+//! the grid rounds down, so that it bars nothing that fits. Circumstances are kept with the request, not looked up later.
+
+use rustc_hash::FxHashMap;
+
+use super::{Capabilities, Labels};
+use crate::units::ModelId;
+
+/// What a request asks of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Needs {
+    /// What the model has to be able to do.
+    pub capabilities: Capabilities,
+    /// Labels that whoever sent it requires.
+    pub labels: Labels,
+    /// The tokens of its prompt, rounded down; 0 where not known.
+    pub window: u32,
+    /// The tokens that its answer may have, rounded down; 0 where not limited.
+    pub output: u32,
+}
+
+/// Rounds a size down to the grid: exact up to 32, then 32 steps to the double.
+pub fn on_grid(tokens: u64) -> u32 {
+    let bits = 64 - tokens.leading_zeros();
+    let drop = bits.saturating_sub(6);
+    u32::try_from(tokens >> drop << drop).unwrap_or(u32::MAX >> drop.min(26) << drop.min(26))
+}
+
+/// How things stood when a request arrived, as far as guards look at it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Circumstance {
+    /// What the request asks for.
+    pub needs: Needs,
+    /// Models that could not be called (a breaker open, a quota spent), in ascending order.
+    pub down: Vec<ModelId>,
+}
+
+impl Circumstance {
+    /// Nothing asked, everything up.
+    pub const PLAIN: &Self = &Self {
+        needs: Needs { capabilities: Capabilities::NONE, labels: Labels::NONE, window: 0, output: 0 },
+        down: Vec::new(),
+    };
+
+    /// Says whether a model could not be called.
+    pub fn is_down(&self, model: ModelId) -> bool {
+        !self.down.is_empty() && self.down.binary_search(&model).is_ok()
+    }
+}
+
+/// The number of a circumstance in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct CircumstanceId(u32);
+
+/// Circumstances, each held once; number 0 is the plain one.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    ids: FxHashMap<Circumstance, u32>,
+    list: Vec<Circumstance>,
+}
+
+impl Circumstances {
+    /// Gives the number of a circumstance, making one at first sight.
+    pub fn intern(&mut self, one: &Circumstance) -> CircumstanceId {
+        if one == Circumstance::PLAIN {
+            return CircumstanceId(0);
+        }
+        if let Some(&id) = self.ids.get(one) {
+            return CircumstanceId(id);
+        }
+        self.list.push(one.clone());
+        let id = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.ids.insert(one.clone(), id);
+        CircumstanceId(id)
+    }
+
+    /// Gives a circumstance; the plain one for a number of another table.
+    pub fn get(&self, id: CircumstanceId) -> &Circumstance {
+        (id.0 as usize).checked_sub(1).and_then(|at| self.list.get(at)).unwrap_or(Circumstance::PLAIN)
+    }
+
+    /// Counts them, the plain one left out.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Says whether there is none but the plain one.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Lists those from a place on, in order of their numbers.
+    pub fn since(&self, len: usize) -> &[Circumstance] {
+        self.list.get(len..).unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grid_rounds_down_by_a_thirty_second_at_most_and_keeps_its_own() {
+        for tokens in (0..70_000).chain([1 << 20, (1 << 20) + 12_345, u64::from(u32::MAX), u64::MAX]) {
+            let kept = u64::from(on_grid(tokens));
+            let whole = tokens.min(u64::from(u32::MAX));
+            assert!(kept <= whole && whole - kept <= whole / 32, "{tokens} became {kept}");
+            assert_eq!(u64::from(on_grid(kept)), kept, "{tokens}");
+        }
+    }
+
+    #[test]
+    fn a_circumstance_is_held_once() {
+        let mut table = Circumstances::default();
+        let long =
+            Circumstance { needs: Needs { window: 9_000, ..Needs::default() }, ..Circumstance::default() };
+        let down = Circumstance { down: vec![ModelId(1), ModelId(4)], ..long.clone() };
+        assert_eq!(table.intern(&Circumstance::default()), CircumstanceId::default());
+        let (a, b) = (table.intern(&long), table.intern(&down));
+        assert!(a != b && table.intern(&long) == a && table.len() == 2);
+        assert!(table.get(b).is_down(ModelId(4)) && !table.get(b).is_down(ModelId(2)));
+        assert_eq!(table.get(CircumstanceId(9)), Circumstance::PLAIN);
+    }
+}

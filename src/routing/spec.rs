@@ -1,0 +1,145 @@
+//! The policy as people write it: plain text and numbers, not yet checked.
+
+use std::sync::Arc;
+
+use super::{Effort, FactsSpec, StreamLimits};
+
+/// What is wrong with a policy. `field` is the path that a person finds in the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct PolicyError {
+    /// Where: `route.extraction.ladder[1].threshold`.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub problem: String,
+}
+
+/// A policy as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicySpec {
+    /// The policy's name.
+    pub name: String,
+    /// The model that savings are measured against; the strongest of the last route where absent.
+    pub baseline: Option<String>,
+    /// What becomes of requests that name a model, where a route says nothing else.
+    pub mode: Option<Mode>,
+    /// What is known of models, wherever a rung names them.
+    pub models: Vec<(String, FactsSpec)>,
+    /// Routes in order of precedence.
+    pub routes: Vec<RouteSpec>,
+}
+
+/// A route as written; empty lists match everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RouteSpec {
+    /// The route's name.
+    pub name: String,
+    /// Teams it takes.
+    pub teams: Vec<String>,
+    /// Projects it takes.
+    pub projects: Vec<String>,
+    /// Kinds of work it takes.
+    pub tasks: Vec<String>,
+    /// Model names or aliases asked for that it takes.
+    pub asked: Vec<String>,
+    /// What becomes of requests that name a model.
+    pub mode: Option<Mode>,
+    /// Labels that whoever serves it has to carry.
+    pub require: Vec<String>,
+    /// Rungs, cheapest first.
+    pub ladder: Vec<RungSpec>,
+    /// The rung for requests without a confidence; the last one where absent.
+    pub no_signal: Option<String>,
+    /// How slow its streams may be.
+    pub stream: StreamLimits,
+}
+
+/// A rung as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RungSpec {
+    /// The rung's name; the model's where absent.
+    pub name: Option<String>,
+    /// The model that serves it.
+    pub model: String,
+    /// The least confidence it serves; absent on the last rung only.
+    pub threshold: Option<i64>,
+    /// How slow its streams may be, where that differs from its route.
+    pub stream: StreamLimits,
+    /// What is known of the model as this rung calls it, over what is known of it anyway.
+    pub facts: FactsSpec,
+    /// What is written into the request.
+    pub with: Parameters,
+}
+
+/// What becomes of requests whose client names a model that the route does not list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// That model serves; no ladder applies.
+    #[default]
+    Pinned,
+    /// That model serves, unchanged, and where the ladder would have sent the request is told.
+    Observe,
+    /// The ladder applies to them as to all others.
+    Active,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Pinned, Self::Observe, Self::Active];
+
+    /// Gives the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pinned => "pinned",
+            Self::Observe => "observe",
+            Self::Active => "active",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What a rung writes into the request, where its model takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Parameters {
+    /// How hard the model is to think.
+    pub effort: Option<Effort>,
+    /// The service tier to ask for.
+    pub service_tier: Option<Arc<str>>,
+    /// The most tokens of the answer; a lower limit of the client stays.
+    pub max_output: Option<u32>,
+    /// The temperature in thousandths.
+    pub temperature: Option<u32>,
+}
+
+impl Parameters {
+    /// Nothing.
+    pub const NONE: Self = Self { effort: None, service_tier: None, max_output: None, temperature: None };
+
+    /// Says whether nothing is written.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Writes the temperature as a number: `0.2`.
+    pub fn temperature_text(&self) -> Option<String> {
+        let thousandths = self.temperature?;
+        let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        let short = text.trim_end_matches('0');
+        Some(short.strip_suffix('.').unwrap_or(short).to_owned())
+    }
+
+    /// Says it in a few words: `effort low, tier flex`.
+    pub fn describe(&self) -> String {
+        let parts = [
+            self.effort.map(|effort| format!("effort {}", effort.name())),
+            self.service_tier.as_ref().map(|tier| format!("tier {tier}")),
+            self.max_output.map(|most| format!("at most {most} tokens")),
+            self.temperature_text().map(|text| format!("temperature {text}")),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,182 @@
+//! What goes into a live session and comes out of it: a request that arrives, where it goes, a call that ended, what follows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::classifier::{Measures, TaskClass};
+use crate::outcome::Operation;
+use crate::pricing::{Cost, Terms, Usage};
+use crate::record::WriteTtl;
+use crate::routing::{
+    Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, StreamLimits,
+};
+use crate::units::{Instant, PerMille};
+
+/// A request that arrives. Text is shared, not copied.
+#[derive(Clone, Debug, Default)]
+pub struct Arriving<'a> {
+    /// The operation's id.
+    pub id: Arc<str>,
+    /// Tags; empty where not named.
+    pub team: Arc<str>,
+    /// The project.
+    pub project: Arc<str>,
+    /// The end user.
+    pub user: Arc<str>,
+    /// The session.
+    pub session: Arc<str>,
+    /// The model or alias asked for.
+    pub asked: Arc<str>,
+    /// Whether that is a concrete model.
+    pub pinned: bool,
+    /// What the classifier reads; empty for none.
+    pub prompt: Cow<'a, str>,
+    /// What is known besides.
+    pub measures: Measures,
+    /// What it asks of whoever serves it.
+    pub wants: Wants,
+}
+
+/// What a request asks of whoever serves it.
+#[derive(Clone, Debug, Default)]
+pub struct Wants {
+    /// Whether a picture is part of it.
+    pub vision: bool,
+    /// The most tokens that the client wants as an answer.
+    pub max_output: Option<u64>,
+    /// Labels that whoever sent it requires.
+    pub require: Arc<[Arc<str>]>,
+}
+
+/// Where a request goes, and why.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its key, and its place in the order of arrival.
+    pub seq: u64,
+    /// When it arrived.
+    pub at: Instant,
+    /// The kind of work.
+    pub class: TaskClass,
+    /// The confidence.
+    pub confidence: Option<PerMille>,
+    /// Where that comes from.
+    pub source: ConfidenceSource,
+    /// The route that took it.
+    pub route: Arc<str>,
+    /// The rungs of its ladder.
+    pub rungs: usize,
+    /// The policy's version.
+    pub policy_version: u32,
+    /// Why it starts where it does, in plain letters.
+    pub reason: String,
+    /// The call to make; where no model may serve the request, why.
+    pub send: Result<Dispatch, String>,
+    /// Where a route only observes: the rung that its ladder would have started on.
+    pub would: Option<Arc<str>>,
+    /// What goes back with each call of the operation that ends.
+    pub ticket: Ticket,
+}
+
+/// What the line of an operation needs, and its place in the engine. Whoever serves the operation holds it.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub(super) seq: u64,
+    pub(super) operation: Operation,
+    pub(super) policy: Arc<Policy>,
+    pub(super) decision: Decision,
+    pub(super) said: Said,
+    pub(super) needs: Needs,
+    /// Models that could not be called when it arrived.
+    pub(super) down: Vec<Arc<str>>,
+    pub(super) calls: Vec<(Called, Cost)>,
+}
+
+/// What the client said.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) id: Arc<str>,
+    pub(super) team: Arc<str>,
+    pub(super) project: Arc<str>,
+    pub(super) user: Arc<str>,
+    pub(super) session: Arc<str>,
+    pub(super) asked: Arc<str>,
+    pub(super) measures: Measures,
+    pub(super) require: Arc<[Arc<str>]>,
+}
+
+/// A call to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// The rung; `None` where the client pinned its model.
+    pub rung: Option<u8>,
+    /// The rung's name; the model's where pinned.
+    pub name: Arc<str>,
+    /// The model.
+    pub model: Arc<str>,
+    /// Whether nothing comes after it.
+    pub last: bool,
+    /// How slow a stream may be.
+    pub limits: StreamLimits,
+    /// What is written into the request.
+    pub with: Parameters,
+}
+
+impl Dispatch {
+    /// No call at all.
+    pub fn nowhere() -> Self {
+        let none: Arc<str> = Arc::from("");
+        let (limits, with) = (StreamLimits::default(), Parameters::NONE);
+        Self { rung: None, name: Arc::clone(&none), model: none, last: true, limits, with }
+    }
+}
+
+/// A call that ended.
+#[derive(Clone, Debug, Default)]
+pub struct Called {
+    /// The model called.
+    pub model: Arc<str>,
+    /// The model billed, where its price is another.
+    pub billed: Option<Arc<str>>,
+    /// Who served.
+    pub provider: Arc<str>,
+    /// Tokens.
+    pub usage: Usage,
+    /// How sure the lifetime of cache writes is.
+    pub write_ttl: WriteTtl,
+    /// Whether tokens were estimated.
+    pub estimated: bool,
+    /// How it ended.
+    pub status: Status,
+    /// What a check said.
+    pub check: Check,
+    /// The error, in few words; empty for none.
+    pub error: String,
+    /// To the last byte.
+    pub latency_ms: u32,
+    /// To the first byte.
+    pub ttft_ms: Option<u32>,
+    /// The service tier that served, and what is billed besides tokens.
+    pub terms: Terms,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Arc<str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
+    /// How hard its rung told it to think.
+    pub effort: Option<Effort>,
+    /// Whether anything about it was made up.
+    pub simulated: bool,
+}
+
+/// What follows a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Follow {
+    /// The same model once more.
+    Again,
+    /// Up the ladder, and why.
+    Climb(Dispatch, &'static str),
+    /// The operation is over.
+    Answer {
+        /// What all its calls cost.
+        cost: Cost,
+    },
+}

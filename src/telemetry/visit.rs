@@ -1,0 +1,51 @@
+//! The calls of one operation to one model, added up.
+
+use crate::outcome::{Choice, Evidence, Outlook, visit};
+use crate::pricing::Cost;
+use crate::routing::{Check, Status};
+
+/// All calls of one operation to one model, retries included; the last one decides what follows.
+pub(super) struct Visit {
+    pub(super) known: i128,
+    pub(super) estimated: i128,
+    pub(super) unknown: bool,
+    pub(super) variance: i128,
+    pub(super) input: u64,
+    pub(super) output: u64,
+    pub(super) latency: Option<u64>,
+    pub(super) status: Status,
+    pub(super) check: Check,
+    pub(super) quality: Option<u64>,
+}
+
+impl Visit {
+    /// Adds up what a choice did with an operation.
+    pub(super) fn new(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Self {
+        let label = evidence.label(choice.model, outlook.prices).and_then(|label| label.quality);
+        let mut sums = Self {
+            known: 0,
+            estimated: 0,
+            unknown: false,
+            variance: 0,
+            input: 0,
+            output: 0,
+            latency: Some(0),
+            status: Status::Ok,
+            check: Check::None,
+            quality: label.map(|quality| u64::from(quality.get())),
+        };
+        for leg in visit(evidence, choice, outlook) {
+            match leg.cost {
+                Cost::Known(amount) => sums.known += amount.0,
+                Cost::Estimated(amount) => sums.estimated += amount.0,
+                Cost::Unknown(_) => sums.unknown = true,
+            }
+            sums.variance = sums.variance.saturating_add(leg.variance);
+            sums.input += leg.usage.prompt().unwrap_or(0);
+            sums.output += leg.usage.output.or_zero();
+            sums.latency = sums.latency.zip(leg.latency.get()).map(|(a, b)| a + b);
+            (sums.status, sums.check) = (leg.status, leg.check);
+        }
+        sums
+    }
+}
