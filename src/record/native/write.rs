@@ -70,6 +70,7 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     let mut object = Object::open(out);
     object.word("id", &record.id);
     object.text("at", &record.at.rfc3339());
+    object.word("timing", record.timing.word());
     object.word("team", &record.team);
     object.word("project", &record.project);
     object.word("user", &record.user);
