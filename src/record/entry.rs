@@ -45,8 +45,8 @@ pub struct LateLabel<'a> {
     pub at: Instant,
     /// The request's id.
     pub id: Cow<'a, str>,
-    /// Who judged; empty where not told.
-    pub who: Cow<'a, str>,
+    /// Who or what judged; empty where not told.
+    pub source: Cow<'a, str>,
     /// What is known.
     pub label: Label<'a>,
 }

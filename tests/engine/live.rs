@@ -153,7 +153,7 @@ impl Stage {
                 self.live.judge(&LateLabel {
                     at: self.now,
                     id: id.to_string().into(),
-                    who: "test".into(),
+                    source: "test".into(),
                     label: record::Label {
                         model: model.to_string().into(),
                         quality: quality_of,

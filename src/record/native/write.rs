@@ -36,7 +36,7 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.text("event", "label");
             object.text("at", &late.at.rfc3339());
             object.text("id", &late.id);
-            object.word("who", &late.who);
+            object.word("source", &late.source);
             label_keys(&mut object, &late.label);
             object.close();
         }
