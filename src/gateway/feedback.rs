@@ -111,7 +111,7 @@ pub(super) async fn take(
     gateway.live.judge(&record::LateLabel {
         at,
         id: read.operation.as_str().into(),
-        who: (&*caller.name).into(),
+        source: format!("feedback by {}", caller.name).into(),
         label: record::Label { model: (&*model).into(), quality: Some(quality), output: None },
     });
     gateway.ledger.record(Entry::Label(Box::new(Label {

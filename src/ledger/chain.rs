@@ -103,8 +103,16 @@ macro_rules! statements {
         Statements {
             read: concat!("SELECT ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
             astray: concat!(
-                "SELECT t.", $key, " FROM ", $table, " t WHERE NOT EXISTS \
-                 (SELECT 1 FROM chain c WHERE c.kind = ", $kind, " AND c.ref = t.", $key, ") ORDER BY 1"
+                "SELECT t.",
+                $key,
+                " FROM ",
+                $table,
+                " t WHERE NOT EXISTS \
+                 (SELECT 1 FROM chain c WHERE c.kind = ",
+                $kind,
+                " AND c.ref = t.",
+                $key,
+                ") ORDER BY 1"
             ),
         }
     };
@@ -128,10 +136,13 @@ const CALL_FIELDS: usize = 31;
 
 static PRICE: Statements =
     statements!("2", "price_rows", "price", "price, id, model, valid_from, rates, source, hash");
-static RUN: Statements =
-    statements!("3", "runs", "run", "run, program, started, listen, classifier, prices");
-static POLICY: Statements =
-    statements!("4", "policies", "version", "version, at, from_seq & 0xffffffffff, who, what, undo, hash, text");
+static RUN: Statements = statements!("3", "runs", "run", "run, program, started, listen, classifier, prices");
+static POLICY: Statements = statements!(
+    "4",
+    "policies",
+    "version",
+    "version, at, from_seq & 0xffffffffff, who, what, undo, hash, text"
+);
 static AUDIT: Statements = statements!("5", "audit", "id", "at, who, what, before, after");
 static LABEL: Statements = statements!(
     "6",
@@ -141,8 +152,7 @@ static LABEL: Statements = statements!(
      source, at"
 );
 static NOTE: Statements = statements!("7", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
-static PROMPT: Statements =
-    statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
+static PROMPT: Statements = statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
 
 impl Kind {
     /// Every kind, those first that others speak of.
@@ -275,10 +285,11 @@ pub(super) struct Chain {
 impl Chain {
     /// Takes up the chain of a gateway where it ends.
     pub(super) fn take_up(conn: &Connection, gateway: i64) -> rusqlite::Result<Option<Self>> {
-        let found = conn.query_row("SELECT id, head, hash FROM gateways WHERE gateway = ?1", [gateway], |row| {
-            let form = Encoding::of("");
-            Ok(Self { gateway, id: row.get(0)?, head: row.get(1)?, hash: row.get(2)?, form })
-        });
+        let found =
+            conn.query_row("SELECT id, head, hash FROM gateways WHERE gateway = ?1", [gateway], |row| {
+                let form = Encoding::of("");
+                Ok(Self { gateway, id: row.get(0)?, head: row.get(1)?, hash: row.get(2)?, form })
+            });
         found.optional()
     }
 
@@ -302,8 +313,9 @@ impl Chain {
         }
         self.head += 1;
         self.hash = chained(&self.hash, &digest, kind.code());
-        let mut put = conn
-            .prepare_cached("INSERT INTO chain (link, kind, ref, digest, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut put = conn.prepare_cached(
+            "INSERT INTO chain (link, kind, ref, digest, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         put.execute(params![base(self.gateway) | self.head, kind.code(), number, digest, self.hash]).map(drop)
     }
 

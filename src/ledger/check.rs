@@ -7,14 +7,14 @@ use std::{fmt, io};
 
 use rusqlite::Row;
 
+use super::chain::gateway_of;
 use super::file::{LedgerFile, Range, STRIDE};
 use super::guard::marks;
 use super::recover::charged;
 use super::row::{amount_at, count_at, read_cost, read_terms, usage_at};
+use super::schema::CHAINED;
 use super::sqlite::policy_hash;
 use super::sums::each;
-use super::chain::gateway_of;
-use super::schema::CHAINED;
 use super::{ExportOptions, Head, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
 use crate::units::Instant;
@@ -81,7 +81,9 @@ impl fmt::Display for CheckReport {
         writeln!(f, "unknown     {} calls", totals.all.cost.unknown)?;
         match self.amended {
             0 => writeln!(f, "links       {}", self.links)?,
-            amended => writeln!(f, "links       {} ({amended} of entries that were amended later)", self.links)?,
+            amended => {
+                writeln!(f, "links       {} ({amended} of entries that were amended later)", self.links)?
+            }
         }
         for head in &self.heads {
             writeln!(f, "head        {head}")?;
@@ -307,7 +309,8 @@ impl LedgerFile {
         report.operations = one("SELECT count(*) FROM operations")?;
         let mut stale = 0;
         for (gateway, run) in self.newest_runs()? {
-            let count = "SELECT count(*) FROM operations WHERE state = 'open' AND run < ?1 AND seq >> 40 = ?2";
+            let count =
+                "SELECT count(*) FROM operations WHERE state = 'open' AND run < ?1 AND seq >> 40 = ?2";
             stale += self.conn.query_row(count, [run, gateway], |row| count_at(row, 0))?;
         }
         if stale > 0 {

@@ -109,7 +109,9 @@ pub enum LedgerError {
         found: String,
     },
     /// Someone wants to go on from a place that the ledger does not have.
-    #[error("{wanted}: this ledger has no such place; its chain ends with {known}\nhint: another ledger, or one that was cut off; see `pointsman ledger check`")]
+    #[error(
+        "{wanted}: this ledger has no such place; its chain ends with {known}\nhint: another ledger, or one that was cut off; see `pointsman ledger check`"
+    )]
     Place {
         /// The place.
         wanted: String,

@@ -25,8 +25,7 @@ use crate::record::{Entry, Header, PolicyChange, PriceChange, Writer};
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names};
 
-const LABELS: &str =
-    "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id";
+const LABELS: &str = "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id";
 
 /// What an export contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +81,10 @@ impl LedgerFile {
         marks.cover_range(range)?;
         let mut all = self
             .conn
-            .prepare(&format!("SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq", self.operation_columns()))
+            .prepare(&format!(
+                "SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq",
+                self.operation_columns()
+            ))
             .map_err(fails)?;
         let mut attempts = self
             .conn
@@ -161,7 +163,8 @@ impl LedgerFile {
     /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
     pub(super) fn call_columns(&self, charged: bool) -> String {
         let amounts = self.amounts();
-        let charge = if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
+        let charge =
+            if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
         let rest = "a.rung, a.started, a.prompt, a.delivered, a.state";
         let effort = if self.is_chained() { "a.effort" } else { "NULL" };
         format!("{ATTEMPT}, {charge}, {}, {rest}, {effort}", self.particulars())
@@ -277,8 +280,18 @@ pub(super) struct Event {
 }
 
 enum What {
-    Note { text: String, simulated: bool },
-    Policy { version: u32, who: String, what: String, spec: PolicySpec, text: String, undo: bool },
+    Note {
+        text: String,
+        simulated: bool,
+    },
+    Policy {
+        version: u32,
+        who: String,
+        what: String,
+        spec: PolicySpec,
+        text: String,
+        undo: bool,
+    },
     /// A policy whose text cannot be read.
     Unreadable(String),
 }
@@ -382,7 +395,8 @@ impl Prices {
         let mut count = 0;
         for attempt in attempts {
             let (model, price) = attempt.priced();
-            let Some((number, row)) = price.and_then(|number| Some((number, self.known.get(&number)?))) else {
+            let Some((number, row)) = price.and_then(|number| Some((number, self.known.get(&number)?)))
+            else {
                 continue;
             };
             if self.told.get(model) == Some(&number) {

@@ -69,7 +69,9 @@ impl fmt::Display for ExportReport {
             writeln!(f, "WRONG  and {} more", self.wrong - quoted)?;
         }
         match self.wrong {
-            0 => writeln!(f, "sound: every proved line is what was chained, and none between them is missing"),
+            0 => {
+                writeln!(f, "sound: every proved line is what was chained, and none between them is missing")
+            }
             wrong => writeln!(f, "{wrong} things are wrong"),
         }
     }
@@ -174,7 +176,8 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 
 impl Proof {
     fn line(&mut self, text: &str) -> Result<(), String> {
-        let line: Line = serde_json::from_str(text).map_err(|error| format!("no line of an export: {error}"))?;
+        let line: Line =
+            serde_json::from_str(text).map_err(|error| format!("no line of an export: {error}"))?;
         if line.pointsman.is_some() {
             if let Some(stretch) = line.chain {
                 self.stretch(stretch)?;
@@ -255,7 +258,8 @@ impl Chain {
         let mut next: Option<(i64, Hash)> = None;
         let mut began = 0;
         for stretch in &self.claimed {
-            let (Some(follows), Some(ends)) = (parse_hash(&stretch.follows), parse_hash(&stretch.hash)) else {
+            let (Some(follows), Some(ends)) = (parse_hash(&stretch.follows), parse_hash(&stretch.hash))
+            else {
                 report.find("a stretch of the chain has a hash that is none");
                 continue;
             };
@@ -281,7 +285,8 @@ impl Chain {
                 hash = made;
                 reached.insert(hash);
                 if number == stretch.to && hash != ends {
-                    report.find(format!("the chain of {gateway} up to link {number} is not what was chained"));
+                    report
+                        .find(format!("the chain of {gateway} up to link {number} is not what was chained"));
                 }
             }
             next = Some((stretch.to, ends));
@@ -341,11 +346,7 @@ fn request(form: &mut Encoding, record: &record::Record<'_>, member: &Member) ->
     Ok(())
 }
 
-fn policy(
-    form: &mut Encoding,
-    change: &record::PolicyChange<'_>,
-    member: &Member,
-) -> Result<(), String> {
+fn policy(form: &mut Encoding, change: &record::PolicyChange<'_>, member: &Member) -> Result<(), String> {
     let rest = member.policy.as_ref().ok_or("its text is missing")?;
     let mut names = Names::default();
     let read = config::policy::parse(&rest.1, "policy", &mut names).map(|policy| policy.spec(&names));

@@ -63,7 +63,8 @@ impl<'f> Marks<'f> {
         let mut ids = BTreeMap::new();
         if on {
             let mut all = file.conn.prepare("SELECT gateway, id FROM gateways")?;
-            ids = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+            ids =
+                all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         }
         Ok(Self { file, on, ids, told: BTreeMap::new() })
     }
@@ -140,7 +141,8 @@ impl<'f> Marks<'f> {
         let mut lines = Vec::new();
         for (gateway, told) in &self.told {
             let Some(id) = self.ids.get(gateway) else { continue };
-            let hash = |link| Ok::<_, rusqlite::Error>(self.file.hash_of(*gateway, id, link)?.unwrap_or([0; 32]));
+            let hash =
+                |link| Ok::<_, rusqlite::Error>(self.file.hash_of(*gateway, id, link)?.unwrap_or([0; 32]));
             let between = "SELECT link, kind, digest FROM chain WHERE link BETWEEN ?1 AND ?2 ORDER BY link";
             let mut all = self.file.conn.prepare_cached(between)?;
             let mut rows = all.query([base(*gateway) | told.first, base(*gateway) | told.last])?;
@@ -168,10 +170,7 @@ fn kind_name(code: i64) -> String {
 }
 
 /// Writes a line that is no entry of a log.
-pub(super) fn write_line(
-    out: &mut Writer<impl Write>,
-    line: &impl serde::Serialize,
-) -> std::io::Result<()> {
+pub(super) fn write_line(out: &mut Writer<impl Write>, line: &impl serde::Serialize) -> std::io::Result<()> {
     out.write_line(&serde_json::to_vec(line)?)
 }
 

@@ -214,7 +214,8 @@ pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
 pub(super) fn says_more(record: &Record<'_>) -> bool {
     let claimed: Option<Vec<_>> =
         record.attempts.iter().map(|attempt| attempt.charged.cost()?.amount()).collect();
-    let claimed = claimed.filter(|all| !all.is_empty()).map(|all| all.into_iter().sum::<crate::units::Pico>());
+    let claimed =
+        claimed.filter(|all| !all.is_empty()).map(|all| all.into_iter().sum::<crate::units::Pico>());
     let covered = Record {
         id: record.id.clone(),
         at: record.at,
@@ -265,4 +266,3 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
 pub(super) fn is_ambiguous(asked: &str, model: &str) -> bool {
     asked.is_empty() || model.is_empty()
 }
-

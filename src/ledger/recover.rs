@@ -122,8 +122,9 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     let mut still = change.prepare(still)?;
     let still = still.query_map(all, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     // The client's connection ended with the program, whatever its calls had come to.
-    let mut close = change
-        .prepare("UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'")?;
+    let mut close = change.prepare(
+        "UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'",
+    )?;
     for seq in &still {
         close.execute(params![seq, Status::Cancelled.name(), now.0])?;
     }

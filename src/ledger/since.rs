@@ -119,7 +119,8 @@ impl Lines<'_> {
         let mut calls = conn.prepare_cached(&calls).map_err(fails)?;
         let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(fails)?;
         let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(fails)?;
-        let one = format!("SELECT {}, {REST} FROM operations o WHERE o.seq = ?1", self.file.operation_columns());
+        let one =
+            format!("SELECT {}, {REST} FROM operations o WHERE o.seq = ?1", self.file.operation_columns());
         let mut one = conn.prepare_cached(&one).map_err(fails)?;
         let mut rows = one.query([number]).map_err(fails)?;
         let Some(row) = rows.next().map_err(fails)? else { return Ok(()) };

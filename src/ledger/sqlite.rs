@@ -162,7 +162,8 @@ fn gateway(conn: &Connection, id: Option<&str>) -> rusqlite::Result<i64> {
 
 /// Deletes prompts that are past their time; says how many, and when the next is due.
 pub(super) fn forget_prompts(conn: &Connection, now: Instant) -> rusqlite::Result<(usize, Option<Instant>)> {
-    let gone = conn.execute("UPDATE prompts SET body = NULL WHERE expires_at <= ?1 AND body IS NOT NULL", [now.0])?;
+    let gone =
+        conn.execute("UPDATE prompts SET body = NULL WHERE expires_at <= ?1 AND body IS NOT NULL", [now.0])?;
     let next = "SELECT min(expires_at) FROM prompts WHERE body IS NOT NULL";
     let next: Option<i64> = conn.query_row(next, [], |row| row.get(0))?;
     Ok((gone, next.map(Instant)))

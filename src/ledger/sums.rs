@@ -116,7 +116,11 @@ fn read(row: &Row<'_>, from: usize, old: bool) -> rusqlite::Result<Sum> {
     let amount = |place: usize| -> rusqlite::Result<Pico> {
         let at = if old { from + place } else { from + 2 * place };
         if !old {
-            return amount_at(row, at)?.ok_or(rusqlite::Error::InvalidColumnType(at, "amount".into(), Type::Null));
+            return amount_at(row, at)?.ok_or(rusqlite::Error::InvalidColumnType(
+                at,
+                "amount".into(),
+                Type::Null,
+            ));
         }
         let text = row.get_ref(at)?.as_str()?;
         text.parse().map(Pico).map_err(|error| unreadable(at, error))

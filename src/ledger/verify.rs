@@ -44,11 +44,7 @@ impl LedgerFile {
     /// Where the file cannot be read, or is older than chains.
     pub fn heads(&self) -> Result<Vec<Head>, LedgerError> {
         if self.version < CHAINED {
-            return Err(LedgerError::Older {
-                path: self.path.clone(),
-                found: self.version,
-                known: CHAINED,
-            });
+            return Err(LedgerError::Older { path: self.path.clone(), found: self.version, known: CHAINED });
         }
         let fails = |source| self.failed(source);
         let mut all =
@@ -75,7 +71,9 @@ impl LedgerFile {
         }
         let wanted = noted_head.map(noted);
         if wanted == Some(None) {
-            report.find("the hash to prove against is none: 64 hexadecimal digits, as `pointsman ledger head` prints");
+            report.find(
+                "the hash to prove against is none: 64 hexadecimal digits, as `pointsman ledger head` prints",
+            );
         }
         let walked = self.walk(report, wanted.flatten(), tick);
         match walked {
@@ -181,8 +179,7 @@ impl LedgerFile {
                 report.amended += 1;
             }
             Found::Final(_) => {
-                report
-                    .find(format!("{}: it was changed after it was chained (link {number})", link.name()));
+                report.find(format!("{}: it was changed after it was chained (link {number})", link.name()));
             }
         }
         Ok(())

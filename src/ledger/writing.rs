@@ -360,7 +360,8 @@ impl Writing<'_> {
             "INSERT OR IGNORE INTO price_rows (id, model, valid_from, rates, source, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let from = price.from.map(|from| from.0);
-        let new = put.execute(params![price.id, price.model, from, price.text, price.row.source, price.hash])?;
+        let new =
+            put.execute(params![price.id, price.model, from, price.text, price.row.source, price.hash])?;
         if new > 0 {
             self.came(Kind::Price)?;
         }

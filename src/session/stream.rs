@@ -16,10 +16,10 @@ use crate::outcome::{
     recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry, Label, LateLabel};
+use crate::record::{self, Entry, Label, LateLabel, Timing};
 use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names, When};
+use crate::units::{Instant, ModelId, Names};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -29,10 +29,6 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
-    pub from: Option<When>,
-    /// Only operations before this moment; a time of day is the first one after `from`.
-    pub to: Option<When>,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
     pub events: Option<LogEvents>,
 }
@@ -55,14 +51,6 @@ impl LogEvents {
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-impl StreamOptions {
-    /// Gives the stretch to replay of a log whose first operation was at `first`.
-    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
-        let from = self.from.map(|from| from.nearest(first));
-        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
     }
 }
 
@@ -95,6 +83,8 @@ pub struct StreamResult {
     pub policies: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
     pub late: Option<LogEvents>,
+    /// How well the moments are known.
+    pub timing: Timing,
 }
 
 #[derive(Default)]
@@ -130,7 +120,7 @@ pub fn stream(
         let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late } =
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
             parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
@@ -147,6 +137,7 @@ pub fn stream(
             slow: fold.slow,
             policies: decided_by(fold.policies),
             late,
+            timing,
         })
     })
 }
@@ -160,6 +151,7 @@ struct Parsed {
     classified: u64,
     unknown_meters: Vec<(String, u64)>,
     late: Option<LogEvents>,
+    timing: Timing,
 }
 
 fn parse(
@@ -173,7 +165,6 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
-    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     let mut known_circumstances = ingest.circumstances.len();
@@ -191,8 +182,7 @@ fn parse(
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
                 Ok(Entry::Request(mut record)) => {
-                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
-                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
+                    if !ingest.wants(record.at) {
                         return ControlFlow::Continue(());
                     }
                     let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
@@ -268,6 +258,7 @@ fn parse(
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then_some(events);
+    let timing = ingest.timing();
     Ok(Parsed {
         names: ingest.names,
         skipped,
@@ -277,6 +268,7 @@ fn parse(
         classified,
         unknown_meters,
         late,
+        timing,
     })
 }
 

@@ -153,7 +153,7 @@ impl Stage {
                 self.live.judge(&LateLabel {
                     at: self.now,
                     id: id.to_string().into(),
-                    who: "test".into(),
+                    source: "test".into(),
                     label: record::Label {
                         model: model.to_string().into(),
                         quality: quality_of,
@@ -254,7 +254,7 @@ proptest! {
                 prop_assert_eq!(extra.labels.last().unwrap().quality.unwrap().get(), *quality);
             }
 
-            let options = StreamOptions { reading: Reading::Routed, from: None, to: None, events: None };
+            let options = StreamOptions { reading: Reading::Routed, events: None };
             let once = |options: &StreamOptions| {
                 let source = record::open(&input(files), &ReadOptions::default()).unwrap();
                 stream(source, ingest(), &policy, &book(), options, |_| true).unwrap()

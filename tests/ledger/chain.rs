@@ -107,7 +107,9 @@ fn a_change_of_any_column_of_any_table_is_found() {
         for (column, kind) in &columns {
             let value = match (table.as_str(), column.as_str(), kind.as_str()) {
                 ("operations" | "attempts", "state", _) => "'open'".to_owned(),
-                ("charges", "kind", _) => "CASE kind WHEN 'known' THEN 'estimated' ELSE 'known' END".to_owned(),
+                ("charges", "kind", _) => {
+                    "CASE kind WHEN 'known' THEN 'estimated' ELSE 'known' END".to_owned()
+                }
                 (_, _, "INTEGER") => format!("coalesce({column}, 0) + 1000000"),
                 (_, _, "TEXT") => format!("coalesce({column}, '') || 'x'"),
                 (_, _, "BLOB") => "x'00'".to_owned(),
@@ -116,8 +118,7 @@ fn a_change_of_any_column_of_any_table_is_found() {
             // One row in the middle, then, where it stands in no other, the first and the last.
             for place in ["(SELECT count(*) / 2 FROM {t})", "0", "(SELECT count(*) - 1 FROM {t})"] {
                 let place = place.replace("{t}", &table);
-                let keys: Vec<&str> =
-                    columns.iter().map(|(name, _)| name.as_str()).take(2).collect();
+                let keys: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).take(2).collect();
                 let keys = keys.join(", ");
                 let sql = format!(
                     "UPDATE {table} SET {column} = {value} WHERE ({keys}) IN (SELECT {keys} FROM {table} ORDER BY 1, 2 LIMIT 1 \
@@ -242,7 +243,8 @@ fn an_export_proves_itself_on_another_machine() {
         assert!(report.proved > 11, "{report}");
     }
     // A log reader takes it as any log.
-    let mut source = record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();
+    let mut source =
+        record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();
     let (mut requests, mut bad) = (0, 0);
     for block in source.blocks() {
         let _ = block.unwrap().for_each(|_, entry| {
@@ -287,7 +289,10 @@ fn whatever_is_done_to_an_export_is_found() {
     for (place, line) in lines.iter().enumerate().skip(1) {
         let read: serde_json::Value = serde_json::from_str(line).unwrap();
         for (path, changed) in changes(&read) {
-            if path.ends_with("/source") && line.starts_with("{\"pointsman\"") || path == "/v" || path == "/pointsman" {
+            if path.ends_with("/source") && line.starts_with("{\"pointsman\"")
+                || path == "/v"
+                || path == "/pointsman"
+            {
                 continue;
             }
             let mut others: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();

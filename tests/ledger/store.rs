@@ -15,7 +15,9 @@ fn dump(path: &Path) -> Vec<String> {
         let mut all = conn.prepare(&format!("SELECT * FROM {name} ORDER BY 1, 2")).unwrap();
         let count = all.column_count();
         let found = all.query_map([], |row| {
-            (0..count).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect::<rusqlite::Result<Vec<_>>>()
+            (0..count)
+                .map(|at| row.get::<_, rusqlite::types::Value>(at))
+                .collect::<rusqlite::Result<Vec<_>>>()
         });
         rows.extend(found.unwrap().map(|row| format!("{name} {:?}", row.unwrap())));
     }
@@ -81,7 +83,11 @@ fn gateways_that_share_a_store_keep_what_is_theirs() {
             let (ledger, found) = Ledger::open(options.clone()).unwrap();
             assert_eq!(found.next_seq, from);
             let entries = traffic(from..=from + 19);
-            if is_own { ledger.record_all(entries) } else { ledger.record_all(rename(entries)) }
+            if is_own {
+                ledger.record_all(entries)
+            } else {
+                ledger.record_all(rename(entries))
+            }
             ledger.close().unwrap();
         }
     }
@@ -206,7 +212,8 @@ fn sql_alone_gives_the_exact_amount_and_finds_a_day_by_its_index() {
     let conn = Connection::open(&options.path).unwrap();
     // The very queries that the documentation gives.
     let page = include_str!("../../docs/ledger.md");
-    let queries: Vec<&str> = page.split("```sql\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    let queries: Vec<&str> =
+        page.split("```sql\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
     let charged: String = conn.query_row(queries[0], [], |row| row.get(0)).unwrap();
     let known = everything(&options.path).all.cost.known;
     assert_eq!(Pico::from_usd(&charged).unwrap(), known);

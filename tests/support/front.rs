@@ -218,7 +218,7 @@ impl Desk {
                 output: count("output")?,
                 estimated: row.get::<_, Option<bool>>("estimated")?.unwrap_or_default(),
                 kind: row.get::<_, Option<String>>("kind")?.unwrap_or_default(),
-                amount: row.get("amount")?,
+                amount: row.get::<_, Option<i64>>("amount")?.map(i128::from),
             })
         });
         rows.unwrap().map(Result::unwrap).collect()
@@ -259,7 +259,7 @@ pub(crate) struct Row {
     /// `known`, `estimated` or `unknown`; empty where nothing was charged.
     pub(crate) kind: String,
     /// Pico-dollars.
-    pub(crate) amount: Option<i64>,
+    pub(crate) amount: Option<i128>,
 }
 
 /// A running gateway.

@@ -395,7 +395,7 @@ struct LateLabelKeys<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(borrow)]
-    who: Text<'a>,
+    source: Text<'a>,
     #[serde(flatten, borrow)]
     label: LabelKeys<'a>,
 }
@@ -407,7 +407,7 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
     let label = super::label(keys.label)?;
-    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, who: keys.who.0, label }))))
+    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
 }
 
 fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {

@@ -235,6 +235,7 @@ pub(super) struct LabelKeys<'a> {
 pub(super) struct Line<'a> {
     pub(super) id: Text<'a>,
     pub(super) at: Text<'a>,
+    pub(super) timing: Text<'a>,
     pub(super) team: Text<'a>,
     pub(super) project: Text<'a>,
     pub(super) user: Text<'a>,
@@ -323,6 +324,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                     match &*key.0 {
                         b"id" => line.id = map.next_value()?,
                         b"at" => line.at = map.next_value()?,
+                        b"timing" => line.timing = map.next_value()?,
                         b"team" => line.team = map.next_value()?,
                         b"project" => line.project = map.next_value()?,
                         b"user" => line.user = map.next_value()?,

@@ -36,7 +36,7 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.text("event", "label");
             object.text("at", &late.at.rfc3339());
             object.text("id", &late.id);
-            object.word("who", &late.who);
+            object.word("source", &late.source);
             label_keys(&mut object, &late.label);
             object.close();
         }
@@ -70,6 +70,7 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     let mut object = Object::open(out);
     object.word("id", &record.id);
     object.text("at", &record.at.rfc3339());
+    object.word("timing", record.timing.word());
     object.word("team", &record.team);
     object.word("project", &record.project);
     object.word("user", &record.user);
