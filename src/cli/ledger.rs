@@ -10,12 +10,13 @@ use std::time::{Duration, Instant as Moment};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::args::{end_time, time};
 use super::output;
 use crate::app::Cancel;
 use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
-use crate::units::{Instant, Span, counted};
+use crate::units::{Instant, When, counted};
 
 /// Looks after the ledger: what live traffic asked, used and was charged.
 #[derive(Args, Debug)]
@@ -27,27 +28,38 @@ pub struct LedgerArgs {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Prove the ledger: compute every charge again, add every sum up again; works while it is written
-    Check {
-        /// The ledger; your own where absent.
-        ledger: Option<PathBuf>,
-    },
+    Check(Place),
     /// Write a stretch as a log that replays like any other; works while it is written
     Export(ExportArgs),
     /// Delete stored prompts past their time and give unused space back
-    Vacuum {
-        /// The ledger; your own where absent.
-        ledger: Option<PathBuf>,
-    },
+    Vacuum(Place),
     /// Print where the ledger is
     Path,
+}
+
+/// Which ledger.
+#[derive(Args, Debug)]
+struct Place {
+    /// The ledger; your own where absent.
+    #[arg(value_name = "LEDGER")]
+    given: Option<PathBuf>,
+    /// The same, said as `serve` says it.
+    #[arg(long = "ledger", value_name = "FILE", conflicts_with = "given")]
+    named: Option<PathBuf>,
+}
+
+impl Place {
+    fn path(&self) -> Result<PathBuf, LedgerError> {
+        self.given.as_ref().or(self.named.as_ref()).map_or_else(ledger::usual_path, |path| Ok(path.clone()))
+    }
 }
 
 /// Writes a stretch of the ledger as a log.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  pointsman ledger export --from 2026-11-23 -o today.jsonl.zst")]
 struct ExportArgs {
-    /// The ledger; your own where absent.
-    ledger: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00; 08:00 is the last time it was that late.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Instant>,
@@ -97,18 +109,15 @@ fn places(text: &str) -> Result<Places, String> {
 }
 
 fn moment(text: &str) -> Result<Instant, String> {
-    super::replay::time(text).map(|when| when.before(Instant(chrono::Utc::now().timestamp_micros())))
+    time(text).map(before_now)
 }
 
 fn end_moment(text: &str) -> Result<Instant, String> {
-    match day(text) {
-        Some(start) => Ok(start + Span(86_400_000_000)),
-        None => moment(text),
-    }
+    end_time(text).map(before_now)
 }
 
-fn day(text: &str) -> Option<Instant> {
-    Instant::parse(&format!("{text}T00:00:00Z")).ok()
+fn before_now(when: When) -> Instant {
+    when.before(Instant(chrono::Utc::now().timestamp_micros()))
 }
 
 /// Runs the subcommand.
@@ -117,15 +126,11 @@ fn day(text: &str) -> Option<Instant> {
 /// Where the ledger cannot be read, is wrong, or the output cannot be written.
 pub fn run(args: &LedgerArgs) -> anyhow::Result<()> {
     match &args.command {
-        Command::Check { ledger } => check(&place(ledger.as_deref())?),
-        Command::Export(args) => export(&place(args.ledger.as_deref())?, args),
-        Command::Vacuum { ledger } => vacuum(&place(ledger.as_deref())?),
+        Command::Check(place) => check(&place.path()?),
+        Command::Export(args) => export(&args.place.path()?, args),
+        Command::Vacuum(place) => vacuum(&place.path()?),
         Command::Path => output::text(&format!("{}\n", ledger::usual_path()?.display())),
     }
-}
-
-fn place(given: Option<&Path>) -> Result<PathBuf, LedgerError> {
-    given.map_or_else(ledger::usual_path, |path| Ok(path.to_owned()))
 }
 
 /// Tells a cancelled run from trouble.
@@ -286,7 +291,7 @@ mod tests {
         assert_eq!(places("7"), Ok((Some(7), Some(7))));
         assert!(places("a..b").is_err() && places("-3").is_err());
         let (start, end) = (moment("2026-11-23").unwrap(), end_moment("2026-11-23").unwrap());
-        assert_eq!(end - start, Span(86_400_000_000), "a day as an end counts whole");
+        assert_eq!(end - start, crate::units::Span::days(1), "a day as an end counts whole");
         assert_eq!(end_moment("2026-11-23T08:00:00Z"), moment("2026-11-23T08:00:00Z"));
         assert!(moment("yesterday").is_err());
     }

@@ -15,7 +15,7 @@ use crate::record::json::{self, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
-use crate::record::{Attempt, Attempts, Record};
+use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
@@ -38,14 +38,15 @@ const OBJECTS: &[&str] = &[
     "container",
 ];
 
-/// Gives the moment of an answer that tells none.
-pub(super) fn placed(line: u64) -> Instant {
+/// Gives the moment that an answer tells, or else its place among the lines.
+pub(super) fn told_or_placed(told: Option<Instant>, line: u64) -> (Instant, Timing) {
     let seconds = i64::try_from(line.saturating_sub(1)).unwrap_or(0);
-    TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000))
+    let place = || (TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000)), Timing::Placed);
+    told.map_or_else(place, |at| (at, Timing::Told))
 }
 
-fn answer(id: Word, at: Instant, only: Attempt<'_>) -> Record<'_> {
-    Record { id: owned(id), at, attempts: Attempts::one(only), ..Record::default() }
+fn answer(id: Word, (at, timing): (Instant, Timing), only: Attempt<'_>) -> Record<'_> {
+    Record { id: owned(id), at, timing, attempts: Attempts::one(only), ..Record::default() }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,7 +192,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
         return Err(Refusal::NotACall("an object that was listed, fetched or deleted, no answer"));
     }
     let created = Word(Word::first([&answer_read.created, &answer_read.created_at]));
-    let at = maybe_moment("created", &created)?.unwrap_or_else(|| placed(line));
+    let at = told_or_placed(maybe_moment("created", &created)?, line);
     let status = match answer_read.status.as_str() {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
@@ -220,7 +221,7 @@ pub(super) fn streamed(
     counted: Counted,
     line: u64,
 ) -> Result<Told, Refusal> {
-    let at = maybe_moment("created", created)?.unwrap_or_else(|| placed(line));
+    let at = told_or_placed(maybe_moment("created", created)?, line);
     let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
     Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)), keys })
 }
@@ -259,7 +260,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told { record: answer(message.id, placed(line), only), keys })
+    Ok(Told { record: answer(message.id, told_or_placed(None, line), only), keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -300,7 +301,7 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     if is_silent && (answer_read.total_tokens.0.is_some() || answer_read.models.is_some()) {
         return Err(ASIDE);
     }
-    let at = maybe_moment("createTime", &answer_read.create_time)?.unwrap_or_else(|| placed(line));
+    let at = told_or_placed(maybe_moment("createTime", &answer_read.create_time)?, line);
     let bytes = candidates.iter().map(|candidate| candidate.content.0).fold(0, u64::saturating_add);
     let counted = answer_read.usage_metadata.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let counted = counted.believed(bytes);
@@ -338,10 +339,9 @@ pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     let prompt_read =
         answer_read.prompt_eval_duration.0.map(|nanos| nanos + answer_read.load_duration.0.unwrap_or(0.0));
     only.ttft_ms = Measure(prompt_read).scaled(1e-6);
-    let at = match maybe_moment("created_at", &answer_read.created_at)? {
-        Some(end) => end - Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000),
-        None => placed(line),
-    };
+    let took = Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000);
+    let end = maybe_moment("created_at", &answer_read.created_at)?;
+    let at = told_or_placed(end.map(|end| end - took), line);
     // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
     let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
     let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];

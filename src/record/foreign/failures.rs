@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 
-use super::answers::placed;
+use super::answers::told_or_placed;
 use super::{attempt, owned, status_of};
 use crate::record::json::{self, Word};
 use crate::record::known::Told;
@@ -76,8 +76,9 @@ impl Failure {
             _ => "",
         });
         let attempts = Attempts::one(only);
+        let (at, timing) = told_or_placed(None, line);
         Told {
-            record: Record { id: owned(id), at: placed(line), attempts, ..Record::default() },
+            record: Record { id: owned(id), at, timing, attempts, ..Record::default() },
             keys: [None, None],
         }
     }
