@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{end_time, time};
 use super::output;
 use crate::app::Cancel;
-use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
+use crate::ledger::{self, Cursor, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
 use crate::units::{Instant, When, counted};
@@ -27,8 +27,16 @@ pub struct LedgerArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Prove the ledger: compute every charge again, add every sum up again; works while it is written
-    Check(Place),
+    /// Prove a ledger or an export of one: charges, sums, and that nothing was changed since; works while it is written
+    Check {
+        #[command(flatten)]
+        place: Place,
+        /// Prove against a hash that `ledger head` printed then: all that stood before it has to stand there now.
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+    /// Print where the chain of entries ends and its hash: note it elsewhere, and `check --head` proves against it
+    Head(Place),
     /// Write a stretch as a log that replays like any other; works while it is written
     Export(ExportArgs),
     /// Delete stored prompts past their time and give unused space back
@@ -69,6 +77,9 @@ struct ExportArgs {
     /// Operations by their place in the order of arrival: 120, 120..240, 120.. or ..240, both ends inclusive.
     #[arg(long, value_name = "A..B", value_parser = places)]
     seq: Option<Places>,
+    /// What became final after this place, in that order: GATEWAY:LINK, as `ledger head` and each line's `cursor` have it.
+    #[arg(long, value_name = "GATEWAY:LINK", conflicts_with_all = ["from", "to", "seq", "with_prices", "salvage"])]
+    after: Option<Cursor>,
     /// Where to write; `-` is standard output. A name ending in .gz or .zst is packed.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
@@ -126,7 +137,8 @@ fn before_now(when: When) -> Instant {
 /// Where the ledger cannot be read, is wrong, or the output cannot be written.
 pub fn run(args: &LedgerArgs) -> anyhow::Result<()> {
     match &args.command {
-        Command::Check(place) => check(&place.path()?),
+        Command::Check { place, head } => check(&place.path()?, head.as_deref()),
+        Command::Head(place) => head(&place.path()?),
         Command::Export(args) => export(&args.place.path()?, args),
         Command::Vacuum(place) => vacuum(&place.path()?),
         Command::Path => output::text(&format!("{}\n", ledger::usual_path()?.display())),
@@ -142,18 +154,41 @@ fn told(error: LedgerError) -> anyhow::Error {
     }
 }
 
-fn check(path: &Path) -> anyhow::Result<()> {
-    let file = LedgerFile::open(path)?;
+fn head(path: &Path) -> anyhow::Result<()> {
+    let heads = LedgerFile::open(path)?.heads()?;
+    output::text(&heads.iter().fold(String::new(), |text, head| format!("{text}{head}\n")))
+}
+
+fn check(path: &Path, head: Option<&str>) -> anyhow::Result<()> {
     let cancel = Cancel::on_interrupt();
+    if is_log(path) {
+        let report = ledger::check_export(path, head, |_| !cancel.is_raised()).map_err(told)?;
+        output::text(&format!("{}\n{report}", path.display()))?;
+        return proved(path, report.wrong);
+    }
+    let file = LedgerFile::open(path)?;
     let mut progress = Meter::new("checking");
-    let report = file.check(|done, total| {
+    let report = file.check_against(head, |done, total| {
         progress.update(done, total);
         !cancel.is_raised()
     });
     progress.finish();
     let report = report.map_err(told)?;
     output::text(&format!("{}\n{report}", path.display()))?;
-    match report.wrong {
+    proved(path, report.wrong)
+}
+
+/// Says whether a file is rather a log than a database, by its first bytes.
+fn is_log(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| io::Read::read(&mut file, &mut start));
+    read.is_ok_and(|_| {
+        start[0] == b'{' || start == [0x28, 0xb5, 0x2f, 0xfd] || start.starts_with(&[0x1f, 0x8b])
+    })
+}
+
+fn proved(path: &Path, wrong: u64) -> anyhow::Result<()> {
+    match wrong {
         0 => Ok(()),
         wrong => Err(Unsound { path: path.to_owned(), wrong }.into()),
     }
@@ -163,7 +198,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let file = if args.salvage { LedgerFile::open_damaged(path)? } else { LedgerFile::open(path)? };
     let (first, last) = args.seq.unwrap_or_default();
     let range = Range { from: args.from, to: args.to, first, last };
-    let options = ExportOptions { prices: args.with_prices };
+    let options = ExportOptions { prices: args.with_prices, chain: true };
     let cancel = Cancel::on_interrupt();
     let mut progress = Meter::new("exporting");
     let tick = |done, total| {
@@ -174,7 +209,10 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         if args.salvage {
             return file.salvage(&range, out, tick);
         }
-        let exported = file.export(&range, options, out, tick)?;
+        let exported = match &args.after {
+            Some(cursor) => file.export_after(cursor, out, tick)?,
+            None => file.export(&range, options, out, tick)?,
+        };
         Ok(Salvaged { exported, ..Salvaged::default() })
     };
     let written = if args.output == Path::new("-") {
@@ -197,13 +235,17 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     };
     progress.finish();
     let found = written.map_err(told)?;
-    let Exported { requests, open, events } = found.exported;
+    let Exported { requests, open, events, next } = &found.exported;
+    let (requests, open, events) = (*requests, *open, *events);
     let mut text = format!("{} exported", counted(requests, "request"));
     if events > 0 {
-        let _ = write!(text, ", {events} policies, prices and notes");
+        let _ = write!(text, ", {events} policies, prices, judgements and notes");
     }
     if open > 0 {
         let _ = write!(text, ", {open} left out that are still open");
+    }
+    if let Some(next) = next {
+        let _ = write!(text, "; go on with --after {next}");
     }
     if args.salvage {
         text.push('\n');
@@ -238,7 +280,7 @@ fn missing(found: &Salvaged) -> String {
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {
-    let done = ledger::vacuum(path)?;
+    let done = ledger::vacuum(path, |_, _| {})?;
     output::text(&format!(
         "{}\nbefore   {} bytes\nafter    {} bytes\nprompts  {} deleted after their time\n",
         path.display(),

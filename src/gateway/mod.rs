@@ -34,6 +34,7 @@ mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
 mod turned_away;
 mod watch;
 

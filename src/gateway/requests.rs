@@ -345,7 +345,7 @@ pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
         let (_, names) = gateway.live.offered();
         return unknown(format!("there is no route `{route}`; ask for one of {}", names.join(", ")));
     }
-    if gateway.live.takes_model(model) {
+    if !gateway.live.is_choice(model) {
         return Ok(false);
     }
     if gateway.providers.target(model).is_none() {

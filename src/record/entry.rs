@@ -25,6 +25,8 @@ pub enum Entry<'a> {
     Policy(Box<PolicyChange<'a>>),
     /// A provider said that a model cannot be called, or can again.
     Signal(Signal<'a>),
+    /// An answer was judged after its request had been told.
+    Label(Box<LateLabel<'a>>),
     /// Something a reader of the log should know at that moment.
     Note {
         /// When.
@@ -34,6 +36,19 @@ pub enum Entry<'a> {
         /// Whether it was made up for a demonstration.
         simulated: bool,
     },
+}
+
+/// What became known of an answer after its request had been told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateLabel<'a> {
+    /// When.
+    pub at: Instant,
+    /// The request's id.
+    pub id: Cow<'a, str>,
+    /// Who or what judged; empty where not told.
+    pub source: Cow<'a, str>,
+    /// What is known.
+    pub label: Label<'a>,
 }
 
 /// Where an entry's moment comes from.

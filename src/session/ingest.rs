@@ -7,7 +7,7 @@ use super::Stretch;
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
-use crate::record::{Attempt, PolicyChange, Record, Timing, WriteTtl};
+use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
     PolicyError, on_grid,
@@ -155,6 +155,15 @@ impl Ingest {
         }
     }
 
+    /// Turns what is known of an answer into what memory holds.
+    pub fn label(&mut self, label: &Label<'_>) -> ModelLabel {
+        ModelLabel {
+            model: self.names.intern_model(&label.model),
+            quality: label.quality,
+            output: label.output.and_then(|output| u32::try_from(output).ok()),
+        }
+    }
+
     /// Gives how things stood: as the log tells, else as the tokens and tools of the request say.
     fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
         let told = &record.needs;
@@ -219,17 +228,9 @@ impl Ingest {
             && record.simulated.is_empty()
             && error.is_empty()
             && !has_particulars;
-        let extra = (!plain).then(|| Extra {
+        let mut extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
-            labels: record
-                .labels
-                .iter()
-                .map(|label| ModelLabel {
-                    model: self.names.intern_model(&label.model),
-                    quality: label.quality,
-                    output: label.output.and_then(|output| u32::try_from(output).ok()),
-                })
-                .collect(),
+            labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
             particulars: if has_particulars {
@@ -238,6 +239,12 @@ impl Ingest {
                 Vec::new()
             },
         });
+        for label in &record.labels {
+            let label = self.label(label);
+            if let Some(extra) = &mut extra {
+                extra.judge(label);
+            }
+        }
         (operation, extra)
     }
 

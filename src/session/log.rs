@@ -8,7 +8,7 @@ use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
 use crate::classifier::Classifier;
-use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
+use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
@@ -224,6 +224,7 @@ impl Log {
         let mut changes = Vec::new();
         let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
+        let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block)? else { continue };
@@ -264,6 +265,9 @@ impl Log {
                             }
                         }
                     }
+                    Ok(Entry::Label(late)) => {
+                        labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
+                    }
                     Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -302,6 +306,14 @@ impl Log {
                 },
             );
             return Err(LoadError::Empty(title, hint));
+        }
+        // Of several the latest counts, in whatever order files are read.
+        labels.sort_by_key(|(at, ..)| *at);
+        let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
+        for (_, id, label) in &labels {
+            if let Some(&index) = judged.get(id) {
+                history.judge(index, *label);
+            }
         }
         history.shrink();
         let reprices = ingest.reprices();

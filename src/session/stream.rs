@@ -1,5 +1,6 @@
 //! Headless replay: sources in, totals out, in constant memory. One thread parses, one decides and accounts.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -15,8 +16,8 @@ use crate::outcome::{
     recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry, Timing};
-use crate::routing::{Circumstance, Circumstances, NO_RUNG, Policy, match_route};
+use crate::record::{self, Entry, Label, LateLabel, Timing};
+use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
 use crate::units::{Instant, ModelId, Names};
 
@@ -37,12 +38,14 @@ pub struct StreamOptions {
 pub struct LogEvents {
     prices: Vec<(String, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
+    /// By request.
+    labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
 }
 
 impl LogEvents {
     /// Counts them.
     pub fn len(&self) -> usize {
-        self.prices.len() + self.policies.len()
+        self.prices.len() + self.policies.len() + self.labels.len()
     }
 
     /// Says whether there are none.
@@ -166,7 +169,7 @@ fn parse(
     let mut known_models = ingest.names.models().len();
     let mut known_circumstances = ingest.circumstances.len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
-    if let Some(LogEvents { prices, policies }) = &options.events {
+    if let Some(LogEvents { prices, policies, .. }) = &options.events {
         let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
         batch.changes.extend(prices.iter().map(change));
         batch.policies.extend(policies.iter().cloned());
@@ -178,10 +181,12 @@ fn parse(
         let mut stop = None;
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
-                Ok(Entry::Request(record)) => {
+                Ok(Entry::Request(mut record)) => {
                     if !ingest.wants(record.at) {
                         return ControlFlow::Continue(());
                     }
+                    let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
+                    record.labels.extend(judged.into_iter().flatten().map(|(_, label)| label.clone()));
                     let (mut operation, extra) = ingest.take(&record);
                     if let Some(extra) = extra {
                         operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
@@ -194,7 +199,7 @@ fn parse(
                     count += 1;
                     batch.operations.push(operation);
                 }
-                Ok(Entry::Price(_) | Entry::Policy(_)) if options.events.is_some() => {}
+                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
                 Ok(Entry::Price(change)) => {
                     are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
                     events.prices.push((change.model.to_string(), change.row.clone()));
@@ -209,6 +214,15 @@ fn parse(
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
+                Ok(Entry::Label(late)) => {
+                    // What is judged has been told already.
+                    are_late = true;
+                    let LateLabel { at, id, label, .. } = *late;
+                    let label = Label { model: label.model.into_owned().into(), ..label };
+                    let known = events.labels.entry(id.into_owned()).or_default();
+                    let place = known.partition_point(|(earlier, _)| *earlier <= at);
+                    known.insert(place, (at, label));
+                }
                 Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
                 Err(skip) => {
                     stop = block.strict_error(&skip);
@@ -414,20 +428,29 @@ pub(super) fn settle(
             engine.apply(Event::Recorded { evidence: *evidence, settled: into });
         }
         Reading::Routed => {
-            let circumstance = circumstances.get(evidence.operation.circumstance);
-            let operation = *evidence.operation;
-            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }));
-            while let Some(effect) = effects.take() {
-                match effect {
-                    Effect::Send { rung, model, .. } => {
-                        effects = send(engine, key, rung, model, evidence, &outlook);
-                    }
-                    Effect::Answer { settled, .. } => {
-                        let old = std::mem::replace(into, settled);
-                        engine.recycle(old);
-                    }
-                }
+            if let Some((_, settled)) = drive(engine, &outlook, key, evidence) {
+                let old = std::mem::replace(into, settled);
+                engine.recycle(old);
             }
+        }
+    }
+}
+
+/// Drives an engine through one operation: makes every call that it asks for, as the log has it or as it is estimated. Gives
+/// how it was decided, every step included, and what became of it.
+pub(super) fn drive(
+    engine: &mut Engine,
+    outlook: &Outlook<'_>,
+    key: u64,
+    evidence: &Evidence<'_>,
+) -> Option<(Decision, Settled)> {
+    let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+    let operation = *evidence.operation;
+    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }))?;
+    loop {
+        match effect {
+            Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,
+            Effect::Answer { decision, settled, .. } => return Some((decision, settled)),
         }
     }
 }

@@ -116,13 +116,14 @@ impl Reading<'_, '_> {
     fn attempt(&self, status: Status) -> Result<Attempt<'static>, Refusal> {
         let cost = self.cost()?.unwrap_or_default();
         let counted = or_refused(self.usage()?.unless_billed(&cost, false), status);
-        let Counted { usage, write_ttl, .. } = counted;
+        let Counted { usage, write_ttl, is_guess, .. } = counted;
         let mut terms = Terms::default();
         terms.serve(&self.text(Field::Tier)?);
         let error = self.error().filter(|_| !status.is_ok()).unwrap_or_default();
         Ok(Attempt {
             model: self.text(Field::Model)?,
             provider: self.text(Field::Provider)?,
+            estimated: is_guess && usage.is_known(),
             usage,
             write_ttl,
             status,

@@ -231,6 +231,7 @@ pub(super) struct LabelKeys<'a> {
 
 /// One request line as it stands there.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the format of its own")]
 pub(super) struct Line<'a> {
     pub(super) id: Text<'a>,
     pub(super) at: Text<'a>,
