@@ -193,7 +193,7 @@ impl LateStored {
         Entry::Label(Box::new(LateLabel {
             at: self.at,
             id: id.into(),
-            who: self.source.as_str().into(),
+            source: self.source.as_str().into(),
             label: self.label.told(),
         }))
     }
