@@ -87,7 +87,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         policy_version: policy.version,
         trail,
     };
-    if signals.pinned && route.mode != Mode::Active {
+    if signals.pinned && (route.mode == Mode::Observe || route.pins(signals.class)) {
         pin(policy, route, signals, circumstance, &mut decision);
         return decision;
     }
@@ -121,7 +121,7 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         return;
     }
     into.model = signals.asked;
-    if route.mode == Mode::Observe {
+    if !route.pins(signals.class) {
         let open = constrain(route, circumstance, &mut into.trail);
         into.open = avail(route, circumstance, open, &mut into.trail);
         if let Some((rung, step)) = place(route, signals.confidence, into.open) {

@@ -518,6 +518,12 @@ impl Route {
         }
     }
 
+    /// Says whether the client's own model serves a request that names one, and nothing else is asked of the ladder.
+    /// Embeddings of different models do not compare, so that is so for them in every mode.
+    pub fn pins(&self, class: TaskClass) -> bool {
+        self.mode == Mode::Pinned || class == TaskClass::Embedding
+    }
+
     /// Gives the last rung.
     pub fn strongest(&self) -> &Rung {
         &self.ladder[self.ladder.len() - 1]
