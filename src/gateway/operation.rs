@@ -31,7 +31,7 @@ use crate::pricing::Cost;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
-use crate::wire::{ApiError, Ask, ErrorKind};
+use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE};
 
 /// An operation under way.
 #[derive(Debug)]
@@ -230,7 +230,7 @@ impl Operation {
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
         let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        error.code = Some("no_model_may_serve".to_owned());
+        error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
         let mut response = refuse(self.ask.dialect(), &error);
         self.sign(response.headers_mut(), &dispatch);
         price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));

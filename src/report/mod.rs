@@ -12,7 +12,10 @@ mod text;
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub(crate) use replay::error_text;
-pub use replay::{Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, UnknownMeter};
+pub use replay::{
+    BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
+    Tokens, UnknownMeter,
+};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};
 pub(crate) use text::count;

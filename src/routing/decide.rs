@@ -1,9 +1,7 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
 use super::guard::{avail, constrain, lacking};
-use super::{
-    Check, Circumstance, ConfidenceSource, Mode, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why,
-};
+use super::{Check, Circumstance, ConfidenceSource, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -87,7 +85,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         policy_version: policy.version,
         trail,
     };
-    if signals.pinned && (route.mode == Mode::Observe || route.pins(signals.class)) {
+    if route.serves_as_named(signals) {
         pin(policy, route, signals, circumstance, &mut decision);
         return decision;
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask, Line};
 use crate::front::{Desk, Front, Setup};
+use crate::replayed::pico;
 use crate::stage::{metrics, nothing_held};
 use crate::upstream::{Reply, Upstream};
 
@@ -111,8 +112,7 @@ fn two_rungs_may_be_one_model_at_two_efforts_live_and_replayed() {
         assert_eq!(report["attempts"], 3, "{reading}");
         assert_eq!(report["escalated"], 1, "{reading}");
         assert_eq!(report["estimated_requests"], 0, "{reading}: all of it was seen");
-        let cost = report["cost_known_usd"].as_str().unwrap().replace('.', "");
-        assert_eq!(cost.parse::<i128>().unwrap(), known, "{reading}: {}", report["cost_known_usd"]);
+        assert_eq!(pico(&report["cost_known_usd"]), known, "{reading}");
     }
     let why = desk.must(&["why", "live.jsonl", climbed["id"].as_str().unwrap()]);
     assert!(why.contains("quick (gpt-5.2)") && why.contains("thorough (gpt-5.2)"), "{why}");
@@ -196,6 +196,7 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
     let setup = setup(&upstream, LABELLED);
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
+    let mut feed = follow(&front);
     let picture = json!({"messages": [{"role": "user", "content": [
         {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "https://a/b.png"}}]}]});
     let tool =
@@ -217,7 +218,39 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
         let said = answer.header("pointsman-reason").unwrap();
         assert!(said.contains(reason) && said.contains('(') != reason.is_empty(), "{reason}: {said}");
     }
+    let lines = read(&mut feed, 7);
+    save(&desk, &lines);
     front.settle();
+    let check = &replay(&desk, "recorded")["constraints"];
+    assert_eq!(
+        (&check["checked"], &check["broken_calls"], &check["broken"]),
+        (&json!(7), &json!(0), &json!([]))
+    );
+    // A log in which one went elsewhere.
+    let is_eu = |line: &&mut Value| line["team"] == "eu";
+    let mut lines = lines;
+    let line = lines.iter_mut().find(is_eu).unwrap();
+    let id = line["id"].clone();
+    *line = serde_json::from_str(&line.to_string().replace("\"gpt-4.1\"", "\"gpt-4.1-nano\"")).unwrap();
+    save(&desk, &lines);
+    for (reading, strict) in [("recorded", false), ("recorded", true), ("routed", true)] {
+        let mut args = vec!["replay", "live.jsonl", "--as", reading, "--format", "json"];
+        args.extend(strict.then_some("--strict"));
+        let output = desk.run(&args);
+        assert_eq!(output.status.success(), !strict, "{reading}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let broken = &report["constraints"]["broken"][0];
+        assert_eq!(report["constraints"]["broken_calls"], 1, "{reading}");
+        assert_eq!(
+            (&broken["request"], &broken["route"], &broken["model"], &broken["why"]),
+            (&id, &json!("european"), &json!("gpt-4.1-nano"), &json!("lacks region=eu")),
+        );
+    }
+    let table = desk.must(&["replay", "live.jsonl"]);
+    assert!(
+        table.contains("Calls that should not have been made") && table.contains("lacks region=eu"),
+        "{table}"
+    );
 }
 
 #[test]
