@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pointsman::providers::retry_after;
 use pointsman::record::{Input, InputFormat, ReadOptions, open};
+use pointsman::routing::Parameters;
 use pointsman::units::Instant;
 use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
 
@@ -57,8 +58,8 @@ pub(crate) fn ask(data: &[u8]) {
     let Some(ask) = read(dialect, Bytes::copy_from_slice(body)) else { return };
     let _ = (ask.measures(), ask.ask_text(), ask.user());
     for to in Dialect::ALL {
-        let Ok(sent) = ask.body_for(to, "served", &Sending { max_output: Some(7), ..Sending::default() })
-        else {
+        let with = Parameters { max_output: Some(7), ..Parameters::NONE };
+        let Ok(sent) = ask.body_for(to, "served", &Sending { with: &with, ..Sending::default() }) else {
             continue;
         };
         assert!(

@@ -11,10 +11,14 @@ use crate::classifier::Classifier;
 use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
-use crate::report::{RecordedCharges, ReplayReport, Scope, StreamLimitRow, Undated, UnknownMeter};
+use crate::report::{
+    BrokenConstraint, ConstraintCheck, RecordedCharges, ReplayReport, Scope, StreamLimitRow, Undated,
+    UnknownMeter,
+};
 use crate::routing::Policy;
 use crate::session::{
-    Ingest, IngestOptions, LoadError, Log, StreamOptions, Stretch, meter_text, recharge_text, stream,
+    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, Stretch, meter_text,
+    recharge_text, stream,
 };
 use crate::units::Names;
 
@@ -275,6 +279,7 @@ pub fn stream_report(
         repriced,
         remark: recharge_text(&found.recharge, &report.scope.prices, repriced),
     });
+    report.constraints = (found.constraints.checked > 0).then(|| check(found.constraints, &found.names));
     for (meter, calls) in found.unknown_meters {
         tracing::warn!("{}", meter_text(&meter, calls));
         report.unknown_meters.push(UnknownMeter { meter, calls });
@@ -296,4 +301,20 @@ pub fn stream_report(
         .collect();
     report.classified_requests = found.classified;
     Ok(report)
+}
+
+/// Writes what became of constraints.
+fn check(found: Constraints, names: &Names) -> ConstraintCheck {
+    let written = |one: Broken| BrokenConstraint {
+        request: one.id.into(),
+        at: one.at.rfc3339(),
+        route: one.route.to_string(),
+        model: one.model.is_some().then(|| names.model(one.model).to_owned()),
+        why: one.why.describe(names),
+    };
+    ConstraintCheck {
+        checked: found.checked,
+        broken_calls: found.broken,
+        broken: found.list.into_iter().map(written).collect(),
+    }
 }

@@ -9,6 +9,7 @@ use super::output;
 use crate::app::stream_report;
 use crate::report::{Format, replay_text, to_json};
 use crate::session::{Reading, StreamOptions};
+use crate::units::counted;
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
@@ -61,5 +62,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&replay_text(&report, format))?,
     }
-    output::damage(&report.damaged)
+    output::damage(&report.damaged)?;
+    match report.constraints.filter(|check| args.engine.strict && check.broken_calls > 0) {
+        Some(check) => anyhow::bail!(
+            "{} of {} went to models that their route or key forbids; the report lists them",
+            check.broken_calls,
+            counted(check.checked, "constrained call")
+        ),
+        None => Ok(()),
+    }
 }

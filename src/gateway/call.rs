@@ -55,9 +55,10 @@ pub(super) async fn attempt(
         let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
-    let body = match written(operation, &target, dialect) {
+    let body = match written(operation, dispatch, &target, dialect) {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            operation.tier = sent.tier;
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
@@ -201,11 +202,16 @@ pub(super) async fn attempt(
 }
 
 /// Writes the request for a target.
-fn written(operation: &Operation, target: &Target, dialect: Dialect) -> Result<Sent, WireError> {
+fn written(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    dialect: Dialect,
+) -> Result<Sent, WireError> {
     let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
     let sending = Sending {
         known: target.known(),
-        max_output: None,
+        with: &dispatch.with,
         default_max_output: operation.gateway.settings.max_output_default,
         accent,
     };
@@ -218,7 +224,7 @@ pub(super) fn can_climb(operation: &Operation, dispatch: &Dispatch) -> bool {
     let takes = |next: &Dispatch| {
         let target = operation.gateway.providers.target(&next.model)?;
         let dialect = target.dialect_for(operation.ask.dialect())?;
-        written(operation, &target, dialect).ok()
+        written(operation, next, &target, dialect).ok()
     };
     !dispatch.last
         && operation
@@ -255,9 +261,14 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
 pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
     let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
     let is_told = counted.is_some_and(|counted| counted.is_tier_told);
-    // What was translated was not asked for in these words.
-    if !is_told && from == operation.ask.dialect() {
-        terms.serve(&operation.ask.tier().unwrap_or_default());
+    if is_told {
+        return terms;
+    }
+    match &operation.tier {
+        Some(tier) => terms.serve(tier),
+        // What was translated was not asked for in these words.
+        None if from == operation.ask.dialect() => terms.serve(&operation.ask.tier().unwrap_or_default()),
+        None => {}
     }
     terms
 }
@@ -268,6 +279,7 @@ pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
         model: Arc::clone(&dispatch.model),
         provider: Arc::clone(target.provider()),
         simulated: target.simulated(),
+        effort: dispatch.with.effort,
         ..Called::default()
     }
 }

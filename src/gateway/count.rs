@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::Gateway;
 use super::body::Reply;
 use super::headers::COUNT;
+use super::operation::arriving;
 use super::requests::{json, let_in, pinned};
 use super::stored;
 use crate::access::Caller;
-use crate::classifier::Measures;
 use crate::session::Arriving;
 use crate::wire::{ApiError, Ask, Dialect, Sending};
 
@@ -69,37 +69,14 @@ pub(super) async fn tokens(
 }
 
 async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Option<u64> {
-    let model = match pinned(gateway, ask.model()) {
-        Ok(true) => ask.model().into(),
-        Ok(false) => first_choice(gateway, ask, headers, caller),
-        Err(_) => return None,
-    };
+    let pinned = pinned(gateway, ask.model()).ok()?;
+    let tags = gateway.tags(headers, caller, ask.user());
+    let arriving = Arriving { pinned, ..arriving(ask, &tags, caller) };
+    let model = gateway.live.would_send(&arriving);
     let target = gateway.providers.target(&model).filter(|target| !target.simulated())?;
     let dialect = target.dialect_for(ask.dialect())?;
     let sending = Sending { default_max_output: gateway.settings.max_output_default, ..Sending::default() };
     let body = ask.body_for(dialect, target.upstream(), &sending).ok()?.body;
     let body = gateway.budget.tie(body);
     gateway.providers.count(&target, dialect, &body, headers).await
-}
-
-/// Gives the model that the policy would ask first.
-fn first_choice(gateway: &Gateway, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Arc<str> {
-    let tags = gateway.tags(headers, caller, ask.user());
-    let found = ask.measures();
-    let measures = Measures {
-        prompt_tokens: Some(found.estimated_prompt_tokens),
-        turn: Some(found.earlier_user_turns),
-        tools: Some(found.tools),
-        history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
-        task: tags.task,
-    };
-    let arriving = Arriving {
-        team: tags.team,
-        project: tags.project,
-        asked: ask.model().into(),
-        prompt: ask.ask_text(),
-        measures,
-        ..Arriving::default()
-    };
-    gateway.live.would_send(&arriving)
 }

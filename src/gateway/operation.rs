@@ -3,6 +3,8 @@
 //! Invariants: a client that leaves cannot stop it half-way; every call is ended once in
 //! the engine and in the ledger; a client hears of an answer or of one error, never both.
 
+mod arriving;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +13,6 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
@@ -20,17 +21,18 @@ use super::body::Reply;
 use super::headers;
 use super::requests::{InFlight, refuse};
 use super::told::Told;
-use super::{Gateway, call, now};
+use super::{Gateway, call};
+
+pub(super) use self::arriving::{arriving, open};
 use crate::access::Caller;
-use crate::classifier::Measures;
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
-use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened, Prompt};
+use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
 use crate::pricing::Cost;
-use crate::routing::{Check, ConfidenceSource, Status};
-use crate::session::{Arriving, Called, Dispatch, Follow, Placed, Wants};
+use crate::routing::{Check, Status};
+use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
-use crate::wire::{ApiError, Ask, ErrorKind};
+use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE};
 
 /// An operation under way.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) struct Operation {
     climbed: Option<&'static str>,
     /// What was left out of the request for the present model.
     pub(super) left_out: Vec<Arc<str>>,
+    /// The service tier that its rung asks for in it.
+    pub(super) tier: Option<Arc<str>>,
     /// The attempt under way, for the account of it should this task fail.
     underway: Option<(Dispatch, Arc<str>)>,
     /// Tokens of the stream under way that came so far.
@@ -132,118 +136,6 @@ impl Drop for Carried {
     }
 }
 
-/// Takes a request in: the engine decides, the ledger hears of it.
-pub(super) fn open(
-    gateway: &Arc<Gateway>,
-    ask: Ask,
-    pinned: bool,
-    headers: HeaderMap,
-    caller: &Caller,
-    place: InFlight,
-) -> Operation {
-    let tags = gateway.tags(&headers, caller, ask.user());
-    let id = gateway.next_id();
-    let asked: Arc<str> = ask.model().into();
-    let found = ask.measures();
-    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let measures = Measures {
-        prompt_tokens: Some(found.estimated_prompt_tokens),
-        turn: Some(found.earlier_user_turns),
-        tools: Some(found.tools),
-        history: Some(small(found.earlier_bytes / 4)),
-        task: tags.task,
-    };
-    let prompt = ask.ask_text();
-    let at = now();
-    let arriving = Arriving {
-        id: Arc::clone(&id),
-        team: Arc::clone(&tags.team),
-        project: Arc::clone(&tags.project),
-        user: Arc::clone(&tags.user),
-        session: Arc::clone(&tags.session),
-        asked: Arc::clone(&asked),
-        pinned,
-        prompt,
-        measures,
-        wants: Wants {
-            vision: found.has_images,
-            max_output: found.max_output,
-            require: Arc::clone(&caller.require),
-        },
-    };
-    let placed = gateway.live.arrive(arriving, at);
-    let needs = placed.ticket.needs();
-    gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
-        seq: placed.seq,
-        id: Arc::clone(&id),
-        at: placed.at,
-        team: Arc::clone(&tags.team),
-        project: tags.project,
-        user: tags.user,
-        session: tags.session,
-        key: Arc::clone(&caller.name),
-        asked,
-        pinned,
-        task: Some(placed.class),
-        confidence: placed.confidence,
-        classified: match placed.source {
-            ConfidenceSource::None => "none",
-            ConfidenceSource::Recorded | ConfidenceSource::Judged => "recorded",
-            ConfidenceSource::Text => "text",
-            ConfidenceSource::Measures => "measures",
-        }
-        .into(),
-        turn: measures.turn,
-        tools: measures.tools,
-        history: measures.history,
-        prompt_hash: Some(Sha256::digest(ask.body()).into()),
-        prompt_bytes: ask.body().len() as u64,
-        route: Arc::clone(&placed.route),
-        rung: placed.send.as_ref().ok().and_then(|send| send.rung),
-        policy_version: placed.policy_version,
-        reason: placed.reason.as_str().into(),
-        simulated: "".into(),
-        window: needs.window,
-        max_output: needs.output,
-        vision: needs.vision,
-        require: Arc::clone(&caller.require),
-        down: needs.down.iter().map(|model| Arc::from(&**model)).collect(),
-    })));
-    let kept = &gateway.settings.ledger;
-    let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
-    if keeps && gateway.budget.held() > gateway.budget.most() / 2 {
-        // A ledger that cannot be written would fill memory with them.
-        tracing::warn!(operation = %id, "prompt not kept: more than half of limits.memory is in use");
-    } else if keeps {
-        gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
-            seq: placed.seq,
-            kind: "prompt".into(),
-            body: ask.ask_text().into(),
-            expires_at: at + Span::days(i64::from(kept.keep_days)),
-        })));
-    }
-    Operation {
-        gateway: Arc::clone(gateway),
-        ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
-        headers,
-        id,
-        placed,
-        team: tags.team,
-        key: Arc::clone(&caller.name),
-        calls: 0,
-        tries: 0,
-        n: 0,
-        simulated: false,
-        climbed: None,
-        left_out: Vec::new(),
-        underway: None,
-        delivered: 0,
-        began: Clock::now(),
-        is_settled: false,
-        _place: place,
-    }
-}
-
 impl Operation {
     pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict
@@ -275,6 +167,7 @@ impl Operation {
             let started = Clock::now();
             audience.call_begins();
             self.left_out.clear();
+            self.tier = None;
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
             let mut attempted = if self.n > 0 && audience.is_gone() {
                 self.left_before(&dispatch)
@@ -338,7 +231,7 @@ impl Operation {
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
         let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        error.code = Some("no_model_may_serve".to_owned());
+        error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
         let mut response = refuse(self.ask.dialect(), &error);
         self.sign(response.headers_mut(), &dispatch);
         price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
@@ -531,6 +424,7 @@ impl Operation {
             // A status after which nobody else is asked.
             status: Status::Cut,
             error: "the gateway itself failed".to_owned(),
+            effort: dispatch.with.effort,
             simulated: self.simulated,
             ..Called::default()
         };
@@ -587,6 +481,7 @@ pub(super) fn not_made(dispatch: &Dispatch, provider: &Arc<str>, error: ApiError
             status: Status::Unavailable,
             check: Check::None,
             error: error.message.clone(),
+            effort: dispatch.with.effort,
             ..Called::default()
         },
         outcome: Outcome::Failed(error),

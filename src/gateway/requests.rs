@@ -16,6 +16,7 @@ use super::{Gateway, count, feed, feedback, metrics, models, now, operation, sto
 use crate::access::{Caller, Denied, Scope, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
+use crate::session::Arriving;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, WireError};
 
 /// The most header lines of a request over HTTP/1.1; over HTTP/2 their size alone counts.
@@ -315,6 +316,14 @@ async fn generate(
         ask = ask.streamed();
     }
     let pinned = pinned(gateway, ask.model())?;
+    if pinned && gateway.providers.target(ask.model()).is_none() {
+        // Not by that model, but its route may have a ladder for it.
+        let tags = gateway.tags(&headers, caller, ask.user());
+        let arriving = Arriving { pinned, ..operation::arriving(&ask, &tags, caller) };
+        if !gateway.live.would_route(&arriving) {
+            return Err(nobody_serves(ask.model()));
+        }
+    }
     if matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) && ask.model() == AUTO {
         let message = "embeddings of different models do not compare: name a model, or a route made for them (auto/ROUTE)";
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
@@ -327,14 +336,8 @@ async fn generate(
     operation::run(gateway, ask, pinned, headers, caller, place).await
 }
 
-/// Says whether the client chose its model; an error where nobody serves it.
+/// Says whether the client chose its model; an error where nobody serves it and no route has a ladder for such requests.
 pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
-    let unknown = |message: String| {
-        let mut error = ApiError::new(ErrorKind::NotFound, message);
-        error.code = Some("model_not_found".to_owned());
-        error.param = Some("model".to_owned());
-        Err(error)
-    };
     if model == AUTO {
         return Ok(false);
     }
@@ -343,15 +346,24 @@ pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
             return Ok(false);
         }
         let (_, names) = gateway.live.offered();
-        return unknown(format!("there is no route `{route}`; ask for one of {}", names.join(", ")));
+        return Err(unknown(format!("there is no route `{route}`; ask for one of {}", names.join(", "))));
     }
     if !gateway.live.is_choice(model) {
         return Ok(false);
     }
-    if gateway.providers.target(model).is_none() {
-        return unknown(format!(
-            "no provider serves `{model}`; ask for `auto`, or add the model to providers.toml"
-        ));
+    if gateway.providers.target(model).is_none() && !gateway.live.routes_named() {
+        return Err(nobody_serves(model));
     }
     Ok(true)
+}
+
+fn nobody_serves(model: &str) -> ApiError {
+    unknown(format!("no provider serves `{model}`; ask for `auto`, or add the model to providers.toml"))
+}
+
+fn unknown(message: String) -> ApiError {
+    let mut error = ApiError::new(ErrorKind::NotFound, message);
+    error.code = Some("model_not_found".to_owned());
+    error.param = Some("model".to_owned());
+    error
 }

@@ -113,11 +113,15 @@ pub fn recorded(
 ) {
     into.begin(policy, route, NO_RUNG);
     let at = evidence.operation.at;
-    let first = evidence.attempts().next().map(|attempt| attempt.model);
+    let mut ends = evidence.attempts().map(|attempt| (attempt.model, attempt.effort));
+    let first = ends.next();
+    let last = ends.last();
     for seen in evidence.seen() {
         into.push(seen_leg(seen, at, outlook.prices));
     }
-    into.escalated = first.is_some_and(|first| !outlook.prices.same(first, into.model));
+    // Rungs of one model differ by their effort.
+    let is_other = |((model, effort), (last, at))| effort != at || !outlook.prices.same(model, last);
+    into.escalated = first.zip(last).is_some_and(is_other);
     into.conclude(evidence, policy.baseline, outlook.prices);
 }
 

@@ -13,7 +13,8 @@ pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub(crate) use replay::error_text;
 pub use replay::{
-    Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow, Tokens, Undated, UnknownMeter,
+    BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
+    Tokens, Undated, UnknownMeter,
 };
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};

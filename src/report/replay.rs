@@ -136,6 +136,32 @@ pub struct RecordedCharges {
     pub remark: Option<String>,
 }
 
+/// Whether calls went to models that their route or key forbids.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConstraintCheck {
+    /// Calls of requests for which policy or key forbid anything to anybody.
+    pub checked: u64,
+    /// How many of them should not have been made.
+    pub broken_calls: u64,
+    /// The first of those.
+    pub broken: Vec<BrokenConstraint>,
+}
+
+/// A call that should not have been made.
+#[derive(Clone, Debug, Serialize)]
+pub struct BrokenConstraint {
+    /// The request.
+    pub request: String,
+    /// When it arrived.
+    pub at: String,
+    /// Its route.
+    pub route: String,
+    /// The model that was called; null where the log names none.
+    pub model: Option<String>,
+    /// Why it should not have been.
+    pub why: String,
+}
+
 /// Something billed that the price book has no price for.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnknownMeter {
@@ -184,6 +210,9 @@ pub struct ReplayReport {
     pub cost_unknown_requests: u64,
     /// What the log's own charges come to; null where it tells none.
     pub recorded_charges: Option<RecordedCharges>,
+    /// Whether calls went where policy or key forbid; left out where these forbid nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constraints: Option<ConstraintCheck>,
     /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
     pub unknown_meters: Vec<UnknownMeter>,
     /// What the baseline model would have cost, over operations where both costs are known or estimated; null where there
@@ -305,6 +334,7 @@ impl ReplayReport {
             cost_error_usd: error_text(all.cost.estimated, all.cost_error()),
             cost_unknown_requests: all.cost.unknown,
             recorded_charges: None,
+            constraints: None,
             unknown_meters: Vec::new(),
             baseline_usd: (all.comparable > 0).then(|| all.baseline.total().usd()),
             saved_usd: (all.comparable > 0).then(|| all.saved().usd()),

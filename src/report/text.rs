@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::replay::{Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter};
+use super::replay::{
+    ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter,
+};
 use super::sheet::{Format, Sheet, render};
 use crate::units::counted;
 
@@ -23,6 +25,9 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
     }
     if !report.stream_limits.is_empty() {
         sheets.push(stream_limits(&report.stream_limits));
+    }
+    if let Some(check) = report.constraints.as_ref().filter(|check| !check.broken.is_empty()) {
+        sheets.push(broken(check));
     }
     if !report.passed_over.is_empty() {
         let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
@@ -49,6 +54,20 @@ fn stream_limits(rows: &[StreamLimitRow]) -> Sheet {
             limit => format!("{limit} {} ms", row.value),
         };
         sheet.push(vec![row.route.clone(), limit, count(row.cut), count(row.streams), count(row.unknown)]);
+    }
+    sheet
+}
+
+fn broken(check: &ConstraintCheck) -> Sheet {
+    let heads = ["request", "arrived", "route", "model", "which"];
+    let mut sheet = Sheet::new("Calls that should not have been made", &heads);
+    for one in &check.broken {
+        let model = one.model.clone().unwrap_or_else(|| "not named".to_owned());
+        sheet.push(vec![one.request.clone(), one.at.clone(), one.route.clone(), model, one.why.clone()]);
+    }
+    let more = check.broken_calls.saturating_sub(check.broken.len() as u64);
+    if more > 0 {
+        sheet.push(vec![format!("and {} more", count(more))]);
     }
     sheet
 }
@@ -138,6 +157,13 @@ fn summary(report: &ReplayReport) -> Sheet {
     line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
     if let Some(RecordedCharges { remark: Some(remark), differing_requests, .. }) = &report.recorded_charges {
         line("charged otherwise", count(*differing_requests), remark.clone());
+    }
+    if let Some(ConstraintCheck { checked, broken_calls, .. }) = &report.constraints {
+        let note = match broken_calls {
+            0 => "all of them to models that their route and key allow".to_owned(),
+            n => format!("{} of them to models that their route or key forbids, see below", count(*n)),
+        };
+        line("constrained", count(*checked), note);
     }
     for UnknownMeter { meter, calls } in &report.unknown_meters {
         let note = format!(

@@ -1,9 +1,7 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
 use super::guard::{avail, constrain, lacking};
-use super::{
-    Check, Circumstance, ConfidenceSource, Mode, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why,
-};
+use super::{Check, Circumstance, ConfidenceSource, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -87,7 +85,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         policy_version: policy.version,
         trail,
     };
-    if signals.pinned && route.mode != Mode::Active {
+    if route.serves_as_named(signals) {
         pin(policy, route, signals, circumstance, &mut decision);
         return decision;
     }
@@ -118,7 +116,7 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         return;
     }
     into.model = signals.asked;
-    if route.mode == Mode::Observe {
+    if !route.pins(signals.class) {
         let open = constrain(route, circumstance, &mut into.trail);
         into.open = avail(route, circumstance, open, &mut into.trail);
         if let Some((rung, step)) = place(route, signals.confidence, into.open) {

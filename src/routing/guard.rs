@@ -5,7 +5,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Capability, Circumstance, Facts, Labels, MAX_RUNGS, Route, Step, Trail};
+use super::{
+    Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Signals, Step, Trail,
+    match_route,
+};
 use crate::units::{Instant, LabelId, ModelId, Names};
 
 /// A set of rungs of one ladder.
@@ -122,6 +125,34 @@ pub(super) fn constrain(route: &Route, circumstance: &Circumstance, trail: &mut 
         }
     }
     open
+}
+
+/// Says why a model should not have served a request that was sent to it at an effort: under this policy it lacks a label
+/// that is required, or is known not to take the request. `same` says whether two names are one model's.
+pub fn forbids(
+    policy: &Policy,
+    signals: &Signals,
+    circumstance: &Circumstance,
+    (model, effort): (ModelId, Option<Effort>),
+    same: impl Fn(ModelId, ModelId) -> bool,
+) -> Option<Bar> {
+    let route = policy.route(match_route(policy, signals));
+    let required = route.require.and(circumstance.needs.labels);
+    let is_pinned = route.serves_as_named(signals);
+    // Whoever names a model knows what it takes.
+    let takes = |facts: &Facts| if is_pinned { None } else { unfit(facts, circumstance) };
+    let bar = |facts: &Facts| lacking(facts, required).or_else(|| takes(facts));
+    let is_it = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
+    let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts));
+    match rungs.next() {
+        Some(first) => rungs.fold(first, |all, one| all.and(one)),
+        None => bar(&policy
+            .models
+            .iter()
+            .find(|(known, _)| same(*known, model))
+            .map(|(_, facts)| *facts)
+            .unwrap_or_default()),
+    }
 }
 
 /// Availability: bars the rungs whose model could not be called, unless no other is left.

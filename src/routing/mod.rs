@@ -18,7 +18,7 @@ pub use attempt::{Check, Status};
 pub use decide::{Decision, NO_RUNG, Next, Signals, after_attempt, decide, match_route};
 pub use effort::Effort;
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
-pub use guard::{Availability, Bar, Rungs};
+pub use guard::{Availability, Bar, Rungs, forbids};
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
 pub use needs::{Circumstance, CircumstanceId, Circumstances, Needs, on_grid};
 pub use policy::{AUTO, MAX_RUNGS, Matcher, Policy, Route, RouteId, Rung, Thresholds};

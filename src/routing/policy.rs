@@ -6,7 +6,8 @@ use arrayvec::ArrayVec;
 
 use super::facts::labels;
 use super::{
-    Facts, Labels, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, StreamLimits,
+    Facts, Labels, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, Signals,
+    StreamLimits,
 };
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, ProjectId, RouteTag, TeamId};
@@ -326,6 +327,14 @@ impl Policy {
         self.routes.iter().any(limits)
     }
 
+    /// Says whether it forbids any model anything.
+    pub fn constrains(&self) -> bool {
+        let forbids = |route: &Route| {
+            !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts != Facts::default())
+        };
+        self.routes.iter().any(forbids)
+    }
+
     /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.routes.len() == other.routes.len()
@@ -531,6 +540,17 @@ impl Route {
                 self.ladder.iter().position(|rung| value >= rung.threshold).unwrap_or(self.ladder.len() - 1)
             }
         }
+    }
+
+    /// Says whether the client's own model serves a request that names one, and nothing else is asked of the ladder.
+    /// Embeddings of different models do not compare, so that is so for them in every mode.
+    pub fn pins(&self, class: TaskClass) -> bool {
+        self.mode == Mode::Pinned || class == TaskClass::Embedding
+    }
+
+    /// Says whether the model that a client named serves its request here.
+    pub fn serves_as_named(&self, signals: &Signals) -> bool {
+        signals.pinned && (self.mode == Mode::Observe || self.pins(signals.class))
     }
 
     /// Gives the last rung.

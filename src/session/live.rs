@@ -20,7 +20,7 @@ use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
 use super::ingest::METERS;
 use super::log::billed_by_text;
-use super::reason::{reason, why_text};
+use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
 use crate::classifier::Classifier;
@@ -30,7 +30,7 @@ use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Status, Step, decide, on_grid,
+    PolicyError, PolicySpec, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
@@ -167,9 +167,14 @@ impl Live {
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into()).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung)),
-            Some(_) => Err(refusal(&policy, &decision, &core.names)),
+            Some(_) => Err(()),
         };
+        let barred = barred(&policy, &decision, &core.names);
         drop(core);
+        let send = send.map_err(|()| {
+            let route = &policy.route(decision.route).name;
+            format!("no model of route {route} may serve this request: {barred}")
+        });
         let send = send.map(|mut send| {
             if send.rung.is_none() {
                 // As the client wrote it, also where its name is one of very many.
@@ -190,7 +195,7 @@ impl Live {
             route: Arc::clone(&route.name),
             rungs: route.ladder.len(),
             policy_version: policy.version,
-            reason: reason(&decision),
+            reason: reason(&decision, &barred),
             would: decision
                 .would
                 .and_then(|rung| route.ladder.get(usize::from(rung)))
@@ -437,14 +442,6 @@ fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
         window: on_grid(prompt - prompt / 10),
         output: on_grid(wants.max_output.unwrap_or(0)),
     }
-}
-
-/// Says why no model may serve a request, for whoever sent it.
-fn refusal(policy: &Policy, decision: &Decision, names: &Names) -> String {
-    let bars = decision.trail.iter().filter(|step| matches!(step, Step::Barred { .. }));
-    let reasons: Vec<String> = bars.map(|step| step.describe(decision.route, policy, names)).collect();
-    let route = &policy.route(decision.route).name;
-    format!("no model of route {route} may serve this request: {}", reasons.join("; "))
 }
 
 impl Core {

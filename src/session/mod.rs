@@ -6,6 +6,7 @@
 mod all_on;
 mod arrivals;
 mod command;
+mod constraints;
 mod explain;
 mod feed;
 mod follow;
@@ -31,6 +32,7 @@ mod written;
 
 pub use all_on::{AllOn, all_on};
 pub use command::Command;
+pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use follow::{KEEP, LiveStart, Outgoing};

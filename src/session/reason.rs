@@ -1,9 +1,10 @@
 //! Why a live request went where it went, in plain letters (they travel in headers).
 
-use crate::routing::{Decision, Status, Step, Why};
+use crate::routing::{Decision, Policy, Status, Step, Why};
+use crate::units::Names;
 
-/// Says why a request starts where it does.
-pub(super) fn reason(decision: &Decision) -> String {
+/// Says why a request starts where it does; `barred` are the reasons of guards.
+pub(super) fn reason(decision: &Decision, barred: &str) -> String {
     let confidence = decision.trail.iter().find_map(|step| match step {
         Step::Classified { confidence, .. } => *confidence,
         _ => None,
@@ -15,9 +16,28 @@ pub(super) fn reason(decision: &Decision) -> String {
         Step::Last { missed: None, .. } => Some("only rung".to_owned()),
         Step::NoSignal { .. } => Some("no signal".to_owned()),
         Step::Pinned { .. } => Some("pinned by the client".to_owned()),
+        Step::Observed { .. } => Some("observed: the client's own model serves".to_owned()),
+        Step::Refused => Some("no model may serve it".to_owned()),
         _ => None,
     });
-    placed.unwrap_or_default()
+    let mut reason = placed.unwrap_or_default();
+    if !barred.is_empty() && decision.would.is_none() {
+        reason += " (";
+        reason += barred;
+        reason += ")";
+    }
+    reason
+}
+
+/// Says what guards bar for a request, and why; empty where nothing.
+pub(super) fn barred(policy: &Policy, decision: &Decision, names: &Names) -> String {
+    let bars = decision.trail.iter().filter(|step| matches!(step, Step::Barred { .. }));
+    let mut all = String::new();
+    for step in bars {
+        all += if all.is_empty() { "" } else { "; " };
+        all += &step.describe(decision.route, policy, names);
+    }
+    all
 }
 
 /// Says why a request went up its ladder.

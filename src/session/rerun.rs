@@ -6,7 +6,7 @@ use super::whatif::RerunJob;
 use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
-use crate::routing::{Mode, match_route};
+use crate::routing::match_route;
 
 /// What a re-run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -61,7 +61,8 @@ fn part(
         }
         let PolicySpan { policy, .. } = policies.get(at)?;
         let operation = evidence.operation;
-        if operation.pinned && policy.route(match_route(policy, &operation.signals())).mode == Mode::Pinned {
+        let route = || policy.route(match_route(policy, &operation.signals()));
+        if operation.pinned && route().pins(operation.class) {
             continue;
         }
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut settled);

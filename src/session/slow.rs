@@ -48,7 +48,8 @@ impl SlowStreams {
                 continue;
             }
             let rung = route.ladder.iter().position(|rung| prices.same(rung.model, call.model));
-            let is_free = !evidence.operation.pinned || route.mode == Mode::Active;
+            let operation = evidence.operation;
+            let is_free = !operation.pinned || (route.mode == Mode::Active && !route.pins(operation.class));
             let rung = rung.filter(|_| is_free).and_then(|rung| u8::try_from(rung).ok());
             let limits = route.limits(rung.unwrap_or(NO_RUNG));
             let figures = StreamFigures {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
+use super::constraints::Constraints;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::slow::SlowStreams;
@@ -75,6 +76,8 @@ pub struct StreamResult {
     pub slow: SlowStreams,
     /// What the log's own charges come to.
     pub recharge: Recharge,
+    /// Whether calls went where policy or key forbid.
+    pub constraints: Constraints,
     /// Meters that the price book has no price for, with how many calls told them.
     pub unknown_meters: Vec<(String, u64)>,
     /// Whether latency of unobserved answers was estimated from profiles.
@@ -91,6 +94,8 @@ pub struct StreamResult {
 struct Batch {
     operations: Vec<Operation>,
     extras: Vec<Extra>,
+    /// The ids of those whose calls may be forbidden, with their places.
+    ids: Vec<(usize, Box<str>)>,
     models: Vec<Arc<str>>,
     circumstances: Vec<Circumstance>,
     /// What the log tells besides. It has its own time and no place among the operations.
@@ -113,11 +118,12 @@ pub fn stream(
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
     let (names, reprices) = (ingest.names.clone(), ingest.reprices());
+    let constrains = policy.constrains();
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
             Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
         });
-        let parsed = parse(source, (ingest, book), options, &send, &spare, &mut tick);
+        let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
         let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
@@ -132,6 +138,7 @@ pub fn stream(
             simulated,
             classified,
             recharge: fold.recharge,
+            constraints: fold.constraints,
             unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
@@ -156,7 +163,7 @@ struct Parsed {
 
 fn parse(
     mut source: record::Source,
-    (mut ingest, book): (Ingest, &PriceBook),
+    (mut ingest, book, mut constrains): (Ingest, &PriceBook, bool),
     options: &StreamOptions,
     send: &std::sync::mpsc::SyncSender<Batch>,
     spare: &Receiver<Batch>,
@@ -173,6 +180,7 @@ fn parse(
         let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
         batch.changes.extend(prices.iter().map(change));
         batch.policies.extend(policies.iter().cloned());
+        constrains |= policies.iter().any(|(_, policy)| policy.constrains());
     }
     while let Some(block) = source.next_block() {
         let Some(block) = skipped.keep_going(block)? else { continue };
@@ -197,6 +205,9 @@ fn parse(
                     simulated += u64::from(operation.simulated);
                     classified += u64::from(!operation.source.is_told());
                     count += 1;
+                    if constrains || !record.needs.require.is_empty() {
+                        batch.ids.push((batch.operations.len(), record.id.as_ref().into()));
+                    }
                     batch.operations.push(operation);
                 }
                 Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
@@ -208,6 +219,7 @@ fn parse(
                 Ok(Entry::Policy(change)) => match ingest.policy(&change) {
                     Ok(policy) => {
                         let policy = policy.map(|policy| (change.at, policy));
+                        constrains |= policy.as_ref().is_some_and(|(_, policy)| policy.constrains());
                         are_late |= policy.is_some() && sent_to.is_some_and(|sent| change.at <= sent);
                         events.policies.extend(policy.clone());
                         batch.policies.extend(policy);
@@ -289,6 +301,7 @@ struct Fold<'a> {
     settled: Settled,
     slow: SlowStreams,
     recharge: Recharge,
+    constraints: Constraints,
     key: u64,
     /// Policies in order of time.
     policies: Vec<InForce>,
@@ -315,6 +328,7 @@ impl<'a> Fold<'a> {
             settled: Settled::default(),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
+            constraints: Constraints::default(),
             key: 0,
         }
     }
@@ -345,6 +359,7 @@ impl<'a> Fold<'a> {
             self.take(&batch);
             batch.operations.clear();
             batch.extras.clear();
+            batch.ids.clear();
             batch.models.clear();
             batch.circumstances.clear();
             batch.changes.clear();
@@ -379,12 +394,14 @@ impl<'a> Fold<'a> {
             let next = InForce { from: *at, policy: Arc::clone(policy), requests: 0 };
             self.policies.insert(place, next);
         }
-        for operation in &batch.operations {
-            self.one(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) });
+        let mut ids = batch.ids.iter().peekable();
+        for (at, operation) in batch.operations.iter().enumerate() {
+            let id = ids.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
+            self.one(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) }, id);
         }
     }
 
-    fn one(&mut self, evidence: &Evidence<'_>) {
+    fn one(&mut self, evidence: &Evidence<'_>, id: Option<&str>) {
         recharge(evidence, self.engine.prices(), &mut self.recharge);
         if self.policies.len() > 1 {
             // Requests of several policies need not stand in order of time.
@@ -392,6 +409,10 @@ impl<'a> Fold<'a> {
             let place = self.policies.partition_point(|held| held.from <= at).saturating_sub(1);
             let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
             *requests += 1;
+            if let Some(id) = id {
+                let circumstance = self.circumstances.get(evidence.operation.circumstance);
+                self.constraints.add(id, evidence, policy, circumstance, self.engine.prices());
+            }
             self.slow.add(policy, evidence, self.engine.prices());
             let outlook = Outlook {
                 prices: self.engine.prices(),
@@ -401,6 +422,10 @@ impl<'a> Fold<'a> {
             settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
             self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
         } else {
+            if let Some(id) = id {
+                let circumstance = self.circumstances.get(evidence.operation.circumstance);
+                self.constraints.add(id, evidence, self.engine.policy(), circumstance, self.engine.prices());
+            }
             self.slow.add(self.engine.policy(), evidence, self.engine.prices());
             let rests_on = (&self.profiles, &self.circumstances);
             settle(&mut self.engine, self.reading, rests_on, self.key, evidence, &mut self.settled);

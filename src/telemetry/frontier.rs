@@ -12,7 +12,7 @@ use super::latency::{BUCKETS, LatencyBuckets, bucket};
 use super::visit::Visit;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::pricing::CostSum;
-use crate::routing::{MAX_RUNGS, Mode, Next, Route, Rungs, after_attempt};
+use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
@@ -265,7 +265,7 @@ impl Frontier {
 
     /// Adds or takes away one operation of this route: every rung it might have started on.
     pub fn apply(&mut self, evidence: &Evidence<'_>, route: &Route, outlook: &Outlook<'_>, sign: Sign) {
-        if evidence.operation.pinned && route.mode == Mode::Pinned {
+        if evidence.operation.pinned && route.pins(evidence.operation.class) {
             // No threshold moves a request whose client named its model.
             return;
         }

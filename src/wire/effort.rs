@@ -38,6 +38,9 @@ pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
     }
 }
 
+/// The least budget of thinking that Anthropic takes.
+pub(super) const LEAST_BUDGET: u64 = 1_024;
+
 /// How a Claude model is told to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claude {

@@ -30,7 +30,8 @@ pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
                 o.text("type", anthropic_type(error.kind));
                 o.text("message", &error.message);
                 // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
-                if let Some(code) = error.code.as_deref().filter(|code| code.starts_with("thread_")) {
+                let is_told = |code: &&str| code.starts_with("thread_") || *code == NO_MODEL_MAY_SERVE;
+                if let Some(code) = error.code.as_deref().filter(is_told) {
                     o.object("details", |o| o.text("error_code", code));
                 }
             });
@@ -40,11 +41,22 @@ pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
                 o.number("code", u64::from(error.status));
                 o.text("message", &error.message);
                 o.text("status", gemini_status(error.kind));
+                if error.code.as_deref() == Some(NO_MODEL_MAY_SERVE) {
+                    o.array("details", |a| {
+                        a.object(|o| {
+                            o.text("@type", "type.googleapis.com/google.rpc.ErrorInfo");
+                            o.text("reason", NO_MODEL_MAY_SERVE);
+                        });
+                    });
+                }
             });
         }),
     }
     out.into()
 }
+
+/// The code of the error by which a request is refused that no model may serve.
+pub const NO_MODEL_MAY_SERVE: &str = "no_model_may_serve";
 
 /// Writes the data of an error event; `number` counts the events of a stream of responses.
 pub(super) fn error_event(to: Dialect, error: &ApiError, number: u64) -> Bytes {

@@ -68,6 +68,7 @@ pub(super) fn place(to: Dialect, member: &str) -> &str {
         (Dialect::Gemini, "logprobs") => "generationConfig.responseLogprobs",
         (Dialect::Gemini, "top_logprobs") => "generationConfig.logprobs",
         (Dialect::Gemini, "reasoning_effort") => "generationConfig.thinkingConfig",
+        (Dialect::Gemini, "service_tier") => "serviceTier",
         _ => member,
     }
 }

@@ -40,7 +40,7 @@ pub use answer::{Answer, answer, used};
 pub use ask::{Accent, Ask, AskMeasures, Sending, Sent};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, WireError};
-pub use faults::{error_body, read_error};
+pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};
 pub use gemini::listed::Listed;
 pub use known::{Known, Rule, WithEffort};
 pub use models::{ModelEntry, model_body, models_body, read_models};

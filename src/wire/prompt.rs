@@ -11,6 +11,7 @@ use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;
 use super::{Accent, Dialect};
+use crate::routing::Parameters;
 
 pub(super) use super::reader::Reader;
 
@@ -35,6 +36,8 @@ pub(super) struct Prompt<'a> {
     pub(super) effort: Option<Effort>,
     /// The member in which the client states the effort.
     pub(super) effort_member: &'static str,
+    /// Whether policy states the effort, not the client.
+    pub(super) is_effort_policys: bool,
     /// The most tokens of thought, where the client states it so.
     pub(super) budget: Option<u64>,
     /// Whether the client asks to be told the thoughts.
@@ -176,6 +179,33 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// Takes what policy writes into the request; `temperature` is its text.
+    pub(super) fn follow(&mut self, with: &Parameters, temperature: Option<&'a str>, reader: Reader<'_>) {
+        if let Some(effort) = with.effort {
+            reader.notes.forget(&EFFORTS);
+            (self.effort, self.budget, self.is_effort_policys) = (Some(effort), None, true);
+            self.effort_member = match reader.from {
+                Dialect::OpenAiResponses => "reasoning.effort",
+                Dialect::AnthropicMessages => "output_config.effort",
+                Dialect::Gemini => "generationConfig.thinkingConfig",
+                _ => "reasoning_effort",
+            };
+        }
+        self.temperature = temperature.map(Value::of).or(self.temperature);
+        let Some(tier) = with.service_tier.as_deref() else { return };
+        reader.notes.forget(&["service_tier", "serviceTier"]);
+        self.tier = None;
+        self.passed.retain(|(field, _)| *field != "service_tier");
+        match (reader.to, messages_tier(tier)) {
+            (Dialect::AnthropicMessages, Some(word)) => self.passed.push(("service_tier", Value::of(word))),
+            (Dialect::OpenAiChat, _) if reader.accent == Accent::OpenAi => {
+                self.tier = Some(if tier == "standard" { "default".into() } else { tier.to_owned().into() });
+            }
+            (Dialect::Gemini, _) if gemini_tier(tier).is_some() => self.tier = Some(tier.to_owned().into()),
+            _ => reader.leave_out_tier(),
+        }
+    }
+
     /// Leaves out what the model is known to refuse.
     pub(super) fn obey(&mut self, known: &Known, reader: Reader<'_>) {
         if known.rules.is_empty() {
@@ -297,6 +327,36 @@ pub(super) fn go_on() -> String {
     reminder(
         "Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.",
     )
+}
+
+/// The members by which clients state an effort.
+const EFFORTS: [&str; 6] = [
+    "reasoning_effort",
+    "reasoning",
+    "reasoning.effort",
+    "thinking",
+    "output_config.effort",
+    "generationConfig.thinkingConfig",
+];
+
+/// Gives Anthropic's word for a service tier, as JSON; nothing where it has none.
+pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
+    match tier {
+        "auto" | "priority" => Some("\"auto\""),
+        "standard_only" | "standard" | "default" => Some("\"standard_only\""),
+        _ => None,
+    }
+}
+
+/// Gives Google's word for a service tier, as JSON: nothing where it is said by saying nothing, and nothing at all where
+/// there is no such tier.
+pub(super) fn gemini_tier(tier: &str) -> Option<Option<&'static str>> {
+    match tier {
+        "flex" => Some(Some("\"flex\"")),
+        "priority" | "fast" => Some(Some("\"priority\"")),
+        "auto" | "default" | "standard" => Some(None),
+        _ => None,
+    }
 }
 
 /// Makes an id that every provider takes: letters, digits, `_` and `-`.

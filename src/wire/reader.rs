@@ -1,10 +1,11 @@
 //! What every reader of a request does alike: asks the table, notes what is left out, refuses by name, checks what is common.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::gemini::names::camel;
 use super::json::{Value, quote};
+use super::known::place;
 use super::prompt::{Data, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
 use super::table::{self, Fate, Row, Target};
@@ -13,14 +14,18 @@ use super::{Accent, Dialect, WireError};
 /// The most names of left out members that are told.
 const MOST: usize = 32;
 
-/// The names of what was left out.
+/// What was left out.
 #[derive(Debug, Default)]
-pub(super) struct Notes(RefCell<Vec<String>>);
+pub(super) struct Notes {
+    names: RefCell<Vec<String>>,
+    /// Whether the service tier that policy asks for is.
+    lacks_tier: Cell<bool>,
+}
 
 impl Notes {
     /// Notes a name once; what a client made up is told in letters that fit a header.
     pub(super) fn add(&self, name: &str) {
-        let mut names = self.0.borrow_mut();
+        let mut names = self.names.borrow_mut();
         if names.len() >= MOST {
             return;
         }
@@ -31,9 +36,19 @@ impl Notes {
         }
     }
 
+    /// Takes back names of what policy says itself.
+    pub(super) fn forget(&self, names: &[&str]) {
+        self.names.borrow_mut().retain(|name| !names.contains(&&**name));
+    }
+
+    /// Says whether the service tier that policy asks for was left out.
+    pub(super) fn lacks_tier(&self) -> bool {
+        self.lacks_tier.get()
+    }
+
     /// Gives the names in the order in which they came.
     pub(super) fn into_names(self) -> Vec<String> {
-        self.0.into_inner()
+        self.names.into_inner()
     }
 }
 
@@ -64,6 +79,12 @@ impl Reader<'_> {
     /// Notes that something is left out.
     pub(super) fn leave_out(self, name: &str) {
         self.notes.add(name);
+    }
+
+    /// Notes that the service tier that policy asks for is left out.
+    pub(super) fn leave_out_tier(self) {
+        self.notes.lacks_tier.set(true);
+        self.leave_out(place(self.from, "service_tier"));
     }
 
     /// Notes that how closely a picture is to be looked at cannot be said.

@@ -20,6 +20,7 @@ pub(super) fn request(
     reader: Reader<'_>,
 ) -> Result<Bytes, WireError> {
     let (from, to) = (reader.from, reader.to);
+    let temperature = sending.with.temperature_text();
     let schemas = if from == Dialect::Gemini { Schemas::of(root) } else { Schemas::default() };
     let mut prompt = match from {
         Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
@@ -35,6 +36,7 @@ pub(super) fn request(
     if from == Dialect::OpenAiCompletions && !effort::may_think(model) {
         prompt.max_output = prompt.max_output.or(Some(completions::USUAL_LIMIT));
     }
+    prompt.follow(sending.with, temperature.as_deref(), reader);
     prompt.obey(sending.known, reader);
     prompt.settle_prefill(sending.known, reader);
     let body = match to {

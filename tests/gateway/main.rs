@@ -26,6 +26,7 @@ mod lists;
 mod pages;
 mod rehearsal;
 mod replayed;
+mod rungs;
 mod soak;
 mod stage;
 mod streams;

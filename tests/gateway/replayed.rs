@@ -32,7 +32,7 @@ ladder = [
 "#;
 
 /// Reads an amount in dollars as pico-dollars.
-fn pico(text: &Value) -> i128 {
+pub(crate) fn pico(text: &Value) -> i128 {
     let text = text.as_str().unwrap();
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let part = format!("{part:0<12}");

@@ -1,6 +1,7 @@
 //! Clients of Gemini's dialect and of completions: what they ask arrives at every provider, and what they get is in their form.
 
 use bytes::Bytes;
+use pointsman::routing::Parameters;
 use pointsman::wire::{Ask, Dialect, Sending, StreamEnd, WireError};
 use serde_json::{Value, json};
 
@@ -65,7 +66,8 @@ fn a_request_of_geminis_reaches_gemini_byte_for_byte() {
     let sent = ask.body_for(Dialect::Gemini, "gemini-2.5-flash", &Sending::default()).unwrap();
     assert_eq!(&sent.body[..], &body[..]);
     assert_eq!((ask.model(), ask.measures().max_output, &*ask.ask_text()), ("auto", Some(99), "x"));
-    let limited = Sending { max_output: Some(9), ..Sending::default() };
+    let most = Parameters { max_output: Some(9), ..Parameters::NONE };
+    let limited = Sending { with: &most, ..Sending::default() };
     let sent = ask.body_for(Dialect::Gemini, "m", &limited).unwrap();
     assert!(String::from_utf8_lossy(&sent.body).contains(r#""maxOutputTokens": 9,"#));
 }
@@ -131,7 +133,7 @@ fn calls_and_results_of_geminis_find_each_other_without_ids() {
         "toolConfig": { "functionCallingConfig": { "mode": "ANY", "allowedFunctionNames": ["weather"] } },
     });
     let asked = gemini(&body, false);
-    assert_eq!(asked.measures().tools, 2);
+    assert_eq!(asked.measures().tools, 3);
     let (chat, left_out) = put(&asked, Dialect::OpenAiChat, "gpt-4.1");
     assert_eq!(left_out, ["tools (googleSearch)"]);
     let said = chat["messages"].as_array().unwrap();

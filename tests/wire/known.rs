@@ -20,7 +20,7 @@ fn target(model: &str) -> Target {
 fn put(from: Dialect, body: &Value, to: Dialect, model: &str) -> (Value, Vec<String>) {
     let target = target(model);
     let sending = Sending { known: target.known(), ..Sending::default() };
-    let Sent { body, left_out } = ask(from, body).body_for(to, model, &sending).unwrap();
+    let Sent { body, left_out, .. } = ask(from, body).body_for(to, model, &sending).unwrap();
     (serde_json::from_slice(&body).unwrap(), left_out)
 }
 

@@ -15,6 +15,7 @@ mod known;
 mod native;
 mod refused;
 mod requests;
+mod rungs;
 mod same_dialect;
 mod several;
 mod streams;

@@ -17,7 +17,7 @@ fn put(from: Dialect, body: &str, to: Dialect, model: &str) -> (String, Vec<Stri
     let accent = if model.starts_with("mistral") { Accent::Mistral } else { Accent::OpenAi };
     let sending = Sending { known: target.known(), accent, ..Sending::default() };
     let ask = Ask::read_for(from, Bytes::copy_from_slice(body.as_bytes()), Some("m")).unwrap();
-    let Sent { body, left_out } = ask.body_for(to, model, &sending).unwrap();
+    let Sent { body, left_out, .. } = ask.body_for(to, model, &sending).unwrap();
     serde_json::from_slice::<Value>(&body).unwrap();
     (String::from_utf8(body.to_vec()).unwrap(), left_out)
 }

@@ -1,7 +1,7 @@
 //! What passes between client and provider of the same dialect, byte by byte, and what no bytes may do to the reader.
 
 use bytes::{Bytes, BytesMut};
-use pointsman::routing::Check;
+use pointsman::routing::{Check, Parameters};
 use pointsman::wire::{Answer, Ask, Dialect, Finish, Relay, Sending, StreamEnd, WireError, answer};
 use proptest::prelude::*;
 
@@ -67,7 +67,12 @@ fn a_chat_stream_asks_for_its_usage() {
 
 #[test]
 fn a_limit_of_policy_never_raises_that_of_the_client() {
-    let cap = |most| Sending { max_output: Some(most), ..Sending::default() };
+    let most = |most| Parameters { max_output: Some(most), ..Parameters::NONE };
+    let limits = [most(7), most(50), most(500)];
+    let cap = |at: u32| {
+        let with = limits.iter().find(|with| with.max_output == Some(at)).unwrap();
+        Sending { with, ..Sending::default() }
+    };
     let chat = r#"{"model":"m","messages":[],"max_tokens":100}"#;
     assert_eq!(sent(Dialect::OpenAiChat, chat, "m", &cap(50)), chat.replace("100", "50"));
     assert_eq!(sent(Dialect::OpenAiChat, chat, "m", &cap(500)), chat);

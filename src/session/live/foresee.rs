@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Arriving, Dispatch, Live, Ticket, lock};
+use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
-use crate::routing::{Circumstance, ConfidenceSource, decide};
+use crate::routing::{Circumstance, ConfidenceSource, Decision, Mode, NO_RUNG, Policy, decide};
 
 impl Live {
     /// Has the classifier judge a request.
@@ -43,15 +43,41 @@ impl Live {
         .collect()
     }
 
-    /// Says which model of the policy a request would be sent to first; nothing of it is kept.
+    /// Says which model a request would be sent to first, empty where none may serve it; nothing of it is kept.
     pub fn would_send(&self, arriving: &Arriving<'_>) -> Arc<str> {
         let mut operation = self.judged(arriving);
-        let core = lock(&self.core);
-        operation.team = core.names.find_team(&arriving.team).unwrap_or_default();
-        operation.project = core.names.find_project(&arriving.project).unwrap_or_default();
-        operation.asked = core.names.find_model(&arriving.asked).unwrap_or_default();
-        let policy = core.decider.policy();
-        let decision = decide(policy, &operation.signals(), Circumstance::PLAIN);
-        core.send(policy, &decision, decision.rung).model
+        let core = &mut *lock(&self.core);
+        let (policy, decision) = core.foreseen(arriving, &mut operation);
+        match decision.rung {
+            _ if decision.refused => "".into(),
+            NO_RUNG => Arc::clone(&arriving.asked),
+            rung => core.send(&policy, &decision, rung).model,
+        }
+    }
+
+    /// Says whether the ladder applies to a request though its client names a model.
+    pub fn would_route(&self, arriving: &Arriving<'_>) -> bool {
+        let mut operation = self.judged(arriving);
+        let (_, decision) = lock(&self.core).foreseen(arriving, &mut operation);
+        decision.rung != NO_RUNG || decision.refused
+    }
+
+    /// Says whether any route applies its ladder to requests that name a model.
+    pub fn routes_named(&self) -> bool {
+        lock(&self.core).decider.policy().routes.iter().any(|route| route.mode == Mode::Active)
+    }
+}
+
+impl Core {
+    /// Decides a request that is not taken in.
+    fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
+        operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
+        operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
+        operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
+        let needs = needs(arriving, &mut self.names);
+        let circumstance = Circumstance { needs, down: self.decider.down_at(self.last_at) };
+        let policy = Arc::clone(self.decider.policy());
+        let decision = decide(&policy, &operation.signals(), &circumstance);
+        (policy, decision)
     }
 }

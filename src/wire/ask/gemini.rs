@@ -32,8 +32,8 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
             "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
                 bytes += weigh::bytes(value);
-                let declared = value.items().filter_map(|tool| member(tool, "functionDeclarations"));
-                let count = declared.flat_map(Value::items).count();
+                // Functions one by one; each tool of Google's own is one as well.
+                let count: usize = value.items().flat_map(Value::members).map(count).sum();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
             }
             "generationConfig" => settings(value, body, &mut scan)?,
@@ -87,10 +87,9 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireE
         bytes += weigh::bytes(turn);
         let parts = member(turn, "parts");
         for part in parts.into_iter().flat_map(Value::items) {
-            let inline = member(part, "inlineData");
-            let Some(data) = inline.or_else(|| member(part, "fileData")) else { continue };
-            let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
-            if let Some(weight) = text_of(data, "mimeType").and_then(|kind| weigh::of_media(&kind, size)) {
+            let result = member(part, "functionResponse").and_then(|result| member(result, "parts"));
+            for part in std::iter::once(part).chain(result.into_iter().flat_map(Value::items)) {
+                let Some(weight) = weight(part) else { continue };
                 scan.measures.has_images |= weight.is_picture;
                 bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
             }
@@ -104,6 +103,22 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireE
     }
     scan.measures.earlier_user_turns = user_turns.saturating_sub(1);
     Ok(bytes)
+}
+
+/// Gives what a part weighs that is no text.
+fn weight(part: Value<'_>) -> Option<weigh::Weight> {
+    let inline = member(part, "inlineData");
+    let data = inline.or_else(|| member(part, "fileData"))?;
+    let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
+    text_of(data, "mimeType").and_then(|kind| weigh::of_media(&kind, size))
+}
+
+/// Counts the tools that a member of a tool declares.
+fn count((key, value): (std::borrow::Cow<'_, str>, Value<'_>)) -> usize {
+    match &*camel(&key) {
+        "functionDeclarations" => value.items().count(),
+        _ => usize::from(!value.is_null()),
+    }
 }
 
 fn has_text(parts: Value<'_>) -> bool {

@@ -4,6 +4,7 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod gemini;
+mod parameters;
 mod prefill;
 mod refused;
 mod returned;
@@ -14,6 +15,7 @@ mod weigh;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -22,6 +24,7 @@ use super::known::Known;
 use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, embeddings, translate};
+use crate::routing::Parameters;
 use scan::Scan;
 
 /// A client's request.
@@ -41,11 +44,11 @@ pub struct AskMeasures {
     pub estimated_prompt_tokens: u64,
     /// The user's turns before this one, not counting results of tools.
     pub earlier_user_turns: u32,
-    /// The tools that the model may call.
+    /// The tools that the model may call, those that the provider runs among them.
     pub tools: u32,
     /// The bytes of the turns before this one.
     pub earlier_bytes: u64,
-    /// Whether a picture is part of the prompt.
+    /// Whether a picture or a film is part of the prompt, also within the result of a tool.
     pub has_images: bool,
     /// The most tokens of output that the client allows.
     pub max_output: Option<u64>,
@@ -62,6 +65,8 @@ pub struct Sent {
     pub body: Bytes,
     /// The names of what was left out of it, as the client calls them.
     pub left_out: Vec<String>,
+    /// The service tier that policy asks for in it.
+    pub tier: Option<Arc<str>>,
 }
 
 /// How a request is to be sent.
@@ -69,8 +74,8 @@ pub struct Sent {
 pub struct Sending<'k> {
     /// What is known of the model.
     pub known: &'k Known,
-    /// The most tokens of output that policy allows; a lower limit of the client stays.
-    pub max_output: Option<u64>,
+    /// What policy writes into it, in place of the client's own; of limits of output the lower one holds.
+    pub with: &'k Parameters,
     /// The limit for a provider that demands one, where the client names none.
     pub default_max_output: u64,
     /// How a provider that speaks chat has it.
@@ -91,14 +96,15 @@ pub enum Accent {
 impl Default for Sending<'_> {
     fn default() -> Self {
         const NOTHING: &Known = &Known::NOTHING;
-        Self { known: NOTHING, max_output: None, default_max_output: 8192, accent: Accent::OpenAi }
+        const UNCHANGED: &Parameters = &Parameters::NONE;
+        Self { known: NOTHING, with: UNCHANGED, default_max_output: 8192, accent: Accent::OpenAi }
     }
 }
 
 impl Sending<'_> {
     /// Gives the limit to send, of what the client allows and what policy allows.
     pub(super) fn limit(&self, asked: Option<u64>) -> Option<u64> {
-        match (asked, self.max_output) {
+        match (asked, self.with.max_output.map(u64::from)) {
             (Some(asked), Some(most)) => Some(asked.min(most)),
             (asked, most) => asked.or(most),
         }
@@ -260,7 +266,29 @@ impl Ask {
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
-        let body = if self.dialect == Dialect::GeminiEmbeddings {
+        let rewritten = if to == self.dialect && !sending.with.is_none() {
+            parameters::written(&self.body, &self.scan, model, sending, reader)
+        } else {
+            None
+        };
+        let body = match rewritten {
+            Some(body) => {
+                let ask = Self::read_for(self.dialect, body, Some(&self.scan.model))?;
+                let ask = if self.scan.stream { ask.streamed() } else { ask };
+                ask.written(model, sending, reader)?
+            }
+            None => self.written(model, sending, reader)?,
+        };
+        let is_generation = !matches!(self.dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+        let is_tier_written = is_generation && !notes.lacks_tier();
+        let tier = sending.with.service_tier.as_ref().filter(|_| is_tier_written).cloned();
+        Ok(Sent { body, left_out: notes.into_names(), tier })
+    }
+
+    /// Writes the body that it goes as.
+    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes, WireError> {
+        let to = reader.to;
+        Ok(if self.dialect == Dialect::GeminiEmbeddings {
             embeddings::write(self.root(), model, reader)?
         } else if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
@@ -271,8 +299,7 @@ impl Ask {
             translate::request(self.root(), self.scan.stream, model, sending, reader)?
         } else {
             return Err(WireError::Unsupported { from: self.dialect, to });
-        };
-        Ok(Sent { body, left_out: notes.into_names() })
+        })
     }
 
     /// Says whether functions are offered in the form that came before tools, so that calls are expected in it too.

@@ -213,6 +213,9 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     }
 }
 
+/// How many levels of parts within parts there are: a document within a tool's result holds the last.
+const DEEPEST: u8 = 2;
+
 /// What is known of the prompt so far.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing of the prompt by itself")]
@@ -287,30 +290,26 @@ impl Prompt {
 
     /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.
     fn others(&mut self, content: Value<'_>) -> u64 {
-        let mut excess = 0;
-        for part in content.items() {
-            if let Some(weight) = weigh::of_part(part) {
-                let size = weigh::bytes(part);
-                self.has_images |= weight.is_picture;
-                self.turns += weight.bytes.saturating_sub(size);
-                excess += size.saturating_sub(weight.bytes);
-            } else if part.text_of("type").as_deref() == Some("tool_result") {
-                excess += part.get("content").map_or(0, |inner| self.others_within(inner));
-            }
-        }
-        excess
+        // What a tool of the client's screen gives is one part, not a list.
+        let sole = Some(content).filter(|content| content.is_object());
+        content.items().chain(sole).map(|part| self.part(part, DEEPEST)).sum()
     }
 
-    /// The same for the content of a tool's result, which holds no further results.
-    fn others_within(&mut self, content: Value<'_>) -> u64 {
-        let mut excess = 0;
-        for (part, weight) in content.items().filter_map(|part| Some((part, weigh::of_part(part)?))) {
+    /// The same for one part and, so many levels down, for those within a tool's result or a document.
+    fn part(&mut self, part: Value<'_>, levels: u8) -> u64 {
+        if let Some(weight) = weigh::of_part(part) {
             let size = weigh::bytes(part);
             self.has_images |= weight.is_picture;
             self.turns += weight.bytes.saturating_sub(size);
-            excess += size.saturating_sub(weight.bytes);
+            return size.saturating_sub(weight.bytes);
         }
-        excess
+        let within = match part.text_of("type").as_deref() {
+            Some("tool_result") => part.get("content"),
+            Some("document") => part.get("source").and_then(|source| source.get("content")),
+            _ => None,
+        };
+        let Some(below) = levels.checked_sub(1) else { return 0 };
+        within.into_iter().flat_map(Value::items).map(|part| self.part(part, below)).sum()
     }
 
     fn into(self, scan: &mut Scan) {
@@ -323,6 +322,8 @@ impl Prompt {
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
         measures.earlier_bytes = self.before_ask;
         measures.has_images = self.has_images;
+        // What the conversation itself brings nobody counts.
+        measures.tools = measures.tools.max(u32::from(self.brings_tools));
     }
 }
 

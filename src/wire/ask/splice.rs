@@ -2,6 +2,7 @@
 //!
 //! - the value of `model`;
 //! - `stream_options.include_usage: true` in a chat stream, without which a provider would not say what it used;
+//! - what a rung of the policy writes (`parameters`, before everything else);
 //! - the limit of output, where policy sets a lower one than the client, and its name, where the model knows only the newer;
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
@@ -15,6 +16,7 @@ use super::scan::{Member, Scan};
 use super::system;
 use super::{Sending, prefill, refused, returned};
 use crate::wire::Dialect;
+use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::gemini::names::camel;
 use crate::wire::json::{Value, quote};
@@ -48,7 +50,7 @@ pub(super) fn splice(
             None => added.extend_from_slice(br#","stream_options":{"include_usage":true}"#),
         }
     }
-    if let Some(most) = sending.max_output {
+    if let Some(most) = sending.with.max_output.map(u64::from) {
         for (_, span) in &scan.limits {
             let asked = body.get(span.clone()).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
             if asked.is_none_or(|asked: u64| asked > most) {
@@ -58,7 +60,12 @@ pub(super) fn splice(
         if scan.limits.is_empty() {
             match (scan.null_limits.first(), limit_to_add(to, model)) {
                 (Some((_, span)), _) => edits.push((span.clone(), most.to_string().into_bytes())),
-                (None, Some(name)) => added.extend_from_slice(format!(",\"{name}\":{most}").as_bytes()),
+                (None, Some(name)) => {
+                    // Where completions have no limit, a low one holds already.
+                    let is_usual = to == Dialect::OpenAiCompletions && most > USUAL_LIMIT;
+                    let text = format!(",\"{name}\":{most}");
+                    added.extend_from_slice(if is_usual { b"" } else { text.as_bytes() });
+                }
                 (None, None) => {}
             }
         }

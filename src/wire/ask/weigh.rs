@@ -19,6 +19,7 @@ const SOUND: u64 = 1024;
 /// A part that weighs something else than its bytes.
 pub(super) struct Weight {
     pub(super) bytes: u64,
+    /// Whether it takes a model that looks at pictures; films do as well.
     pub(super) is_picture: bool,
 }
 
@@ -29,7 +30,10 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
         holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
     };
     match &*part.text_of("type")? {
-        "image" | "image_url" | "input_image" => Some(Weight { bytes: PICTURE, is_picture: true }),
+        "image" | "image_url" | "input_image" | "computer_screenshot" => {
+            Some(Weight { bytes: PICTURE, is_picture: true })
+        }
+        "video_url" | "input_video" => Some(Weight { bytes: bytes(part), is_picture: true }),
         "document" => {
             let source = part.get("source")?;
             match &*source.text_of("type")? {
@@ -51,7 +55,7 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
 pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
     match kind.split('/').next()? {
         "image" => Some(Weight { bytes: PICTURE, is_picture: true }),
-        "audio" | "video" => Some(Weight { bytes: size / SOUND * 4, is_picture: false }),
+        kind @ ("audio" | "video") => Some(Weight { bytes: size / SOUND * 4, is_picture: kind == "video" }),
         _ if kind == "application/pdf" => Some(Weight { bytes: pages(size), is_picture: false }),
         _ => None,
     }

@@ -50,6 +50,8 @@ pub(in crate::wire) fn write(
                 }
                 o.text("reasoning_effort", taken);
             }
+            // Of other models it is not known; policy does.
+            Some(effort) if prompt.is_effort_policys => o.text("reasoning_effort", effort.name()),
             Some(_) => reader.leave_out(prompt.effort_member),
             None => {}
         }

@@ -5,7 +5,9 @@
 
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, reminder};
+use crate::wire::prompt::{
+    Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier, reminder,
+};
 use crate::wire::{Sending, WireError};
 
 /// Stands for the signature of a thought that another model had, as Google's documents ask for it.
@@ -44,11 +46,10 @@ pub(in crate::wire) fn write(
             }
         });
         tools(o, prompt, reader);
-        match prompt.tier.as_deref() {
-            Some(tier @ ("flex" | "priority")) => o.text("serviceTier", tier),
-            Some("fast") => o.text("serviceTier", "priority"),
-            None | Some("auto" | "default") => {}
-            Some(_) => reader.leave_out("service_tier"),
+        match prompt.tier.as_deref().map(gemini_tier) {
+            Some(Some(Some(word))) => o.raw("serviceTier", word),
+            Some(None) => reader.leave_out("service_tier"),
+            None | Some(Some(None)) => {}
         }
         o.object("generationConfig", |o| settings(o, prompt, model, sending, reader));
     });

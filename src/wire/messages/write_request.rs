@@ -5,15 +5,14 @@
 
 use std::borrow::Cow;
 
-use crate::wire::effort::{Claude, Effort, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word};
+use crate::wire::effort::{
+    Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
+};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
 };
 use crate::wire::{Sending, WireError};
-
-/// The least budget of thinking that Anthropic takes.
-const LEAST_BUDGET: u64 = 1_024;
 
 /// Writes a request.
 pub(in crate::wire) fn write(
@@ -280,19 +279,22 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_
 fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, most: u64, reader: Reader<'_>) {
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
-    match (effort.filter(|_| may_think(prompt)), claude(model)) {
-        (Some(effort), Claude::Budget) if most / 2 >= LEAST_BUDGET => o.object("thinking", |o| {
+    let thinks = may_think(prompt);
+    match (effort.filter(|_| thinks || prompt.is_effort_policys), claude(model)) {
+        (Some(effort), Claude::Budget) if thinks && most / 2 >= LEAST_BUDGET => o.object("thinking", |o| {
             o.text("type", "enabled");
             let budget = prompt.budget.unwrap_or(effort.budget());
             o.number("budget_tokens", budget.clamp(LEAST_BUDGET, most / 2));
         }),
         (Some(effort), Claude::Adaptive) => {
-            o.object("thinking", |o| {
-                o.text("type", "adaptive");
-                if claude_keeps_thoughts(model) {
-                    o.text("display", "summarized");
-                }
-            });
+            if thinks {
+                o.object("thinking", |o| {
+                    o.text("type", "adaptive");
+                    if claude_keeps_thoughts(model) {
+                        o.text("display", "summarized");
+                    }
+                });
+            }
             let taken = claude_word(model, effort);
             if effort.is_beyond_high() && taken != effort.name() {
                 reader.leave_out(prompt.effort_member);

@@ -1,0 +1,135 @@
+//! A request is taken in: what the engine hears of it, what the ledger keeps.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant as Clock;
+
+use super::super::headers::Tags;
+use super::super::requests::InFlight;
+use super::super::{Gateway, now};
+use super::Operation;
+use crate::access::Caller;
+use crate::classifier::{Measures, TaskClass};
+use crate::ledger::{Entry, Opened, Prompt};
+use crate::routing::ConfidenceSource;
+use crate::session::{Arriving, Wants};
+use crate::units::Span;
+use crate::wire::{Ask, Dialect};
+
+/// Takes a request in: the engine decides, the ledger hears of it.
+pub(in crate::gateway) fn open(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Operation {
+    let tags = gateway.tags(&headers, caller, ask.user());
+    let id = gateway.next_id();
+    let at = now();
+    let arriving = Arriving { id: Arc::clone(&id), pinned, ..arriving(&ask, &tags, caller) };
+    let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
+    let placed = gateway.live.arrive(arriving, at);
+    let needs = placed.ticket.needs();
+    gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
+        seq: placed.seq,
+        id: Arc::clone(&id),
+        at: placed.at,
+        team: Arc::clone(&tags.team),
+        project: tags.project,
+        user: tags.user,
+        session: tags.session,
+        key: Arc::clone(&caller.name),
+        asked,
+        pinned,
+        task: Some(placed.class),
+        confidence: placed.confidence,
+        classified: match placed.source {
+            ConfidenceSource::None => "none",
+            ConfidenceSource::Recorded | ConfidenceSource::Judged => "recorded",
+            ConfidenceSource::Text => "text",
+            ConfidenceSource::Measures => "measures",
+        }
+        .into(),
+        turn: measures.turn,
+        tools: measures.tools,
+        history: measures.history,
+        prompt_hash: Some(Sha256::digest(ask.body()).into()),
+        prompt_bytes: ask.body().len() as u64,
+        route: Arc::clone(&placed.route),
+        rung: placed.send.as_ref().ok().and_then(|send| send.rung),
+        policy_version: placed.policy_version,
+        reason: placed.reason.as_str().into(),
+        simulated: "".into(),
+        window: needs.window,
+        max_output: needs.output,
+        vision: needs.vision,
+        require: Arc::clone(&caller.require),
+        down: needs.down.iter().map(|model| Arc::from(&**model)).collect(),
+    })));
+    let kept = &gateway.settings.ledger;
+    let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);
+    if keeps && gateway.budget.held() > gateway.budget.most() / 2 {
+        // A ledger that cannot be written would fill memory with them.
+        tracing::warn!(operation = %id, "prompt not kept: more than half of limits.memory is in use");
+    } else if keeps {
+        gateway.ledger.record(Entry::Prompt(Box::new(Prompt {
+            seq: placed.seq,
+            kind: "prompt".into(),
+            body: ask.ask_text().into(),
+            expires_at: at + Span::days(i64::from(kept.keep_days)),
+        })));
+    }
+    Operation {
+        gateway: Arc::clone(gateway),
+        ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
+        headers,
+        id,
+        placed,
+        team: tags.team,
+        key: Arc::clone(&caller.name),
+        calls: 0,
+        tries: 0,
+        n: 0,
+        simulated: false,
+        climbed: None,
+        left_out: Vec::new(),
+        tier: None,
+        underway: None,
+        delivered: 0,
+        began: Clock::now(),
+        is_settled: false,
+        _place: place,
+    }
+}
+
+/// Says what the engine hears of a request.
+pub(in crate::gateway) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
+    let found = ask.measures();
+    let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+    Arriving {
+        id: Arc::default(),
+        team: Arc::clone(&tags.team),
+        project: Arc::clone(&tags.project),
+        user: Arc::clone(&tags.user),
+        session: Arc::clone(&tags.session),
+        asked: ask.model().into(),
+        pinned: false,
+        prompt: ask.ask_text(),
+        measures: Measures {
+            prompt_tokens: Some(found.estimated_prompt_tokens),
+            turn: Some(found.earlier_user_turns),
+            tools: Some(found.tools),
+            history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
+            task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
+        },
+        wants: Wants {
+            vision: found.has_images,
+            max_output: found.max_output,
+            require: Arc::clone(&caller.require),
+        },
+    }
+}

@@ -1,0 +1,287 @@
+//! What a rung of the policy writes into a request of the client's own dialect, before that which its model refuses is left
+//! out (`refused`).
+//!
+//! Invariants: a rung's parameter takes the place of the client's own; one that the provider has no word for is left out
+//! and told; every other member stays byte for byte.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::scan::Scan;
+use super::splice::{Edit, apply, is_named, remove, value_of};
+use super::{Accent, Sending};
+use crate::routing::Parameters;
+use crate::wire::Dialect;
+use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
+use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
+use crate::wire::json::{Value, object, quote};
+use crate::wire::known::place;
+use crate::wire::prompt::{Reader, gemini_tier, messages_tier};
+
+/// A member by its path, and the JSON that is to stand there; nothing where it is to go.
+type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
+
+/// Gives the body with what the rung writes; nothing where that changes nothing.
+pub(super) fn written(
+    body: &Bytes,
+    scan: &Scan,
+    model: &str,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
+) -> Option<Bytes> {
+    let mut settings = Vec::new();
+    match reader.to {
+        Dialect::OpenAiChat => chat(sending.with, model, reader, &mut settings),
+        Dialect::OpenAiResponses => responses(sending.with, model, reader, &mut settings),
+        Dialect::OpenAiCompletions => completions(sending.with, reader, &mut settings),
+        Dialect::AnthropicMessages => messages(body, scan, model, sending, reader, &mut settings),
+        Dialect::Gemini => gemini(scan, model, sending, reader, &mut settings),
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {}
+    }
+    (!settings.is_empty()).then(|| put(body, scan, &settings))
+}
+
+fn quoted(word: &str) -> Cow<'static, str> {
+    let mut out = Vec::with_capacity(word.len() + 2);
+    quote(&mut out, word);
+    String::from_utf8_lossy(&out).into_owned().into()
+}
+
+fn temperature(path: &'static str, with: &Parameters, into: &mut Vec<Setting<'_>>) {
+    into.extend(with.temperature_text().map(|text| (path, Some(text.into()))));
+}
+
+/// Notes a parameter of the rung's that is not sent.
+fn leave_out(member: &str, reader: Reader<'_>) {
+    reader.leave_out(place(reader.from, member));
+}
+
+/// Gives OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
+fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, str> {
+    if !thinks_before_answering(model) {
+        return effort.quoted().into();
+    }
+    let word = openai_word(model, effort);
+    if word != effort.name() {
+        leave_out("reasoning_effort", reader);
+    }
+    quoted(word)
+}
+
+/// Gives OpenAI's word for a service tier.
+fn openai_tier(tier: &str) -> Cow<'static, str> {
+    quoted(if tier == "standard" { "default" } else { tier })
+}
+
+fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    if let Some(effort) = with.effort {
+        into.push(("reasoning_effort", Some(effort_word(effort, model, reader))));
+        // As some servers have it as well.
+        into.extend([("reasoning.effort", None), ("reasoning.max_tokens", None)]);
+    }
+    match with.service_tier.as_deref() {
+        Some(_) if reader.accent == Accent::Mistral => reader.leave_out_tier(),
+        tier => into.extend(tier.map(|tier| ("service_tier", Some(openai_tier(tier))))),
+    }
+    temperature("temperature", with, into);
+}
+
+fn responses(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, model, reader)))));
+    into.extend(with.service_tier.as_deref().map(|tier| ("service_tier", Some(openai_tier(tier)))));
+    temperature("temperature", with, into);
+}
+
+fn completions(with: &Parameters, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    if with.effort.is_some() {
+        leave_out("reasoning_effort", reader);
+    }
+    if with.service_tier.is_some() {
+        reader.leave_out_tier();
+    }
+    temperature("temperature", with, into);
+}
+
+fn messages(
+    body: &Bytes,
+    scan: &Scan,
+    model: &str,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
+    into: &mut Vec<Setting<'_>>,
+) {
+    let with = sending.with;
+    match with.service_tier.as_deref().map(messages_tier) {
+        Some(Some(word)) => into.push(("service_tier", Some(word.into()))),
+        Some(None) => reader.leave_out_tier(),
+        None => {}
+    }
+    match with.temperature {
+        // Anthropic's range ends at 1.
+        Some(1001..) => leave_out("temperature", reader),
+        _ => temperature("temperature", with, into),
+    }
+    let most = sending.limit(scan.measures.max_output).unwrap_or(u64::MAX);
+    let thinking = value_of(body, scan, "thinking");
+    let kind = thinking.and_then(|thinking| thinking.text_of("type"));
+    let budget = thinking.and_then(|thinking| thinking.get("budget_tokens")).and_then(Value::number);
+    let is_thinking = matches!(kind.as_deref(), Some("enabled" | "adaptive"));
+    let may_think = || is_thinking || (with.temperature.is_none() && may_think(body, scan));
+    match (with.effort, claude(model)) {
+        (Some(Effort::None), Claude::Budget | Claude::Adaptive) => {
+            into.extend([("thinking", None), ("output_config.effort", None)]);
+        }
+        (Some(effort), Claude::Adaptive) => {
+            let word = claude_word(model, effort);
+            if word != effort.name() {
+                leave_out("reasoning_effort", reader);
+            }
+            into.push(("output_config.effort", Some(quoted(word))));
+            if !is_thinking && may_think() {
+                into.push(("thinking", Some(r#"{"type":"adaptive"}"#.into())));
+            }
+        }
+        (Some(effort), Claude::Budget) if most / 2 >= LEAST_BUDGET && may_think() => {
+            let budget = effort.budget().clamp(LEAST_BUDGET, most / 2);
+            into.push(("thinking.type", Some(r#""enabled""#.into())));
+            into.push(("thinking.budget_tokens", Some(budget.to_string().into())));
+            return;
+        }
+        (Some(_), _) => leave_out("reasoning_effort", reader),
+        (None, _) => {}
+    }
+    // A budget has to be less than the limit, where that is the rung's.
+    let is_rungs = with.max_output.map(u64::from) == Some(most) && with.effort != Some(Effort::None);
+    match budget.filter(|budget| is_rungs && *budget >= most) {
+        Some(_) if most / 2 >= LEAST_BUDGET => {
+            into.push(("thinking.budget_tokens", Some((most / 2).to_string().into())));
+        }
+        Some(_) => {
+            reader.leave_out("thinking");
+            into.push(("thinking", None));
+        }
+        None => {}
+    }
+}
+
+/// Says whether thinking that the client did not ask for goes together with its request: as when translated, not with a
+/// forced tool or set sampling, and not in the middle of calls whose thoughts are not there.
+fn may_think(body: &Bytes, scan: &Scan) -> bool {
+    let is_said = |name| value_of(body, scan, name).is_some_and(|value| !value.is_null());
+    let choice = value_of(body, scan, "tool_choice").and_then(|choice| choice.text_of("type"));
+    let is_forced = matches!(choice.as_deref(), Some("any" | "tool"));
+    let is_sampled = ["temperature", "top_p", "top_k"].into_iter().any(is_said);
+    let is_result = |block: Value<'_>| block.text_of("type").as_deref() == Some("tool_result");
+    let last = value_of(body, scan, "messages").and_then(|turns| turns.items().last());
+    let is_midway = scan.ends_with_assistant
+        || last.and_then(|turn| turn.get("content")).is_some_and(|content| content.items().any(is_result));
+    !is_forced && !is_sampled && !is_midway
+}
+
+fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let with = sending.with;
+    match with.service_tier.as_deref().map(gemini_tier) {
+        Some(Some(word)) => into.push(("serviceTier", word.map(Cow::Borrowed))),
+        Some(None) => reader.leave_out_tier(),
+        None => {}
+    }
+    temperature("generationConfig.temperature", with, into);
+    if let Some(most) = with.max_output.filter(|_| scan.limits.is_empty()) {
+        into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
+    }
+    let Some(effort) = with.effort else { return };
+    if !gemini_thinks(model) || (effort == Effort::None && gemini_always_thinks(model)) {
+        return leave_out("reasoning_effort", reader);
+    }
+    if effort.is_beyond_high() {
+        leave_out("reasoning_effort", reader);
+    }
+    // Thoughts count against the limit of output; half of it is left for the answer.
+    let room = sending.limit(scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
+    let budget = effort.budget().min(room).to_string();
+    into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.into())));
+    into.push(("generationConfig.thinkingConfig.thinkingLevel", None));
+}
+
+/// Puts settings into a body.
+fn put(body: &Bytes, scan: &Scan, settings: &[Setting<'_>]) -> Bytes {
+    let (mut edits, mut added, mut removed): (Vec<Edit>, Vec<u8>, Vec<usize>) = Default::default();
+    for head in heads(settings) {
+        let is_it = |at: &usize| {
+            let key = scan.members.get(*at).and_then(|member| body.get(member.key.clone()));
+            key.is_some_and(|key| is_named(key.get(1..key.len() - 1).unwrap_or_default(), head))
+        };
+        // Of a member that stands there twice the last one counts.
+        let mut places = (0..scan.members.len()).filter(is_it).rev();
+        let last = places.next();
+        removed.extend(places);
+        let there = last.and_then(|at| scan.members.get(at));
+        let old = there.and_then(|member| std::str::from_utf8(body.get(member.value.clone())?).ok());
+        match (there, settled(old.map(Value::of), &below(settings, head))) {
+            (Some(member), Some(json)) => edits.push((member.value.clone(), json)),
+            (Some(_), None) => removed.extend(last),
+            (None, Some(json)) => {
+                added.push(b',');
+                quote(&mut added, head);
+                added.push(b':');
+                added.extend_from_slice(&json);
+            }
+            (None, None) => {}
+        }
+    }
+    remove(body, &scan.members, removed, &mut edits);
+    if !added.is_empty() {
+        let end = scan.members.last().map_or(0, |member| member.value.end);
+        edits.push((end..end, added));
+    }
+    apply(body, edits)
+}
+
+/// Lists what paths begin with, each once.
+fn heads<'s>(settings: &[Setting<'s>]) -> Vec<&'s str> {
+    let mut heads: Vec<&str> = Vec::new();
+    for (path, _) in settings {
+        let head = path.split('.').next().unwrap_or(path);
+        if !heads.contains(&head) {
+            heads.push(head);
+        }
+    }
+    heads
+}
+
+/// Gives the settings within a member, and that of the member itself under an empty path.
+fn below<'s>(settings: &[Setting<'s>], head: &str) -> Vec<Setting<'s>> {
+    let within = |(path, json): &Setting<'s>| {
+        let rest = path.strip_prefix(head)?;
+        let rest = if rest.is_empty() { rest } else { rest.strip_prefix('.')? };
+        Some((rest, json.clone()))
+    };
+    settings.iter().filter_map(within).collect()
+}
+
+/// Gives a member as it is once its settings hold; nothing where it goes, or nothing is left in it.
+fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> {
+    if let Some((_, json)) = settings.iter().find(|(path, _)| path.is_empty()) {
+        return json.as_deref().map(|json| json.as_bytes().to_vec());
+    }
+    let old = || old.filter(|old| old.is_object()).into_iter().flat_map(Value::members);
+    let heads = heads(settings);
+    let (mut out, mut is_empty) = (Vec::new(), true);
+    object(&mut out, |o| {
+        let is_set = |key: &str| heads.iter().any(|head| is_named(key.as_bytes(), head));
+        for (key, value) in old().filter(|(key, _)| !is_set(key)) {
+            o.raw(&key, value.raw());
+            is_empty = false;
+        }
+        for head in &heads {
+            let inner = old().filter(|(key, _)| is_named(key.as_bytes(), head)).last();
+            let json = settled(inner.map(|(_, value)| value), &below(settings, head));
+            if let Some(json) = json.as_deref().and_then(|json| std::str::from_utf8(json).ok()) {
+                o.raw(head, json);
+                is_empty = false;
+            }
+        }
+    });
+    (!is_empty).then_some(out)
+}
