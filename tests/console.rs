@@ -18,19 +18,23 @@ use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::{Screen, Ui};
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::sample;
-use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot};
+use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot, all_on};
 use pointsman::units::{Instant, Names, PerMille, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// The bundled sample; it is what a newcomer sees, and it is the same on every machine.
 fn log() -> Arc<Log> {
+    log_of(sample::NAME, sample::BUNDLED)
+}
+
+fn log_of(name: &str, bytes: &'static [u8]) -> Arc<Log> {
     let mut names = Names::default();
     let policy = Arc::new(policy::parse(policy::BUILTIN, "policy.toml", &mut names).unwrap());
     let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-    let source = record::open(&Input::bytes(sample::NAME, sample::BUNDLED), &ReadOptions::default()).unwrap();
+    let source = record::open(&Input::bytes(name, bytes), &ReadOptions::default()).unwrap();
     let book = prices::builtin("list").unwrap();
-    Arc::new(Log::load(sample::NAME.into(), source, ingest, policy, &book, |_| true).unwrap())
+    Arc::new(Log::load(name.into(), source, ingest, policy, &book, |_| true).unwrap())
 }
 
 /// A console and the session behind it, without threads: what the console sends is done at once.
@@ -211,25 +215,68 @@ fn all_on_one_model_says_its_cost_and_what_nobody_knows() {
     desk.keys("a");
     let text = desk.text();
     for part in [
-        "All on this model · window to",
-        "its cost",
-        "the policy in force, routed",
-        "estimated: it never had",
+        "All on gpt-4.1 · window to",
+        "the recorded tokens on it",
+        "the policy, routed",
+        "never seen with it",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    assert!(
-        text.contains("nobody knows: no labels") || text.contains("its quality, where labelled"),
-        "{text}"
-    );
     desk.keys("a");
-    assert!(!desk.text().contains("All on this model"));
-    // What the log saw on that model is taken as it was seen.
+    assert!(!desk.text().contains("All on gpt-4.1"));
+    // What the log saw on that model is taken as it was seen, and its tokens come to the baseline of Overview.
     let picture = desk.shown();
-    let gpt = picture.log.names.find_model("gpt-4.1").unwrap();
-    let all = pointsman::session::all_on(picture, gpt);
+    let baseline = picture.log.names.model(picture.policy.baseline);
+    let all = all_on(picture, baseline).unwrap();
     assert_eq!(all.requests, (picture.window.end - picture.window.first) as u64);
     assert!(all.estimated > 0 && all.estimated < all.requests);
+    assert_eq!(all.same_tokens, picture.totals.all.baseline);
+    assert_eq!(all.compared, picture.totals.all.comparable);
+}
+
+#[test]
+fn any_model_that_has_a_price_can_be_asked_to_answer_everything() {
+    let log = log();
+    for size in [(80, 24), (120, 36)] {
+        let mut desk = Desk::open(&log, Screen::Overview, size);
+        desk.keys("Agpt-5-nan");
+        assert!(desk.text().contains("gpt-5-nano"), "names are completed\n{}", desk.text());
+        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+        let text = desk.text();
+        assert_eq!(desk.app.ui.screen, Screen::Models);
+        for part in
+            ["All on gpt-5-nano ", "the recorded tokens on it", "its own answers", "never seen with it"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let block: Vec<&str> =
+            text.lines().skip_while(|line| !line.contains("All on gpt-5-nano")).take(8).collect();
+        assert!(!block.concat().contains('…'), "nothing is cut\n{text}");
+        desk.keys("Ano-such-model");
+        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert!(desk.text().contains("no price book here has a model `no-such-model`"), "{}", desk.text());
+        assert!(desk.text().contains("All on gpt-5-nano"), "a slip takes nothing away");
+    }
+}
+
+#[test]
+fn a_log_without_models_can_be_priced_on_any() {
+    let lines: String = (0..90)
+        .map(|at| {
+            format!("{{\"at\":\"2026-05-23T10:{:02}:{:02}Z\",\"in\":1000,\"out\":100}}\n", at / 60, at % 60)
+        })
+        .collect();
+    let log = log_of("nameless", lines.leak().as_bytes());
+    let mut desk = Desk::open(&log, Screen::Models, (80, 24));
+    desk.player.handle(Command::Follow);
+    desk.app.update(Arc::new(desk.player.snapshot()));
+    desk.keys("Agpt-4.1-nano");
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert!(desk.text().contains("All on gpt-4.1-nano"), "{}", desk.text());
+    let all = all_on(desk.shown(), "gpt-4.1-nano").unwrap();
+    assert_eq!((all.requests, all.estimated, all.cost.unknown), (90, 90, 0));
+    assert!(all.cost.total() > pointsman::units::Pico::ZERO);
+    assert!(all_on(desk.shown(), "no-such-model").is_none());
 }
 
 #[test]
@@ -397,7 +444,7 @@ fn no_size_breaks_any_screen_or_overlay() {
     let log = log();
     for screen in Screen::ALL {
         let mut desk = Desk::open(&log, screen, (120, 36));
-        for overlay in ["", "?", ":", "t", "z", "zz"] {
+        for overlay in ["", "?", ":", "t", "A", "z", "zz"] {
             desk.keys(overlay);
             for height in (0..=46).step_by(3) {
                 for width in [0, 1, 2, 5, 11, 24, 39, 59, 60, 61, 79, 80, 99, 100, 119, 150, 210] {

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first fault")]
 
+#[path = "ledger/chain.rs"]
+mod chain;
 #[path = "support/ledger.rs"]
 mod made;
+#[path = "ledger/store.rs"]
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -141,7 +145,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading: Reading::Recorded, from: None, to: None, events: None };
+        let how = StreamOptions { reading: Reading::Recorded, events: None };
         let found = stream(source, ingest, &policy, book, &how, |_| true).unwrap();
         assert_eq!(found.skipped.count, 0);
         let team = found.names.find_team("search").and_then(pointsman::units::TeamId::index);
@@ -158,7 +162,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
     let range = Range { first: Some(501), last: Some(700), ..Range::default() };
     let expected = LedgerFile::open(&options.path).unwrap().totals(&range, |_| true).unwrap();
     assert_eq!(expected, fold(501..=700));
-    let stretch = exported(&options.path, &range, ExportOptions { prices: true });
+    let stretch = exported(&options.path, &range, ExportOptions { prices: true, chain: false });
     assert!(stretch.lines().nth(1).unwrap().contains(r#""event":"policy""#), "begins with what was in force");
     let (requests, cost, _) = replayed(stretch, &pointsman::pricing::PriceBook::default());
     assert_eq!(requests, 200);
@@ -230,7 +234,7 @@ fn one_process_writes_and_the_other_is_told_who() {
     let (first, _) = Ledger::open(options.clone()).unwrap();
     let refused = Ledger::open(options.clone()).unwrap_err().to_string();
     assert!(refused.contains(&format!("(process {})", std::process::id())), "{refused}");
-    assert!(matches!(vacuum(&options.path), Err(LedgerError::InUse { .. })));
+    assert!(matches!(vacuum(&options.path, |_, _| {}), Err(LedgerError::InUse { .. })));
     assert!(LedgerFile::open(&options.path).is_ok(), "reading is free");
     first.close().unwrap();
     Ledger::open(options).unwrap();
@@ -246,7 +250,7 @@ fn what_is_no_ledger_or_a_newer_one_is_left_as_it_is() {
         for error in [
             Ledger::open(options.clone()).unwrap_err(),
             LedgerFile::open(&path).unwrap_err(),
-            vacuum(&path).unwrap_err(),
+            vacuum(&path, |_, _| {}).unwrap_err(),
         ] {
             assert!(error.to_string().contains(hint), "{error}");
         }
@@ -289,19 +293,19 @@ fn damage_is_told_and_never_taken_for_figures() {
 fn a_check_finds_what_was_tampered_with() {
     let tampering: [(&str, &str); 10] = [
         (
-            "UPDATE charges SET amount = amount + 1 WHERE kind = 'known' AND seq = (SELECT min(seq) FROM charges WHERE kind = 'known')",
+            "UPDATE charges SET micro = micro + 1 WHERE kind = 'known' AND seq = (SELECT min(seq) FROM charges WHERE kind = 'known')",
             "is charged",
         ),
         ("DELETE FROM charges WHERE seq = 5", "settled and not charged"),
         (
-            "UPDATE attempts SET input = coalesce(input, 0) + 1000000 WHERE seq = (SELECT min(seq) FROM charges WHERE amount <> '0')",
+            "UPDATE attempts SET input = coalesce(input, 0) + 1000000 WHERE seq = (SELECT min(seq) FROM charges WHERE micro > 0)",
             "its usage and price make",
         ),
         ("UPDATE price_rows SET rates = replace(rates, '2', '3')", "not what its hash says"),
         ("UPDATE attempts SET state = 'open' WHERE seq = 7", "is open"),
         ("UPDATE attempts SET n = n + 1 WHERE seq = 8", "where call 0 should be"),
         ("DELETE FROM operations WHERE seq = 9", "that is not there"),
-        ("UPDATE sums SET known = '1' WHERE model = 'gpt-4.1'", "sum of model `gpt-4.1`"),
+        ("UPDATE sums SET known_micro = 1 WHERE model = 'gpt-4.1'", "sum of model `gpt-4.1`"),
         ("UPDATE policies SET text = text || '#'", "not what its hash says"),
         ("UPDATE operations SET policy = 7 WHERE seq = 3", "is not stored"),
     ];
@@ -412,12 +416,12 @@ fn prompts_are_gone_after_their_time() {
     ledger.close().unwrap();
     let stored = || -> i64 {
         let conn = Connection::open(&options.path).unwrap();
-        conn.query_row("SELECT count(*) FROM prompts", [], |row| row.get(0)).unwrap()
+        conn.query_row("SELECT count(body) FROM prompts", [], |row| row.get(0)).unwrap()
     };
-    let (before, done) = (stored(), vacuum(&options.path).unwrap());
+    let (before, done) = (stored(), vacuum(&options.path, |_, _| {}).unwrap());
     assert_eq!((before - i64::try_from(done.prompts).unwrap(), stored()), (1, 1));
     Connection::open(&options.path).unwrap().execute("UPDATE prompts SET expires_at = 5", []).unwrap();
-    vacuum(&options.path).unwrap();
+    vacuum(&options.path, |_, _| {}).unwrap();
     let bytes = std::fs::read(&options.path).unwrap();
     assert!(!bytes.windows(11).any(|window| window == b"xyzzy-plugh"), "nothing of it is left in the file");
     assert_eq!(everything(&options.path), fold(1..=10));

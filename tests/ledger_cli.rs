@@ -62,7 +62,9 @@ fn the_command_line_proves_exports_and_tidies() {
     let (code, out, _) = pointsman(&["ledger", "vacuum"], folder.path());
     assert!(code == Some(0) && out.contains("before"), "{out}");
     let tamper = Connection::open(&options.path).unwrap();
-    tamper.execute("UPDATE charges SET amount = '1', kind = 'known', why = NULL WHERE seq = 3", []).unwrap();
+    tamper
+        .execute("UPDATE charges SET micro = 0, pico = 1, kind = 'known', why = NULL WHERE seq = 3", [])
+        .unwrap();
     drop(tamper);
     let (code, out, err) = pointsman(&["ledger", "check"], folder.path());
     assert!(

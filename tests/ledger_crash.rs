@@ -267,7 +267,7 @@ fn a_kill_during_recovery_settles_nothing_twice() {
 fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     // A file that may not grow is what a full disk looks like to its writer.
-    let limit = "trap '' XFSZ; ulimit -S -f 700";
+    let limit = "trap '' XFSZ; ulimit -S -f 1400";
     let mut child = Writer::start("fill", folder.path(), Some(limit));
     let reason = child.hear_about("failed");
     assert!(reason.contains("disk is full") || reason.contains("input or output"), "{reason}");

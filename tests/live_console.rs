@@ -335,7 +335,15 @@ fn the_header_says_what_state_it_is_in() {
     }
     desk.player.close("the gateway went away".into());
     desk.update();
-    assert!(first(&mut desk).contains("DISCONNECTED"));
+    let line = first(&mut desk);
+    assert!(
+        line.contains("DISCONNECTED") && !line.contains("open"),
+        "what is open now, nobody knows: {line}"
+    );
+    desk.player.expect_again(desk.now + Span::secs(4));
+    desk.update();
+    let when = format!("tries again {}", (desk.now + Span::secs(4)).clock());
+    assert!(first(&mut desk).contains(&when), "{}", first(&mut desk));
 }
 
 #[test]

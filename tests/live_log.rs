@@ -349,7 +349,7 @@ fn changes_hold_when_they_come_back() {
     one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(400).unwrap()));
     one.handle(Command::Apply);
     let [Outgoing::Apply { policy, what, undo }] = one.take_outgoing().try_into().unwrap();
-    assert_eq!(undo, false);
+    assert!(!undo);
     assert_eq!(what, "rest · flash 500 → 400");
     assert_eq!((one.snapshot().policy.version, one.snapshot().staged.is_some()), (1, true));
     for console in [&mut one, &mut other] {
@@ -361,7 +361,7 @@ fn changes_hold_when_they_come_back() {
     // The other one takes it back: a new version with the thresholds before.
     other.handle(Command::Undo);
     let [Outgoing::Apply { policy, what, undo }] = other.take_outgoing().try_into().unwrap();
-    assert_eq!(undo, true);
+    assert!(undo);
     assert_eq!((what.as_str(), policy.routes == base.routes), ("rest · flash 400 → 500", true));
     assert_eq!(
         policy.version, 2,

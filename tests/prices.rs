@@ -224,9 +224,13 @@ fn an_independent_calculation_agrees_with_every_imported_price() {
                 let output = pick("output_cost_per_token", above, service).unwrap_or(zero);
                 let read = pick("cache_read_input_token_cost", above, service).unwrap_or(input);
                 let short = pick("cache_creation_input_token_cost", above, service).unwrap_or(input);
-                let long = pick("cache_creation_input_token_cost_above_1hr", above, service).unwrap_or(short);
-                let (cached, write_5m, write_1h, answer) =
-                    (prompt / 3, prompt / 7, prompt / 11, 1_000_000u64);
+                let long = pick("cache_creation_input_token_cost_above_1hr", above, service);
+                // Without any price of writes, one of long ones is not known.
+                let has_writes =
+                    long.is_some() || pick("cache_creation_input_token_cost", above, service).is_some();
+                let long = long.unwrap_or(short);
+                let (cached, write_5m, answer) = (prompt / 3, prompt / 7, 1_000_000u64);
+                let write_1h = if has_writes { prompt / 11 } else { 0 };
                 let fresh = prompt - cached - write_5m - write_1h;
                 let parts =
                     [(input, fresh), (read, cached), (short, write_5m), (long, write_1h), (output, answer)];

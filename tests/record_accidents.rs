@@ -9,7 +9,7 @@ use pointsman::classifier::TaskClass;
 use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
     Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
-    Record, RecordedNeeds, Status, TRACE_EPOCH, WriteTtl, Writer, open,
+    Record, RecordedNeeds, Status, TRACE_EPOCH, Timing, WriteTtl, Writer, open,
 };
 use pointsman::routing::Effort;
 use pointsman::units::{Count, Instant, PerMille, Pico, PicoPerMillion};
@@ -131,9 +131,11 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         let (task, confidence, turn, tools, history, pinned) = facts;
         let (prefix, attempts, labels) = lists;
         let (prompt, claimed_usd, simulated, needs) = texts;
+        let timing = [Timing::Told, Timing::Offset, Timing::Placed][attempts.len() % 3];
         Entry::Request(Record {
             id,
             at,
+            timing,
             team,
             project,
             user,

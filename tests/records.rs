@@ -8,10 +8,16 @@ mod billed;
 mod coding;
 #[path = "records/counted.rs"]
 mod counted;
+#[path = "records/doubtful.rs"]
+mod doubtful;
+#[path = "records/failed.rs"]
+mod failed;
 #[path = "support/fixtures.rs"]
 mod fixtures;
 #[path = "records/mapped.rs"]
 mod mapped;
+#[path = "records/run_by_providers.rs"]
+mod run_by_providers;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -236,7 +242,7 @@ fn our_own_format_reads_as_documented() {
                     assert_eq!(change.row.standard.base.output.usd_per_million(), "8");
                     assert!(change.simulated);
                 }
-                Entry::Policy(_) | Entry::Signal(_) => prices += 100,
+                Entry::Policy(_) | Entry::Signal(_) | Entry::Label(_) => prices += 100,
                 Entry::Note { text, .. } => {
                     notes += 1;
                     assert_eq!(text, "provider trouble");

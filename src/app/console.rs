@@ -31,7 +31,7 @@ use crate::units::counted;
 const LEAST: Duration = Duration::from_millis(8);
 
 /// How long the first frame waits for the terminal to say what its ground is.
-const GROUND_WAIT: Duration = Duration::from_millis(100);
+pub(super) const GROUND_WAIT: Duration = Duration::from_millis(100);
 
 /// How the console is to be opened, over what the settings files say.
 #[derive(Clone, Debug, Default)]
@@ -123,12 +123,12 @@ impl Dressing {
 
     /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows hands an answer over
     /// in another form, so there the variable alone decides.
-    fn asks_ground(&self) -> bool {
+    pub(super) fn asks_ground(&self) -> bool {
         cfg!(unix) && self.auto && self.depth > Depth::Sixteen
     }
 
     /// Takes the terminal's word on its ground; gives the theme for it, unless one was chosen meanwhile.
-    fn stand_on(&mut self, ground: Option<Ground>) -> anyhow::Result<Option<Theme>> {
+    pub(super) fn stand_on(&mut self, ground: Option<Ground>) -> anyhow::Result<Option<Theme>> {
         self.ground = ground;
         if ground.is_none() || !self.asks_ground() {
             return Ok(None);

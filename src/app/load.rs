@@ -12,12 +12,13 @@ use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
 use crate::report::{
-    BrokenConstraint, ConstraintCheck, RecordedCharges, ReplayReport, Scope, StreamLimitRow, UnknownMeter,
+    BrokenConstraint, ConstraintCheck, RecordedCharges, ReplayReport, Scope, StreamLimitRow, Undated,
+    UnknownMeter,
 };
 use crate::routing::Policy;
 use crate::session::{
-    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, meter_text, recharge_text,
-    stream,
+    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, Stretch, meter_text,
+    recharge_text, stream,
 };
 use crate::units::Names;
 
@@ -38,6 +39,8 @@ pub struct SetupOptions {
     pub reprice: bool,
     /// How to read logs.
     pub read: ReadOptions,
+    /// The stretch of a log to keep to.
+    pub stretch: Stretch,
     /// A providers file instead of the operator's own.
     pub providers: Option<PathBuf>,
 }
@@ -105,6 +108,7 @@ impl Setup {
                 reprice: options.reprice,
                 own_policy: options.policy.is_some(),
                 baseline: options.baseline.clone(),
+                stretch: options.stretch,
             },
         );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
@@ -205,6 +209,7 @@ pub fn stream_report(
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
     let cancel = Cancel::on_interrupt();
+    let is_cut = setup.ingest.is_cut();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
     let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
@@ -241,9 +246,7 @@ pub fn stream_report(
     );
     if found.totals.all.requests == 0 {
         let hint = match found.skipped.first.first() {
-            _ if options.from.is_some() || options.to.is_some() => {
-                "the log holds none in that stretch of time".to_owned()
-            }
+            _ if is_cut => "the log holds none in that stretch of time".to_owned(),
             Some(first) => {
                 format!("line {}: {}; name the format with --input-format", first.line, first.reason)
             }
@@ -281,6 +284,8 @@ pub fn stream_report(
         tracing::warn!("{}", meter_text(&meter, calls));
         report.unknown_meters.push(UnknownMeter { meter, calls });
     }
+    let kind = found.timing.word();
+    report.timing = found.timing.remark().map(|remark| Undated { kind, remark });
     report.simulated_requests = found.simulated;
     report.stream_limits = found
         .slow

@@ -96,6 +96,7 @@ pub fn mine_report(found: &[AgentLogs], setup: Setup, read: &ReadOptions) -> any
         let mut stop = None;
         let flow = block.for_each_new(source.known(), |_, entry| {
             match entry {
+                Ok(Entry::Request(record)) if !ingest.wants(record.at) => {}
                 Ok(Entry::Request(record)) => {
                     let (operation, extra) = ingest.take(&record);
                     prices.extend(&book, &ingest.names);

@@ -1,13 +1,30 @@
 //! The first screen where no log was named and coding agents have kept some here: theirs, or the sample.
+//!
+//! ```text
+//! ╭ Pointsman ──────────────────────────────────────────── no log named ╮
+//! │ Coding agents have kept logs on this machine                         │
+//! │   Claude Code  /home/mia/.claude/projects                            │
+//! │ Enter  open them                                                     │
+//! ╰──────────────────────────────────────────────────────────────────────╯
+//! ```
+
+use std::io::Stdout;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
-use ratatui::layout::Margin;
-use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
+use super::console::{ConsoleOptions, Dressing, GROUND_WAIT};
 use super::{AgentLogs, Internal};
+use crate::console::frame;
+use crate::console::glyphs::Glyphs;
+use crate::console::ground::{Heard, Listener, QUESTION};
+use crate::console::paint::{self, Look};
 use crate::console::terminal::{self, Session};
-use crate::console::text::clean;
+use crate::console::text::{self, clean};
+use crate::console::theme::{Role, Theme};
+use crate::console::widgets::panel::Panel;
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,29 +37,58 @@ pub enum Offered {
     Leave,
 }
 
+/// The console's terminal.
+type Screenful = Session<std::io::BufWriter<Stdout>>;
+
 /// Asks which logs to open. Nothing of them is read before.
 ///
 /// # Errors
-/// Where the terminal fails.
-pub fn offer(found: &[AgentLogs]) -> anyhow::Result<Offered> {
+/// Where settings cannot be used or the terminal fails.
+pub fn offer(found: &[AgentLogs], options: &ConsoleOptions) -> anyhow::Result<Offered> {
+    let mut dressing = Dressing::read(options)?;
+    let settings = dressing.console_settings(true)?;
     terminal::install_panic_hook();
-    let mut session = Session::open(false).map_err(Internal::from_any)?;
-    let lines: Vec<Line<'static>> = words(found).into_iter().map(Line::from).collect();
+    terminal::trust_the_theme();
+    let mut session: Screenful = Session::open(false).map_err(Internal::from_any)?;
+    let mut page = Page { found, theme: settings.theme, glyphs: settings.glyphs };
+    let mut listener = Listener::default();
+    let mut until = None;
+    if dressing.asks_ground() {
+        session.ask(QUESTION).map_err(Internal::from_any)?;
+        until = Some(Instant::now() + GROUND_WAIT);
+    }
     loop {
-        let drawn = session.draw(|frame| {
-            frame.render_widget(Paragraph::new(lines.clone()), frame.area().inner(Margin::new(2, 1)));
-        });
-        drawn.map_err(Internal::from_any)?;
-        match crossterm::event::read().map_err(Internal::from_any)? {
-            Event::Key(key) if key.kind == KeyEventKind::Press => {
-                let is_interrupt = key.modifiers.contains(KeyModifiers::CONTROL);
-                if let Some(chosen) = choice(key.code, is_interrupt) {
-                    session.close();
-                    return Ok(chosen);
+        // The first picture waits a moment for the terminal's word on its ground.
+        let wait = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if wait.is_zero() || !crossterm::event::poll(wait).map_err(Internal::from_any)? {
+            until = None;
+            let drawn = session.draw(|frame| page.draw(frame.area(), frame.buffer_mut()));
+            drawn.map_err(Internal::from_any)?;
+        }
+        let event = crossterm::event::read().map_err(Internal::from_any)?;
+        let events = match listener.take(event) {
+            Heard::Events(events) => events,
+            Heard::Held => continue,
+            Heard::Told(ground) => {
+                until = None;
+                if let Some(theme) = dressing.stand_on(ground)? {
+                    page.theme = theme;
                 }
+                continue;
             }
-            Event::Resize(..) => session.repaint().map_err(Internal::from_any)?,
-            _ => {}
+        };
+        for event in events {
+            match event {
+                Event::Key(key) if key.kind == KeyEventKind::Press => {
+                    let is_with_control = key.modifiers.contains(KeyModifiers::CONTROL);
+                    if let Some(chosen) = choice(key.code, is_with_control) {
+                        session.close();
+                        return Ok(chosen);
+                    }
+                }
+                Event::Resize(..) => session.repaint().map_err(Internal::from_any)?,
+                _ => {}
+            }
         }
     }
 }
@@ -57,35 +103,93 @@ fn choice(key: KeyCode, is_with_control: bool) -> Option<Offered> {
     }
 }
 
-fn words(found: &[AgentLogs]) -> Vec<String> {
-    let mut words = vec!["Coding agents have kept logs on this machine:".to_owned(), String::new()];
-    words.extend(
-        found.iter().map(|logs| format!("  {:<12} {}", logs.agent, clean(&logs.path.display().to_string()))),
-    );
-    words.extend(
-        [
-            "",
-            "  Enter   open them (pointsman mine does so at once)",
-            "  s       open the bundled sample (any other key does so too)",
-            "  q       leave",
-        ]
-        .map(str::to_owned),
-    );
-    words
+/// What can be done, with its key.
+const CHOICES: [(&str, &str); 3] = [
+    ("Enter", "open them (`pointsman mine` does so at once)"),
+    ("s", "open the bundled sample (any other letter does so too)"),
+    ("q", "leave"),
+];
+
+/// The columns and rows that the page takes where there are more.
+const SIZE: (u16, u16) = (78, 11);
+
+/// The page as it is drawn.
+struct Page<'a> {
+    found: &'a [AgentLogs],
+    theme: Theme,
+    glyphs: &'static Glyphs,
+}
+
+impl Page<'_> {
+    fn draw(&self, area: Rect, buf: &mut Buffer) {
+        let look = Look { theme: &self.theme, glyphs: self.glyphs };
+        frame::ground(area, buf, look);
+        let rows = u16::try_from(self.found.len()).unwrap_or(u16::MAX).saturating_add(SIZE.1 - 1);
+        let (width, height) = (area.width.min(SIZE.0), area.height.min(rows));
+        let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 3);
+        let panel = Panel { title: "Pointsman", scope: "no log named", focus: true };
+        let inside = panel.render(Rect { x, y, width, height }, buf, look);
+        let inside =
+            Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+        let mut row = 1;
+        let mut put = |first: &str, wide: u16, rest: &str, roles: (Role, Role)| {
+            let (left, right) = paint::split_left(paint::nth_row(inside, row), wide);
+            paint::text(buf, left, first, look.style(roles.0), look.glyphs.cut);
+            paint::text(buf, right, rest, look.style(roles.1), look.glyphs.cut);
+            row += 1;
+        };
+        put("", 0, "Coding agents have kept logs on this machine:", (Role::Title, Role::Title));
+        put("", 0, "", (Role::Text, Role::Text));
+        let widest = self.found.iter().map(|logs| text::width(logs.agent)).max().unwrap_or(0);
+        let widest = u16::try_from(widest).unwrap_or(0) + 4;
+        for logs in self.found {
+            let path = clean(&logs.path.display().to_string()).into_owned();
+            put(&format!("  {}", logs.agent), widest, &path, (Role::Text, Role::Muted));
+        }
+        put("", 0, "", (Role::Text, Role::Text));
+        for (key, what) in CHOICES {
+            put(&format!("  {key}"), 9, what, (Role::Key, Role::Text));
+        }
+        if look.glyphs.is_ascii() {
+            paint::to_ascii(buf);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::themes;
+    use crate::console::glyphs::GlyphSet;
+    use crate::console::theme::{Catalogue, Depth};
+
+    #[test]
+    fn the_page_is_whole_at_every_size_that_has_room_and_breaks_at_none() {
+        let found = [
+            AgentLogs { agent: "Claude Code", path: "/home/mia/.claude/projects".into() },
+            AgentLogs { agent: "Codex", path: "/home/mia/.codex/sessions".into() },
+        ];
+        for name in ["dark", "light", "mono"] {
+            let theme = Catalogue::new(themes::built_in()).load(name, Depth::True).unwrap().0;
+            let page = Page { found: &found, theme, glyphs: Glyphs::of(GlyphSet::Ascii) };
+            for (width, height) in [(0, 0), (1, 1), (7, 40), (80, 24), (200, 60)] {
+                let area = Rect::new(0, 0, width, height);
+                let mut buf = Buffer::empty(area);
+                page.draw(area, &mut buf);
+                let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>();
+                let text = (0..height).map(|y| row(y) + "\n").collect::<String>();
+                let whole = [
+                    "Claude Code  /home/mia/.claude/projects",
+                    "Codex        /home",
+                    "s      open the bundled",
+                ];
+                assert!(width < 80 || whole.iter().all(|words| text.contains(words)), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn the_choice_is_plain() {
-        let found = [AgentLogs { agent: "Codex", path: "/home/mia/.codex/sessions".into() }];
-        let text = words(&found).join("\n");
-        assert!(
-            text.contains("Codex        /home/mia/.codex/sessions")
-                && text.contains("s       open the bundled sample")
-        );
         assert_eq!(choice(KeyCode::Enter, false), Some(Offered::Agents));
         assert_eq!(choice(KeyCode::Char('s'), false), Some(Offered::Sample));
         assert_eq!(choice(KeyCode::Char('c'), true), Some(Offered::Leave));

@@ -12,7 +12,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use rustc_hash::{FxHashSet, FxHasher};
 
+use crate::gateway;
 use crate::session::{Feed, LiveStatus};
+use crate::units::Span;
 
 /// Lines remembered: more than a gateway repeats to a reader that comes anew.
 const REMEMBERED: usize = 32_768;
@@ -108,11 +110,12 @@ impl Remote {
                 }
                 Err(error) => format!("{error:#}"),
             };
-            if into.send(Feed::Closed(why.into())).is_err() {
-                return;
-            }
             if seen.order.len() > before {
                 wait = FIRST_WAIT;
+            }
+            let again = gateway::now() + Span(i64::try_from(wait.as_micros()).unwrap_or(0));
+            if into.send(Feed::Closed(why.into())).is_err() || into.send(Feed::Again(again)).is_err() {
+                return;
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LAST_WAIT);
@@ -263,18 +266,20 @@ mod tests {
         runtime.block_on(remote.follow(&send));
         drop(send);
         server.join().unwrap();
-        let (mut lines, mut closed, mut told, mut missing) = (String::new(), 0, 0, 0);
+        let (mut lines, mut closed, mut again, mut told, mut missing) = (String::new(), 0, 0, 0, 0);
         for part in feed {
             match part {
                 Feed::Lines(text) => lines.push_str(&text),
                 Feed::Status(_) => told += 1,
                 Feed::Closed(_) => closed += 1,
+                Feed::Again(_) => again += 1,
                 Feed::Gap(lines) => missing += lines,
                 other => unreachable!("{other:?}"),
             }
         }
         assert_eq!(lines, "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n{\"id\":\"d\"}\n");
         assert_eq!((closed, told, missing), (4, 2, 1));
+        assert_eq!(again, 3, "whoever is refused does not come again");
     }
 
     #[test]

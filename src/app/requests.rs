@@ -10,6 +10,7 @@ use crate::outcome::Settled;
 use crate::pricing::Cost;
 use crate::report::{Format, RequestRow, RequestsScope, RequestsWriter};
 use crate::session::{Snapshot, settle_one};
+use crate::units::Pico;
 
 /// Writes the rows that a table lists, as many as `limit` says, and counts them.
 ///
@@ -54,6 +55,8 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
         Cost::Estimated(_) => "estimated",
         Cost::Unknown(_) => "unknown",
     };
+    let told: Pico = settled.legs.iter().filter_map(|leg| leg.cost.amount()).sum();
+    let is_part = settled.cost.amount().is_none() && told > Pico::ZERO;
     Some(RequestRow {
         id: log.history.id(index),
         at: operation.at.rfc3339(),
@@ -74,11 +77,12 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
         cache_write: usage.write_5m.get().zip(usage.write_1h.get()).map(|(a, b)| a + b),
         output: usage.output.get(),
         latency_ms: settled.latency.get(),
-        cost_usd: settled.cost.amount().map(crate::units::Pico::usd),
+        cost_usd: settled.cost.amount().map(Pico::usd),
         cost_kind: kind,
-        baseline_usd: settled.baseline.amount().map(crate::units::Pico::usd),
+        baseline_usd: settled.baseline.amount().map(Pico::usd),
         estimated: settled.estimated,
         simulated: operation.simulated,
+        known_part_usd: is_part.then(|| told.usd()),
     })
 }
 

@@ -111,8 +111,9 @@ fn policy_to_start(
     }
 }
 
+/// Gives what tells policies apart: the start of the hash of their canonical text.
 fn fingerprint(spec: &PolicySpec) -> String {
-    let digest = Sha256::digest(format!("{spec:?}").as_bytes());
+    let digest = Sha256::digest(policy::spec_toml(spec).as_bytes());
     digest.iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

@@ -10,6 +10,8 @@ use super::output;
 pub use crate::app::input;
 use crate::app::{Setup, SetupOptions};
 use crate::record::{InputFormat, Mapping, ReadOptions};
+use crate::session::Stretch;
+use crate::units::When;
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -32,6 +34,12 @@ pub struct EngineArgs {
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
+    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is that time on the log's day.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<When>,
+    /// Only requests before this moment; a day counts whole.
+    #[arg(long, value_name = "TIME", value_parser = end_time)]
+    pub to: Option<When>,
     /// Stop at the first bad line instead of skipping and counting it.
     #[arg(long)]
     pub strict: bool,
@@ -66,6 +74,7 @@ impl EngineArgs {
             classifier: self.classifier.clone(),
             reclassify: self.reclassify,
             reprice: self.reprice,
+            stretch: Stretch::new(self.from, self.to),
             read: self.read(),
             providers: None,
         }
@@ -78,6 +87,18 @@ impl EngineArgs {
     /// # Errors
     /// Where policy, prices or classifier cannot be used.
     pub fn start(&self) -> anyhow::Result<Setup> {
+        if let (Some(When::At(from)), Some(When::At(to))) = (self.from, self.to)
+            && from >= to
+        {
+            anyhow::bail!("--from {from} is not before --to {to}");
+        }
+        if let (Some(When::Clock(from)), Some(When::Clock(to))) = (self.from, self.to)
+            && from >= to
+        {
+            output::remark(
+                "--to is no later in the day than --from: it is taken as that time on the next day",
+            );
+        }
         let setup = Setup::new(&self.setup())?;
         for remark in &setup.remarks {
             output::remark(remark);
@@ -125,6 +146,18 @@ impl From<&EngineArgs> for ServingArgs {
             classifier: engine.classifier.clone(),
         }
     }
+}
+
+/// Reads a moment given on the command line.
+pub fn time(text: &str) -> Result<When, String> {
+    When::parse(text).map_err(|_| {
+        format!("`{text}` is no moment; write 15:05, 2026-05-23, 2026-05-23T15:05 or 2026-05-23T15:05:00Z")
+    })
+}
+
+/// Reads the end of a stretch given on the command line: a day counts whole.
+pub fn end_time(text: &str) -> Result<When, String> {
+    time(text).map(|when| if When::is_day(text) { when.a_day_later() } else { when })
 }
 
 /// Reads a format by its name; the long help lists them with what they are.

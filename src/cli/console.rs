@@ -142,7 +142,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     let mut logs = args.logs.clone();
     if logs.is_empty() && std::io::stdin().is_terminal() {
         let found = agent_logs();
-        let chosen = if found.is_empty() { Offered::Sample } else { offer(&found)? };
+        let chosen = if found.is_empty() { Offered::Sample } else { offer(&found, &args.look.options())? };
         match chosen {
             Offered::Agents => logs = found.into_iter().map(|logs| logs.path).collect(),
             Offered::Sample => {}
@@ -175,7 +175,7 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), from: None, to: None, events: None };
+    let options = StreamOptions { reading: args.read_as.into(), events: None };
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant as Moment};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::args::{end_time, time};
 use super::output;
 use crate::app::Cancel;
-use crate::ledger::{self, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
+use crate::ledger::{self, Cursor, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
-use crate::units::{Instant, Span, counted};
+use crate::units::{Instant, When, counted};
 
 /// Looks after the ledger: what live traffic asked, used and was charged.
 #[derive(Args, Debug)]
@@ -26,28 +27,47 @@ pub struct LedgerArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Prove the ledger: compute every charge again, add every sum up again; works while it is written
+    /// Prove a ledger or an export of one: charges, sums, and that nothing was changed since; works while it is written
     Check {
-        /// The ledger; your own where absent.
-        ledger: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+        /// Prove against a hash that `ledger head` printed then: all that stood before it has to stand there now.
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
     },
+    /// Print where the chain of entries ends and its hash: note it elsewhere, and `check --head` proves against it
+    Head(Place),
     /// Write a stretch as a log that replays like any other; works while it is written
     Export(ExportArgs),
     /// Delete stored prompts past their time and give unused space back
-    Vacuum {
-        /// The ledger; your own where absent.
-        ledger: Option<PathBuf>,
-    },
+    Vacuum(Place),
     /// Print where the ledger is
     Path,
+}
+
+/// Which ledger.
+#[derive(Args, Debug)]
+struct Place {
+    /// The ledger; your own where absent.
+    #[arg(value_name = "LEDGER")]
+    given: Option<PathBuf>,
+    /// The same, said as `serve` says it.
+    #[arg(long = "ledger", value_name = "FILE", conflicts_with = "given")]
+    named: Option<PathBuf>,
+}
+
+impl Place {
+    fn path(&self) -> Result<PathBuf, LedgerError> {
+        self.given.as_ref().or(self.named.as_ref()).map_or_else(ledger::usual_path, |path| Ok(path.clone()))
+    }
 }
 
 /// Writes a stretch of the ledger as a log.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  pointsman ledger export --from 2026-11-23 -o today.jsonl.zst")]
 struct ExportArgs {
-    /// The ledger; your own where absent.
-    ledger: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// From this day or moment (UTC) on, like 2026-11-23 or 2026-11-23T08:00; 08:00 is the last time it was that late.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Instant>,
@@ -57,6 +77,9 @@ struct ExportArgs {
     /// Operations by their place in the order of arrival: 120, 120..240, 120.. or ..240, both ends inclusive.
     #[arg(long, value_name = "A..B", value_parser = places)]
     seq: Option<Places>,
+    /// What became final after this place, in that order: GATEWAY:LINK, as `ledger head` and each line's `cursor` have it.
+    #[arg(long, value_name = "GATEWAY:LINK", conflicts_with_all = ["from", "to", "seq", "with_prices", "salvage"])]
+    after: Option<Cursor>,
     /// Where to write; `-` is standard output. A name ending in .gz or .zst is packed.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
@@ -97,18 +120,15 @@ fn places(text: &str) -> Result<Places, String> {
 }
 
 fn moment(text: &str) -> Result<Instant, String> {
-    super::replay::time(text).map(|when| when.before(Instant(chrono::Utc::now().timestamp_micros())))
+    time(text).map(before_now)
 }
 
 fn end_moment(text: &str) -> Result<Instant, String> {
-    match day(text) {
-        Some(start) => Ok(start + Span(86_400_000_000)),
-        None => moment(text),
-    }
+    end_time(text).map(before_now)
 }
 
-fn day(text: &str) -> Option<Instant> {
-    Instant::parse(&format!("{text}T00:00:00Z")).ok()
+fn before_now(when: When) -> Instant {
+    when.before(Instant(chrono::Utc::now().timestamp_micros()))
 }
 
 /// Runs the subcommand.
@@ -117,15 +137,12 @@ fn day(text: &str) -> Option<Instant> {
 /// Where the ledger cannot be read, is wrong, or the output cannot be written.
 pub fn run(args: &LedgerArgs) -> anyhow::Result<()> {
     match &args.command {
-        Command::Check { ledger } => check(&place(ledger.as_deref())?),
-        Command::Export(args) => export(&place(args.ledger.as_deref())?, args),
-        Command::Vacuum { ledger } => vacuum(&place(ledger.as_deref())?),
+        Command::Check { place, head } => check(&place.path()?, head.as_deref()),
+        Command::Head(place) => head(&place.path()?),
+        Command::Export(args) => export(&args.place.path()?, args),
+        Command::Vacuum(place) => vacuum(&place.path()?),
         Command::Path => output::text(&format!("{}\n", ledger::usual_path()?.display())),
     }
-}
-
-fn place(given: Option<&Path>) -> Result<PathBuf, LedgerError> {
-    given.map_or_else(ledger::usual_path, |path| Ok(path.to_owned()))
 }
 
 /// Tells a cancelled run from trouble.
@@ -137,18 +154,41 @@ fn told(error: LedgerError) -> anyhow::Error {
     }
 }
 
-fn check(path: &Path) -> anyhow::Result<()> {
-    let file = LedgerFile::open(path)?;
+fn head(path: &Path) -> anyhow::Result<()> {
+    let heads = LedgerFile::open(path)?.heads()?;
+    output::text(&heads.iter().fold(String::new(), |text, head| format!("{text}{head}\n")))
+}
+
+fn check(path: &Path, head: Option<&str>) -> anyhow::Result<()> {
     let cancel = Cancel::on_interrupt();
+    if is_log(path) {
+        let report = ledger::check_export(path, head, |_| !cancel.is_raised()).map_err(told)?;
+        output::text(&format!("{}\n{report}", path.display()))?;
+        return proved(path, report.wrong);
+    }
+    let file = LedgerFile::open(path)?;
     let mut progress = Meter::new("checking");
-    let report = file.check(|done, total| {
+    let report = file.check_against(head, |done, total| {
         progress.update(done, total);
         !cancel.is_raised()
     });
     progress.finish();
     let report = report.map_err(told)?;
     output::text(&format!("{}\n{report}", path.display()))?;
-    match report.wrong {
+    proved(path, report.wrong)
+}
+
+/// Says whether a file is rather a log than a database, by its first bytes.
+fn is_log(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| io::Read::read(&mut file, &mut start));
+    read.is_ok_and(|_| {
+        start[0] == b'{' || start == [0x28, 0xb5, 0x2f, 0xfd] || start.starts_with(&[0x1f, 0x8b])
+    })
+}
+
+fn proved(path: &Path, wrong: u64) -> anyhow::Result<()> {
+    match wrong {
         0 => Ok(()),
         wrong => Err(Unsound { path: path.to_owned(), wrong }.into()),
     }
@@ -158,7 +198,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let file = if args.salvage { LedgerFile::open_damaged(path)? } else { LedgerFile::open(path)? };
     let (first, last) = args.seq.unwrap_or_default();
     let range = Range { from: args.from, to: args.to, first, last };
-    let options = ExportOptions { prices: args.with_prices };
+    let options = ExportOptions { prices: args.with_prices, chain: true };
     let cancel = Cancel::on_interrupt();
     let mut progress = Meter::new("exporting");
     let tick = |done, total| {
@@ -169,7 +209,10 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
         if args.salvage {
             return file.salvage(&range, out, tick);
         }
-        let exported = file.export(&range, options, out, tick)?;
+        let exported = match &args.after {
+            Some(cursor) => file.export_after(cursor, out, tick)?,
+            None => file.export(&range, options, out, tick)?,
+        };
         Ok(Salvaged { exported, ..Salvaged::default() })
     };
     let written = if args.output == Path::new("-") {
@@ -192,13 +235,17 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     };
     progress.finish();
     let found = written.map_err(told)?;
-    let Exported { requests, open, events } = found.exported;
+    let Exported { requests, open, events, next } = &found.exported;
+    let (requests, open, events) = (*requests, *open, *events);
     let mut text = format!("{} exported", counted(requests, "request"));
     if events > 0 {
-        let _ = write!(text, ", {events} policies, prices and notes");
+        let _ = write!(text, ", {events} policies, prices, judgements and notes");
     }
     if open > 0 {
         let _ = write!(text, ", {open} left out that are still open");
+    }
+    if let Some(next) = next {
+        let _ = write!(text, "; go on with --after {next}");
     }
     if args.salvage {
         text.push('\n');
@@ -233,7 +280,7 @@ fn missing(found: &Salvaged) -> String {
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {
-    let done = ledger::vacuum(path)?;
+    let done = ledger::vacuum(path, |_, _| {})?;
     output::text(&format!(
         "{}\nbefore   {} bytes\nafter    {} bytes\nprompts  {} deleted after their time\n",
         path.display(),
@@ -286,7 +333,7 @@ mod tests {
         assert_eq!(places("7"), Ok((Some(7), Some(7))));
         assert!(places("a..b").is_err() && places("-3").is_err());
         let (start, end) = (moment("2026-11-23").unwrap(), end_moment("2026-11-23").unwrap());
-        assert_eq!(end - start, Span(86_400_000_000), "a day as an end counts whole");
+        assert_eq!(end - start, crate::units::Span::days(1), "a day as an end counts whole");
         assert_eq!(end_moment("2026-11-23T08:00:00Z"), moment("2026-11-23T08:00:00Z"));
         assert!(moment("yesterday").is_err());
     }

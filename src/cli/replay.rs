@@ -9,7 +9,7 @@ use super::output;
 use crate::app::stream_report;
 use crate::report::{Format, replay_text, to_json};
 use crate::session::{Reading, StreamOptions};
-use crate::units::{When, counted};
+use crate::units::counted;
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
@@ -42,12 +42,6 @@ pub struct ReplayArgs {
     /// The reading.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
-    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is that time on the log's day.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub from: Option<When>,
-    /// Only requests before this moment.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub to: Option<When>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -56,30 +50,13 @@ pub struct ReplayArgs {
     pub engine: EngineArgs,
 }
 
-/// Reads a moment given on the command line.
-pub(super) fn time(text: &str) -> Result<When, String> {
-    When::parse(text).map_err(|_| {
-        format!("`{text}` is no moment; write 15:05, 2026-05-23, 2026-05-23T15:05 or 2026-05-23T15:05:00Z")
-    })
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    if let (Some(When::At(from)), Some(When::At(to))) = (args.from, args.to)
-        && from >= to
-    {
-        anyhow::bail!("--from {from} is not before --to {to}");
-    }
-    if let (Some(When::Clock(from)), Some(When::Clock(to))) = (args.from, args.to)
-        && from >= to
-    {
-        output::remark("--to is no later in the day than --from: it is taken as that time on the next day");
-    }
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), from: args.from, to: args.to, events: None };
+    let options = StreamOptions { reading: args.read_as.into(), events: None };
     let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

@@ -10,6 +10,7 @@ use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
+use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Command;
@@ -88,6 +89,9 @@ struct WhatIfReport {
     policy: String,
     prices: String,
     requests: u64,
+    /// How well its moments are known: `offset` or `placed` where they are made up.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    timing: &'static str,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
@@ -167,12 +171,13 @@ pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::
     Ok(staged)
 }
 
-/// Gives a month's cost at the log's rate; `None` where the log is too short to tell.
-pub(super) fn per_month(cost: Pico, span: Span) -> Option<Pico> {
-    (span >= Span::mins(1)).then(|| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))
+/// Gives a month's cost at the log's rate; `None` where the log is too short to tell, or tells no times.
+fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
+    span.filter(|span| *span >= Span::mins(1))
+        .map(|span| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))
 }
 
-fn side(forecast: &Forecast, span: Span, split: Vec<Share>) -> Side {
+fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
     let total = forecast.cost.total();
     let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
     Side {
@@ -230,7 +235,7 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
 
 fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
     let Snapshot { log, policy, consequences, .. } = snapshot;
-    let span = log.span();
+    let span = log.rated(log.span());
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
     for route in &consequences.routes {
@@ -259,6 +264,7 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
         policy: policies_text(&decided),
         prices: log.book.clone(),
         requests: applied.requests,
+        timing: log.timing.word(),
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.usd(),
@@ -314,7 +320,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone());
         row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
         row("escalated", &|side| side.escalated.to_string());
-        row("errors", &|side| side.errors.to_string());
+        row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {
@@ -348,7 +354,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
-    compare(&mut all, &report.applied, &report.staged);
+    compare(&mut all, report.timing, &report.applied, &report.staged);
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
@@ -360,7 +366,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
             ),
             &["", ">applied", ">staged", ">change"],
         );
-        compare(&mut sheet, &route.applied, &route.staged);
+        compare(&mut sheet, report.timing, &route.applied, &route.staged);
         for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
             let threshold =
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
@@ -388,7 +394,7 @@ fn on_screen(usd: &str) -> String {
     Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
 }
 
-fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
+fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
     let dollars = |a: &str, b: &str| {
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
@@ -421,7 +427,9 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         String::new(),
     ]);
     let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
-    sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), String::new()]);
+    let is_placed = timing == Timing::Placed.word();
+    let note = if is_placed { "the log tells no times" } else { "" };
+    sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), note.into()]);
     sheet.push(vec![
         "escalated".into(),
         count(applied.escalated),
@@ -434,8 +442,12 @@ fn compare(sheet: &mut Sheet, applied: &Side, staged: &Side) {
         count(staged.errors),
         signed(applied.errors, staged.errors),
     ]);
-    let latency =
-        |side: &Side| side.latency_ms.as_ref().map_or_else(|| "-".into(), |l| format!("{} ms", count(l.p95)));
+    let latency = |side: &Side| {
+        side.latency_ms.as_ref().map_or_else(
+            || "-".into(),
+            |l| format::duration(Span(i64::try_from(l.p95).unwrap_or(i64::MAX / 1000) * 1000)).to_string(),
+        )
+    };
     sheet.push(vec![
         "p95 latency (estimated where unobserved)".into(),
         latency(applied),

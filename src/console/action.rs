@@ -134,12 +134,13 @@ actions! {
 
     Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
-    ExportJson "traffic.export-json" [Traffic] [] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
-    ExportMarkdown "traffic.export-markdown" [Traffic] [] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
+    ExportJson "traffic.export-json" [Traffic] ["J"] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
+    ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
     NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
+    AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     Open "list.open" [Overview Traffic Models] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
@@ -167,8 +168,8 @@ actions! {
     LogStart "player.start" [Player] ["home" "alt-home"] "", "Start of the log", "Goes to the first event.", "seek begin";
     LogEnd "player.end" [Player] ["end" "alt-end"] "", "End of the log", "Goes to the last event.", "seek";
     Goto "player.goto" [Player] ["t"] "go to", "Go to a time", "Asks for a time (14:03:20, +5m, -30s), a share (50%) or an event (ev 12000).", "seek jump time";
-    NextError "player.next-error" [Player] ["e"] "error", "Next error", "Goes to the next error or fallback.", "incident failure seek";
-    PreviousError "player.previous-error" [Player] ["E"] "/", "Previous error", "Goes to the error or fallback before this.", "incident failure seek";
+    NextError "player.next-error" [Player] ["e"] "fault", "Next fault", "Goes to the next request with a failed call, answered in the end or not.", "incident failure seek";
+    PreviousError "player.previous-error" [Player] ["E"] "/", "Previous fault", "Goes to the request with a failed call before this.", "incident failure seek";
     Mark "player.mark" [Player] ["m"] "mark", "Set or take a mark", "Sets a mark here, or takes it away.", "bookmark flag";
     NextMark "player.next-mark" [Player] ["'"] "/", "Next mark", "Goes to the next mark.", "bookmark flag seek";
     Loop "player.loop" [Player] ["o"] "loop", "Loop a stretch", "Sets the start of a loop, then its end, then takes it away.", "repeat range";
@@ -193,7 +194,7 @@ actions! {
     CopyPanel "app.copy-panel" [Global] ["Y"] "", "Copy the panel", "Copies the panel with the keys as Markdown; on Traffic the listed requests as a table.", "yank clipboard markdown export table";
     CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";
     NextTheme "app.next-theme" [Global] ["T"] "theme", "Next theme", "Shows everything in the next theme.", "colour color dark light skin";
-    NextGlyphs "app.next-glyphs" [Global] [] "", "Next glyphs", "Draws with braille, blocks or ascii.", "font symbols unicode";
+    NextGlyphs "app.next-glyphs" [Global] ["alt-g"] "", "Next glyphs", "Draws with braille, blocks or ascii.", "font symbols unicode";
     Reload "app.reload" [Global] ["ctrl-r"] "", "Read the settings again", "Reads the settings, keys and themes again.", "config refresh";
     Redraw "app.redraw" [Global] ["ctrl-l"] "", "Draw again", "Draws the whole screen afresh.", "repaint refresh clear";
     Suspend "app.suspend" [Global] ["ctrl-z"] "", "Suspend", "Gives the terminal back to the shell; `fg` returns.", "background job shell";

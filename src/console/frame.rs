@@ -124,6 +124,9 @@ fn faults(snapshot: &Snapshot) -> Vec<Fault> {
     if !snapshot.log.skipped.damaged.is_empty() {
         all.push(fault("LOG BROKE OFF".to_owned(), Role::Error));
     }
+    if let Some(placed) = snapshot.log.placed() {
+        all.push(fault(placed.to_uppercase(), Role::Warn));
+    }
     if let Some(live) = &snapshot.live {
         all.splice(0..0, live_words(live).into_iter().map(|(words, role)| fault(words, role)));
     }
@@ -139,13 +142,15 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
         Severity::Warning => Some(Role::Warn),
         Severity::Failure => Some(Role::Error),
     };
-    if let Some(role) = ledger {
+    // Of a gateway that is gone, nobody knows how it is now.
+    let is_heard = live.closed.is_none();
+    if let Some(role) = ledger.filter(|_| is_heard) {
         words.push((format!("LEDGER {}", text::clean(&status.ledger.text)), role));
     }
-    if status.draining {
+    if status.draining && is_heard {
         words.push(("DRAINING".to_owned(), Role::Warn));
     }
-    if status.memory_limit > 0 && status.memory_held > status.memory_limit / 2 {
+    if is_heard && status.memory_limit > 0 && status.memory_held > status.memory_limit / 2 {
         let share = u128::from(status.memory_held) * 100 / u128::from(status.memory_limit);
         words.push((format!("MEMORY {share}%"), if share < 90 { Role::Warn } else { Role::Error }));
     }
@@ -157,6 +162,9 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
 
 /// The columns kept for the name and the state word, whatever is wrong.
 const FOR_THE_STATE: u16 = 26;
+
+/// The fewest columns that are worth a part of a log's name.
+const LEAST_TITLE: usize = 8;
 
 /// The columns kept for all else in the header before a fault is told in full.
 const FOR_THE_REST: u16 = 75;
@@ -220,8 +228,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
-        // Part of an address says nothing.
-        if words.starts_with("http") && text::width(words) > usize::from(left.width) {
+        // Part of an address says nothing, nor do a few letters of a name.
+        let least = if words.starts_with("http") { usize::MAX } else { LEAST_TITLE };
+        if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
             return;
         }
         let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);
@@ -230,6 +239,10 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     put("pointsman", Role::Title, buf);
     let (word, role) = state(snapshot, frozen);
     put(&word, role, buf);
+    let disconnected = snapshot.live.as_ref().filter(|live| live.closed.is_some());
+    if let Some(at) = disconnected.and_then(|live| live.again) {
+        put(&format!("tries again {}", at.clock()), Role::Warn, buf);
+    }
     let made_up =
         snapshot.log.simulated > 0 || snapshot.live.as_ref().is_some_and(|live| live.status.simulated);
     if made_up {
@@ -243,7 +256,14 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         return;
     };
     put(&format!("policy {version}{star}"), Role::Accent, buf);
-    put(&format!("{} open", format::count(live.status.open)), Role::Header, buf);
+    // What was open when the gateway was heard last, nobody knows.
+    if live.closed.is_none() {
+        put(&format!("{} open", format::count(live.status.open)), Role::Header, buf);
+        let refused = live.status.refused();
+        if refused > 0 && area.width >= 100 {
+            put(&format!("{} refused", format::count_short(refused)), Role::Muted, buf);
+        }
+    }
     let address = if live.status.address.is_empty() { &snapshot.log.title } else { &live.status.address };
     put(&text::clean(address), Role::Muted, buf);
 }

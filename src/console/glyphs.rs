@@ -99,7 +99,7 @@ const ASCII: Glyphs = Glyphs {
     corner: ('+', '+', '+', '+'),
     tick: ('+', '+', '+'),
     dashed: ':',
-    play: ('>', '"', '>'),
+    play: ('>', '=', '>'),
     threshold: ('^', 'v'),
     point: ('@', 'o'),
     mark: 'M',

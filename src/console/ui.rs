@@ -105,6 +105,8 @@ pub enum Ask {
     Refuse(String),
     /// Put a text on the clipboard.
     Copy(String),
+    /// Type the name of a model that is to answer everything.
+    PickModel,
     /// Type a filter for the request table.
     TypeFilter,
     /// List the requests that the staged policy sends elsewhere.

@@ -79,6 +79,7 @@ pub enum Event<'a> {
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made and carried out one at a time, never kept in numbers")]
 pub enum Effect {
     /// Call a model for this operation.
     Send {

@@ -14,6 +14,7 @@ use super::requests::json;
 use super::{Gateway, now};
 use crate::access::Caller;
 use crate::ledger::{Entry, Label, LedgerFile};
+use crate::record;
 use crate::units::PerMille;
 use crate::wire::{ApiError, ErrorKind};
 
@@ -106,13 +107,20 @@ pub(super) async fn take(
         });
     };
     let model: Arc<str> = read.model.map_or(judged.model, Into::into);
+    let at = now();
+    gateway.live.judge(&record::LateLabel {
+        at,
+        id: read.operation.as_str().into(),
+        source: format!("feedback by {}", caller.name).into(),
+        label: record::Label { model: (&*model).into(), quality: Some(quality), output: None },
+    });
     gateway.ledger.record(Entry::Label(Box::new(Label {
         seq: judged.seq,
         model: Arc::clone(&model),
         quality: Some(quality),
         output: None,
         source: format!("feedback by {}", caller.name).into(),
-        at: now(),
+        at,
     })));
     let share = f64::from(quality.get()) / 1000.0;
     let body = serde_json::json!({ "operation": read.operation, "model": &*model, "quality": share });

@@ -19,9 +19,10 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.line("pointsman_request_errors_total", &[], &all.errors.to_string());
     out.head("pointsman_escalations_total", "counter", "Requests that went up their ladder.");
     out.line("pointsman_escalations_total", &[], &all.escalated.to_string());
-    out.head("pointsman_refused_total", "counter", "Requests turned away at the gate.");
-    let refused = gateway.turned_away.load(std::sync::atomic::Ordering::Relaxed);
-    out.line("pointsman_refused_total", &[], &refused.to_string());
+    out.head("pointsman_refused_total", "counter", "Requests turned away at the gate, by reason.");
+    for (reason, count) in gateway.turned_away.all() {
+        out.line("pointsman_refused_total", &[("reason", reason)], &count.to_string());
+    }
     out.head("pointsman_requests_in_flight", "gauge", "Requests being served.");
     out.line("pointsman_requests_in_flight", &[], &gateway.in_flight().to_string());
     models(&mut out, &names, &snapshot.totals.models);

@@ -34,6 +34,8 @@ mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
+mod turned_away;
 mod watch;
 
 use std::sync::Arc;
@@ -94,7 +96,7 @@ pub struct Gateway {
     served: feedback::Served,
     stored: remembered::Remembered<stored::Kept>,
     signals: signals::Signals,
-    turned_away: AtomicU64,
+    turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
@@ -164,7 +166,7 @@ impl Gateway {
             served: feedback::Served::default(),
             stored: remembered::Remembered::default(),
             signals: signals::Signals::default(),
-            turned_away: AtomicU64::new(0),
+            turned_away: turned_away::Counts::default(),
             budget,
             teams,
             projects,

@@ -16,13 +16,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
+pub(super) use self::arriving::{arriving, open};
 use super::audience::{Audience, Client};
 use super::body::Reply;
 use super::headers;
 use super::requests::{InFlight, refuse};
+use super::told::Told;
 use super::{Gateway, call};
-
-pub(super) use self::arriving::{arriving, open};
 use crate::access::Caller;
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
@@ -449,38 +449,6 @@ fn nobody_waits(called: &mut Called) {
         let was = if called.error.is_empty() { called.status.name() } else { &called.error };
         called.error = format!("the client went away ({was})");
         called.status = Status::Cancelled;
-    }
-}
-
-/// What the failed attempts of an operation said.
-#[derive(Debug, Default)]
-struct Told {
-    /// The last error of a call that was really made.
-    made: Option<ApiError>,
-    /// The shortest wait that any of them asked for.
-    retry_after_ms: Option<u64>,
-}
-
-impl Told {
-    fn note(&mut self, error: &ApiError, status: Status) {
-        self.retry_after_ms = match (self.retry_after_ms, error.retry_after_ms) {
-            (Some(before), Some(now)) => Some(before.min(now)),
-            (before, now) => before.or(now),
-        };
-        if status.is_call() {
-            self.made = Some(error.clone());
-        }
-    }
-
-    /// Gives what the client hears: of a call that was made rather than of one that was not, and the shortest wait.
-    fn tell(self, last: ApiError) -> ApiError {
-        let overloaded = last.kind == ErrorKind::Overloaded;
-        let mut error = self.made.filter(|_| overloaded).unwrap_or(last);
-        let passing = [ErrorKind::RateLimited, ErrorKind::Overloaded, ErrorKind::Server, ErrorKind::Timeout];
-        if passing.contains(&error.kind) {
-            error.retry_after_ms = self.retry_after_ms;
-        }
-        error
     }
 }
 

@@ -19,6 +19,9 @@ use crate::routing::AUTO;
 use crate::session::Arriving;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, WireError};
 
+/// The most header lines of a request over HTTP/1.1; over HTTP/2 their size alone counts.
+const MOST_LINES: usize = 100;
+
 /// Makes a response of an error in the client's form.
 pub(super) fn refuse(form: Dialect, error: &ApiError) -> Response<Reply> {
     let body = crate::wire::error_body(form, error);
@@ -87,6 +90,8 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         present_key_of(&uri, &mut headers);
     }
     let form = place.form(&headers);
+    // A console that attaches asks in this way what it may do.
+    let may_probe = place.endpoint == Endpoint::Policy;
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
     let served = match too_large(&asked.headers, version, gateway.settings.limits.headers) {
@@ -94,7 +99,9 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         None => serve(&gateway, asked, body).await,
     };
     let mut response = served.unwrap_or_else(|error| {
-        gateway.turned_away.fetch_add(1, Ordering::Relaxed);
+        if !(may_probe && error.status == 400) {
+            gateway.turned_away.count(error.status);
+        }
         let mut response = refuse(form, &error);
         match error.status {
             405 => response.headers_mut().insert(ALLOW, HeaderValue::from_static(place.methods())),
@@ -111,15 +118,19 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
 fn too_large(headers: &HeaderMap, version: Version, most: usize) -> Option<ApiError> {
     // What HTTP/2 counts for each besides its text.
     const EACH: usize = 32;
+    let refused = |message: String| {
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+        error.status = 431;
+        error
+    };
     if version != Version::HTTP_2 {
-        return None;
+        return (headers.len() > MOST_LINES)
+            .then(|| refused(format!("there are more than {MOST_LINES} header lines")));
     }
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + EACH).sum();
     (size > most).then(|| {
         let message = format!("the headers are larger than {most} bytes (limits.headers in gateway.toml)");
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.status = 431;
-        error
+        refused(message)
     })
 }
 
@@ -337,7 +348,7 @@ pub(super) fn pinned(gateway: &Gateway, model: &str) -> Result<bool, ApiError> {
         let (_, names) = gateway.live.offered();
         return Err(unknown(format!("there is no route `{route}`; ask for one of {}", names.join(", "))));
     }
-    if gateway.live.takes_model(model) {
+    if !gateway.live.is_choice(model) {
         return Ok(false);
     }
     if gateway.providers.target(model).is_none() && !gateway.live.routes_named() {

@@ -281,6 +281,9 @@ impl Server {
     }
 }
 
+/// Header lines that are read over HTTP/1.1; a request with more hears a bare 431.
+const READ_LINES: usize = 256;
+
 /// Sets up HTTP/1 and HTTP/2, which a client begins by its preface without asking.
 fn versions(headers: usize) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
@@ -288,6 +291,8 @@ fn versions(headers: usize) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // This runs while a connection idles; the socket bounds heads that have begun.
         .header_read_timeout(IDLE)
+        // More than are allowed, so that who sends too many is told so in the form it reads.
+        .max_headers(READ_LINES)
         // With pipelined answers flushed together there would be no bound on what waits for a client that takes nothing.
         .max_buf_size(headers);
     http.http2()

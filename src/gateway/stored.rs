@@ -15,6 +15,7 @@ use super::requests::{InFlight, json};
 use super::{Gateway, background, operation};
 use crate::access::Caller;
 use crate::providers::{CallError, Told};
+use crate::units::marked;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
 /// How much of an answer is searched for its id, in bytes.
@@ -176,7 +177,7 @@ pub(super) async fn answer(
     let (id, what) = name.split_once('/').unwrap_or((name, ""));
     let id = decoded(id);
     if !is_id(&id) {
-        return Err(absent(&format!("`{}` is no id of a response", id.escape_debug())));
+        return Err(absent(&format!("`{}` is no id of a response", marked(&id))));
     }
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "stream=true")) {
         let message = "stream: what a provider keeps is given whole; leave it out";

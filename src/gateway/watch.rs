@@ -122,6 +122,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: LedgerState { text, severity },
         keys: gateway.access.usable(at) as u64,
+        turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),
         memory_held: gateway.budget.held() as u64,
         memory_limit: gateway.budget.most() as u64,

@@ -42,6 +42,8 @@ pub(super) enum Aside<'b> {
 pub(super) struct Batch<'b> {
     /// Operations by first appearance.
     pub(super) drafts: Vec<Draft<'b>>,
+    /// Places of those that ended, in that order.
+    ended: Vec<usize>,
     /// The rest, in order.
     pub(super) asides: Vec<Aside<'b>>,
 }
@@ -74,7 +76,12 @@ impl<'b> Batch<'b> {
                     draft.attempt(ended.n).ended.get_or_insert(ended);
                 }),
                 Entry::Closed(closed) => {
-                    batch.draft(&mut places, closed.seq, |draft| _ = draft.closed.get_or_insert(*closed));
+                    let mut is_new = false;
+                    batch.draft(&mut places, closed.seq, |draft| {
+                        is_new = draft.closed.is_none();
+                        draft.closed.get_or_insert(*closed);
+                    });
+                    batch.ended.extend(places.get(&closed.seq).filter(|_| is_new));
                 }
                 Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
                 Entry::Audit(audit) => batch.asides.push(Aside::Audit(audit)),
@@ -84,6 +91,11 @@ impl<'b> Batch<'b> {
             }
         }
         batch
+    }
+
+    /// Gives those that ended, as they ended.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &Draft<'b>> {
+        self.ended.iter().filter_map(|place| self.drafts.get(*place))
     }
 
     fn draft(&mut self, places: &mut FxHashMap<u64, usize>, seq: u64, change: impl FnOnce(&mut Draft<'b>)) {
@@ -98,6 +110,12 @@ impl<'b> Batch<'b> {
 }
 
 impl<'b> Draft<'b> {
+    /// Says whether it tells something that an operation may not have had when it ended.
+    pub(super) fn is_late(&self) -> bool {
+        let ends = self.attempts.iter().any(|attempt| attempt.ended.is_some());
+        self.closed.is_none() && (ends || self.simulated.is_some())
+    }
+
     fn attempt(&mut self, n: u32) -> &mut AttemptDraft<'b> {
         let place = self.attempts.iter().position(|attempt| attempt.n == n).unwrap_or_else(|| {
             self.attempts.push(AttemptDraft { n, ..AttemptDraft::default() });

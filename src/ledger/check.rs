@@ -7,13 +7,15 @@ use std::{fmt, io};
 
 use rusqlite::Row;
 
+use super::chain::gateway_of;
 use super::file::{LedgerFile, Range, STRIDE};
 use super::guard::marks;
 use super::recover::charged;
-use super::row::{count_at, read_cost, read_terms, usage_at};
-use super::store::policy_hash;
+use super::row::{amount_at, count_at, read_cost, read_terms, usage_at};
+use super::schema::CHAINED;
+use super::sqlite::policy_hash;
 use super::sums::each;
-use super::{ExportOptions, LedgerError, Sum, Totals, price};
+use super::{ExportOptions, Head, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
 use crate::units::Instant;
 
@@ -39,6 +41,12 @@ pub struct CheckReport {
     pub policies: u64,
     /// The sums of all charges.
     pub totals: Totals,
+    /// Links of the chain.
+    pub links: u64,
+    /// Links whose entry has a newer one, for it was changed in good order.
+    pub amended: u64,
+    /// Where the chains end; none for a ledger that is older than chains.
+    pub heads: Vec<Head>,
 }
 
 impl CheckReport {
@@ -47,13 +55,13 @@ impl CheckReport {
         self.wrong == 0
     }
 
-    fn hear(&mut self, what: &str, read: rusqlite::Result<()>) {
+    pub(super) fn hear(&mut self, what: &str, read: rusqlite::Result<()>) {
         if let Err(error) = read {
             self.find(format!("{what} cannot be read: {error}"));
         }
     }
 
-    fn find(&mut self, text: impl Into<String>) {
+    pub(super) fn find(&mut self, text: impl Into<String>) {
         self.wrong += 1;
         if self.findings.len() < QUOTED {
             self.findings.push(text.into());
@@ -71,6 +79,18 @@ impl fmt::Display for CheckReport {
         writeln!(f, "known       {} USD", totals.all.cost.known)?;
         writeln!(f, "estimated   {} USD", totals.all.cost.estimated)?;
         writeln!(f, "unknown     {} calls", totals.all.cost.unknown)?;
+        match self.amended {
+            0 => writeln!(f, "links       {}", self.links)?,
+            amended => {
+                writeln!(f, "links       {} ({amended} of entries that were amended later)", self.links)?
+            }
+        }
+        for head in &self.heads {
+            writeln!(f, "head        {head}")?;
+        }
+        if self.heads.is_empty() {
+            writeln!(f, "head        none: this ledger is chained when this version first writes it")?;
+        }
         for finding in &self.findings {
             writeln!(f, "WRONG  {finding}")?;
         }
@@ -79,7 +99,10 @@ impl fmt::Display for CheckReport {
             writeln!(f, "WRONG  and {} more", self.wrong - quoted)?;
         }
         match self.wrong {
-            0 => writeln!(f, "sound: every charge and every sum is what its usage and price make it"),
+            0 => writeln!(
+                f,
+                "sound: every charge and every sum is what its usage and price make it, every entry what was chained"
+            ),
             wrong => writeln!(f, "{wrong} things are wrong"),
         }
     }
@@ -90,7 +113,19 @@ impl LedgerFile {
     ///
     /// # Errors
     /// Where the file cannot be read at all, or the work was cancelled; what is wrong in it is in the report.
-    pub fn check(&self, mut tick: impl FnMut(u64, u64) -> bool) -> Result<CheckReport, LedgerError> {
+    pub fn check(&self, tick: impl FnMut(u64, u64) -> bool) -> Result<CheckReport, LedgerError> {
+        self.check_against(None, tick)
+    }
+
+    /// Likewise, against a hash of the chain that was noted elsewhere: what stood before it then has to stand there now.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_against(
+        &self,
+        noted: Option<&str>,
+        mut tick: impl FnMut(u64, u64) -> bool,
+    ) -> Result<CheckReport, LedgerError> {
         let fails = |source| self.failed(source);
         // One moment of the ledger, whoever writes on meanwhile.
         let moment = self.conn.unchecked_transaction().map_err(fails)?;
@@ -120,6 +155,7 @@ impl LedgerFile {
         report.hear("operations", read);
         let read = self.versions(&mut report);
         report.hear("policies", read);
+        self.chain(&mut report, noted, &mut || tick(total, total))?;
         moment.finish().map_err(fails)?;
         self.exports(&mut report, &mut || tick(total, total))?;
         Ok(report)
@@ -127,7 +163,7 @@ impl LedgerFile {
 
     /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
     fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
-        let (all, options) = (Range::default(), ExportOptions { prices: true });
+        let (all, options) = (Range::default(), ExportOptions { prices: true, chain: self.is_chained() });
         match self.export(&all, options, io::sink(), |_, _| tick()) {
             Ok(_) => return Ok(()),
             Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
@@ -193,19 +229,20 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT a.seq, a.n, a.state, a.model, a.estimated, a.price, c.price, coalesce(o.team, ''), o.run, \
-                 o.state, c.kind, c.why, c.amount, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, \
-                 (SELECT max(run) FROM runs), {} \
+                 o.state, c.kind, c.why, {}, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, {} \
                  FROM attempts a LEFT JOIN operations o ON o.seq = a.seq \
                  LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n ORDER BY a.seq, a.n",
+                self.amounts(),
                 self.particulars()
             ))
             .map_err(fails)?;
+        let newest = self.newest_runs().map_err(fails)?;
         let mut rows = all.query([]).map_err(fails)?;
         let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
         let (mut before, mut done): (Option<(u64, u64)>, u64) = (None, 0);
         while let Some(row) = rows.next().map_err(fails)? {
             done += 1;
-            let call = match Call::read(row) {
+            let call = match Call::read(row, &newest) {
                 Ok(call) => call,
                 Err(error) => {
                     let seq: i64 = row.get(0).unwrap_or_default();
@@ -238,7 +275,7 @@ impl LedgerFile {
         report: &mut CheckReport,
         mut cells: BTreeMap<(String, String), Sum>,
     ) -> rusqlite::Result<()> {
-        each(&self.conn, |model, team, kept| {
+        each(&self.conn, self.version, |model, team, kept| {
             let added = cells.remove(&(model.to_owned(), team.to_owned())).unwrap_or_default();
             if added != kept {
                 report.find(format!(
@@ -270,9 +307,12 @@ impl LedgerFile {
     fn operations(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
         let one = |sql: &str| self.conn.query_row(sql, [], |row| count_at(row, 0));
         report.operations = one("SELECT count(*) FROM operations")?;
-        let stale = one(
-            "SELECT count(*) FROM operations WHERE state = 'open' AND run < (SELECT max(run) FROM runs)",
-        )?;
+        let mut stale = 0;
+        for (gateway, run) in self.newest_runs()? {
+            let count =
+                "SELECT count(*) FROM operations WHERE state = 'open' AND run < ?1 AND seq >> 40 = ?2";
+            stale += self.conn.query_row(count, [run, gateway], |row| count_at(row, 0))?;
+        }
         if stale > 0 {
             report.find(format!("{stale} operations of an earlier run are open"));
         }
@@ -283,6 +323,13 @@ impl LedgerFile {
             report.find(format!("{endless} operations are done without a status or a time"));
         }
         Ok(())
+    }
+
+    /// Gives each gateway's newest run.
+    fn newest_runs(&self) -> rusqlite::Result<BTreeMap<i64, i64>> {
+        let gateway = if self.version < CHAINED { "0" } else { "gateway" };
+        let mut all = self.conn.prepare(&format!("SELECT {gateway}, max(run) FROM runs GROUP BY 1"))?;
+        all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
     fn versions(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
@@ -343,12 +390,13 @@ struct Call {
 }
 
 impl Call {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, newest: &BTreeMap<i64, i64>) -> rusqlite::Result<Self> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
-        let amount: Option<String> = row.get(12)?;
+        let amount = amount_at(row, 12)?;
         let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
-        let (run, newest): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(19)?);
-        let cost = kind.as_deref().and_then(|kind| read_cost(kind, why.as_deref(), amount.as_deref()));
+        let run: Option<i64> = row.get(8)?;
+        let newest = newest.get(&gateway_of(row.get(0)?)).copied();
+        let cost = kind.as_deref().and_then(|kind| read_cost(kind, why.as_deref(), amount));
         Ok(Self {
             seq: count_at(row, 0)?,
             n: count_at(row, 1)?,
@@ -361,7 +409,7 @@ impl Call {
             done: row.get_ref(9)?.as_str_or_null()? == Some("done"),
             kind,
             cost,
-            usage: usage_at(row, 13)?,
+            usage: usage_at(row, 14)?,
             terms: read_terms(tier.as_deref(), meters.as_deref()),
         })
     }
@@ -407,6 +455,11 @@ impl Call {
         }
         Some(cost)
     }
+}
+
+/// Gives a number of the database that is never negative.
+pub(super) fn plain(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 fn said(cost: Cost) -> String {

@@ -108,6 +108,16 @@ pub enum LedgerError {
         /// What stands there.
         found: String,
     },
+    /// Someone wants to go on from a place that the ledger does not have.
+    #[error(
+        "{wanted}: this ledger has no such place; its chain ends with {known}\nhint: another ledger, or one that was cut off; see `pointsman ledger check`"
+    )]
+    Place {
+        /// The place.
+        wanted: String,
+        /// Where the chains end.
+        known: String,
+    },
     /// A commit that was waited for did not come in time.
     #[error("not written within {} ms: {reason}", waited.as_millis())]
     Late {

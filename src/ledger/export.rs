@@ -9,34 +9,40 @@ use std::path::Path;
 
 use rusqlite::{Row, Rows, params};
 
+use super::chain::{Kind, own};
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
-use super::row::{count_at, read_check, read_cost, read_terms, usage_at};
+use super::marks::{self, Marks};
+use super::proof::{LabelLine, Member, PolicyRest};
+use super::row::{count_at, whole};
 use super::salvage::Faults;
-use super::{LedgerError, price};
+use super::stored::{ATTEMPT, JOINED, OPERATION, REST, StoredAttempt, StoredLabel, label_line, record, rest};
+use super::{Cursor, LedgerError, price};
 use crate::config;
-use crate::pricing::{Charged, Cost, PriceRow, Terms};
-use crate::record::{
-    Attempt, Attempts, Entry, Header, Label, PolicyChange, PriceChange, Record, Status, Writer, some_terms,
-};
+use crate::pricing::PriceRow;
+use crate::record::{Entry, Header, PolicyChange, PriceChange, Writer};
 use crate::routing::PolicySpec;
-use crate::units::{Instant, Names, PerMille, Pico};
+use crate::units::{Instant, Names};
 
 /// What an export contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
     /// Write the prices charged at as price events, so that a replay charges as the ledger did whatever its price book.
     pub prices: bool,
+    /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as lines of their own.
+    pub chain: bool,
 }
 
 /// What an export wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Requests.
     pub requests: u64,
     /// Requests left out because they are still open.
     pub open: u64,
-    /// Policies, prices and notes.
+    /// Policies, prices, judgements and notes.
     pub events: u64,
+    /// Where whoever has read all of this goes on; none for a stretch, or without marks.
+    pub next: Option<Cursor>,
 }
 
 /// Writes a stretch of the ledger at `path` as a log.
@@ -66,16 +72,18 @@ impl LedgerFile {
         if !tick(0, newest) {
             return Err(LedgerError::Cancelled);
         }
-        let [first, last, from, to] = range.bounds();
+        let [first, last, from, to] = self.bounds(range)?;
+        let mut marks = Marks::new(self, options.chain).map_err(fails)?;
+        marks.cover_range(range)?;
         let mut all = self
             .conn
-            .prepare(&format!("SELECT {OPERATION} FROM operations o WHERE {WITHIN} ORDER BY o.seq"))
+            .prepare(&format!("SELECT {OPERATION}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq"))
             .map_err(fails)?;
         let mut attempts = self
             .conn
             .prepare(&format!(
-                "SELECT {ATTEMPT}, {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
-                self.particulars()
+                "SELECT {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
+                self.call_columns(true)
             ))
             .map_err(fails)?;
         let mut labels = self
@@ -84,6 +92,15 @@ impl LedgerFile {
                 "SELECT seq, model, quality, output FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
             )
             .map_err(fails)?;
+        let mut own_lines = self
+            .conn
+            .prepare(
+                "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
+            )
+            .map_err(fails)?;
+        // Only where lines are marked: there a judgement is a line of its own too.
+        let until = if marks.on() { last } else { -1 };
+        let mut own_lines = Ahead::new(own_lines.query([first, until]).map_err(fails)?, label_line);
         let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fails)?, StoredAttempt::read);
         let mut labels = Ahead::new(labels.query([first, last]).map_err(fails)?, StoredLabel::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
@@ -97,7 +114,7 @@ impl LedgerFile {
             let own_attempts = attempts.of(seq).map_err(fails)?;
             let own_labels = labels.of(seq).map_err(fails)?;
             while let Some(event) = events.next_if(|event| event.before <= seq) {
-                event.write(&mut out)?;
+                event.write(&mut out, &mut marks)?;
                 written.events += 1;
             }
             let open = row.get_ref(1).and_then(|state| Ok(state.as_str()? == "open")).map_err(fails)?;
@@ -108,8 +125,17 @@ impl LedgerFile {
                 if let Some(prices) = &mut prices {
                     written.events += prices.tell(record.at, &own_attempts, &mut out)?;
                 }
-                out.write(&Entry::Request(record))?;
+                let member = marks.member(Kind::Operation, whole(seq)).map_err(fails)?;
+                let member = member.map(|member| marked(member, row, seq, &own_attempts)).transpose();
+                let id = record.id.to_string();
+                marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fails)?.as_ref())?;
                 written.requests += 1;
+                for (line, number) in own_lines.of(seq).map_err(fails)? {
+                    let ledger = marks.member(Kind::Label, number).map_err(fails)?;
+                    let ledger = ledger.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+                    marks::write_line(&mut out, &LabelLine { id: id.clone(), ledger, ..line })?;
+                    written.events += 1;
+                }
             }
             passed += 1;
             if passed % STRIDE == 0 && !tick(seq, newest) {
@@ -118,14 +144,27 @@ impl LedgerFile {
         }
         if range.to.is_none() && range.last.is_none() {
             for event in events {
-                event.write(&mut out)?;
+                event.write(&mut out, &mut marks)?;
                 written.events += 1;
             }
         }
+        if marks.on() && *range == Range::default() {
+            written.next = self.heads()?.into_iter().next().map(|head| head.cursor);
+        }
+        marks.finish(&mut out)?;
         out.finish()?;
-        drop((rows, attempts, labels));
+        drop((rows, attempts, labels, own_lines));
         moment.finish().map_err(fails)?;
         Ok(written)
+    }
+
+    /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
+    pub(super) fn call_columns(&self, charged: bool) -> String {
+        let amounts = self.amounts();
+        let charge =
+            if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
+        let rest = "a.rung, a.started, a.prompt, a.delivered, a.state";
+        format!("{ATTEMPT}, {charge}, {}, {rest}", self.particulars())
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
@@ -136,7 +175,7 @@ impl LedgerFile {
                 "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
             ))
             .map_err(fails)?;
-        let names = all.query_map(range.bounds(), |row| row.get(0)).map_err(fails)?;
+        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fails)?;
         let simulated = names.collect::<rusqlite::Result<_>>().map_err(fails)?;
         Ok(Header { source: "pointsman ledger".to_owned(), simulated })
     }
@@ -147,7 +186,7 @@ impl LedgerFile {
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
         let mut first = self.conn.prepare(&within).map_err(fails)?;
         let first: Option<i64> = first
-            .query_map(range.bounds(), |row| row.get(0))
+            .query_map(self.bounds(range)?, |row| row.get(0))
             .and_then(|mut found| found.next().transpose())
             .or_else(|error| faults.pass("requests", error).map(|()| None))
             .map_err(fails)?;
@@ -156,12 +195,14 @@ impl LedgerFile {
         let whole = range.from.is_none() && range.first.is_none();
         let mut notes = self
             .conn
-            .prepare("SELECT before_seq, at, text, simulated FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id")
+            .prepare(
+                "SELECT before_seq, at, text, simulated, id FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id",
+            )
             .map_err(fails)?;
         let since = if whole { -1 } else { first };
         let found = notes.query_map([since], |row| {
             let what = What::Note { text: row.get(2)?, simulated: row.get(3)? };
-            Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), what })
+            Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(4)?, what })
         });
         for event in found.map_err(fails)? {
             match event {
@@ -228,21 +269,53 @@ pub(super) struct Event {
     /// The first operation after it.
     pub(super) before: u64,
     at: Instant,
+    /// Its number among its kind.
+    number: i64,
     what: What,
 }
 
 enum What {
-    Note { text: String, simulated: bool },
-    Policy { version: u32, who: String, what: String, spec: PolicySpec },
+    Note {
+        text: String,
+        simulated: bool,
+    },
+    Policy {
+        version: u32,
+        who: String,
+        what: String,
+        spec: PolicySpec,
+        text: String,
+    },
+    /// A policy whose text cannot be read.
+    Unreadable(String),
 }
 
 impl Event {
-    pub(super) fn write(&self, out: &mut Writer<impl Write>) -> Result<(), LedgerError> {
+    /// Gives its kind and number in the chain.
+    pub(super) fn entry(&self) -> (i64, i64) {
+        match self.what {
+            What::Note { .. } => (Kind::Note.code(), self.number),
+            What::Policy { .. } | What::Unreadable(_) => (Kind::Policy.code(), self.number),
+        }
+    }
+
+    pub(super) fn write(
+        &self,
+        out: &mut Writer<impl Write>,
+        marks: &mut Marks<'_>,
+    ) -> Result<(), LedgerError> {
+        let before = own(whole(self.before));
+        let mut member = |kind| marks.member(kind, self.number).map_err(|source| marks.failed(source));
         match &self.what {
             What::Note { text, simulated } => {
-                out.write(&Entry::Note { at: self.at, text: text.into(), simulated: *simulated })?;
+                let member = member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member });
+                let note = Entry::Note { at: self.at, text: text.into(), simulated: *simulated };
+                marks::write_entry(out, &note, member.as_ref())?;
             }
-            What::Policy { version, who, what, spec } => {
+            What::Unreadable(text) => {
+                out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;
+            }
+            What::Policy { version, who, what, spec, text } => {
                 let change = PolicyChange {
                     undo: false,
                     version: *version,
@@ -251,11 +324,24 @@ impl Event {
                     what: what.into(),
                     spec: spec.clone(),
                 };
-                out.write(&Entry::Policy(Box::new(change)))?;
+                let rest = || Some(PolicyRest(before, text.clone()));
+                let member = member(Kind::Policy)?.map(|member| Member { policy: rest(), ..member });
+                marks::write_entry(out, &Entry::Policy(Box::new(change)), member.as_ref())?;
             }
         }
         Ok(())
     }
+}
+
+/// Adds to the member of an operation's line what the ledger keeps besides.
+pub(super) fn marked(
+    member: Member,
+    row: &Row<'_>,
+    seq: u64,
+    calls: &[StoredAttempt],
+) -> rusqlite::Result<Member> {
+    let calls = calls.iter().map(StoredAttempt::rest).collect();
+    Ok(Member { operation: Some(rest(row, seq)?), calls, ..member })
 }
 
 struct StoredPolicy {
@@ -273,15 +359,12 @@ impl StoredPolicy {
         let Self { version, at, before, who, what, text } = self;
         let mut names = Names::default();
         let what = match config::policy::parse(&text, &format!("policy {version}"), &mut names) {
-            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names) },
-            Err(error) => What::Note {
-                text: format!(
-                    "policy {version} came into force, and its stored text cannot be read: {error}"
-                ),
-                simulated: false,
-            },
+            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names), text },
+            Err(error) => What::Unreadable(format!(
+                "policy {version} came into force, and its stored text cannot be read: {error}"
+            )),
         };
-        Event { before, at, what }
+        Event { before, at, number: i64::from(version), what }
     }
 }
 
@@ -304,18 +387,18 @@ impl Prices {
     ) -> Result<u64, LedgerError> {
         let mut count = 0;
         for attempt in attempts {
-            let Some((number, row)) =
-                attempt.price.and_then(|number| Some((number, self.known.get(&number)?)))
+            let (model, price) = attempt.priced();
+            let Some((number, row)) = price.and_then(|number| Some((number, self.known.get(&number)?)))
             else {
                 continue;
             };
-            if self.told.get(&attempt.model) == Some(&number) {
+            if self.told.get(model) == Some(&number) {
                 continue;
             }
             let row = PriceRow { from: Some(at), ..row.clone() };
-            let change = PriceChange { model: attempt.model.as_str().into(), row, simulated: false };
+            let change = PriceChange { model: model.into(), row, simulated: false };
             out.write(&Entry::Price(Box::new(change)))?;
-            self.told.insert(attempt.model.clone(), number);
+            self.told.insert(model.to_owned(), number);
             count += 1;
         }
         Ok(count)
@@ -353,157 +436,4 @@ impl<'s, T> Ahead<'s, T> {
             }
         }
     }
-}
-
-pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
-                       a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated, \
-                       c.kind, c.why, c.amount";
-pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
-
-pub(super) struct StoredAttempt {
-    asked: String,
-    model: String,
-    provider: String,
-    price: Option<i64>,
-    status: Option<String>,
-    checked: Option<String>,
-    error: Option<String>,
-    latency_ms: Option<u32>,
-    ttft_ms: Option<u32>,
-    usage: crate::pricing::Usage,
-    estimated: bool,
-    cost: Option<Cost>,
-    /// None where the columns cannot be read.
-    terms: Option<Terms>,
-    left_out: Vec<String>,
-    gap_ms: Option<u32>,
-}
-
-impl StoredAttempt {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
-        let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
-        let amount: Option<String> = row.get(19)?;
-        let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
-        let left_out: Option<String> = row.get(22)?;
-        let attempt = Self {
-            asked: row.get(1)?,
-            model: row.get(2)?,
-            provider: row.get(3)?,
-            price: row.get(4)?,
-            status: row.get(5)?,
-            checked: row.get(6)?,
-            error: row.get(7)?,
-            latency_ms: row.get(8)?,
-            ttft_ms: row.get(9)?,
-            usage: usage_at(row, 10)?,
-            estimated: row.get(16)?,
-            cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount.as_deref())),
-            terms: read_terms(tier.as_deref(), meters.as_deref()),
-            left_out: left_out.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
-            gap_ms: row.get(23)?,
-        };
-        Ok((count_at(row, 0)?, attempt))
-    }
-
-    pub(super) fn attempt(&self, seq: u64) -> Result<Attempt<'_>, LedgerError> {
-        let strange = |field, found: &str| LedgerError::Value { seq, field, found: found.to_owned() };
-        let status = match &self.status {
-            None => Status::default(),
-            Some(word) => Status::from_name(word).ok_or_else(|| strange("status", word))?,
-        };
-        let check = read_check(self.checked.as_deref())
-            .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
-        let terms = self.terms.as_ref().ok_or_else(|| strange("meters", "something unreadable"))?;
-        // The model called; who was billed is told beside it where it is another.
-        let model = if self.asked.is_empty() { &self.model } else { &self.asked };
-        let billed = if *model == self.model { "" } else { &self.model };
-        Ok(Attempt {
-            model: model.as_str().into(),
-            billed: billed.into(),
-            provider: self.provider.as_str().into(),
-            usage: self.usage,
-            estimated: self.estimated,
-            latency_ms: self.latency_ms,
-            ttft_ms: self.ttft_ms,
-            status,
-            error: self.error.as_deref().unwrap_or_default().into(),
-            check,
-            terms: some_terms(terms),
-            left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
-            gap_ms: self.gap_ms,
-            charged: self.cost.map(Charged::new).unwrap_or_default(),
-            ..Attempt::default()
-        })
-    }
-}
-
-pub(super) struct StoredLabel {
-    model: String,
-    quality: Option<PerMille>,
-    output: Option<u64>,
-}
-
-impl StoredLabel {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
-        let quality: Option<u16> = row.get(2)?;
-        let output: Option<i64> = row.get(3)?;
-        let label = Self {
-            model: row.get(1)?,
-            quality: quality.and_then(PerMille::new),
-            output: output.and_then(|output| u64::try_from(output).ok()),
-        };
-        Ok((count_at(row, 0)?, label))
-    }
-}
-
-pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.project, o.user, o.session, o.asked, o.pinned, o.task, \
-                         o.confidence, o.turn, o.tools, o.history, o.simulated";
-
-pub(super) fn record<'a>(
-    row: &Row<'_>,
-    seq: u64,
-    attempts: &'a [StoredAttempt],
-    labels: &'a [StoredLabel],
-) -> Result<Record<'a>, LedgerError> {
-    let strange = |field, found: String| LedgerError::Value { seq, field, found };
-    let read = |source: rusqlite::Error| strange("operation", source.to_string());
-    let text = |at: usize| row.get::<_, String>(at).map(Into::into).map_err(read);
-    let task: Option<String> = row.get(10).map_err(read)?;
-    let task = task.map(|word| word.parse().map_err(|()| strange("task", word.clone()))).transpose()?;
-    let confidence: Option<u16> = row.get(11).map_err(read)?;
-    Ok(Record {
-        id: text(2)?,
-        at: Instant(row.get(3).map_err(read)?),
-        team: text(4)?,
-        project: text(5)?,
-        user: text(6)?,
-        session: text(7)?,
-        asked: text(8)?,
-        pinned: row.get(9).map_err(read)?,
-        task,
-        confidence: confidence.and_then(PerMille::new),
-        // Live, a classifier always looked.
-        unsure: confidence.is_none(),
-        turn: row.get(12).map_err(read)?,
-        tools: row.get(13).map_err(read)?,
-        history: row.get(14).map_err(read)?,
-        attempts: attempts.iter().map(|attempt| attempt.attempt(seq)).collect::<Result<Attempts<'_>, _>>()?,
-        labels: labels
-            .iter()
-            .map(|label| Label {
-                model: label.model.as_str().into(),
-                quality: label.quality,
-                output: label.output,
-            })
-            .collect(),
-        claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
-        simulated: text(15)?,
-        ..Record::default()
-    })
-}
-
-/// Gives what was charged for an operation where all of it is known or estimated.
-fn claimed(attempts: &[StoredAttempt]) -> Option<Pico> {
-    let amounts: Option<Vec<Pico>> = attempts.iter().map(|attempt| attempt.cost?.amount()).collect();
-    amounts.filter(|amounts| !amounts.is_empty()).map(|amounts| amounts.into_iter().sum())
 }

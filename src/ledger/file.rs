@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::row::{count_at, read_cost, whole};
+use super::row::{amount_at, count_at, read_cost, whole};
+use super::schema::CHAINED;
 use super::{LedgerError, Totals, recover, schema, sums};
 use crate::units::Instant;
 
@@ -36,6 +37,14 @@ impl Range {
     }
 }
 
+/// The numbers between which a stretch of time lies; answered by the index of times alone.
+pub(super) const SPAN: &str = "SELECT min(seq), max(seq) FROM operations WHERE at >= ?1 AND at < ?2";
+
+/// Amounts as an older ledger has them, decimal text, in the form of today.
+const OLD_AMOUNTS: &str = "CASE WHEN c.amount NOT GLOB '*[^0-9]*' THEN \
+    CAST(substr('000000' || c.amount, 1, length(c.amount)) AS INTEGER) END, \
+    CASE WHEN c.amount NOT GLOB '*[^0-9]*' THEN CAST(substr('000000' || c.amount, -6) AS INTEGER) END";
+
 /// Who served an operation, and who paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedBy {
@@ -61,7 +70,7 @@ pub struct LedgerFile {
     pub(super) path: PathBuf,
     pub(super) conn: Connection,
     /// The version of its tables.
-    version: i64,
+    pub(super) version: i64,
 }
 
 impl LedgerFile {
@@ -88,6 +97,27 @@ impl LedgerFile {
         if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }
     }
 
+    /// Says whether its entries are chained.
+    pub(super) fn is_chained(&self) -> bool {
+        self.version >= CHAINED
+    }
+
+    /// Gives the two columns of a charge's amount, as this ledger has them.
+    pub(super) fn amounts(&self) -> &'static str {
+        if self.version < CHAINED { OLD_AMOUNTS } else { "c.micro, c.pico" }
+    }
+
+    /// Gives the four bounds that [`WITHIN`] takes, narrowed to the operations of that time.
+    pub(super) fn bounds(&self, range: &Range) -> Result<[i64; 4], LedgerError> {
+        let [first, last, from, to] = range.bounds();
+        if (range.from.is_none() && range.to.is_none()) || self.version < CHAINED {
+            return Ok([first, last, from, to]);
+        }
+        let span = self.conn.query_row(SPAN, [from, to], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (low, high): (Option<i64>, Option<i64>) = span.map_err(|source| self.failed(source))?;
+        Ok([first.max(low.unwrap_or(1)), last.min(high.unwrap_or(0)), from, to])
+    }
+
     /// Adds up the charges of a stretch, one by one. `tick` hears how many came and may cancel by answering false.
     ///
     /// # Errors
@@ -97,18 +127,18 @@ impl LedgerFile {
         let mut all = self
             .conn
             .prepare(&format!(
-                "SELECT c.seq, a.model, o.team, c.kind, c.why, c.amount FROM operations o \
-                 CROSS JOIN charges c ON c.seq = o.seq CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN}"
+                "SELECT c.seq, a.model, o.team, c.kind, c.why, {} FROM operations o \
+                 CROSS JOIN charges c ON c.seq = o.seq CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN}",
+                self.amounts()
             ))
             .map_err(fails)?;
-        let [first, last, from, to] = range.bounds();
-        let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
+        let mut rows = all.query(self.bounds(range)?).map_err(fails)?;
         let (mut totals, mut count) = (Totals::default(), 0);
         while let Some(row) = rows.next().map_err(fails)? {
             let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
             let maybe = |at| row.get_ref(at).and_then(|value| Ok(value.as_str_or_null()?));
             let kind = text(3).map_err(fails)?;
-            let cost = read_cost(kind, maybe(4).map_err(fails)?, maybe(5).map_err(fails)?);
+            let cost = read_cost(kind, maybe(4).map_err(fails)?, amount_at(row, 5).map_err(fails)?);
             let Some(cost) = cost else {
                 let seq: i64 = row.get(0).map_err(fails)?;
                 let seq = u64::try_from(seq).unwrap_or(0);
@@ -128,7 +158,7 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn kept_sums(&self) -> Result<Totals, LedgerError> {
-        sums::totals(&self.conn).map_err(|source| self.failed(source))
+        sums::totals(&self.conn, self.version).map_err(|source| self.failed(source))
     }
 
     /// Gives the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of

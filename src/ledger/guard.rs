@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::lock::{WriteLock, beside};
 use super::schema::{Looks, looks};
+use super::sqlite::Sqlite;
 use super::store::Store;
 use super::wal::{self, Index, Seen};
-use super::{Durability, LedgerError};
+use super::{LedgerError, LedgerOptions};
 
 /// What became of the files.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,8 +153,8 @@ impl Guard {
     }
 
     /// Opens the database anew.
-    pub(super) fn open_store(&self, path: &Path, durability: Durability) -> Result<Store, LedgerError> {
-        Store::open(path, durability, &self.lock)
+    pub(super) fn open_store(&self, options: &LedgerOptions) -> Result<Box<dyn Store>, LedgerError> {
+        Ok(Box::new(Sqlite::open(options, &self.lock)?))
     }
 
     /// Says whether the file that stands for the right to write is still there.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::entry::Shift;
 use super::recover::Recovery;
-use super::{Entry, Health, LedgerError, LedgerState, Sum, opening, writer};
+use super::{Entry, Head, Health, LedgerError, LedgerState, Sum, opening, writer};
 use crate::units::Instant;
 
 /// What a commit promises.
@@ -55,6 +55,10 @@ pub struct LedgerOptions {
     pub deadline: Duration,
     /// What the run is written down with.
     pub run: Run,
+    /// The gateway that writes, by its id; the one whose ledger it is where none is named.
+    pub gateway: Option<String>,
+    /// Hears how many of how many operations of an older ledger have been brought up to date.
+    pub progress: fn(u64, u64),
 }
 
 impl LedgerOptions {
@@ -67,6 +71,8 @@ impl LedgerOptions {
             queue_limit: 200_000,
             deadline: Duration::from_secs(2),
             run: Run { program: format!("pointsman {}", env!("CARGO_PKG_VERSION")), ..Run::default() },
+            gateway: None,
+            progress: |_, _| {},
         }
     }
 }
@@ -116,6 +122,8 @@ pub(super) struct Inner {
     /// Since when the oldest entry waits.
     pub(super) waiting: Option<Moment>,
     pub(super) last_commit: Option<Instant>,
+    /// Where the chain ended then.
+    pub(super) head: Option<Head>,
     pub(super) size: u64,
     /// What stands in the file before the first operation of this run, where that was not known when it began.
     pub(super) shift: Shift,

@@ -5,33 +5,45 @@
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
 mod batch;
+mod chain;
 mod check;
+mod encoding;
 mod entry;
 mod error;
 mod export;
+mod exported;
 mod file;
 mod guard;
 mod handle;
 mod lock;
+mod marks;
 mod opening;
 mod price;
+mod proof;
 mod recover;
 mod row;
 mod salvage;
 mod schema;
+mod since;
+mod sqlite;
 mod state;
 mod store;
+mod stored;
 mod sums;
 mod vacuum;
+mod verify;
 mod wal;
 mod writer;
+mod writing;
 
+pub use chain::{Cursor, Head};
 pub use check::CheckReport;
 pub use entry::{
     AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt, Text,
 };
 pub use error::LedgerError;
 pub use export::{ExportOptions, Exported, export};
+pub use exported::{ExportReport, check_export};
 pub use file::{LedgerFile, Range, ServedBy};
 pub use handle::{Durability, Ledger, LedgerOptions, Run};
 pub use price::Price;

@@ -6,13 +6,14 @@ use super::guard::Guard;
 use super::handle::now;
 use super::lock::{WriteLock, owner_only_folder};
 use super::recover::{Recovery, recover};
+use super::sqlite::Sqlite;
 use super::store::Store;
 use super::{LedgerError, LedgerOptions};
 
 /// A ledger that is open for writing.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) store: Store,
+    pub(super) store: Box<dyn Store>,
     // Behind the store: these files may be closed only when its database is.
     pub(super) guard: Guard,
     pub(super) recovery: Recovery,
@@ -26,16 +27,16 @@ pub(super) fn open(options: &LedgerOptions) -> Result<Opened, LedgerError> {
             .map_err(|source| LedgerError::Folder { path: folder.to_owned(), source })?;
     }
     let lock = WriteLock::take(path)?;
-    let mut store = match Store::open(path, options.durability, &lock) {
+    let mut store = match Sqlite::open(options, &lock) {
         Err(error) if error.is_busy() => {
             // Over a network a lock of one kind may keep out those of another.
             lock.unlock_main();
-            Store::open(path, options.durability, &lock)?
+            Sqlite::open(options, &lock)?
         }
         opened => opened?,
     };
     let fails = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
     let recovery = recover(&mut store, &options.run, now()).map_err(fails)?;
     let guard = Guard::new(path, lock);
-    Ok(Opened { store, guard, recovery })
+    Ok(Opened { store: Box::new(store), guard, recovery })
 }

@@ -2,10 +2,14 @@
 //!
 //! Invariant: all of it happens in one transaction, so a crash on the way changes nothing.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, params};
 
-use super::row::{count_at, whole};
-use super::store::{Store, charge, policy_hash};
+use super::chain::{Kind, OWN, base};
+use super::row::count_at;
+use super::sqlite::{Sqlite, policy_hash};
+use super::writing::{Writing, charge};
 use super::{Run, price};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
 use crate::routing::Status;
@@ -53,17 +57,36 @@ struct OpenAttempt {
 }
 
 /// Settles what a crash left open and begins a new run.
-pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::Result<Recovery> {
+pub(super) fn recover(store: &mut Sqlite, run: &Run, now: Instant) -> rusqlite::Result<Recovery> {
     let mut found = Recovery { next_seq: store.newest + 1, ..Recovery::default() };
-    let Store { conn, running, run: number, .. } = store;
-    let change = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    store.run = store.change(|writing| {
+        settle(writing, &mut found, now)?;
+        let change = writing.conn;
+        change.execute(
+            "INSERT INTO runs (program, started, listen, classifier, prices, gateway) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![run.program, now.0, run.listen, run.classifier, run.prices, writing.chain.gateway],
+        )?;
+        let number = change.last_insert_rowid();
+        writing.chain.link(change, Kind::Run, number, true)?;
+        writing.sums.store(change)?;
+        writing.chain.store(change)?;
+        Ok(number)
+    })?;
+    found.policy = newest_policy(&store.conn)?;
+    Ok(found)
+}
+
+/// Settles what is open of the gateway that writes.
+fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusqlite::Result<()> {
+    let change = writing.conn;
+    let all = [base(writing.chain.gateway), base(writing.chain.gateway) | OWN];
     let open: Vec<OpenAttempt> = {
-        let mut all = change.prepare(
+        let mut open = change.prepare(
             "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates \
              FROM attempts a LEFT JOIN operations o ON o.seq = a.seq LEFT JOIN price_rows p ON p.price = a.price \
-             WHERE a.state = 'open' ORDER BY a.seq, a.n",
+             WHERE a.state = 'open' AND a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
         )?;
-        let rows = all.query_map([], |row| {
+        let rows = open.query_map(all, |row| {
             Ok(OpenAttempt {
                 seq: row.get(0)?,
                 n: row.get(1)?,
@@ -85,8 +108,8 @@ pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::R
         let (usage, cost) = estimate(attempt);
         let (input, output) = (super::row::count(usage.input), super::row::count(usage.output));
         settle.execute(params![attempt.seq, attempt.n, Status::Cancelled.name(), input, output])?;
-        if charge(&change, attempt.seq, attempt.n, cost, attempt.price)? {
-            running.add(&change, &attempt.model, &attempt.team, cost)?;
+        if charge(change, attempt.seq, attempt.n, cost, attempt.price)? {
+            writing.sums.add(&attempt.model, &attempt.team, cost);
             found.settled_attempts += 1;
             match cost.amount() {
                 Some(amount) => found.estimated += amount,
@@ -94,13 +117,22 @@ pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::R
             }
         }
     }
-    drop(settle);
+    let mut closed: BTreeSet<i64> = open.iter().map(|attempt| attempt.seq).collect();
+    let still = "SELECT seq FROM operations WHERE state = 'open' AND seq BETWEEN ?1 AND ?2";
+    let mut still = change.prepare(still)?;
+    let still = still.query_map(all, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     // The client's connection ended with the program, whatever its calls had come to.
-    let closed = change.execute(
-        "UPDATE operations SET state = 'done', status = ?1, finished = ?2 WHERE state = 'open'",
-        params![Status::Cancelled.name(), now.0],
+    let mut close = change.prepare(
+        "UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'",
     )?;
-    found.closed_operations = closed as u64;
+    for seq in &still {
+        close.execute(params![seq, Status::Cancelled.name(), now.0])?;
+    }
+    found.closed_operations = still.len() as u64;
+    closed.extend(still);
+    for seq in closed {
+        writing.chain.link(change, Kind::Operation, seq, false)?;
+    }
     if found.settled_attempts + found.closed_operations > 0 {
         let text = format!(
             "the program ended without closing {} requests; {} open calls settled as estimates, {} USD",
@@ -108,20 +140,9 @@ pub(super) fn recover(store: &mut Store, run: &Run, now: Instant) -> rusqlite::R
             found.settled_attempts,
             found.estimated.usd()
         );
-        change.execute(
-            "INSERT INTO notes (before_seq, at, text, simulated) VALUES (?1, ?2, ?3, 0)",
-            params![whole(found.next_seq), now.0, text],
-        )?;
+        writing.note(now, &text, false, found.next_seq)?;
     }
-    running.store(&change)?;
-    change.execute(
-        "INSERT INTO runs (program, started, listen, classifier, prices) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![run.program, now.0, run.listen, run.classifier, run.prices],
-    )?;
-    *number = change.last_insert_rowid();
-    change.commit()?;
-    found.policy = newest_policy(&store.conn)?;
-    Ok(found)
+    Ok(())
 }
 
 /// Gives the prompt as estimated before the call and what was delivered of the answer, at the price noted then.

@@ -1,4 +1,4 @@
-//! Values as columns: counts that may be unknown, amounts as text, words for states.
+//! Values as columns: counts that may be unknown, amounts as two integers, words for states.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -58,23 +58,44 @@ pub(super) fn usage_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Usage> {
     })
 }
 
-/// A cost as the columns `kind`, `why` and `amount`.
-pub(super) fn cost(cost: Cost) -> (&'static str, Option<&'static str>, Option<String>) {
-    let (kind, why) = match cost {
+/// Pico-dollars in a micro-dollar, the whole of which a column holds beside the rest.
+const PICO: i128 = 1_000_000;
+
+/// An amount as the columns `micro` and `pico`.
+pub(super) fn amount(amount: Pico) -> rusqlite::Result<(i64, i64)> {
+    let both = (i64::try_from(amount.0.div_euclid(PICO)), i64::try_from(amount.0.rem_euclid(PICO)));
+    match both {
+        (Ok(micro), Ok(pico)) => Ok((micro, pico)),
+        (Err(error), _) | (_, Err(error)) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(error))),
+    }
+}
+
+/// Reads an amount from two columns that stand side by side; none where both are NULL.
+pub(super) fn amount_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Pico>> {
+    match (row.get::<_, Option<i64>>(at)?, row.get::<_, Option<i64>>(at + 1)?) {
+        (Some(micro), Some(pico)) if (0..1_000_000).contains(&pico) => {
+            Ok(Some(Pico(i128::from(micro) * PICO + i128::from(pico))))
+        }
+        (None, None) => Ok(None),
+        (_, pico) => Err(rusqlite::Error::IntegralValueOutOfRange(at + 1, pico.unwrap_or(-1))),
+    }
+}
+
+/// A cost as the columns `kind` and `why`.
+pub(super) fn kind(cost: Cost) -> (&'static str, Option<&'static str>) {
+    match cost {
         Cost::Known(_) => ("known", None),
         Cost::Estimated(_) => ("estimated", None),
         Cost::Unknown(why) => ("unknown", Some(why.name())),
-    };
-    (kind, why, cost.amount().map(|amount| amount.0.to_string()))
+    }
 }
 
-/// Reads a cost back; `None` where the columns hold none that was written here.
-pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<&str>) -> Option<Cost> {
-    let amount = || amount?.parse().ok().map(Pico);
+/// Reads a cost from its columns; `None` where they hold none that was written here.
+pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<Pico>) -> Option<Cost> {
     match kind {
-        "known" => amount().map(Cost::Known),
-        "estimated" => amount().map(Cost::Estimated),
-        "unknown" => Unpriced::from_name(why?).map(Cost::Unknown),
+        "known" => amount.map(Cost::Known),
+        "estimated" => amount.map(Cost::Estimated),
+        "unknown" if amount.is_none() => Unpriced::from_name(why?).map(Cost::Unknown),
         _ => None,
     }
 }

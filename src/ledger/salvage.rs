@@ -8,11 +8,13 @@ use std::io::Write;
 use rusqlite::{Connection, Row, Statement, params};
 
 use super::LedgerError;
-use super::export::{ATTEMPT, Exported, JOINED, OPERATION, StoredAttempt, StoredLabel, record};
+use super::export::Exported;
 use super::file::{LedgerFile, Range, STRIDE};
 use super::guard::marks;
 use super::handle::now;
+use super::marks::Marks;
 use super::row::{count_at, whole};
+use super::stored::{JOINED, OPERATION, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
 
@@ -113,6 +115,7 @@ impl LedgerFile {
         let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
         let header = Header { source: "pointsman ledger, salvaged".to_owned(), simulated };
         let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
+        let mut marks = Marks::new(self, false).map_err(fails)?;
         let mut out = Writer::new(out, &header);
         let (mut next, mut passed, mut broken) = (first.max(1), 0, None);
         let whole_time = range.from.is_none() && range.to.is_none();
@@ -147,7 +150,7 @@ impl LedgerFile {
                 }
                 next = whole(seq).saturating_add(1);
                 while let Some(event) = events.next_if(|event| event.before <= seq) {
-                    event.write(&mut out)?;
+                    event.write(&mut out, &mut marks)?;
                     found.exported.events += 1;
                 }
                 if row.get_ref(1).is_ok_and(|state| state.as_str().is_ok_and(|state| state == "open")) {
@@ -159,7 +162,7 @@ impl LedgerFile {
         }
         found.told(&mut broken, next);
         for event in events.filter(|_| range.to.is_none() && range.last.is_none()) {
-            event.write(&mut out)?;
+            event.write(&mut out, &mut marks)?;
             found.exported.events += 1;
         }
         let sums = "SELECT coalesce(sum(calls), 0) FROM sums";
@@ -177,14 +180,13 @@ impl LedgerFile {
     }
 
     fn parts(&self) -> rusqlite::Result<Parts<'_>> {
-        let of_one = |columns: &str, from: &str| {
-            let more = self.particulars();
-            self.conn.prepare(&format!("SELECT {columns}, {more} {from} WHERE a.seq = ?1 ORDER BY a.n"))
+        let of_one = |charged, from: &str| {
+            let columns = self.call_columns(charged);
+            self.conn.prepare(&format!("SELECT {columns} {from} WHERE a.seq = ?1 ORDER BY a.n"))
         };
-        let bare = ATTEMPT.replace("c.kind, c.why, c.amount", "NULL, NULL, NULL");
         Ok(Parts {
-            attempts: of_one(ATTEMPT, JOINED)?,
-            uncharged: of_one(&bare, "FROM attempts a")?,
+            attempts: of_one(true, JOINED)?,
+            uncharged: of_one(false, "FROM attempts a")?,
             labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",

@@ -8,23 +8,29 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, params};
 
+use super::chain::{self, Chain};
 use super::lock::{WriteLock, beside};
+use super::writing::body_hash;
 use super::{Durability, LedgerError};
 
 /// Marks a SQLite file as a ledger: "pmld".
 const APPLICATION_ID: i32 = 0x706d_6c64;
 /// How each version is made from the one before; the place in the list is the version it starts from.
-const STEPS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 /// How long one try waits for a lock that another process holds.
 const LOCK_PATIENCE: Duration = Duration::from_millis(250);
 /// How large the write-ahead log may stay on disk once it was written back.
 const KEPT_WAL: i64 = 64 << 20;
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = 2;
-const _: () = assert!(STEPS.len() == 2, "every step raises the version by one");
+pub(super) const VERSION: i64 = 3;
+/// The version from which on entries are chained, and amounts are integers.
+pub(super) const CHAINED: i64 = 3;
+const _: () = assert!(STEPS.len() == 3, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
 pub fn is_ledger(path: &Path) -> bool {
@@ -61,11 +67,13 @@ pub(super) fn looks(mut file: &File) -> io::Result<Looks> {
     })
 }
 
-/// Opens a ledger for writing, filling it where it is empty and bringing it to the newest version.
+/// Opens a ledger for writing, filling it where it is empty and bringing it to the newest version; `tick` hears how many of
+/// how many operations an older one has been brought on with. A crash on the way leaves it as it was.
 pub(super) fn open_to_write(
     path: &Path,
     durability: Durability,
     lock: &WriteLock,
+    mut tick: impl FnMut(u64, u64),
 ) -> Result<Connection, LedgerError> {
     let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
     match looks(lock.main()) {
@@ -84,6 +92,7 @@ pub(super) fn open_to_write(
         let change = conn.transaction().map_err(fails("bringing the tables up to date"))?;
         change
             .execute_batch(step)
+            .and_then(|()| if version == CHAINED { begin_chain(&change, &mut tick) } else { Ok(()) })
             .and_then(|()| change.pragma_update(None, "application_id", APPLICATION_ID))
             .and_then(|()| change.pragma_update(None, "user_version", version))
             .and_then(|()| change.commit())
@@ -101,6 +110,8 @@ pub(super) fn open_to_write(
         // Prompts that are past their time must not linger in free pages.
         .and_then(|()| conn.pragma_update(None, "secure_delete", "ON"))
         .and_then(|()| conn.pragma_update(None, "journal_size_limit", KEPT_WAL))
+        // Otherwise a value bound beside a partial index has each statement planned anew, whenever it is run.
+        .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
         .map_err(fails("setting up"))?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
@@ -125,6 +136,7 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
             // Otherwise a file that is shorter than its head says is not read at all.
             conn.pragma_update(None, "writable_schema", "ON")?;
         }
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok::<_, rusqlite::Error>(conn)
     };
@@ -152,6 +164,18 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
         found if found > VERSION => Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION }),
         found => Err(LedgerError::Older { path: path.to_owned(), found, known: VERSION }),
     }
+}
+
+/// Names the gateway, and chains what stands there already.
+fn begin_chain(conn: &Connection, tick: impl FnMut(u64, u64)) -> rusqlite::Result<()> {
+    Chain::begin(conn, 0, &chain::new_id())?;
+    let mut put = conn.prepare("UPDATE prompts SET hash = ?2 WHERE id = ?1")?;
+    let mut all = conn.prepare("SELECT id, body FROM prompts")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        put.execute(params![row.get::<_, i64>(0)?, body_hash(row.get_ref(1)?.as_str()?)])?;
+    }
+    chain::link_all(conn, tick)
 }
 
 fn cannot_share(error: &rusqlite::Error) -> bool {

@@ -1,13 +1,15 @@
 //! Sums of charges by model and team, exact, with what is unknown kept apart.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
 use std::ops::AddAssign;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
 use rustc_hash::FxHashMap;
 
 use super::Text;
+use super::row::{amount, amount_at, count_at, unreadable, whole};
+use super::schema::CHAINED;
 use crate::pricing::{Cost, CostSum};
 use crate::units::Pico;
 
@@ -69,106 +71,91 @@ impl Totals {
     }
 }
 
-/// The sums that are kept with every batch: those in use, read from the ledger at first need. However many names there are
-/// in the ledger, memory holds a bounded number.
+/// What a batch adds to the sums that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Running {
-    cells: FxHashMap<(Text, Text), Cell>,
-    touched: Vec<(Text, Text)>,
-}
+pub(super) struct Increments(FxHashMap<(Text, Text), Sum>);
 
-/// Sums that stay in memory from one batch to the next.
-const MOST: usize = 4096;
-
-#[derive(Debug, Default)]
-struct Cell {
-    sum: Sum,
-    touched: bool,
-}
-
-impl Running {
+impl Increments {
     /// Adds a charge.
-    pub(super) fn add(
-        &mut self,
-        conn: &Connection,
-        model: &str,
-        team: &str,
-        cost: Cost,
-    ) -> rusqlite::Result<()> {
-        let key: (Text, Text) = (model.into(), team.into());
-        let cell = match self.cells.entry(key) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => free.insert(Cell { sum: stored(conn, model, team)?, touched: false }),
-        };
-        cell.sum.add(cost);
-        if !std::mem::replace(&mut cell.touched, true) {
-            self.touched.push((model.into(), team.into()));
-        }
-        Ok(())
+    pub(super) fn add(&mut self, model: &str, team: &str, cost: Cost) {
+        self.0.entry((model.into(), team.into())).or_default().add(cost);
     }
 
-    /// Writes what changed.
+    /// Adds them to the sums; whoever else adds to those meanwhile loses nothing by it.
     pub(super) fn store(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut put = conn.prepare_cached(
-            "INSERT OR REPLACE INTO sums (model, team, known, estimated, unknown, calls) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO sums (model, team, known_micro, known_pico, estimated_micro, estimated_pico, unknown, calls) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (model, team) DO UPDATE SET \
+             known_micro = known_micro + excluded.known_micro + (known_pico + excluded.known_pico) / 1000000, \
+             known_pico = (known_pico + excluded.known_pico) % 1000000, \
+             estimated_micro = estimated_micro + excluded.estimated_micro + (estimated_pico + excluded.estimated_pico) / 1000000, \
+             estimated_pico = (estimated_pico + excluded.estimated_pico) % 1000000, \
+             unknown = unknown + excluded.unknown, calls = calls + excluded.calls",
         )?;
-        for key in std::mem::take(&mut self.touched) {
-            let Some(cell) = self.cells.get_mut(&key) else { continue };
-            cell.touched = false;
-            let Sum { cost, calls } = cell.sum;
+        for ((model, team), Sum { cost, calls }) in self.0.drain() {
+            let ((known, known_pico), (estimated, estimated_pico)) =
+                (amount(cost.known)?, amount(cost.estimated)?);
+            let (unknown, calls) = (whole(cost.unknown), whole(calls));
             put.execute(params![
-                &*key.0,
-                &*key.1,
-                cost.known.0.to_string(),
-                cost.estimated.0.to_string(),
-                super::row::whole(cost.unknown),
-                super::row::whole(calls),
+                &*model,
+                &*team,
+                known,
+                known_pico,
+                estimated,
+                estimated_pico,
+                unknown,
+                calls
             ])?;
-        }
-        if self.cells.len() > MOST {
-            self.cells = FxHashMap::default();
         }
         Ok(())
     }
-}
-
-/// Reads one stored sum; nothing where there is none yet.
-fn stored(conn: &Connection, model: &str, team: &str) -> rusqlite::Result<Sum> {
-    let mut find = conn
-        .prepare_cached("SELECT known, estimated, unknown, calls FROM sums WHERE model = ?1 AND team = ?2")?;
-    Ok(find.query_row([model, team], |row| read(row, 0)).optional()?.unwrap_or_default())
 }
 
 /// Reads a sum from a row, beginning at a column.
-fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Sum> {
-    let amount = |at: usize| -> rusqlite::Result<Pico> {
+fn read(row: &Row<'_>, from: usize, old: bool) -> rusqlite::Result<Sum> {
+    let amount = |place: usize| -> rusqlite::Result<Pico> {
+        let at = if old { from + place } else { from + 2 * place };
+        if !old {
+            return amount_at(row, at)?.ok_or(rusqlite::Error::InvalidColumnType(
+                at,
+                "amount".into(),
+                Type::Null,
+            ));
+        }
         let text = row.get_ref(at)?.as_str()?;
-        text.parse().map(Pico).map_err(|error| super::row::unreadable(at, error))
+        text.parse().map(Pico).map_err(|error| unreadable(at, error))
     };
-    let count = |at: usize| -> rusqlite::Result<u64> { super::row::count_at(row, at) };
+    let counts = if old { from + 2 } else { from + 4 };
     let cost = CostSum {
-        known: amount(from)?,
-        estimated: amount(from + 1)?,
-        unknown: count(from + 2)?,
+        known: amount(0)?,
+        estimated: amount(1)?,
+        unknown: count_at(row, counts)?,
         ..CostSum::default()
     };
-    Ok(Sum { cost, calls: count(from + 3)? })
+    Ok(Sum { cost, calls: count_at(row, counts + 1)? })
 }
 
 /// Walks the stored sums.
-pub(super) fn each(conn: &Connection, mut take: impl FnMut(&str, &str, Sum)) -> rusqlite::Result<()> {
-    let mut all = conn.prepare("SELECT model, team, known, estimated, unknown, calls FROM sums")?;
+pub(super) fn each(
+    conn: &Connection,
+    version: i64,
+    mut take: impl FnMut(&str, &str, Sum),
+) -> rusqlite::Result<()> {
+    let old = version < CHAINED;
+    let amounts =
+        if old { "known, estimated" } else { "known_micro, known_pico, estimated_micro, estimated_pico" };
+    let mut all = conn.prepare(&format!("SELECT model, team, {amounts}, unknown, calls FROM sums"))?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
-        take(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, read(row, 2)?);
+        take(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, read(row, 2, old)?);
     }
     Ok(())
 }
 
 /// Gives the stored sums as totals.
-pub(super) fn totals(conn: &Connection) -> rusqlite::Result<Totals> {
+pub(super) fn totals(conn: &Connection, version: i64) -> rusqlite::Result<Totals> {
     let mut totals = Totals::default();
-    each(conn, |model, team, sum| totals.add_sum(model, team, &sum))?;
+    each(conn, version, |model, team, sum| totals.add_sum(model, team, &sum))?;
     Ok(totals)
 }
 
@@ -179,21 +166,28 @@ mod tests {
     use crate::ledger::{Durability, schema};
 
     #[test]
-    fn very_many_names_are_summed_exactly_and_not_all_kept_in_memory() {
+    fn increments_of_many_batches_and_names_add_up_exactly() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let lock = WriteLock::take(&path).unwrap();
-        let conn = schema::open_to_write(&path, Durability::Normal, &lock).unwrap();
-        let mut running = Running::default();
+        let conn = schema::open_to_write(&path, Durability::Normal, &lock, |_, _| {}).unwrap();
+        let dear = Pico(99_999_999_999_999_999_999);
+        let (mut one, mut other) = (Increments::default(), Increments::default());
         for batch in 0..12 {
+            // Two that write know nothing of each other.
+            let adding = if batch % 2 == 0 { &mut one } else { &mut other };
             for n in 0..1_000 {
-                running.add(&conn, "m", &format!("team {}", batch * 500 + n), Cost::Known(Pico(7))).unwrap();
+                adding.add("m", &format!("team {}", batch * 500 + n), Cost::Known(Pico(700_007)));
+                adding.add("m", "all", Cost::Estimated(dear));
             }
-            running.store(&conn).unwrap();
-            assert!(running.cells.len() <= MOST, "{}", running.cells.len());
+            adding.store(&conn).unwrap();
         }
-        let totals = totals(&conn).unwrap();
-        assert_eq!((totals.all.calls, totals.all.cost.known), (12_000, Pico(84_000)));
-        assert_eq!((totals.by_team.len(), totals.by_team["team 700"].calls), (6_500, 2));
+        let totals = totals(&conn, schema::VERSION).unwrap();
+        assert_eq!((totals.all.calls, totals.all.cost.known), (24_000, Pico(12_000 * 700_007)));
+        assert_eq!(totals.all.cost.estimated, Pico(12_000 * dear.0));
+        assert_eq!((totals.by_team.len(), totals.by_team["team 700"].calls), (6_501, 2));
+        let mut absurd = Increments::default();
+        absurd.add("m", "", Cost::Known(Pico(i128::MAX)));
+        assert!(absurd.store(&conn).is_err(), "more than two integers hold is no other amount");
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::handle::now;
 use super::lock::{WriteLock, beside};
-use super::store::forget_prompts;
+use super::sqlite::forget_prompts;
 use super::{Durability, LedgerError, schema};
 
 /// What tidying did.
@@ -18,17 +18,17 @@ pub struct Vacuumed {
     pub prompts: usize,
 }
 
-/// Tidies a ledger. No charge is touched.
+/// Tidies a ledger. No charge is touched. `tick` hears how many of how many operations of an older one are brought up to date.
 ///
 /// # Errors
 /// Where someone writes it, or the disk has no room for the copy that SQLite makes on the way.
-pub fn vacuum(path: &Path) -> Result<Vacuumed, LedgerError> {
+pub fn vacuum(path: &Path, tick: impl FnMut(u64, u64)) -> Result<Vacuumed, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing { path: path.to_owned() });
     }
     let lock = WriteLock::take(path)?;
     let fails = |what| move |source| LedgerError::from_sqlite(path, what, source);
-    let conn = schema::open_to_write(path, Durability::Strict, &lock)?;
+    let conn = schema::open_to_write(path, Durability::Strict, &lock, tick)?;
     let before = size(path);
     let (prompts, _) = forget_prompts(&conn, now()).map_err(fails("deleting old prompts"))?;
     conn.execute_batch(

@@ -5,15 +5,12 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant as Moment};
 
-use rusqlite::ErrorCode;
-
 use super::entry::Shift;
-use super::error::words;
 use super::guard::{Finding, Guard};
 use super::handle::{FULL, Failing, Inner, Lost, Shared, now};
 use super::opening::Opened;
 use super::store::{Oddities, Store};
-use super::{Entry, LedgerOptions, Note};
+use super::{Entry, Note};
 use crate::units::Instant;
 
 /// The most entries in one transaction.
@@ -131,9 +128,10 @@ fn write_all(shared: &Shared, opened: Opened) {
     let may = writer.guard.may_write_back();
     if let Some(store) = writer.store.take() {
         if may {
-            let _ = store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let mut store = store;
+            let _ = store.write_back(true);
         } else if writer.guard.is_broken() {
-            store.leave_log();
+            store.leave();
         }
     }
     drop(writer);
@@ -143,7 +141,7 @@ fn write_all(shared: &Shared, opened: Opened) {
 struct Writer<'s> {
     shared: &'s Shared,
     /// None only where it could not be opened anew; in front of the guard, which has to outlive it.
-    store: Option<Store>,
+    store: Option<Box<dyn Store>>,
     guard: Guard,
     batch: Vec<Entry>,
     looked: Option<Moment>,
@@ -220,7 +218,7 @@ impl Writer<'_> {
             let reason = match (trouble, &mut self.store) {
                 (Some(trouble), _) => trouble,
                 (None, None) => "the file is not open".to_owned(),
-                (None, Some(store)) => match store.write(entries) {
+                (None, Some(store)) => match store.append(entries) {
                     // What was cut away meanwhile may have taken this with it.
                     Ok(odd) => {
                         let pages = self.guard.stands();
@@ -230,9 +228,9 @@ impl Writer<'_> {
                         };
                         trouble
                     }
-                    Err(error) if is_surroundings(&error) => words(&error),
+                    Err(error) if error.may_pass => error.words,
                     Err(error) => {
-                        tracing::error!(entries = entries.len(), "cannot be written: {}", words(&error));
+                        tracing::error!(entries = entries.len(), "cannot be written: {}", error.words);
                         return Ok(None);
                     }
                 },
@@ -274,8 +272,8 @@ impl Writer<'_> {
             return;
         }
         self.written_back = pages;
-        if let Some(store) = self.store.as_ref().filter(|_| self.guard.may_write_back()) {
-            let _ = store.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Some(store) = self.store.as_mut().filter(|_| self.guard.may_write_back()) {
+            let _ = store.write_back(false);
         }
     }
 
@@ -298,6 +296,9 @@ impl Writer<'_> {
         inner.committed += self.batch.len() as u64;
         inner.hand_over(&[]);
         inner.last_commit = Some(now());
+        if let Some(store) = &self.store {
+            inner.head = Some(store.head());
+        }
         inner.waiting = (!inner.queue.is_empty()).then(Moment::now);
         inner.recovered();
         if let Some(told) = told {
@@ -331,16 +332,16 @@ impl Writer<'_> {
             lost.charges.cost.unknown,
         );
         let note = Note { at: now(), text: text.as_str().into(), simulated: false };
-        self.store.as_mut()?.write(&[Entry::Note(Box::new(note))]).ok().map(|_| lost)
+        self.store.as_mut()?.append(&[Entry::Note(Box::new(note))]).ok().map(|_| lost)
     }
 
     /// Deletes stored prompts that are past their time.
     fn forget(&mut self) {
-        let Some(store) = self.store.as_ref().filter(|_| self.guard.stands().is_some()) else {
+        let Some(store) = self.store.as_mut().filter(|_| self.guard.stands().is_some()) else {
             self.due = self.due.map(|_| Instant(now().0 + 60_000_000));
             return;
         };
-        match store.forget_prompts(now()) {
+        match store.forget(now()) {
             Ok((gone, due)) => {
                 self.due = due;
                 if gone > 0 {
@@ -348,7 +349,7 @@ impl Writer<'_> {
                 }
             }
             Err(error) => {
-                tracing::warn!("stored prompts could not be deleted: {}", words(&error));
+                tracing::warn!("stored prompts could not be deleted: {}", error.words);
                 self.due = Some(Instant(now().0 + 60_000_000));
             }
         }
@@ -401,22 +402,19 @@ impl Writer<'_> {
 
     /// Writes back what only this process can still read, and opens the file anew; says what hinders that.
     fn reopen(&mut self) -> Option<String> {
-        if let Some(store) = &self.store {
+        if let Some(store) = &mut self.store {
             if !self.guard.may_write_back() {
                 return Some("it cannot be written back".to_owned());
             }
-            let written =
-                store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-            match written {
-                Ok(false) => {}
-                Ok(true) => return Some("another process holds the file".to_owned()),
-                Err(error) => return Some(words(&error)),
+            match store.write_back(true) {
+                Ok(true) => {}
+                Ok(false) => return Some("another process holds the file".to_owned()),
+                Err(error) => return Some(error.words),
             }
         }
         self.store = None;
         self.guard.let_go();
-        let LedgerOptions { path, durability, .. } = &self.shared.options;
-        match self.guard.open_store(path, *durability) {
+        match self.guard.open_store(&self.shared.options) {
             Ok(store) => {
                 self.store = Some(store);
                 self.guard.take_up();
@@ -448,16 +446,5 @@ impl Inner {
 
     fn in_hurry(&self) -> bool {
         self.closing || self.queue.len() >= FULL || self.urgent > self.committed
-    }
-}
-
-/// Says whether trouble lies in the file or the system and may pass, not in what is written.
-fn is_surroundings(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, _) => !matches!(
-            failure.code,
-            ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig
-        ),
-        _ => false,
     }
 }

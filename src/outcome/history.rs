@@ -3,9 +3,10 @@
 //! A history that grows while it is watched takes operations in at any place and lets the oldest go by whole chunks.
 //! Invariant: an index names the same operation until one is inserted before it; letting go moves no index.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Evidence, Extra, Operation};
+use super::{Evidence, Extra, ModelLabel, Operation};
 use crate::units::Instant;
 
 /// Operations in one chunk: what is copied when a shared chunk is written to.
@@ -184,6 +185,32 @@ impl History {
     /// Finds an operation by id.
     pub fn find(&self, id: &str) -> Option<usize> {
         (self.base..self.len()).find(|&index| self.id(index) == id)
+    }
+
+    /// Finds operations by their ids in one pass; of several that share an id, the first.
+    pub fn find_all(&self, ids: &BTreeSet<&str>) -> BTreeMap<String, usize> {
+        let mut found = BTreeMap::new();
+        if !ids.is_empty() {
+            for index in (self.base..self.len()).filter(|&index| ids.contains(self.id(index))) {
+                found.entry(self.id(index).to_owned()).or_insert(index);
+            }
+        }
+        found
+    }
+
+    /// Adds what became known of an operation later.
+    pub fn judge(&mut self, index: usize, label: ModelLabel) {
+        let Some(held) = index.checked_sub(self.base) else { return };
+        let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
+        let Chunk { operations, extras, .. } = Arc::make_mut(chunk);
+        let Some(operation) = operations.get_mut(held % CHUNK) else { return };
+        if operation.extra == Operation::NO_EXTRA {
+            extras.push(Extra::default());
+            operation.extra = u32::try_from(extras.len() - 1).unwrap_or(Operation::NO_EXTRA);
+        }
+        if let Some(extra) = extras.get_mut(operation.extra as usize) {
+            extra.judge(label);
+        }
     }
 
     /// Gives the index of the first operation at or after a moment.

@@ -90,6 +90,19 @@ pub struct Extra {
     pub particulars: Vec<Particulars>,
 }
 
+impl Extra {
+    /// Takes a label; of several of one model the latest word on each thing counts.
+    pub fn judge(&mut self, label: ModelLabel) {
+        match self.labels.iter_mut().find(|known| known.model == label.model) {
+            Some(known) => {
+                known.quality = label.quality.or(known.quality);
+                known.output = label.output.or(known.output);
+            }
+            None => self.labels.push(label),
+        }
+    }
+}
+
 /// A model to be called, and what is written into the request for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {

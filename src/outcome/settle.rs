@@ -3,7 +3,7 @@
 use super::leg::seen_leg;
 use super::{Evidence, Leg, Outlook, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
-use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, Why, after_attempt};
+use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
 
 /// What became of an operation. Reused between operations: `legs` keeps its memory.
@@ -126,14 +126,12 @@ pub fn recorded(
 }
 
 /// Settles an operation as a policy routes it: observed where the log has the model's answer, estimated where not.
-/// `climbed` hears of every step up the ladder.
 pub fn routed(
     evidence: &Evidence<'_>,
     policy: &Policy,
     decision: &Decision,
     outlook: &Outlook<'_>,
     into: &mut Settled,
-    mut climbed: impl FnMut(&Leg, Option<(u8, Why)>),
 ) {
     if decision.rung == NO_RUNG {
         // The client chose, or nobody may serve: no ladder applies.
@@ -144,9 +142,6 @@ pub fn routed(
             calls(evidence, decision.model, outlook).for_each(|leg| into.push(leg));
         }
         into.conclude(evidence, policy.baseline, outlook.prices);
-        if let Some(last) = into.legs.last() {
-            climbed(last, None);
-        }
         return;
     }
     into.begin(policy, decision.route, decision.rung);
@@ -161,12 +156,8 @@ pub fn routed(
         let Some(leg) = last else { break };
         into.rung = rung;
         match after_attempt(rung, decision.open, leg.status, leg.check) {
-            Next::Answer => {
-                climbed(&leg, None);
-                break;
-            }
-            Next::Climb { to, why } => {
-                climbed(&leg, Some((to, why)));
+            Next::Answer => break,
+            Next::Climb { to, .. } => {
                 into.escalated = true;
                 rung = to;
             }

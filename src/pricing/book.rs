@@ -33,6 +33,11 @@ pub struct Tier {
 }
 
 impl Tier {
+    /// Says whether it has any price of cache writes.
+    pub fn prices_writes(&self) -> bool {
+        self.write_5m.is_some() || self.write_1h.is_some()
+    }
+
     /// The names of its prices, in the order in which logs and ledgers write them.
     pub const PRICES: [&'static str; 11] = [
         "input",

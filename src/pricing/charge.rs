@@ -115,6 +115,10 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
         return Cost::Unknown(Unpriced::NoUsage);
     };
     let tier = rates.for_prompt(prompt);
+    // Hour-long writes cost more than the prompt wherever they are listed: a row without any price of writes tells nothing.
+    if usage.write_1h.or_zero() > 0 && !tier.prices_writes() {
+        return Cost::Unknown(Unpriced::NoPrice);
+    }
     let mut total = tier.input.charge(usage.input.or_zero());
     total += tier.cache_read.unwrap_or(tier.input).charge(usage.cache_read.or_zero());
     total += tier.write_5m.unwrap_or(tier.input).charge(usage.write_5m.or_zero());
@@ -128,7 +132,7 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
     }
     // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
     // amount is a lower bound, not a fact.
-    let mut is_fact = usage.write_1h.or_zero() == 0 || tier.write_1h.is_some() || tier.write_5m.is_none();
+    let mut is_fact = usage.write_1h.or_zero() == 0 || tier.write_1h.is_some();
     // A long prompt's price that is silent on cached tokens, which a short one's tells apart, is an upper bound.
     is_fact &=
         usage.cache_read.or_zero() == 0 || tier.cache_read.is_some() || rates.base.cache_read.is_none();

@@ -53,6 +53,20 @@ impl PriceTable {
         }
     }
 
+    /// Gives a table that has a model of the book besides, and the model's id there; none where the book does not price it.
+    pub fn with(&self, book: &PriceBook, model: &str) -> Option<(Self, ModelId)> {
+        let (listed, prices) = book.find_named(model)?;
+        let mut table = self.clone();
+        if let Some(&id) = self.listed.get(listed) {
+            return Some((table, id));
+        }
+        let id = u16::try_from(table.rows.len()).ok().map(ModelId).filter(|id| id.is_some())?;
+        table.identities.push(id);
+        table.listed.insert(listed.to_owned(), id);
+        table.rows.push(prices.rows.clone());
+        Some((table, id))
+    }
+
     /// Counts the models looked up so far.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -14,7 +14,7 @@ const STANDARD: [&str; 7] =
     ["standard", "default", "on_demand", "none", "null", "unspecified", "service_tier_unspecified"];
 
 /// Meters that are understood, whether or not a book prices them.
-const LISTED: [&str; 12] = [
+const LISTED: [&str; 15] = [
     "audio_input",
     "audio_cached",
     "audio_output",
@@ -27,6 +27,9 @@ const LISTED: [&str; 12] = [
     "image_generation",
     "search_results",
     "audio_prompts",
+    "video_output",
+    "code_execution",
+    "maps_grounding",
 ];
 
 /// Says whether a meter is none that this program knows: somebody should be told of it.

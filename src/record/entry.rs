@@ -25,6 +25,8 @@ pub enum Entry<'a> {
     Policy(Box<PolicyChange<'a>>),
     /// A provider said that a model cannot be called, or can again.
     Signal(Signal<'a>),
+    /// An answer was judged after its request had been told.
+    Label(Box<LateLabel<'a>>),
     /// Something a reader of the log should know at that moment.
     Note {
         /// When.
@@ -34,6 +36,60 @@ pub enum Entry<'a> {
         /// Whether it was made up for a demonstration.
         simulated: bool,
     },
+}
+
+/// What became known of an answer after its request had been told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateLabel<'a> {
+    /// When.
+    pub at: Instant,
+    /// The request's id.
+    pub id: Cow<'a, str>,
+    /// Who or what judged; empty where not told.
+    pub source: Cow<'a, str>,
+    /// What is known.
+    pub label: Label<'a>,
+}
+
+/// Where an entry's moment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Timing {
+    /// The log tells it.
+    #[default]
+    Told,
+    /// The log tells how long after its start: distances are true, the date is made up.
+    Offset,
+    /// The log tells none: the moment only keeps the order, and no rate can be made of it.
+    Placed,
+}
+
+impl Timing {
+    /// Gives the word for it in our format; none for what is told.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Told => "",
+            Self::Offset => "offset",
+            Self::Placed => "placed",
+        }
+    }
+
+    /// Reads that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Told, Self::Offset, Self::Placed].into_iter().find(|timing| timing.word() == word)
+    }
+
+    /// Says what that means for whoever reads figures made of it.
+    pub const fn remark(self) -> Option<&'static str> {
+        match self {
+            Self::Told => None,
+            Self::Offset => Some(
+                "the log counts time from its own start, which is put at 2026-01-01: the dates are made up",
+            ),
+            Self::Placed => Some(
+                "the log tells no times: its entries are placed from 2026-01-01 on, in order, and nothing is said per hour or month",
+            ),
+        }
+    }
 }
 
 /// What a provider said of a model.
@@ -56,6 +112,8 @@ pub struct Record<'a> {
     pub id: Cow<'a, str>,
     /// When the request arrived.
     pub at: Instant,
+    /// Where that moment comes from.
+    pub timing: Timing,
     /// The team that pays; empty where not named. The same holds for the tags that follow.
     pub team: Cow<'a, str>,
     /// The project.

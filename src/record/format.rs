@@ -148,7 +148,7 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         return by_keys(&Keys::of(text)).or_else(|| {
             let mut objects = lines.take(LINES).filter(|line| line.first() == Some(&b'{'));
-            objects.find_map(|line| by_keys(&Keys::of(line)))
+            objects.find_map(|line| by_keys(&Keys::of(line))).or_else(|| of_error(text))
         });
     }
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
@@ -177,6 +177,30 @@ fn by_keys(keys: &Keys<'_>) -> Option<InputFormat> {
     has("data").then(|| by_names(&inner)).flatten()
 }
 
+/// Says whether a log begins like sessions of agents do, with what tells no format: further on there may be more.
+pub(crate) fn may_be_session(start: &[u8]) -> bool {
+    let line = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+    let keys = Keys::of(line.unwrap_or_default()).top;
+    keys.contains(&b"type".as_slice()) && keys.contains(&b"sessionId".as_slice())
+}
+
+/// Recognises a log of nothing but errors by the first of them.
+fn of_error(text: &[u8]) -> Option<InputFormat> {
+    let keys = Keys::of(text).top;
+    let has = |name: &str| keys.contains(&name.as_bytes());
+    let beside: [&[u8]; 5] = [b"error", b"type", b"request_id", b"user_id", b"status"];
+    if !has("error") || keys.iter().any(|key| !beside.contains(key)) {
+        return None;
+    }
+    let names = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    Some(match () {
+        () if has("type") => InputFormat::Anthropic,
+        () if names("\"status\"") && names("\"code\"") => InputFormat::Gemini,
+        () if names("\"message\"") => InputFormat::OpenAi,
+        () => return None,
+    })
+}
+
 fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
     use InputFormat as F;
     let all = |names: &[&str]| names.iter().all(|name| has(name));
@@ -185,7 +209,13 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (has("pointsman"), F::Native),
         (any(&["resourceSpans", "scopeSpans"]), F::Otel),
         (all(&["hash_ids", "input_length"]), F::Mooncake),
+        (all(&["custom_id", "result"]), F::Anthropic),
+        (all(&["custom_id", "response"]), F::OpenAi),
+        (all(&["key", "response"]), F::Gemini),
         (all(&["sessionId", "uuid", "type"]) && any(&["parentUuid", "isSidechain"]), F::ClaudeCode),
+        // A line may be cut off before its last keys.
+        (all(&["sessionId", "type", "parentUuid", "isSidechain"]), F::ClaudeCode),
+        (all(&["type", "summary", "leafUuid"]) || all(&["type", "messageId", "snapshot"]), F::ClaudeCode),
         (all(&["timestamp", "type", "payload"]), F::Codex),
         (has("opencode") || (all(&["sessionID", "id"]) && any(&["role", "messageID"])), F::OpenCode),
         (all(&["sessionId", "projectHash"]), F::GeminiCli),

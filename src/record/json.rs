@@ -6,7 +6,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+
+use super::forgiving::in_words;
+pub(crate) use super::forgiving::maybe;
 
 /// Text borrowed from the line unless it holds escapes; numbers are taken as they print, `null` as empty.
 ///
@@ -166,6 +171,12 @@ impl<'de> Deserialize<'de> for Num {
             fn visit_unit<E: Error>(self) -> Result<Num, E> {
                 Ok(Num(None))
             }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Num, A::Error> {
+                match list.next_element::<IgnoredAny>()? {
+                    Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
+                    None => Ok(Num(None)),
+                }
+            }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Num, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Num(None))
@@ -232,11 +243,11 @@ impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Embedded<T> {
     }
 }
 
-/// An object or `null`; `null` is the default.
+/// An object or a list; what says nothing is the default.
 pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     d: D,
 ) -> Result<T, D::Error> {
-    Option::<T>::deserialize(d).map(Option::unwrap_or_default)
+    maybe(d).map(Option::unwrap_or_default)
 }
 
 /// How deep values may nest; the skipping of unknown fields recurses.
@@ -289,7 +300,7 @@ pub(crate) fn is_too_deep(text: &[u8]) -> bool {
 fn explain(text: &str, error: &sonic_rs::Error) -> String {
     let full = error.to_string();
     let first = full.lines().next().unwrap_or("not JSON");
-    let what = first.split(" at line ").next().unwrap_or(first).trim();
+    let what = in_words(first.split(" at line ").next().unwrap_or(first).trim());
     let column = error.offset().saturating_add(1);
     match key_before(text.as_bytes(), error.offset()) {
         Some(key) if error.is_unmatched_type() => format!("{key}: {what} (column {column})"),

@@ -5,12 +5,14 @@
 
 mod ahead;
 mod attempts;
+mod beginning;
 mod block;
 mod csv;
 mod cut;
 mod entry;
 mod error;
 mod foreign;
+mod forgiving;
 mod format;
 mod input;
 pub(crate) mod json;
@@ -31,7 +33,8 @@ pub use block::Block;
 pub use cut::MAX_ENTRY;
 pub(crate) use entry::some_terms;
 pub use entry::{
-    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Status, WriteTtl,
+    Attempt, Check, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal,
+    Status, Timing, WriteTtl,
 };
 pub use error::{Error, Strange};
 pub use foreign::TRACE_EPOCH;

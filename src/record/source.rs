@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Ahead, Stretch};
+use super::beginning::{BYTE_ORDER_MARK, bare, first_header, is_ours, is_shape_plain, take_columns};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
 use super::error::Strange;
 use super::foreign::{Place, is_stream};
-use super::format::{is_by_line, recognise};
+use super::format::{is_by_line, may_be_session, recognise};
 use super::input::Stream;
 use super::known::{self, Known};
 use super::mapped::{self, Cut, Mapping, Shape};
-use super::native::{self, Header};
+use super::native::Header;
 use super::rows::Rows;
 use super::skip::Refusal;
 use super::streams::Streams;
@@ -26,6 +27,8 @@ use super::{Entry, Error, Input, InputFormat, Skip};
 const STEP: usize = 1 << 18;
 /// How much of a log is looked at to recognise it.
 const PEEK: usize = 1 << 20;
+/// The same of a session of an agent, which may begin with much that tells no format.
+const PEEK_SESSION: usize = 1 << 24;
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
@@ -330,6 +333,20 @@ impl Open {
                 }
             }
         }
+        let is_open = format.or(options.format).is_none() && options.mapping.is_none();
+        if is_open && recognise(bare(&carry)).is_none() && may_be_session(bare(&carry)) {
+            while !ended && format.is_none() && carry.len() < PEEK_SESSION {
+                let from = memchr::memrchr(b'\n', &carry).map_or(0, |at| at + 1);
+                match stream.fill(&mut carry, PEEK) {
+                    Ok(0) => ended = true,
+                    Ok(_) => format = recognise(carry.get(from..).unwrap_or_default()),
+                    Err(error) => {
+                        failed = Some(error);
+                        ended = true;
+                    }
+                }
+            }
+        }
         if carry.starts_with(BYTE_ORDER_MARK) {
             carry.drain(..BYTE_ORDER_MARK.len());
         }
@@ -538,55 +555,6 @@ impl Open {
 
 /// A file of a folder that is no log.
 const NO_LOG: Refusal = Refusal::NotACall("a file of a folder that is in no known log format");
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Says whether a log is in our own format, which no mapping is for.
-fn is_ours(start: &[u8]) -> bool {
-    let first = start.trim_ascii_start();
-    first.starts_with(b"{\"pointsman\":") && recognise(first) == Some(InputFormat::Native)
-}
-
-/// Says whether the beginning of a log already tells how it is cut: two whole lines, of which none begins a larger value.
-fn is_shape_plain(start: &[u8]) -> bool {
-    let text = bare(start).trim_ascii_start();
-    let mut lines = text.split(|&byte| byte == b'\n');
-    let first = lines.next().unwrap_or_default().trim_ascii();
-    let is_whole = first.last() == Some(&b'}') || !matches!(first.first(), Some(b'{' | b'['));
-    is_whole && lines.count() >= 2
-}
-
-fn bare(text: &[u8]) -> &[u8] {
-    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
-}
-
-/// Takes the header row off a CSV file.
-fn take_columns(
-    carry: &mut Vec<u8>,
-    line: &mut u64,
-    file: &str,
-    format: InputFormat,
-) -> Result<Columns, Error> {
-    let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
-    let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
-    let columns = Columns::read(row.trim(), b',');
-    if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
-        return Err(Error::Column { file: file.to_owned(), column, format });
-    }
-    carry.drain(..end);
-    *line += 1;
-    Ok(columns)
-}
-
-/// Reads the header of a log in our format, if it has one, and refuses versions to come.
-fn first_header(start: &[u8], file: &str) -> Result<Option<Header>, Error> {
-    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Ok(None) };
-    let header = std::str::from_utf8(first).ok().and_then(native::header);
-    header
-        .transpose()
-        .map_err(|refusal| Error::Header { file: file.to_owned(), reason: refusal.at_line(1).reason })
-}
 
 /// The blocks of a source.
 pub struct Blocks<'s>(&'s mut Source);

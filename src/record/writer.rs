@@ -35,6 +35,29 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Adds an entry with one more member at the end of its object, which is JSON already.
+    pub fn write_with(&mut self, entry: &Entry<'_>, key: &str, value: &[u8]) -> io::Result<()> {
+        write_entry(&mut self.buffer, entry);
+        // The end of the object and of the line.
+        self.buffer.truncate(self.buffer.len().saturating_sub(2));
+        self.buffer.extend_from_slice(b",\"");
+        self.buffer.extend_from_slice(key.as_bytes());
+        self.buffer.extend_from_slice(b"\":");
+        self.buffer.extend_from_slice(value);
+        self.write_line(b"}")
+    }
+
+    /// Adds a line that is written already.
+    pub fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(line);
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= GATHER {
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
     /// Writes what is gathered and gives the sink back.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&self.buffer)?;

@@ -14,7 +14,7 @@ pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend}
 pub(crate) use replay::error_text;
 pub use replay::{
     BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
-    Tokens, UnknownMeter,
+    Tokens, Undated, UnknownMeter,
 };
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use sheet::{Format, Sheet, render};

@@ -25,6 +25,15 @@ pub struct Scope {
     pub baseline_model: String,
 }
 
+/// That moments of a log are made up.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Undated {
+    /// `offset` or `placed`.
+    pub kind: &'static str,
+    /// What that means.
+    pub remark: &'static str,
+}
+
 /// Tokens in disjoint buckets.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tokens {
@@ -183,6 +192,9 @@ pub struct ReplayReport {
     pub first_at: Option<String>,
     /// The last request's moment.
     pub last_at: Option<String>,
+    /// How well moments are known: `offset` where the log counts from its own start, `placed` where it tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Undated>,
     /// Files that broke off; what came before in them is counted.
     pub damaged: Vec<String>,
     /// Known and estimated cost in dollars.
@@ -315,6 +327,7 @@ impl ReplayReport {
             damaged: Vec::new(),
             first_at: bounds.map(|(first, _)| first.rfc3339()),
             last_at: bounds.map(|(_, last)| last.rfc3339()),
+            timing: None,
             cost_usd: all.cost.total().usd(),
             cost_known_usd: all.cost.known.usd(),
             cost_estimated_usd: all.cost.estimated.usd(),

@@ -61,9 +61,11 @@ pub struct RequestRow<'a> {
     pub estimated: bool,
     /// Whether it was made up for a demonstration.
     pub simulated: bool,
+    /// What is known of a cost that is not: the sum of those of its calls whose cost is told; null where there is none.
+    pub known_part_usd: Option<String>,
 }
 
-const HEADS: [&str; 24] = [
+const HEADS: [&str; 25] = [
     "id",
     "at",
     "team",
@@ -88,6 +90,7 @@ const HEADS: [&str; 24] = [
     ">baseline_usd",
     "estimated",
     "simulated",
+    ">known_part_usd",
 ];
 
 const PEOPLE: [&str; 11] =
@@ -122,6 +125,7 @@ impl RequestRow<'_> {
             self.baseline_usd.clone().unwrap_or_default(),
             self.estimated.to_string(),
             self.simulated.to_string(),
+            self.known_part_usd.clone().unwrap_or_default(),
         ]
     }
 
@@ -143,9 +147,11 @@ impl RequestRow<'_> {
             number(prompt),
             number(self.output),
             self.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms))),
-            self.cost_usd
-                .as_deref()
-                .map_or_else(|| "unknown".to_owned(), |usd| format!("{about}{}", dollars_rounded(usd))),
+            match (&self.cost_usd, &self.known_part_usd) {
+                (Some(usd), _) => format!("{about}{}", dollars_rounded(usd)),
+                (None, Some(part)) => format!("{} + unknown", dollars_rounded(part)),
+                (None, None) => "unknown".to_owned(),
+            },
         ]
     }
 }
@@ -268,6 +274,7 @@ mod tests {
             baseline_usd: Some("0.002468".to_owned()),
             estimated: false,
             simulated: true,
+            known_part_usd: None,
         }
     }
 
@@ -302,9 +309,17 @@ mod tests {
     fn the_unknown_is_empty_or_null_and_never_zero() {
         let csv = written(Format::Csv, 1);
         assert!(csv.contains("\"a,\"\"b\"\"\",,,question"), "{csv}");
-        assert!(csv.contains(",1234,0,,,1500,,unknown,0.002468,false,true"), "{csv}");
+        assert!(csv.contains(",1234,0,,,1500,,unknown,0.002468,false,true,"), "{csv}");
         let json: serde_json::Value = serde_json::from_str(&written(Format::Json, 1)).unwrap();
         assert!(json["requests"][0]["cost_usd"].is_null() && json["requests"][0]["output"].is_null());
         assert!(written(Format::Table, 1).contains("unknown"));
+    }
+
+    #[test]
+    fn what_is_known_of_an_unknown_cost_is_shown_with_it() {
+        let row = RequestRow { known_part_usd: Some("0.0028".to_owned()), ..row("r-1") };
+        assert_eq!(row.for_people().last().unwrap(), "$0.002800 + unknown");
+        assert_eq!(row.exact().last().unwrap(), "0.0028");
+        assert_eq!(row.exact()[HEADS.iter().position(|head| *head == ">cost_usd").unwrap()], "");
     }
 }

@@ -122,6 +122,9 @@ fn summary(report: &ReplayReport) -> Sheet {
         count(report.requests),
         format!("{} to {}", when(&report.first_at), when(&report.last_at)),
     );
+    if let Some(timing) = report.timing {
+        line("times", timing.kind.into(), timing.remark.into());
+    }
     if report.simulated_requests > 0 {
         line(
             "simulated",
@@ -281,7 +284,8 @@ fn flat(report: &ReplayReport) -> Sheet {
             "name",
             "requests",
             "attempts",
-            "errors",
+            "failed_requests",
+            "failed_calls",
             "escalated",
             "input",
             "cache_read",
@@ -305,6 +309,7 @@ fn flat(report: &ReplayReport) -> Sheet {
         report.requests.to_string(),
         report.attempts.to_string(),
         report.errors.to_string(),
+        String::new(),
         report.escalated.to_string(),
         report.tokens.input.to_string(),
         report.tokens.cache_read.to_string(),
@@ -326,7 +331,9 @@ fn flat(report: &ReplayReport) -> Sheet {
             row.name.1.clone().unwrap_or_default(),
             row.requests.to_string(),
             row.attempts.to_string(),
-            row.errors.to_string(),
+            // A model's failures are calls; elsewhere they are requests that ended without an answer.
+            if row.name.0 == "model" { String::new() } else { row.errors.to_string() },
+            if row.name.0 == "model" { row.errors.to_string() } else { String::new() },
             row.escalated.to_string(),
             row.tokens.input.to_string(),
             row.tokens.cache_read.to_string(),

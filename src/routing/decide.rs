@@ -93,16 +93,13 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
     decision.open = open;
-    match place(route, signals.confidence, open) {
-        Some((rung, step)) => {
-            trail.push(step);
-            decision.rung = rung;
-            decision.model = route.ladder[usize::from(rung)].model;
-        }
-        None => {
-            trail.push(Step::Refused);
-            decision.refused = true;
-        }
+    if let Some((rung, step)) = place(route, signals.confidence, open) {
+        trail.push(step);
+        decision.rung = rung;
+        decision.model = route.ladder[usize::from(rung)].model;
+    } else {
+        trail.push(Step::Refused);
+        decision.refused = true;
     }
     decision
 }

@@ -261,6 +261,16 @@ impl Policy {
         self.routes.get(id.index()).unwrap_or(&self.routes[self.routes.len() - 1])
     }
 
+    /// Says whether a client that asks by a name chooses its model: the name leaves the choice neither to the policy, nor to
+    /// one of its routes, nor to a route that lists it.
+    pub fn is_choice(&self, name: &str, names: &Names) -> bool {
+        let is_alias = |asked| self.routes.iter().any(|route| route.alias == asked);
+        let is_listed = |asked| self.routes.iter().any(|route| route.matcher.names_asked(asked));
+        !name.is_empty()
+            && name != AUTO
+            && !names.find_model(name).is_some_and(|asked| is_alias(asked) || is_listed(asked))
+    }
+
     /// Gives what is known of a model that no rung names here.
     pub fn facts(&self, model: ModelId) -> Facts {
         self.models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts).unwrap_or_default()

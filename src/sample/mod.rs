@@ -113,5 +113,6 @@ fn moment(entry: &Entry<'_>) -> Instant {
         Entry::Price(change) => change.row.from.unwrap_or_default(),
         Entry::Policy(change) => change.at,
         Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
+        Entry::Label(late) => late.at,
     }
 }

@@ -1,10 +1,14 @@
-//! What the window would have cost had one model answered everything.
+//! What the window would have cost had one model answered everything, whether or not the log ever names it.
 //!
-//! Invariant: costs are those of [`visit`], as everywhere: seen where the log has that model's call, estimated where not.
+//! Invariants: the same tokens on it are charged as the baseline is, so for the baseline model the two are one figure; its own
+//! answers are those of [`visit`], as everywhere: seen where the log has that model's call, estimated where not.
+
+use std::borrow::Cow;
 
 use super::Snapshot;
-use crate::outcome::{Choice, visit};
-use crate::pricing::CostSum;
+use super::view::settle_one;
+use crate::outcome::{Choice, Outlook, Settled, visit};
+use crate::pricing::{CostSum, PriceTable};
 use crate::units::{ModelId, Pico};
 
 /// The window on one model.
@@ -12,9 +16,13 @@ use crate::units::{ModelId, Pico};
 pub struct AllOn {
     /// Requests.
     pub requests: u64,
+    /// The tokens of the answers there were, at its price: what a baseline is.
+    pub same_tokens: CostSum,
+    /// Requests of which that and their own cost are known or estimated.
+    pub compared: u64,
     /// Those whose cost there is estimated, as the log has no call to it.
     pub estimated: u64,
-    /// What they come to.
+    /// What its own answers come to.
     pub cost: CostSum,
     /// The variance of the estimates, in square pico-dollars.
     variance: i128,
@@ -34,22 +42,35 @@ impl AllOn {
     }
 }
 
-/// Adds up a snapshot's window as if `model` had answered every request of it; a rejected request stays as it was asked.
-pub fn all_on(snapshot: &Snapshot, model: ModelId) -> AllOn {
+/// Adds up a snapshot's window as if the model of this name had answered every request of it; a rejected request stays as it
+/// was asked. None where neither the price book nor the log knows the name.
+pub fn all_on(snapshot: &Snapshot, name: &str) -> Option<AllOn> {
+    let log = &snapshot.log;
+    let named = || Some((Cow::Borrowed(&*log.prices), log.names.find_model(name)?));
+    let priced = || log.prices.with(&log.catalog, name).map(|(prices, model)| (Cow::Owned(prices), model));
+    let (prices, model) = named().or_else(priced)?;
+    Some(added_up(snapshot, &prices, model))
+}
+
+fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
     let (log, window) = (&snapshot.log, &snapshot.window);
-    let outlook = log.outlook();
+    let outlook = Outlook { prices, ..log.outlook() };
     let mut all = AllOn::default();
     let longest = (window.first..window.end)
         .filter_map(|at| log.history.evidence(at))
         .filter_map(|evidence| {
-            evidence
-                .observed(Choice::plain(model), outlook.prices)
-                .filter_map(|seen| seen.call.usage.prompt())
-                .max()
+            evidence.observed(Choice::plain(model), prices).filter_map(|seen| seen.call.usage.prompt()).max()
         })
         .max();
-    for evidence in (window.first..window.end).filter_map(|at| log.history.evidence(at)) {
+    let mut settled = Settled::default();
+    for (at, evidence) in (window.first..window.end).filter_map(|at| Some((at, log.history.evidence(at)?))) {
         all.requests += 1;
+        settle_one(&evidence, snapshot.reading, snapshot.policy_at(at), &outlook, &mut settled);
+        settled.conclude(&evidence, model, prices);
+        if settled.cost.amount().and(settled.baseline.amount()).is_some() {
+            all.compared += 1;
+            all.same_tokens.add(settled.baseline);
+        }
         let mut observed = true;
         let mut costs = arrayvec::ArrayVec::<_, 16>::new();
         for leg in visit(&evidence, Choice::plain(model), &outlook) {
@@ -62,7 +83,7 @@ pub fn all_on(snapshot: &Snapshot, model: ModelId) -> AllOn {
         }
         all.estimated += u64::from(!observed);
         all.cost.add_operation(costs.into_iter());
-        if let Some(quality) = evidence.label(model, outlook.prices).and_then(|label| label.quality) {
+        if let Some(quality) = evidence.label(model, prices).and_then(|label| label.quality) {
             all.labelled += 1;
             all.quality += u64::from(quality.get());
         }

@@ -14,7 +14,7 @@ use super::whatif::{describe_change, same_thresholds};
 use super::written::Deed;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
-use crate::record::PriceChange;
+use crate::record::{LateLabel, PriceChange};
 use crate::routing::Policy;
 use crate::units::Instant;
 
@@ -140,6 +140,26 @@ impl Player {
             })
             .or(self.policies.first())
             .map_or(&self.log.policy, |span| &span.policy)
+    }
+
+    /// Takes what became known of answers that have been told.
+    pub(super) fn judged(&mut self, labels: &[LateLabel<'_>]) {
+        let Some(live) = self.live.as_mut().filter(|_| !labels.is_empty()) else { return };
+        let found = self.log.history.find_all(&labels.iter().map(|late| &*late.id).collect());
+        let mut counted = false;
+        for late in labels {
+            let label = live.growth.ingest.label(&late.label);
+            if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
+                waiting.extra.get_or_insert_default().judge(label);
+            } else if let Some(&index) = found.get(&*late.id) {
+                Arc::make_mut(&mut self.log).history.judge(index, label);
+                counted |= index < self.head;
+            }
+        }
+        self.named();
+        if counted {
+            self.recount();
+        }
     }
 
     pub(super) fn price_came(&mut self, change: &PriceChange<'_>) {

@@ -2,11 +2,14 @@
 //! and `pointsman why` show the same.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use super::stream::drive;
 use super::{Log, Reading, settle_one};
-use crate::outcome::{Leg, Particulars, Seen, Settled, priced, routed};
+use crate::engine::Engine;
+use crate::outcome::{Leg, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
-use crate::routing::{ConfidenceSource, Policy, RouteId, Step, decide};
+use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
 use crate::units::Instant;
 
 /// One request explained.
@@ -35,23 +38,10 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     let evidence = log.history.evidence(index)?;
     let operation = evidence.operation;
     let outlook = log.outlook();
-    let circumstance = log.circumstances.get(operation.circumstance);
-    let decision = decide(policy, &operation.signals(), circumstance);
+    let mut engine = Engine::new(Arc::new(policy.clone()), Arc::clone(&log.prices));
+    let (decision, routed) = drive(&mut engine, &outlook, 0, &evidence)?;
     let mut recorded_outcome = Settled::default();
     settle_one(&evidence, Reading::Recorded, policy, &outlook, &mut recorded_outcome);
-    let mut routed_outcome = Settled::default();
-    let mut steps = Vec::new();
-    routed(&evidence, policy, &decision, &outlook, &mut routed_outcome, |leg, climb| {
-        steps.push(Step::Attempted {
-            model: leg.model,
-            status: leg.status,
-            check: leg.check,
-            observed: leg.observed,
-        });
-        steps.extend(climb.map(|(to, why)| Step::Climbed { to, why }));
-    });
-    let mut all: Vec<Step> = decision.trail.to_vec();
-    all.extend(steps);
     let names = &log.names;
     let mut facts = vec![
         ("arrived", operation.at.rfc3339()),
@@ -79,6 +69,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             },
         ),
     ));
+    facts.extend(asked_of(log, operation));
     facts.extend(evidence.seen().flat_map(|seen| doubts(log, operation.at, seen)));
     if let Some(extra) = evidence.extra {
         for particulars in &extra.particulars {
@@ -104,10 +95,26 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         facts,
         features,
         route: decision.route,
-        trail: all.iter().map(|step| (step.stage(), step.describe(decision.route, policy, names))).collect(),
+        trail: decision
+            .trail
+            .iter()
+            .map(|step| (step.stage(), step.describe(decision.route, policy, names)))
+            .collect(),
         recorded: recorded_outcome,
-        routed: routed_outcome,
+        routed,
     })
+}
+
+/// Says what the request asked of whoever was to serve it, and what could not be called then.
+fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
+    let Circumstance { needs, down } = log.circumstances.get(operation.circumstance);
+    let mut asks: Vec<String> = needs.labels.names(&log.names);
+    asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
+    asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
+    asks.extend((needs.output > 0).then(|| format!("up to {} tokens of answer", needs.output)));
+    let down: Vec<&str> = down.iter().map(|&model| log.names.model(model)).collect();
+    let facts = [("asks for", asks.join(", ")), ("down then", down.join(", "))];
+    facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
 /// Says what of a call the prices at hand do not cover, and where they disagree with what was charged.

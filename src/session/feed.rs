@@ -45,6 +45,8 @@ pub enum Feed {
     Refused(Arc<str>),
     /// Nothing more will come, and why.
     Closed(Arc<str>),
+    /// What ended is asked for again at this moment.
+    Again(crate::units::Instant),
 }
 
 /// What a console may ask of the live session. Nothing here waits: what comes of it arrives in the feed.
@@ -210,5 +212,6 @@ fn take(player: &mut Player, part: Feed) {
         Feed::Answer(answer) => player.take_answer(answer),
         Feed::Refused(why) => player.say(why.to_string()),
         Feed::Closed(why) => player.close(why),
+        Feed::Again(at) => player.expect_again(at),
     }
 }

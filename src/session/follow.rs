@@ -79,6 +79,7 @@ pub(super) struct Live {
     status: Arc<LiveStatus>,
     lost: u64,
     closed: Option<Arc<str>>,
+    again: Option<Instant>,
     read_only: Option<Arc<str>>,
     owns: bool,
     outgoing: Vec<Outgoing>,
@@ -106,7 +107,8 @@ impl Player {
             Skipped::default(),
         );
         let judge = Some(ingest.classifier());
-        let log = Log { book: format!("{} {}", book.name, book.dated), classifier, judge, ..log };
+        let catalog = Arc::new(book.clone());
+        let log = Log { book: format!("{} {}", book.name, book.dated), catalog, classifier, judge, ..log };
         let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
         let live = Live {
             growth: Growth::new(ingest, book, keep.max(1)),
@@ -120,6 +122,7 @@ impl Player {
             status: Arc::default(),
             lost: 0,
             closed: None,
+            again: None,
             read_only: None,
             owns: false,
             outgoing: Vec::new(),
@@ -143,7 +146,7 @@ impl Player {
         if let Some(live) = &mut self.live {
             live.status = status;
             // Whoever tells its state is there again.
-            live.closed = None;
+            (live.closed, live.again) = (None, None);
         }
     }
 
@@ -175,6 +178,15 @@ impl Player {
         self.touch();
         if let Some(live) = &mut self.live {
             live.closed.get_or_insert(why);
+            live.again = None;
+        }
+    }
+
+    /// Takes note of when the feed is asked for again.
+    pub fn expect_again(&mut self, at: Instant) {
+        self.touch();
+        if let Some(live) = &mut self.live {
+            live.again = Some(at);
         }
     }
 
@@ -208,6 +220,7 @@ impl Player {
             rewound: live.rewound,
             lost: live.lost,
             closed: live.closed.clone(),
+            again: live.again,
             read_only: live.read_only.clone(),
             owns: live.owns,
             fitted: live.growth.fitted,
@@ -242,12 +255,20 @@ impl Player {
             return;
         }
         self.touch();
+        let mut judged = Vec::new();
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {
                 let Some(live) = &mut self.live else { return };
+                if !live.growth.ingest.wants(record.at) {
+                    return;
+                }
                 let (operation, extra) = live.growth.ingest.take(&record);
                 live.growth.share_circumstances(&mut self.log);
                 let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
+                let timing = live.growth.ingest.timing();
+                if self.log.timing != timing {
+                    Arc::make_mut(&mut self.log).timing = timing;
+                }
                 self.came(id, operation, extra);
             }
             Ok(Entry::Price(change)) => self.price_came(&change),
@@ -268,6 +289,7 @@ impl Player {
                     }
                 }
             }
+            Ok(Entry::Label(late)) => judged.push(*late),
             Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
                 let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
@@ -282,6 +304,7 @@ impl Player {
                 }
             }
         });
+        self.judged(&judged);
         self.catch_up();
     }
 

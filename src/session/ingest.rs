@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Stretch;
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
 use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
-use crate::record::{Attempt, PolicyChange, Record, WriteTtl};
+use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
     PolicyError, on_grid,
 };
-use crate::units::{Millis, Names};
+use crate::units::{Instant, Millis, Names};
 
 /// How entries are read.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct IngestOptions {
     pub own_policy: bool,
     /// The model that savings are measured against, whatever the policies of the log say.
     pub baseline: Option<String>,
+    /// The stretch of time to keep to.
+    pub stretch: Stretch,
 }
 
 /// Turns entries into operations; owns the names.
@@ -38,6 +41,8 @@ pub struct Ingest {
     reprice: bool,
     own_policy: bool,
     baseline: Option<String>,
+    timing: Timing,
+    stretch: Stretch,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
 }
@@ -49,7 +54,7 @@ impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
         let classifier = Arc::new(classifier);
-        let IngestOptions { reclassify, reprice, own_policy, baseline } = options.clone();
+        let IngestOptions { reclassify, reprice, own_policy, baseline, stretch } = options.clone();
         Self {
             names,
             circumstances: Circumstances::default(),
@@ -58,8 +63,25 @@ impl Ingest {
             reprice,
             own_policy,
             baseline,
+            timing: Timing::Told,
+            stretch,
             meters: BTreeMap::new(),
         }
+    }
+
+    /// Says whether a request that arrived then is within the stretch asked for.
+    pub fn wants(&mut self, at: Instant) -> bool {
+        self.stretch.is_whole() || self.stretch.takes(at)
+    }
+
+    /// Says whether a stretch was asked for.
+    pub fn is_cut(&self) -> bool {
+        !self.stretch.is_whole()
+    }
+
+    /// Says how well the moments of what was read are known, the worst of them.
+    pub fn timing(&self) -> Timing {
+        self.timing
     }
 
     /// Gives the classifier.
@@ -133,6 +155,15 @@ impl Ingest {
         }
     }
 
+    /// Turns what is known of an answer into what memory holds.
+    pub fn label(&mut self, label: &Label<'_>) -> ModelLabel {
+        ModelLabel {
+            model: self.names.intern_model(&label.model),
+            quality: label.quality,
+            output: label.output.and_then(|output| u32::try_from(output).ok()),
+        }
+    }
+
     /// Gives how things stood: as the log tells, else as the tokens and tools of the request say.
     fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
         let told = &record.needs;
@@ -158,6 +189,7 @@ impl Ingest {
 
     /// Turns one entry into an operation and, for the few that have more, its extra.
     pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
+        self.timing = self.timing.max(record.timing);
         let (last, earlier) = match record.attempts.split_last() {
             Some((last, earlier)) => (Some(last), earlier),
             None => (None, &[][..]),
@@ -196,17 +228,9 @@ impl Ingest {
             && record.simulated.is_empty()
             && error.is_empty()
             && !has_particulars;
-        let extra = (!plain).then(|| Extra {
+        let mut extra = (!plain).then(|| Extra {
             earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
-            labels: record
-                .labels
-                .iter()
-                .map(|label| ModelLabel {
-                    model: self.names.intern_model(&label.model),
-                    quality: label.quality,
-                    output: label.output.and_then(|output| u32::try_from(output).ok()),
-                })
-                .collect(),
+            labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
             particulars: if has_particulars {
@@ -215,6 +239,12 @@ impl Ingest {
                 Vec::new()
             },
         });
+        for label in &record.labels {
+            let label = self.label(label);
+            if let Some(extra) = &mut extra {
+                extra.judge(label);
+            }
+        }
         (operation, extra)
     }
 

@@ -27,7 +27,7 @@ use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Entry, WriteTtl};
+use crate::record::{self, Entry, LateLabel, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Status, decide, on_grid,
@@ -350,16 +350,21 @@ impl Live {
         lock(&self.core).decider.policy().find_route(name).is_some()
     }
 
-    /// Says whether a route takes requests for a model of that name, so that the name leaves the choice to the policy.
-    pub fn takes_model(&self, name: &str) -> bool {
+    /// Says whether a client that asks by a name chooses its model by it.
+    pub fn is_choice(&self, name: &str) -> bool {
         let core = lock(&self.core);
-        let Some(asked) = core.names.find_model(name) else { return false };
-        core.decider.policy().routes.iter().any(|route| route.matcher.names_asked(asked))
+        core.decider.policy().is_choice(name, &core.names)
     }
 
     /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
     pub fn follow(&self, reader: Reader) {
         lock(&self.outlet).follow(reader);
+    }
+
+    /// Tells readers of the log what became known of an answer.
+    pub fn judge(&self, late: &LateLabel<'_>) {
+        let late = Entry::Label(Box::new(late.clone()));
+        lock(&self.outlet).publish(&line_of(&late));
     }
 
     /// Writes something that readers of the log should know at that moment.

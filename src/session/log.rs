@@ -8,9 +8,9 @@ use super::growth::Inserts;
 use super::ingest::Ingest;
 use super::snapshot::PolicySpan;
 use crate::classifier::Classifier;
-use crate::outcome::{History, Outlook, ProfileFit, Profiles, recharge};
+use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
-use crate::record::{self, Entry, Skip, SkipKind};
+use crate::record::{self, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::units::{Instant, Names, Span, counted};
 
@@ -145,6 +145,8 @@ pub struct Log {
     pub prices: Arc<PriceTable>,
     /// The book's name and date, for the scope of money.
     pub book: String,
+    /// All models that have a price, whether or not the log names them.
+    pub catalog: Arc<PriceBook>,
     /// Models' speed and answer lengths.
     pub profiles: Profiles,
     /// The policy to start with.
@@ -165,6 +167,8 @@ pub struct Log {
     pub simulated: usize,
     /// Operations without a confidence in the log, which the classifier judged.
     pub classified: usize,
+    /// How well its moments are known.
+    pub timing: Timing,
     /// The strip over the whole log.
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
@@ -220,6 +224,7 @@ impl Log {
         let mut changes = Vec::new();
         let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
+        let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block)? else { continue };
@@ -227,6 +232,7 @@ impl Log {
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
+                    Ok(Entry::Request(record)) if !ingest.wants(record.at) => {}
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
                         classified += usize::from(!operation.source.is_told());
@@ -259,6 +265,9 @@ impl Log {
                             }
                         }
                     }
+                    Ok(Entry::Label(late)) => {
+                        labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
+                    }
                     Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -280,6 +289,9 @@ impl Log {
                 return Err(LoadError::Cancelled);
             }
         }
+        if history.is_empty() && ingest.is_cut() {
+            return Err(LoadError::Empty(title, "the log holds none in that stretch of time".to_owned()));
+        }
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
@@ -295,6 +307,14 @@ impl Log {
             );
             return Err(LoadError::Empty(title, hint));
         }
+        // Of several the latest counts, in whatever order files are read.
+        labels.sort_by_key(|(at, ..)| *at);
+        let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
+        for (_, id, label) in &labels {
+            if let Some(&index) = judged.get(id) {
+                history.judge(index, *label);
+            }
+        }
         history.shrink();
         let reprices = ingest.reprices();
         let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
@@ -309,6 +329,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let timing = ingest.timing();
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
@@ -328,17 +349,20 @@ impl Log {
         let place = notes.partition_point(|note| note.at <= at);
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
-        let remark = |text| LogNote { at, kind: NoteKind::Price, text, simulated: false };
-        notes.splice(place..place, remarks.map(remark));
+        let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
+        let undated = timing.remark().map(str::to_owned).map(remark(NoteKind::Note));
+        notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
         Ok(Self {
             policies: spans,
             circumstances,
             book: shown_book,
+            catalog: Arc::new(book.clone()),
             classifier,
             judge,
             notes,
             reordered,
             classified,
+            timing,
             ..log
         })
     }
@@ -360,6 +384,7 @@ impl Log {
             circumstances: Arc::default(),
             prices: Arc::new(prices),
             book: String::new(),
+            catalog: Arc::default(),
             profiles,
             policy,
             policies: Vec::new(),
@@ -370,6 +395,7 @@ impl Log {
             reordered: 0,
             simulated: 0,
             classified: 0,
+            timing: Timing::Told,
             strip: Vec::new(),
             errors: Vec::new(),
             recharge: Recharge::default(),
@@ -400,6 +426,20 @@ impl Log {
         }
         self.strip = strip;
         self.errors = errors;
+    }
+
+    /// Gives the time that rates are made of; none where the log tells none.
+    pub fn rated(&self, time: Span) -> Option<Span> {
+        (self.timing != Timing::Placed).then_some(time)
+    }
+
+    /// Says in two words what moments of the log are made up, where some are.
+    pub fn placed(&self) -> Option<&'static str> {
+        match self.timing {
+            Timing::Told => None,
+            Timing::Offset => Some("dates placed"),
+            Timing::Placed => Some("times placed"),
+        }
     }
 
     /// Gives the length of the log.

@@ -24,6 +24,7 @@ mod snapshot;
 mod speed;
 mod status;
 mod stream;
+mod stretch;
 mod view;
 mod whatif;
 mod worker;
@@ -56,8 +57,10 @@ pub use snapshot::{
 pub use speed::Speed;
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+    TurnedAway,
 };
 pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
+pub use stretch::Stretch;
 pub use view::{View, settle_one};
 pub use whatif::RerunJob;
 pub use worker::{Worker, spawn};

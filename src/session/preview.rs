@@ -56,20 +56,20 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
         Basis::Measures => ConfidenceSource::Measures,
         Basis::NoSignal => ConfidenceSource::None,
     };
-    let names = &log.names;
-    let asked = names.find_model(&question.model).unwrap_or_default();
+    let mut names = log.names.share();
+    let asked = names.intern_model(&question.model);
+    let names = &names;
+    let policy = &snapshot.policy;
     let mut operation = Operation {
         at: snapshot.clock,
         class,
         team: names.find_team(&question.team).unwrap_or_default(),
         project: names.find_project(&question.project).unwrap_or_default(),
         asked,
-        // Whoever names a model gets it, whatever the thresholds.
-        pinned: asked.is_some() && !question.model.starts_with("auto"),
+        pinned: policy.is_choice(&question.model, names),
         ..Operation::default()
     };
     operation.set_confidence(opinion.confidence, source);
-    let policy = &snapshot.policy;
     let circumstance = Circumstance {
         needs: Needs { window: on_grid(prompt_tokens), ..Needs::default() },
         ..Circumstance::default()

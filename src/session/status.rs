@@ -78,6 +78,16 @@ pub struct LedgerState {
     pub severity: Severity,
 }
 
+/// Requests that were refused before they were any, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TurnedAway {
+    /// The reason, in a word or two.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// A live session at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,6 +108,8 @@ pub struct LiveStatus {
     pub ledger: LedgerState,
     /// Virtual keys in use.
     pub keys: u64,
+    /// What was refused at the gate since it started, by reason, the most frequent first; no total of requests has it.
+    pub turned_away: Vec<TurnedAway>,
     /// Whether it takes no new requests and waits for those in flight.
     pub draining: bool,
     /// Bytes that requests, answers, streams and backlogs hold.
@@ -107,6 +119,16 @@ pub struct LiveStatus {
 }
 
 impl LiveStatus {
+    /// Counts what was refused at the gate, whatever the reason.
+    pub fn refused(&self) -> u64 {
+        self.turned_away.iter().map(|one| one.count).sum()
+    }
+
+    /// Names the reasons with their counts, the most frequent first: `8 not found, 4 no valid key`.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        self.turned_away.iter().map(|one| format!("{} {}", one.count, one.reason))
+    }
+
     /// Finds how a model is: the worst of it where several providers have it.
     pub fn health<'a>(&'a self, model: &str) -> Option<&'a ModelHealth> {
         let rank = |health: &ModelHealth| match health.breaker {
@@ -135,6 +157,8 @@ pub struct LiveView {
     pub lost: u64,
     /// Why the feed ended, where it did.
     pub closed: Option<Arc<str>>,
+    /// When it is asked for again, where it is.
+    pub again: Option<Instant>,
     /// Why this console may not change anything; none where it may.
     pub read_only: Option<Arc<str>>,
     /// Whether leaving this console ends the session.

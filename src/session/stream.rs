@@ -1,5 +1,6 @@
 //! Headless replay: sources in, totals out, in constant memory. One thread parses, one decides and accounts.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -16,10 +17,10 @@ use crate::outcome::{
     recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry};
-use crate::routing::{Circumstance, Circumstances, NO_RUNG, Policy, match_route};
+use crate::record::{self, Entry, Label, LateLabel, Timing};
+use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
-use crate::units::{Instant, ModelId, Names, When};
+use crate::units::{Instant, ModelId, Names};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -29,10 +30,6 @@ const BATCH: usize = 4096;
 pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
-    /// Only operations at or after this moment; a time of day is the one nearest to the log's first operation.
-    pub from: Option<When>,
-    /// Only operations before this moment; a time of day is the first one after `from`.
-    pub to: Option<When>,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
     pub events: Option<LogEvents>,
 }
@@ -42,25 +39,19 @@ pub struct StreamOptions {
 pub struct LogEvents {
     prices: Vec<(String, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
+    /// By request.
+    labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
 }
 
 impl LogEvents {
     /// Counts them.
     pub fn len(&self) -> usize {
-        self.prices.len() + self.policies.len()
+        self.prices.len() + self.policies.len() + self.labels.len()
     }
 
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-impl StreamOptions {
-    /// Gives the stretch to replay of a log whose first operation was at `first`.
-    fn stretch(&self, first: Instant) -> (Option<Instant>, Option<Instant>) {
-        let from = self.from.map(|from| from.nearest(first));
-        (from, self.to.map(|to| to.after(from.unwrap_or(first))))
     }
 }
 
@@ -95,6 +86,8 @@ pub struct StreamResult {
     pub policies: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
     pub late: Option<LogEvents>,
+    /// How well the moments are known.
+    pub timing: Timing,
 }
 
 #[derive(Default)]
@@ -133,7 +126,7 @@ pub fn stream(
         let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late } =
+        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
             parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
@@ -151,6 +144,7 @@ pub fn stream(
             slow: fold.slow,
             policies: decided_by(fold.policies),
             late,
+            timing,
         })
     })
 }
@@ -164,6 +158,7 @@ struct Parsed {
     classified: u64,
     unknown_meters: Vec<(String, u64)>,
     late: Option<LogEvents>,
+    timing: Timing,
 }
 
 fn parse(
@@ -177,12 +172,11 @@ fn parse(
     let mut skipped = Skipped::default();
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
-    let mut stretch = None;
     let mut batch = Batch::default();
     let mut known_models = ingest.names.models().len();
     let mut known_circumstances = ingest.circumstances.len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
-    if let Some(LogEvents { prices, policies }) = &options.events {
+    if let Some(LogEvents { prices, policies, .. }) = &options.events {
         let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
         batch.changes.extend(prices.iter().map(change));
         batch.policies.extend(policies.iter().cloned());
@@ -195,11 +189,12 @@ fn parse(
         let mut stop = None;
         let _ = block.for_each_new(source.known(), |_, entry| {
             match entry {
-                Ok(Entry::Request(record)) => {
-                    let (from, to) = *stretch.get_or_insert_with(|| options.stretch(record.at));
-                    if from.is_some_and(|from| record.at < from) || to.is_some_and(|to| record.at >= to) {
+                Ok(Entry::Request(mut record)) => {
+                    if !ingest.wants(record.at) {
                         return ControlFlow::Continue(());
                     }
+                    let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
+                    record.labels.extend(judged.into_iter().flatten().map(|(_, label)| label.clone()));
                     let (mut operation, extra) = ingest.take(&record);
                     if let Some(extra) = extra {
                         operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
@@ -215,7 +210,7 @@ fn parse(
                     }
                     batch.operations.push(operation);
                 }
-                Ok(Entry::Price(_) | Entry::Policy(_)) if options.events.is_some() => {}
+                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
                 Ok(Entry::Price(change)) => {
                     are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
                     events.prices.push((change.model.to_string(), change.row.clone()));
@@ -231,6 +226,15 @@ fn parse(
                     }
                     Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
                 },
+                Ok(Entry::Label(late)) => {
+                    // What is judged has been told already.
+                    are_late = true;
+                    let LateLabel { at, id, label, .. } = *late;
+                    let label = Label { model: label.model.into_owned().into(), ..label };
+                    let known = events.labels.entry(id.into_owned()).or_default();
+                    let place = known.partition_point(|(earlier, _)| *earlier <= at);
+                    known.insert(place, (at, label));
+                }
                 Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
                 Err(skip) => {
                     stop = block.strict_error(&skip);
@@ -266,6 +270,7 @@ fn parse(
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then_some(events);
+    let timing = ingest.timing();
     Ok(Parsed {
         names: ingest.names,
         skipped,
@@ -275,6 +280,7 @@ fn parse(
         classified,
         unknown_meters,
         late,
+        timing,
     })
 }
 
@@ -447,20 +453,29 @@ pub(super) fn settle(
             engine.apply(Event::Recorded { evidence: *evidence, settled: into });
         }
         Reading::Routed => {
-            let circumstance = circumstances.get(evidence.operation.circumstance);
-            let operation = *evidence.operation;
-            let mut effects = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }));
-            while let Some(effect) = effects.take() {
-                match effect {
-                    Effect::Send { rung, model, .. } => {
-                        effects = send(engine, key, rung, model, evidence, &outlook);
-                    }
-                    Effect::Answer { settled, .. } => {
-                        let old = std::mem::replace(into, settled);
-                        engine.recycle(old);
-                    }
-                }
+            if let Some((_, settled)) = drive(engine, &outlook, key, evidence) {
+                let old = std::mem::replace(into, settled);
+                engine.recycle(old);
             }
+        }
+    }
+}
+
+/// Drives an engine through one operation: makes every call that it asks for, as the log has it or as it is estimated. Gives
+/// how it was decided, every step included, and what became of it.
+pub(super) fn drive(
+    engine: &mut Engine,
+    outlook: &Outlook<'_>,
+    key: u64,
+    evidence: &Evidence<'_>,
+) -> Option<(Decision, Settled)> {
+    let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+    let operation = *evidence.operation;
+    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }))?;
+    loop {
+        match effect {
+            Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,
+            Effect::Answer { decision, settled, .. } => return Some((decision, settled)),
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn settle_one(
         }
         Reading::Routed => {
             let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-            routed(evidence, policy, &decide(policy, &signals, circumstance), outlook, into, |_, _| {});
+            routed(evidence, policy, &decide(policy, &signals, circumstance), outlook, into);
         }
     }
 }

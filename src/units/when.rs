@@ -31,6 +31,21 @@ impl When {
         Instant::parse(&full).map(Self::At)
     }
 
+    /// Says whether a text names a day without a time.
+    pub fn is_day(text: &str) -> bool {
+        let text = text.trim();
+        text.len() == 10 && Instant::parse(&format!("{text}T00:00:00Z")).is_ok()
+    }
+
+    /// Gives the same a day later; a time of day stays what it is.
+    #[must_use]
+    pub fn a_day_later(self) -> Self {
+        match self {
+            Self::At(at) => Self::At(at + DAY),
+            clock @ Self::Clock(_) => clock,
+        }
+    }
+
     /// Gives the moment, for a time of day the one nearest to `to`.
     #[must_use]
     pub fn nearest(self, to: Instant) -> Instant {

@@ -460,3 +460,57 @@ fn what_is_assumed_counts_as_estimated_and_days_of_latency_are_not_cut() {
     let table = desk.good("replay nobody.jsonl --assume-model gpt-4.1");
     assert!(table.lines().any(|line| line.starts_with("  gpt-4.1") && line.contains("~$")), "{table}");
 }
+
+#[test]
+fn a_log_without_times_gives_no_rate() {
+    let desk = desk();
+    let answer = |at: usize| {
+        let (id, usage) = (
+            format!("chatcmpl-{at}"),
+            serde_json::json!({"prompt_tokens": 1000 + at, "completion_tokens": 100}),
+        );
+        let choices = serde_json::json!([{"finish_reason": "stop"}]);
+        serde_json::json!({"id": id, "object": "chat.completion", "model": "gpt-4.1", "choices": choices, "usage": usage})
+            .to_string()
+    };
+    desk.write("undated.jsonl", (0..120).map(answer).collect::<Vec<_>>().join("\n"));
+    assert_eq!(report(&desk, "undated.jsonl")["timing"]["kind"], "placed");
+    let whatif = |log: &str| json(&desk.good(&format!("whatif {log} --set general.nano=700 --format json")));
+    let is_placed = |log: &str| {
+        let found = whatif(log);
+        assert_eq!(found["applied"]["cost_per_month_usd"].is_null(), found["timing"] == "placed", "{log}");
+        found["timing"] == "placed"
+    };
+    assert!(is_placed("undated.jsonl"), "two minutes of nothing but order are no rate");
+    assert_eq!(desk.run("import undated.jsonl -o imported.jsonl").code, Some(0));
+    assert!(is_placed("imported.jsonl"), "our own format keeps it");
+    desk.write("dated.jsonl", desk.read("imported.jsonl").replace(r#","timing":"placed""#, ""));
+    assert!(!is_placed("dated.jsonl"));
+}
+
+#[test]
+fn a_stretch_is_the_same_in_every_command() {
+    let desk = desk();
+    let rows = |stretch: &str| {
+        let found = json(&desk.good(&format!("requests small.jsonl {stretch} --format json")));
+        found["requests"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((rows(""), rows("--from 10:00:10 --to 10:00:20")), (4, 1));
+    assert_eq!(rows("--from 2026-05-23 --to 2026-05-23"), 4);
+    assert!(desk.refused("requests small.jsonl --from 2026-05-24").contains("none in that stretch"));
+    let report = |stretch: &str| report(&desk, &format!("small.jsonl {stretch}"));
+    assert_eq!(report("--to 2026-05-23")["requests"], 4, "a day counts whole");
+    assert_eq!(report("--from 10:00:10 --to 10:00:20")["requests"], 1);
+    let whatif =
+        json(&desk.good(
+            "whatif small.jsonl --set extraction.flash=500 --from 10:00:10 --to 10:00:20 --format json",
+        ));
+    assert_eq!(whatif["requests"], 1);
+    assert!(desk.good("why small.jsonl #1 --from 10:00:10").contains("#1 of 3"));
+    assert!(
+        desk.refused("frontier small.jsonl --route agent --from 2027-01-01").contains("none in that stretch")
+    );
+    assert!(
+        desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20").contains("ev 1/1")
+    );
+}

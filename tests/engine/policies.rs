@@ -9,7 +9,7 @@ use pointsman::session::{Command, Player, PolicySpan, Reading, RerunJob, rerun};
 use pointsman::units::{PerMille, Span};
 use proptest::prelude::*;
 
-use super::{compile, log, memory_log, policy};
+use super::world::{compile, log, memory_log, policy};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]

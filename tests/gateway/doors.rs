@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::client::{Ask, Line};
 use crate::front::{Desk, Setup};
-use crate::stage::{Speaks, chat, messages, nothing_held};
+use crate::stage::{Speaks, chat, messages, metrics, nothing_held};
 use crate::upstream::Upstream;
 
 fn body(model: Option<&str>) -> serde_json::Value {
@@ -249,6 +249,25 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
 }
 
 #[test]
+fn too_many_header_lines_are_refused_in_the_form_that_the_client_reads() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let with = |ask: Ask, lines: usize| (0..lines).fold(ask, |ask, at| ask.header(&format!("x-{at}"), "1"));
+    assert_eq!(with(chat("gpt-4.1", false), 80).send(front.address()).status(), 200);
+    for (ask, speaks) in
+        [(chat("gpt-4.1", false), Speaks::Chat), (messages("claude-opus-4-6", false), Speaks::Messages)]
+    {
+        let answer = with(ask, 150).send(front.address());
+        assert_eq!(answer.status(), 431);
+        speaks.error(&answer.json());
+        assert!(answer.text().contains("more than 100 header lines"), "{}", answer.text());
+    }
+    front.settle();
+}
+
+#[test]
 fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
@@ -300,5 +319,30 @@ fn http2_that_asks_for_nothing_is_closed() {
         }
     });
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    front.settle();
+}
+
+#[test]
+fn what_the_gate_refuses_is_counted_by_its_reason_and_is_no_request_of_the_traffic() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for (path, body, status) in [
+        ("/v1/nothing", body(Some("gpt-4.1")), 404),
+        ("/v1/chat/completions", body(Some("no-such-model")), 404),
+        ("/v1/chat/completions", json!({"model": "gpt-4.1"}), 400),
+    ] {
+        assert_eq!(Ask::post(path, &body).send(front.address()).status(), status, "{path}");
+    }
+    assert_eq!(Ask::post("/v1/chat/completions", &body(Some("gpt-4.1"))).send(front.address()).status(), 200);
+    // A console that attaches finds out in this way what it may do; that refuses nobody.
+    assert_eq!(Ask::post("/operator/v1/policy", &json!("")).send(front.address()).status(), 400);
+    let refused: Vec<(String, String)> =
+        metrics(&front, "pointsman_refused_total").into_iter().filter(|(_, count)| count != "0").collect();
+    let has =
+        |reason: &str, count: &str| refused.iter().any(|(labels, of)| labels.contains(reason) && of == count);
+    assert!(has("not found", "2") && has("malformed", "1") && refused.len() == 2, "{refused:?}");
+    assert_eq!(metrics(&front, "pointsman_requests_total")[0].1, "1");
     front.settle();
 }

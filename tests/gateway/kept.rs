@@ -82,6 +82,9 @@ fn what_a_provider_keeps_is_fetched_there_at_no_cost() {
     for odd in ["..%2Fmodels", "%2e%2e", "a%20b"] {
         assert_eq!(get(&front, odd).status(), 404, "{odd}");
     }
+    let broken = get(&front, "resp_a%0D%0Ab").json();
+    let message = broken["error"]["message"].as_str().unwrap();
+    assert!(!message.contains('\\') && !message.contains('\r'), "{message}");
     let put = Ask::get("/v1/responses/resp_1").method("PUT").send(front.address());
     assert_eq!((put.status(), put.header("allow")), (405, Some("GET, HEAD, DELETE")));
     assert!(upstream.served().iter().all(|served| served.call.path.starts_with("/v1/responses")));

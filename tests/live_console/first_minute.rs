@@ -1,6 +1,7 @@
 //! What somebody sees first, takes along, and is refused.
 
 use super::*;
+use pointsman::session::TurnedAway;
 
 fn done(desk: &mut Desk, key: char) -> Vec<Do> {
     desk.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
@@ -126,4 +127,33 @@ fn a_ledger_that_is_not_written_is_told_at_every_width() {
         assert_eq!(head.contains("since 14:03:22"), width >= 160, "{width}: {head}");
         assert!(width < 80 || head.contains("DRAINING"), "{width}: {head}");
     }
+}
+
+#[test]
+fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() {
+    let lines = lines();
+    let away = |reason: &str, count| TurnedAway { reason: reason.into(), count };
+    let turned_away = vec![away("not found", 8), away("no valid key", 4)];
+    for (size, words) in [
+        ((80, 24), "refused    12 besides: 8 not"),
+        ((160, 45), "refused    12 besides: 8 not found, 4 no valid key"),
+    ] {
+        let mut desk = Desk::open(Screen::Overview, size, &lines);
+        let requests = desk.player.snapshot().totals.all.requests;
+        desk.player.set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(desk.now) }));
+        desk.update();
+        let text = desk.text();
+        assert!(text.contains(words.split(": ").next().unwrap()), "{text}");
+        assert!(size.0 < 100 || text.contains(words) && text.contains("12 refused"), "{text}");
+        assert_eq!(desk.player.snapshot().totals.all.requests, requests);
+    }
+    // Where no request has come through, that is the first thing to know.
+    let mut desk = Desk::open(Screen::Overview, (100, 30), &[]);
+    desk.player.set_status(Arc::new(LiveStatus { turned_away, ..status(desk.now) }));
+    desk.update();
+    assert!(
+        desk.text().contains("Refused at the gate so far: 8 not found, 4 no valid key"),
+        "{}",
+        desk.text()
+    );
 }

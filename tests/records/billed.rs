@@ -8,7 +8,7 @@ use pointsman::pricing::{Cost, PriceBook, Terms, bill};
 use pointsman::record::{Entry, Input, ReadOptions, WriteTtl, open};
 
 /// Reads a log and says what each of its calls costs by the list, and the meters of the last one.
-fn costs(book: &PriceBook, log: &str) -> (Vec<String>, String) {
+pub(super) fn costs(book: &PriceBook, log: &str) -> (Vec<String>, String) {
     let (mut all, mut meters) = (Vec::new(), String::new());
     let read = open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default())
         .unwrap()
@@ -33,7 +33,7 @@ fn costs(book: &PriceBook, log: &str) -> (Vec<String>, String) {
     (all, meters)
 }
 
-fn check(make: impl Fn(&str, &str) -> String, cases: &[(&str, &str, &str)]) {
+pub(super) fn check(make: impl Fn(&str, &str) -> String, cases: &[(&str, &str, &str)]) {
     let book = builtin("list").unwrap();
     for (one, other, want) in cases {
         let log = make(one, other);
@@ -41,9 +41,9 @@ fn check(make: impl Fn(&str, &str) -> String, cases: &[(&str, &str, &str)]) {
     }
 }
 
-const PLAIN: &str = r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100"#;
+pub(super) const PLAIN: &str = r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100"#;
 
-fn chat(usage: &str, more: &str) -> String {
+pub(super) fn chat(usage: &str, more: &str) -> String {
     format!(
         r#"{{"id":"chatcmpl-abcdefghijklmnopqrs","object":"chat.completion","created":1777629600,"model":"gpt-4.1","choices":[{{"index":0,"message":{{"content":"hi"}}}}],"usage":{{{usage}}}{more}}}"#
     )
@@ -523,7 +523,7 @@ fn an_answer_that_broke_off_is_an_estimate() {
     );
 }
 
-const PLAIN_BLOCK: &str = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}"#;
+pub(super) const PLAIN_BLOCK: &str = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}"#;
 
 #[test]
 fn codex_is_priced_by_whom_its_settings_name() {

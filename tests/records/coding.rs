@@ -231,4 +231,41 @@ fn a_session_that_begins_with_many_other_lines_is_read() {
         let log = format!("{}{answer}\n", format!("{other}\n").repeat(500));
         assert_eq!(calls(&Input::bytes("s.jsonl", log.into_bytes())).len(), 1, "{other}");
     }
+    // More than a megabyte of what tells nothing, in many lines or in one.
+    let mode = r#"{"type":"permission-mode","permissionMode":"default","sessionId":"s"}"#;
+    let long = "x".repeat(2 << 20);
+    for start in [
+        format!("{mode}\n").repeat(40_000),
+        format!(r#"{{"type":"last-prompt","sessionId":"s","lastPrompt":"{long}"}}"#) + "\n",
+        format!(
+            r#"{{"parentUuid":null,"isSidechain":false,"sessionId":"s","type":"user","message":{{"role":"user","content":"{long}"}},"uuid":"v"}}"#
+        ) + "\n",
+        format!(r#"{{"type":"file-history-snapshot","messageId":"m","snapshot":{{"a":"{long}"}}}}"#) + "\n",
+    ] {
+        let log = format!("{start}{answer}\n");
+        assert_eq!(calls(&Input::bytes("s.jsonl", log.into_bytes())).len(), 1, "{}", &start[..60]);
+    }
+}
+
+#[test]
+fn sessions_of_versions_that_tell_no_end_are_not_estimates_where_their_counts_can_be_right() {
+    let line = |id: &str, stop: &str, output: u64, text: &str| {
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-05-23T10:00:00Z","sessionId":"s","uuid":"{id}","parentUuid":null,"requestId":"{id}","message":{{"id":"{id}","type":"message","model":"claude-haiku-4-5","content":[{{"type":"text","text":"{text}"}}],"stop_reason":{stop},"usage":{{"input_tokens":10,"output_tokens":{output}}}}}}}"#
+        )
+    };
+    let statuses = |lines: &[String]| -> Vec<_> {
+        calls(&Input::bytes("s.jsonl", lines.join("\n").into_bytes()))
+            .into_iter()
+            .map(|call| call.4)
+            .collect()
+    };
+    let text = "words ".repeat(40);
+    let whole = line("m1", "null", 60, &text);
+    assert_eq!(statuses(&[whole.clone()]), [Status::Ok]);
+    // A placeholder, or a count that cannot be that of the text beside it.
+    assert_eq!(statuses(&[line("m1", "null", 3, &text)]), [Status::Cut]);
+    assert_eq!(statuses(&[line("m1", "null", 9, &text)]), [Status::Cut]);
+    // Where others say how they ended, one that does not broke off.
+    assert_eq!(statuses(&[line("m0", "\"end_turn\"", 60, &text), whole]), [Status::Cut, Status::Ok]);
 }

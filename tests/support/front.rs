@@ -218,7 +218,7 @@ impl Desk {
                 output: count("output")?,
                 estimated: row.get::<_, Option<bool>>("estimated")?.unwrap_or_default(),
                 kind: row.get::<_, Option<String>>("kind")?.unwrap_or_default(),
-                amount: row.get::<_, Option<String>>("amount")?.map(|text| text.parse().unwrap()),
+                amount: row.get::<_, Option<i64>>("amount")?.map(i128::from),
             })
         });
         rows.unwrap().map(Result::unwrap).collect()
@@ -232,7 +232,7 @@ impl Desk {
 
 const ROWS: &str = "SELECT o.id, o.team, o.project, o.task, o.session, o.simulated, o.state AS operation_state,
     o.status AS operation_status, a.model, a.state, a.status, a.error, a.input, a.cache_read, a.write_5m, a.output,
-    a.estimated, c.kind, c.amount
+    a.estimated, c.kind, c.micro * 1000000 + c.pico AS amount
     FROM operations o LEFT JOIN attempts a ON a.seq = o.seq LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n
     ORDER BY o.seq, a.n";
 

@@ -129,3 +129,71 @@ fn what_failed_on_the_way_is_billed_for_what_it_says() {
     assert!(used(OpenAiChat, br#"{"error":{"message":"no"}}"#).is_none());
     assert!(used(OpenAiChat, b"not json").is_none());
 }
+
+/// What a provider ran itself was once billed as if it had cost nothing.
+#[test]
+fn tools_that_a_provider_ran_are_told_whole_and_streamed() {
+    let told = |counted: Option<pointsman::record::usage::Counted>| {
+        let counted = counted.unwrap();
+        let meters: Vec<_> = counted.terms.meters().map(|(name, count)| format!("{name}={count}")).collect();
+        (meters.join(" "), counted.is_guess)
+    };
+    let usage = json!({"input_tokens":9,"output_tokens":9});
+    for (blocks, more, meters, is_guess) in [
+        (
+            json!([{"type":"server_tool_use","name":"web_search"},{"type":"web_search_tool_result","content":[]}]),
+            json!({}),
+            "web_search=1",
+            true,
+        ),
+        (json!([{"type":"server_tool_use","name":"code_execution"}]), json!({}), "code_execution=1", true),
+        (json!([{"type":"text","text":"x"}]), json!({"container":{"id":"c"}}), "code_execution=1", true),
+        (json!([{"type":"text","text":"x"}]), json!({"container":null}), "", false),
+    ] {
+        let mut whole = json!({"id":"m1","type":"message","role":"assistant","model":"m","content":blocks,"stop_reason":"end_turn","usage":usage});
+        let mut delta = json!({"stop_reason":"end_turn"});
+        for (key, value) in more.as_object().unwrap() {
+            whole[key] = value.clone();
+            delta[key] = value.clone();
+        }
+        assert_eq!(
+            told(used(AnthropicMessages, whole.to_string().as_bytes())),
+            (meters.to_owned(), is_guess),
+            "{whole}"
+        );
+        let mut events =
+            vec![json!({"type":"message_start","message":{"id":"m1","model":"m","usage":usage}})];
+        for (index, block) in blocks.as_array().unwrap().iter().enumerate() {
+            events.push(json!({"type":"content_block_start","index":index,"content_block":block}));
+            events.push(json!({"type":"content_block_stop","index":index}));
+        }
+        events.push(json!({"type":"message_delta","delta":delta,"usage":{"output_tokens":9}}));
+        events.push(json!({"type":"message_stop"}));
+        let mut stream = String::new();
+        for event in &events {
+            let _ = write!(stream, "data: {event}\n\n");
+        }
+        let (_, _, relay) =
+            relayed(AnthropicMessages, &asked(AnthropicMessages, true), stream.as_bytes(), &[]);
+        assert_eq!(told(relay.usage()), (meters.to_owned(), is_guess), "{stream}");
+    }
+    let ran = json!({"id":"r","object":"response","status":"completed","output":[{"type":"shell_call","environment":{"type":"container_reference"}}],"usage":{"input_tokens":9,"output_tokens":9}});
+    assert_eq!(
+        told(used(OpenAiResponses, ran.to_string().as_bytes())),
+        ("code_interpreter=1".to_owned(), true)
+    );
+    for (kind, want) in [
+        ("container_file_citation", ("code_interpreter=1", true)),
+        ("url_citation", ("web_search=1", true)),
+        ("file_citation", ("", false)),
+    ] {
+        let cited = json!({"id":"r","object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"x","annotations":[{"type":kind}]}]}],"usage":{"input_tokens":9,"output_tokens":9}});
+        assert_eq!(
+            told(used(OpenAiResponses, cited.to_string().as_bytes())),
+            (want.0.to_owned(), want.1),
+            "{kind}"
+        );
+    }
+    let placed = json!({"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"x"}]},"groundingMetadata":{"groundingChunks":[{"maps":{}}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9}});
+    assert_eq!(told(used(Gemini, placed.to_string().as_bytes())), ("maps_grounding=1".to_owned(), true));
+}

@@ -88,6 +88,11 @@ impl App {
                 self.filter.render(" / ", hint, area, buf, look);
                 self.draw_completions(area, buf);
             }
+            Overlay::Prompt(Asked::Model) => {
+                let hint = "a model of the price book; Tab completes, Enter takes it";
+                self.model.render(" all on ", hint, area, buf, look);
+                self.draw_completions(area, buf);
+            }
             _ if self.messages.render(area, buf, look) => {}
             _ => {
                 let inside = paint::split_left(area, 1).1;

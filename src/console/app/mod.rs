@@ -76,6 +76,7 @@ pub enum Export {
 enum Asked {
     Goto,
     Filter,
+    Model,
 }
 
 /// What lies over the screen.
@@ -114,6 +115,7 @@ pub struct App {
     overlay: Overlay,
     goto: Prompt,
     filter: Prompt,
+    model: Prompt,
     completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
@@ -145,6 +147,7 @@ impl App {
             overlay: Overlay::None,
             goto: Prompt::default(),
             filter: Prompt::default(),
+            model: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
@@ -299,6 +302,12 @@ impl App {
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
                     self.filter_typed();
+                }
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Model), None) => {
+                if self.model.key(key) {
+                    self.model_typed();
                 }
                 Vec::new()
             }
@@ -482,6 +491,7 @@ impl App {
                 self.overlay = Overlay::Prompt(Asked::Filter);
                 Vec::new()
             }
+            Action::AllOnNamed => self.pick_model(),
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");
@@ -538,6 +548,7 @@ impl App {
                 Ask::Refuse(words) => self.warn(&words),
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
+                Ask::PickModel => out.extend(self.pick_model()),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
                 Ask::ListFlips => {
                     self.lead(Screen::Traffic);

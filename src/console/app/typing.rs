@@ -3,7 +3,8 @@
 use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
 use crate::console::goto;
-use crate::console::screens::traffic;
+use crate::console::screens::{models, traffic};
+use crate::console::ui::{Ask, Screen};
 
 /// The lines that could stand in place of the one typed, and the one that does.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +33,61 @@ impl App {
         let Some(line) = lines.get(next) else { return };
         *at = Some(next);
         let alone = lines.len() == 1;
+        if matches!(self.overlay, Overlay::Prompt(Asked::Model)) {
+            self.model.set(line);
+            return;
+        }
         self.filter.set(line);
         if alone {
             self.filter_typed();
         } else {
             traffic::set_filter(&mut self.ui.traffic, self.filter.value());
         }
+    }
+
+    /// Asks for the model that is to answer everything.
+    pub(super) fn pick_model(&mut self) -> Vec<Do> {
+        self.overlay = Overlay::Prompt(Asked::Model);
+        self.model_typed();
+        Vec::new()
+    }
+
+    /// Offers the models that may be meant by what is typed.
+    pub(super) fn model_typed(&mut self) {
+        let lines = models::named_like(self.model.value(), self.shown());
+        self.completing = Completing { lines, at: None };
+    }
+
+    /// Shows what the model typed alone would have cost; the only one offered is taken for it.
+    fn take_model(&mut self) -> Vec<Do> {
+        let mut name = self.model.value().trim().to_owned();
+        if let ([only], false) = (self.completing.lines.as_slice(), name.is_empty()) {
+            name.clone_from(only);
+        }
+        let shown = std::sync::Arc::clone(self.shown());
+        if name.is_empty() {
+            return self.close_model();
+        }
+        match models::ask_all_on_named(&mut self.ui.models, &name, &shown) {
+            Ok(()) => {
+                let mut done = self.close_model();
+                if self.ui.screen != Screen::Models {
+                    done.extend(self.asks(vec![Ask::Show(Screen::Models)]));
+                }
+                done
+            }
+            Err(why) => {
+                self.close_model();
+                self.warn(&why);
+                Vec::new()
+            }
+        }
+    }
+
+    fn close_model(&mut self) -> Vec<Do> {
+        self.model.set("");
+        self.completing = Completing::default();
+        self.close_overlay()
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Do> {
@@ -50,6 +100,10 @@ impl App {
                 self.filter.paste(text);
                 self.filter_typed();
             }
+            Overlay::Prompt(Asked::Model) => {
+                self.model.paste(text);
+                self.model_typed();
+            }
             Overlay::Ask => self.ask.paste(text),
             Overlay::None | Overlay::Help(_) => {}
         }
@@ -58,7 +112,11 @@ impl App {
 
     pub(super) fn prompt(&mut self, action: Action) -> Vec<Do> {
         let Overlay::Prompt(asked) = self.overlay else { return Vec::new() };
-        let line = if asked == Asked::Goto { &mut self.goto } else { &mut self.filter };
+        let line = match asked {
+            Asked::Goto => &mut self.goto,
+            Asked::Filter => &mut self.filter,
+            Asked::Model => &mut self.model,
+        };
         match action {
             Action::PromptEarlier => line.earlier(),
             Action::PromptLater => line.later(),
@@ -68,7 +126,9 @@ impl App {
             self.filter_typed();
         }
         match (asked, action) {
-            (Asked::Filter, Action::PromptComplete) => {
+            (Asked::Model, Action::PromptAccept) => self.take_model(),
+            (Asked::Model, Action::PromptCancel) => self.close_model(),
+            (Asked::Filter | Asked::Model, Action::PromptComplete) => {
                 self.complete();
                 Vec::new()
             }

@@ -89,6 +89,12 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let names = live.status.simulated_providers.join(", ");
         notes.push(format!("SIMULATED, for want of a key: {names}."));
     }
+    if live.status.refused() > 0 {
+        let reasons: Vec<String> =
+            live.status.reasons().map(|reason| text::clean(&reason).into_owned()).collect();
+        lines.push((String::new(), Role::Text));
+        lines.push((format!("Refused at the gate so far: {}", reasons.join(", ")), Role::Warn));
+    }
     lines.push((String::new(), Role::Text));
     lines.extend(notes.into_iter().map(|note| (note, Role::Muted)));
     // Where there is no room for air, the words stand close.

@@ -230,13 +230,15 @@ impl ReplayBar<'_> {
         if strip.width == 0 {
             return;
         }
-        let dashed = look.glyphs.dashed;
+        // In plain letters a dashed line looks like a low bar.
+        let (begin, end) =
+            if look.glyphs.is_ascii() { ('[', ']') } else { (look.glyphs.dashed, look.glyphs.dashed) };
         let edge = look.style(Role::ChartAxis);
-        paint::sign(buf, strip.x.saturating_sub(1), strip.y, dashed, edge);
+        paint::sign(buf, strip.x.saturating_sub(1), strip.y, begin, edge);
         self.strip.render(strip, buf, look);
         let mut rest = paint::split_left(first, strip.right() - first.left()).1;
         if !rest.is_empty() {
-            paint::sign(buf, rest.x, rest.y, dashed, edge);
+            paint::sign(buf, rest.x, rest.y, end, edge);
         }
         rest = paint::split_left(rest, 1).1;
         let used = paint::text(buf, rest, self.end, look.style(Role::Muted), look.glyphs.cut);

@@ -17,7 +17,7 @@ use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts};
-use crate::record::{Attempt, Attempts, Record};
+use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
@@ -73,6 +73,7 @@ fn request<'b>(session: &str, agent: &str, at: Instant, turn: Option<u32>, only:
     Record {
         id,
         at,
+        timing: Timing::Placed,
         user: Cow::Owned(agent.to_owned()),
         session: Cow::Owned(session.to_owned()),
         task: Some(TaskClass::Agent),

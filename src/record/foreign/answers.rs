@@ -6,19 +6,24 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::failures::went_wrong;
 use super::written::Written;
 use super::{TRACE_EPOCH, attempt, claimed, maybe_moment, owned};
-use crate::record::json::{self, Measure, Word, nullable};
+use crate::record::json::{self, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
-use crate::record::{Attempt, Attempts, Record};
+use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
 /// A streamed part that carries no final counts.
 const PART: Refusal = Refusal::NotACall("a part of a streamed answer, without its final counts");
+
+/// What counts tokens or lists models.
+const ASIDE: Refusal = Refusal::NotACall("counts tokens or lists what there is, and calls no model");
 
 /// Beginnings of the kinds of objects that are no answers, though they may carry usage.
 const OBJECTS: &[&str] = &[
@@ -33,13 +38,15 @@ const OBJECTS: &[&str] = &[
     "container",
 ];
 
-fn placed(line: u64) -> Instant {
+/// Gives the moment that an answer tells, or else its place among the lines.
+pub(super) fn told_or_placed(told: Option<Instant>, line: u64) -> (Instant, Timing) {
     let seconds = i64::try_from(line.saturating_sub(1)).unwrap_or(0);
-    TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000))
+    let place = || (TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000)), Timing::Placed);
+    told.map_or_else(place, |at| (at, Timing::Told))
 }
 
-fn answer(id: Word, at: Instant, only: Attempt<'_>) -> Record<'_> {
-    Record { id: owned(id), at, attempts: Attempts::one(only), ..Record::default() }
+fn answer(id: Word, (at, timing): (Instant, Timing), only: Attempt<'_>) -> Record<'_> {
+    Record { id: owned(id), at, timing, attempts: Attempts::one(only), ..Record::default() }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,7 +59,9 @@ struct OpenAiAnswer {
     model: Word,
     provider: Word,
     status: Word,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
+    #[serde(deserialize_with = "maybe")]
     usage_metadata: Option<OpenAiUsage>,
     #[serde(deserialize_with = "nullable")]
     x_groq: Groq,
@@ -66,6 +75,7 @@ struct OpenAiAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Groq {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
 }
 
@@ -81,8 +91,11 @@ struct LangChain {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
     finish_reason: Ending,
+    #[serde(deserialize_with = "maybe")]
+    error: Option<IgnoredAny>,
     message: Written,
     text: Written,
 }
@@ -97,12 +110,17 @@ pub(super) enum Ending {
     Open,
     /// It has.
     Ended,
+    /// It went wrong.
+    Failed,
 }
 
 impl<'de> Deserialize<'de> for Ending {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let said = Option::<serde::de::IgnoredAny>::deserialize(deserializer)?;
-        Ok(if said.is_some() { Self::Ended } else { Self::Open })
+        Ok(match Option::<Word>::deserialize(deserializer)? {
+            Some(reason) if went_wrong(reason.as_str()) => Self::Failed,
+            Some(_) => Self::Ended,
+            None => Self::Open,
+        })
     }
 }
 
@@ -112,6 +130,13 @@ impl OpenAiAnswer {
         let mut choices = self.choices.iter().flatten().map(|choice| choice.finish_reason).peekable();
         let is_open = |end: Ending| end == Ending::Open || (is_chunk && end == Ending::Unsaid);
         choices.peek().is_some() && choices.all(is_open)
+    }
+
+    /// Says whether none of its choices came to a good end.
+    fn has_failed(&self) -> bool {
+        let mut choices = self.choices.iter().flatten().peekable();
+        choices.peek().is_some()
+            && choices.all(|choice| choice.error.is_some() || choice.finish_reason == Ending::Failed)
     }
 
     /// Gives how much was written.
@@ -167,10 +192,11 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
         return Err(Refusal::NotACall("an object that was listed, fetched or deleted, no answer"));
     }
     let created = Word(Word::first([&answer_read.created, &answer_read.created_at]));
-    let at = maybe_moment("created", &created)?.unwrap_or_else(|| placed(line));
+    let at = told_or_placed(maybe_moment("created", &created)?, line);
     let status = match answer_read.status.as_str() {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
+        _ if answer_read.has_failed() => Status::Failed,
         _ if is_open => Status::Cut,
         _ => Status::Ok,
     };
@@ -195,7 +221,7 @@ pub(super) fn streamed(
     counted: Counted,
     line: u64,
 ) -> Result<Told, Refusal> {
-    let at = maybe_moment("created", created)?.unwrap_or_else(|| placed(line));
+    let at = told_or_placed(maybe_moment("created", created)?, line);
     let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
     Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)), keys })
 }
@@ -209,7 +235,10 @@ struct AnthropicAnswer {
     model: Word,
     content: Written,
     stop_reason: Ending,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
+    input_tokens: Num,
+    data: Option<IgnoredAny>,
 }
 
 /// Reads an Anthropic message.
@@ -217,6 +246,10 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let message: AnthropicAnswer = json::read(text).map_err(Refusal::Bad)?;
     if !matches!(message.kind.as_str(), "message" | "") {
         return Err(PART);
+    }
+    let is_silent = message.usage.is_none() && message.id.is_empty();
+    if is_silent && (message.input_tokens.0.is_some() || message.data.is_some()) {
+        return Err(ASIDE);
     }
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let mut counted = counted.believed(message.content.0);
@@ -227,7 +260,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told { record: answer(message.id, placed(line), only), keys })
+    Ok(Told { record: answer(message.id, told_or_placed(None, line), only), keys })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -240,9 +273,13 @@ struct GeminiAnswer {
     #[serde(alias = "create_time")]
     create_time: Word,
     #[serde(alias = "usage_metadata")]
+    #[serde(deserialize_with = "maybe")]
     usage_metadata: Option<GeminiUsage>,
     #[serde(deserialize_with = "nullable")]
     candidates: Vec<Candidate>,
+    #[serde(alias = "total_tokens")]
+    total_tokens: Num,
+    models: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,13 +297,20 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     if !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_empty()) {
         return Err(PART);
     }
-    let at = maybe_moment("createTime", &answer_read.create_time)?.unwrap_or_else(|| placed(line));
+    let is_silent = candidates.is_empty() && answer_read.usage_metadata.is_none();
+    if is_silent && (answer_read.total_tokens.0.is_some() || answer_read.models.is_some()) {
+        return Err(ASIDE);
+    }
+    let at = told_or_placed(maybe_moment("createTime", &answer_read.create_time)?, line);
     let bytes = candidates.iter().map(|candidate| candidate.content.0).fold(0, u64::saturating_add);
     let counted = answer_read.usage_metadata.map_or(Ok(Counted::default()), |usage| usage.counted())?;
     let counted = counted.believed(bytes);
     let id = answer_read.response_id.as_str();
     let keys = [id_of(&[id, answer_read.model_version.as_str()]), answer_key(id)];
-    let mut only = attempt(answer_read.model_version.0, counted, Status::Ok);
+    let is_wrong = |candidate: &Candidate| went_wrong(candidate.finish_reason.as_str());
+    let has_failed = !candidates.is_empty() && candidates.iter().all(is_wrong);
+    let status = if has_failed { Status::Failed } else { Status::Ok };
+    let mut only = attempt(answer_read.model_version.0, counted, status);
     only.provider = Cow::Borrowed("google");
     Ok(Told { record: answer(answer_read.response_id, at, only), keys })
 }
@@ -295,10 +339,9 @@ pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     let prompt_read =
         answer_read.prompt_eval_duration.0.map(|nanos| nanos + answer_read.load_duration.0.unwrap_or(0.0));
     only.ttft_ms = Measure(prompt_read).scaled(1e-6);
-    let at = match maybe_moment("created_at", &answer_read.created_at)? {
-        Some(end) => end - Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000),
-        None => placed(line),
-    };
+    let took = Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000);
+    let end = maybe_moment("created_at", &answer_read.created_at)?;
+    let at = told_or_placed(end.map(|end| end - took), line);
     // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
     let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
     let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];

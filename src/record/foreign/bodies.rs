@@ -8,13 +8,16 @@ use serde::Deserialize;
 use sonic_rs::LazyValue;
 
 use super::answers::{self, anthropic, gemini, openai};
+use super::failures::{Failure, went_wrong};
 use super::terms;
 use super::written::Written;
 use crate::pricing::Usage;
-use crate::record::json::{self, Word, nullable};
+use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
-use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OpenAiUsage, Said};
+use crate::record::usage::{
+    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks, or_refused,
+};
 use crate::record::{Attempt, InputFormat};
 use crate::routing::Status;
 use crate::units::Count;
@@ -46,6 +49,8 @@ struct Event<'a> {
     error: Option<LazyValue<'a>>,
     #[serde(borrow)]
     delta: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    content_block: Option<LazyValue<'a>>,
     #[serde(deserialize_with = "nullable")]
     choices: Vec<Choice>,
     #[serde(deserialize_with = "nullable")]
@@ -64,10 +69,13 @@ struct Stopped {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
     delta: Written,
     text: Written,
     finish_reason: Word,
+    #[serde(deserialize_with = "maybe")]
+    error: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +84,8 @@ struct Candidate {
     content: Written,
     #[serde(rename = "finishReason", alias = "finish_reason")]
     finish_reason: Word,
+    #[serde(rename = "groundingMetadata", alias = "grounding_metadata", deserialize_with = "nullable")]
+    grounding: Grounding,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,12 +93,14 @@ struct Candidate {
 struct Within {
     id: Word,
     model: Word,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Groq {
+    #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
 }
 
@@ -102,11 +114,13 @@ struct Stream {
     openai: Option<OpenAiUsage>,
     anthropic: Option<AnthropicUsage>,
     gemini: Option<GeminiUsage>,
+    /// Tools that Anthropic ran.
+    shown: ServerBlocks,
     /// The response as the last event holds it.
     whole: Option<String>,
     format: Option<InputFormat>,
     bytes: u64,
-    has_failed: bool,
+    failure: Option<Failure>,
     /// Whether an event says that the answer is whole.
     has_ended: bool,
     has_events: bool,
@@ -127,8 +141,12 @@ impl Stream {
     fn take(&mut self, text: &str) {
         let Ok(event) = json::read::<Event<'_>>(text) else { return };
         self.has_events = true;
-        self.has_failed |= event.kind.as_str() == "error"
-            || event.error.is_some_and(|error| !matches!(error.as_raw_str(), "null" | "{}" | "\"\""));
+        let error = event.error.as_ref().map_or("null", LazyValue::as_raw_str);
+        let failure = match event.kind.as_str() {
+            "error" => Failure::read(text).or_else(|| Some(Failure::new(Status::Failed))),
+            _ => Failure::read(error),
+        };
+        self.failure = self.failure.take().or(failure);
         let written = event.delta.as_ref().and_then(block::<Written>).unwrap_or_default();
         self.bytes = self.bytes.saturating_add(written.0);
         let kind = event.kind.as_str();
@@ -147,6 +165,9 @@ impl Stream {
             let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
             keep(&mut self.id, start.id);
             keep(&mut self.model, start.model);
+            if let Some(block) = event.content_block {
+                self.shown.read_block(block.as_raw_str());
+            }
             let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
             for said in [start.usage, then].into_iter().flatten() {
                 self.anthropic.get_or_insert_default().absorb(&said);
@@ -161,11 +182,16 @@ impl Stream {
             self.format = Some(InputFormat::Gemini);
             self.has_ended |=
                 event.feedback.is_some() || event.candidates.iter().any(|one| !one.finish_reason.is_empty());
+            let mut reasons = event.candidates.iter().map(|one| one.finish_reason.as_str());
+            self.fail(reasons.find(|reason| went_wrong(reason)));
             let written = event.candidates.iter().map(|one| one.content.0);
             self.bytes = written.fold(self.bytes, u64::saturating_add);
             if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
                 self.gemini.get_or_insert_default().absorb(&said);
             }
+            let mut grounding = Grounding::default();
+            event.candidates.iter().for_each(|one| grounding.add(one.grounding));
+            self.gemini.get_or_insert_default().rest_on(grounding);
             self.whole = Some(text.to_owned());
             return;
         }
@@ -174,6 +200,8 @@ impl Stream {
         // Behind the last part of its text comes what it used, alone.
         self.has_ended |= event.choices.is_empty() && (usage.is_some() || groq.is_some());
         for choice in &event.choices {
+            let reason = choice.finish_reason.as_str();
+            self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
             self.has_ended |= !choice.finish_reason.is_empty();
             self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
         }
@@ -188,11 +216,22 @@ impl Stream {
         }
     }
 
+    /// Takes in that the model or its server went wrong, and the word for it.
+    fn fail(&mut self, reason: Option<&str>) {
+        if let Some(reason) = reason.filter(|_| self.failure.is_none()) {
+            self.failure = Some(Failure { status: Status::Failed, word: reason.to_owned() });
+        }
+    }
+
     /// Gives what the stream came to; nothing where it was none.
-    fn end(self, line: u64) -> Option<Result<Told, Refusal>> {
+    fn end(mut self, line: u64) -> Option<Result<Told, Refusal>> {
         if !self.has_events {
             return None;
         }
+        if let Some(usage) = &mut self.anthropic {
+            usage.show(self.shown);
+        }
+        let (failure, delivered) = (self.failure.take(), self.bytes);
         let mut told = match (self.format, self.whole) {
             // One that broke off or failed tells no usage, and is a request all the same.
             (Some(InputFormat::OpenAi), Some(whole)) => {
@@ -233,11 +272,15 @@ impl Stream {
                 told
             }
         };
-        if self.has_failed
-            && let Some(last) = told.record.attempts.last_mut()
+        if let (Some(failure), Some(last)) = (failure, told.record.attempts.last_mut())
             && matches!(last.status, Status::Ok | Status::Cut)
         {
-            last.status = Status::Failed;
+            // One that broke off was answered in part; one that told nothing else was refused like any other.
+            let is_all = delivered == 0 && !last.usage.is_known();
+            last.status = if is_all { failure.status } else { Status::Failed };
+            let counted = Counted { usage: last.usage, ..Counted::default() };
+            last.usage = or_refused(counted, last.status).usage;
+            last.error = failure.word.into();
         }
         Some(Ok(told))
     }
@@ -254,11 +297,11 @@ pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
     let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
     if !is_stream(start) {
         None
-    } else if has("message_start") || has("content_block") {
+    } else if has("message_start") || has("content_block") || has("\"type\":\"error\"") {
         Some(InputFormat::Anthropic)
     } else if has("\"candidates\"") || has("\"usageMetadata\"") {
         Some(InputFormat::Gemini)
-    } else if has("\"choices\"") || has("response.") || has("\"object\"") {
+    } else if has("\"choices\"") || has("response.") || has("\"object\"") || has("\"error\"") {
         Some(InputFormat::OpenAi)
     } else {
         None

@@ -15,6 +15,28 @@ use crate::record::{Attempts, Record, WriteTtl};
 use crate::routing::Status;
 use crate::units::Pico;
 
+/// A count, where one below zero says that it is not known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Maybe {
+    count: Num,
+    is_unknown: bool,
+}
+
+impl<'de> Deserialize<'de> for Maybe {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Word::deserialize(deserializer)?;
+        let text = word.as_str().trim();
+        let is_unknown = text.starts_with('-') && text.parse::<f64>().is_ok();
+        if is_unknown || text.is_empty() {
+            return Ok(Self { count: Num(None), is_unknown });
+        }
+        let count = Num::parse(text).ok_or_else(|| {
+            serde::de::Error::custom(format!("`{text}` stands where a whole number is due"))
+        })?;
+        Ok(Self { count, is_unknown })
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HeliconeRow {
@@ -32,11 +54,11 @@ struct HeliconeRow {
     provider: Word,
     delay_ms: Measure,
     time_to_first_token: Measure,
-    total_tokens: Num,
-    prompt_tokens: Num,
-    prompt_cache_write_tokens: Num,
-    prompt_cache_read_tokens: Num,
-    completion_tokens: Num,
+    total_tokens: Maybe,
+    prompt_tokens: Maybe,
+    prompt_cache_write_tokens: Maybe,
+    prompt_cache_read_tokens: Maybe,
+    completion_tokens: Maybe,
     #[serde(rename = "costUSD", alias = "cost_usd", alias = "cost")]
     cost_usd: Word,
     request_user_id: Word,
@@ -98,11 +120,11 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
 
 fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     let parts = Parts {
-        input: row.prompt_tokens.0,
-        read: row.prompt_cache_read_tokens.or_zero(),
-        writes: Writes { total: row.prompt_cache_write_tokens.0, ..Writes::default() },
-        output: row.completion_tokens.0,
-        total: row.total_tokens.0,
+        input: row.prompt_tokens.count.0,
+        read: row.prompt_cache_read_tokens.count.or_zero(),
+        writes: Writes { total: row.prompt_cache_write_tokens.count.0, ..Writes::default() },
+        output: row.completion_tokens.count.0,
+        total: row.total_tokens.count.0,
         ..Parts::default()
     };
     let provider = row.provider.as_str().to_ascii_uppercase();
@@ -110,7 +132,8 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     let claim = if leaves_out { Claim::FRESH } else { Claim::WHOLE };
     let is_embedding = calls::embeds(row.request_path.as_str());
     let is_billed_otherwise = calls::is_billed_otherwise(row.request_path.as_str());
-    let counted = parts.counted(claim.open(true, true))?.without_answer(is_embedding);
+    let mut counted = parts.counted(claim.open(true, true))?.without_answer(is_embedding);
+    counted.is_guess |= row.prompt_cache_read_tokens.is_unknown || row.prompt_cache_write_tokens.is_unknown;
     Ok(counted.unless_billed(row.cost_usd.as_str(), is_billed_otherwise))
 }
 

@@ -50,12 +50,16 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let is_from_cache = row.cached == Some(true);
     let counted =
         if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
-    let mut only = attempt(row.model_name.0, counted, Status::Ok);
+    // A model that is not configured goes by `provider::model`.
+    let short = row.model_name.as_str();
+    let short = short.strip_prefix("tensorzero::model_name::").unwrap_or(short);
+    let (by, model) = short.split_once("::").unwrap_or(("", short));
+    let mut only = attempt(model.to_owned(), counted, Status::Ok);
     let is_nothing = only.usage.prompt() == Some(0) && only.usage.output.or_zero() == 0;
     let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only) };
     // Zeros may mean that the gateway's cache answered, where the row does not say whether it did.
     only.estimated |= is_nothing && row.cached.is_none() && only.usage.prompt() != Some(0);
-    only.provider = owned(row.model_provider_name);
+    only.provider = Cow::Owned(Word::first([&row.model_provider_name, &Word(by.to_owned())]));
     only.latency_ms = row.response_time_ms.scaled(1.0);
     only.ttft_ms = row.ttft_ms.scaled(1.0);
     let keys = [id_of(&[row.id.as_str()]), answer];

@@ -5,10 +5,12 @@
 
 mod agents;
 mod answers;
+mod batches;
 mod bodies;
 mod calls;
 mod coding;
 mod exports;
+mod failures;
 mod gateways;
 mod langfuse;
 mod litellm;
@@ -76,8 +78,20 @@ pub(crate) fn parse(
             told
         }))
     };
-    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini) && is_stream(text.as_bytes()) {
-        return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+    if matches!(format, F::OpenAi | F::Anthropic | F::Gemini | F::Ollama) {
+        if format != F::Ollama && (is_stream(text.as_bytes()) || text.starts_with('[')) {
+            return bodies::stream(text, line).map_or(ControlFlow::Continue(()), sink);
+        }
+        if batches::is_likely(text)
+            && let Some(told) = batches::entry(format, text, line)
+        {
+            return sink(told);
+        }
+        if memchr::memmem::find(text.as_bytes(), b"\"error\"").is_some()
+            && let Some(told) = failures::body(format, text, line)
+        {
+            return sink(Ok(told));
+        }
     }
     let nameless = |record| Told { record, keys: [None, None] };
     let one = match format {
@@ -161,26 +175,43 @@ pub(super) fn status_of(words: &str) -> Status {
         .and_then(|code| code.parse().ok());
     match code {
         Some(code @ 400..600) => Status::from_http(code),
-        _ if lower.contains("ratelimit") || lower.contains("rate limit") || lower.contains("rate_limit") => {
-            Status::RateLimited
+        _ => {
+            let said = WORDS.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)));
+            said.map_or(Status::Failed, |(_, status)| *status)
         }
-        _ if lower.contains("timeout") || lower.contains("timed out") => Status::Timeout,
-        _ if lower.contains("overloaded")
-            || lower.contains("internalserver")
-            || lower.contains("unavailable") =>
-        {
-            Status::ServerError
-        }
-        _ if lower.contains("cancel") => Status::Cancelled,
-        _ if lower.contains("badrequest")
-            || lower.contains("contextwindow")
-            || lower.contains("authentication") =>
-        {
-            Status::Rejected
-        }
-        _ => Status::Failed,
     }
 }
+
+/// Words by which errors are known, those of exceptions and those of providers.
+const WORDS: [(&[&str], Status); 5] = [
+    (
+        &["ratelimit", "rate limit", "rate_limit", "resource_exhausted", "_quota", "too many requests"],
+        Status::RateLimited,
+    ),
+    (&["timeout", "timed out", "deadline_exceeded"], Status::Timeout),
+    (
+        &["overloaded", "internalserver", "internal server", "unavailable", "server_error", "api_error"],
+        Status::ServerError,
+    ),
+    (&["cancel"], Status::Cancelled),
+    (
+        &[
+            "badrequest",
+            "contextwindow",
+            "context_length",
+            "authentication",
+            "invalid_",
+            "permission",
+            "not_found",
+            "not found",
+            "notfound",
+            "too_large",
+            "unauthenticated",
+            "failed_precondition",
+        ],
+        Status::Rejected,
+    ),
+];
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {

@@ -7,22 +7,25 @@ use std::collections::BTreeMap;
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::bodies::Body;
 use super::langfuse::is_bucket;
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
-use crate::record::usage::{Said, billed_item, is_known_key, search_meter};
+use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, ShownItem, is_known_key};
 use crate::record::{InputFormat, Record};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
-const HINTS: [&str; 11] = [
+const HINTS: [&str; 14] = [
     "service_tier",
     "serviceTier",
     "_call\"",
-    "url_citation",
-    "webSearchQueries",
+    "_citation\"",
+    "grounding",
+    "server_tool_use",
+    "_tool_result",
+    "\"container\"",
     "audio",
     "image",
     "search",
@@ -35,7 +38,7 @@ const HINTS: [&str; 11] = [
 pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>) {
     use InputFormat as F;
     let has = |hint: &str| memmem::find(text.as_bytes(), hint.as_bytes()).is_some();
-    if !HINTS.iter().any(|hint| has(hint)) {
+    if format != F::OpenRouter && !HINTS.iter().any(|hint| has(hint)) {
         return;
     }
     let Some(last) = record.attempts.last_mut() else { return };
@@ -44,6 +47,7 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     match format {
         F::OpenAi => is_guess = openai(text, &mut terms),
         F::Gemini => is_guess = gemini(text, &mut terms),
+        F::Anthropic => is_guess = ServerBlocks::of_message(text).tell(&mut terms),
         F::LiteLlmSpend | F::LiteLlmPayload => litellm(text, &mut terms),
         F::Langfuse => langfuse(text, &mut terms),
         F::Helicone => helicone(text, &mut terms),
@@ -78,17 +82,43 @@ struct Items {
     #[serde(deserialize_with = "nullable")]
     output: Vec<Item>,
     #[serde(deserialize_with = "nullable")]
-    tools: Vec<Action>,
+    tools: Vec<Tool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tool {
+    #[serde(rename = "type")]
+    kind: Said,
+    #[serde(deserialize_with = "nullable")]
+    environment: Action,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Item {
     #[serde(rename = "type")]
-    kind: Said,
+    kind: Word,
     status: Said,
     #[serde(deserialize_with = "nullable")]
     action: Action,
+    #[serde(deserialize_with = "nullable")]
+    environment: Action,
+}
+
+/// The messages of a response, with their sources.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cited {
+    #[serde(deserialize_with = "nullable")]
+    output: Vec<Citing>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Citing {
+    #[serde(deserialize_with = "nullable")]
+    content: Vec<Message>,
 }
 
 #[derive(Default, Deserialize)]
@@ -123,22 +153,33 @@ struct Message {
 fn openai(text: &str, terms: &mut Terms) -> bool {
     terms.serve(part::<Tier>(text).service_tier.as_str());
     let Items { output, tools } = part(text);
-    let search = search_meter(tools.iter().map(|tool| tool.kind.as_str()));
+    let mut offered = Offered::default();
+    tools.iter().for_each(|tool| offered.add(tool.kind.as_str(), tool.environment.kind.as_str()));
     let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
     for item in &output {
-        let meter = billed_item(item.kind.as_str(), item.action.kind.as_str(), item.status.as_str(), search);
+        let meter = offered.meter(ShownItem {
+            kind: item.kind.as_str(),
+            action: item.action.kind.as_str(),
+            status: item.status.as_str(),
+            place: item.environment.kind.as_str(),
+        });
         if let Some(meter) = meter {
             *calls.entry(meter).or_default() += 1;
         }
     }
+    let cited = part::<Cited>(text).output;
+    let sources = || cited.iter().flat_map(|item| &item.content).flat_map(|said| &said.annotations);
+    if sources().any(|source| source.kind.as_str() == "container_file_citation") {
+        calls.insert(SESSIONS, 1);
+    }
     // A container is billed by the session, which its calls share.
-    let mut is_guess = calls.get_mut("code_interpreter").map(|calls| *calls = 1).is_some();
+    let mut is_guess = calls.get_mut(SESSIONS).map(|calls| *calls = 1).is_some();
     for (meter, count) in calls {
         once(terms, meter, count);
     }
     let choices = part::<Choices>(text).choices;
-    let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations);
-    let is_searched = terms.meters().any(|(meter, _)| meter.starts_with("web_search"));
+    let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations).chain(sources());
+    let is_searched = terms.meters().any(|(meter, _)| meter.contains("search"));
     if notes.any(|note| note.kind.as_str() == "url_citation") && !is_searched {
         terms.meter("web_search", 1);
         is_guess = true;
@@ -162,20 +203,13 @@ struct Candidate {
     grounding: Grounding,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Grounding {
-    #[serde(rename = "webSearchQueries", alias = "web_search_queries", deserialize_with = "nullable")]
-    queries: Vec<IgnoredAny>,
-}
-
-/// Says whether there were searches: they are free up to a number a day or a month, which no answer tells.
+/// Says whether the answer rests on sources, whose price no answer tells for sure.
 fn gemini(text: &str, terms: &mut Terms) -> bool {
     let Candidates { candidates, service_tier } = part(text);
     terms.serve(service_tier.as_str());
-    let searches = candidates.iter().map(|one| one.grounding.queries.len() as u64).sum();
-    once(terms, "web_search", searches);
-    searches > 0
+    let mut all = Grounding::default();
+    candidates.iter().for_each(|one| all.add(one.grounding));
+    all.tell(terms)
 }
 
 #[derive(Default, Deserialize)]
@@ -248,9 +282,7 @@ fn litellm(text: &str, terms: &mut Terms) {
         // One row for calls of several models, each with a price of its own.
         terms.meter("batch_models", models.len() as u64);
     }
-    let costs = |part: &&Around| {
-        part.cost_breakdown.0.tool_usage_cost.as_str().parse().is_ok_and(|cost: f64| cost > 0.0)
-    };
+    let costs = |part: &&Around| is_charge(&part.cost_breakdown.0.tool_usage_cost);
     let is_told = terms.meters().any(|(meter, _)| !meter.contains("audio") && !meter.contains("image"));
     if around.iter().any(costs) && !is_told {
         terms.meter("tool_usage", 1);
@@ -270,11 +302,24 @@ fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) {
 struct Observation {
     #[serde(alias = "modelParameters")]
     model_parameters: Embedded<Tier>,
+    metadata: Body,
+}
+
+/// What stands in an observation's metadata, which may be anything.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Beside {
+    #[serde(alias = "serviceTier")]
+    service_tier: Said,
+    attributes: Embedded<BTreeMap<String, Word>>,
 }
 
 fn langfuse(text: &str, terms: &mut Terms) {
     let row = part::<Observation>(text);
-    serve_first(terms, [row.model_parameters.0.service_tier].into_iter());
+    let beside = part::<Beside>(row.metadata.text());
+    let attributes = beside.attributes.0;
+    let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
+    serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
 }
 
 /// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.
@@ -314,6 +359,9 @@ struct Generation {
     num_search_results: Num,
     num_input_audio_prompt: Num,
     native_tokens_completion_images: Num,
+    num_fetches: Num,
+    usage_web: Word,
+    usage_file: Word,
 }
 
 #[derive(Default, Deserialize)]
@@ -328,6 +376,20 @@ fn openrouter(text: &str, terms: &mut Terms) {
     terms.meter("search_results", row.num_search_results.or_zero());
     terms.meter("audio_prompts", row.num_input_audio_prompt.or_zero());
     terms.meter("image_output", row.native_tokens_completion_images.or_zero());
+    terms.meter("fetches", row.num_fetches.or_zero());
+    // What it charged for searches and files by itself: how many there were, it does not always say.
+    let is_counted = row.num_search_results.or_zero() > 0 || row.num_fetches.or_zero() > 0;
+    if is_charge(&row.usage_web) && !is_counted {
+        terms.meter("web_plugin", 1);
+    }
+    if is_charge(&row.usage_file) {
+        terms.meter("file_plugin", 1);
+    }
+}
+
+/// Says whether an amount is more than nothing.
+fn is_charge(amount: &Word) -> bool {
+    amount.as_str().parse().is_ok_and(|amount: f64| amount > 0.0)
 }
 
 /// Attributes of spans that tell the tier, those of the answer before those of the request.

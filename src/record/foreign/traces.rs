@@ -11,7 +11,7 @@ use crate::record::csv::Row;
 use crate::record::json::{self, Measure, Num};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts};
-use crate::record::{Attempts, Record};
+use crate::record::{Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
@@ -43,6 +43,7 @@ pub(super) fn burstgpt<'b>(row: &Row<'_>) -> Result<Record<'b>, Refusal> {
     }
     Ok(Record {
         at: TRACE_EPOCH + Span(seconds),
+        timing: Timing::Offset,
         project: Cow::Owned(row.get("log type").to_owned()),
         session: Cow::Owned(row.get("session id").to_owned()),
         attempts: Attempts::one(only),
@@ -69,6 +70,7 @@ pub(super) fn mooncake<'b>(text: &str) -> Result<Record<'b>, Refusal> {
     let only = attempt(String::new(), parts.counted(Claim::WHOLE)?, Status::Ok);
     Ok(Record {
         at: TRACE_EPOCH + Span(micros),
+        timing: Timing::Offset,
         prefix: line.hash_ids.unwrap_or_default(),
         attempts: Attempts::one(only),
         ..Record::default()

@@ -32,18 +32,45 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
         let (Some(key), Some(slot)) = (keys.get(at), taken.get_mut(at)) else { continue };
         *slot = true;
         let unit = if field.is_length() { key.unit() } else { key.money_unit(*field) };
+        let field =
+            if *field == Field::In && is_fresh(&mapping, key, &samples) { &Field::Fresh } else { field };
         mapping.places.push(Place { field: *field, unit, paths: vec![Path::new(&key.path)] });
     }
     // Two fields for the answer's fate, or the whole beside its parts, help nobody where one tells all.
     let has = |field| mapping.place(field).is_some();
-    let tells = has(Field::Model) || has(Field::In) || has(Field::Out);
-    if !tells || !(has(Field::In) || has(Field::Out) || has(Field::Cost) || has(Field::At)) {
+    let has_prompt = has(Field::In) || has(Field::Fresh);
+    let tells = has(Field::Model) || has_prompt || has(Field::Out);
+    if !tells || !(has_prompt || has(Field::Out) || has(Field::Cost) || has(Field::At)) {
         return None;
     }
     let order = |place: &Place| super::FIELDS.iter().position(|(field, ..)| *field == place.field);
     mapping.places.sort_by_key(order);
     let rows = rows(&mapping, shape);
     Some(Proposal { mapping, rows })
+}
+
+/// Says whether a prompt count leaves cached tokens out: it is called as Anthropic calls its own, beside cached tokens that
+/// are called so, too, or it is smaller than those.
+fn is_fresh(mapping: &Mapping, prompt: &Key, samples: &[Told<'_>]) -> bool {
+    let cached: Vec<&Path> = [Field::Cached, Field::CacheWrite]
+        .into_iter()
+        .filter_map(|field| mapping.place(field)?.paths.first())
+        .collect();
+    let last = |path: &str| words(path.rsplit('.').next().unwrap_or_default()).concat();
+    let is_anthropics =
+        |path: &&Path| matches!(&*last(path.as_str()), "cachereadinputtokens" | "cachecreationinputtokens");
+    if last(&prompt.path) == "inputtokens" && cached.iter().any(is_anthropics) {
+        return true;
+    }
+    let whole = Path::new(&prompt.path);
+    let count = |path: &Path, sample| match path.look(sample) {
+        Found::Word(word) => value::count(&word),
+        _ => None,
+    };
+    samples.iter().any(|sample| {
+        let told = cached.iter().filter_map(|path| count(path, sample)).fold(0, u64::saturating_add);
+        count(&whole, sample).is_some_and(|prompt| told > prompt)
+    })
 }
 
 /// A key and what stands at it.
@@ -212,6 +239,7 @@ fn cell(field: Field, record: &Record<'_>) -> String {
         Field::Model => word(served.map_or("", |served| &served.model)),
         Field::Provider => word(served.map_or("", |served| &served.provider)),
         Field::In => count(usage.prompt()),
+        Field::Fresh => count(usage.input.get()),
         Field::Cached => count(usage.cache_read.get()),
         Field::CacheWrite => count(usage.write_5m.get()),
         Field::Out => count(usage.output.get()),
@@ -257,6 +285,29 @@ mod tests {
             (
                 r#"{"created":1779530412,"llm":"claude-haiku-4-5","tokens":{"in":5,"out":6},"took":"1.2s","prompt":"Which orders lack a sum?","err":null}"#,
                 "at=created,model=llm,in=tokens.in,out=tokens.out,latency=took,error=err,prompt=prompt",
+            ),
+            // As Anthropic has it: the prompt leaves cached tokens out.
+            (
+                r#"{"ts":"2026-05-23T10:00:00Z","model":"claude-sonnet-4-6","usage":{"input_tokens":120,"output_tokens":30,"cache_read_input_tokens":20,"cache_creation_input_tokens":0}}"#,
+                "at=ts,model=model,fresh=usage.input_tokens,cached=usage.cache_read_input_tokens,cache_write=usage.cache_creation_input_tokens,out=usage.output_tokens",
+            ),
+            (
+                "ts,model,inputTokens,outputTokens,cacheReadInputTokens\n2026-05-23 10:00:00,claude-sonnet-4-6,5,6,2\n",
+                "at=ts,model=model,fresh=inputTokens,cached=cacheReadInputTokens,out=outputTokens",
+            ),
+            // More cached than prompt shows it, whatever the keys are called.
+            (
+                "ts,model,prompt_tokens,completion_tokens,cached\n2026-05-23 10:00:00,m,500,6,2\n2026-05-23 10:00:01,m,5,6,2048\n",
+                "at=ts,model=model,fresh=prompt_tokens,cached=cached,out=completion_tokens",
+            ),
+            // LiteLLM and its like add Anthropic's keys to a whole prompt; spans call the whole so.
+            (
+                "ts,model,prompt_tokens,completion_tokens,cache_read_input_tokens\n2026-05-23 10:00:00,m,500,6,20\n",
+                "at=ts,model=model,in=prompt_tokens,cached=cache_read_input_tokens,out=completion_tokens",
+            ),
+            (
+                r#"{"ts":"2026-05-23T10:00:00Z","model":"m","usage":{"inputTokens":120,"outputTokens":30,"cachedInputTokens":20}}"#,
+                "at=ts,model=model,in=usage.inputTokens,cached=usage.cachedInputTokens,out=usage.outputTokens",
             ),
             (r#"{"colour":"red","size":5}"#, ""),
         ] {

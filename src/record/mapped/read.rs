@@ -16,7 +16,7 @@ use crate::record::foreign::{TRACE_EPOCH, by_column, millis_between};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
-use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record};
+use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Count, Instant, PerMille, Span};
 
@@ -63,6 +63,15 @@ impl Reading<'_, '_> {
             ttft_ms: self.millis(Field::FirstToken)?,
             ..self.attempt(status)?
         };
+        let is_offset = || {
+            let field = if at.is_some() { Field::At } else { Field::Ended };
+            matches!(self.find(field), Some((_, unit, Found::Word(word))) if value::is_offset(&word, unit))
+        };
+        let timing = match (at, ended) {
+            (None, None) => Timing::Placed,
+            _ if is_offset() => Timing::Offset,
+            _ => Timing::Told,
+        };
         let at = match (at, ended) {
             (Some(at), _) => at,
             (None, Some(ended)) => Instant(ended.0.saturating_sub(i64::from(latency.unwrap_or(0)) * 1000)),
@@ -79,6 +88,7 @@ impl Reading<'_, '_> {
         Ok(Record {
             id: self.text(Field::Id)?,
             at,
+            timing,
             team: self.text(Field::Team)?,
             project: self.text(Field::Project)?,
             user: self.text(Field::User)?,
@@ -106,13 +116,14 @@ impl Reading<'_, '_> {
     fn attempt(&self, status: Status) -> Result<Attempt<'static>, Refusal> {
         let cost = self.cost()?.unwrap_or_default();
         let counted = or_refused(self.usage()?.unless_billed(&cost, false), status);
-        let Counted { usage, write_ttl, .. } = counted;
+        let Counted { usage, write_ttl, is_guess, .. } = counted;
         let mut terms = Terms::default();
         terms.serve(&self.text(Field::Tier)?);
         let error = self.error().filter(|_| !status.is_ok()).unwrap_or_default();
         Ok(Attempt {
             model: self.text(Field::Model)?,
             provider: self.text(Field::Provider)?,
+            estimated: is_guess && usage.is_known(),
             usage,
             write_ttl,
             status,

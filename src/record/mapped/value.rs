@@ -39,16 +39,29 @@ pub(super) fn count(text: &str) -> Option<u64> {
     })
 }
 
+fn micros_told(number: Decimal, unit: Option<Unit>) -> Option<i64> {
+    match unit.and_then(Unit::seconds_exponent) {
+        Some(places) => micros_of(number, places),
+        None if number.trunc() < Decimal::from(RELATIVE) => micros_of(number, 0),
+        None => epoch_micros(&number.to_string()),
+    }
+}
+
+fn is_relative(micros: i64) -> bool {
+    (0..RELATIVE.saturating_mul(1_000_000)).contains(&micros)
+}
+
+/// Says whether a moment is told as what has passed since the start of the log.
+pub(super) fn is_offset(text: &str, unit: Option<Unit>) -> bool {
+    let number = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text));
+    number.ok().and_then(|number| micros_told(number, unit)).is_some_and(is_relative)
+}
+
 /// Reads a moment, in the unit told, or in the one that its size tells.
 pub(super) fn moment(text: &str, unit: Option<Unit>) -> Option<Instant> {
     if let Ok(number) = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)) {
-        let micros = match unit.and_then(Unit::seconds_exponent) {
-            Some(places) => micros_of(number, places)?,
-            None if number.trunc() < Decimal::from(RELATIVE) => micros_of(number, 0)?,
-            None => epoch_micros(&number.to_string())?,
-        };
-        let is_relative = (0..RELATIVE.saturating_mul(1_000_000)).contains(&micros);
-        return Some(if is_relative { TRACE_EPOCH + Span(micros) } else { Instant(micros) });
+        let micros = micros_told(number, unit)?;
+        return Some(if is_relative(micros) { TRACE_EPOCH + Span(micros) } else { Instant(micros) });
     }
     let text = text.strip_suffix("UTC").map_or(text, str::trim_end);
     // Python's logging parts milliseconds by a comma.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::line::LabelKeys;
 use super::{VERSION, or_empty};
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, PolicyChange, PriceChange, Signal};
+use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal};
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
 };
@@ -204,6 +205,7 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             };
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
+        "label" => label(at, text),
         "signal" => {
             let at = at.ok_or_else(|| Refusal::bad("at: missing; a signal needs its moment"))?;
             if keys.model.0.is_empty() {
@@ -223,7 +225,9 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
                 at.ok_or_else(|| Refusal::bad("at: missing; a policy needs the moment it came into force"))?;
             policy(at, text)
         }
-        other => Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal nor note"))),
+        other => {
+            Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal, label nor note")))
+        }
     }
 }
 
@@ -382,6 +386,28 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
         undo: keys.undo.unwrap_or(false),
         spec,
     }))))
+}
+
+/// The keys of a label that came later.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LateLabelKeys<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    source: Text<'a>,
+    #[serde(flatten, borrow)]
+    label: LabelKeys<'a>,
+}
+
+fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
+    let at = at.ok_or_else(|| Refusal::bad("at: missing; a label needs its moment"))?;
+    let keys: LateLabelKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
+    if keys.id.0.is_empty() {
+        return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
+    }
+    let label = super::label(keys.label)?;
+    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
 }
 
 fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {

@@ -231,9 +231,11 @@ pub(super) struct LabelKeys<'a> {
 
 /// One request line as it stands there.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the format of its own")]
 pub(super) struct Line<'a> {
     pub(super) id: Text<'a>,
     pub(super) at: Text<'a>,
+    pub(super) timing: Text<'a>,
     pub(super) team: Text<'a>,
     pub(super) project: Text<'a>,
     pub(super) user: Text<'a>,
@@ -322,6 +324,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                     match &*key.0 {
                         b"id" => line.id = map.next_value()?,
                         b"at" => line.at = map.next_value()?,
+                        b"timing" => line.timing = map.next_value()?,
                         b"team" => line.team = map.next_value()?,
                         b"project" => line.project = map.next_value()?,
                         b"user" => line.user = map.next_value()?,

@@ -21,7 +21,7 @@ use super::entry::some_terms;
 use super::json;
 use super::json::Text;
 use super::skip::Refusal;
-use super::{Attempt, Attempts, Entry, Label, Record, RecordedNeeds, WriteTtl};
+use super::{Attempt, Attempts, Entry, Label, Record, RecordedNeeds, Timing, WriteTtl};
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Unpriced, Usage};
 use crate::routing::Effort;
@@ -60,6 +60,8 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
                 .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
         ),
     };
+    let timing = Timing::from_word(&line.timing.0)
+        .ok_or_else(|| Refusal::Bad(format!("timing: `{}` is neither offset nor placed", line.timing.0)))?;
     let attempts = match line.attempts {
         None if line.only.any => Attempts::one(attempt(line.only)?),
         None => Attempts::default(),
@@ -78,6 +80,7 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
     Ok(Record {
         id: line.id.0,
         at,
+        timing,
         team: line.team.0,
         project: line.project.0,
         user: line.user.0,

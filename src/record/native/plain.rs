@@ -52,6 +52,7 @@ fn take_text<'a>(line: &mut Line<'a>, key: &str, value: &'a str) -> Option<()> {
     match key {
         "id" => line.id = word,
         "at" => line.at = word,
+        "timing" => line.timing = word,
         "team" => line.team = word,
         "project" => line.project = word,
         "user" => line.user = word,

@@ -31,6 +31,15 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
         Entry::Request(record) => request(out, record),
         Entry::Price(change) => price(out, change),
         Entry::Policy(change) => policy(out, change),
+        Entry::Label(late) => {
+            let mut object = Object::open(out);
+            object.text("event", "label");
+            object.text("at", &late.at.rfc3339());
+            object.text("id", &late.id);
+            object.word("source", &late.source);
+            label_keys(&mut object, &late.label);
+            object.close();
+        }
         Entry::Signal(signal) => {
             let mut object = Object::open(out);
             object.text("event", "signal");
@@ -61,6 +70,7 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     let mut object = Object::open(out);
     object.word("id", &record.id);
     object.text("at", &record.at.rfc3339());
+    object.word("timing", record.timing.word());
     object.word("team", &record.team);
     object.word("project", &record.project);
     object.word("user", &record.user);
@@ -179,10 +189,14 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
 
 fn label(out: &mut Vec<u8>, label: &Label<'_>) {
     let mut object = Object::open(out);
+    label_keys(&mut object, label);
+    object.close();
+}
+
+fn label_keys(object: &mut Object<'_>, label: &Label<'_>) {
     object.text("model", &label.model);
     object.maybe("quality", label.quality.map(|quality| u64::from(quality.get())));
     object.maybe("output", label.output);
-    object.close();
 }
 
 fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
+use super::shown::ServerBlocks;
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
@@ -30,6 +31,9 @@ pub struct AnthropicUsage {
     iterations: Iterations,
     #[serde(flatten)]
     unlisted: Unlisted,
+    /// What the message itself shows besides its usage.
+    #[serde(skip)]
+    shown: ServerBlocks,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -60,10 +64,16 @@ impl AnthropicUsage {
         self.inference_geo.absorb(then.inference_geo);
         self.server_tool_use.absorb(then.server_tool_use);
         self.unlisted.absorb(then.unlisted);
+        self.shown.absorb(then.shown);
     }
 
-    /// Gives what the answer is billed by besides tokens at the ordinary price.
-    fn terms(&self) -> Terms {
+    /// Takes what the message shows of tools that the provider ran.
+    pub(crate) fn show(&mut self, blocks: ServerBlocks) {
+        self.shown.absorb(blocks);
+    }
+
+    /// Gives what the answer is billed by besides tokens at the ordinary price, and whether that is told for sure.
+    fn terms(&self) -> (Terms, bool) {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());
         terms.serve(self.speed.as_str());
@@ -71,7 +81,8 @@ impl AnthropicUsage {
         self.server_tool_use.tell(&mut terms);
         self.iterations.tell(&mut terms);
         self.unlisted.tell(&mut terms);
-        terms
+        let is_guess = self.shown.tell(&mut terms);
+        (terms, !is_guess)
     }
 
     fn writes(&self) -> Writes {
@@ -104,7 +115,10 @@ impl AnthropicUsage {
             total: if is_summed { None } else { self.total_tokens.0 },
             ..Parts::default()
         };
-        Ok(parts.counted(Claim::FRESH)?.on(self.terms(), &[self.service_tier, self.speed]))
+        let (terms, is_sure) = self.terms();
+        let mut counted = parts.counted(Claim::FRESH)?.on(terms, &[self.service_tier, self.speed]);
+        counted.is_guess |= !is_sure;
+        Ok(counted)
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::meters::{Said, Unlisted};
+use super::shown::Grounding;
 use super::{Claim, Counted, Parts, UsageError, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
@@ -38,9 +39,9 @@ pub struct GeminiUsage {
     service_tier: Said,
     #[serde(flatten)]
     unlisted: Unlisted,
-    /// Searches that the answer rests on.
+    /// What the answer rests on.
     #[serde(skip)]
-    searches: Num,
+    grounding: Grounding,
 }
 
 /// Tokens by kind, of which sound and pictures may have a price of their own.
@@ -48,8 +49,11 @@ pub struct GeminiUsage {
 struct Kinds {
     audio: Num,
     image: Num,
+    video: Num,
     /// Of every kind.
     all: Num,
+    /// A kind that nobody here knows.
+    other: (Said, u64),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,7 +73,12 @@ impl<'de> Deserialize<'de> for Kinds {
             match kind.modality.as_str().to_ascii_uppercase().as_str() {
                 "AUDIO" => grow(&mut kinds.audio, kind.token_count),
                 "IMAGE" => grow(&mut kinds.image, kind.token_count),
-                _ => {}
+                "VIDEO" => grow(&mut kinds.video, kind.token_count),
+                "" | "TEXT" | "DOCUMENT" | "MODALITY_UNSPECIFIED" => {}
+                other => {
+                    let name = Said::new(&format!("{}_tokens", other.to_ascii_lowercase()));
+                    kinds.absorb_other((name, kind.token_count.or_zero()));
+                }
             }
         }
         Ok(kinds)
@@ -80,7 +89,15 @@ impl Kinds {
     fn absorb(&mut self, then: Self) {
         grow(&mut self.audio, then.audio);
         grow(&mut self.image, then.image);
+        grow(&mut self.video, then.video);
         grow(&mut self.all, then.all);
+        self.absorb_other(then.other);
+    }
+
+    fn absorb_other(&mut self, then: (Said, u64)) {
+        if then.1 > self.other.1 {
+            self.other = then;
+        }
     }
 }
 
@@ -110,7 +127,7 @@ impl GeminiUsage {
         self.traffic_type.absorb(then.traffic_type);
         self.service_tier.absorb(then.service_tier);
         self.unlisted.absorb(then.unlisted);
-        grow(&mut self.searches, then.searches);
+        self.grounding.absorb(then.grounding);
     }
 
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
@@ -118,9 +135,9 @@ impl GeminiUsage {
         self.service_tier.absorb(Said::new(tier));
     }
 
-    /// Counts the searches that the answer says it rests on.
-    pub(crate) fn searched(&mut self, queries: u64) {
-        grow(&mut self.searches, Num(Some(queries)));
+    /// Takes what the answer says it rests on.
+    pub(crate) fn rest_on(&mut self, grounding: Grounding) {
+        self.grounding.absorb(grounding);
     }
 
     /// Gives what the answer is billed by besides tokens at the ordinary price.
@@ -137,7 +154,10 @@ impl GeminiUsage {
         terms.meter("audio_output", self.candidates_tokens_details.audio.or_zero());
         terms.meter("image_input", image.saturating_sub(cached.image.or_zero()));
         terms.meter("image_output", self.candidates_tokens_details.image.or_zero());
-        terms.meter("web_search", self.searches.or_zero());
+        terms.meter("video_output", self.candidates_tokens_details.video.or_zero());
+        for kinds in [self.prompt_tokens_details, tools, cached, self.candidates_tokens_details] {
+            terms.meter(kinds.other.0.as_str(), kinds.other.1);
+        }
         self.unlisted.tell(&mut terms);
         terms
     }
@@ -160,10 +180,10 @@ impl GeminiUsage {
             total: self.total_token_count.0,
             ..Parts::default()
         };
-        let mut counted =
-            parts.counted(Claim::SPOKEN)?.on(self.terms(), &[self.service_tier, self.traffic_type]);
-        // Searches are free up to a number a day or a month, which no answer tells.
-        counted.is_guess |= self.searches.or_zero() > 0;
+        let mut terms = self.terms();
+        let is_grounded = self.grounding.tell(&mut terms);
+        let mut counted = parts.counted(Claim::SPOKEN)?.on(terms, &[self.service_tier, self.traffic_type]);
+        counted.is_guess |= is_grounded;
         Ok(counted)
     }
 }

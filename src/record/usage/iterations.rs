@@ -139,6 +139,9 @@ impl<'de> Deserialize<'de> for Iterations {
             fn visit_str<E: Error>(self, _: &str) -> Result<Iterations, E> {
                 Ok(Iterations::default())
             }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Iterations, E> {
+                Ok(Iterations::default())
+            }
             fn visit_u64<E: Error>(self, _: u64) -> Result<Iterations, E> {
                 Ok(Iterations::default())
             }

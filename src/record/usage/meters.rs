@@ -109,46 +109,6 @@ impl ServerTools {
     }
 }
 
-/// The meter of sessions in a container: an answer does not tell whether its own was begun before, or will be used again.
-pub(super) const SESSIONS: &str = "code_interpreter";
-
-/// Names the meter of searches by the tools that were offered: the preview of the tool has a price of its own.
-pub(crate) fn search_meter<'t>(mut tools: impl Iterator<Item = &'t str>) -> &'static str {
-    if tools.any(|tool| tool.starts_with("web_search_preview")) { "web_search_preview" } else { "web_search" }
-}
-
-/// Names the meter of an item of a response that is a call of a tool which the provider ran and bills by the call; what
-/// such a search did besides searching is free, and so is one that failed. `search` is the meter of searches.
-pub(crate) fn billed_item(
-    kind: &str,
-    action: &str,
-    status: &str,
-    search: &'static str,
-) -> Option<&'static str> {
-    match kind {
-        "web_search_call" | "file_search_call" if status == "failed" => None,
-        "web_search_call" => matches!(action, "" | "search").then_some(search),
-        "file_search_call" => Some("file_search"),
-        "code_interpreter_call" => Some(SESSIONS),
-        "image_generation_call" => Some("image_generation"),
-        "x_search_call" => Some("x_search"),
-        _ if kind.ends_with("_call") && !BY_THE_CLIENT.contains(&kind) => Some("unlisted_tool_calls"),
-        _ => None,
-    }
-}
-
-/// Calls that the client runs or that cost nothing besides their tokens; any other may be billed in ways nobody here knows.
-const BY_THE_CLIENT: [&str; 8] = [
-    "function_call",
-    "custom_tool_call",
-    "computer_call",
-    "local_shell_call",
-    "shell_call",
-    "apply_patch_call",
-    "mcp_call",
-    "tool_search_call",
-];
-
 /// Adds where an answer was made to its terms, in the words of the provider.
 pub(crate) fn place(said: Said, terms: &mut Terms) {
     let word = said.as_str().to_ascii_lowercase();
@@ -257,9 +217,22 @@ fn snake(key: &str) -> String {
     word
 }
 
+fn has_word(name: &str, wanted: &[&str]) -> bool {
+    name.split(|c: char| !c.is_alphanumeric()).any(|word| wanted.contains(&word))
+}
+
+/// Words of what is charged besides tokens.
+const COSTS: [&str; 6] = ["cost", "costs", "usd", "price", "fee", "fees"];
+const FEES: [&str; 8] = ["search", "searches", "web", "tool", "tools", "plugin", "plugins", "fetch"];
+
+/// Says whether a name in lower case is that of an amount which was charged for something besides tokens.
+fn is_fee(name: &str, around: &str) -> bool {
+    has_word(name, &FEES) && (has_word(name, &COSTS) || has_word(around, &COSTS))
+}
+
 /// Says whether a name in lower case measures what is not billed, by its whole words.
 fn is_measure(name: &str) -> bool {
-    let has = |wanted: &[&str]| name.split(|c: char| !c.is_alphanumeric()).any(|word| wanted.contains(&word));
+    let has = |wanted: &[&str]| has_word(name, wanted);
     name.contains('/') || has(&MEASURED) || (has(&TIMES) && !has(&MEDIA))
 }
 
@@ -342,6 +315,15 @@ impl Unlisted {
     /// usual names are those of the block itself.
     fn take(&mut self, key: &str, quantity: &Quantity, around: &str, is_told: bool) {
         let name = if key.is_empty() { around.to_owned() } else { snake(key) };
+        if is_fee(&name, around) {
+            // Never the name of what is counted: an amount tells no number of searches.
+            let fee = if has_word(&name, &COSTS) { name } else { format!("{name}_cost") };
+            return self.add(ShortName::new(&fee), u64::from(quantity.count > 0));
+        }
+        if has_word(&name, &COSTS) {
+            let fees = quantity.within.iter().filter(|(key, _)| is_fee(&snake(key), &name));
+            fees.for_each(|(key, part)| self.take(key, part, &name, is_told));
+        }
         if is_measure(&name) || (key.is_empty() && quantity.count == 0 && quantity.within.is_empty()) {
             return;
         }
@@ -382,16 +364,6 @@ mod tests {
     use crate::record::json::read;
 
     #[test]
-    fn a_tool_that_nobody_here_knows_is_a_meter_and_one_of_the_clients_is_not() {
-        let meter = |kind| billed_item(kind, "", "completed", "web_search");
-        assert_eq!(meter("x_search_call"), Some("x_search"));
-        assert_eq!(meter("teleport_call"), Some("unlisted_tool_calls"));
-        for kind in BY_THE_CLIENT.iter().chain(&["message", "reasoning", "function_call_output"]) {
-            assert_eq!(meter(kind), None, "{kind}");
-        }
-    }
-
-    #[test]
     fn only_what_may_be_billed_is_a_meter() {
         let found = |text: &str| {
             let mut terms = Terms::NONE;
@@ -422,6 +394,9 @@ mod tests {
             (r#"{"prompt_audio_seconds":{},"num_sources_used":0,"web_pages":null,"images":"no"}"#, ""),
             (r#"{"cost":0.1,"queue_time":0.2,"total_time":1,"tokens_per_second":80,"is_byok":true}"#, ""),
             (r#"{"cost_details":{"upstream":3,"input":0.1},"text_tokens":7,"total_duration":9}"#, ""),
+            (r#"{"cost_details":{"web_search":0.02,"upstream":3}}"#, "web_search_cost=1"),
+            (r#"{"cost":{"tool_usage_cost":0.02,"total_cost":1}}"#, "tool_usage_cost=1"),
+            (r#"{"web_search_cost":0,"cost":{"web":0}}"#, ""),
             (r#"{"request_cost":3,"rejected_prediction_tokens":9,"search_context_size":"low"}"#, ""),
             (r#"{"tokens":{"input_tokens":5,"output_tokens":7},"response_token/s":41.2}"#, ""),
             (r#"{"x_details":[{"input_tokens":7,"total_tokens":9}]}"#, ""),

@@ -11,14 +11,16 @@ mod meters;
 mod ollama;
 mod openai;
 mod proof;
+mod shown;
 
 pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
-pub(crate) use meters::{Said, billed_item, is_known_key, search_meter};
+pub(crate) use meters::{Said, is_known_key};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
 pub(crate) use proof::Claim;
 use proof::{Cached, Ground, layout};
+pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
 use super::WriteTtl;
 use super::json::Num;

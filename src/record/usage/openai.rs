@@ -8,7 +8,8 @@
 use serde::Deserialize;
 
 use super::iterations::{Iterations, Lifetimes};
-use super::meters::{SESSIONS, Said, ServerTools, Unlisted, place};
+use super::meters::{Said, ServerTools, Unlisted, place};
+use super::shown::SESSIONS;
 use super::{Claim, Counted, Parts, UsageError, Writes, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};

@@ -98,13 +98,16 @@ pub(super) fn layout(parts: &Parts, claim: Claim) -> (Layout, Ground) {
     let claimed = Layout { cached: first, is_reasoning_within: kept };
     let way = possible.next().unwrap_or(claimed);
     let is_against = told.is_some() && way.total(parts).is_some();
+    // More of a part than of its whole proves which of two customs a row keeps, and contradicts a format that has but one:
+    // what is likeliest is no fact there.
+    let is_odd = claim.is_cached_within && !claim.is_cached_open && way.cached == Cached::Beside;
     // Where a part does not fit into what it may be part of, one way is left.
     let has_cached = parts.read > 0 || parts.writes.all() > 0;
-    let is_open =
-        (claim.is_cached_open && has_cached && possible.clone().any(|other| other.cached != way.cached))
-            || (claim.is_reasoning_open
-                && parts.reasoning.unwrap_or(0) > 0
-                && possible.any(|other| other.is_reasoning_within != way.is_reasoning_within));
+    let is_open = is_odd
+        || (claim.is_cached_open && has_cached && possible.clone().any(|other| other.cached != way.cached))
+        || (claim.is_reasoning_open
+            && parts.reasoning.unwrap_or(0) > 0
+            && possible.any(|other| other.is_reasoning_within != way.is_reasoning_within));
     let ground = match (is_against, is_open) {
         (true, _) => Ground::Against,
         (false, true) => Ground::Open,
@@ -262,6 +265,8 @@ mod tests {
         assert_eq!([guess(0, 0, open), guess(300, 0, open), guess(0, 40, open)], [false, true, true]);
         assert!(!guess(300, 40, Claim::WHOLE));
         assert!(!guess(3000, 0, open), "what does not fit into the prompt proves where it lies");
+        assert!(guess(3000, 0, Claim::WHOLE), "where there is but one place for it, it contradicts the row");
+        assert!(!guess(3000, 0, Claim::FRESH));
         assert!(!parts(1000, 300, 0, 100, 0, Some(1100)).counted(open).unwrap().is_guess, "so does a total");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
-use crate::routing::{Circumstance, ConfidenceSource, Decision, MAX_RUNGS, Mode, NO_RUNG, Policy, decide};
+use crate::routing::{Circumstance, ConfidenceSource, Decision, Mode, NO_RUNG, Policy, decide};
 
 impl Live {
     /// Has the classifier judge a request.
@@ -33,10 +33,14 @@ impl Live {
         let Some(rung) = rung else { return Vec::new() };
         let core = lock(&self.core);
         let open = ticket.decision.open;
-        (rung.saturating_add(1)..MAX_RUNGS as u8)
-            .filter(|rung| open.has(usize::from(*rung)))
-            .map(|rung| core.send(&ticket.policy, &ticket.decision, rung))
-            .collect()
+        let mut next = open.at_or_after(usize::from(rung) + 1);
+        std::iter::from_fn(|| {
+            let rung = next?;
+            next = open.at_or_after(rung + 1);
+            u8::try_from(rung).ok()
+        })
+        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung))
+        .collect()
     }
 
     /// Says which model a request would be sent to first, empty where none may serve it; nothing of it is kept.

@@ -1,7 +1,7 @@
 //! A finished answer of Gemini, read.
 
 use super::{finish_from, part};
-use crate::record::usage::GeminiUsage;
+use crate::record::usage::{GeminiUsage, Grounding};
 use crate::wire::Dialect;
 use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
@@ -31,11 +31,12 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
     }
 }
 
-/// Counts the searches that an answer rests on.
+/// Adds what an answer rests on, and the tier that served.
 pub(super) fn searched(mut usage: GeminiUsage, root: Value<'_>) -> GeminiUsage {
     let candidates = root.get("candidates").into_iter().flat_map(Value::items);
-    let queries = candidates.filter_map(|one| one.get("groundingMetadata")?.get("webSearchQueries"));
-    usage.searched(queries.map(|queries| queries.items().count() as u64).sum());
+    let mut all = Grounding::default();
+    candidates.filter_map(|one| block(one.get("groundingMetadata")?)).for_each(|one| all.add(one));
+    usage.rest_on(all);
     usage.serve(&root.text_of("serviceTier").unwrap_or_default());
     usage
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{SIGNATURE, finish_from, finish_word};
-use crate::record::usage::AnthropicUsage;
+use crate::record::usage::{AnthropicUsage, ServerBlocks};
 use crate::wire::json::{Value, object};
 use crate::wire::prompt::safe_id;
 use crate::wire::reply::{Call, Choice, Part, Reply, block, buckets, misended};
@@ -14,8 +14,20 @@ use crate::wire::{Ask, usage};
 pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
     let word = root.text_of("stop_reason");
     let finish = word.as_deref().map(finish_from).unwrap_or_default();
-    let parts = root.get("content").into_iter().flat_map(Value::items).filter_map(part).collect();
-    let has_content = root.get("content").is_some();
+    let [content, usage, container] = root.pick(["content", "usage", "container"]);
+    let mut shown = ServerBlocks::default();
+    let mut parts = Vec::new();
+    for value in content.into_iter().flat_map(Value::items) {
+        let Some(part) = part(value) else { continue };
+        if matches!(part, Part::Other) {
+            shown.read_block(value.raw());
+        }
+        parts.push(part);
+    }
+    if container.is_some() {
+        shown.has_run();
+    }
+    let has_content = content.is_some();
     Reply {
         id: root.text_of("id").unwrap_or_default(),
         model: root.text_of("model").filter(|model| !model.is_empty()),
@@ -29,7 +41,10 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
             })
             .into_iter()
             .collect(),
-        usage: root.get("usage").and_then(block::<AnthropicUsage>).and_then(|usage| buckets(usage.counted())),
+        usage: usage.and_then(block::<AnthropicUsage>).and_then(|mut usage| {
+            usage.show(shown);
+            buckets(usage.counted())
+        }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A message in events, read.
 
 use super::finish_from;
-use crate::record::usage::{AnthropicUsage, Counted};
+use crate::record::usage::{AnthropicUsage, Counted, ServerBlocks};
 use crate::units::Count;
 use crate::wire::faults::read_event;
 use crate::wire::json::Value;
@@ -13,6 +13,8 @@ use crate::wire::{Dialect, WireError};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Source {
     usage: Option<AnthropicUsage>,
+    /// Tools that the provider ran.
+    shown: ServerBlocks,
     /// Whether the output has been counted; what stands at the start of a message is a placeholder.
     is_counted: bool,
     /// Whether the word for the end was empty.
@@ -38,6 +40,7 @@ impl Source {
             "message_start" => {
                 if let Some(message) = root.get("message") {
                     self.absorb(message.get("usage"));
+                    self.placed(message);
                     let (id, model) = (message.text_of("id"), message.text_of("model"));
                     tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
                 }
@@ -58,9 +61,9 @@ impl Source {
                 let usage = root.get("usage");
                 self.is_counted |= usage.and_then(|usage| usage.get("output_tokens")).is_some();
                 self.absorb(usage);
-                if let Some(delta) = root.get("delta")
-                    && let Some(word) = delta.text_of("stop_reason")
-                {
+                let Some(delta) = root.get("delta") else { return Ok(Seen::Some) };
+                self.placed(delta);
+                if let Some(word) = delta.text_of("stop_reason") {
                     let stop = delta.text_of("stop_sequence");
                     match finish_from(&word) {
                         Finish::Failed => return Err(ended("stop_reason", &word)),
@@ -79,6 +82,13 @@ impl Source {
     fn absorb(&mut self, usage: Option<Value<'_>>) {
         if let Some(said) = usage.and_then(block::<AnthropicUsage>) {
             self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
+    /// Takes in where code ran, as the start or the end of a message tells it.
+    fn placed(&mut self, told: Value<'_>) {
+        if told.get("container").is_some() {
+            self.shown.has_run();
         }
     }
 
@@ -108,7 +118,10 @@ impl Source {
                 }
             }
             // Tools that Anthropic runs, and what they gave.
-            Some(kind) if !matches!(kind, "thinking" | "redacted_thinking") => tell(Delta::Other),
+            Some(kind) if !matches!(kind, "thinking" | "redacted_thinking") => {
+                self.shown.read_block(block.raw());
+                tell(Delta::Other);
+            }
             _ => {}
         }
     }
@@ -141,7 +154,9 @@ impl Source {
 
     /// Gives the usage said so far.
     pub(in crate::wire) fn usage(&self) -> Option<Counted> {
-        let mut counted = buckets(self.usage.as_ref()?.counted())?;
+        let mut usage = self.usage?;
+        usage.show(self.shown);
+        let mut counted = buckets(usage.counted())?;
         if !self.is_counted {
             counted.usage.output = Count::UNKNOWN;
             counted.usage.reasoning = Count::UNKNOWN;

@@ -3,7 +3,7 @@
 use super::finish_of;
 use super::item::Item;
 use super::object::{Frame, repeated, status};
-use crate::record::usage::{OpenAiUsage, billed_item, search_meter};
+use crate::record::usage::{Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Ask;
 use crate::wire::json::{Value, object};
 use crate::wire::reply::{Call, Choice, Finish, Part, Reply, block, buckets, ended};
@@ -51,16 +51,37 @@ pub(in crate::wire) fn read(root: Value<'_>) -> Reply<'_> {
 pub(super) fn said(response: Value<'_>) -> Option<OpenAiUsage> {
     let mut usage = response.get("usage").and_then(block::<OpenAiUsage>)?;
     usage.serve(&response.text_of("service_tier").unwrap_or_default());
-    let tools = response.get("tools").into_iter().flat_map(Value::items);
-    let tools: Vec<_> = tools.filter_map(|tool| tool.text_of("type")).collect();
-    let search = search_meter(tools.iter().map(AsRef::as_ref));
+    let within = |value: Value<'_>, key: &str| -> String {
+        value.get(key).and_then(|part| part.text_of("type")).unwrap_or_default().into_owned()
+    };
+    let (mut has_searched, mut is_cited) = (false, false);
+    let mut offered = Offered::default();
+    for tool in response.get("tools").into_iter().flat_map(Value::items) {
+        offered.add(&tool.text_of("type").unwrap_or_default(), &within(tool, "environment"));
+    }
     for item in response.get("output").into_iter().flat_map(Value::items) {
-        let kind = item.text_of("type").unwrap_or_default();
-        let action = item.get("action").and_then(|action| action.text_of("type")).unwrap_or_default();
-        let status = item.text_of("status").unwrap_or_default();
-        if let Some(meter) = billed_item(&kind, &action, &status, search) {
+        let meter = offered.meter(ShownItem {
+            kind: &item.text_of("type").unwrap_or_default(),
+            action: &within(item, "action"),
+            status: &item.text_of("status").unwrap_or_default(),
+            place: &within(item, "environment"),
+        });
+        if let Some(meter) = meter {
             usage.show(meter, 1);
+            has_searched |= meter.contains("search");
         }
+        let said = item.get("content").into_iter().flat_map(Value::items);
+        let sources = said.filter_map(|part| part.get("annotations")).flat_map(Value::items);
+        for source in sources {
+            match source.text_of("type").as_deref() {
+                Some("container_file_citation") => usage.show(SESSIONS, 1),
+                Some("url_citation") => is_cited = true,
+                _ => {}
+            }
+        }
+    }
+    if is_cited && !has_searched {
+        usage.cite();
     }
     Some(usage)
 }

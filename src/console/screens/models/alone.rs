@@ -1,90 +1,138 @@
 //! What the window would have cost with one model alone, beside the policy, and what nobody knows of that.
+//!
+//! The model may be any that the price book has, whether or not the traffic ever saw it.
 
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::chosen::heading;
-use super::roster::Row;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screens::figures::{self, Line, line};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::pricing::CostSum;
-use crate::session::AllOn;
-use crate::units::Pico;
+use crate::session::{AllOn, Reading, Snapshot, all_on};
+use crate::units::{Instant, Pico};
 
-/// Draws the figures where they were asked for this model, and gives what is left below them.
-pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
-    let asked = scene.ui.models.all_on.as_ref().filter(|(model, ..)| *model == row.model);
-    let Some((_, moment, all)) = asked else { return at };
+/// A model that was asked about, and the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Alone {
+    pub(super) name: String,
+    pub(super) at: Instant,
+    figures: AllOn,
+}
+
+impl Alone {
+    /// Works it out; none where nobody knows the model.
+    pub(super) fn of(name: &str, snapshot: &Snapshot) -> Option<Self> {
+        let figures = all_on(snapshot, name)?;
+        Some(Self { name: name.to_owned(), at: snapshot.clock, figures })
+    }
+}
+
+/// The most names offered.
+const MOST: usize = 8;
+
+/// Gives the models that a typed piece may mean: those that begin with it first.
+pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
+    let piece = piece.trim().to_lowercase();
+    let log = &snapshot.log;
+    let known = log.catalog.models.keys().map(String::as_str);
+    let seen = snapshot.to_date.models.iter().zip(log.names.models());
+    let seen = seen.filter(|(cell, _)| !cell.is_empty()).map(|(_, name)| &**name);
+    let mut found: Vec<(bool, &str)> = seen
+        .chain(known)
+        .filter_map(|name| name.to_lowercase().find(&piece).map(|at| (at > 0, name)))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().take(MOST).map(|(_, name)| text::clean(name).into_owned()).collect()
+}
+
+/// Draws the figures where they were asked for, and gives what is left below them.
+pub(super) fn draw(scene: Scene<'_>, at: Rect, buf: &mut Buffer) -> Rect {
+    let Some(Alone { name, at: moment, figures: all }) = &scene.ui.models.all_on else { return at };
     let moment = figures::moment(scene.snapshot, *moment);
-    let title = line(format_args!("All on this model {} window to {moment}", scene.look.glyphs.dot));
+    let name = text::clean(name);
+    let title = line(format_args!("All on {name} {} window to {moment}", scene.look.glyphs.dot));
+    let brief = line(format_args!("All on {name} to {moment}"));
+    let title = if text::width(&title) <= usize::from(at.width) { title } else { brief };
     let at = heading(scene, &title, at, buf);
-    let lines = lines(scene, all);
-    let rows: ArrayVec<KeyValue<'_>, 8> = lines
+    let lines = lines(scene, all, usize::from(at.width));
+    let rows: ArrayVec<KeyValue<'_>, 10> = lines
         .iter()
         .map(|(key, value, role)| KeyValue { key, value, style: scene.look.style(*role) })
         .collect();
-    let used = u16::try_from(rows.len()).unwrap_or(8).min(at.height);
+    let used = u16::try_from(rows.len()).unwrap_or(10).min(at.height);
     let (here, rest) = paint::split_top(at, used);
     key_values::render(&rows, here, buf, scene.look);
     paint::split_top(rest, u16::from(rest.height > 12)).1
 }
 
-fn lines(scene: Scene<'_>, all: &AllOn) -> ArrayVec<(&'static str, Line, Role), 8> {
-    let mut out: ArrayVec<(&'static str, Line, Role), 8> = ArrayVec::new();
+fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, Line, Role), 10> {
+    let mut out: ArrayVec<(&'static str, Line, Role), 10> = ArrayVec::new();
     let mut put = |key, value: Line, role| {
         let _ = out.try_push((key, value, role));
     };
+    let of =
+        |count| line(format_args!("{} of {}", format::count_short(count), format::count_short(all.requests)));
+    let reading = match scene.snapshot.reading {
+        Reading::Recorded => "the recorded tokens on it",
+        Reading::Routed => "the routed tokens on it",
+    };
+    let (same, role) = figures::cost(&all.same_tokens);
+    match all.compared {
+        0 => put(reading, line(format_args!("unknown")), Role::Unknown),
+        _ => put(reading, line(format_args!("{same}")), role),
+    }
+    if all.compared > 0 && all.compared < all.requests {
+        put("  compared", of(all.compared), Role::Muted);
+    }
     let (cost, role) = figures::cost(&all.cost);
     let error = all.cost_error();
     let estimated = all.cost.estimated != Pico::ZERO;
     let sign = scene.look.glyphs.plus_minus();
     let bar = if estimated { line(format_args!(" {sign}{}", format::money(error))) } else { Line::new() };
-    put("its cost", line(format_args!("{cost}{bar}")), role);
+    put("its own answers", line(format_args!("{cost}{bar}")), role);
     if all.cost.unknown > 0 {
-        put(
-            "  unknown, besides",
-            line(format_args!("{}", figures::plural(all.cost.unknown, "request"))),
-            Role::Warn,
-        );
+        let requests = figures::plural(all.cost.unknown, "request");
+        put("  unknown, besides", line(format_args!("{requests}")), Role::Warn);
     }
     let policy = scene.snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, route| {
         sum += &route.applied.cost;
         sum
     });
     let (policy_cost, role) = figures::cost(&policy);
-    put("the policy in force, routed", line(format_args!("{policy_cost}")), role);
+    put("the policy, routed", line(format_args!("{policy_cost}")), role);
     if all.cost.unknown == 0 && policy.unknown == 0 && policy.total() > Pico::ZERO {
         let change = all.cost.total() - policy.total();
         let percent = format::percent_change(policy.total().0, all.cost.total().0);
         // A difference inside its error tells nothing.
         let (role, within) = match change.0.saturating_abs() <= error.0 {
+            true if change.0 == 0 => (Role::Muted, ""),
             true => (Role::Muted, " within its error"),
             false if change.0 < 0 => (Role::Better, ""),
             false => (Role::Worse, ""),
         };
-        put("  difference", line(format_args!("{}  {percent}{within}", format::money_change(change))), role);
+        let key = "  difference";
+        let full = line(format_args!("{}  {percent}{within}", format::money_change(change)));
+        let brief = || line(format_args!("{percent}{within}"));
+        let fits = text::width(&full) + key.len() < room;
+        put(key, if fits { full } else { brief() }, role);
     }
-    let of =
-        |count| line(format_args!("{} of {}", format::count_short(count), format::count_short(all.requests)));
-    put("estimated: it never had them", of(all.estimated), Role::Estimated);
+    put("never seen with it", of(all.estimated), Role::Estimated);
     match all.quality.checked_div(all.labelled) {
-        None => put("its quality on them", line(format_args!("nobody knows: no labels")), Role::Unknown),
+        None => put("its quality", line(format_args!("unknown: no labels")), Role::Unknown),
         Some(mean) => {
-            let known = of(all.labelled);
-            put(
-                "its quality, where labelled",
-                line(format_args!(".{:03}  {known}", mean.min(999))),
-                Role::Text,
-            );
+            put("its quality", line(format_args!(".{:03}  {}", mean.min(999), of(all.labelled))), Role::Text);
         }
     }
     if all.longer > 0 {
-        put("prompts longer than it was seen with", of(all.longer), Role::Warn);
+        put("longer than it ever had", of(all.longer), Role::Warn);
     }
     out
 }

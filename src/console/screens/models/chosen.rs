@@ -82,8 +82,12 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 
 fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
-    let at = alone::draw(scene, row, at, buf);
+    let at = alone::draw(scene, at, buf);
     let at = health_lines(scene, row, at, buf);
+    // A heading with nothing below it is none.
+    if at.height < 2 {
+        return;
+    }
     let at = heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {
         figures::nothing(scene, "not seen in this window", at, buf);
@@ -196,7 +200,7 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         paint::text(buf, row, words, look.style(role), look.glyphs.cut);
     };
     let Some(rates) = snapshot.log.prices.rates(row.model, snapshot.clock) else {
-        put("not in the price book: its cost is unknown", Role::Warn);
+        put("no price: what it costs is unknown", Role::Warn);
         return;
     };
     tiers(rates, &mut put);

@@ -81,7 +81,7 @@ impl Key {
         match self {
             Self::Requests => "requests",
             Self::Attempts => "calls",
-            Self::Errors => "share of errors",
+            Self::Errors => "share of failed calls",
             Self::P50 => "p50",
             Self::P95 => "p95",
             Self::P99 => "p99",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ╭ Models · by requests ──────────────────────────────────────────────── last 15m · routed ╮
-//! │   model            state      share  requests  errors     p95      cost  $ in  $ out    │
+//! │   model            state      share  requests  fail %     p95      cost  $ in  $ out    │
 //! │ ▸ gemini-2.5-flash ✓ ok      64.9 %    12,408     0.1 %  1.20 s  ~$1.20  0.30   2.50    │
 //! ╰─────────────────────────────────────────────────────────────────────────────────────────╯
 //! ╭ gemini-2.5-flash ───────────────────────────────────────────────────────────────────────╮
@@ -22,16 +22,20 @@ mod roster;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+pub use self::alone::named_like;
+
+use self::alone::Alone;
 use self::columns::Key;
 use self::roster::Roster;
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screens::overview;
+use crate::console::text;
 use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
-use crate::session::{AllOn, Snapshot, all_on};
-use crate::units::{Instant, ModelId};
+use crate::session::Snapshot;
+use crate::units::ModelId;
 
 /// Panels that can be given the keys: the table, the chosen model.
 pub const PANELS: usize = 2;
@@ -46,8 +50,8 @@ pub struct State {
     reversed: bool,
     /// The first row shown.
     offset: usize,
-    /// What one model alone would have cost, when that was asked: the model and the moment.
-    all_on: Option<(ModelId, Instant, AllOn)>,
+    /// What one model alone would have cost, where that was asked.
+    all_on: Option<Alone>,
 }
 
 impl State {
@@ -150,15 +154,23 @@ fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
 /// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
 fn ask_all_on(state: &mut State, snapshot: &Snapshot) -> Asks {
     let roster = Roster::of(snapshot, state.sort, state.order());
-    let model = state.table(&roster).selected.and_then(|row| roster.at(row)).map(|row| row.model);
-    let Some(model) = model.filter(|model| model.is_some()) else {
-        return vec![Ask::Refuse("choose a model that has a name".to_owned())];
+    let row = state.table(&roster).selected.and_then(|row| roster.at(row));
+    let Some(name) = row.filter(|row| row.model.is_some()).map(|row| row.name) else {
+        return vec![Ask::PickModel];
     };
-    let shown = state.all_on.take_if(|(of, at, _)| *of == model && *at == snapshot.clock);
+    let shown = state.all_on.take_if(|alone| alone.name == name && alone.at == snapshot.clock);
     if shown.is_none() {
-        state.all_on = Some((model, snapshot.clock, all_on(snapshot, model)));
+        state.all_on = Alone::of(name, snapshot);
     }
     Asks::new()
+}
+
+/// Works out what a model of this name alone would have cost; says what is wrong where nobody knows it.
+pub fn ask_all_on_named(state: &mut State, name: &str, snapshot: &Snapshot) -> Result<(), String> {
+    let found = Alone::of(name, snapshot);
+    let unknown = || format!("no price book here has a model `{}`; Tab completes names", text::clean(name));
+    state.all_on = Some(found.ok_or_else(unknown)?);
+    Ok(())
 }
 
 /// Lists the chosen model's requests.

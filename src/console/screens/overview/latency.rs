@@ -28,6 +28,9 @@ const COLUMNS: [Column<'_>; 6] = [
 
 const TITLE: &str = "Latency per call";
 
+/// Columns kept for the figures: all of them, without the number of calls, the percentiles alone.
+const FOR_FIGURES: [u16; 3] = [42, 34, 25];
+
 /// The most rows whose percentiles are read in one drawing.
 const MOST: usize = 64;
 
@@ -46,8 +49,11 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
         shown.map(|row| models.cell(row).and_then(|cell| cell.latency.percentiles())).collect();
     let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
     let mut columns = COLUMNS;
-    let room = inner.width.saturating_sub(if inner.width > 56 { 41 } else { 33 });
-    columns[0].width = Width::Fixed(models.longest(snapshot).clamp(9, room.max(9)));
+    // Whole names come before the curve of calls, and before their number.
+    let longest_name = models.longest(snapshot);
+    let room = FOR_FIGURES.map(|kept| inner.width.saturating_sub(kept));
+    let room = room.into_iter().find(|room| *room >= longest_name).unwrap_or(room[2]);
+    columns[0].width = Width::Fixed(longest_name.clamp(9, room.max(9)));
     let table =
         Table { columns: &columns, rows: models.len(), sorted: None, state, focus: scene.ui.focus == place };
     table.render(inner, buf, scene.look, |buf, slot| {

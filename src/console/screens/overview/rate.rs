@@ -110,10 +110,21 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let mean = format::or_unknown(figures::per_thousand(&all.cost, all.requests), format::money);
     let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
     let dot = look.glyphs.dot;
-    let scope = line(format_args!("mean {mark}{mean} {dot} a point is the mean of {stretch}"));
+    let scope = match snapshot.log.rated(stretch) {
+        Some(_) => line(format_args!("mean {mark}{mean} {dot} a point is the mean of {stretch}")),
+        None => line(format_args!("mean {mark}{mean} {dot} in order, times placed")),
+    };
+    // Whole or not at all: a few letters of it say nothing.
+    let room = usize::from(area.width).saturating_sub(TITLE.len() + 6);
+    let brief = line(format_args!("mean {mark}{mean}"));
+    let scope = [scope, brief].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
     let inner = paint::margin(figures::frame(scene, place, TITLE, &scope, area, buf));
     if points.iter().filter(|(_, cost)| cost.is_finite()).count() < 2 {
-        figures::nothing(scene, "too few requests of known cost in this window", inner, buf);
+        let words = match inner.width {
+            ..46 => "too few requests of known cost",
+            _ => "too few requests of known cost in this window",
+        };
+        figures::nothing(scene, words, inner, buf);
         return;
     }
     let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));

@@ -60,7 +60,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
 fn lines(scene: Scene<'_>) -> Lines {
     let snapshot = scene.snapshot;
     let (all, to_date) = (&snapshot.totals.all, &snapshot.to_date.all);
-    let covered = snapshot.window.covered();
+    let covered = snapshot.log.rated(snapshot.window.covered());
     let total = all.cost.total();
     let mut out = Lines::new();
     let mut put = |yields, key: Short, (value, role): (Short, Role), strong| {
@@ -76,11 +76,11 @@ fn lines(scene: Scene<'_>) -> Lines {
     }
     put(2, key("  estimated"), estimated(all, scene.look), false);
     unknown(all, 1, &mut put);
-    let rate = |over| match figures::at_rate(total, covered, over) {
+    let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
         Some(amount) if all.requests > all.cost.unknown => {
             (short(format_args!("~{}", format::money(amount))), Role::Estimated)
         }
-        _ => (key(UNKNOWN), Role::Unknown),
+        _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
     };
     put(3, key("per hour at this rate"), rate(Span::hours(1)), false);
     put(1, key("per 30 days at this rate"), rate(Span::days(30)), false);

@@ -184,13 +184,46 @@ fn whole(
             paint::sign(buf, part.right() - 1, part.y, look.glyphs.right[6], style);
         }
         let words = models.name(row, scene.snapshot);
-        if part.width >= 6 && names.height > 0 {
+        if names.height > 0 {
             let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
-            paint::text(buf, at, words, style, look.glyphs.cut);
-        } else if part.width >= 8 && look.theme.series(0) == look.theme.series(1) {
-            // Without colours a part says inside whose it is.
-            let at = Rect { x: part.x + 1, width: part.width - 3, ..part };
-            paint::text(buf, at, words, style.add_modifier(Modifier::REVERSED), look.glyphs.cut);
+            paint::text(buf, at, fitting(words, at.width), style, look.glyphs.cut);
+        } else if let Some(room) = part.width.checked_sub(3) {
+            // Where there is no row for names, a part says inside whose it is.
+            let at = Rect { x: part.x + 1, width: room, ..part };
+            paint::text(
+                buf,
+                at,
+                fitting(words, room),
+                style.add_modifier(Modifier::REVERSED),
+                look.glyphs.cut,
+            );
         }
+    }
+}
+
+/// Gives as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart, without
+/// its date or version where it has a word; nothing where less than three letters would be left.
+fn fitting(name: &str, room: u16) -> &str {
+    fn tails(name: &str) -> impl Iterator<Item = &str> {
+        name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..))
+    }
+    let has_word = |form: &&str| form.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let core = name.trim_end_matches(|c: char| c == '-' || c == '.' || c.is_ascii_digit());
+    let forms = std::iter::once(name).chain(tails(name).filter(has_word));
+    let forms = forms.chain(tails(core)).chain(tails(name));
+    let mut forms = forms.filter(|form| form.len() >= 3);
+    forms.find(|form| text::width(form) <= usize::from(room)).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn a_name_is_whole_or_told_by_its_end_and_never_cut() {
+        let of = |room| fitting("gpt-4.1-mini", room);
+        assert_eq!([of(12), of(11), of(7), of(4), of(3)], ["gpt-4.1-mini", "4.1-mini", "mini", "mini", ""]);
+        assert_eq!((fitting("claude-opus-4-6", 7), fitting("mistral-small-2503", 8)), ("opus", "small"));
+        assert_eq!((fitting("gpt-4.1", 4), fitting("gpt-5", 4), fitting("", 9)), ("4.1", "", ""));
     }
 }

@@ -1,4 +1,4 @@
-//! How much traffic there is, over the window: requests, errors, escalations, spend and what the cache saved.
+//! How much traffic there is, over the window: requests, failures, escalations, spend and what the cache saved.
 
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
@@ -48,9 +48,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     // A curve and a blank row for each of the four.
     let drawn = spark >= LEAST_SPARK && area.height >= 10;
     let slot = snapshot.trend_slot;
-    let scope = if drawn { line(format_args!("curves: mean per {slot}")) } else { figures::Line::new() };
+    let covered = snapshot.log.rated(snapshot.window.covered());
+    let scope = match covered {
+        Some(_) if drawn => line(format_args!("curves: mean per {slot}")),
+        None if drawn => line(format_args!("curves: in order, times placed")),
+        _ => figures::Line::new(),
+    };
     let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
-    let covered = snapshot.window.covered();
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
     let (cost, _) = figures::cost(&all.cost);
     let percent = |count| format::percent(count, all.requests);
@@ -59,7 +63,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve(
             "requests",
             format::count_short(all.requests),
-            format::rate(all.requests, covered),
+            covered.map_or_else(
+                || short(format_args!("no times")),
+                |covered| format::rate(all.requests, covered),
+            ),
             Role::Accent,
             |slot| Some(slot.requests),
         ),
@@ -69,8 +76,17 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve("escalated", format::count_short(all.escalated), percent(all.escalated), Role::Warn, |slot| {
             Some(slot.escalated)
         }),
-        curve("spend", cost, most_spend(&snapshot.trend, slot), Role::Applied, spend),
+        curve(
+            "spend",
+            cost,
+            covered.map_or_else(Short::new, |_| most_spend(&snapshot.trend, slot)),
+            Role::Applied,
+            spend,
+        ),
     ];
+    let refused = snapshot.live.as_ref().map_or(0, |live| live.status.refused());
+    let (inner, foot) = paint::split_top(inner, inner.height - u16::from(refused > 0 && inner.height >= 5));
+    draw_refused(scene, foot, buf);
     let below = u16::from(inner.height >= 5);
     let (charts, cache) = paint::split_top(inner, inner.height - below);
     if !drawn {
@@ -110,6 +126,24 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     if all.tokens_unknown > 0 && usize::from(rest.width) >= text::width(&words) {
         paint::text(buf, rest, &words, scene.look.style(Role::Warn), scene.look.glyphs.cut);
     }
+}
+
+/// Says what was refused at the gate, by reason as far as there is room: none of it is a request of the totals.
+fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
+    let Some(live) = scene.snapshot.live.as_ref().filter(|_| !at.is_empty()) else { return };
+    let (name, value) = paint::split_left(at, NAME);
+    let mut words = line(format_args!("{} besides", format::count_short(live.status.refused())));
+    for (place, reason) in live.status.reasons().enumerate() {
+        let sign = if place == 0 { ": " } else { ", " };
+        let more = line(format_args!("{words}{sign}{}", text::clean(&reason)));
+        if text::width(&more) > usize::from(value.width) {
+            break;
+        }
+        words = more;
+    }
+    let (cut, look) = (scene.look.glyphs.cut, scene.look);
+    paint::text(buf, name, "refused", look.style(Role::Muted), cut);
+    paint::text(buf, value, &words, look.style(Role::Warn), cut);
 }
 
 /// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.

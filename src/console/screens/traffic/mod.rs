@@ -323,7 +323,10 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     let (known, estimated, unknown) =
         if at.width >= SPACIOUS { (" known", " estimated", "of unknown cost") } else { ("", "", "unknown") };
     let cost = &sums.cost;
-    along.say(buf, &format!("{}{known}", format::money(cost.known)), Role::Observed);
+    // Where nothing is known, nothing is no sum.
+    if cost.known.0 != 0 || cost.unknown == 0 && cost.estimated.0 == 0 {
+        along.say(buf, &format!("{}{known}", format::money(cost.known)), Role::Observed);
+    }
     if cost.estimated.0 != 0 {
         along.say(buf, &format!("~{}{estimated}", format::money(cost.estimated)), Role::Estimated);
     }

@@ -89,10 +89,11 @@ fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Gives a month's cost at the window's rate; nothing under a minute of traffic.
-fn per_month(cost: &CostSum, covered: Span) -> Option<Pico> {
-    (covered >= Span::mins(1))
-        .then(|| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+/// Gives a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
+fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
+    covered
+        .filter(|covered| *covered >= Span::mins(1))
+        .map(|covered| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
 }
 
 fn whole(n: u64) -> i128 {
@@ -206,13 +207,13 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
-    let covered = snapshot.window.covered();
+    let covered = snapshot.log.rated(snapshot.window.covered());
     let mut lines = vec![
         money_line("$ per 1,000 requests", per_thousand(applied), per_thousand(tried), |a, b| {
             format::percent_change(a.0, b.0)
         }),
         money_line(
-            "$ per month (run rate)",
+            if covered.is_some() { "$ per month (run rate)" } else { "$ per month: no times" },
             per_month(&applied.cost, covered),
             per_month(&tried.cost, covered),
             |a, b| format::money_change(b - a),
@@ -316,8 +317,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     } else {
         lines.push(Line {
             name,
-            applied: short("no labels"),
-            staged: short("no labels"),
+            applied: short(if figure > 9 { "no labels" } else { "unknown" }),
+            staged: short(if figure > 9 { "no labels" } else { "unknown" }),
             change: Short::new(),
             role: Role::Muted,
             style: Some(scene.look.style(Role::Unknown)),
@@ -371,17 +372,21 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
 }
 
 /// Gives the widths of a figure and of the change.
-fn columns(width: u16) -> (u16, u16) {
+fn columns(width: u16, ascii: bool) -> (u16, u16) {
     let (figure, change) = match width {
-        ..56 => (9, 10),
-        56..70 => (((width - 11) * 29 / 100).clamp(13, 16), 11),
+        ..58 => (9, 10),
+        58..70 => {
+            // `+/-` is longer than its sign.
+            let change = 10 + u16::from(ascii);
+            (((width - change) * 28 / 100).clamp(13, 16), change)
+        }
         _ => (((width - 13) * 29 / 100).clamp(13, 16), 13),
     };
     (figure.min(width), change.min(width))
 }
 
 fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_>) {
-    let (figure, change) = columns(at.width);
+    let (figure, change) = columns(at.width, look.glyphs.is_ascii());
     let name = at.width.saturating_sub(change + 2 * figure);
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
@@ -414,13 +419,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
         look,
     );
-    let lines = fit(lines(scene, snapshot, columns(body.width).0), body.height);
+    let lines = fit(lines(scene, snapshot, columns(body.width, look.glyphs.is_ascii()).0), body.height);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
         let change = match line.within {
             _ if nothing => "",
-            true if columns(body.width).1 >= 13 => "within error",
+            true if columns(body.width, look.glyphs.is_ascii()).1 >= 13 => "within error",
             true => "unclear",
             false => &line.change,
         };
@@ -442,11 +447,19 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut words = String::new();
     let flips: u64 = snapshot.consequences.routes.iter().map(|one| one.flips).sum();
     if nothing {
-        let words = if look.glyphs.is_ascii() {
-            "move the threshold: left/right 1, shift 10, or type it"
+        let forms = if look.glyphs.is_ascii() {
+            [
+                "move the threshold: left/right 1, shift 10, or type it",
+                "left/right 1, shift 10, or type a threshold",
+            ]
         } else {
-            "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it"
+            [
+                "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it",
+                "←/→ 1 ‰, shift 10 ‰, or type a threshold",
+            ]
         };
+        let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
+        let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
         paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
         return;
     }
@@ -493,8 +506,8 @@ mod tests {
 
     #[test]
     fn figures_have_room_for_their_error_and_a_blank_before_them() {
-        for width in 57..120 {
-            let (figure, change) = columns(width);
+        for width in 58..120 {
+            let (figure, change) = columns(width, false);
             assert!(usize::from(figure) > "0.844 ±0.147".chars().count(), "{width}");
             assert!(width - change - 2 * figure >= 20, "{width}: no room for the names");
         }

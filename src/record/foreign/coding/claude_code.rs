@@ -13,7 +13,7 @@ use super::{Caller, NO_ANSWER, kept, record};
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::written::Written;
 use crate::record::foreign::{attempt, claimed, moment, status_of};
-use crate::record::json::{self, Word, nullable};
+use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
@@ -46,6 +46,7 @@ struct Message {
     model: Word,
     stop_reason: Ending,
     content: Written,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
@@ -102,6 +103,8 @@ fn is_of_interest(text: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Session {
     model: String,
+    /// Whether any answer said why it ended: older versions never do.
+    tells_ends: bool,
     main: Turn,
     side: Turn,
 }
@@ -113,6 +116,8 @@ struct Turn {
     count: u32,
 }
 
+/// The most tokens of an answer that its first event tells before there is any.
+const PLACEHOLDER: u64 = 8;
 /// How many answers are remembered with their requests.
 const ANSWERS: usize = 1 << 20;
 
@@ -195,8 +200,12 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     }
     session.model.clone_from(&message.model.0);
     let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    // Written while the answer came; where no line with its end follows, more of it may have been billed.
-    let is_open = message.stop_reason == Ending::Open;
+    session.tells_ends |= message.stop_reason == Ending::Ended;
+    // Written while the answer came; where no line with its end follows, more of it may have been billed. Older versions
+    // tell no ends at all: there counts beyond a placeholder, which are enough for what stands beside them, are the last.
+    let told = counted.usage.output.or_zero();
+    let is_whole = !session.tells_ends && told > PLACEHOLDER && told.saturating_mul(8) >= message.content.0;
+    let is_open = message.stop_reason == Ending::Open && !is_whole;
     let counted = if is_open { counted.cut(message.content.0) } else { counted };
     let status = if is_open { Status::Cut } else { Status::Ok };
     let mut only = attempt(message.model.0, counted, status);

@@ -220,7 +220,16 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     if total.is_some() && total == session.total {
         return Err(REPEATED);
     }
+    let missed = info.total_token_usage.filter(|_| session.total.is_some() && session.parent.is_empty());
+    let missed = missed.map(|total| total.since(session.total)).filter(|grown| {
+        let last = info.last_token_usage.as_ref().map(Tokens::counts).unwrap_or_default();
+        last != [0; 5]
+            && grown.counts() != last
+            && grown.counts().iter().zip(last).all(|(all, one)| *all >= one)
+    });
     let last = match (info.last_token_usage, info.total_token_usage) {
+        // The running total grew by more than the last call: others are missing, and their tokens count here.
+        (Some(_), _) if missed.is_some() => missed.unwrap_or_default(),
         (Some(last), _) => last,
         (None, Some(total)) => total.since(session.total),
         (None, None) => return Err(NO_ANSWER),
@@ -260,7 +269,9 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         reasoning: last.reasoning_output_tokens.0,
         ..Parts::default()
     };
-    let mut only = attempt(session.model.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
+    let mut counted = parts.counted(Claim::WHOLE)?;
+    counted.is_guess |= missed.is_some();
+    let mut only = attempt(session.model.clone(), counted, Status::Ok);
     only.provider = match session.provider.as_str() {
         "" => Cow::Borrowed("openai"),
         told => Cow::Owned(told.to_owned()),

@@ -165,7 +165,12 @@ enum Kind {
     Embedding,
     /// A step of a framework around one or several calls, with their sum.
     Around { is_embedding: bool },
+    /// One call that makes something else than text.
+    Other,
 }
+
+/// Words of operations that make pictures, films and sound, or read them.
+const MADE: [&str; 6] = ["image", "video", "speech", "audio", "transcri", "music"];
 
 /// Reads every model call of a document.
 pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> ControlFlow<()> {
@@ -265,7 +270,10 @@ fn kind(span: &Span) -> Option<Kind> {
                 Some(Kind::Call)
             }
             "embeddings" => Some(Kind::Embedding),
-            _ => None,
+            // What an agent's run tells is the sum of its calls, which have spans of their own.
+            "create_agent" | "invoke_agent" | "invoke_workflow" | "execute_tool" | "retrieval" => None,
+            made if MADE.iter().any(|word| made.contains(word)) => Some(Kind::Other),
+            _ => (of.has(INPUT) || of.has(OUTPUT)).then_some(Kind::Other),
         };
     }
     let kind = of.get(KIND);
@@ -311,6 +319,10 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);
     of.unlisted().for_each(|(name, count)| terms.meter(name, count));
+    // What pictures, sound and whatever is new cost, tokens alone do not tell.
+    if kind == Kind::Other && terms.meters().next().is_none() && only.usage.is_known() {
+        terms.meter(of.get(&["gen_ai.operation.name"]).as_str(), 1);
+    }
     only.terms = some_terms(&terms);
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);

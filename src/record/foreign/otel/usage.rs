@@ -12,7 +12,7 @@ use super::names::{
 };
 use crate::record::foreign::langfuse;
 use crate::record::foreign::served::keeps_conventions;
-use crate::record::json::{self, Num, nullable};
+use crate::record::json::{self, Num, maybe, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Claim, Counted, GeminiUsage, OpenAiUsage, Parts, Writes};
 
@@ -37,6 +37,7 @@ struct ProviderSays {
 struct AnthropicSays {
     cache_creation_input_tokens: Num,
     cache_read_input_tokens: Num,
+    #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
 }
 
@@ -64,6 +65,7 @@ struct OpenAiSays {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct GoogleSays {
+    #[serde(deserialize_with = "maybe")]
     usage_metadata: Option<GeminiUsage>,
 }
 

@@ -1,0 +1,395 @@
+//! Proves an export of a ledger, wherever it lies: every line against its link, and the links against each other.
+//!
+//! Invariants: nothing here needs the ledger; what a file cannot prove is counted and told, never taken for proved.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::chain::{Cursor, Kind, noted};
+use super::check::plain;
+use super::encoding::{Encoding, Hash, chained, parse_hash};
+use super::proof::{self, Judged, LabelLine, Member, Stretch};
+use super::{Head, LedgerError};
+use crate::config;
+use crate::record::{self, Entry};
+use crate::units::{Instant, Names};
+
+/// Findings that are quoted; more are counted.
+const QUOTED: usize = 50;
+/// The longest line that is read.
+const LONGEST: u64 = 64 << 20;
+/// Lines between two looks at the progress.
+const STRIDE: u64 = 4_096;
+
+/// What proving an export found.
+#[derive(Clone, Debug, Default)]
+pub struct ExportReport {
+    /// What is wrong, in words; at most the first fifty.
+    pub findings: Vec<String>,
+    /// How many things are wrong.
+    pub wrong: u64,
+    /// Lines that were proved by their links.
+    pub proved: u64,
+    /// Lines that no link covers: prices, and policies of before the stretch.
+    pub unproved: u64,
+    /// Links told by their digest alone, by kind.
+    pub by_digest: BTreeMap<String, u64>,
+    /// What is proved to be there, without a gap: after which link, and up to which with its hash.
+    pub stretches: Vec<(u64, Head)>,
+}
+
+impl ExportReport {
+    fn find(&mut self, text: impl Into<String>) {
+        self.wrong += 1;
+        if self.findings.len() < QUOTED {
+            self.findings.push(text.into());
+        }
+    }
+}
+
+impl fmt::Display for ExportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "lines       {} proved, {} that no link covers", self.proved, self.unproved)?;
+        for (kind, count) in &self.by_digest {
+            writeln!(f, "by digest   {count} of kind {kind}")?;
+        }
+        for (after, head) in &self.stretches {
+            writeln!(f, "links       {} to {head}", after + 1)?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "WRONG  {finding}")?;
+        }
+        let quoted = self.findings.len() as u64;
+        if self.wrong > quoted {
+            writeln!(f, "WRONG  and {} more", self.wrong - quoted)?;
+        }
+        match self.wrong {
+            0 => {
+                writeln!(f, "sound: every proved line is what was chained, and none between them is missing")
+            }
+            wrong => writeln!(f, "{wrong} things are wrong"),
+        }
+    }
+}
+
+/// What is asked of a line beside its entry.
+#[derive(Deserialize)]
+struct Line {
+    event: Option<String>,
+    pointsman: Option<String>,
+    ledger: Option<Member>,
+    chain: Option<Stretch>,
+}
+
+/// A link as the file tells it.
+struct Link {
+    digest: Hash,
+    kind: Kind,
+    /// None where only its digest is told.
+    hash: Option<Hash>,
+}
+
+/// What is known of one gateway's chain.
+#[derive(Default)]
+struct Chain {
+    links: BTreeMap<i64, Link>,
+    claimed: Vec<Stretch>,
+    /// How its lines follow each other: by operation, and by link.
+    order: (Order, Order),
+}
+
+/// Numbers as they came.
+#[derive(Default)]
+struct Order {
+    last: i64,
+    broken: bool,
+}
+
+impl Order {
+    fn follow(&mut self, number: i64) {
+        self.broken |= number <= self.last;
+        self.last = number;
+    }
+}
+
+#[derive(Default)]
+struct Proof {
+    report: ExportReport,
+    chains: BTreeMap<String, Chain>,
+    /// Judgements that stand on requests, without a line of their own so far.
+    joined: HashMap<Judged, i64>,
+}
+
+/// Proves an export, packed or plain, against a hash that was noted where there is one. `tick` hears how many lines are
+/// done, and may cancel by answering false.
+///
+/// # Errors
+/// Where the file cannot be read, or the work was cancelled; what is wrong in it is in the report.
+pub fn check_export(
+    path: &Path,
+    noted_head: Option<&str>,
+    mut tick: impl FnMut(u64) -> bool,
+) -> Result<ExportReport, LedgerError> {
+    let fails = |source| LedgerError::Folder { path: path.to_owned(), source };
+    let mut lines = open(path).map_err(fails)?;
+    let mut proof = Proof::default();
+    let (mut text, mut number) = (String::new(), 0);
+    loop {
+        text.clear();
+        let read = (&mut lines).take(LONGEST).read_line(&mut text);
+        match read {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => {
+                proof.report.find(format!("line {}: the file cannot be read on: {error}", number + 1));
+                break;
+            }
+        }
+        number += 1;
+        if number % STRIDE == 0 && !tick(number) {
+            return Err(LedgerError::Cancelled);
+        }
+        let line = text.trim();
+        if !line.is_empty()
+            && let Err(problem) = proof.line(line)
+        {
+            proof.report.find(format!("line {number}: {problem}"));
+        }
+    }
+    Ok(proof.finish(noted_head))
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let start = file.fill_buf()?;
+    Ok(if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(BufReader::new(zstd::stream::read::Decoder::with_buffer(file)?))
+    } else if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file)))
+    } else {
+        Box::new(file)
+    })
+}
+
+impl Proof {
+    fn line(&mut self, text: &str) -> Result<(), String> {
+        let line: Line =
+            serde_json::from_str(text).map_err(|error| format!("no line of an export: {error}"))?;
+        if line.pointsman.is_some() {
+            if let Some(stretch) = line.chain {
+                self.stretch(stretch)?;
+            }
+            return Ok(());
+        }
+        let is_label = line.event.as_deref() == Some("label");
+        let Some(member) = line.ledger else {
+            if line.event.is_none() {
+                return Err("a request that no link covers".to_owned());
+            }
+            if is_label {
+                self.own_line(text)?;
+            }
+            self.report.unproved += 1;
+            return Ok(());
+        };
+        let cursor: Cursor = member.cursor.parse()?;
+        let number = i64::try_from(cursor.link).map_err(|_| "its cursor is none".to_owned())?;
+        let hash = parse_hash(&member.hash).ok_or("its hash is none")?;
+        let kind = match line.event.as_deref() {
+            None => Kind::Operation,
+            Some("label") => Kind::Label,
+            Some("policy") => Kind::Policy,
+            Some(_) => Kind::Note,
+        };
+        let digest = if is_label { self.label(text, &member)? } else { self.entry(text, &member)? };
+        let chain = self.chains.entry(cursor.gateway).or_default();
+        chain.order.1.follow(number);
+        if let Some(rest) = &member.operation {
+            chain.order.0.follow(rest.0);
+        }
+        if chain.links.insert(number, Link { digest, kind, hash: Some(hash) }).is_some() {
+            return Err(format!("link {number} stands there twice"));
+        }
+        self.report.proved += 1;
+        Ok(())
+    }
+
+    fn stretch(&mut self, stretch: Stretch) -> Result<(), String> {
+        let chain = self.chains.entry(stretch.gateway.clone()).or_default();
+        for (number, kind, digest) in &stretch.besides {
+            let digest = parse_hash(digest).ok_or("a digest is none")?;
+            let Some(kind) = Kind::from_name(kind) else {
+                return Err(format!("`{kind}` is no kind of entry"));
+            };
+            if chain.links.insert(*number, Link { digest, kind, hash: None }).is_some() {
+                return Err(format!("link {number} stands there twice"));
+            }
+            *self.report.by_digest.entry(kind.name().to_owned()).or_default() += 1;
+        }
+        chain.claimed.push(Stretch { besides: Vec::new(), ..stretch });
+        Ok(())
+    }
+
+    /// Makes the digest of a request, a policy or a note from its line.
+    fn entry(&mut self, text: &str, member: &Member) -> Result<Hash, String> {
+        let mut form = Encoding::of("");
+        let mut made = Err("it is no entry".to_owned());
+        record::each_line(text, |_, entry| {
+            made = match entry {
+                Ok(Entry::Request(record)) => self.request(&mut form, &record, member),
+                Ok(Entry::Policy(change)) => policy(&mut form, &change, member),
+                Ok(Entry::Note { at, text, simulated }) => {
+                    let before = member.seq.ok_or_else(|| "its place is not told".to_owned());
+                    before.map(|before| proof::note(&mut form, (at, &text, simulated), before))
+                }
+                Ok(Entry::Price(_)) => Err("a price has no link".to_owned()),
+                Ok(Entry::Signal(_) | Entry::Label(_)) => Err("it has no link of this kind".to_owned()),
+                Err(skip) => Err(skip.reason),
+            };
+        });
+        made.map(|()| form.digest())
+    }
+
+    fn request(
+        &mut self,
+        form: &mut Encoding,
+        record: &record::Record<'_>,
+        member: &Member,
+    ) -> Result<(), String> {
+        let rest = member.operation.as_ref().ok_or("what the ledger keeps besides is missing")?;
+        if member.calls.len() != record.attempts.len() {
+            return Err("it has other calls than its link says".to_owned());
+        }
+        if proof::says_more(record) {
+            return Err("it says what no ledger writes".to_owned());
+        }
+        proof::operation(form, record, rest, &member.calls);
+        for judged in proof::judged(record) {
+            *self.joined.entry(judged).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn label(&mut self, text: &str, member: &Member) -> Result<Hash, String> {
+        let line = self.own_line(text)?;
+        let at = Instant::parse(&line.at).map_err(|error| format!("at: {error}"))?;
+        let seq = member.seq.ok_or("its operation is not told")?;
+        let mut form = Encoding::of("");
+        proof::label(&mut form, &line, at, seq);
+        Ok(form.digest())
+    }
+
+    /// Reads a judgement's own line, and sets it against the one that stands on its request.
+    fn own_line(&mut self, text: &str) -> Result<LabelLine, String> {
+        let line: LabelLine = serde_json::from_str(text).map_err(|error| format!("no judgement: {error}"))?;
+        let judged = (line.id.clone(), line.model.clone(), line.quality, line.output);
+        *self.joined.entry(judged).or_default() -= 1;
+        Ok(line)
+    }
+
+    fn finish(mut self, noted_head: Option<&str>) -> ExportReport {
+        let report = &mut self.report;
+        if self.chains.values().any(|chain| chain.order.0.broken && chain.order.1.broken) {
+            report.find("the lines stand in no order: neither as requests arrived nor as they ended");
+        }
+        // Where links are in order a judgement may come without its request.
+        let joined = self.joined.values().filter(|more| **more > 0).count();
+        if joined > 0 {
+            report
+                .find(format!("{joined} judgements that stand on requests are not those that were chained"));
+        }
+        let wanted = noted_head.map(noted);
+        let mut seen = wanted.is_none();
+        if self.chains.is_empty() {
+            report.find("nothing here is chained: it is no export of a ledger, or an old one");
+        }
+        for (gateway, chain) in self.chains {
+            let hashes = chain.prove(&gateway, report);
+            seen |= hashes.into_iter().any(|hash| wanted == Some(Some(hash)));
+        }
+        if !seen {
+            report.find("no link that is proved here has the hash that was noted");
+        }
+        self.report
+    }
+}
+
+impl Chain {
+    /// Follows what the file claims to have, link by link; gives the hashes that were reached.
+    fn prove(mut self, gateway: &str, report: &mut ExportReport) -> BTreeSet<Hash> {
+        let mut reached = BTreeSet::new();
+        self.claimed.sort_by_key(|stretch| stretch.after);
+        let mut next: Option<(i64, Hash)> = None;
+        let mut began = 0;
+        for stretch in &self.claimed {
+            let (Some(follows), Some(ends)) = (parse_hash(&stretch.follows), parse_hash(&stretch.hash))
+            else {
+                report.find("a stretch of the chain has a hash that is none");
+                continue;
+            };
+            if next != Some((stretch.after, follows)) {
+                tell(report, gateway, began, next);
+                began = stretch.after;
+                if stretch.after == 0 && follows != super::encoding::origin(gateway) {
+                    report.find(format!("the chain of {gateway} does not begin at its origin"));
+                }
+            }
+            reached.insert(follows);
+            let mut hash = follows;
+            for number in stretch.after + 1..=stretch.to {
+                let Some(link) = self.links.remove(&number) else {
+                    report.find(format!("link {number} of {gateway} is missing"));
+                    break;
+                };
+                let made = chained(&hash, &link.digest, link.kind.code());
+                if link.hash.is_some_and(|told| told != made) {
+                    report.find(format!("link {number} of {gateway}: the line is not what was chained"));
+                    break;
+                }
+                hash = made;
+                reached.insert(hash);
+                if number == stretch.to && hash != ends {
+                    report
+                        .find(format!("the chain of {gateway} up to link {number} is not what was chained"));
+                }
+            }
+            next = Some((stretch.to, ends));
+        }
+        tell(report, gateway, began, next);
+        if self.claimed.is_empty() {
+            report.find("the end of the export is missing, which tells what it has: nothing proves it whole");
+        }
+        // What follows from a fault was told with it; what was never claimed was not.
+        let stray = self.links.keys().filter(|number| {
+            !self.claimed.iter().any(|stretch| (stretch.after + 1..=stretch.to).contains(*number))
+        });
+        let stray = stray.count();
+        if stray > 0 && !self.claimed.is_empty() {
+            report.find(format!("{stray} lines have links that the export does not claim to have"));
+        }
+        reached
+    }
+}
+
+/// Notes a stretch that is there.
+fn tell(report: &mut ExportReport, gateway: &str, after: i64, to: Option<(i64, Hash)>) {
+    let Some((link, hash)) = to else { return };
+    let cursor = Cursor { gateway: gateway.to_owned(), link: plain(link) };
+    report.stretches.push((plain(after), Head { cursor, hash: super::price::hex(&hash) }));
+}
+
+fn policy(form: &mut Encoding, change: &record::PolicyChange<'_>, member: &Member) -> Result<(), String> {
+    let rest = member.policy.as_ref().ok_or("its text is missing")?;
+    let mut names = Names::default();
+    let read = config::policy::parse(&rest.1, "policy", &mut names).map(|policy| policy.spec(&names));
+    if read.ok().as_ref() != Some(&change.spec) {
+        return Err("the policy is not what its text says".to_owned());
+    }
+    proof::policy(form, change, rest);
+    Ok(())
+}

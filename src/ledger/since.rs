@@ -1,0 +1,153 @@
+//! Writes what became final after a place in a gateway's chain, in that order: a reader goes on where it stopped.
+//!
+//! Invariant: every link after the cursor is told once, as a line or by its digest, and none before it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::chain::{Cursor, Kind, base, newest_link, own};
+use super::check::plain;
+use super::export::{Event, Exported, marked};
+use super::file::{LedgerFile, Range, STRIDE};
+use super::marks::{self, Marks};
+use super::proof::{LabelLine, Member};
+use super::row::whole;
+use super::salvage::Faults;
+use super::stored::{JOINED, OPERATION, REST, StoredAttempt, label_line, record};
+use super::{LedgerError, schema};
+use crate::record::{Entry, Writer};
+
+impl LedgerFile {
+    /// Writes what became final after a cursor as a log; what it wrote says where to go on. `tick` hears how many links of
+    /// how many are passed, and may cancel by answering false.
+    ///
+    /// # Errors
+    /// Where the ledger has no such place, cannot be read, the output cannot be written, or the work was cancelled.
+    pub fn export_after(
+        &self,
+        cursor: &Cursor,
+        out: impl Write,
+        mut tick: impl FnMut(u64, u64) -> bool,
+    ) -> Result<Exported, LedgerError> {
+        if !self.is_chained() {
+            let (path, found) = (self.path.clone(), self.version);
+            return Err(LedgerError::Older { path, found, known: schema::CHAINED });
+        }
+        let fails = |source| self.failed(source);
+        let moment = self.conn.unchecked_transaction().map_err(fails)?;
+        let place = self.place(cursor).map_err(fails)?.filter(|(_, after, head)| after <= head);
+        let Some((gateway, after, head)) = place else {
+            let known = self.heads()?.iter().map(|head| head.cursor.to_string()).collect::<Vec<_>>();
+            return Err(LedgerError::Place { wanted: cursor.to_string(), known: known.join(", ") });
+        };
+        let mut marks = Marks::new(self, true).map_err(fails)?;
+        marks.cover(gateway, after + 1, head);
+        let mut lines = Lines { file: self, events: BTreeMap::new(), written: Exported::default() };
+        for event in self.events(&Range::default(), &mut Faults::fatal())? {
+            lines.events.insert(event.entry(), event);
+        }
+        let mut out = Writer::new(out, &self.header(&Range::default())?);
+        let stretch = "SELECT link, kind, ref FROM chain WHERE link > ?1 AND link <= ?2 ORDER BY link";
+        let mut all = self.conn.prepare(stretch).map_err(fails)?;
+        let mut rows = all.query([base(gateway) | after, base(gateway) | head]).map_err(fails)?;
+        while let Some(row) = rows.next().map_err(fails)? {
+            let link = || Ok::<(i64, i64, i64), rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?));
+            let (link, kind, number) = link().map_err(fails)?;
+            let kind = Kind::from_code(kind);
+            // What was changed in good order later is told where it was.
+            let newest = kind.map(|kind| newest_link(&self.conn, kind, number)).transpose().map_err(fails)?;
+            if let Some(kind) = kind.filter(|_| newest.flatten().is_some_and(|(newest, _)| newest == link)) {
+                lines.write(kind, number, &mut marks, &mut out)?;
+            }
+            let done = plain(own(link) - after);
+            if done % STRIDE == 0 && !tick(done, plain(head - after)) {
+                return Err(LedgerError::Cancelled);
+            }
+        }
+        marks.finish(&mut out)?;
+        out.finish()?;
+        drop(rows);
+        let mut written = lines.written;
+        written.next = Some(Cursor { gateway: cursor.gateway.clone(), link: plain(head) });
+        drop(all);
+        moment.finish().map_err(fails)?;
+        Ok(written)
+    }
+}
+
+/// What is written, and what may be.
+struct Lines<'f> {
+    file: &'f LedgerFile,
+    /// Policies and notes.
+    events: BTreeMap<(i64, i64), Event>,
+    written: Exported,
+}
+
+impl Lines<'_> {
+    fn write(
+        &mut self,
+        kind: Kind,
+        number: i64,
+        marks: &mut Marks<'_>,
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        match kind {
+            Kind::Operation => return self.operation(number, marks, out),
+            Kind::Label => self.label(number, marks, out)?,
+            Kind::Policy | Kind::Note => {
+                if let Some(event) = self.events.get(&(kind.code(), number)) {
+                    event.write(out, marks)?;
+                }
+            }
+            // They are no part of a log, and told by their digests.
+            Kind::Price | Kind::Run | Kind::Audit | Kind::Prompt => return Ok(()),
+        }
+        self.written.events += 1;
+        Ok(())
+    }
+
+    fn operation(
+        &mut self,
+        number: i64,
+        marks: &mut Marks<'_>,
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        let fails = |source| self.file.failed(source);
+        let conn = &self.file.conn;
+        let columns = self.file.call_columns(true);
+        let calls = format!("SELECT {columns} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
+        let mut calls = conn.prepare_cached(&calls).map_err(fails)?;
+        let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(fails)?;
+        let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(fails)?;
+        let one = format!("SELECT {OPERATION}, {REST} FROM operations o WHERE o.seq = ?1");
+        let mut one = conn.prepare_cached(&one).map_err(fails)?;
+        let mut rows = one.query([number]).map_err(fails)?;
+        let Some(row) = rows.next().map_err(fails)? else { return Ok(()) };
+        let seq = plain(number);
+        // Judgements are events of their own here.
+        let record = record(row, seq, &calls, &[])?;
+        let member = marks.member(Kind::Operation, number).map_err(fails)?;
+        let member = member.map(|member| marked(member, row, seq, &calls)).transpose().map_err(fails)?;
+        marks::write_entry(out, &Entry::Request(record), member.as_ref())?;
+        self.written.requests += 1;
+        Ok(())
+    }
+
+    fn label(
+        &self,
+        number: i64,
+        marks: &mut Marks<'_>,
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        let fails = |source| self.file.failed(source);
+        let one = "SELECT l.seq, l.model, l.quality, l.output, l.source, l.at, l.id, coalesce(o.id, '') FROM labels l \
+                   LEFT JOIN operations o ON o.seq = l.seq WHERE l.id = ?1";
+        let mut one = self.file.conn.prepare_cached(one).map_err(fails)?;
+        let read = one.query_row([number], |row| Ok((label_line(row)?, row.get(7)?)));
+        let ((seq, (line, _)), id): (_, String) = read.map_err(fails)?;
+        let member = marks.member(Kind::Label, number).map_err(fails)?;
+        let ledger = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+        marks::write_line(out, &LabelLine { id, ledger, ..line })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! Entries as they are stored, read for an export.
+
+use rusqlite::Row;
+
+use super::LedgerError;
+use super::chain::own;
+use super::price::hex;
+use super::proof::{CallRest, LabelLine, Rest, is_ambiguous};
+use super::row::{amount_at, count_at, read_check, read_cost, read_terms, usage_at, whole};
+use crate::pricing::{Charged, Cost, Terms};
+use crate::record::{Attempt, Attempts, Label, Record, Status, some_terms};
+use crate::units::{Instant, PerMille, Pico};
+
+pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
+                       a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated";
+pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
+
+pub(super) struct StoredAttempt {
+    asked: String,
+    model: String,
+    provider: String,
+    price: Option<i64>,
+    status: Option<String>,
+    checked: Option<String>,
+    error: Option<String>,
+    latency_ms: Option<u32>,
+    ttft_ms: Option<u32>,
+    usage: crate::pricing::Usage,
+    estimated: bool,
+    cost: Option<Cost>,
+    /// None where the columns cannot be read.
+    terms: Option<Terms>,
+    left_out: Vec<String>,
+    gap_ms: Option<u32>,
+    rest: CallRest,
+}
+
+impl StoredAttempt {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+        let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
+        let amount = amount_at(row, 19)?;
+        let (tier, meters): (Option<String>, Option<String>) = (row.get(21)?, row.get(22)?);
+        let left_out: Option<String> = row.get(23)?;
+        let attempt = Self {
+            asked: row.get(1)?,
+            model: row.get(2)?,
+            provider: row.get(3)?,
+            price: row.get(4)?,
+            status: row.get(5)?,
+            checked: row.get(6)?,
+            error: row.get(7)?,
+            latency_ms: row.get(8)?,
+            ttft_ms: row.get(9)?,
+            usage: usage_at(row, 10)?,
+            estimated: row.get(16)?,
+            cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
+            terms: read_terms(tier.as_deref(), meters.as_deref()),
+            left_out: left_out.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
+            gap_ms: row.get(24)?,
+            rest: CallRest(
+                row.get(25)?,
+                row.get(26)?,
+                row.get(27)?,
+                row.get(28)?,
+                row.get(4)?,
+                row.get(29)?,
+                None,
+            ),
+        };
+        Ok((count_at(row, 0)?, attempt))
+    }
+
+    /// The model that was billed, and the price it was billed at.
+    pub(super) fn priced(&self) -> (&str, Option<i64>) {
+        (&self.model, self.price)
+    }
+
+    /// What the ledger keeps of it besides what a log says.
+    pub(super) fn rest(&self) -> CallRest {
+        let mut rest = self.rest.clone();
+        if is_ambiguous(&self.asked, &self.model) {
+            rest.6 = Some((self.asked.clone(), self.model.clone()));
+        }
+        rest
+    }
+
+    pub(super) fn attempt(&self, seq: u64) -> Result<Attempt<'_>, LedgerError> {
+        let strange = |field, found: &str| LedgerError::Value { seq, field, found: found.to_owned() };
+        let status = match &self.status {
+            None => Status::default(),
+            Some(word) => Status::from_name(word).ok_or_else(|| strange("status", word))?,
+        };
+        let check = read_check(self.checked.as_deref())
+            .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
+        let terms = self.terms.as_ref().ok_or_else(|| strange("meters", "something unreadable"))?;
+        // The model called; who was billed is told beside it where it is another.
+        let model = if self.asked.is_empty() { &self.model } else { &self.asked };
+        let billed = if *model == self.model { "" } else { &self.model };
+        Ok(Attempt {
+            model: model.as_str().into(),
+            billed: billed.into(),
+            provider: self.provider.as_str().into(),
+            usage: self.usage,
+            estimated: self.estimated,
+            latency_ms: self.latency_ms,
+            ttft_ms: self.ttft_ms,
+            status,
+            error: self.error.as_deref().unwrap_or_default().into(),
+            check,
+            terms: some_terms(terms),
+            left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
+            gap_ms: self.gap_ms,
+            charged: self.cost.map(Charged::new).unwrap_or_default(),
+            ..Attempt::default()
+        })
+    }
+}
+
+pub(super) struct StoredLabel {
+    model: String,
+    quality: Option<PerMille>,
+    output: Option<u64>,
+}
+
+impl StoredLabel {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+        let quality: Option<u16> = row.get(2)?;
+        let output: Option<i64> = row.get(3)?;
+        let label = Self {
+            model: row.get(1)?,
+            quality: quality.and_then(PerMille::new),
+            output: output.and_then(|output| u64::try_from(output).ok()),
+        };
+        Ok((count_at(row, 0)?, label))
+    }
+}
+
+pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.project, o.user, o.session, o.asked, o.pinned, o.task, \
+                         o.confidence, o.turn, o.tools, o.history, o.simulated";
+
+/// The columns besides those, from the one on that follows them.
+pub(super) const REST: &str = "o.run, o.key_name, o.classified, o.prompt_hash, o.prompt_bytes, o.route, o.rung, o.policy, \
+    o.reason, o.status, o.finished";
+const REST_AT: usize = 16;
+
+/// What the ledger keeps of an operation besides what a log says.
+pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
+    let at = |place: usize| REST_AT + place;
+    let prompt: Option<Vec<u8>> = row.get(at(3))?;
+    Ok(Rest(
+        own(whole(seq)),
+        row.get(at(0))?,
+        row.get(at(1))?,
+        row.get(at(2))?,
+        prompt.map(|hash| hex(&hash)),
+        row.get(at(4))?,
+        row.get(at(5))?,
+        row.get(at(6))?,
+        row.get(at(7))?,
+        row.get(at(8))?,
+        row.get(at(9))?,
+        row.get(at(10))?,
+    ))
+}
+
+/// A judgement with all that a line of its own says but for the operation's id, and its number.
+pub(super) fn label_line(row: &Row<'_>) -> rusqlite::Result<(u64, (LabelLine, i64))> {
+    let line = LabelLine {
+        event: "label".to_owned(),
+        at: Instant(row.get(5)?).rfc3339(),
+        id: String::new(),
+        model: row.get(1)?,
+        quality: row.get(2)?,
+        output: row.get(3)?,
+        source: row.get(4)?,
+        ledger: None,
+    };
+    Ok((count_at(row, 0)?, (line, row.get(6)?)))
+}
+
+pub(super) fn record<'a>(
+    row: &Row<'_>,
+    seq: u64,
+    attempts: &'a [StoredAttempt],
+    labels: &'a [StoredLabel],
+) -> Result<Record<'a>, LedgerError> {
+    let strange = |field, found: String| LedgerError::Value { seq, field, found };
+    let read = |source: rusqlite::Error| strange("operation", source.to_string());
+    let text = |at: usize| row.get::<_, String>(at).map(Into::into).map_err(read);
+    let task: Option<String> = row.get(10).map_err(read)?;
+    let task = task.map(|word| word.parse().map_err(|()| strange("task", word.clone()))).transpose()?;
+    let confidence: Option<u16> = row.get(11).map_err(read)?;
+    Ok(Record {
+        id: text(2)?,
+        at: Instant(row.get(3).map_err(read)?),
+        team: text(4)?,
+        project: text(5)?,
+        user: text(6)?,
+        session: text(7)?,
+        asked: text(8)?,
+        pinned: row.get(9).map_err(read)?,
+        task,
+        confidence: confidence.and_then(PerMille::new),
+        // Live, a classifier always looked.
+        unsure: confidence.is_none(),
+        turn: row.get(12).map_err(read)?,
+        tools: row.get(13).map_err(read)?,
+        history: row.get(14).map_err(read)?,
+        attempts: attempts.iter().map(|attempt| attempt.attempt(seq)).collect::<Result<Attempts<'_>, _>>()?,
+        labels: labels
+            .iter()
+            .map(|label| Label {
+                model: label.model.as_str().into(),
+                quality: label.quality,
+                output: label.output,
+            })
+            .collect(),
+        claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
+        simulated: text(15)?,
+        ..Record::default()
+    })
+}
+
+/// Gives what was charged for an operation where all of it is known or estimated.
+fn claimed(attempts: &[StoredAttempt]) -> Option<Pico> {
+    let amounts: Option<Vec<Pico>> = attempts.iter().map(|attempt| attempt.cost?.amount()).collect();
+    amounts.filter(|amounts| !amounts.is_empty()).map(|amounts| amounts.into_iter().sum())
+}

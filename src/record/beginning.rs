@@ -1,0 +1,59 @@
+//! What the beginning of a log tells before its entries are cut: its header, its columns, whether it is ours.
+//!
+//! Invariant: nothing here takes more of a log than its first line.
+
+use super::csv::Columns;
+use super::format::recognise;
+use super::native::{self, Header};
+use super::{Error, InputFormat};
+
+/// The mark that some programs put before a text.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Says whether a log is in our own format, which no mapping is for.
+pub(super) fn is_ours(start: &[u8]) -> bool {
+    let first = start.trim_ascii_start();
+    first.starts_with(b"{\"pointsman\":") && recognise(first) == Some(InputFormat::Native)
+}
+
+/// Says whether the beginning of a log already tells how it is cut: two whole lines, of which none begins a larger value.
+pub(super) fn is_shape_plain(start: &[u8]) -> bool {
+    let text = bare(start).trim_ascii_start();
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let first = lines.next().unwrap_or_default().trim_ascii();
+    let is_whole = first.last() == Some(&b'}') || !matches!(first.first(), Some(b'{' | b'['));
+    is_whole && lines.count() >= 2
+}
+
+/// Gives a text without that mark.
+pub(super) fn bare(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Takes the header row off a CSV file.
+pub(super) fn take_columns(
+    carry: &mut Vec<u8>,
+    line: &mut u64,
+    file: &str,
+    format: InputFormat,
+) -> Result<Columns, Error> {
+    let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
+    let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
+    let columns = Columns::read(row.trim(), b',');
+    if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
+        return Err(Error::Column { file: file.to_owned(), column, format });
+    }
+    carry.drain(..end);
+    *line += 1;
+    Ok(columns)
+}
+
+/// Reads the header of a log in our format, if it has one, and refuses versions to come.
+pub(super) fn first_header(start: &[u8], file: &str) -> Result<Option<Header>, Error> {
+    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Ok(None) };
+    let header = std::str::from_utf8(first).ok().and_then(native::header);
+    header
+        .transpose()
+        .map_err(|refusal| Error::Header { file: file.to_owned(), reason: refusal.at_line(1).reason })
+}

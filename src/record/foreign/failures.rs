@@ -1,0 +1,169 @@
+//! Errors that providers sent in place of an answer: requests that failed.
+//!
+//! Invariant: what holds an answer beside its error is read as the answer.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use sonic_rs::LazyValue;
+
+use super::answers::told_or_placed;
+use super::{attempt, owned, status_of};
+use crate::record::json::{self, Word};
+use crate::record::known::Told;
+use crate::record::usage::Counted;
+use crate::record::{Attempts, InputFormat, Record};
+use crate::routing::Status;
+
+/// An error as providers write it; some write its message alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fault<'a> {
+    #[serde(rename = "type")]
+    kind: Word,
+    code: Word,
+    status: Word,
+    message: Word,
+    /// Where the error is within a body of one.
+    #[serde(borrow)]
+    error: Option<LazyValue<'a>>,
+}
+
+/// How a request ended, and the word for it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: Status,
+    pub(super) word: String,
+}
+
+impl Failure {
+    /// Makes one that says nothing of itself.
+    pub(super) const fn new(status: Status) -> Self {
+        Self { status, word: String::new() }
+    }
+
+    /// Reads an error: an object, or text; nothing where it is none.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if matches!(text, "" | "null" | "{}" | "[]" | "\"\"" | "false") {
+            return None;
+        }
+        let fault = json::read::<Fault<'_>>(text)
+            .unwrap_or_else(|_| Fault { message: json::read(text).unwrap_or_default(), ..Fault::default() });
+        if let Some(inner) = &fault.error {
+            return Self::read(inner.as_raw_str());
+        }
+        let code = fault.code.as_str().parse().ok().filter(|code| (400..600).contains(code));
+        // Figures in a message are no code; its words may say all there is.
+        let words = format!("{} {} {}", fault.kind.as_str(), fault.code.as_str(), fault.status.as_str());
+        let message: String = fault.message.0.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let status = match (code.map_or_else(|| status_of(&words), Status::from_http), code) {
+            (Status::Failed, None) => status_of(&message),
+            (status, _) => status,
+        };
+        let named = [fault.status, fault.kind, fault.code, fault.message];
+        let word = Word::first(&named).chars().take(120).collect();
+        Some(Self { status, word })
+    }
+
+    /// Makes a request of it that was not answered.
+    pub(super) fn told(self, id: Word, model: Word, format: InputFormat, line: u64) -> Told {
+        let mut only = attempt(model.0, Counted::default(), self.status);
+        only.error = Cow::Owned(self.word);
+        only.provider = Cow::Borrowed(match format {
+            InputFormat::Anthropic => "anthropic",
+            InputFormat::Gemini => "google",
+            InputFormat::Ollama => "ollama",
+            _ => "",
+        });
+        let attempts = Attempts::one(only);
+        let (at, timing) = told_or_placed(None, line);
+        Told {
+            record: Record { id: owned(id), at, timing, attempts, ..Record::default() },
+            keys: [None, None],
+        }
+    }
+}
+
+/// Says whether a reason to end says that the model or its server went wrong.
+pub(super) fn went_wrong(reason: &str) -> bool {
+    let word = reason.split([':', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    matches!(
+        word.as_str(),
+        "error"
+            | "failed"
+            | "malformed_function_call"
+            | "malformed_response"
+            | "unexpected_tool_call"
+            | "too_many_tool_calls"
+            | "missing_thought_signature"
+            | "other"
+    )
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body<'a> {
+    id: Word,
+    model: Word,
+    request_id: Word,
+    object: Word,
+    #[serde(borrow)]
+    error: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    usage: Option<LazyValue<'a>>,
+    #[serde(borrow)]
+    output: Option<LazyValue<'a>>,
+    #[serde(borrow, rename = "usageMetadata", alias = "usage_metadata")]
+    usage_metadata: Option<LazyValue<'a>>,
+}
+
+/// Reads a body that is an error; nothing where it is an answer, or none of both.
+pub(super) fn body(format: InputFormat, text: &str, line: u64) -> Option<Told> {
+    let body: Body<'_> = json::read(text).ok()?;
+    let is_said = |value: &Option<LazyValue<'_>>| {
+        value.as_ref().is_some_and(|value| !matches!(value.as_raw_str(), "null" | "{}" | "[]"))
+    };
+    // A response that failed is an answer, which tells by itself what it used.
+    if is_said(&body.usage) || is_said(&body.usage_metadata) || body.output.is_some() {
+        return None;
+    }
+    let failure = match &body.error {
+        Some(error) => Failure::read(error.as_raw_str())?,
+        None if body.object.as_str() == "error" => Failure::read(text)?,
+        None => return None,
+    };
+    let id = if body.id.is_empty() { body.request_id } else { body.id };
+    Some(failure.told(id, body.model, format, line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_their_status_by_code_else_by_word_else_by_message() {
+        for (text, status) in [
+            (r#"{"message":"x","type":"requests","code":"rate_limit_exceeded"}"#, Status::RateLimited),
+            (
+                r#"{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}"#,
+                Status::RateLimited,
+            ),
+            (r#"{"message":"x","type":"server_error","code":null}"#, Status::ServerError),
+            (r#"{"message":"Provider returned error","code":502}"#, Status::ServerError),
+            (r#"{"message":"at most 500 tokens","type":"invalid_request_error"}"#, Status::Rejected),
+            (r#"{"type":"overloaded_error","message":"Overloaded"}"#, Status::ServerError),
+            (r#"{"type":"api_error","message":"Internal server error"}"#, Status::ServerError),
+            (r#"{"type":"authentication_error"}"#, Status::Rejected),
+            (r#"{"type":"not_found_error"}"#, Status::Rejected),
+            (r#"{"code":429,"status":"RESOURCE_EXHAUSTED"}"#, Status::RateLimited),
+            (r#"{"code":14,"status":"UNAVAILABLE"}"#, Status::ServerError),
+            (r#"{"status":"DEADLINE_EXCEEDED"}"#, Status::Timeout),
+            (r#"{"type":"error","error":{"type":"rate_limit_error"}}"#, Status::RateLimited),
+            (r#""model 'x' not found""#, Status::Rejected),
+            (r#"{"message":"error after 504 tokens"}"#, Status::Failed),
+        ] {
+            assert_eq!(Failure::read(text).unwrap().status, status, "{text}");
+        }
+        assert!(["null", "{}", "\"\"", ""].iter().all(|text| Failure::read(text).is_none()));
+    }
+}

@@ -1,0 +1,36 @@
+//! The stretch of a log that a command is about: `--from` and `--to`, the same for every reader.
+//!
+//! Invariant: half-open, by the moment of arrival; times of day take their day from the first request that is read.
+
+use crate::units::{Instant, When};
+
+/// A stretch of time, as asked for and, once the first request is known, as moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Only requests at or after this moment; a time of day is the one nearest to the first request.
+    pub from: Option<When>,
+    /// Only requests before this moment; a time of day is the first one after `from`.
+    pub to: Option<When>,
+    found: Option<(Option<Instant>, Option<Instant>)>,
+}
+
+impl Stretch {
+    /// Makes one of what was asked for.
+    pub fn new(from: Option<When>, to: Option<When>) -> Self {
+        Self { from, to, found: None }
+    }
+
+    /// Says whether nothing is left out.
+    pub fn is_whole(&self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+
+    /// Says whether a request that arrived then belongs to it.
+    pub fn takes(&mut self, at: Instant) -> bool {
+        let (from, to) = *self.found.get_or_insert_with(|| {
+            let from = self.from.map(|from| from.nearest(at));
+            (from, self.to.map(|to| to.after(from.unwrap_or(at))))
+        });
+        from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to)
+    }
+}

@@ -1,0 +1,269 @@
+//! A live session under random interleaved traffic is its replay: decisions, totals and labels, from its own lines alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use pointsman::classifier::{Classifier, Measures};
+use pointsman::pricing::{CostSum, Usage};
+use pointsman::record::{self, Input, LateLabel, ReadOptions};
+use pointsman::routing::{Check, NO_RUNG, Policy, Status};
+use pointsman::session::{
+    Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
+    StreamOptions, Ticket, Wants, explain, stream,
+};
+use pointsman::telemetry::Cell;
+use pointsman::units::{Count, Instant, PerMille, Span};
+use proptest::prelude::*;
+
+use super::world::{Choices, MODELS, book, compile, names, policy};
+
+/// What may happen next, and how much later.
+#[derive(Clone, Debug)]
+enum Deal {
+    /// A request comes: prompt, team, model asked for, picture, tools, longest answer, label required.
+    Come { prompt: usize, team: usize, asked: usize, vision: bool, tools: bool, most: u64, eu: bool },
+    /// A call of one of the open requests ends.
+    End { which: usize, status: usize, failed: bool, again: bool, tokens: u64, estimated: bool },
+    /// Another policy.
+    Apply(Choices, bool),
+    /// A provider speaks of a model.
+    Signal { model: usize, millis: Option<i64> },
+    /// Somebody judges an answer.
+    Judge { which: usize, quality: u16 },
+}
+
+fn deal() -> impl Strategy<Value = Deal> {
+    let come = (0usize..4, 0usize..3, 0usize..9, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
+    let end = (any::<usize>(), 0usize..11, any::<bool>(), any::<bool>(), 0u64..40_000, any::<bool>());
+    prop_oneof![
+        6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu)| {
+            Deal::Come { prompt, team, asked, vision, tools, most, eu }
+        }),
+        8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
+            Deal::End { which, status, failed, again, tokens, estimated }
+        }),
+        1 => (policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
+        1 => (0usize..5, proptest::option::of(1i64..4_000))
+            .prop_map(|(model, millis)| Deal::Signal { model, millis }),
+        1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
+    ]
+}
+
+const PROMPTS: [&str; 4] = [
+    "hello",
+    "Write a Rust program that balances a red-black tree without unsafe code.",
+    "Extract the invoice number: INV-2291",
+    "",
+];
+
+/// What a client was told of its request: rung, model, policy version, reason, and what it cost.
+#[derive(Clone, Debug, PartialEq)]
+struct Heard {
+    rung: Option<u8>,
+    version: u32,
+    cost: Option<pointsman::pricing::Cost>,
+}
+
+struct Stage {
+    live: Live,
+    now: Instant,
+    open: Vec<(Arc<str>, Arc<str>, Ticket)>,
+    heard: BTreeMap<String, Heard>,
+    done: Vec<(Arc<str>, Arc<str>)>,
+    judged: BTreeMap<String, u16>,
+    count: usize,
+}
+
+impl Stage {
+    fn play(&mut self, deal: &Deal) {
+        match deal {
+            Deal::Come { prompt, team, asked, vision, tools, most, eu } => {
+                let id: Arc<str> = format!("r-{}", self.count).into();
+                self.count += 1;
+                let name: Arc<str> = match asked {
+                    0..5 => MODELS[*asked].into(),
+                    5 => "auto/r2".into(),
+                    _ => "auto".into(),
+                };
+                let measures = Measures {
+                    prompt_tokens: Some(most * 5),
+                    tools: Some(u32::from(*tools)),
+                    ..Measures::default()
+                };
+                let arriving = Arriving {
+                    id: Arc::clone(&id),
+                    team: ["a", "b", "c"][*team].into(),
+                    asked: Arc::clone(&name),
+                    pinned: *asked < 5,
+                    prompt: PROMPTS[*prompt].into(),
+                    measures,
+                    wants: Wants {
+                        vision: *vision,
+                        max_output: Some(*most),
+                        require: if *eu { [Arc::from("eu")].into() } else { Arc::default() },
+                    },
+                    ..Arriving::default()
+                };
+                let placed = self.live.arrive(arriving, self.now);
+                let rung = placed.send.as_ref().ok().and_then(|send| send.rung);
+                let heard = Heard { rung, version: placed.policy_version, cost: None };
+                self.heard.insert(id.to_string(), heard);
+                if let Ok(send) = placed.send {
+                    self.open.push((id, send.model, placed.ticket));
+                }
+            }
+            Deal::End { which, status, failed, again, tokens, estimated } => {
+                let Some(at) = which.checked_rem(self.open.len()) else { return };
+                let (id, model, ticket) = &mut self.open[at];
+                let tokens = Count::new(*tokens).unwrap();
+                let called = Called {
+                    model: Arc::clone(model),
+                    usage: Usage { input: tokens, output: tokens, ..Usage::NONE },
+                    status: Status::ALL[*status],
+                    check: if *failed { Check::Failed } else { Check::Passed },
+                    estimated: *estimated,
+                    latency_ms: 7,
+                    ..Called::default()
+                };
+                let (_, follow) = self.live.ended(ticket, called, *again).unwrap();
+                match follow {
+                    Follow::Again => {}
+                    Follow::Climb(send, _) => *model = send.model,
+                    Follow::Answer { cost } => {
+                        self.heard.get_mut(&**id).unwrap().cost = Some(cost);
+                        self.done.push((Arc::clone(id), Arc::clone(model)));
+                        self.open.remove(at);
+                    }
+                }
+            }
+            Deal::Apply(choices, undo) => {
+                let spec = compile(choices).spec(&names());
+                let deed = if *undo { Deed::Undo("back") } else { Deed::Change("on") };
+                self.live.apply(&spec, "test", deed, self.now).unwrap();
+            }
+            Deal::Signal { model, millis } => {
+                let until = millis.map(|millis| self.now + Span(millis * 1000));
+                self.live.signal(MODELS[*model], until, "breaker", self.now);
+            }
+            Deal::Judge { which, quality } => {
+                let Some(at) = which.checked_rem(self.done.len()) else { return };
+                let (id, model) = &self.done[at];
+                let quality_of = PerMille::new(*quality);
+                self.live.judge(&LateLabel {
+                    at: self.now,
+                    id: id.to_string().into(),
+                    source: "test".into(),
+                    label: record::Label {
+                        model: model.to_string().into(),
+                        quality: quality_of,
+                        output: None,
+                    },
+                });
+                self.judged.insert(id.to_string(), *quality);
+            }
+        }
+    }
+}
+
+fn ingest() -> Ingest {
+    Ingest::new(names(), Classifier::builtin(), &IngestOptions::default())
+}
+
+fn load(files: &[Vec<u8>], policy: &Arc<Policy>) -> Log {
+    let source = record::open(&input(files), &ReadOptions::default()).unwrap();
+    Log::load("live".into(), source, ingest(), Arc::clone(policy), &book(), |_| true).unwrap()
+}
+
+fn input(files: &[Vec<u8>]) -> Input {
+    let mut all = files.iter().map(|file| Input::bytes("live.jsonl", file.clone()));
+    let first = all.next().unwrap();
+    all.fold(first, Input::and)
+}
+
+/// All sums but those that labels make, which live has not yet.
+fn bare(cell: &Cell) -> Cell {
+    Cell { quality: 0, labelled: 0, ..cell.clone() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_live_session_is_its_replay(
+        first in policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
+    ) {
+        let policy = Arc::new(compile(&first));
+        let (send, lines) = channel::<Arc<str>>();
+        let live = Live::new(LiveSetup {
+            policy: (*policy).clone(),
+            names: names(),
+            classifier: Arc::new(Classifier::builtin()),
+            book: book(),
+            next_seq: 1,
+            at: Instant(400_000_000),
+            who: "test".to_owned(),
+        });
+        live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
+        let mut stage = Stage {
+            live, now: Instant(400_000_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),
+            judged: BTreeMap::new(), count: 0,
+        };
+        for (deal, later) in &deals {
+            stage.now = stage.now + Span(*later);
+            stage.play(deal);
+        }
+        while !stage.open.is_empty() {
+            stage.play(&Deal::End { which: 0, status: 0, failed: false, again: false, tokens: 100, estimated: false });
+        }
+        prop_assume!(stage.count > 0);
+        let (picture, theirs) = stage.live.snapshot();
+        prop_assert_eq!((picture.open, picture.strays), (0, pointsman::engine::Strays::default()));
+
+        let lines: Vec<String> = lines.try_iter().map(|line| line.to_string()).collect();
+        let cut = cut.min(lines.len());
+        let whole = vec![lines.concat().into_bytes()];
+        let halves = vec![lines[..cut].concat().into_bytes(), lines[cut..].concat().into_bytes()];
+        let swapped = vec![halves[1].clone(), halves[0].clone()];
+
+        let log = Arc::new(load(&whole, &policy));
+        for index in 0..log.len() {
+            let heard = &stage.heard[log.history.id(index)];
+            let decided = log.policy_at(index);
+            let found = explain(&log, index, decided).unwrap();
+            prop_assert_eq!(decided.version, heard.version, "{}", found.id);
+            prop_assert_eq!(found.routed.first_rung, heard.rung.unwrap_or(NO_RUNG), "{} {:?}", found.id, found.trail);
+            prop_assert_eq!(Some(found.routed.cost), heard.cost.or(Some(found.routed.cost)), "{}", found.id);
+        }
+        for (at, files) in [&whole, &halves, &swapped].into_iter().enumerate() {
+            let log = Arc::new(load(files, &policy));
+            prop_assert_eq!(log.len(), stage.count);
+            let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+            player.handle(Command::SeekEvent(log.len()));
+            let played = player.snapshot();
+            prop_assert_eq!(bare(&played.to_date.all), bare(&picture.totals.all), "way {}", at);
+            let spend = |totals: &pointsman::telemetry::Totals, names: &pointsman::units::Names| {
+                let cells = totals.models.iter().zip(names.models());
+                cells.filter(|(cell, _)| cell.attempts > 0).map(|(cell, name)| (name.to_string(), cell.cost))
+                    .collect::<BTreeMap<String, CostSum>>()
+            };
+            prop_assert_eq!(spend(&played.to_date, &log.names), spend(&picture.totals, &theirs));
+            for (id, quality) in &stage.judged {
+                let index = log.history.find(id).unwrap();
+                let extra = log.history.evidence(index).unwrap().extra.unwrap();
+                prop_assert_eq!(extra.labels.last().unwrap().quality.unwrap().get(), *quality);
+            }
+
+            let options = StreamOptions { reading: Reading::Routed, events: None };
+            let once = |options: &StreamOptions| {
+                let source = record::open(&input(files), &ReadOptions::default()).unwrap();
+                stream(source, ingest(), &policy, &book(), options, |_| true).unwrap()
+            };
+            let mut found = once(&options);
+            if let Some(events) = found.late.take() {
+                found = once(&StreamOptions { events: Some(events), ..options });
+            }
+            prop_assert_eq!(&found.totals.all, &played.to_date.all, "headless, way {}", at);
+        }
+    }
+}
