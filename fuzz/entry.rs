@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pointsman::providers::retry_after;
 use pointsman::record::{Input, InputFormat, ReadOptions, open};
-use pointsman::routing::Parameters;
+use pointsman::routing::{Effort, Parameters};
 use pointsman::units::Instant;
 use pointsman::wire::{Ask, Dialect, Relay, Sending, StreamEnd, answer};
 
@@ -58,8 +58,20 @@ pub(crate) fn ask(data: &[u8]) {
     let Some(ask) = read(dialect, Bytes::copy_from_slice(body)) else { return };
     let _ = (ask.measures(), ask.ask_text(), ask.user());
     for to in Dialect::ALL {
-        let with = Parameters { max_output: Some(7), ..Parameters::NONE };
-        let Ok(sent) = ask.body_for(to, "served", &Sending { with: &with, ..Sending::default() }) else {
+        for with in [&LIMITED, &RUNG] {
+            sent(&ask, dialect, to, with);
+        }
+    }
+}
+
+/// What rungs of a policy write into requests.
+const LIMITED: Parameters = Parameters { max_output: Some(7), ..Parameters::NONE };
+const RUNG: Parameters = Parameters { effort: Some(Effort::Low), temperature: Some(200), ..LIMITED };
+
+/// Writes a request for a provider: it stays JSON, for the model that was chosen.
+fn sent(ask: &Ask, dialect: Dialect, to: Dialect, with: &Parameters) {
+    for name in ["served", "claude-opus-4-6", "claude-sonnet-4-5", "gemini-2.5-flash", "gpt-5.2"] {
+        let Ok(sent) = ask.body_for(to, name, &Sending { with, ..Sending::default() }) else {
             continue;
         };
         assert!(
@@ -69,7 +81,7 @@ pub(crate) fn ask(data: &[u8]) {
         // Gemini's addresses name the model.
         if to == dialect && to != Dialect::Gemini {
             let again = read(dialect, sent.body).map(|ask| ask.model().to_owned());
-            assert!(again.is_some_and(|model| model == "served"), "the model is not the one that was chosen");
+            assert!(again.is_some_and(|model| model == name), "the model is not the one that was chosen");
         }
     }
 }

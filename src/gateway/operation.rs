@@ -16,14 +16,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
+pub(super) use self::arriving::{arriving, open};
 use super::audience::{Audience, Client};
 use super::body::Reply;
 use super::headers;
 use super::requests::{InFlight, refuse};
 use super::told::Told;
 use super::{Gateway, call};
-
-pub(super) use self::arriving::{arriving, open};
 use crate::access::Caller;
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
