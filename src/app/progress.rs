@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(700);
 const MANY: u64 = 100_000;
 
 /// Tells on stderr how far an older ledger has been brought up to date, a line for each tenth.
-pub fn ledger_brought_on(done: u64, total: u64) {
+pub(super) fn ledger_brought_on(done: u64, total: u64) {
     let tenth = |done: u64| done.saturating_mul(10) / total.max(1);
     if total >= MANY && (done == 0 || tenth(done) > tenth(done.saturating_sub(4_096))) {
         let text = format!("bringing the ledger up to date: {done} of {}\n", counted(total, "request"));

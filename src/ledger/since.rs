@@ -60,7 +60,7 @@ impl LedgerFile {
                 lines.write(kind, number, &mut marks, &mut out)?;
             }
             let done = plain(own(link) - after);
-            if done % STRIDE == 0 && !tick(done, plain(head - after)) {
+            if done.is_multiple_of(STRIDE) && !tick(done, plain(head - after)) {
                 return Err(LedgerError::Cancelled);
             }
         }
