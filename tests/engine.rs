@@ -42,8 +42,8 @@ proptest! {
             let mut variance = 0i128;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
-                let mode = staged.routes[index].mode;
-                if settled.route.index() != index || (entry.0.pinned && mode == Mode::Pinned) {
+                let is_kept = entry.0.pinned && staged.routes[index].pins(entry.0.class);
+                if settled.route.index() != index || is_kept {
                     continue;
                 }
                 requests += 1;
