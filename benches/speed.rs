@@ -25,8 +25,8 @@ use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{Circumstance, ConfidenceSource, RouteId, Signals, decide};
 use pointsman::session::{
-    Command, Ingest, IngestOptions, Log, Player, PolicySpan, Reading, RerunJob, StreamOptions, rerun,
-    settle_one, stream,
+    Arriving, Called, Command, Ingest, IngestOptions, Live, LiveSetup, Log, Player, PolicySpan, Reading,
+    RerunJob, StreamOptions, rerun, settle_one, stream,
 };
 use pointsman::units::{Names, PerMille, Span};
 use ratatui::buffer::Buffer;
@@ -441,6 +441,65 @@ fn process(_path: &std::path::Path, _lines: usize) {
     println!("start, idle and memory are read from /proc: skipped on this system");
 }
 
+/// A live session that knows 4,096 teams: what a request's arrival and its call's end take, all of it (classification by
+/// measures, the engine under its lock, sums, the line for readers), alone and while somebody copies all sums without pause.
+fn live_session() {
+    let (ingest, policy) = ingest();
+    let setup = LiveSetup {
+        policy: (*policy).clone(),
+        names: ingest.names.clone(),
+        classifier: Arc::new(Classifier::builtin()),
+        book: prices::builtin("list").unwrap(),
+        next_seq: 1,
+        at: pointsman::units::Instant(0),
+        who: "bench".to_owned(),
+    };
+    let live = Arc::new(Live::new(setup));
+    live.follow(Box::new(|_| true));
+    let teams: Vec<Arc<str>> = (0..4096).map(|n| format!("team-{n:04}").into()).collect();
+    let model: Arc<str> = "gpt-4.1".into();
+    let one = |n: i64| {
+        let team = Arc::clone(&teams[usize::try_from(n % 4096).unwrap()]);
+        let id: Arc<str> = format!("op-{n}").into();
+        let measures = Measures { prompt_tokens: Some(500), ..Measures::default() };
+        let arriving = Arriving { id, team, asked: "auto".into(), measures, ..Arriving::default() };
+        let started = Instant::now();
+        let mut placed = live.arrive(black_box(arriving), pointsman::units::Instant(n));
+        let arrived = started.elapsed();
+        let called = Called { model: Arc::clone(&model), latency_ms: 300, ..Called::default() };
+        let started = Instant::now();
+        let _ = black_box(live.ended(&mut placed.ticket, called, false));
+        (arrived, started.elapsed())
+    };
+    for n in 0..8192 {
+        one(n);
+    }
+    let measured = |name: &str, from: i64| {
+        let (mut arrivals, mut ends): (Vec<_>, Vec<_>) = (from..from + 100_000).map(one).unzip();
+        arrivals.sort_unstable();
+        ends.sort_unstable();
+        for (what, times) in [("arrival", arrivals), ("end", ends)] {
+            let at = |share: usize| micros(times[times.len() * share / 1000]);
+            row(&format!("live, {what}, {name}: p50"), &at(500), "", "");
+            row("  p99", &at(990), "", "");
+        }
+    };
+    measured("4,096 teams", 10_000);
+    let (copier, stop) = (Arc::clone(&live), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let copying = std::thread::spawn(move || {
+        let mut copies = 0u64;
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            black_box(copier.snapshot());
+            copies += 1;
+        }
+        copies
+    });
+    measured("sums copied without pause", 200_000);
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    row("  copies meanwhile", &copying.join().unwrap().to_string(), "", "");
+}
+
 fn main() {
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);
@@ -454,6 +513,7 @@ fn main() {
         std::thread::available_parallelism().map_or(1, usize::from)
     );
     classify_and_decide();
+    live_session();
     replay(&text, &path);
     drop(text);
     let log = load(&path);

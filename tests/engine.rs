@@ -15,7 +15,7 @@ use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Engine, Event};
 use pointsman::outcome::{Choice, Extra, Leg, Observed, Operation, on_model};
 use pointsman::pricing::{Cost, CostSum, Unpriced, Usage};
-use pointsman::routing::{Check, ConfidenceSource, Mode, NO_RUNG, Policy, RouteId, Status, Thresholds};
+use pointsman::routing::{Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Thresholds};
 use pointsman::session::{Command, Player, Reading};
 use pointsman::telemetry::Sign;
 use pointsman::units::{Count, Millis, ModelId, PerMille, Pico, Span};

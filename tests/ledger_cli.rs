@@ -116,7 +116,8 @@ fn every_row_that_can_be_read_comes_out_of_half_a_file() {
     let (code, _, err) = pointsman(&salvage, folder.path());
     assert!(code == Some(0) && err.contains("MISSING: "), "{err}");
     let (rest, _) = replayed(&log, folder.path());
-    assert!((2_850..3_000).contains(&rest), "{rest} of 3000 requests\n{err}");
+    // Where the hole falls on calls, their requests come out without them.
+    assert!((2_850..=3_000).contains(&rest), "{rest} of 3000 requests\n{err}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::app::{load_log, policies_text};
 use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
-use crate::routing::{Policy, Route, RouteId};
+use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::session::Command;
 use crate::session::{Player, Reading, Snapshot, carried};
 use crate::telemetry::Forecast;
@@ -27,8 +27,8 @@ pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
-    /// Moves a threshold; may be given more than once.
-    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE", required = true)]
+    /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.
+    #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -77,6 +77,9 @@ struct Share {
 #[derive(Debug, Serialize)]
 struct RouteReport {
     route: String,
+    /// Whether it only observes: applied is what clients asked for, staged what the route would have done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    observes: bool,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
@@ -250,6 +253,7 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
             |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
         routes.push(RouteReport {
             route: setting.name.to_string(),
+            observes: setting.mode == Mode::Observe,
             flipped_requests: route.flips,
             applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
             staged: side(&route.staged, span, split(&changed, &route.staged)),
@@ -291,6 +295,12 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Follow);
     let policy = player.snapshot().policy;
+    let observes = player.snapshot().policies.iter().any(|span| span.policy.observes());
+    if args.set.is_empty() && !observes {
+        anyhow::bail!(
+            "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
+        );
+    }
     let after = Arc::new(staged(&policy, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
     let snapshot = player.snapshot();
@@ -359,12 +369,17 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
             format!(
-                "{} · {}, {}",
+                "{}{} · {}, {}",
                 route.route,
+                if route.observes { " · OBSERVE" } else { "" },
                 counted(route.applied.requests, "request"),
                 counted(route.flipped_requests, "flip")
             ),
-            &["", ">applied", ">staged", ">change"],
+            if route.observes {
+                &["", ">as asked", ">if on", ">change"]
+            } else {
+                &["", ">applied", ">staged", ">change"]
+            },
         );
         compare(&mut sheet, report.timing, &route.applied, &route.staged);
         for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
@@ -372,9 +387,13 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
-                format!("{}{}", count(before.starts), threshold(before)),
+                if route.observes {
+                    "-".to_owned()
+                } else {
+                    format!("{}{}", count(before.starts), threshold(before))
+                },
                 format!("{}{}", count(after.starts), threshold(after)),
-                signed(before.starts, after.starts),
+                if route.observes { String::new() } else { signed(before.starts, after.starts) },
             ]);
         }
         sheets.push(sheet);

@@ -134,9 +134,14 @@ pub(super) async fn attempt(
         return Box::pin(stream::relay(operation, leg, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
-    let mut held = gateway.budget.hold();
+    // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
+    let is_own = dialect == operation.ask.dialect();
+    let copies = if is_own { 1 } else { 2 };
+    let (mut held, mut beside) = (gateway.budget.hold(), gateway.budget.hold());
     let whole = {
-        let whole = std::pin::pin!(reply.whole(limit, |size| size < COUNTED || held.follow(size)));
+        let may_hold =
+            |size: usize| size < COUNTED || held.follow(size) && beside.follow(size.saturating_mul(copies));
+        let whole = std::pin::pin!(reply.whole(limit, may_hold));
         watched(operation, dispatch, audience, whole).await
     };
     let Some(whole) = whole else {
@@ -151,9 +156,9 @@ pub(super) async fn attempt(
     } else {
         bytes
     };
-    // One of the client's own dialect goes on as it came, and is counted already.
-    let is_own = dialect == operation.ask.dialect();
-    match wire::answer(dialect, &operation.ask, bytes.clone()) {
+    let answer = wire::answer(dialect, &operation.ask, bytes.clone());
+    drop(beside);
+    match answer {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
             let terms = terms(operation, dialect, answer.usage);
@@ -176,6 +181,7 @@ pub(super) async fn attempt(
                     check: if stays { Check::None } else { answer.check },
                     ..called(dispatch, &target)
                 },
+                // What goes on as it came is counted already.
                 outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
                 retry: None,
             }

@@ -315,6 +315,11 @@ impl Policy {
         route.set_thresholds(&thresholds)
     }
 
+    /// Says whether any of its routes only observes.
+    pub fn observes(&self) -> bool {
+        self.routes.iter().any(|route| route.mode == Mode::Observe)
+    }
+
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =

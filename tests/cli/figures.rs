@@ -514,3 +514,19 @@ fn a_stretch_is_the_same_in_every_command() {
         desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20").contains("ev 1/1")
     );
 }
+
+#[test]
+fn what_is_known_of_a_cost_that_is_not_whole_stands_in_the_list_of_requests() {
+    let desk = desk();
+    // Of a request whose last call nobody can price, what the first one cost is told.
+    std::fs::write(
+        desk.path("part.jsonl"),
+        r#"{"at":"2026-05-23T10:00:00Z","attempts":[{"model":"gpt-4.1","in":1000,"out":100,"status":"failed"},{"model":"gpt-4.1"}]}"#,
+    )
+    .unwrap();
+    assert!(desk.good("requests part.jsonl").contains("$0.002800 + unknown"));
+    let part: serde_json::Value =
+        serde_json::from_str(&desk.good("requests part.jsonl --format json")).unwrap();
+    let one = &part["requests"][0];
+    assert!(one["cost_usd"].is_null() && one["known_part_usd"] == "0.0028", "{one}");
+}

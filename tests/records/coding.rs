@@ -262,7 +262,7 @@ fn sessions_of_versions_that_tell_no_end_are_not_estimates_where_their_counts_ca
     };
     let text = "words ".repeat(40);
     let whole = line("m1", "null", 60, &text);
-    assert_eq!(statuses(&[whole.clone()]), [Status::Ok]);
+    assert_eq!(statuses(std::slice::from_ref(&whole)), [Status::Ok]);
     // A placeholder, or a count that cannot be that of the text beside it.
     assert_eq!(statuses(&[line("m1", "null", 3, &text)]), [Status::Cut]);
     assert_eq!(statuses(&[line("m1", "null", 9, &text)]), [Status::Cut]);

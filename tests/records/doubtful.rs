@@ -6,10 +6,11 @@ use pointsman::record::{Input, ReadOptions, open};
 use super::billed::{chat, check, costs};
 
 fn span(operation: &str, more: &[(&str, u64)]) -> String {
-    let counts: String = more
+    let counts: Vec<_> = more
         .iter()
         .map(|(key, count)| format!(r#",{{"key":"{key}","value":{{"intValue":"{count}"}}}}"#))
         .collect();
+    let counts = counts.concat();
     format!(
         r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{{"key":"gen_ai.operation.name","value":{{"stringValue":"{operation}"}}}},{{"key":"gen_ai.system","value":{{"stringValue":"openai"}}}},{{"key":"gen_ai.request.model","value":{{"stringValue":"gpt-4.1"}}}}{counts}]}}]}}]}}]}}"#
     )
@@ -111,14 +112,18 @@ fn what_is_empty_refuses_no_line() {
             )
         };
         let keys = ["cache_creation", "server_tool_use", "output_tokens_details", "iterations"];
-        keys.iter().for_each(|key| check(message, &[(key, "", "known 0.0045")]));
+        for key in keys {
+            check(message, &[(key, "", "known 0.0045")]);
+        }
         let gemini = |key: &str, _: &str| {
             format!(
                 r#"{{"candidates":[{{"finishReason":"STOP","groundingMetadata":{empty}}}],"modelVersion":"gemini-2.5-flash","usageMetadata":{{"promptTokenCount":1000,"candidatesTokenCount":100,"totalTokenCount":1100,"{key}":{empty}}}}}"#
             )
         };
         let keys = ["promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails"];
-        keys.iter().for_each(|key| check(gemini, &[(key, "", "known 0.00055")]));
+        for key in keys {
+            check(gemini, &[(key, "", "known 0.00055")]);
+        }
     }
 }
 

@@ -107,14 +107,30 @@ fn an_answer_that_went_wrong_failed_though_it_has_the_shape_of_one() {
     assert_eq!(ended(&stream).1, ["failed 1100"]);
 }
 
+/// What a log comes to, in whichever order it was told.
+fn sorted(log: &str) -> Vec<String> {
+    let mut all = ended(log).1;
+    all.sort();
+    all
+}
+
+#[test]
+fn a_response_whose_stream_goes_on_or_failed_after_it_began_is_no_refusal() {
+    let created = r#"data: {"type":"response.created","response":{"id":"resp_1","object":"response","model":"gpt-4.1","status":"in_progress","output":[],"usage":null}}"#;
+    let text = r#"data: {"type":"response.output_text.delta","delta":"hi"}"#;
+    assert_eq!(ended(&format!("{created}\n\n{text}\n\n")).1, ["cut ?"]);
+    let error = r#"data: {"type":"error","code":"server_error","message":"x"}"#;
+    assert_eq!(ended(&format!("{created}\n\n{error}\n\n")).1, ["failed ?"]);
+}
+
 #[test]
 fn what_counts_tokens_or_lists_models_is_no_call() {
     let gemini = r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}"#;
     let other = "{\"totalTokens\":5}\n{\"models\":[{\"name\":\"x\"}]}";
-    assert_eq!(ended(&format!("{gemini}\n{other}\n")).1, ["skipped", "skipped", "ok 10"]);
+    assert_eq!(sorted(&format!("{gemini}\n{other}\n")), ["ok 10", "skipped", "skipped"]);
     let message = r#"{"id":"m","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":1}}"#;
     let other = "{\"input_tokens\":5}\n{\"data\":[{\"id\":\"x\"}],\"has_more\":false}";
-    assert_eq!(ended(&format!("{message}\n{other}\n")).1, ["skipped", "skipped", "ok 10"]);
+    assert_eq!(sorted(&format!("{message}\n{other}\n")), ["ok 10", "skipped", "skipped"]);
 }
 
 #[test]

@@ -85,6 +85,13 @@ fn blocks_of_a_message_that_usage_does_not_count_are_no_known_cost() {
             (r#"{"type":"code_execution_tool_result","content":{}}"#, "", "no_meter"),
         ],
     );
+    let placed = |container: &str, _: &str| {
+        stream(r#"{"type":"text","text":""}"#, "").replace(
+            r#""stop_reason":"end_turn""#,
+            &format!(r#""stop_reason":"end_turn","container":{container}"#),
+        )
+    };
+    check(placed, &[(r#"{"id":"c"}"#, "", "no_meter"), ("null", "", "known 0.0045")]);
     // As a gateway's row keeps it.
     let row = |blocks: &str, _: &str| {
         format!(

@@ -64,6 +64,7 @@ struct Event<'a> {
 #[serde(default)]
 struct Stopped {
     stop_reason: Word,
+    container: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +96,7 @@ struct Within {
     model: Word,
     #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
+    container: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,6 +154,7 @@ impl Stream {
         let kind = event.kind.as_str();
         if kind.starts_with("response.") {
             self.format = Some(InputFormat::OpenAi);
+            self.has_ended |= matches!(kind, "response.completed" | "response.incomplete");
             if let Some(response) = event.response {
                 self.whole = Some(response.as_raw_str().to_owned());
             }
@@ -160,9 +163,12 @@ impl Stream {
         if kind.starts_with("message_") || kind.starts_with("content_block") || kind == "ping" {
             self.format = Some(InputFormat::Anthropic);
             let stopped = event.delta.as_ref().filter(|_| kind == "message_delta").and_then(block::<Stopped>);
-            self.has_ended |=
-                kind == "message_stop" || stopped.is_some_and(|stopped| !stopped.stop_reason.is_empty());
+            let stopped = stopped.unwrap_or_default();
+            self.has_ended |= kind == "message_stop" || !stopped.stop_reason.is_empty();
             let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
+            if stopped.container.is_some() || start.container.is_some() {
+                self.shown.has_run();
+            }
             keep(&mut self.id, start.id);
             keep(&mut self.model, start.model);
             if let Some(block) = event.content_block {
@@ -231,12 +237,22 @@ impl Stream {
         if let Some(usage) = &mut self.anthropic {
             usage.show(self.shown);
         }
-        let (failure, delivered) = (self.failure.take(), self.bytes);
+        let failure = self.failure.take();
+        // Nothing but an error: refused like any other request.
+        let is_refused = self.id.is_empty() && self.format.is_none() && self.bytes == 0;
         let mut told = match (self.format, self.whole) {
             // One that broke off or failed tells no usage, and is a request all the same.
             (Some(InputFormat::OpenAi), Some(whole)) => {
                 match answer(&whole, line).unwrap_or_else(|| openai(&whole, line)) {
-                    Ok(told) => told,
+                    Ok(mut told) => {
+                        let last = told.record.attempts.last_mut();
+                        // Its last word was that it goes on.
+                        if let Some(last) = last.filter(|last| last.status == Status::Ok && !self.has_ended) {
+                            last.status = Status::Cut;
+                            last.estimated |= last.usage.is_known();
+                        }
+                        told
+                    }
                     refused => return Some(refused),
                 }
             }
@@ -275,9 +291,7 @@ impl Stream {
         if let (Some(failure), Some(last)) = (failure, told.record.attempts.last_mut())
             && matches!(last.status, Status::Ok | Status::Cut)
         {
-            // One that broke off was answered in part; one that told nothing else was refused like any other.
-            let is_all = delivered == 0 && !last.usage.is_known();
-            last.status = if is_all { failure.status } else { Status::Failed };
+            last.status = if is_refused && !last.usage.is_known() { failure.status } else { Status::Failed };
             let counted = Counted { usage: last.usage, ..Counted::default() };
             last.usage = or_refused(counted, last.status).usage;
             last.error = failure.word.into();

@@ -173,13 +173,11 @@ pub(super) fn status_of(words: &str) -> Status {
         .split(|c: char| !c.is_ascii_digit())
         .find(|part| part.len() == 3)
         .and_then(|code| code.parse().ok());
-    match code {
-        Some(code @ 400..600) => Status::from_http(code),
-        _ => {
-            let said = WORDS.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)));
-            said.map_or(Status::Failed, |(_, status)| *status)
-        }
+    if let Some(code @ 400..600) = code {
+        return Status::from_http(code);
     }
+    let said = WORDS.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)));
+    said.map_or(Status::Failed, |(_, status)| *status)
 }
 
 /// Words by which errors are known, those of exceptions and those of providers.

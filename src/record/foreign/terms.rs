@@ -154,7 +154,9 @@ fn openai(text: &str, terms: &mut Terms) -> bool {
     terms.serve(part::<Tier>(text).service_tier.as_str());
     let Items { output, tools } = part(text);
     let mut offered = Offered::default();
-    tools.iter().for_each(|tool| offered.add(tool.kind.as_str(), tool.environment.kind.as_str()));
+    for tool in &tools {
+        offered.add(tool.kind.as_str(), tool.environment.kind.as_str());
+    }
     let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
     for item in &output {
         let meter = offered.meter(ShownItem {
@@ -208,7 +210,9 @@ fn gemini(text: &str, terms: &mut Terms) -> bool {
     let Candidates { candidates, service_tier } = part(text);
     terms.serve(service_tier.as_str());
     let mut all = Grounding::default();
-    candidates.iter().for_each(|one| all.add(one.grounding));
+    for one in &candidates {
+        all.add(one.grounding);
+    }
     all.tell(terms)
 }
 

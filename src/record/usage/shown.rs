@@ -173,7 +173,9 @@ struct Message<'a> {
 impl ServerBlocks {
     /// Takes in a block by its text.
     pub(crate) fn read_block(&mut self, text: &str) {
-        json::read::<Block<'_>>(text).iter().for_each(|block| self.take(block));
+        if let Ok(block) = json::read::<Block<'_>>(text) {
+            self.take(&block);
+        }
     }
 
     fn take(&mut self, block: &Block<'_>) {
@@ -192,7 +194,9 @@ impl ServerBlocks {
         let message = json::read::<Message<'_>>(text).unwrap_or_default();
         let content = message.content.as_ref().map_or("", LazyValue::as_raw_str);
         let blocks = json::read::<Vec<Block<'_>>>(content).unwrap_or_default();
-        blocks.iter().for_each(|block| all.take(block));
+        for block in &blocks {
+            all.take(block);
+        }
         if message.container.is_some() {
             all.has_run();
         }
@@ -308,10 +312,14 @@ mod tests {
         assert_eq!(billed, [Some(SESSIONS); 3]);
     }
 
+    fn meters(terms: &Terms) -> String {
+        terms.meters().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(" ")
+    }
+
     fn told(message: &str) -> (String, bool) {
         let mut terms = Terms::NONE;
         let is_guess = ServerBlocks::of_message(message).tell(&mut terms);
-        (terms.meters().map(|(name, count)| format!("{name}={count}")).collect(), is_guess)
+        (meters(&terms), is_guess)
     }
 
     #[test]
@@ -351,8 +359,7 @@ mod tests {
         ] {
             let mut terms = Terms::NONE;
             let found = json::read::<Grounding>(text).unwrap().tell(&mut terms);
-            let told: String = terms.meters().map(|(name, count)| format!("{name}={count}")).collect();
-            assert_eq!((&*told, found), (meters, is_any), "{text}");
+            assert_eq!((self::meters(&terms).as_str(), found), (meters, is_any), "{text}");
         }
     }
 }

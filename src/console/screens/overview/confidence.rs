@@ -14,7 +14,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
-use crate::routing::{MAX_RUNGS, Route};
+use crate::routing::{MAX_RUNGS, Mode, Route};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::{ModelId, PerMille};
 
@@ -99,8 +99,10 @@ fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, 
     };
     let muted = scene.look.style(Role::Muted);
     let (mut before, gap) = if at.width >= 48 { ("starts on ", "   ") } else { ("", "  ") };
-    for (rung, &count) in route.ladder.iter().zip(&found.applied.placed) {
-        let share = format::percent(count, found.applied.requests);
+    // A route that observes starts nothing yet: where it would.
+    let shown = if route.mode == Mode::Observe { &found.staged } else { &found.applied };
+    for (rung, &count) in route.ladder.iter().zip(&shown.placed) {
+        let share = format::percent(count, shown.requests);
         put(before, muted);
         before = gap;
         put(&rung.name, series(scene, rung.model));

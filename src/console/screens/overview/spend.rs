@@ -12,6 +12,8 @@ use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::key_values::{self, KeyValue};
+use crate::routing::Mode;
+use crate::session::Snapshot;
 use crate::telemetry::Cell;
 use crate::units::{Pico, Span};
 
@@ -110,6 +112,9 @@ fn lines(scene: Scene<'_>) -> Lines {
         };
         put(2, baseline, (cost, role), false);
     }
+    if let Some((words, value, role)) = observed(snapshot) {
+        put(0, words, (value, role), true);
+    }
     let dearer = all.saved().0 < 0;
     put(0, key(if dearer { "dearer, net" } else { "saved, net" }), saved(all), true);
     if all.compared != total {
@@ -118,6 +123,27 @@ fn lines(scene: Scene<'_>) -> Lines {
     }
     put(8, key("prices"), (short(format_args!("{}", cut_to(&snapshot.log.book, 24))), Role::Muted), false);
     out
+}
+
+/// What routes that only observe would have cost, had they been on, against what their clients asked for.
+fn observed(snapshot: &Snapshot) -> Option<(Short, Short, Role)> {
+    let (mut asked, mut on, mut requests) = (Pico::ZERO, Pico::ZERO, 0);
+    let observing = snapshot.consequences.routes.iter().filter(|one| one.setting.mode == Mode::Observe);
+    for one in observing {
+        asked += one.applied.cost.total();
+        on += one.staged.cost.total();
+        requests += one.applied.requests;
+    }
+    if requests == 0 {
+        return snapshot
+            .policy
+            .observes()
+            .then(|| (short(format_args!("OBSERVE")), short(format_args!("no requests")), Role::Warn));
+    }
+    let change = format::percent_change(asked.0, on.0);
+    let role = if on < asked { Role::Better } else { Role::Muted };
+    let value = short(format_args!("~{} {change}", format::money(on)));
+    Some((short(format_args!("OBSERVE, if on")), value, role))
 }
 
 fn cut_to(words: &str, columns: usize) -> &str {

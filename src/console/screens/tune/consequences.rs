@@ -15,6 +15,7 @@ use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
+use crate::routing::Mode;
 use crate::session::{RerunState, Snapshot};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
@@ -257,6 +258,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
             count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither);
         lines.push(unknown.yielding(1));
     }
+    // What clients asked for starts on no rung.
+    let observes = snapshot.policy.route(id).mode == Mode::Observe;
     let ladder = &staged(snapshot).route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
         let mut name = Short::new();
@@ -267,9 +270,17 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
         };
         lines.push(Line {
             name,
-            applied: format::percent(applied.placed[at], applied.requests),
+            applied: if observes {
+                short("-")
+            } else {
+                format::percent(applied.placed[at], applied.requests)
+            },
             staged: format::percent(tried.placed[at], tried.requests),
-            change: format::points_change(tenths(applied), tenths(tried)),
+            change: if observes {
+                Short::new()
+            } else {
+                format::points_change(tenths(applied), tenths(tried))
+            },
             role: Role::Muted,
             style: Some(scene.look.theme.series(model_series(rung.model))),
             within: false,
@@ -404,19 +415,27 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let look = scene.look;
     let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
-    let title = format!("Consequences · {}", snapshot.policy.route(id).name);
+    let route = snapshot.policy.route(id);
+    let observes = route.mode == Mode::Observe;
+    let title = format!("Consequences · {}{}", route.name, if observes { " · OBSERVE" } else { "" });
     let panel = Panel { title: &title, scope: "", focus: scene.ui.focus == 2 };
     let inside = panel.render(area, buf, look);
     let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
-    let nothing = snapshot.staged.is_none();
+    // A route that observes always has a choice to show: its ladder, against what clients asked for.
+    let nothing = snapshot.staged.is_none() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
     draw_row(
         buf,
         head,
-        [("", applied), ("applied", applied), ("staged", tried), ("change", look.style(Role::Column))],
+        [
+            ("", applied),
+            (if observes { "as asked" } else { "applied" }, applied),
+            (if observes { "if on" } else { "staged" }, tried),
+            ("change", look.style(Role::Column)),
+        ],
         look,
     );
     let lines = fit(lines(scene, snapshot, columns(body.width, look.glyphs.is_ascii()).0), body.height);
@@ -464,6 +483,21 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let here = one.map_or(0, |one| one.flips);
+    if observes && snapshot.staged.is_none() {
+        let requests = one.map_or(0, |one| one.staged.requests);
+        let forms = [
+            format!(
+                "{} of {} would go elsewhere; o turns it on",
+                format::count(here),
+                format::count(requests)
+            ),
+            format!("{} elsewhere; o turns it on", format::count(here)),
+        ];
+        let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
+        let words = forms.iter().find(fits).unwrap_or(&forms[1]);
+        paint::text(buf, foot, words, look.style(Role::Staged), look.glyphs.cut);
+        return;
+    }
     words.push_str(&counted(here, "flip"));
     let (text, role) = rerun_text(snapshot);
     // The verdict is never cut: what else there is to say is said where there is room for it.

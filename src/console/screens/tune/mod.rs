@@ -261,6 +261,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
             | Action::NudgeUpTen
             | Action::Apply
             | Action::Undo
+            | Action::TurnOn
     );
     if ui.read_only && changes_policy {
         return vec![Ask::Refuse("read-only: the policy cannot be changed".to_owned())];
@@ -283,6 +284,7 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
         }
         Action::Drop if snapshot.staged.is_some() => vec![Ask::Send(Command::Stage(None))],
         Action::Drop => vec![Ask::Back],
+        Action::TurnOn => vec![Ask::Send(Command::TurnOn(route))],
         Action::Undo => vec![Ask::Send(Command::Undo)],
         Action::Flipped if snapshot.staged.is_none() => {
             vec![Ask::Refuse("nothing is staged: move a threshold first".to_owned())]

@@ -8,6 +8,7 @@ use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::console::{paint, text};
+use crate::routing::Mode;
 use crate::session::Snapshot;
 
 /// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
@@ -66,6 +67,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
                 look.glyphs.cut,
             );
         }
+        let only = route.ladder.len() == 1;
+        if let Some((words, role)) = mode_words(route.mode, tried.mode).filter(|_| rung_at == 1 || only) {
+            let from = if only { u16::try_from(text::width(&route.name)).unwrap_or(0) + 1 } else { 0 };
+            let (_, at) = paint::split_left(name, from.min(name.width));
+            let at = Rect { width: at.width.saturating_sub(1), ..at };
+            paint::text(buf, at, words, style(role), look.glyphs.cut);
+        }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
         let series = look.theme.series(model_series(rung.model));
         paint::text(
@@ -93,6 +101,16 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) },
             look.glyphs.cut,
         );
+    }
+}
+
+/// Says what becomes of requests that name a model, where that is not the usual.
+fn mode_words(now: Mode, then: Mode) -> Option<(&'static str, Role)> {
+    match (now, then) {
+        (Mode::Observe, Mode::Active) => Some(("ON*", Role::Staged)),
+        (Mode::Observe, _) => Some(("OBSERVE", Role::Warn)),
+        (Mode::Active, _) => Some(("on", Role::Muted)),
+        (Mode::Pinned, _) => None,
     }
 }
 
