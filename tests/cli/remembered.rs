@@ -54,9 +54,8 @@ fn a_route_that_observes_tells_what_it_would_have_done() {
     assert_eq!(seen["applied"]["cost_usd"], "0.28");
     assert_eq!(seen["staged"]["cost_usd"], "0.0798");
     assert_eq!((&seen["flipped_requests"], &seen["by_route"][0]["observes"]), (&80.into(), &true.into()));
-    let routed = |policy: &str| {
-        report(&desk, &format!("l.jsonl --as routed --policy {policy}"))["cost_usd"].clone()
-    };
+    let routed =
+        |policy: &str| report(&desk, &format!("l.jsonl --as routed --policy {policy}"))["cost_usd"].clone();
     assert_eq!(routed("observe.toml"), "0.28", "clients are served as they ask");
     assert_eq!(routed("active.toml"), "0.0798", "what is promised is what comes");
     assert_eq!(routed("pinned.toml"), "0.28");
