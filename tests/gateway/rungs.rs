@@ -45,7 +45,7 @@ fn read(line: &mut Line, requests: usize) -> Vec<Value> {
 }
 
 fn save(desk: &Desk, lines: &[Value]) {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().fold(String::new(), |all, line| all + &line.to_string() + "\n");
     fs::write(desk.path().join("live.jsonl"), text).unwrap();
 }
 
