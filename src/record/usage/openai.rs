@@ -204,6 +204,11 @@ impl OpenAiUsage {
         self.is_cited |= then.is_cited;
     }
 
+    /// Gives the tokens of the answer so far; none where it does not say.
+    pub(crate) fn answer(&self) -> u64 {
+        self.completion_tokens.most(self.output_tokens).most(self.billed_units.output_tokens).or_zero()
+    }
+
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
     pub(crate) fn serve(&mut self, tier: &str) {
         self.service_tier.absorb(Said::new(tier));

@@ -18,7 +18,7 @@ use names::{
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
@@ -188,16 +188,26 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
             read.push((span, call(span, &part.resource.attributes)));
         }
     }
+    let mut completed = Vec::new();
     for (place, key, told) in judged(&read, nest) {
         let standing = nest.judge(key, told);
         let Some((_, result)) = read.get_mut(place) else { continue };
         match (standing, result) {
             (Standing::Told, result) => *result = Err(AROUND),
-            (Standing::MayCountTwice, Ok((told, _))) => {
-                let attempts = told.record.attempts.iter_mut();
-                attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
+            (Standing::Counts(nested), Ok((told, _))) => {
+                if let Some(outer) = nested.around.filter(|_| nested.completes) {
+                    completed.push(outer);
+                }
+                told.nested = Some(Nested { completes: false, ..nested });
             }
             _ => {}
+        }
+    }
+    // They come in the order of the document: the last of them says that they are all.
+    for outer in completed {
+        let calls = read.iter_mut().filter_map(|(_, result)| result.as_mut().ok()?.0.nested.as_mut());
+        if let Some(last) = calls.filter(|nested| nested.around == Some(outer)).last() {
+            last.completes = true;
         }
     }
     for (_, result) in read {
@@ -351,5 +361,5 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record, keys }, kind))
+    Ok((Told { record, keys, nested: None }, kind))
 }
