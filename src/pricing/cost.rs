@@ -112,6 +112,11 @@ impl CostSum {
         self.known + self.estimated
     }
 
+    /// Says whether nothing but unknown costs is in it: its zero is then no amount.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown > 0 && self.total() == Pico::ZERO
+    }
+
     /// Gives the sum over operations whose cost is whole; this is what averages are taken of.
     pub fn whole(&self) -> Pico {
         self.total() - self.partial

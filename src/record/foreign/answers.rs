@@ -155,7 +155,7 @@ impl OpenAiAnswer {
             all.get_or_insert_default().absorb(said);
         }
         let bytes = self.bytes();
-        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted()?.believed(bytes)))
+        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted_of(self.model.as_str())?.believed(bytes)))
     }
 }
 

@@ -289,7 +289,7 @@ impl Stream {
                 let counted = match (&self.anthropic, &self.gemini, &self.openai) {
                     (Some(usage), _, _) => usage.counted(),
                     (_, Some(usage), _) => usage.counted(),
-                    (_, _, Some(usage)) => usage.counted(),
+                    (_, _, Some(usage)) => usage.counted_of(self.model.as_str()),
                     _ => Ok(Counted::default()),
                 };
                 let counted = match counted {
@@ -493,6 +493,14 @@ impl Body {
             attempt.usage = said.usage;
             attempt.write_ttl = said.write_ttl;
             attempt.estimated = said.estimated;
+        }
+        // One that says itself that it goes on, or went wrong; of a stream the row may have kept a part.
+        if attempt.status == Status::Ok
+            && matches!(said.status, Status::Cut | Status::Failed)
+            && is_whole(text)
+        {
+            attempt.status = said.status;
+            attempt.estimated |= said.status == Status::Cut && attempt.usage.is_known();
         }
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);

@@ -151,12 +151,14 @@ impl Known {
         ControlFlow::Continue(())
     }
 
-    /// Says whether a request of our own format is new: by its id and its moment, as ids of other programs may be short.
+    /// Says whether a request of our own format is new: by its id, its moment and its
+    /// model, as ids of other programs may be short.
     pub(crate) fn is_new(&mut self, record: &Record<'_>) -> bool {
         if record.id.is_empty() {
             return true;
         }
-        let id = ids::id_at(&record.id, record.at);
+        let model = record.attempts.last().map_or("", |last| &last.model);
+        let id = ids::id_at(&record.id, record.at, model);
         // Nothing of a moment that was never reached was told before, which makes this cheap for a log in order.
         if Some(record.at) > self.latest {
             self.latest = Some(record.at);

@@ -15,6 +15,7 @@ use names::{
     ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
 };
 
+use super::failures::went_wrong;
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
@@ -104,6 +105,23 @@ struct Value {
     real: Word,
     #[serde(rename = "boolValue")]
     truth: Word,
+    #[serde(rename = "arrayValue", deserialize_with = "nullable")]
+    list: List,
+}
+
+/// A list, as far as it holds words.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct List {
+    #[serde(deserialize_with = "nullable")]
+    values: Vec<Item>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    #[serde(rename = "stringValue")]
+    text: Word,
 }
 
 impl Attributes {
@@ -115,6 +133,20 @@ impl Attributes {
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
+    }
+
+    /// Says whether every reason to end that is told says that the model or its server went wrong.
+    fn went_wrong(&self) -> bool {
+        let told = self.0.iter().filter(|attribute| names::ENDED.contains(&attribute.key.as_str()));
+        let mut reasons = told
+            .flat_map(|attribute| {
+                let listed = attribute.value.list.values.iter().map(|item| item.text.as_str());
+                listed.chain(attribute.value.text.as_str().split(['[', ']', '"', ',', ' ']))
+            })
+            .filter(|reason| !reason.is_empty())
+            .peekable();
+        // Frameworks say `other` of what they have no word for.
+        reasons.peek().is_some() && reasons.all(|reason| reason != "other" && went_wrong(reason))
     }
 
     /// Gives the largest of the named counts.
@@ -312,6 +344,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let failed =
         matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
     let status = match (failed, status_of(error.as_str())) {
+        (false, _) if of.went_wrong() => Status::Failed,
         (false, _) => Status::Ok,
         (true, Status::Failed) => status_of(span.status.message.as_str()),
         (true, known) => known,
