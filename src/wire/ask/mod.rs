@@ -216,6 +216,13 @@ impl Ask {
             && self.root().get("background").and_then(Value::flag) == Some(true)
     }
 
+    /// Says whether the provider is told not to keep its answer.
+    pub fn keeps_nothing(&self) -> bool {
+        let of = |span: &Range<usize>| self.body.get(span.clone());
+        let store = |member: &&scan::Member| of(&member.key) == Some(b"\"store\"");
+        self.scan.members.iter().rfind(store).is_some_and(|member| of(&member.value) == Some(b"false"))
+    }
+
     /// Gives the body as it came.
     pub fn body(&self) -> &Bytes {
         &self.body
