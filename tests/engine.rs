@@ -15,7 +15,7 @@ use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Engine, Event};
 use pointsman::outcome::{Choice, Extra, Leg, Observed, Operation, on_model};
 use pointsman::pricing::{Cost, CostSum, Unpriced, Usage};
-use pointsman::routing::{Check, ConfidenceSource, Mode, NO_RUNG, Policy, RouteId, Status, Thresholds};
+use pointsman::routing::{Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Thresholds};
 use pointsman::session::{Command, Player, Reading};
 use pointsman::telemetry::Sign;
 use pointsman::units::{Count, Millis, ModelId, PerMille, Pico, Span};
@@ -42,8 +42,8 @@ proptest! {
             let mut variance = 0i128;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
-                let mode = staged.routes[index].mode;
-                if settled.route.index() != index || (entry.0.pinned && mode == Mode::Pinned) {
+                let is_kept = entry.0.pinned && staged.routes[index].pins(entry.0.class);
+                if settled.route.index() != index || is_kept {
                     continue;
                 }
                 requests += 1;

@@ -36,6 +36,7 @@ fn in_force(version: u32, from_seq: u64, text: &str) -> Entry {
         from_seq,
         who: "console".into(),
         what: format!("version {version}").into(),
+        undo: version == 2,
         text: text.into(),
     }))
 }

@@ -4,12 +4,14 @@
 //! Invariant: a database that cannot be read to its end is an error, never a shorter log.
 
 use std::io::{self, PipeReader, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::ledger::{self, ExportOptions, LedgerFile, Range};
-use crate::record::Input;
+use crate::record::{self, Entry, Input, ReadOptions, Timing};
+use crate::units::Instant;
 
 use super::opencode;
 
@@ -17,6 +19,8 @@ use super::opencode;
 const DEEPEST: usize = 16;
 /// How many logs a folder may hold.
 const MOST: usize = 200_000;
+/// How many files are looked into for the order in which to read them.
+const MOST_LOOKED_INTO: usize = 64;
 /// What names of logs end in, packed or not.
 const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "db"];
 
@@ -38,10 +42,42 @@ pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
         rollouts.extend(of_codex);
         all.extend(others.into_iter().map(|path| (path, true)));
     }
+    if (2..=MOST_LOOKED_INTO).contains(&all.iter().filter(|(_, is_found)| !is_found).count()) {
+        let (mut named, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_found)| !is_found);
+        in_order(&mut named);
+        all = named;
+        all.extend(found);
+    }
     // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
     rollouts.sort_by(|one, other| one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other)));
     all.extend(rollouts.into_iter().map(|path| (path, true)));
     all
+}
+
+/// Puts files in the order of the first moment that each tells, and those of one moment by name: a log that was cut into files
+/// is one log in whatever order they are named. What cannot be looked into twice stays as it was named.
+fn in_order(named: &mut [(PathBuf, bool)]) {
+    if named.iter().all(|(path, _)| path.is_file()) {
+        named.sort_by_cached_key(|(path, _)| (first_moment(path), path.clone()));
+    }
+}
+
+/// Gives the first moment that a file tells, where its format is recognised.
+fn first_moment(path: &Path) -> Option<Instant> {
+    if opencode::is_database(path) || ledger::is_ledger(path) {
+        return None;
+    }
+    let mut source = record::open(&Input::paths([path]), &ReadOptions::default()).ok()?;
+    let block = source.next_block()?.ok()?;
+    let mut first = None;
+    let _ = block.for_each(|_, entry| match entry {
+        Ok(Entry::Request(record)) if record.timing == Timing::Told => {
+            first = Some(record.at);
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    first
 }
 
 fn is_rollout(path: &Path) -> bool {

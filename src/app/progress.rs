@@ -1,5 +1,6 @@
 //! Progress on stderr: only where a person looks at it, only for work that takes longer than a moment.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +12,19 @@ use crate::units::marked;
 
 /// Work shorter than this shows nothing.
 const QUIET: Duration = Duration::from_millis(700);
+
+/// Operations from which on it takes long enough to be told of.
+const MANY: u64 = 100_000;
+
+/// Tells on stderr how far an older ledger has been brought up to date, a line for each tenth.
+pub(super) fn ledger_brought_on(done: u64, total: u64) {
+    let tenth = |done: u64| done.saturating_mul(10) / total.max(1);
+    if total >= MANY && (done == 0 || tenth(done) > tenth(done.saturating_sub(4_096))) {
+        let text = format!("bringing the ledger up to date: {done} of {}\n", counted(total, "request"));
+        // Where stderr is gone nobody misses it.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
 
 /// Says whether Ctrl-C was pressed; the first press cancels, the second ends the program as usual.
 #[derive(Clone, Debug, Default)]

@@ -279,6 +279,7 @@ fn ledger_options(
         settings::Durability::Normal => Durability::Normal,
         settings::Durability::Strict => Durability::Strict,
     };
+    wanted.progress = super::progress::ledger_brought_on;
     wanted.run = Run {
         listen: listen.to_owned(),
         classifier: ingest.classifier_tag(),

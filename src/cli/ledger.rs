@@ -280,7 +280,10 @@ fn missing(found: &Salvaged) -> String {
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {
-    let done = ledger::vacuum(path, |_, _| {})?;
+    let mut progress = Meter::new("bringing it up to date");
+    let done = ledger::vacuum(path, |done, total| progress.update(done, total));
+    progress.finish();
+    let done = done?;
     output::text(&format!(
         "{}\nbefore   {} bytes\nafter    {} bytes\nprompts  {} deleted after their time\n",
         path.display(),

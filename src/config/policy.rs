@@ -496,4 +496,32 @@ mod tests {
             "[[route]]\nname = \"r\"\nladder = [{ model = \"a\", threshold = 1200 }, { model = \"b\" }]\n";
         assert!(error(high).contains("1200 is outside 0 to 1000"), "{}", error(high));
     }
+
+    #[test]
+    fn the_page_about_policies_has_an_example_that_holds_and_every_key() {
+        let page = include_str!("../../docs/policy.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let mut names = Names::default();
+        let policy = parse(example, "docs/policy.md", &mut names).unwrap();
+        assert_eq!(parse(&to_toml(&policy, &names), "p.toml", &mut names).unwrap(), policy);
+        let rung = |keys: &str| format!("[[route]]\nname = \"r\"\nladder = [{{ model = \"m\", {keys} }}]\n");
+        for unknown in [
+            "zz = 1\n".to_owned(),
+            "[model.m]\nzz = 1\n".to_owned(),
+            "[[route]]\nname = \"r\"\nzz = 1\n".to_owned(),
+            "[[route]]\nname = \"r\"\nmatch.zz = 1\n".to_owned(),
+            rung("zz = 1"),
+            rung("stream = { zz = 1 }"),
+            rung("with = { zz = 1 }"),
+        ] {
+            let error = error(&unknown);
+            let known: Vec<&str> =
+                error.split_once("expected").unwrap().1.split('`').skip(1).step_by(2).collect();
+            assert!(known.len() > 3, "{error}");
+            for key in known {
+                let stands = [format!("`{key}`"), format!("`match.{key}`")];
+                assert!(stands.iter().any(|key| page.contains(key.as_str())), "`{key}` is not on the page");
+            }
+        }
+    }
 }

@@ -245,7 +245,7 @@ impl Gateway {
                 self.providers.target(&rung.model);
             }
         }
-        self.record_policy(spec, applied.version, applied.at, applied.from_seq, (who, what));
+        self.record_policy(spec, applied.version, applied.at, applied.from_seq, (who, what, deed.is_undo()));
         if let Some(hear) = &self.on_apply {
             hear(spec, applied.version);
         }
@@ -267,7 +267,7 @@ impl Gateway {
 
     /// Writes the policy of the start into the ledger.
     pub fn record_start(&self, spec: &PolicySpec, version: u32, at: Instant, from_seq: u64) {
-        self.record_policy(spec, version, at, from_seq, ("start", "in force at the start"));
+        self.record_policy(spec, version, at, from_seq, ("start", "in force at the start", false));
     }
 
     fn record_policy(
@@ -276,7 +276,7 @@ impl Gateway {
         version: u32,
         at: Instant,
         from_seq: u64,
-        (who, what): (&str, &str),
+        (who, what, undo): (&str, &str, bool),
     ) {
         let mut names = Names::default();
         let Ok(policy) = Policy::compile(spec, version, &mut names) else { return };
@@ -286,6 +286,7 @@ impl Gateway {
             from_seq,
             who: who.into(),
             what: what.into(),
+            undo,
             text: crate::config::policy::to_toml(&policy, &names).into(),
         })));
     }

@@ -381,6 +381,7 @@ impl Operation {
             ttft_ms: called.ttft_ms,
             terms: called.terms,
             left_out: called.left_out.clone(),
+            effort: called.effort,
             gap_ms: called.gap_ms,
         }
     }

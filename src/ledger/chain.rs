@@ -121,27 +121,36 @@ macro_rules! statements {
 static OPERATION: Statements = Statements {
     read: "SELECT state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
            confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, \
-           status, finished FROM operations WHERE seq = ?1",
+           status, finished, window, max_output, vision, require, down FROM operations WHERE seq = ?1",
     astray: "SELECT t.seq FROM operations t WHERE t.state <> 'open' AND NOT EXISTS \
              (SELECT 1 FROM chain c WHERE c.kind = 1 AND c.ref = t.seq) ORDER BY 1",
 };
 /// How many fields an operation has; its state stands before them.
-const OPERATION_FIELDS: usize = 26;
+const OPERATION_FIELDS: usize = 31;
 
 const CALLS: &str = "SELECT a.n, a.asked, a.model, a.provider, a.rung, a.started, a.prompt, a.delivered, a.price, a.state, \
     a.status, a.checked, a.error, a.latency_ms, a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, \
-    a.reasoning, a.estimated, a.tier, a.meters, a.left_out, a.gap_ms, c.kind, c.why, c.micro, c.pico \
+    a.reasoning, a.estimated, a.tier, a.meters, a.left_out, a.gap_ms, a.effort, c.kind, c.why, c.micro, c.pico \
     FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n WHERE a.seq = ?1 ORDER BY a.n";
-const CALL_FIELDS: usize = 30;
+const CALL_FIELDS: usize = 31;
 
 static PRICE: Statements =
     statements!("2", "price_rows", "price", "price, id, model, valid_from, rates, source, hash");
 static RUN: Statements = statements!("3", "runs", "run", "run, program, started, listen, classifier, prices");
-static POLICY: Statements =
-    statements!("4", "policies", "version", "version, at, from_seq & 0xffffffffff, who, what, hash, text");
+static POLICY: Statements = statements!(
+    "4",
+    "policies",
+    "version",
+    "version, at, from_seq & 0xffffffffff, who, what, undo, hash, text"
+);
 static AUDIT: Statements = statements!("5", "audit", "id", "at, who, what, before, after");
-static LABEL: Statements =
-    statements!("6", "labels", "id", "seq & 0xffffffffff, model, quality, output, source, at");
+static LABEL: Statements = statements!(
+    "6",
+    "labels",
+    "id",
+    "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = labels.seq), ''), model, quality, output, \
+     source, at"
+);
 static NOTE: Statements = statements!("7", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
 static PROMPT: Statements = statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
 

@@ -82,7 +82,7 @@ impl fmt::Display for CheckReport {
         match self.amended {
             0 => writeln!(f, "links       {}", self.links)?,
             amended => {
-                writeln!(f, "links       {} ({amended} of entries that were amended later)", self.links)?
+                writeln!(f, "links       {} ({amended} of entries that were amended later)", self.links)?;
             }
         }
         for head in &self.heads {

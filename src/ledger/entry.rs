@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Kept, Price};
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
-use crate::routing::{Check, Status};
+use crate::routing::{Check, Effort, Status};
 use crate::units::{Count, Instant, PerMille};
 
 /// Text that many entries share: team names, models, routes.
@@ -101,6 +101,16 @@ pub struct Opened {
     pub reason: Text,
     /// What about it is made up; empty for real traffic.
     pub simulated: Text,
+    /// The tokens that its prompt was taken for.
+    pub window: Option<u32>,
+    /// The most tokens that it wanted as an answer.
+    pub max_output: Option<u32>,
+    /// Whether a picture was part of it.
+    pub vision: bool,
+    /// Labels that whoever sent it requires.
+    pub require: Arc<[Text]>,
+    /// Models that could not be called.
+    pub down: Vec<Text>,
 }
 
 impl Default for Opened {
@@ -130,6 +140,11 @@ impl Default for Opened {
             policy_version: 0,
             reason: none.clone(),
             simulated: none,
+            window: None,
+            max_output: None,
+            vision: false,
+            require: Arc::default(),
+            down: Vec::new(),
         }
     }
 }
@@ -190,6 +205,8 @@ pub struct AttemptEnded {
     pub left_out: Vec<Text>,
     /// The longest silence within a stream after its first byte.
     pub gap_ms: Option<u32>,
+    /// How hard its rung told it to think; none where the request went as it was.
+    pub effort: Option<Effort>,
 }
 
 /// An operation that is over.
@@ -216,6 +233,8 @@ pub struct PolicyVersion {
     pub who: Text,
     /// What changed, in one line.
     pub what: Text,
+    /// Whether it took the change before it back.
+    pub undo: bool,
     /// The policy as TOML.
     pub text: Text,
 }

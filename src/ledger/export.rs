@@ -12,10 +12,12 @@ use rusqlite::{Row, Rows, params};
 use super::chain::{Kind, own};
 use super::file::{LedgerFile, Range, STRIDE, WITHIN};
 use super::marks::{self, Marks};
-use super::proof::{LabelLine, Member, PolicyRest};
+use super::proof::{Member, PolicyRest};
 use super::row::{count_at, whole};
 use super::salvage::Faults;
-use super::stored::{ATTEMPT, JOINED, OPERATION, REST, StoredAttempt, StoredLabel, label_line, record, rest};
+use super::stored::{
+    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
+};
 use super::{Cursor, LedgerError, price};
 use crate::config;
 use crate::pricing::PriceRow;
@@ -23,12 +25,14 @@ use crate::record::{Entry, Header, PolicyChange, PriceChange, Writer};
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names};
 
+const LABELS: &str = "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id";
+
 /// What an export contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
     /// Write the prices charged at as price events, so that a replay charges as the ledger did whatever its price book.
     pub prices: bool,
-    /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as lines of their own.
+    /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as events of their own.
     pub chain: bool,
 }
 
@@ -77,7 +81,10 @@ impl LedgerFile {
         marks.cover_range(range)?;
         let mut all = self
             .conn
-            .prepare(&format!("SELECT {OPERATION}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq"))
+            .prepare(&format!(
+                "SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq",
+                self.operation_columns()
+            ))
             .map_err(fails)?;
         let mut attempts = self
             .conn
@@ -86,23 +93,13 @@ impl LedgerFile {
                 self.call_columns(true)
             ))
             .map_err(fails)?;
-        let mut labels = self
-            .conn
-            .prepare(
-                "SELECT seq, model, quality, output FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
-            )
-            .map_err(fails)?;
-        let mut own_lines = self
-            .conn
-            .prepare(
-                "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id",
-            )
-            .map_err(fails)?;
-        // Only where lines are marked: there a judgement is a line of its own too.
-        let until = if marks.on() { last } else { -1 };
-        let mut own_lines = Ahead::new(own_lines.query([first, until]).map_err(fails)?, label_line);
+        let (mut labels, mut late) =
+            (self.conn.prepare(LABELS).map_err(fails)?, self.conn.prepare(LABELS).map_err(fails)?);
+        // Where lines are marked a judgement is an event of its own; else it stands on its request.
+        let (joined, own_lines) = if marks.on() { (-1, last) } else { (last, -1) };
+        let mut late = Ahead::new(late.query([first, own_lines]).map_err(fails)?, LateStored::read);
         let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fails)?, StoredAttempt::read);
-        let mut labels = Ahead::new(labels.query([first, last]).map_err(fails)?, StoredLabel::read);
+        let mut labels = Ahead::new(labels.query([first, joined]).map_err(fails)?, StoredLabel::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
         let mut written = Exported::default();
         let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
@@ -130,10 +127,10 @@ impl LedgerFile {
                 let id = record.id.to_string();
                 marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fails)?.as_ref())?;
                 written.requests += 1;
-                for (line, number) in own_lines.of(seq).map_err(fails)? {
-                    let ledger = marks.member(Kind::Label, number).map_err(fails)?;
-                    let ledger = ledger.map(|member| Member { seq: Some(own(whole(seq))), ..member });
-                    marks::write_line(&mut out, &LabelLine { id: id.clone(), ledger, ..line })?;
+                for judged in late.of(seq).map_err(fails)? {
+                    let member = marks.member(Kind::Label, judged.number).map_err(fails)?;
+                    let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+                    marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
                     written.events += 1;
                 }
             }
@@ -153,9 +150,14 @@ impl LedgerFile {
         }
         marks.finish(&mut out)?;
         out.finish()?;
-        drop((rows, attempts, labels, own_lines));
+        drop((rows, attempts, labels, late));
         moment.finish().map_err(fails)?;
         Ok(written)
+    }
+
+    /// Gives the columns that [`record`] takes.
+    pub(super) fn operation_columns(&self) -> String {
+        format!("{OPERATION}, {}", if self.is_chained() { NEEDS } else { NO_NEEDS })
     }
 
     /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
@@ -164,7 +166,8 @@ impl LedgerFile {
         let charge =
             if charged { format!("c.kind, c.why, {amounts}") } else { "NULL, NULL, NULL, NULL".into() };
         let rest = "a.rung, a.started, a.prompt, a.delivered, a.state";
-        format!("{ATTEMPT}, {charge}, {}, {rest}", self.particulars())
+        let effort = if self.is_chained() { "a.effort" } else { "NULL" };
+        format!("{ATTEMPT}, {charge}, {}, {rest}, {effort}", self.particulars())
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
@@ -222,9 +225,10 @@ impl LedgerFile {
     }
 
     fn policies(&self, faults: &mut Faults) -> rusqlite::Result<Vec<StoredPolicy>> {
-        let mut all = self
-            .conn
-            .prepare("SELECT version, at, from_seq, who, what, text FROM policies ORDER BY version")?;
+        let undo = if self.is_chained() { "undo" } else { "0" };
+        let mut all = self.conn.prepare(&format!(
+            "SELECT version, at, from_seq, who, what, text, {undo} FROM policies ORDER BY version"
+        ))?;
         let all = all.query_map([], |row| {
             Ok(StoredPolicy {
                 version: row.get(0)?,
@@ -233,6 +237,7 @@ impl LedgerFile {
                 who: row.get(3)?,
                 what: row.get(4)?,
                 text: row.get(5)?,
+                undo: row.get(6)?,
             })
         })?;
         let mut found = Vec::new();
@@ -285,6 +290,7 @@ enum What {
         what: String,
         spec: PolicySpec,
         text: String,
+        undo: bool,
     },
     /// A policy whose text cannot be read.
     Unreadable(String),
@@ -315,9 +321,9 @@ impl Event {
             What::Unreadable(text) => {
                 out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;
             }
-            What::Policy { version, who, what, spec, text } => {
+            What::Policy { version, who, what, spec, text, undo } => {
                 let change = PolicyChange {
-                    undo: false,
+                    undo: *undo,
                     version: *version,
                     at: self.at,
                     who: who.into(),
@@ -351,15 +357,16 @@ struct StoredPolicy {
     who: String,
     what: String,
     text: String,
+    undo: bool,
 }
 
 impl StoredPolicy {
     /// Turns it into an event; one that cannot be read becomes a note that says so, and keeps the rest from nothing.
     fn event(self) -> Event {
-        let Self { version, at, before, who, what, text } = self;
+        let Self { version, at, before, who, what, text, undo } = self;
         let mut names = Names::default();
         let what = match config::policy::parse(&text, &format!("policy {version}"), &mut names) {
-            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names), text },
+            Ok(policy) => What::Policy { version, who, what, spec: policy.spec(&names), text, undo },
             Err(error) => What::Unreadable(format!(
                 "policy {version} came into force, and its stored text cannot be read: {error}"
             )),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing here needs the ledger; what a file cannot prove is counted and told, never taken for proved.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,11 +13,11 @@ use serde::Deserialize;
 use super::chain::{Cursor, Kind, noted};
 use super::check::plain;
 use super::encoding::{Encoding, Hash, chained, parse_hash};
-use super::proof::{self, Judged, LabelLine, Member, Stretch};
+use super::proof::{self, Member, Stretch};
 use super::{Head, LedgerError};
 use crate::config;
 use crate::record::{self, Entry};
-use crate::units::{Instant, Names};
+use crate::units::Names;
 
 /// Findings that are quoted; more are counted.
 const QUOTED: usize = 50;
@@ -121,8 +121,6 @@ impl Order {
 struct Proof {
     report: ExportReport,
     chains: BTreeMap<String, Chain>,
-    /// Judgements that stand on requests, without a line of their own so far.
-    joined: HashMap<Judged, i64>,
 }
 
 /// Proves an export, packed or plain, against a hash that was noted where there is one. `tick` hears how many lines are
@@ -186,13 +184,9 @@ impl Proof {
             }
             return Ok(());
         }
-        let is_label = line.event.as_deref() == Some("label");
         let Some(member) = line.ledger else {
             if line.event.is_none() {
                 return Err("a request that no link covers".to_owned());
-            }
-            if is_label {
-                self.own_line(text)?;
             }
             self.report.unproved += 1;
             return Ok(());
@@ -206,7 +200,7 @@ impl Proof {
             Some("policy") => Kind::Policy,
             Some(_) => Kind::Note,
         };
-        let digest = if is_label { self.label(text, &member)? } else { self.entry(text, &member)? };
+        let digest = entry(text, &member)?;
         let chain = self.chains.entry(cursor.gateway).or_default();
         chain.order.1.follow(number);
         if let Some(rest) = &member.operation {
@@ -235,73 +229,10 @@ impl Proof {
         Ok(())
     }
 
-    /// Makes the digest of a request, a policy or a note from its line.
-    fn entry(&mut self, text: &str, member: &Member) -> Result<Hash, String> {
-        let mut form = Encoding::of("");
-        let mut made = Err("it is no entry".to_owned());
-        record::each_line(text, |_, entry| {
-            made = match entry {
-                Ok(Entry::Request(record)) => self.request(&mut form, &record, member),
-                Ok(Entry::Policy(change)) => policy(&mut form, &change, member),
-                Ok(Entry::Note { at, text, simulated }) => {
-                    let before = member.seq.ok_or_else(|| "its place is not told".to_owned());
-                    before.map(|before| proof::note(&mut form, (at, &text, simulated), before))
-                }
-                Ok(Entry::Price(_)) => Err("a price has no link".to_owned()),
-                Ok(Entry::Signal(_) | Entry::Label(_)) => Err("it has no link of this kind".to_owned()),
-                Err(skip) => Err(skip.reason),
-            };
-        });
-        made.map(|()| form.digest())
-    }
-
-    fn request(
-        &mut self,
-        form: &mut Encoding,
-        record: &record::Record<'_>,
-        member: &Member,
-    ) -> Result<(), String> {
-        let rest = member.operation.as_ref().ok_or("what the ledger keeps besides is missing")?;
-        if member.calls.len() != record.attempts.len() {
-            return Err("it has other calls than its link says".to_owned());
-        }
-        if proof::says_more(record) {
-            return Err("it says what no ledger writes".to_owned());
-        }
-        proof::operation(form, record, rest, &member.calls);
-        for judged in proof::judged(record) {
-            *self.joined.entry(judged).or_default() += 1;
-        }
-        Ok(())
-    }
-
-    fn label(&mut self, text: &str, member: &Member) -> Result<Hash, String> {
-        let line = self.own_line(text)?;
-        let at = Instant::parse(&line.at).map_err(|error| format!("at: {error}"))?;
-        let seq = member.seq.ok_or("its operation is not told")?;
-        let mut form = Encoding::of("");
-        proof::label(&mut form, &line, at, seq);
-        Ok(form.digest())
-    }
-
-    /// Reads a judgement's own line, and sets it against the one that stands on its request.
-    fn own_line(&mut self, text: &str) -> Result<LabelLine, String> {
-        let line: LabelLine = serde_json::from_str(text).map_err(|error| format!("no judgement: {error}"))?;
-        let judged = (line.id.clone(), line.model.clone(), line.quality, line.output);
-        *self.joined.entry(judged).or_default() -= 1;
-        Ok(line)
-    }
-
     fn finish(mut self, noted_head: Option<&str>) -> ExportReport {
         let report = &mut self.report;
         if self.chains.values().any(|chain| chain.order.0.broken && chain.order.1.broken) {
             report.find("the lines stand in no order: neither as requests arrived nor as they ended");
-        }
-        // Where links are in order a judgement may come without its request.
-        let joined = self.joined.values().filter(|more| **more > 0).count();
-        if joined > 0 {
-            report
-                .find(format!("{joined} judgements that stand on requests are not those that were chained"));
         }
         let wanted = noted_head.map(noted);
         let mut seen = wanted.is_none();
@@ -381,6 +312,38 @@ fn tell(report: &mut ExportReport, gateway: &str, after: i64, to: Option<(i64, H
     let Some((link, hash)) = to else { return };
     let cursor = Cursor { gateway: gateway.to_owned(), link: plain(link) };
     report.stretches.push((plain(after), Head { cursor, hash: super::price::hex(&hash) }));
+}
+
+/// Makes the digest of an entry from its line.
+fn entry(text: &str, member: &Member) -> Result<Hash, String> {
+    let mut form = Encoding::of("");
+    let mut made = Err("it is no entry".to_owned());
+    let seq = member.seq.ok_or_else(|| "its place is not told".to_owned());
+    record::each_line(text, |_, entry| {
+        made = match entry {
+            Ok(Entry::Request(record)) => request(&mut form, &record, member),
+            Ok(Entry::Policy(change)) => policy(&mut form, &change, member),
+            Ok(Entry::Label(late)) => seq.clone().map(|seq| proof::label(&mut form, &late, seq)),
+            Ok(Entry::Note { at, text, simulated }) => {
+                seq.clone().map(|before| proof::note(&mut form, (at, &text, simulated), before))
+            }
+            Ok(_) => Err("entries of this kind have no link".to_owned()),
+            Err(skip) => Err(skip.reason),
+        };
+    });
+    made.map(|()| form.digest())
+}
+
+fn request(form: &mut Encoding, record: &record::Record<'_>, member: &Member) -> Result<(), String> {
+    let rest = member.operation.as_ref().ok_or("what the ledger keeps besides is missing")?;
+    if member.calls.len() != record.attempts.len() {
+        return Err("it has other calls than its link says".to_owned());
+    }
+    if proof::says_more(record) {
+        return Err("it says what no ledger writes".to_owned());
+    }
+    proof::operation(form, record, rest, &member.calls);
+    Ok(())
 }
 
 fn policy(form: &mut Encoding, change: &record::PolicyChange<'_>, member: &Member) -> Result<(), String> {

@@ -100,7 +100,9 @@ impl<'f> Marks<'f> {
             all.query_map(bounds, row)?.collect()
         };
         let spans = spans().map_err(|source| self.file.failed(source))?;
-        spans.into_iter().for_each(|(gateway, first, last)| self.cover(gateway, first, last));
+        for (gateway, first, last) in spans {
+            self.cover(gateway, first, last);
+        }
         Ok(())
     }
 

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
 use super::price::hex;
-use super::row::{amount, buckets, check_word, kind, meters, whole, word};
+use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
-use crate::record::{Attempt, Label, PolicyChange, Record};
+use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
 use crate::units::Instant;
 
 /// The member that carries it.
@@ -66,22 +66,6 @@ pub(super) struct CallRest(
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct PolicyRest(pub(super) i64, pub(super) String);
 
-/// A judgement as a line of its own.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LabelLine {
-    pub(super) event: String,
-    pub(super) at: String,
-    pub(super) id: String,
-    pub(super) model: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) quality: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) output: Option<i64>,
-    pub(super) source: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) ledger: Option<Member>,
-}
-
 /// A header that tells which links an export has, and the digests of those that are no lines of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ChainLine {
@@ -135,6 +119,12 @@ pub(super) fn operation(form: &mut Encoding, record: &Record<'_>, rest: &Rest, c
     form.text(&record.simulated);
     form.maybe_text(status.as_deref());
     form.maybe_whole(*end);
+    let RecordedNeeds { window, output, vision, require, down } = &record.needs;
+    form.maybe_whole(window.map(i64::from));
+    form.maybe_whole(output.map(i64::from));
+    form.whole(i64::from(*vision));
+    form.maybe_text(list(require).as_deref());
+    form.maybe_text(list(down).as_deref());
     for (n, (attempt, rest)) in (0..).zip(record.attempts.iter().zip(calls)) {
         call(form, n, attempt, rest);
     }
@@ -171,10 +161,9 @@ fn call(form: &mut Encoding, n: i64, attempt: &Attempt<'_>, rest: &CallRest) {
     let terms = attempt.terms.as_deref().unwrap_or(&none);
     form.maybe_text(word(terms.tier()));
     form.maybe_text(meters(terms).as_deref());
-    let names: Vec<&str> = attempt.left_out.iter().map(|name| &**name).collect();
-    let names = (!names.is_empty()).then(|| serde_json::to_string(&names).unwrap_or_default());
-    form.maybe_text(names.as_deref());
+    form.maybe_text(list(&attempt.left_out).as_deref());
     form.maybe_whole(attempt.gap_ms.map(i64::from));
+    form.maybe_text(attempt.effort.map(crate::routing::Effort::name));
     let cost = attempt.charged.cost();
     let (name, why) = cost.map_or((None, None), |cost| {
         let (name, why) = kind(cost);
@@ -195,6 +184,7 @@ pub(super) fn policy(form: &mut Encoding, change: &PolicyChange<'_>, rest: &Poli
     form.whole(rest.0);
     form.text(&change.who);
     form.text(&change.what);
+    form.whole(i64::from(change.undo));
     form.text(&hex(&Sha256::digest(rest.1.as_bytes())));
     form.text(&rest.1);
 }
@@ -209,14 +199,15 @@ pub(super) fn note(form: &mut Encoding, (at, text, simulated): (Instant, &str, b
 }
 
 /// Makes the form of a judgement.
-pub(super) fn label(form: &mut Encoding, line: &LabelLine, at: Instant, seq: i64) {
+pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.begin("label");
     form.whole(seq);
-    form.text(&line.model);
-    form.maybe_whole(line.quality);
-    form.maybe_whole(line.output);
-    form.text(&line.source);
-    form.whole(at.0);
+    form.text(&late.id);
+    form.text(&late.label.model);
+    form.maybe_whole(late.label.quality.map(|quality| i64::from(quality.get())));
+    form.maybe_whole(late.label.output.map(whole));
+    form.text(&late.source);
+    form.whole(late.at.0);
 }
 
 /// Says whether a record holds anything that an export of a ledger never writes, and its form does not cover.
@@ -240,7 +231,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
-        labels: record.labels.clone(),
+        needs: record.needs.clone(),
         claimed_usd: claimed.map(|amount| amount.usd().into()),
         simulated: record.simulated.clone(),
         attempts: record.attempts.iter().map(covered).collect(),
@@ -265,20 +256,10 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
         terms: terms.clone(),
         left_out: left_out.clone(),
         gap_ms: attempt.gap_ms,
+        effort: attempt.effort,
         charged: attempt.charged,
         ..Attempt::default()
     }
-}
-
-/// A judgement as it stands on its request, for comparing it with the line of its own.
-pub(super) type Judged = (String, String, Option<i64>, Option<i64>);
-
-/// Gives the judgements that stand on a request.
-pub(super) fn judged<'r>(record: &'r Record<'_>) -> impl Iterator<Item = Judged> + 'r {
-    record.labels.iter().map(|Label { model, quality, output }| {
-        let quality = quality.map(|quality| i64::from(quality.get()));
-        (record.id.to_string(), model.to_string(), quality, output.map(whole))
-    })
 }
 
 /// Says whether a line leaves open which model was asked and which was billed.

@@ -137,9 +137,14 @@ pub(super) fn read_terms(tier: Option<&str>, meters: Option<&str>) -> Option<Ter
 }
 
 /// Gives names as a column, a JSON list; none is NULL.
-pub(super) fn list(names: &[super::Text]) -> Option<String> {
-    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+pub(super) fn list(names: &[impl AsRef<str>]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     (!names.is_empty()).then(|| serde_json::to_string(&names).unwrap_or_default())
+}
+
+/// Reads that list; one that cannot be read is empty, and `check` tells of it.
+pub(super) fn read_list(list: Option<String>) -> Vec<String> {
+    list.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default()
 }
 
 /// Gives text as a column: empty is NULL.

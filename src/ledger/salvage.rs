@@ -14,7 +14,7 @@ use super::guard::marks;
 use super::handle::now;
 use super::marks::Marks;
 use super::row::{count_at, whole};
-use super::stored::{JOINED, OPERATION, StoredAttempt, StoredLabel, record};
+use super::stored::{JOINED, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
 
@@ -108,7 +108,8 @@ impl LedgerFile {
         let mut all = self
             .conn
             .prepare(&format!(
-                "SELECT {OPERATION} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq"
+                "SELECT {} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq",
+                self.operation_columns()
             ))
             .map_err(fails)?;
         let mut parts = self.parts().map_err(fails)?;

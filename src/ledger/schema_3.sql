@@ -21,6 +21,17 @@ CREATE UNIQUE INDEX chain_of ON chain (kind, ref, link);
 
 ALTER TABLE runs ADD COLUMN gateway INTEGER NOT NULL DEFAULT 0;
 
+-- What a request asked of whoever was to serve it, and which models could not be called then (JSON lists).
+ALTER TABLE operations ADD COLUMN window INTEGER;
+ALTER TABLE operations ADD COLUMN max_output INTEGER;
+ALTER TABLE operations ADD COLUMN vision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE operations ADD COLUMN require TEXT;
+ALTER TABLE operations ADD COLUMN down TEXT;
+-- How hard the rung told the model to think.
+ALTER TABLE attempts ADD COLUMN effort TEXT;
+-- Whether it took the change before it back.
+ALTER TABLE policies ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;
+
 -- Stretches of time are found by it.
 CREATE INDEX operations_at ON operations (at);
 -- What comes twice is found by these.

@@ -10,10 +10,10 @@ use super::check::plain;
 use super::export::{Event, Exported, marked};
 use super::file::{LedgerFile, Range, STRIDE};
 use super::marks::{self, Marks};
-use super::proof::{LabelLine, Member};
+use super::proof::Member;
 use super::row::whole;
 use super::salvage::Faults;
-use super::stored::{JOINED, OPERATION, REST, StoredAttempt, label_line, record};
+use super::stored::{JOINED, LateStored, REST, StoredAttempt, record};
 use super::{LedgerError, schema};
 use crate::record::{Entry, Writer};
 
@@ -60,7 +60,7 @@ impl LedgerFile {
                 lines.write(kind, number, &mut marks, &mut out)?;
             }
             let done = plain(own(link) - after);
-            if done % STRIDE == 0 && !tick(done, plain(head - after)) {
+            if done.is_multiple_of(STRIDE) && !tick(done, plain(head - after)) {
                 return Err(LedgerError::Cancelled);
             }
         }
@@ -119,7 +119,8 @@ impl Lines<'_> {
         let mut calls = conn.prepare_cached(&calls).map_err(fails)?;
         let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(fails)?;
         let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(fails)?;
-        let one = format!("SELECT {OPERATION}, {REST} FROM operations o WHERE o.seq = ?1");
+        let one =
+            format!("SELECT {}, {REST} FROM operations o WHERE o.seq = ?1", self.file.operation_columns());
         let mut one = conn.prepare_cached(&one).map_err(fails)?;
         let mut rows = one.query([number]).map_err(fails)?;
         let Some(row) = rows.next().map_err(fails)? else { return Ok(()) };
@@ -143,11 +144,11 @@ impl Lines<'_> {
         let one = "SELECT l.seq, l.model, l.quality, l.output, l.source, l.at, l.id, coalesce(o.id, '') FROM labels l \
                    LEFT JOIN operations o ON o.seq = l.seq WHERE l.id = ?1";
         let mut one = self.file.conn.prepare_cached(one).map_err(fails)?;
-        let read = one.query_row([number], |row| Ok((label_line(row)?, row.get(7)?)));
-        let ((seq, (line, _)), id): (_, String) = read.map_err(fails)?;
+        let read = one.query_row([number], |row| Ok((LateStored::read(row)?, row.get(7)?)));
+        let ((seq, judged), id): (_, String) = read.map_err(fails)?;
         let member = marks.member(Kind::Label, number).map_err(fails)?;
-        let ledger = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
-        marks::write_line(out, &LabelLine { id, ledger, ..line })?;
+        let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+        marks::write_entry(out, &judged.event(&id), member.as_ref())?;
         Ok(())
     }
 }

@@ -1,14 +1,17 @@
 //! Entries as they are stored, read for an export.
 
+use std::borrow::Cow;
+
 use rusqlite::Row;
 
 use super::LedgerError;
 use super::chain::own;
 use super::price::hex;
-use super::proof::{CallRest, LabelLine, Rest, is_ambiguous};
-use super::row::{amount_at, count_at, read_check, read_cost, read_terms, usage_at, whole};
+use super::proof::{CallRest, Rest, is_ambiguous};
+use super::row::{amount_at, count_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
-use crate::record::{Attempt, Attempts, Label, Record, Status, some_terms};
+use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, RecordedNeeds, Status, some_terms};
+use crate::routing::Effort;
 use crate::units::{Instant, PerMille, Pico};
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
@@ -32,6 +35,7 @@ pub(super) struct StoredAttempt {
     terms: Option<Terms>,
     left_out: Vec<String>,
     gap_ms: Option<u32>,
+    effort: Option<Effort>,
     rest: CallRest,
 }
 
@@ -40,7 +44,7 @@ impl StoredAttempt {
         let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
         let amount = amount_at(row, 19)?;
         let (tier, meters): (Option<String>, Option<String>) = (row.get(21)?, row.get(22)?);
-        let left_out: Option<String> = row.get(23)?;
+        let effort: Option<String> = row.get(30)?;
         let attempt = Self {
             asked: row.get(1)?,
             model: row.get(2)?,
@@ -55,8 +59,9 @@ impl StoredAttempt {
             estimated: row.get(16)?,
             cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
             terms: read_terms(tier.as_deref(), meters.as_deref()),
-            left_out: left_out.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
+            left_out: read_list(row.get(23)?),
             gap_ms: row.get(24)?,
+            effort: effort.as_deref().and_then(Effort::from_name),
             rest: CallRest(
                 row.get(25)?,
                 row.get(26)?,
@@ -110,6 +115,7 @@ impl StoredAttempt {
             terms: some_terms(terms),
             left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
             gap_ms: self.gap_ms,
+            effort: self.effort,
             charged: self.cost.map(Charged::new).unwrap_or_default(),
             ..Attempt::default()
         })
@@ -123,6 +129,10 @@ pub(super) struct StoredLabel {
 }
 
 impl StoredLabel {
+    fn told(&self) -> Label<'_> {
+        Label { model: self.model.as_str().into(), quality: self.quality, output: self.output }
+    }
+
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let quality: Option<u16> = row.get(2)?;
         let output: Option<i64> = row.get(3)?;
@@ -141,7 +151,7 @@ pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.projec
 /// The columns besides those, from the one on that follows them.
 pub(super) const REST: &str = "o.run, o.key_name, o.classified, o.prompt_hash, o.prompt_bytes, o.route, o.rung, o.policy, \
     o.reason, o.status, o.finished";
-const REST_AT: usize = 16;
+const REST_AT: usize = 21;
 
 /// What the ledger keeps of an operation besides what a log says.
 pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
@@ -163,19 +173,49 @@ pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
     ))
 }
 
-/// A judgement with all that a line of its own says but for the operation's id, and its number.
-pub(super) fn label_line(row: &Row<'_>) -> rusqlite::Result<(u64, (LabelLine, i64))> {
-    let line = LabelLine {
-        event: "label".to_owned(),
-        at: Instant(row.get(5)?).rfc3339(),
-        id: String::new(),
-        model: row.get(1)?,
-        quality: row.get(2)?,
-        output: row.get(3)?,
-        source: row.get(4)?,
-        ledger: None,
+/// A judgement with who judged and when, and its number.
+pub(super) struct LateStored {
+    pub(super) number: i64,
+    at: Instant,
+    source: String,
+    label: StoredLabel,
+}
+
+impl LateStored {
+    /// Reads it from the columns of a [`StoredLabel`] with source, moment and number behind them.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+        let (seq, label) = StoredLabel::read(row)?;
+        Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), source: row.get(4)?, label }))
+    }
+
+    /// Gives it as an event about the request of an id.
+    pub(super) fn event<'a>(&'a self, id: &'a str) -> Entry<'a> {
+        Entry::Label(Box::new(LateLabel {
+            at: self.at,
+            id: id.into(),
+            source: self.source.as_str().into(),
+            label: self.label.told(),
+        }))
+    }
+}
+
+/// The columns of what a request asked of whoever was to serve it, right behind those of [`OPERATION`].
+pub(super) const NEEDS: &str = "o.window, o.max_output, o.vision, o.require, o.down";
+/// Likewise for a ledger that does not have them.
+pub(super) const NO_NEEDS: &str = "NULL, NULL, 0, NULL, NULL";
+const NEEDS_AT: usize = 16;
+
+fn needs(row: &Row<'_>) -> rusqlite::Result<RecordedNeeds<'static>> {
+    let list = |at: usize| -> rusqlite::Result<Vec<Cow<'static, str>>> {
+        Ok(read_list(row.get(at)?).into_iter().map(Cow::Owned).collect())
     };
-    Ok((count_at(row, 0)?, (line, row.get(6)?)))
+    Ok(RecordedNeeds {
+        window: row.get(NEEDS_AT)?,
+        output: row.get(NEEDS_AT + 1)?,
+        vision: row.get(NEEDS_AT + 2)?,
+        require: list(NEEDS_AT + 3)?,
+        down: list(NEEDS_AT + 4)?,
+    })
 }
 
 pub(super) fn record<'a>(
@@ -207,16 +247,10 @@ pub(super) fn record<'a>(
         tools: row.get(13).map_err(read)?,
         history: row.get(14).map_err(read)?,
         attempts: attempts.iter().map(|attempt| attempt.attempt(seq)).collect::<Result<Attempts<'_>, _>>()?,
-        labels: labels
-            .iter()
-            .map(|label| Label {
-                model: label.model.as_str().into(),
-                quality: label.quality,
-                output: label.output,
-            })
-            .collect(),
+        labels: labels.iter().map(StoredLabel::told).collect(),
         claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
         simulated: text(15)?,
+        needs: needs(row).map_err(read)?,
         ..Record::default()
     })
 }

@@ -122,7 +122,7 @@ impl LedgerFile {
                 hash: row.get(4)?,
             };
             report.links += 1;
-            if report.links % STRIDE == 0 && !tick() {
+            if report.links.is_multiple_of(STRIDE) && !tick() {
                 return Ok(false);
             }
             seen |= Some(link.hash) == wanted;

@@ -14,6 +14,7 @@ use super::sqlite::policy_hash;
 use super::store::Oddities;
 use super::sums::Increments;
 use crate::pricing::Cost;
+use crate::routing::Effort;
 use crate::units::{Instant, Span};
 
 /// A step back of the clock that is worth a note.
@@ -139,8 +140,9 @@ impl Writing<'_> {
         let mut put = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO operations (seq, id, run, at, team, project, user, session, key_name, asked, pinned, \
              task, confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, \
-             simulated, state, status, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+             simulated, state, status, finished, window, max_output, vision, require, down) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+             ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, \
+             ?29, ?30, ?31, ?32)",
         )?;
         let done = put.execute(params![
             self.number(opened.seq),
@@ -170,6 +172,11 @@ impl Writing<'_> {
             if closed.is_some() { "done" } else { "open" },
             closed.map(|closed| closed.status.name()),
             closed.map(|closed| closed.at.0),
+            opened.window,
+            opened.max_output,
+            opened.vision,
+            list(&opened.require),
+            list(&opened.down),
         ])?;
         Ok(done > 0)
     }
@@ -245,8 +252,8 @@ impl Writing<'_> {
         let mut put = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO attempts (seq, n, asked, model, provider, rung, started, prompt, delivered, price, \
              state, status, checked, error, latency_ms, ttft_ms, input, cache_read, write_5m, write_1h, output, \
-             reasoning, estimated, tier, meters, left_out, gap_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+             reasoning, estimated, tier, meters, left_out, gap_ms, effort) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?;
         let done = put.execute(params![
             seq,
@@ -276,6 +283,7 @@ impl Writing<'_> {
             ended.and_then(|ended| meters(&ended.terms)),
             ended.and_then(|ended| list(&ended.left_out)),
             ended.and_then(|ended| ended.gap_ms),
+            ended.and_then(|ended| ended.effort).map(Effort::name),
         ])?;
         Ok(done > 0)
     }
@@ -288,7 +296,7 @@ impl Writing<'_> {
             "UPDATE attempts SET state = 'settled', model = CASE ?3 WHEN '' THEN model ELSE ?3 END, price = ?4, \
              status = ?5, checked = ?6, error = ?7, latency_ms = ?8, ttft_ms = ?9, input = ?10, cache_read = ?11, \
              write_5m = ?12, write_1h = ?13, output = ?14, reasoning = ?15, estimated = ?16, tier = ?17, meters = ?18, \
-             left_out = ?19, gap_ms = ?20 \
+             left_out = ?19, gap_ms = ?20, effort = ?21 \
              WHERE seq = ?1 AND n = ?2 AND state = 'open' RETURNING model",
         )?;
         put.query_row(
@@ -313,6 +321,7 @@ impl Writing<'_> {
                 meters(&ended.terms),
                 list(&ended.left_out),
                 ended.gap_ms,
+                ended.effort.map(Effort::name),
             ],
             |row| row.get(0),
         )
@@ -413,8 +422,8 @@ impl Writing<'_> {
     fn policy(&mut self, policy: &PolicyVersion) -> rusqlite::Result<()> {
         let hash = policy_hash(&policy.text);
         let mut put = self.conn.prepare_cached(
-            "INSERT OR IGNORE INTO policies (version, at, from_seq, who, what, hash, text) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR IGNORE INTO policies (version, at, from_seq, who, what, hash, text, undo) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let new = put.execute(params![
             policy.version,
@@ -424,6 +433,7 @@ impl Writing<'_> {
             &*policy.what,
             hash,
             &*policy.text,
+            policy.undo,
         ])?;
         if new == 0 {
             self.odd.strays += 1;

@@ -76,7 +76,8 @@ impl Frontiers {
         let Some(place) = self.place(policy, settled.route.index()) else { return };
         let Some(setting) = self.held.get_mut(place) else { return };
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
-        if setting.route.mode == Mode::Observe {
+        let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
+        if setting.route.mode == Mode::Observe && !is_kept {
             setting.actual.account(settled, sign);
         }
         (setting.prefix, setting.histogram) = (None, None);

@@ -6,6 +6,7 @@ mod figures;
 mod gateway_side;
 mod outside;
 mod program;
+mod remembered;
 
 use program::Desk;
 use serde_json::Value;

@@ -154,6 +154,20 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
         .collect();
     assert_eq!(tiers, [true, true, false]);
     front.settle();
+    // What was not asked is estimated at the price of the tier that a rung would ask for.
+    save(&desk, &lines);
+    let estimated = |rung: &str| {
+        let policy =
+            format!("[[route]]\nname = \"everything\"\nmode = \"active\"\nladder = [{{ {rung} }}]\n");
+        fs::write(desk.path().join("other.toml"), policy).unwrap();
+        let args = ["replay", "live.jsonl", "--as", "routed", "--policy", "other.toml", "--format", "json"];
+        let report: Value = serde_json::from_str(&desk.must(&args)).unwrap();
+        assert_eq!(report["estimated_requests"], 3, "{report}");
+        pico(&report["cost_estimated_usd"])
+    };
+    let flex = estimated(r#"model = "gpt-5-mini", with = { service_tier = "flex" }"#);
+    assert!(flex > 0);
+    assert_eq!(estimated(r#"model = "gpt-5-mini""#), 2 * flex);
 }
 
 const LABELLED: &str = r#"

@@ -2,6 +2,7 @@
 
 use pointsman::ledger::{Audit, Cursor, ExportReport, Head, check_export};
 use pointsman::pricing::{Cost, Unpriced};
+use pointsman::routing::Effort;
 
 use super::*;
 
@@ -16,13 +17,16 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
             ended.terms.serve("priority");
             ended.terms.meter("web_search", 3);
             ended.left_out = vec!["temperature".into(), "top \"p\"".into()];
-            ended.gap_ms = Some(40);
+            (ended.gap_ms, ended.effort) = (Some(40), Some(Effort::Low));
             (ended.price, ended.cost) = (None, Cost::Unknown(Unpriced::NoPrice));
             Entry::AttemptEnded(ended)
         }
         Entry::Opened(mut opened) => {
             (opened.user, opened.reason) = ("Zoë\u{7f}\"\\\n".into(), "".into());
             opened.simulated = "outage".into();
+            (opened.window, opened.max_output, opened.vision) = (Some(900), Some(64), true);
+            opened.require = ["eu".into(), "zdr".into()].into();
+            opened.down = vec!["gpt-4.1".into()];
             Entry::Opened(opened)
         }
         other => other,
@@ -36,7 +40,7 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
     ledger.record_all(operation(33));
     ledger.record_all(end);
     ledger.record(in_force(2, 34, &policy::BUILTIN.replace("620", "588")));
-    ledger.record_all(told(first));
+    ledger.record_all(told_of(first));
     wait(ledger.commit()).unwrap();
     ledger.record_all(operation(34));
     ledger.close().unwrap();
@@ -44,7 +48,7 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
 }
 
 /// A change, a judgement, a note and a prompt.
-fn told(seq: u64) -> [Entry; 4] {
+fn told_of(seq: u64) -> [Entry; 4] {
     [
         Entry::Audit(Box::new(Audit {
             at: at(33),
@@ -96,7 +100,7 @@ fn tables(path: &Path) -> Vec<(String, Vec<(String, String)>)> {
 #[test]
 fn a_change_of_any_column_of_any_table_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = full(folder.path(), 24).path;
+    let path = full(folder.path(), 28).path;
     assert_eq!(findings(&path), Vec::<String>::new());
     let mut tried = 0;
     // Who keeps an answer is no account.
@@ -143,9 +147,8 @@ fn rows_put_in_exchanged_or_cut_off_are_found() {
         "INSERT INTO labels (seq, model, quality, source, at) VALUES (3, 'gpt-4.1', 1000, 'me', 5)",
         "INSERT INTO notes (before_seq, at, text, simulated) VALUES (3, 5, 'nothing happened', 0)",
         "INSERT INTO audit (at, who, what, before, after) VALUES (5, 'mia', 'a', 'b', 'c')",
-        "INSERT INTO operations SELECT 900, 'made-up', run, at, team, project, user, session, key_name, asked, pinned, task, \
-         confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, state, \
-         status, finished FROM operations WHERE seq = 1",
+        "CREATE TEMP TABLE more AS SELECT * FROM operations WHERE seq = 1; UPDATE more SET seq = 900, id = 'made-up'; \
+         INSERT INTO operations SELECT * FROM more",
         // Two requests change places.
         "UPDATE operations SET seq = -1 WHERE seq = 3; UPDATE operations SET seq = 3 WHERE seq = 4; \
          UPDATE operations SET seq = 4 WHERE seq = -1",
@@ -255,6 +258,53 @@ fn an_export_proves_itself_on_another_machine() {
         });
     }
     assert_eq!((requests, bad), (34, 0));
+}
+
+#[test]
+fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = full(folder.path(), 28);
+    let gateway = LedgerFile::open(&options.path).unwrap().heads().unwrap().remove(0).cursor.gateway;
+    let mut cursor = Cursor { gateway, link: 0 };
+    let mut told = Vec::new();
+    let mut read = |cursor: &mut Cursor| {
+        let mut out = Vec::new();
+        let file = LedgerFile::open(&options.path).unwrap();
+        let written = file.export_after(cursor, &mut out, |_, _| true).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let report = proved(folder.path(), &text, None);
+        let nothing = written.next.as_ref() == Some(&*cursor);
+        assert!(report.wrong == 0 || nothing, "{report}");
+        *cursor = written.next.unwrap();
+        told.push(text);
+        (written.requests, written.events)
+    };
+    assert_eq!(read(&mut cursor), (7, 4));
+    assert_eq!(read(&mut cursor), (0, 0));
+    // One is under way while the reader looks, and ends behind one that arrived later; a judgement comes when its request
+    // was told long ago.
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    let mut late = operation(35);
+    let end = late.split_off(2);
+    ledger.record_all(late);
+    ledger.record_all(operation(36));
+    wait(ledger.commit()).unwrap();
+    assert_eq!(read(&mut cursor), (1, 0));
+    ledger.record_all(end);
+    let [_, label, ..] = told_of(36);
+    ledger.record(label);
+    ledger.close().unwrap();
+    assert_eq!(read(&mut cursor), (1, 1));
+    let all = told.concat();
+    assert_eq!(proved(folder.path(), &all, None).findings, Vec::<String>::new());
+    for seq in 28..=36 {
+        assert_eq!(all.matches(&format!("{{\"id\":\"op-{seq:08}\"")).count(), 1, "{seq}");
+    }
+    assert!(all.find("op-00000036").unwrap() < all.find("op-00000035").unwrap(), "as they ended");
+    cursor.link += 1;
+    let file = LedgerFile::open(&options.path).unwrap();
+    let ahead = file.export_after(&cursor, Vec::new(), |_, _| true).unwrap_err().to_string();
+    assert!(ahead.contains("no such place"), "{ahead}");
 }
 
 #[test]

@@ -129,6 +129,7 @@ pub(crate) fn ended(seq: u64, n: u32) -> AttemptEnded {
         terms: Terms::NONE,
         left_out: Vec::new(),
         gap_ms: None,
+        effort: None,
     }
 }
 

@@ -292,6 +292,14 @@ fn claude_thinks_as_hard_as_its_rung_says_where_that_goes_together_with_the_requ
             Value::Null,
             false,
         ),
+        (
+            "claude-opus-4-5",
+            Effort::Low,
+            json!({"output_config":{"effort":"high"}}),
+            json!({"type":"enabled","budget_tokens":1024}),
+            Value::Null,
+            false,
+        ),
         ("claude-sonnet-4-5", Effort::Low, json!({"top_k":3}), Value::Null, Value::Null, true),
         ("claude-sonnet-4-5", Effort::Low, json!({"max_tokens":900}), Value::Null, Value::Null, true),
     ] {

@@ -33,6 +33,7 @@ pub(in crate::gateway) fn open(
     let arriving = Arriving { id: Arc::clone(&id), pinned, ..arriving(&ask, &tags, caller) };
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.live.arrive(arriving, at);
+    let needs = placed.ticket.needs();
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
@@ -63,6 +64,11 @@ pub(in crate::gateway) fn open(
         policy_version: placed.policy_version,
         reason: placed.reason.as_str().into(),
         simulated: "".into(),
+        window: needs.window,
+        max_output: needs.output,
+        vision: needs.vision,
+        require: Arc::clone(&caller.require),
+        down: needs.down.iter().map(|model| Arc::from(&**model)).collect(),
     })));
     let kept = &gateway.settings.ledger;
     let keeps = kept.keep_prompts.iter().any(|route| **route == *placed.route);

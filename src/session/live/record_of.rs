@@ -46,16 +46,21 @@ impl Ticket {
             turn: self.said.measures.turn,
             tools: self.said.measures.tools,
             history: self.said.measures.history,
-            needs: RecordedNeeds {
-                window: Some(self.needs.window).filter(|&window| window > 0),
-                output: Some(self.needs.output).filter(|&output| output > 0),
-                vision: self.needs.capabilities.has(Capability::Vision),
-                require: self.said.require.iter().map(|label| Cow::Borrowed(&**label)).collect(),
-                down: self.down.iter().map(|model| Cow::Borrowed(&**model)).collect(),
-            },
+            needs: self.needs(),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
             ..Record::default()
+        }
+    }
+
+    /// Gives what the request asked of whoever was to serve it, and how things stood.
+    pub fn needs(&self) -> RecordedNeeds<'_> {
+        RecordedNeeds {
+            window: Some(self.needs.window).filter(|&window| window > 0),
+            output: Some(self.needs.output).filter(|&output| output > 0),
+            vision: self.needs.capabilities.has(Capability::Vision),
+            require: self.said.require.iter().map(|label| Cow::Borrowed(&**label)).collect(),
+            down: self.down.iter().map(|model| Cow::Borrowed(&**model)).collect(),
         }
     }
 }

@@ -146,6 +146,8 @@ fn messages(
             let budget = effort.budget().clamp(LEAST_BUDGET, most / 2);
             into.push(("thinking.type", Some(r#""enabled""#.into())));
             into.push(("thinking.budget_tokens", Some(budget.to_string().into())));
+            // The client's own word for it, which Opus 4.5 takes beside a budget.
+            into.push(("output_config.effort", None));
             return;
         }
         (Some(_), _) => leave_out("reasoning_effort", reader),

@@ -1,0 +1,105 @@
+//! What the engine remembers, asked for on the command line: files in any order, routes that observe, what could not be called.
+
+use std::fmt::Write as _;
+
+use super::{desk, json, report};
+
+const POLICY: &str = "name = \"house\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"rest\"\n\
+    ladder = [{ model = \"gpt-4.1-nano\", threshold = 500 }, { model = \"gpt-4.1-mini\", threshold = 200 }, { model = \"gpt-4.1\" }]\n";
+
+/// Two files of one log: who answers in the later one is slower, so that estimates differ by what is read first.
+#[test]
+fn files_of_one_log_are_one_log_in_whatever_order_they_are_named() {
+    let desk = desk();
+    let file = |from: u64, slow: u64| {
+        (from..from + 34_000).fold(String::new(), |mut text, n| {
+            let (hour, minute, second) = (n / 36_000, n / 600 % 60, n / 10 % 60);
+            let _ = writeln!(
+                text,
+                r#"{{"id":"r-{n}","at":"2026-05-23T{hour:02}:{minute:02}:{second:02}.{}Z","confidence":{},"model":"gpt-4.1","in":100,"out":{},"latency_ms":{}}}"#,
+                n % 10, n % 1001, 10 + n % 50, slow * (10 + n % 50)
+            );
+            text
+        })
+    };
+    desk.write("a.jsonl", &file(0, 10));
+    desk.write("b.jsonl", &file(34_000, 90));
+    desk.write("p.toml", POLICY);
+    let asked = |logs: &str| report(&desk, &format!("{logs} --as routed --policy p.toml"));
+    let (one, other) = (asked("a.jsonl b.jsonl"), asked("b.jsonl a.jsonl"));
+    for part in ["cost_usd", "latency_ms", "by_model", "by_route", "saved_usd"] {
+        assert_eq!(one[part], other[part], "{part}");
+    }
+}
+
+/// A client that names its model gets it from a route that observes; what the ladder would have done is told beside it, and
+/// is what the route does once it is on.
+#[test]
+fn a_route_that_observes_tells_what_it_would_have_done() {
+    let desk = desk();
+    let log: String = (0..100)
+        .map(|n| {
+            format!(
+                "{{\"id\":\"r-{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"asked\":\"gpt-4.1\",\"pinned\":true,\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n",
+                n % 60, n * 10
+            )
+        })
+        .collect();
+    desk.write("l.jsonl", &log);
+    desk.write("observe.toml", &format!("mode = \"observe\"\n{POLICY}"));
+    desk.write("active.toml", &format!("mode = \"active\"\n{POLICY}"));
+    desk.write("pinned.toml", POLICY);
+    let seen = json(&desk.good("whatif l.jsonl --policy observe.toml --format json"));
+    // Asked: 1,000 at $2 and 100 at $8 a million, a hundred times. On: 50 on nano, 30 on mini, 20 as asked.
+    assert_eq!(seen["applied"]["cost_usd"], "0.28");
+    assert_eq!(seen["staged"]["cost_usd"], "0.0798");
+    assert_eq!((&seen["flipped_requests"], &seen["by_route"][0]["observes"]), (&80.into(), &true.into()));
+    let routed =
+        |policy: &str| report(&desk, &format!("l.jsonl --as routed --policy {policy}"))["cost_usd"].clone();
+    assert_eq!(routed("observe.toml"), "0.28", "clients are served as they ask");
+    assert_eq!(routed("active.toml"), "0.0798", "what is promised is what comes");
+    assert_eq!(routed("pinned.toml"), "0.28");
+    let told = desk.refused("whatif l.jsonl --policy pinned.toml");
+    assert!(told.contains("no route of the policy observes"), "{told}");
+}
+
+/// Labels and regions are required, windows and pictures filter by themselves, and what was down then is passed over.
+#[test]
+fn constraints_and_what_was_down_decide_before_the_threshold() {
+    let desk = desk();
+    desk.write(
+        "p.toml",
+        "name = \"house\"\n[model.\"gpt-4.1-nano\"]\ncontext = 2000\nvision = false\n[model.\"gpt-4.1\"]\nregion = \"eu\"\n\
+         [[route]]\nname = \"rest\"\nladder = [{ model = \"gpt-4.1-nano\", threshold = 500 }, { model = \"gpt-4.1-mini\", threshold = 200 }, { model = \"gpt-4.1\" }]\n",
+    );
+    let line = |id: &str, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-23T10:00:00Z\",\"confidence\":900,\"model\":\"gpt-4.1\",\"in\":100,\"out\":10{more}}}\n"
+        )
+    };
+    let log = line("plain", "")
+        + &line("long", ",\"window\":4096")
+        + &line("picture", ",\"vision\":true")
+        + &line("eu", ",\"require\":[\"region=eu\"]")
+        + &line("us", ",\"require\":[\"region=us\"]")
+        + &line("down", ",\"down\":[\"gpt-4.1-nano\"]");
+    desk.write("l.jsonl", &log);
+    let why = |id: &str| desk.run(&format!("why l.jsonl {id} --policy p.toml")).out;
+    assert!(why("plain").contains("reaches threshold 500"), "{}", why("plain"));
+    for (id, reason, rung) in [
+        ("long", "gpt-4.1-nano takes 2000 tokens, the prompt has 4096 or more", "200‰ of gpt-4.1-mini"),
+        ("picture", "gpt-4.1-nano takes no pictures", "200‰ of gpt-4.1-mini"),
+        ("eu", "gpt-4.1-mini lacks region=eu", "gpt-4.1"),
+        ("us", "gpt-4.1 lacks region=us", "no model may serve it"),
+        ("down", "gpt-4.1-nano could not be called then", "200‰ of gpt-4.1-mini"),
+    ] {
+        let told = why(id);
+        assert!(told.contains(reason) && told.contains(rung), "{id}: {told}");
+    }
+    let report = report(&desk, "l.jsonl --as routed --policy p.toml");
+    assert_eq!(
+        (&report["requests"], &report["errors"]),
+        (&6.into(), &1.into()),
+        "whoever may be served by none is refused"
+    );
+}
