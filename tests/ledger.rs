@@ -560,7 +560,7 @@ fn what_is_made_up_says_so_however_late_that_is_known() {
     let marked: Vec<bool> = log.lines().map(|line| line.contains(r#""simulated":"provider""#)).collect();
     assert_eq!(marked, [false, false, true, true], "{log}");
     assert!(
-        log.starts_with(r#"{"pointsman":"log","v":1,"source":"pointsman ledger","simulated":["provider"]}"#)
+        log.starts_with(r#"{"pointsman":"log","v":2,"source":"pointsman ledger","simulated":["provider"]}"#)
     );
 }
 

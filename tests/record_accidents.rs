@@ -61,10 +61,11 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         (!terms.is_none()).then(|| Box::new(terms))
     });
     let effort = proptest::option::of((0..Effort::ALL.len()).prop_map(|at| Effort::ALL[at]));
-    let few = (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>(), effort);
+    let few =
+        (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>(), effort, any::<Option<u64>>());
     (word(), word(), word(), word(), usage, rest, few).prop_map(
         |(model, billed, provider, error, usage, rest, few)| {
-            let (terms, left_out, gap_ms, effort) = few;
+            let (terms, left_out, gap_ms, effort, began_us) = few;
             let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
             let estimated = assumed_model ^ assumed;
             Attempt {
@@ -79,6 +80,7 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 ttft_ms,
                 status: Status::ALL[status],
                 effort,
+                began_us,
                 error,
                 check: [Check::None, Check::Passed, Check::Failed][check],
                 terms,
@@ -125,12 +127,13 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
     let needs = (any::<Option<u32>>(), any::<Option<u32>>(), any::<bool>(), words(), words()).prop_map(
         |(window, output, vision, require, down)| RecordedNeeds { window, output, vision, require, down },
     );
-    let texts = (proptest::option::of(word()), proptest::option::of(word()), word(), needs);
+    let place = (any::<Option<u64>>(), any::<Option<u32>>());
+    let texts = (proptest::option::of(word()), proptest::option::of(word()), word(), needs, place);
     (moment(), tags, facts, lists, texts).prop_map(|(at, tags, facts, lists, texts)| {
         let (id, team, project, user, session, asked) = tags;
         let (task, confidence, turn, tools, history, pinned) = facts;
         let (prefix, attempts, labels) = lists;
-        let (prompt, claimed_usd, simulated, needs) = texts;
+        let (prompt, claimed_usd, simulated, needs, (seq, policy)) = texts;
         let timing = [Timing::Told, Timing::Offset, Timing::Placed][attempts.len() % 3];
         Entry::Request(Record {
             id,
@@ -148,6 +151,8 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             turn,
             tools,
             history,
+            seq,
+            policy,
             needs,
             prompt,
             prefix,

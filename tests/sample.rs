@@ -72,6 +72,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
             left_out: Vec::new(),
             gap_ms: attempt.gap_ms,
             effort: attempt.effort,
+            began_us: attempt.began_us,
             charged: attempt.charged,
         })
         .collect();

@@ -65,6 +65,8 @@ pub(super) struct Operation {
     pub(super) delivered: u64,
     /// When it arrived, by a clock that never jumps.
     began: Clock,
+    /// When the present call began.
+    call_began: Instant,
     /// Whether it is settled.
     is_settled: bool,
     /// Held until the operation is over.
@@ -176,6 +178,7 @@ impl Operation {
             self.simulated |= attempted.called.simulated;
             attempted.called.latency_ms = millis(started.elapsed());
             attempted.called.left_out.clone_from(&self.left_out);
+            attempted.called.began_us = self.call_began_us();
             let left = self.calls < self.gateway.settings.attempts;
             let again = attempted.retry.is_some() && left && !audience.is_gone();
             if !again && !dispatch.last && audience.is_gone() {
@@ -248,6 +251,11 @@ impl Operation {
     /// Gives the moment by the time of arrival and a clock that never jumps.
     fn now(&self) -> Instant {
         self.placed.at + Span(i64::try_from(self.began.elapsed().as_micros()).unwrap_or(0))
+    }
+
+    /// Gives how long after the request's arrival the present call began.
+    fn call_began_us(&self) -> u64 {
+        u64::try_from((self.call_began - self.placed.at).0).unwrap_or(0)
     }
 
     /// Ends an attempt before it is made, as nobody is there any more.
@@ -341,12 +349,13 @@ impl Operation {
 
     /// Writes the start of an attempt into the ledger.
     pub(super) fn record_start(&mut self, dispatch: &Dispatch, provider: &Arc<str>) {
+        self.call_began = self.now();
         self.underway = Some((dispatch.clone(), Arc::clone(provider)));
         let gateway = &self.gateway;
         gateway.ledger.record_quietly(Entry::AttemptStarted(Box::new(AttemptStarted {
             seq: self.placed.seq,
             n: self.n,
-            at: self.now(),
+            at: self.call_began,
             asked: Arc::clone(&dispatch.model),
             model: Arc::clone(&dispatch.model),
             provider: Arc::clone(provider),
@@ -421,6 +430,7 @@ impl Operation {
             write_ttl: told.1,
             estimated: told.2,
             // A status after which nobody else is asked.
+            began_us: self.call_began_us(),
             status: Status::Cut,
             error: "the gateway itself failed".to_owned(),
             effort: dispatch.with.effort,

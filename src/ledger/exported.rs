@@ -342,6 +342,9 @@ fn request(form: &mut Encoding, record: &record::Record<'_>, member: &Member) ->
     if proof::says_more(record) {
         return Err("it says what no ledger writes".to_owned());
     }
+    if !proof::agrees(record, rest, &member.calls) {
+        return Err("its place, policy or calls are not those of its link".to_owned());
+    }
     proof::operation(form, record, rest, &member.calls);
     Ok(())
 }

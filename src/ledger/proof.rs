@@ -210,6 +210,16 @@ pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.whole(late.at.0);
 }
 
+/// Says whether what a line tells twice is told alike: its place, its policy, and when its calls began.
+pub(super) fn agrees(record: &Record<'_>, rest: &Rest, calls: &[CallRest]) -> bool {
+    let began = |(attempt, rest): (&Attempt<'_>, &CallRest)| {
+        attempt.began_us == u64::try_from(rest.1.saturating_sub(record.at.0)).ok()
+    };
+    record.seq.map(whole) == Some(rest.0)
+        && record.policy.map(i64::from) == Some(rest.8)
+        && record.attempts.iter().zip(calls).all(began)
+}
+
 /// Says whether a record holds anything that an export of a ledger never writes, and its form does not cover.
 pub(super) fn says_more(record: &Record<'_>) -> bool {
     let claimed: Option<Vec<_>> =
@@ -219,6 +229,8 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
     let covered = Record {
         id: record.id.clone(),
         at: record.at,
+        seq: record.seq,
+        policy: record.policy,
         team: record.team.clone(),
         project: record.project.clone(),
         user: record.user.clone(),
@@ -248,6 +260,7 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
         billed: billed.clone(),
         provider: provider.clone(),
         usage: *usage,
+        began_us: attempt.began_us,
         latency_ms: attempt.latency_ms,
         ttft_ms: attempt.ttft_ms,
         status: attempt.status,

@@ -14,7 +14,7 @@ use super::guard::marks;
 use super::handle::now;
 use super::marks::Marks;
 use super::row::{count_at, whole};
-use super::stored::{JOINED, StoredAttempt, StoredLabel, record};
+use super::stored::{JOINED, REST, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
 
@@ -108,7 +108,7 @@ impl LedgerFile {
         let mut all = self
             .conn
             .prepare(&format!(
-                "SELECT {} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq",
+                "SELECT {}, {REST} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq",
                 self.operation_columns()
             ))
             .map_err(fails)?;
@@ -243,7 +243,7 @@ impl Salvaged {
         let before = self.faults.count;
         let mut attempts = self.attempts(parts, seq);
         let labels = self.labels(parts, seq);
-        attempts.retain(|attempt| match attempt.attempt(seq) {
+        attempts.retain(|attempt| match attempt.attempt(seq, Instant::default()) {
             Ok(_) => true,
             Err(error) => {
                 self.faults.tell(error.in_a_line());
@@ -297,16 +297,17 @@ impl Salvaged {
         let found: rusqlite::Result<Vec<(u64, i64)>> = found.map(|rows| rows.map_while(Result::ok).collect());
         for (seq, started) in found.unwrap_or_default() {
             let mut attempts = self.attempts(parts, seq);
-            attempts.retain(|attempt| attempt.attempt(seq).is_ok());
+            let arrived = Instant(started);
+            attempts.retain(|attempt| attempt.attempt(seq, arrived).is_ok());
             let calls: Attempts<'_> =
-                attempts.iter().filter_map(|attempt| attempt.attempt(seq).ok()).collect();
+                attempts.iter().filter_map(|attempt| attempt.attempt(seq, arrived).ok()).collect();
             self.calls.0 += attempts.len() as u64;
             self.partial += 1;
             self.exported.requests += 1;
             self.faults.tell(format!("request {seq}: only its calls are left"));
             let record = Record {
                 id: format!("lost-{seq}").into(),
-                at: Instant(started),
+                at: arrived,
                 attempts: calls,
                 ..Record::default()
             };

@@ -89,7 +89,7 @@ impl StoredAttempt {
         rest
     }
 
-    pub(super) fn attempt(&self, seq: u64) -> Result<Attempt<'_>, LedgerError> {
+    pub(super) fn attempt(&self, seq: u64, arrived: Instant) -> Result<Attempt<'_>, LedgerError> {
         let strange = |field, found: &str| LedgerError::Value { seq, field, found: found.to_owned() };
         let status = match &self.status {
             None => Status::default(),
@@ -107,6 +107,7 @@ impl StoredAttempt {
             provider: self.provider.as_str().into(),
             usage: self.usage,
             estimated: self.estimated,
+            began_us: u64::try_from(self.rest.1.saturating_sub(arrived.0)).ok(),
             latency_ms: self.latency_ms,
             ttft_ms: self.ttft_ms,
             status,
@@ -152,6 +153,8 @@ pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.projec
 pub(super) const REST: &str = "o.run, o.key_name, o.classified, o.prompt_hash, o.prompt_bytes, o.route, o.rung, o.policy, \
     o.reason, o.status, o.finished";
 const REST_AT: usize = 21;
+/// The policy's version among those.
+const POLICY_AT: usize = REST_AT + 7;
 
 /// What the ledger keeps of an operation besides what a log says.
 pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
@@ -230,9 +233,13 @@ pub(super) fn record<'a>(
     let task: Option<String> = row.get(10).map_err(read)?;
     let task = task.map(|word| word.parse().map_err(|()| strange("task", word.clone()))).transpose()?;
     let confidence: Option<u16> = row.get(11).map_err(read)?;
+    let at = Instant(row.get(3).map_err(read)?);
+    let attempts_of = attempts.iter().map(|attempt| attempt.attempt(seq, at));
     Ok(Record {
         id: text(2)?,
-        at: Instant(row.get(3).map_err(read)?),
+        at,
+        seq: u64::try_from(own(whole(seq))).ok(),
+        policy: row.get(POLICY_AT).map_err(read)?,
         team: text(4)?,
         project: text(5)?,
         user: text(6)?,
@@ -246,7 +253,7 @@ pub(super) fn record<'a>(
         turn: row.get(12).map_err(read)?,
         tools: row.get(13).map_err(read)?,
         history: row.get(14).map_err(read)?,
-        attempts: attempts.iter().map(|attempt| attempt.attempt(seq)).collect::<Result<Attempts<'_>, _>>()?,
+        attempts: attempts_of.collect::<Result<Attempts<'_>, _>>()?,
         labels: labels.iter().map(StoredLabel::told).collect(),
         claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
         simulated: text(15)?,

@@ -142,6 +142,10 @@ pub struct Record<'a> {
     pub history: Option<u32>,
     /// The last user message, where the log has text.
     pub prompt: Option<Cow<'a, str>>,
+    /// Its place in the order of arrival at its gateway, where the log says.
+    pub seq: Option<u64>,
+    /// The version of the policy that decided it, where the log says.
+    pub policy: Option<u32>,
     /// What it asked of whoever was to serve it, and how things stood, where the log says.
     pub needs: RecordedNeeds<'a>,
     /// Hashes of the prompt's blocks, first block first, where the log has them.
@@ -188,6 +192,8 @@ pub struct Attempt<'a> {
     pub usage: Usage,
     /// How sure the split of cache writes by lifetime is.
     pub write_ttl: WriteTtl,
+    /// From the request's arrival to the start of the call, in microseconds, where the log says.
+    pub began_us: Option<u64>,
     /// From request to last byte.
     pub latency_ms: Option<u32>,
     /// From request to first byte.

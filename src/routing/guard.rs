@@ -145,7 +145,7 @@ pub fn forbids(
     let is_it = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
     let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts));
     match rungs.next() {
-        Some(first) => rungs.fold(first, |all, one| all.and(one)),
+        Some(first) => rungs.fold(first, Option::and),
         None => bar(&policy
             .models
             .iter()

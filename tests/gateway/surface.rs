@@ -60,7 +60,8 @@ fn health_models_and_feedback() {
     assert_eq!(feedback(json!({"operation": operation, "quality": 7})), 400);
     front.settle();
     let log = desk.must(&["ledger", "export"]);
-    assert!(log.contains("\"labels\""), "the judgement is not in the log: {log}");
+    let judged = log.matches(r#"{"event":"label""#).count();
+    assert_eq!(judged, 2, "the judgements are not in the log: {log}");
 }
 
 #[test]

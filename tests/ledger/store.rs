@@ -92,9 +92,9 @@ fn gateways_that_share_a_store_keep_what_is_theirs() {
             assert_eq!(found.next_seq, from);
             let entries = traffic(from..=from + 19);
             if is_own {
-                ledger.record_all(entries)
+                ledger.record_all(entries);
             } else {
-                ledger.record_all(rename(entries))
+                ledger.record_all(rename(entries));
             }
             ledger.close().unwrap();
         }

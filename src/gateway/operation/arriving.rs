@@ -34,6 +34,7 @@ pub(in crate::gateway) fn open(
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.live.arrive(arriving, at);
     let needs = placed.ticket.needs();
+    let call_began = placed.at;
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
@@ -101,6 +102,7 @@ pub(in crate::gateway) fn open(
         underway: None,
         delivered: 0,
         began: Clock::now(),
+        call_began,
         is_settled: false,
         _place: place,
     }

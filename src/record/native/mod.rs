@@ -1,4 +1,4 @@
-//! Our own log format, version 1: one JSON object a line. LOG-FORMAT.md describes it for people.
+//! Our own log format, version 2 (and 1, which says less): one JSON object a line. LOG-FORMAT.md describes it for people.
 //!
 //! Invariants: what is written reads back as the same entry; unknown keys are ignored; a file of a newer version is
 //! refused, not half understood.
@@ -28,7 +28,7 @@ use crate::routing::Effort;
 use crate::units::{Count, Instant, PerMille, Pico};
 
 /// The version of the format that is written, and the newest that is read.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Reads one line; `None` where it is a header and no entry.
 pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
@@ -94,6 +94,8 @@ fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         turn: line.turn,
         tools: line.tools,
         history: line.history,
+        seq: line.seq,
+        policy: line.policy,
         needs: RecordedNeeds {
             window: line.window,
             output: line.max_output,
@@ -142,6 +144,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         provider: keys.provider.0,
         usage,
         write_ttl,
+        began_us: keys.began_us,
         latency_ms: keys.latency_ms,
         ttft_ms: keys.ttft_ms,
         status: keys.status.0.unwrap_or_default(),

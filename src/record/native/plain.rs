@@ -106,11 +106,20 @@ fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
         "write_5m" => only.write_5m = known,
         "write_1h" => only.write_1h = known,
         "reasoning" => only.reasoning = known,
+        "began_us" => only.began_us = Some(value),
         "latency_ms" => only.latency_ms = Some(u32::try_from(value).ok()?),
         "ttft_ms" => only.ttft_ms = Some(u32::try_from(value).ok()?),
         "gap_ms" => only.gap_ms = Some(u32::try_from(value).ok()?),
         "confidence" => {
             line.confidence = Some(u16::try_from(value).ok()?);
+            return Some(());
+        }
+        "seq" => {
+            line.seq = Some(value);
+            return Some(());
+        }
+        "policy" => {
+            line.policy = Some(u32::try_from(value).ok()?);
             return Some(());
         }
         "window" => {

@@ -92,6 +92,8 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.maybe("turn", record.turn.map(u64::from));
     object.maybe("tools", record.tools.map(u64::from));
     object.maybe("history", record.history.map(u64::from));
+    object.maybe("seq", record.seq);
+    object.maybe("policy", record.policy.map(u64::from));
     let RecordedNeeds { window, output, vision, require, down } = &record.needs;
     object.maybe("window", window.map(u64::from));
     object.maybe("max_output", output.map(u64::from));
@@ -146,6 +148,7 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     object.count("write_1h", write_1h, cached);
     object.count("out", output, Count::UNKNOWN);
     object.count("reasoning", reasoning, Count::UNKNOWN);
+    object.maybe("began_us", attempt.began_us);
     object.maybe("latency_ms", attempt.latency_ms.map(u64::from));
     object.maybe("ttft_ms", attempt.ttft_ms.map(u64::from));
     if attempt.status != Status::Ok {

@@ -25,6 +25,7 @@ impl Ticket {
             terms: record::some_terms(&call.terms),
             left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
             gap_ms: call.gap_ms,
+            began_us: Some(call.began_us),
             effort: call.effort,
             charged: Charged::new(*cost),
             ..Attempt::default()
@@ -47,6 +48,8 @@ impl Ticket {
             tools: self.said.measures.tools,
             history: self.said.measures.history,
             needs: self.needs(),
+            seq: Some(self.seq),
+            policy: Some(self.policy.version),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
             ..Record::default()

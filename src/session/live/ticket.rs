@@ -151,6 +151,8 @@ pub struct Called {
     pub check: Check,
     /// The error, in few words; empty for none.
     pub error: String,
+    /// From the request's arrival to the start of the call, in microseconds.
+    pub began_us: u64,
     /// To the last byte.
     pub latency_ms: u32,
     /// To the first byte.

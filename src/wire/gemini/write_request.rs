@@ -6,7 +6,8 @@
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier, reminder,
+    Data, Format, ORDINARY_TIER, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier,
+    reminder,
 };
 use crate::wire::{Sending, WireError};
 
@@ -52,9 +53,9 @@ pub(in crate::wire) fn write(
         });
         tools(o, prompt, reader);
         match prompt.tier.as_deref().map(gemini_tier) {
-            Some(Some(Some(word))) => o.raw("serviceTier", word),
+            None | Some(Some(ORDINARY_TIER)) => {}
+            Some(Some(word)) => o.raw("serviceTier", word),
             Some(None) => reader.leave_out("service_tier"),
-            None | Some(Some(None)) => {}
         }
         o.object("generationConfig", |o| settings(o, prompt, model, sending, reader));
     });
