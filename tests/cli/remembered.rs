@@ -103,3 +103,37 @@ fn constraints_and_what_was_down_decide_before_the_threshold() {
         "whoever may be served by none is refused"
     );
 }
+
+/// A label makes a headless replay read the log once more; what policies of the log name is called the same then.
+#[test]
+fn a_log_that_is_read_once_more_keeps_its_names() {
+    let desk = desk();
+    let request = |id: &str, second: u32, model: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-01T00:00:0{second}Z\",\"confidence\":900,\"model\":\"{model}\",\"in\":1000,\"out\":100}}\n"
+        )
+    };
+    let log = request("a", 1, "claude-opus-4-6")
+        + "{\"event\":\"policy\",\"at\":\"2026-05-01T00:00:00Z\",\"version\":1,\"name\":\"p\",\"routes\":[{\"route\":\"alpha\",\"ladder\":[{\"model\":\"gpt-4.1-nano\",\"threshold\":500},{\"model\":\"gpt-4.1\"}]}]}\n"
+        + &request("b", 2, "gpt-4.1");
+    let label = "{\"event\":\"label\",\"at\":\"2026-05-01T00:03:00Z\",\"id\":\"b\",\"model\":\"gpt-4.1\",\"quality\":900}\n";
+    desk.write("plain.jsonl", &log);
+    desk.write("judged.jsonl", log + label);
+    for reading in ["recorded", "routed"] {
+        let [plain, judged] =
+            ["plain", "judged"].map(|name| report(&desk, &format!("{name}.jsonl --as {reading}")));
+        for part in ["cost_usd", "baseline_usd", "by_model", "by_route"] {
+            let bare = |report: &serde_json::Value| {
+                let mut rows = report[part].clone();
+                for row in rows.as_array_mut().into_iter().flatten() {
+                    row.as_object_mut()
+                        .unwrap()
+                        .retain(|key, _| !key.contains("quality") && !key.contains("label"));
+                }
+                rows
+            };
+            assert_eq!(bare(&plain), bare(&judged), "{reading} {part}");
+        }
+        assert_eq!(judged["by_route"][0]["route"], "alpha");
+    }
+}
