@@ -22,8 +22,8 @@ fn files_of_one_log_are_one_log_in_whatever_order_they_are_named() {
             text
         })
     };
-    desk.write("a.jsonl", &file(0, 10));
-    desk.write("b.jsonl", &file(34_000, 90));
+    desk.write("a.jsonl", file(0, 10));
+    desk.write("b.jsonl", file(34_000, 90));
     desk.write("p.toml", POLICY);
     let asked = |logs: &str| report(&desk, &format!("{logs} --as routed --policy p.toml"));
     let (one, other) = (asked("a.jsonl b.jsonl"), asked("b.jsonl a.jsonl"));
@@ -37,17 +37,17 @@ fn files_of_one_log_are_one_log_in_whatever_order_they_are_named() {
 #[test]
 fn a_route_that_observes_tells_what_it_would_have_done() {
     let desk = desk();
-    let log: String = (0..100)
-        .map(|n| {
-            format!(
-                "{{\"id\":\"r-{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"asked\":\"gpt-4.1\",\"pinned\":true,\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n",
-                n % 60, n * 10
-            )
-        })
-        .collect();
+    let line = |n| {
+        format!(
+            "{{\"id\":\"r-{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"asked\":\"gpt-4.1\",\"pinned\":true,\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n",
+            n % 60,
+            n * 10
+        )
+    };
+    let log = (0..100).map(line).collect::<Vec<_>>().concat();
     desk.write("l.jsonl", &log);
-    desk.write("observe.toml", &format!("mode = \"observe\"\n{POLICY}"));
-    desk.write("active.toml", &format!("mode = \"active\"\n{POLICY}"));
+    desk.write("observe.toml", format!("mode = \"observe\"\n{POLICY}"));
+    desk.write("active.toml", format!("mode = \"active\"\n{POLICY}"));
     desk.write("pinned.toml", POLICY);
     let seen = json(&desk.good("whatif l.jsonl --policy observe.toml --format json"));
     // Asked: 1,000 at $2 and 100 at $8 a million, a hundred times. On: 50 on nano, 30 on mini, 20 as asked.
