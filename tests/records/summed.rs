@@ -9,7 +9,7 @@ use super::billed::{PLAIN, costs};
 fn a_stream_that_counts_only_its_beginning_is_an_estimate() {
     let book = builtin("list").unwrap();
     let cost = |events: &[String]| {
-        let log: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let log: String = format!("data: {}\n\n", events.join("\n\ndata: "));
         costs(&book, &log).0
     };
     let message = |end: &str| {
@@ -89,7 +89,7 @@ fn calls_within_a_span_that_add_up_to_it_take_its_place_in_whatever_order_they_a
     // One that is all there is within it may tell of a part.
     assert_eq!(costs(&book, &format!("{outer}\n{one}")).0, ["known 0.0056", "about 0.0028"]);
     // Given out long before, it stands for them.
-    let others: String = (0..80).map(|n| row(&format!("x{n}"), "", 10) + "\n").collect();
+    let others = (0..80).map(|n| row(&format!("x{n}"), "", 10)).collect::<Vec<_>>().join("\n") + "\n";
     let all = costs(&book, &format!("{outer}\n{others}{one}\n{two}")).0;
     assert_eq!((all.len(), all.first().map(String::as_str)), (81, Some("known 0.0056")));
     let span = |id: &str, parent: &str, model: &str| {
