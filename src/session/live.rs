@@ -238,7 +238,12 @@ impl Live {
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
-            latency: Millis::new(u64::from(call.latency_ms)),
+            // Nobody was waited for where nobody was asked.
+            latency: if call.status == Status::Refused {
+                Millis::UNKNOWN
+            } else {
+                Millis::new(u64::from(call.latency_ms))
+            },
             ttft: Millis::from_option(call.ttft_ms),
             model,
             billed,

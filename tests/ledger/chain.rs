@@ -235,6 +235,17 @@ fn an_export_proves_itself_on_another_machine() {
     let packed = folder.path().join("export.jsonl.zst");
     std::fs::write(&packed, zstd::encode_all(text.as_bytes(), 0).unwrap()).unwrap();
     assert_eq!(check_export(&packed, None, |_| true).unwrap().wrong, 0);
+    // What somebody put in has no link.
+    for event in [
+        r#"{"event":"note","at":"2026-05-23T10:00:00Z","text":"all is well"}"#,
+        r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":9,"routes":[{"route":"r","ladder":[{"model":"m"}]}]}"#,
+        r#"{"event":"signal","at":"2026-05-23T10:00:00Z","model":"m","up":true}"#,
+    ] {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.insert(9, event);
+        let report = proved(folder.path(), &(lines.join("\n") + "\n"), None);
+        assert!(report.findings.iter().any(|text| text.contains("that no link covers")), "{report}");
+    }
     // A stretch proves itself as well, and several together.
     let first = marked(&path, &Range { last: Some(12), ..Range::default() });
     let rest = marked(&path, &Range { from: Some(at(13)), ..Range::default() });
