@@ -18,6 +18,7 @@ mod feedback;
 mod headers;
 mod intake;
 mod metrics;
+mod missed;
 mod models;
 mod operation;
 mod pace;
