@@ -261,11 +261,9 @@ fn any_model_that_has_a_price_can_be_asked_to_answer_everything() {
 
 #[test]
 fn a_log_without_models_can_be_priced_on_any() {
-    let lines: String = (0..90)
-        .map(|at| {
-            format!("{{\"at\":\"2026-05-23T10:{:02}:{:02}Z\",\"in\":1000,\"out\":100}}\n", at / 60, at % 60)
-        })
-        .collect();
+    let line =
+        |at| format!("{{\"at\":\"2026-05-23T10:{:02}:{:02}Z\",\"in\":1000,\"out\":100}}\n", at / 60, at % 60);
+    let lines = (0..90).map(line).collect::<Vec<_>>().concat();
     let log = log_of("nameless", lines.leak().as_bytes());
     let mut desk = Desk::open(&log, Screen::Models, (80, 24));
     desk.player.handle(Command::Follow);

@@ -17,8 +17,8 @@ use std::time::Duration;
 use pointsman::classifier::Classifier;
 use pointsman::config::policy;
 use pointsman::ledger::{
-    Durability, Entry, ExportOptions, Health, Label, Ledger, LedgerError, LedgerFile, LedgerOptions, Note,
-    PolicyVersion, Prompt, Range, Recovery, Totals, export, is_ledger, vacuum,
+    Durability, Entry, ExportOptions, Health, Kept, Label, Ledger, LedgerError, LedgerFile, LedgerOptions,
+    Note, PolicyVersion, Prompt, Range, Recovery, Totals, export, is_ledger, vacuum,
 };
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::Status;

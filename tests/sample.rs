@@ -42,7 +42,7 @@ fn generated(seed: u64, options: &Options) -> Log {
         }
         Entry::Label(late) => log.notes.push((late.at, "a label on its own".to_owned(), false)),
         Entry::Signal(signal) => {
-            log.notes.push((signal.at, "a signal, though nobody was called".into(), false))
+            log.notes.push((signal.at, "a signal, though nobody was called".into(), false));
         }
         Entry::Note { at, text, simulated } => log.notes.push((at, text.into_owned(), simulated)),
     })

@@ -35,6 +35,9 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
         let why = match check_text(text) {
             Err(why) => why,
             Ok(()) if field == "name" && text.is_empty() => "must not be empty",
+            Ok(()) if field == "require" && text.is_empty() => {
+                "must not be empty: leave it out where nothing is required"
+            }
             Ok(()) if field == "name" && text.starts_with("pmk_") => "looks like the id of a key",
             Ok(()) => continue,
         };

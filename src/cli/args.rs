@@ -34,7 +34,7 @@ pub struct EngineArgs {
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
-    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is that time on the log's day.
+    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is the one nearest to the log's start.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<When>,
     /// Only requests before this moment; a day counts whole.

@@ -210,6 +210,11 @@ fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Resu
         &["name", "id", "state", "team", "project", "scopes", "created", "expires", "note"],
     );
     for key in shown {
+        let note = match key.require.as_slice() {
+            [] => key.note.clone(),
+            labels if key.note.is_empty() => format!("requires {}", labels.join(", ")),
+            labels => format!("requires {}; {}", labels.join(", "), key.note),
+        };
         sheet.push(vec![
             key.name.clone(),
             key.id.clone(),
@@ -219,7 +224,7 @@ fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Resu
             key.scopes.to_string(),
             key.created.date(),
             key.expires.map_or_else(|| "never".to_owned(), minute),
-            key.note.clone(),
+            note,
         ]);
     }
     output::text(&render(&[sheet], format))

@@ -169,20 +169,18 @@ impl ParametersFile {
                 ("effort", format!("`{word}` is none of {}", known.join(", ")))
             })
         });
-        if max_output == Some(0) {
-            return Err(("max_output", "0 would allow no answer; leave it out".to_owned()));
-        }
-        if service_tier.as_deref().is_some_and(str::is_empty) {
-            return Err(("service_tier", "names no tier; leave it out".to_owned()));
-        }
         Ok(Parameters {
             effort: effort.transpose()?,
             service_tier: service_tier.map(Into::into),
             max_output,
             temperature: temperature
                 .map(|value| {
-                    thousandths(&value.to_string())
-                        .ok_or_else(|| ("temperature", format!("{value} is no number from 0 to 2")))
+                    thousandths(&value.to_string()).ok_or_else(|| {
+                        (
+                            "temperature",
+                            format!("{value} is no number from 0 to 2 with three decimals at most"),
+                        )
+                    })
                 })
                 .transpose()?,
         })

@@ -135,7 +135,8 @@ pub(super) async fn attempt(
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
-    let is_own = dialect == operation.ask.dialect();
+    let ask = operation.ask.put_to(dialect, accent(&target));
+    let is_own = !ask.is_translated(dialect);
     let copies = if is_own { 1 } else { 2 };
     let (mut held, mut beside) = (gateway.budget.hold(), gateway.budget.hold());
     let whole = {
@@ -156,7 +157,8 @@ pub(super) async fn attempt(
     } else {
         bytes
     };
-    let answer = wire::answer(dialect, &operation.ask, bytes.clone());
+    let answer = wire::answer(dialect, &ask, bytes.clone());
+    drop(ask);
     drop(beside);
     match answer {
         Ok(answer) => {
@@ -201,6 +203,11 @@ pub(super) async fn attempt(
     }
 }
 
+/// Says how a target speaks chat.
+pub(super) fn accent(target: &Target) -> Accent {
+    if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi }
+}
+
 /// Writes the request for a target.
 fn written(
     operation: &Operation,
@@ -208,12 +215,11 @@ fn written(
     target: &Target,
     dialect: Dialect,
 ) -> Result<Sent, WireError> {
-    let accent = if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi };
     let sending = Sending {
         known: target.known(),
         with: &dispatch.with,
         default_max_output: operation.gateway.settings.max_output_default,
-        accent,
+        accent: accent(target),
     };
     operation.ask.body_for(dialect, target.upstream(), &sending)
 }

@@ -32,7 +32,7 @@ pub(super) async fn answer(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     // What a request leans on is part of what is counted, and not everybody's.
-    stored::check(gateway, ask, pinned(gateway, ask.model())?, caller)?;
+    stored::check(gateway, ask, pinned(gateway, ask.model())?, caller).await?;
     let counted = tokens(gateway, ask, headers, caller).await?;
     let tokens = counted.tokens;
     let body = match ask.dialect() {

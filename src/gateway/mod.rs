@@ -17,6 +17,7 @@ mod feed;
 mod feedback;
 mod headers;
 mod intake;
+mod keeper;
 mod metrics;
 mod missed;
 mod models;
@@ -95,7 +96,7 @@ pub struct Gateway {
     in_flight: AtomicUsize,
     draining: AtomicBool,
     served: feedback::Served,
-    stored: remembered::Remembered<stored::Kept>,
+    stored: remembered::Remembered<crate::ledger::Kept>,
     signals: signals::Signals,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,

@@ -386,7 +386,7 @@ impl Operation {
             status: called.status,
             check: called.check,
             error: called.error.as_str().into(),
-            latency_ms: Some(called.latency_ms),
+            latency_ms: Some(called.latency_ms).filter(|_| called.status != Status::Refused),
             ttft_ms: called.ttft_ms,
             terms: called.terms,
             left_out: called.left_out.clone(),

@@ -12,10 +12,11 @@ use super::headers::MODEL;
 use super::operation::Operation;
 use super::paths::decoded;
 use super::requests::{InFlight, json};
-use super::{Gateway, background, operation};
+use super::{Gateway, background, keeper, operation};
 use crate::access::Caller;
+use crate::ledger::Kept;
 use crate::providers::{CallError, Told};
-use crate::units::marked;
+use crate::units::{Instant, marked};
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
 /// How much of an answer is searched for its id, in bytes.
@@ -25,21 +26,13 @@ const LONGEST: usize = 256;
 /// The parameters of a query that go along; streaming is none of them.
 const PARAMETERS: [&str; 7] = ["include", "include[]", "include%5B%5D", "limit", "order", "after", "before"];
 
-/// Where an answer is kept, and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
-    /// The provider; `None` where none keeps it, as it was translated or made up.
-    provider: Option<Arc<str>>,
-    model: Arc<str>,
-    team: Arc<str>,
-    key: Arc<str>,
-}
-
 /// Watches an answer on its way to the client for its id, which it bears near its beginning.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     gateway: Arc<Gateway>,
     kept: Kept,
+    /// Whether it is worth being known after a restart.
+    lasts: bool,
     seen: Vec<u8>,
 }
 
@@ -49,14 +42,16 @@ impl Watch {
         gateway: &Arc<Gateway>,
         answer: &HeaderMap,
         (team, key): (&Arc<str>, &Arc<str>),
+        is_stored: bool,
     ) -> Option<Self> {
         let model: Arc<str> = answer.get(MODEL)?.to_str().ok()?.into();
         let target = gateway.providers.target(&model)?;
         let keeps = !target.simulated()
             && target.dialect_for(Dialect::OpenAiResponses) == Some(Dialect::OpenAiResponses);
         let provider = keeps.then(|| Arc::clone(target.provider()));
-        let kept = Kept { provider, model, team: Arc::clone(team), key: Arc::clone(key) };
-        Some(Self { gateway: Arc::clone(gateway), kept, seen: Vec::new() })
+        let lasts = provider.is_some() && is_stored;
+        let kept = unnamed(provider, &model, team, key);
+        Some(Self { gateway: Arc::clone(gateway), kept, lasts, seen: Vec::new() })
     }
 
     /// Looks at a piece of the answer; says whether to go on.
@@ -64,7 +59,7 @@ impl Watch {
         let room = SEARCHED.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
         if let Some(id) = id_in(&self.seen) {
-            self.gateway.stored.note(&id.into(), self.kept.clone());
+            keeper::note(&self.gateway, id, self.kept.clone(), self.lasts);
             return false;
         }
         self.seen.len() < SEARCHED
@@ -80,13 +75,14 @@ pub(super) async fn run(
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
-    check(gateway, &ask, pinned, caller)?;
+    check(gateway, &ask, pinned, caller).await?;
     let team = gateway.tags(&headers, caller, None).team;
+    let is_stored = !ask.keeps_nothing();
     let waits = ask.wants_background() && !ask.stream();
     let operation = operation::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
-        && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name))
+        && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name), is_stored)
     {
         response.extensions_mut().insert(watch);
     }
@@ -95,14 +91,22 @@ pub(super) async fn run(
 
 /// Refuses what nobody could do for this request: to go on from an answer that is kept elsewhere or nowhere, or to keep one
 /// where that is not done.
-pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller) -> Result<(), ApiError> {
+pub(super) async fn check(
+    gateway: &Arc<Gateway>,
+    ask: &Ask,
+    pinned: bool,
+    caller: &Caller,
+) -> Result<(), ApiError> {
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
     let wrong = |message: String| {
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
         error.param = Some(member.to_owned());
         Err(error)
     };
-    let kept = earlier.as_deref().and_then(|id| Some((id, gateway.stored.find(id)?)));
+    let kept = match earlier.as_deref().filter(|id| is_id(id)) {
+        Some(id) => keeper::find(gateway, id).await.map(|kept| (id, kept)),
+        None => None,
+    };
     if let Some((id, kept)) = &kept {
         if !caller.owns(&kept.team, &kept.key) {
             return wrong(format!("{member}: no response {id} of your team is known here"));
@@ -137,10 +141,15 @@ pub(super) fn check(gateway: &Gateway, ask: &Ask, pinned: bool, caller: &Caller)
 /// Takes note that the id a client was told is not the one under which its answer is kept: the call that gave it failed.
 pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
     if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
-        let (team, key) = (Arc::clone(&operation.team), Arc::clone(&operation.key));
-        let kept = Kept { provider: None, model: Arc::clone(model), team, key };
-        operation.gateway.stored.note(&id.into(), kept);
+        let kept = unnamed(None, model, &operation.team, &operation.key);
+        keeper::note(&operation.gateway, id, kept, !operation.ask.keeps_nothing());
     }
+}
+
+/// Says who keeps an answer whose id is not known yet; no provider where it is translated or made up.
+fn unnamed(provider: Option<Arc<str>>, model: &Arc<str>, team: &Arc<str>, key: &Arc<str>) -> Kept {
+    let [model, team, key] = [model, team, key].map(Arc::clone);
+    Kept { id: "".into(), provider, model, team, key, at: Instant::default() }
 }
 
 fn nowhere(id: &str, kept: &Kept) -> String {
@@ -184,7 +193,7 @@ pub(super) async fn answer(
         let error = ApiError::new(ErrorKind::InvalidRequest, message);
         return Err(ApiError { param: Some("stream".to_owned()), ..error });
     }
-    let keepers = keepers(gateway, &id, caller)?;
+    let keepers = keepers(gateway, &id, caller).await?;
     let query = passed(query);
     let mut last = None;
     for provider in keepers {
@@ -208,13 +217,16 @@ pub(super) async fn answer(
 }
 
 /// Lists the providers that may have it: the one that is known to, else all that keep answers.
-fn keepers(gateway: &Gateway, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>, ApiError> {
-    let Some(kept) = gateway.stored.find(id) else {
+async fn keepers(gateway: &Arc<Gateway>, id: &str, caller: &Caller) -> Result<Vec<Arc<str>>, ApiError> {
+    let Some(kept) = keeper::find(gateway, id).await else {
         // Whose it is cannot be told any more: where there are teams it may be another's.
         if !caller.sees_all() && (!caller.team.is_empty() || gateway.access.has_teams()) {
-            return Err(absent(&format!(
-                "no response {id} of your team is known here: it is too long ago, or was before the gateway's last start"
-            )));
+            let why = if gateway.keeps_ledger {
+                "it is too long ago, was not to be kept, or was not made here"
+            } else {
+                "it is too long ago, or was before the gateway's last start, and no ledger is kept"
+            };
+            return Err(absent(&format!("no response {id} of your team is known here: {why}")));
         }
         return Ok(gateway.providers.keepers());
     };

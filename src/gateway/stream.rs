@@ -12,7 +12,7 @@ use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::budget::Held;
-use super::call::{billed, called, can_climb, left, lost, report, terms, unfit, watched};
+use super::call::{accent, billed, called, can_climb, left, lost, report, terms, unfit, watched};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
 use super::{estimate, stored};
@@ -110,7 +110,9 @@ pub(super) async fn relay(
     mut upstream: Upstream,
     audience: &mut Audience,
 ) -> Attempted {
-    let mut relay = Relay::new(leg.dialect, &operation.ask);
+    let ask = operation.ask.put_to(leg.dialect, accent(leg.target));
+    let mut relay = Relay::new(leg.dialect, &ask);
+    drop(ask);
     let goes_on = audience.preface().cloned();
     if let Some(preface) = &goes_on {
         relay.go_on(preface.clone());

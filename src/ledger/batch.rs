@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Kept;
 use super::entry::{
     AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt,
 };
@@ -35,6 +36,7 @@ pub(super) enum Aside<'b> {
     /// With the first operation that comes after it.
     Note(&'b Note, u64),
     Prompt(&'b Prompt),
+    Kept(&'b Kept),
 }
 
 /// A batch, gathered.
@@ -88,6 +90,7 @@ impl<'b> Batch<'b> {
                 Entry::Label(label) => batch.asides.push(Aside::Label(label)),
                 Entry::Note(note) => batch.asides.push(Aside::Note(note, newest + 1)),
                 Entry::Prompt(prompt) => batch.asides.push(Aside::Prompt(prompt)),
+                Entry::Kept(kept) => batch.asides.push(Aside::Kept(kept)),
             }
         }
         batch

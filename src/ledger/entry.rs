@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Price;
+use super::{Kept, Price};
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Effort, Status};
@@ -48,6 +48,8 @@ pub enum Entry {
     Note(Box<Note>),
     /// A prompt or an answer, where a route keeps them.
     Prompt(Box<Prompt>),
+    /// A provider keeps an answer under an id.
+    Kept(Box<Kept>),
 }
 
 /// A request that arrived.
@@ -314,7 +316,8 @@ impl Entry {
             | Self::Closed(_)
             | Self::Progress { .. }
             | Self::Simulated { .. }
-            | Self::Audit(_) => 0,
+            | Self::Audit(_)
+            | Self::Kept(_) => 0,
         };
         text.saturating_add(640)
     }
@@ -337,7 +340,7 @@ impl Entry {
                 move_on(&mut entry.from_seq);
                 entry.version = entry.version.saturating_add(by.policies);
             }
-            Self::Audit(_) | Self::Note(_) => {}
+            Self::Audit(_) | Self::Note(_) | Self::Kept(_) => {}
         }
     }
 
@@ -351,7 +354,7 @@ impl Entry {
             Self::Closed(entry) => Some(entry.seq),
             Self::Label(entry) => Some(entry.seq),
             Self::Prompt(entry) => Some(entry.seq),
-            Self::Policy(_) | Self::Audit(_) | Self::Note(_) => None,
+            Self::Policy(_) | Self::Audit(_) | Self::Note(_) | Self::Kept(_) => None,
         }
     }
 }

@@ -185,8 +185,13 @@ impl Proof {
             return Ok(());
         }
         let Some(member) = line.ledger else {
-            if line.event.is_none() {
-                return Err("a request that no link covers".to_owned());
+            // Prices, and the policy that was in force before the first line.
+            let is_before = self.report.proved == 0 && self.report.unproved == 0;
+            match line.event.as_deref() {
+                None => return Err("a request that no link covers".to_owned()),
+                Some("price") => {}
+                Some("policy") if is_before => {}
+                Some(event) => return Err(format!("a {event} event that no link covers")),
             }
             self.report.unproved += 1;
             return Ok(());

@@ -78,6 +78,19 @@ INSERT INTO sums_3 SELECT model, team,
 DROP TABLE sums;
 ALTER TABLE sums_3 RENAME TO sums;
 
+-- Which provider keeps which answer of OpenAI's responses (NULL: none), and whose it is. No account: it has no link in the
+-- chain, is in no export, and the oldest go.
+CREATE TABLE responses (
+    number   INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    provider TEXT,
+    model    TEXT NOT NULL,
+    team     TEXT NOT NULL,
+    key_name TEXT NOT NULL,
+    at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX responses_at ON responses (at);
+
 -- Past its time a text goes; that there was one, and its hash, stays.
 CREATE TABLE prompts_3 (
     id         INTEGER PRIMARY KEY,

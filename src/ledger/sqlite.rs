@@ -117,6 +117,7 @@ impl Store for Sqlite {
     }
 
     fn forget(&mut self, now: Instant) -> Result<(usize, Option<Instant>), StoreError> {
+        super::kept::forget(&self.conn, now)?;
         Ok(forget_prompts(&self.conn, now)?)
     }
 

@@ -31,6 +31,7 @@ pub fn vacuum(path: &Path, tick: impl FnMut(u64, u64)) -> Result<Vacuumed, Ledge
     let conn = schema::open_to_write(path, Durability::Strict, &lock, tick)?;
     let before = size(path);
     let (prompts, _) = forget_prompts(&conn, now()).map_err(fails("deleting old prompts"))?;
+    super::kept::forget(&conn, now()).map_err(fails("deleting what is known of old answers"))?;
     conn.execute_batch(
         "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize",
     )

@@ -395,6 +395,7 @@ impl Writing<'_> {
                     put.execute(params![seq, &*label.model, quality, output, &*label.source, label.at.0])?;
                 self.told(Kind::Label, new)
             }
+            Aside::Kept(kept) => kept.write(self.conn),
             Aside::Note(note, before) => self.note(note.at, &note.text, note.simulated, *before),
             Aside::Prompt(prompt) => {
                 let mut put = self.conn.prepare_cached(

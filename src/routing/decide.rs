@@ -116,17 +116,17 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         return;
     }
     into.model = signals.asked;
-    if !route.pins(signals.class) {
-        let open = constrain(route, circumstance, &mut into.trail);
-        into.open = avail(route, circumstance, open, &mut into.trail);
-        if let Some((rung, step)) = place(route, signals.confidence, into.open) {
-            into.trail.push(step);
-            into.would = Some(rung);
-        }
-        into.trail.push(Step::Observed { model: signals.asked, would: into.would });
-    } else {
+    if route.pins(signals.class) {
         into.trail.push(Step::Pinned { model: signals.asked });
+        return;
     }
+    let open = constrain(route, circumstance, &mut into.trail);
+    into.open = avail(route, circumstance, open, &mut into.trail);
+    if let Some((rung, step)) = place(route, signals.confidence, into.open) {
+        into.trail.push(step);
+        into.would = Some(rung);
+    }
+    into.trail.push(Step::Observed { model: signals.asked, would: into.would });
 }
 
 /// Finds the rung among those that may serve, and says why it is that one.

@@ -218,7 +218,7 @@ pub(super) fn labels(list: &[String], field: &str, names: &mut Names) -> Result<
     let wrong = |problem: &str| Err(PolicyError { field: field.to_owned(), problem: problem.to_owned() });
     let mut all = Labels::default();
     for name in list {
-        if name.is_empty() || name.trim() != name || name.contains(['\n', '\r', ',']) {
+        if name.is_empty() || name.trim() != name || name.contains(['\n', '\r', ',']) || name.ends_with('=') {
             return wrong(
                 "a label is a word such as \"zdr\" or \"region=eu\", without commas or blanks around it",
             );

@@ -85,7 +85,7 @@ impl Bar {
             Self::Cannot(Capability::Tools) => "calls no tools".to_owned(),
             Self::Window { needs, takes } => format!("takes {takes} tokens, the prompt has {needs} or more"),
             Self::Output { needs, gives } => {
-                format!("answers with {gives} tokens at most, {needs} are asked for")
+                format!("answers with {gives} tokens at most, {needs} or more are asked for")
             }
             Self::Down => "could not be called then".to_owned(),
         }
@@ -98,7 +98,7 @@ pub(super) fn lacking(facts: &Facts, required: Labels) -> Option<Bar> {
 }
 
 /// Says what of a request a model is known not to take.
-fn unfit(facts: &Facts, circumstance: &Circumstance) -> Option<Bar> {
+fn unfit(facts: &Facts, most: Option<u32>, circumstance: &Circumstance) -> Option<Bar> {
     let needs = &circumstance.needs;
     let cannot = |one: &Capability| needs.capabilities.has(*one) && facts.cannot.has(*one);
     if let Some(one) = Capability::ALL.into_iter().find(cannot) {
@@ -107,8 +107,10 @@ fn unfit(facts: &Facts, circumstance: &Circumstance) -> Option<Bar> {
     if let Some(takes) = facts.context.filter(|&takes| needs.window > takes) {
         return Some(Bar::Window { needs: needs.window, takes });
     }
-    let gives = facts.max_output.filter(|&gives| needs.output > gives)?;
-    Some(Bar::Output { needs: needs.output, gives })
+    // What its rung cuts the answer to is all that is asked of it.
+    let asked = most.map_or(needs.output, |most| needs.output.min(most));
+    let gives = facts.max_output.filter(|&gives| asked > gives)?;
+    Some(Bar::Output { needs: asked, gives })
 }
 
 /// Constraints: bars the rungs that lack a required label or are known not to take the request.
@@ -119,7 +121,9 @@ pub(super) fn constrain(route: &Route, circumstance: &Circumstance, trail: &mut 
         return open;
     }
     for (at, rung) in route.ladder.iter().enumerate() {
-        if let Some(why) = lacking(&rung.facts, required).or_else(|| unfit(&rung.facts, circumstance)) {
+        if let Some(why) =
+            lacking(&rung.facts, required).or_else(|| unfit(&rung.facts, rung.with.max_output, circumstance))
+        {
             open = open.without(at);
             trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why });
         }
@@ -140,18 +144,16 @@ pub fn forbids(
     let required = route.require.and(circumstance.needs.labels);
     let is_pinned = route.serves_as_named(signals);
     // Whoever names a model knows what it takes.
-    let takes = |facts: &Facts| if is_pinned { None } else { unfit(facts, circumstance) };
-    let bar = |facts: &Facts| lacking(facts, required).or_else(|| takes(facts));
+    let takes = |facts: &Facts, most| if is_pinned { None } else { unfit(facts, most, circumstance) };
+    let bar = |facts: &Facts, most| lacking(facts, required).or_else(|| takes(facts, most));
     let is_it = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
-    let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts));
+    let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts, rung.with.max_output));
     match rungs.next() {
-        Some(first) => rungs.fold(first, |all, one| all.and(one)),
-        None => bar(&policy
-            .models
-            .iter()
-            .find(|(known, _)| same(*known, model))
-            .map(|(_, facts)| *facts)
-            .unwrap_or_default()),
+        Some(first) => rungs.fold(first, Option::and),
+        None => {
+            let known = policy.models.iter().find(|(known, _)| same(*known, model));
+            bar(&known.map(|(_, facts)| *facts).unwrap_or_default(), None)
+        }
     }
 }
 

@@ -167,7 +167,11 @@ impl Policy {
                 return Err(wrong("model".into(), "names no model"));
             }
             let facts = Facts::compile(facts, &field, names)?;
-            models.push((names.intern_model(name), facts));
+            let model = names.intern_model(name);
+            if models.iter().any(|(known, _)| *known == model) {
+                return Err(wrong(field, "stands there twice"));
+            }
+            models.push((model, facts));
         }
         let mut routes = Vec::with_capacity(spec.routes.len());
         for (at, route) in spec.routes.iter().enumerate() {
@@ -427,6 +431,9 @@ impl Route {
                 return Err(wrong(here("rung"), format!("`{name}` is on this ladder already")));
             }
             check_limits(rung.stream).map_err(|problem| wrong(here("stream"), problem))?;
+            if let Err((key, problem)) = rung.with.check() {
+                return Err(wrong(here(&format!("with.{key}")), problem));
+            }
             let model = names.intern_model(&rung.model);
             let own_facts = Facts::compile(&rung.facts, &field(&format!("ladder[{at}]")), names)?;
             let known = models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts);

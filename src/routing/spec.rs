@@ -119,6 +119,23 @@ impl Parameters {
     /// Nothing.
     pub const NONE: Self = Self { effort: None, service_tier: None, max_output: None, temperature: None };
 
+    /// Checks that a provider could take them.
+    ///
+    /// # Errors
+    /// The key that is wrong, and how to mend it.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.max_output == Some(0) {
+            return Err(("max_output", "0 would allow no answer; leave it out"));
+        }
+        if self.temperature.is_some_and(|thousandths| thousandths > 2000) {
+            return Err(("temperature", "is no number from 0 to 2 with three decimals at most"));
+        }
+        if self.service_tier.as_deref().is_some_and(str::is_empty) {
+            return Err(("service_tier", "names no tier; leave it out"));
+        }
+        Ok(())
+    }
+
     /// Says whether nothing is written.
     pub fn is_none(&self) -> bool {
         *self == Self::default()

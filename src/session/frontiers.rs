@@ -45,10 +45,14 @@ impl Setting {
     }
 }
 
-/// Says whether two routes have one name and the same rungs, whatever their thresholds.
+/// Says whether two routes have one name, the same rungs and the same mode, whatever their thresholds.
 fn same_rungs(one: &Route, other: &Route) -> bool {
+    one.mode == other.mode && same_ladder(one, other)
+}
+
+/// Says whether two routes have one name and the same rungs, whatever their thresholds and modes.
+fn same_ladder(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
-        && one.mode == other.mode
         && one.require == other.require
         && one.no_signal == other.no_signal
         && one.ladder.len() == other.ladder.len()
@@ -131,7 +135,8 @@ impl Frontiers {
         for setting in &mut self.held {
             let then = carried(&setting.route, now, staged);
             let own = setting.route.thresholds();
-            let is_row = |row: &RouteConsequences| same_rungs(&row.setting, &setting.route);
+            // What a route did while it observed stays with it when it is turned on.
+            let is_row = |row: &RouteConsequences| same_ladder(&row.setting, &setting.route);
             let place = rows.iter().position(is_row).unwrap_or_else(|| {
                 rows.push(RouteConsequences::none(&setting.route));
                 rows.len() - 1
@@ -157,7 +162,7 @@ impl Frontiers {
             }
         }
         rows.retain(|row| {
-            row.applied.requests > 0 || now.routes.iter().any(|route| same_rungs(route, &row.setting))
+            row.applied.requests > 0 || now.routes.iter().any(|route| same_ladder(route, &row.setting))
         });
         rows
     }

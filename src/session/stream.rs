@@ -39,6 +39,8 @@ pub struct StreamOptions {
 pub struct LogEvents {
     prices: Vec<(String, PriceRow)>,
     policies: Vec<(Instant, Arc<Policy>)>,
+    /// The names that those policies were compiled with.
+    names: Names,
     /// By request.
     labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
 }
@@ -109,12 +111,16 @@ struct Batch {
 /// Where a source cannot be read or `tick` cancels.
 pub fn stream(
     source: record::Source,
-    ingest: Ingest,
+    mut ingest: Ingest,
     policy: &Arc<Policy>,
     book: &PriceBook,
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
+    if let Some(events) = &options.events {
+        // What they name has to be called the same here.
+        ingest.names = events.names.clone();
+    }
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
     let (names, reprices) = (ingest.names.clone(), ingest.reprices());
@@ -269,7 +275,7 @@ fn parse(
     batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
-    let late = are_late.then_some(events);
+    let late = are_late.then(|| LogEvents { names: ingest.names.clone(), ..events });
     let timing = ingest.timing();
     Ok(Parsed {
         names: ingest.names,

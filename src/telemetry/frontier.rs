@@ -291,9 +291,13 @@ impl Frontier {
             if let Some(begun) = begun {
                 one.begun[begun] = 1;
                 let named = route.ladder.get(begun).map(|rung| rung.model);
-                one.kept = u64::from(named.is_some_and(|model| {
-                    model == evidence.operation.asked || outlook.prices.same(model, evidence.operation.asked)
-                }));
+                one.kept = u64::from(
+                    !evidence.operation.pinned
+                        || named.is_some_and(|model| {
+                            model == evidence.operation.asked
+                                || outlook.prices.same(model, evidence.operation.asked)
+                        }),
+                );
             }
             while let Some(visit) = visits.get(rung) {
                 one.known += visit.known;

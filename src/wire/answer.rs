@@ -44,7 +44,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
     }
     let (reply, fault) = read(from, ask, root)?;
-    let translated = (from != ask.dialect() && fault.is_none()).then(|| translate::answer(ask, &reply));
+    let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::answer(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     Ok(Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
@@ -73,7 +73,7 @@ pub(super) fn read<'a>(
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
-    let is_translated = from != ask.dialect();
+    let is_translated = ask.is_translated(from);
     let mut fault = None;
     for choice in &mut reply.choices {
         let has_calls = choice.calls().next().is_some();

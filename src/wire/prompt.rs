@@ -348,13 +348,15 @@ pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
     }
 }
 
-/// Gives Google's word for a service tier, as JSON: nothing where it is said by saying nothing, and nothing at all where
-/// there is no such tier.
-pub(super) fn gemini_tier(tier: &str) -> Option<Option<&'static str>> {
+/// Google's word for the ordinary tier, as JSON; it is said by saying nothing.
+pub(super) const ORDINARY_TIER: &str = "\"standard\"";
+
+/// Gives Google's word for a service tier, as JSON; nothing where there is no such tier.
+pub(super) fn gemini_tier(tier: &str) -> Option<&'static str> {
     match tier {
-        "flex" => Some(Some("\"flex\"")),
-        "priority" | "fast" => Some(Some("\"priority\"")),
-        "auto" | "default" | "standard" => Some(None),
+        "flex" => Some("\"flex\""),
+        "priority" | "fast" => Some("\"priority\""),
+        "auto" | "default" | "standard" => Some(ORDINARY_TIER),
         _ => None,
     }
 }

@@ -125,7 +125,7 @@ impl Relay {
             form: Form::Unknown,
             splitter: Splitter::default(),
             source,
-            translation: (from != ask.dialect()).then(|| Translation::new(ask)),
+            translation: ask.is_translated(from).then(|| Translation::new(ask)),
             hides_usage: !ask.wants_stream_usage(),
             story: Story::new(ask),
             usage: None,

@@ -22,8 +22,8 @@ fn files_of_one_log_are_one_log_in_whatever_order_they_are_named() {
             text
         })
     };
-    desk.write("a.jsonl", &file(0, 10));
-    desk.write("b.jsonl", &file(34_000, 90));
+    desk.write("a.jsonl", file(0, 10));
+    desk.write("b.jsonl", file(34_000, 90));
     desk.write("p.toml", POLICY);
     let asked = |logs: &str| report(&desk, &format!("{logs} --as routed --policy p.toml"));
     let (one, other) = (asked("a.jsonl b.jsonl"), asked("b.jsonl a.jsonl"));
@@ -37,17 +37,17 @@ fn files_of_one_log_are_one_log_in_whatever_order_they_are_named() {
 #[test]
 fn a_route_that_observes_tells_what_it_would_have_done() {
     let desk = desk();
-    let log: String = (0..100)
-        .map(|n| {
-            format!(
-                "{{\"id\":\"r-{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"asked\":\"gpt-4.1\",\"pinned\":true,\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n",
-                n % 60, n * 10
-            )
-        })
-        .collect();
+    let line = |n| {
+        format!(
+            "{{\"id\":\"r-{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"asked\":\"gpt-4.1\",\"pinned\":true,\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n",
+            n % 60,
+            n * 10
+        )
+    };
+    let log = (0..100).map(line).collect::<Vec<_>>().concat();
     desk.write("l.jsonl", &log);
-    desk.write("observe.toml", &format!("mode = \"observe\"\n{POLICY}"));
-    desk.write("active.toml", &format!("mode = \"active\"\n{POLICY}"));
+    desk.write("observe.toml", format!("mode = \"observe\"\n{POLICY}"));
+    desk.write("active.toml", format!("mode = \"active\"\n{POLICY}"));
     desk.write("pinned.toml", POLICY);
     let seen = json(&desk.good("whatif l.jsonl --policy observe.toml --format json"));
     // Asked: 1,000 at $2 and 100 at $8 a million, a hundred times. On: 50 on nano, 30 on mini, 20 as asked.
@@ -102,4 +102,38 @@ fn constraints_and_what_was_down_decide_before_the_threshold() {
         (&6.into(), &1.into()),
         "whoever may be served by none is refused"
     );
+}
+
+/// A label makes a headless replay read the log once more; what policies of the log name is called the same then.
+#[test]
+fn a_log_that_is_read_once_more_keeps_its_names() {
+    let desk = desk();
+    let request = |id: &str, second: u32, model: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-01T00:00:0{second}Z\",\"confidence\":900,\"model\":\"{model}\",\"in\":1000,\"out\":100}}\n"
+        )
+    };
+    let log = request("a", 1, "claude-opus-4-6")
+        + "{\"event\":\"policy\",\"at\":\"2026-05-01T00:00:00Z\",\"version\":1,\"name\":\"p\",\"routes\":[{\"route\":\"alpha\",\"ladder\":[{\"model\":\"gpt-4.1-nano\",\"threshold\":500},{\"model\":\"gpt-4.1\"}]}]}\n"
+        + &request("b", 2, "gpt-4.1");
+    let label = "{\"event\":\"label\",\"at\":\"2026-05-01T00:03:00Z\",\"id\":\"b\",\"model\":\"gpt-4.1\",\"quality\":900}\n";
+    desk.write("plain.jsonl", &log);
+    desk.write("judged.jsonl", log + label);
+    for reading in ["recorded", "routed"] {
+        let [plain, judged] =
+            ["plain", "judged"].map(|name| report(&desk, &format!("{name}.jsonl --as {reading}")));
+        for part in ["cost_usd", "baseline_usd", "by_model", "by_route"] {
+            let bare = |report: &serde_json::Value| {
+                let mut rows = report[part].clone();
+                for row in rows.as_array_mut().into_iter().flatten() {
+                    row.as_object_mut()
+                        .unwrap()
+                        .retain(|key, _| !key.contains("quality") && !key.contains("label"));
+                }
+                rows
+            };
+            assert_eq!(bare(&plain), bare(&judged), "{reading} {part}");
+        }
+        assert_eq!(judged["by_route"][0]["route"], "alpha");
+    }
 }

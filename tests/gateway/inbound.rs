@@ -109,6 +109,36 @@ fn completions_go_as_chat_or_as_they_came() {
     front.settle();
 }
 
+#[test]
+fn a_client_of_functions_is_served_by_mistral() {
+    let upstream = Upstream::with(|call| {
+        assert!(call.is_mistral());
+        Reply::json(&json!({"id": "c1", "object": "chat.completion", "model": "mistral-small-2503",
+            "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14},
+            "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "",
+                "tool_calls": [{"id": "a1b2c3d4e", "function": {"name": "due", "arguments": "{\"day\":1}"}}]}}]}))
+    });
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for stream in [false, true] {
+        let body = json!({"model": "mistral-small-2503", "stream": stream, "messages": [{"role": "user", "content": "x"}],
+            "functions": [{"name": "due", "parameters": {"type": "object"}}]});
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        let events = if stream { answer.chunks() } else { vec![answer.json()] };
+        let said = |key: &str| {
+            let at = format!("/choices/0/{}/function_call/{key}", if stream { "delta" } else { "message" });
+            let part = |event: &Value| event.pointer(&at)?.as_str().map(str::to_owned);
+            events.iter().filter_map(part).collect::<String>()
+        };
+        assert_eq!((said("name").as_str(), said("arguments").as_str()), ("due", "{\"day\":1}"), "{stream}");
+        let ends = |event: &Value| event["choices"][0]["finish_reason"] == "function_call";
+        assert!(events.iter().any(ends) && !answer.text().contains("tool_calls"), "{}", answer.text());
+    }
+    assert_eq!(front.settle().len(), 2);
+}
+
 /// An answer to either kind of request for embeddings: as many vectors as there are texts.
 fn vectors(path: &str, body: &Value) -> Reply {
     let list = body["requests"].as_array().or_else(|| body["input"].as_array());

@@ -103,7 +103,8 @@ fn a_change_of_any_column_of_any_table_is_found() {
     let path = full(folder.path(), 28).path;
     assert_eq!(findings(&path), Vec::<String>::new());
     let mut tried = 0;
-    for (table, columns) in tables(&path) {
+    // Who keeps an answer is no account.
+    for (table, columns) in tables(&path).into_iter().filter(|(table, _)| table != "responses") {
         for (column, kind) in &columns {
             let value = match (table.as_str(), column.as_str(), kind.as_str()) {
                 ("operations" | "attempts", "state", _) => "'open'".to_owned(),

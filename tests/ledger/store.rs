@@ -40,6 +40,14 @@ fn traffic(seqs: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
     entries.push(Entry::Note(Box::new(Note { at: at(first), text: "a note".into(), simulated: false })));
     let (kind, body, expires_at) = ("prompt".into(), "hello".into(), Instant(i64::MAX));
     entries.push(Entry::Prompt(Box::new(Prompt { seq: first, kind, body, expires_at })));
+    entries.push(Entry::Kept(Box::new(Kept {
+        id: "resp_1".into(),
+        provider: Some("openai".into()),
+        model: "gpt-4.1".into(),
+        team: "ours".into(),
+        key: "mia".into(),
+        at: at(first),
+    })));
     entries
 }
 

@@ -346,3 +346,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_that_is_empty_reaches_nobody_who_refuses_it() {
+    let chat = json!({"model":"m","messages":[
+        {"role":"system","content":""},
+        {"role":"user","content":"go"},
+        {"role":"assistant","content":"","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"tool","tool_call_id":"c1","content":""},
+        {"role":"assistant","content":""},
+        {"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"and?"}]}]});
+    let messages = json!({"model":"m","max_tokens":9,"system":[{"type":"text","text":""}],"messages":[
+        {"role":"user","content":"go"},
+        {"role":"assistant","content":[{"type":"text","text":""},{"type":"tool_use","id":"c1","name":"f","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":""},{"type":"text","text":""}]},
+        {"role":"assistant","content":[{"type":"text","text":""}]},
+        {"role":"user","content":"and?"}]});
+    let responses = json!({"model":"m","instructions":"","input":[
+        {"role":"user","content":"go"},
+        {"role":"assistant","content":[{"type":"output_text","text":""}]},
+        {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+        {"type":"function_call_output","call_id":"c1","output":""},
+        {"role":"user","content":"and?"}]});
+    for (client, body) in [(OpenAiChat, &chat), (AnthropicMessages, &messages), (OpenAiResponses, &responses)]
+    {
+        for (to, model) in [(AnthropicMessages, "claude-haiku-4-5"), (Gemini, "gemini-2.5-flash")] {
+            if client == to {
+                continue;
+            }
+            let there = sent(client, body, to, model).to_string();
+            assert!(!there.contains(r#""text":"""#) && !there.contains(r#""parts":[]"#), "{client}: {there}");
+            assert!(there.contains("and?") && !there.contains("systemInstruction"), "{client}: {there}");
+        }
+    }
+}

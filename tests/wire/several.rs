@@ -4,7 +4,7 @@
 use pointsman::wire::Dialect::{
     self, AnthropicMessages, Gemini, OpenAiChat, OpenAiCompletions, OpenAiResponses,
 };
-use pointsman::wire::StreamEnd;
+use pointsman::wire::{Accent, Sending, StreamEnd};
 use serde_json::{Value, json};
 
 use super::{answered, ask, relayed, sent};
@@ -230,6 +230,61 @@ fn functions_of_the_older_form_are_tools_and_their_calls_come_back_in_it() {
         ("get_current_weather", "{\"location\":\"Boston, MA\"}")
     );
     assert!(out.contains(r#""finish_reason":"function_call""#), "{out}");
+}
+
+#[test]
+fn mistral_is_told_of_tools_and_its_call_comes_back_in_the_older_form() {
+    let there = |body: &Value| {
+        let sending = Sending { accent: Accent::Mistral, ..Sending::default() };
+        let sent = ask(OpenAiChat, body).body_for(OpenAiChat, "mistral-small-2503", &sending).unwrap();
+        serde_json::from_slice::<Value>(&sent.body).unwrap()
+    };
+    let sent = there(&older());
+    assert_eq!((sent.get("functions"), sent.get("function_call")), (None, None));
+    assert_eq!(sent["tools"][0]["function"]["name"], "get_current_weather");
+    assert_eq!((&sent["tool_choice"], &sent["parallel_tool_calls"]), (&json!("auto"), &json!(false)));
+    let (call, result) = (&sent["messages"][1]["tool_calls"][0], &sent["messages"][2]);
+    assert_eq!(call["function"]["arguments"], "{\"location\":\"Boston, MA\"}");
+    assert_eq!((&result["role"], &result["tool_call_id"]), (&json!("tool"), &call["id"]));
+    assert_eq!(call["id"].as_str().map(str::len), Some(9));
+    let mut forced = older();
+    forced["function_call"] = json!({"name":"get_current_weather"});
+    assert_eq!(there(&forced)["tool_choice"]["function"]["name"], "get_current_weather");
+
+    let called = |key: &str| {
+        json!({"id":"c1","object":"chat.completion","model":"mistral-small-2503","choices":[{"index":0,"finish_reason":"tool_calls",
+            key:{"role":"assistant","content":"","tool_calls":[{"id":"a1b2c3d4e","index":0,"function":{"name":"get_current_weather","arguments":"{\"location\":\"Boston, MA\"}"}}]}}],
+            "usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}})
+    };
+    let function = json!({"name":"get_current_weather","arguments":"{\"location\":\"Boston, MA\"}"});
+    let asked = ask(OpenAiChat, &older());
+    let (whole, _) = answered(&asked.put_to(OpenAiChat, Accent::Mistral), OpenAiChat, &called("message"));
+    let choice = &whole["choices"][0];
+    assert_eq!(
+        (&choice["message"]["function_call"], &choice["finish_reason"]),
+        (&function, &json!("function_call"))
+    );
+    assert!(choice["message"].get("tool_calls").is_none(), "{whole}");
+    // To a server that knows functions nothing changes, neither there nor back.
+    assert!(!asked.put_to(OpenAiChat, Accent::OpenAi).is_translated(OpenAiChat));
+
+    let mut streamed = older();
+    streamed["stream"] = json!(true);
+    let streamed = ask(OpenAiChat, &streamed);
+    let stream = format!("data: {}\n\ndata: [DONE]\n\n", called("delta"));
+    let (out, end, _) =
+        relayed(OpenAiChat, &streamed.put_to(OpenAiChat, Accent::Mistral), stream.as_bytes(), &[]);
+    assert_eq!(end, StreamEnd::Complete, "{out}");
+    let of = |key: &str| {
+        let said =
+            |event: &Value| event["choices"][0]["delta"]["function_call"][key].as_str().map(str::to_owned);
+        events(&out).iter().filter_map(said).collect::<String>()
+    };
+    assert_eq!(
+        (json!(of("name")), json!(of("arguments"))),
+        (function["name"].clone(), function["arguments"].clone())
+    );
+    assert!(out.contains(r#""finish_reason":"function_call""#) && !out.contains("tool_calls"), "{out}");
 }
 
 /// Two choices of which one never says why it ended, whichever that is.

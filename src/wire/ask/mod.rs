@@ -34,6 +34,8 @@ pub struct Ask {
     body: Bytes,
     scan: Scan,
     received: u64,
+    /// Whether an answer of its own dialect is in a form that the client does not know.
+    is_put_back: bool,
 }
 
 /// What can be measured of a request without understanding it.
@@ -126,13 +128,13 @@ impl Ask {
                 Dialect::Gemini => gemini::scan(&body, root, named.unwrap_or_default())?,
                 _ => gemini::scan_embeddings(&body, root, named.unwrap_or_default())?,
             };
-            return Ok(Self { dialect, body, scan, received: 0 });
+            return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
         }
         let root = check(&body)?;
         let lacks_name = || root.is_object() && !root.members().any(|(key, _)| key == "model");
         let Some(name) = named.filter(|_| lacks_name()) else {
             let scan = scan::scan(dialect, &body, root)?;
-            return Ok(Self { dialect, body, scan, received: 0 });
+            return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
         };
         let rest = root.raw().get(1..).unwrap_or_default();
         let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
@@ -216,6 +218,13 @@ impl Ask {
             && self.root().get("background").and_then(Value::flag) == Some(true)
     }
 
+    /// Says whether the provider is told not to keep its answer.
+    pub fn keeps_nothing(&self) -> bool {
+        let of = |span: &Range<usize>| self.body.get(span.clone());
+        let store = |member: &&scan::Member| of(&member.key) == Some(b"\"store\"");
+        self.scan.members.iter().rfind(store).is_some_and(|member| of(&member.value) == Some(b"false"))
+    }
+
     /// Gives the body as it came.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -290,6 +299,8 @@ impl Ask {
         let to = reader.to;
         Ok(if self.dialect == Dialect::GeminiEmbeddings {
             embeddings::write(self.root(), model, reader)?
+        } else if self.is_older_than(sending.accent, to) {
+            translate::request(self.root(), self.scan.stream, model, sending, reader)?
         } else if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
             let limit = sending.limit(self.scan.measures.max_output);
             chat::mistral::write(self.root(), model, limit, reader)?.into()
@@ -305,6 +316,25 @@ impl Ask {
     /// Says whether functions are offered in the form that came before tools, so that calls are expected in it too.
     pub(super) fn offers_functions(&self) -> bool {
         self.scan.has_functions && self.dialect == Dialect::OpenAiChat
+    }
+
+    /// Says whether a provider of the same dialect knows only tools where the client speaks of functions.
+    fn is_older_than(&self, accent: Accent, to: Dialect) -> bool {
+        accent == Accent::Mistral && to == Dialect::OpenAiChat && self.offers_functions()
+    }
+
+    /// Gives the request as it is for who reads the answer of a provider that speaks `from` like this.
+    pub fn put_to(&self, from: Dialect, accent: Accent) -> Cow<'_, Self> {
+        if self.is_older_than(accent, from) {
+            Cow::Owned(Self { is_put_back: true, ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
+    }
+
+    /// Says whether an answer in `from` has to be put into the client's form.
+    pub fn is_translated(&self, from: Dialect) -> bool {
+        from != self.dialect || self.is_put_back
     }
 
     /// Gives the functions that stand for tools of other kinds, for answers that were translated.

@@ -17,7 +17,7 @@ use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gem
 use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
 use crate::wire::json::{Value, object, quote};
 use crate::wire::known::place;
-use crate::wire::prompt::{Reader, gemini_tier, messages_tier};
+use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
@@ -184,7 +184,8 @@ fn may_think(body: &Bytes, scan: &Scan) -> bool {
 fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let with = sending.with;
     match with.service_tier.as_deref().map(gemini_tier) {
-        Some(Some(word)) => into.push(("serviceTier", word.map(Cow::Borrowed))),
+        Some(Some(ORDINARY_TIER)) => into.push(("serviceTier", None)),
+        Some(Some(word)) => into.push(("serviceTier", Some(word.into()))),
         Some(None) => reader.leave_out_tier(),
         None => {}
     }

@@ -126,6 +126,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 prompts = prompts_of(value);
             }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
+            "function_call" => scan.has_functions = true,
             "tools" | "functions" => {
                 prompt.bytes += weigh::bytes(value);
                 scan.has_functions |= key == "functions";

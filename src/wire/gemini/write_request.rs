@@ -6,7 +6,8 @@
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::json::{Array, Object, Value, object};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier, reminder,
+    Data, Format, ORDINARY_TIER, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier,
+    reminder,
 };
 use crate::wire::{Sending, WireError};
 
@@ -23,21 +24,26 @@ pub(in crate::wire) fn write(
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
-        if !prompt.system.is_empty() {
+        if prompt.system.iter().any(|said| !said.text.is_empty()) {
             o.object("systemInstruction", |o| {
                 o.array("parts", |a| {
-                    prompt.system.iter().for_each(|said| a.object(|o| o.text("text", &said.text)));
+                    let said = prompt.system.iter().filter(|said| !said.text.is_empty());
+                    said.for_each(|said| a.object(|o| o.text("text", &said.text)));
                 });
             });
         }
         o.array("contents", |a| {
-            for turn in &prompt.turns {
+            for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
                 a.object(|o| {
                     o.text("role", if turn.is_user { "user" } else { "model" });
                     o.array("parts", |a| {
                         let mut writer =
                             Writer { prompt, reader, wants_signature: model.contains("gemini-3") };
-                        let written = turn.parts.iter().try_for_each(|piece| writer.part(a, piece));
+                        let written = turn
+                            .parts
+                            .iter()
+                            .filter(|piece| is_sent(piece))
+                            .try_for_each(|piece| writer.part(a, piece));
                         if outcome.is_ok() {
                             outcome = written;
                         }
@@ -47,13 +53,18 @@ pub(in crate::wire) fn write(
         });
         tools(o, prompt, reader);
         match prompt.tier.as_deref().map(gemini_tier) {
-            Some(Some(Some(word))) => o.raw("serviceTier", word),
+            None | Some(Some(ORDINARY_TIER)) => {}
+            Some(Some(word)) => o.raw("serviceTier", word),
             Some(None) => reader.leave_out("service_tier"),
-            None | Some(Some(None)) => {}
         }
         o.object("generationConfig", |o| settings(o, prompt, model, sending, reader));
     });
     outcome.map(|()| out)
+}
+
+/// Says whether a part holds anything: an empty text is to Gemini a part without content, which it refuses.
+fn is_sent(piece: &Piece<'_>) -> bool {
+    !matches!(piece, Piece::Text(said) | Piece::System(said) if said.text.is_empty())
 }
 
 struct Writer<'p, 'a> {

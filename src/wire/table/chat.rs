@@ -65,13 +65,13 @@ const FIELDS: &[Row] = &[
     ),
     row(
         "functions",
-        [Passed, Refused, As("tools"), As("tools")],
+        [Passed, As("tools"), As("tools"), As("tools")],
         r#"[{"name":"f"}]"#,
-        "older form of `tools`, in which the answer has its one call too; Mistral would answer in the newer form",
+        "older form of `tools`, in which the answer has its one call too",
     ),
     row(
         "function_call",
-        [Passed, Refused, As("tool_choice"), As("toolConfig")],
+        [Passed, As("tool_choice"), As("tool_choice"), As("toolConfig")],
         r#"{"name":"f"}"#,
         "older form of `tool_choice`",
     ),

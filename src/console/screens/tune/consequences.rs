@@ -487,11 +487,11 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let requests = one.map_or(0, |one| one.staged.requests);
         let forms = [
             format!(
-                "{} of {} would go elsewhere; O turns it on",
+                "{} of {} would go elsewhere; O and Enter turn it on",
                 format::count(here),
                 format::count(requests)
             ),
-            format!("{} elsewhere; O turns it on", format::count(here)),
+            format!("{} elsewhere; O, Enter turn it on", format::count(here)),
         ];
         let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
         let words = forms.iter().find(fits).unwrap_or(&forms[1]);
