@@ -387,7 +387,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
-                if route.observes {
+                if route.observes && before.starts == 0 {
                     "-".to_owned()
                 } else {
                     format!("{}{}", count(before.starts), threshold(before))

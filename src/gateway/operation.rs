@@ -360,6 +360,7 @@ impl Operation {
             model: Arc::clone(&dispatch.model),
             provider: Arc::clone(provider),
             rung: dispatch.rung,
+            effort: dispatch.with.effort,
             prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
                 .unwrap_or_default(),
             price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),

@@ -166,6 +166,8 @@ pub struct AttemptStarted {
     pub provider: Text,
     /// The rung; `None` where pinned.
     pub rung: Option<u8>,
+    /// How hard its rung tells it to think.
+    pub effort: Option<Effort>,
     /// An estimate of the prompt's tokens.
     pub prompt_tokens: Count,
     /// The price in force when the request arrived.

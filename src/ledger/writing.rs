@@ -283,7 +283,7 @@ impl Writing<'_> {
             ended.and_then(|ended| meters(&ended.terms)),
             ended.and_then(|ended| list(&ended.left_out)),
             ended.and_then(|ended| ended.gap_ms),
-            ended.and_then(|ended| ended.effort).map(Effort::name),
+            ended.map_or(started.effort, |ended| ended.effort).map(Effort::name),
         ])?;
         Ok(done > 0)
     }

@@ -4,7 +4,7 @@
 //! only where it is declared. What nobody said is not held against it.
 
 use super::PolicyError;
-use crate::units::{LabelId, Names, OTHERS};
+use crate::units::{LabelId, Names, OTHERS, is_safe};
 
 /// What a request may ask of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -218,7 +218,12 @@ pub(super) fn labels(list: &[String], field: &str, names: &mut Names) -> Result<
     let wrong = |problem: &str| Err(PolicyError { field: field.to_owned(), problem: problem.to_owned() });
     let mut all = Labels::default();
     for name in list {
-        if name.is_empty() || name.trim() != name || name.contains(['\n', '\r', ',']) || name.ends_with('=') {
+        if name.is_empty()
+            || name.trim() != name
+            || name.contains(['\n', '\r', ','])
+            || name.ends_with('=')
+            || !name.chars().all(is_safe)
+        {
             return wrong(
                 "a label is a word such as \"zdr\" or \"region=eu\", without commas or blanks around it",
             );

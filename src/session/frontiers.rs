@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::snapshot::RouteConsequences;
+use super::snapshot::{Reading, RouteConsequences};
+use super::view::settle_one;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::routing::{Mode, Policy, Route, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
@@ -82,7 +83,10 @@ impl Frontiers {
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
         let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
         if setting.route.mode == Mode::Observe && !is_kept {
-            setting.actual.account(settled, sign);
+            // What this policy makes of it, whichever reading the sums beside it have.
+            let mut routed = Settled::default();
+            settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
+            setting.actual.account(&routed, sign);
         }
         (setting.prefix, setting.histogram) = (None, None);
     }

@@ -501,7 +501,7 @@ impl Prefix {
 }
 
 impl Forecast {
-    /// Adds or takes away what became of one operation; on which rung it starts does not count.
+    /// Adds or takes away what became of one operation; one whose client's own model served starts on no rung.
     pub fn account(&mut self, settled: &Settled, sign: Sign) {
         let step = |count: &mut u64, by: u64| match sign {
             Sign::Plus => *count = count.wrapping_add(by),
@@ -512,6 +512,12 @@ impl Forecast {
             Sign::Minus => self.cost.remove_operation(settled.costs()),
         }
         step(&mut self.requests, 1);
+        if let Some(slot) = self.placed.get_mut(usize::from(settled.first_rung)) {
+            step(slot, 1);
+        }
+        if let Some(slot) = self.answered.get_mut(usize::from(settled.rung)) {
+            step(slot, 1);
+        }
         step(&mut self.escalated, u64::from(settled.escalated));
         step(&mut self.errors, u64::from(!settled.status.is_ok()));
         if let Some(quality) = settled.quality {

@@ -59,6 +59,12 @@ fn a_route_that_observes_tells_what_it_would_have_done() {
     assert_eq!(routed("observe.toml"), "0.28", "clients are served as they ask");
     assert_eq!(routed("active.toml"), "0.0798", "what is promised is what comes");
     assert_eq!(routed("pinned.toml"), "0.28");
+    // What the ladder serves anyway goes nowhere else.
+    let free = log.replace("\"asked\":\"gpt-4.1\",\"pinned\":true,", "\"asked\":\"auto\",");
+    desk.write("auto.jsonl", free + &log.replace("\"r-", "\"p-"));
+    let seen = json(&desk.good("whatif auto.jsonl --policy observe.toml --format json"));
+    assert_eq!(seen["flipped_requests"], 80);
+    assert_eq!(seen["by_route"][0]["applied"]["split"][0]["starts"], 50);
     let told = desk.refused("whatif l.jsonl --policy pinned.toml");
     assert!(told.contains("no route of the policy observes"), "{told}");
 }

@@ -92,6 +92,7 @@ pub(crate) fn started(seq: u64, n: u32) -> AttemptStarted {
         model: model.into(),
         provider: "simulated".into(),
         rung: Some(0),
+        effort: None,
         prompt_tokens: Count::new(1_000 + dice(seq, 4, 5_000)).unwrap(),
         price: price(model),
     }

@@ -270,7 +270,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
         };
         lines.push(Line {
             name,
-            applied: if observes {
+            applied: if observes && applied.placed[at] == 0 {
                 short("-")
             } else {
                 format::percent(applied.placed[at], applied.requests)
