@@ -148,13 +148,11 @@ pub fn forbids(
     let bar = |facts: &Facts, most| lacking(facts, required).or_else(|| takes(facts, most));
     let is_it = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
     let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts, rung.with.max_output));
-    match rungs.next() {
-        Some(first) => rungs.fold(first, Option::and),
-        None => {
-            let known = policy.models.iter().find(|(known, _)| same(*known, model));
-            bar(&known.map(|(_, facts)| *facts).unwrap_or_default(), None)
-        }
+    if let Some(first) = rungs.next() {
+        return rungs.fold(first, Option::and);
     }
+    let known = policy.models.iter().find(|(known, _)| same(*known, model));
+    bar(&known.map(|(_, facts)| *facts).unwrap_or_default(), None)
 }
 
 /// Availability: bars the rungs whose model could not be called, unless no other is left.
