@@ -372,13 +372,14 @@ impl Live {
         lock(&self.outlet).publish(&line_of(&late));
     }
 
-    /// Writes something that readers of the log should know at that moment.
-    pub fn note(&self, text: &str, now: Instant) {
+    /// Writes something that readers of the log should know at that moment; gives the moment that was written.
+    pub fn note(&self, text: &str, now: Instant) -> Instant {
         let at = {
             let core = lock(&self.core);
             core.dated(now, core.last_at)
         };
         self.note_at(at, text, false);
+        at
     }
 
     fn note_at(&self, at: Instant, text: &str, simulated: bool) {

@@ -312,8 +312,23 @@ fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
         assert_eq!(all.matches(&format!("{{\"id\":\"op-{seq:08}\"")).count(), 1, "{seq}");
     }
     assert!(all.find("op-00000036").unwrap() < all.find("op-00000035").unwrap(), "as they ended");
-    cursor.link += 1;
     let file = LedgerFile::open(&options.path).unwrap();
+    let mut place = Cursor { link: 0, ..cursor.clone() };
+    let mut parts = Vec::new();
+    while place != cursor {
+        let written = file.part_after(&place, 3, &mut parts).unwrap();
+        let next = written.next.unwrap();
+        assert!(next.link > place.link && next.link <= place.link + 3);
+        place = next;
+    }
+    let parts = String::from_utf8(parts).unwrap();
+    assert_eq!(proved(folder.path(), &parts, None).findings, Vec::<String>::new());
+    let entries = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("{\"pointsman\""));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&parts).len(), entries(&all).len(), "part by part it is the same");
+    cursor.link += 1;
     let ahead = file.export_after(&cursor, Vec::new(), |_, _| true).unwrap_err().to_string();
     assert!(ahead.contains("no such place"), "{ahead}");
 }
