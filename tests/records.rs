@@ -18,6 +18,8 @@ mod fixtures;
 mod mapped;
 #[path = "records/run_by_providers.rs"]
 mod run_by_providers;
+#[path = "records/summed.rs"]
+mod summed;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -362,7 +364,7 @@ fn bad_lines_are_counted_with_number_and_reason() {
 
 #[test]
 fn a_log_of_a_newer_version_is_refused_and_an_empty_one_is_not() {
-    let newer = Input::bytes("x", b"{\"pointsman\":\"log\",\"v\":2}\n".as_slice());
+    let newer = Input::bytes("x", b"{\"pointsman\":\"log\",\"v\":3}\n".as_slice());
     assert!(matches!(open(&newer, &ReadOptions::default()), Err(Error::Header { .. })));
     assert_eq!(text(""), (vec![], vec![]));
     let unknown = Input::bytes("x", b"hello\nworld\n".as_slice());

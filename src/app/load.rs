@@ -246,7 +246,8 @@ pub fn stream_report(
     );
     if found.totals.all.requests == 0 {
         let hint = match found.skipped.first.first() {
-            _ if is_cut => "the log holds none in that stretch of time".to_owned(),
+            _ if is_cut => Stretch::EMPTY.to_owned(),
+            Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
             Some(first) => {
                 format!("line {}: {}; name the format with --input-format", first.line, first.reason)
             }

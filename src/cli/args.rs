@@ -34,7 +34,8 @@ pub struct EngineArgs {
     /// Take this model where a log names none; its costs are then estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
-    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is the one nearest to the log's start.
+    /// Only requests at or after this moment, UTC unless it has an offset; 15:05 is that of the log's first day,
+    /// or of the next where that is nearer to its start.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<When>,
     /// Only requests before this moment; a day counts whole.
@@ -172,7 +173,9 @@ pub fn mapping(text: &str) -> Result<Arc<Mapping>, String> {
     let path = Path::new(text);
     let is_file = !text.contains('=') || path.is_file();
     let mapping = if is_file {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{text}: {error}"))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            format!("`{text}` is neither a list of FIELD=PATH (at=ts,model=req.model,..) nor a file: {error}")
+        })?;
         Mapping::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))
     } else {
         Mapping::parse(text).map_err(|error| error.to_string())

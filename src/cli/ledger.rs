@@ -239,7 +239,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let (requests, open, events) = (*requests, *open, *events);
     let mut text = format!("{} exported", counted(requests, "request"));
     if events > 0 {
-        let _ = write!(text, ", {events} policies, prices, judgements and notes");
+        let _ = write!(text, ", {} of policies, prices, judgements and notes", counted(events, "record"));
     }
     if open > 0 {
         let _ = write!(text, ", {open} left out that are still open");

@@ -84,10 +84,12 @@ pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     } else if seen.model.is_some() {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
         bill(&seen.usage, terms, prices.row(billed, at))
-    } else if seen.usage == Usage::NONE && terms.is_none() {
-        Cost::Known(Pico::ZERO)
     } else {
-        Cost::Unknown(Unpriced::NoModel)
+        // What used nothing costs nothing, whoever was called and in whatever tier.
+        match bill(&seen.usage, terms, None) {
+            Cost::Unknown(_) => Cost::Unknown(Unpriced::NoModel),
+            nothing => nothing,
+        }
     };
     if seen.assumed { cost.as_estimate() } else { cost }
 }

@@ -9,7 +9,7 @@ use crate::units::Pico;
 pub enum Unpriced {
     /// The log names no model.
     NoModel,
-    /// The price book has no row for the model at that moment.
+    /// The price book has no row for the model at that moment, or one that is silent on all cache writes.
     NoPrice,
     /// Tokens of a billed bucket were not reported.
     NoUsage,
@@ -43,7 +43,7 @@ impl Unpriced {
     pub fn text(self) -> &'static str {
         match self {
             Self::NoModel => "no model named",
-            Self::NoPrice => "model not in the price book",
+            Self::NoPrice => "no price in the price book",
             Self::NoUsage => "tokens not reported",
             Self::NoTier => "service tier not in the price book",
             Self::NoMeter => "billed by a meter that is not in the price book",
@@ -110,6 +110,11 @@ impl CostSum {
     /// Gives known and estimated together.
     pub fn total(&self) -> Pico {
         self.known + self.estimated
+    }
+
+    /// Says whether nothing but unknown costs is in it: its zero is then no amount.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown > 0 && self.total() == Pico::ZERO
     }
 
     /// Gives the sum over operations whose cost is whole; this is what averages are taken of.

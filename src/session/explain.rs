@@ -125,6 +125,9 @@ fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)>
     let cost = priced(seen, at, &log.prices);
     let mut all = Vec::new();
     match (cost, log.prices.row(billed, at)) {
+        (Cost::Unknown(Unpriced::NoPrice), Some(_)) => {
+            all.push(("not priced", format!("an hour's cache writes of {name} in prices {}", log.book)));
+        }
         // Where the model itself has no price, the cost says so.
         (Cost::Unknown(Unpriced::NoPrice), _) if call.billed.is_some() => {
             all.push(("not priced", format!("{name} is not in prices {}", log.book)));

@@ -290,7 +290,7 @@ impl Log {
             }
         }
         if history.is_empty() && ingest.is_cut() {
-            return Err(LoadError::Empty(title, "the log holds none in that stretch of time".to_owned()));
+            return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
         }
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(

@@ -7,14 +7,18 @@ use crate::units::{Instant, When};
 /// A stretch of time, as asked for and, once the first request is known, as moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
-    /// Only requests at or after this moment; a time of day is the one nearest to the first request.
+    /// Only requests at or after this moment; a time of day is that of the day of the first request, or of
+    /// the next where that is nearer.
     pub from: Option<When>,
-    /// Only requests before this moment; a time of day is the first one after `from`.
+    /// Only requests before this moment; a time of day is the first one after `from`, or else as there.
     pub to: Option<When>,
     found: Option<(Option<Instant>, Option<Instant>)>,
 }
 
 impl Stretch {
+    /// Says that a log has nothing within one.
+    pub const EMPTY: &'static str = "the log holds none in that stretch of time; a time of day without a date is one of its first day, or of the next where that is nearer to its start";
+
     /// Makes one of what was asked for.
     pub fn new(from: Option<When>, to: Option<When>) -> Self {
         Self { from, to, found: None }
@@ -28,8 +32,8 @@ impl Stretch {
     /// Says whether a request that arrived then belongs to it.
     pub fn takes(&mut self, at: Instant) -> bool {
         let (from, to) = *self.found.get_or_insert_with(|| {
-            let from = self.from.map(|from| from.nearest(at));
-            (from, self.to.map(|to| to.after(from.unwrap_or(at))))
+            let from = self.from.map(|from| from.near_start(at));
+            (from, self.to.map(|to| from.map_or_else(|| to.near_start(at), |from| to.after(from))))
         });
         from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to)
     }

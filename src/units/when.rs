@@ -46,15 +46,16 @@ impl When {
         }
     }
 
-    /// Gives the moment, for a time of day the one nearest to `to`.
+    /// Gives the moment, for a time of day the one of the day on which something starts, or of the next where that is
+    /// nearer to the start.
     #[must_use]
-    pub fn nearest(self, to: Instant) -> Instant {
+    pub fn near_start(self, start: Instant) -> Instant {
         match self {
             Self::At(at) => at,
             Self::Clock(clock) => {
-                let same = to.day_start() + clock;
-                let near = |at: &Instant| (*at - to).0.abs();
-                [same, same + DAY, same - DAY].into_iter().min_by_key(near).unwrap_or(same)
+                let same = start.day_start() + clock;
+                let distance = |at: Instant| (at - start).0.abs();
+                if distance(same + DAY) < distance(same) { same + DAY } else { same }
             }
         }
     }
@@ -132,9 +133,12 @@ mod tests {
     fn the_day_of_a_time_comes_from_what_it_is_near() {
         let clock = |text| When::parse(text).unwrap();
         let (noon, late) = (at("2026-05-23T13:00:01Z"), at("2026-05-23T23:10:00Z"));
-        assert_eq!(clock("15:05").nearest(noon), at("2026-05-23T15:05:00Z"));
-        assert_eq!(clock("12:00").nearest(noon), at("2026-05-23T12:00:00Z"));
-        assert_eq!(clock("01:00").nearest(late), at("2026-05-24T01:00:00Z"));
+        assert_eq!(clock("15:05").near_start(noon), at("2026-05-23T15:05:00Z"));
+        assert_eq!(clock("12:00").near_start(noon), at("2026-05-23T12:00:00Z"));
+        assert_eq!(clock("01:00").near_start(late), at("2026-05-24T01:00:00Z"));
+        // Never the day before, which would leave nothing out.
+        let midnight = at("2026-05-23T00:00:00Z");
+        assert_eq!(clock("15:25").near_start(midnight), at("2026-05-23T15:25:00Z"));
         assert_eq!(clock("00:30").after(late), at("2026-05-24T00:30:00Z"));
         assert_eq!(clock("13:00").before(noon), at("2026-05-23T13:00:00Z"));
         assert_eq!(clock("14:00").before(noon), at("2026-05-22T14:00:00Z"));

@@ -92,7 +92,7 @@ pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffe
 /// Writes a sum of costs and gives the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.
 pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     let total = sum.total();
-    if total == Pico::ZERO && sum.unknown > 0 {
+    if sum.is_unknown() {
         return (short(format_args!("unknown")), Role::Unknown);
     }
     let (sign, role) =
@@ -118,7 +118,7 @@ pub(super) fn plural(count: u64, one: &str) -> Short {
 
 /// Gives what a thousand requests cost, over those of known or estimated cost.
 pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
-    let counted = requests.checked_sub(sum.unknown).filter(|&counted| counted > 0)?;
+    let counted = requests.checked_sub(sum.unknown).filter(|&counted| counted > 0 && !sum.is_unknown())?;
     Some(sum.whole().ratio(1000, i128::from(counted)))
 }
 
@@ -136,6 +136,11 @@ pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
         return short(format_args!("{UNKNOWN}"));
     }
     format::percent(nano(part), nano(whole))
+}
+
+/// Writes the share that a sum of costs has of a whole.
+pub(super) fn cost_share(sum: &CostSum, whole: Pico) -> Short {
+    if sum.is_unknown() { short(format_args!("{UNKNOWN}")) } else { money_share(sum.total(), whole) }
 }
 
 /// Gives a share in thousandths, for bars.

@@ -104,8 +104,9 @@ impl Axis {
             (from, to) = (0.0, 1.0);
         }
         if to - from <= f64::EPSILON * from.abs().max(to.abs()) {
-            let air = if from == 0.0 { 1.0 } else { from.abs() * 0.1 };
-            (from, to) = (from - air, to + air);
+            // Nothing that is drawn can be less than none of it.
+            let air = from.abs() * 0.1;
+            (from, to) = if from == 0.0 { (0.0, 1.0) } else { (from - air, to + air) };
         }
         let step = nice_step((to - from) / 4.0);
         Self { from: (from / step).floor() * step, to, write, ticks: Ticks::Round }

@@ -155,7 +155,7 @@ impl OpenAiAnswer {
             all.get_or_insert_default().absorb(said);
         }
         let bytes = self.bytes();
-        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted()?.believed(bytes)))
+        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted_of(self.model.as_str())?.believed(bytes)))
     }
 }
 
@@ -210,7 +210,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     only.provider = owned(answer_read.provider);
     let mut record = answer(id, at, only);
     record.claimed_usd = claimed(cost);
-    Ok(Told { record, keys })
+    Ok(Told { record, keys, nested: None })
 }
 
 /// Makes an answer of what a stream of events told.
@@ -223,7 +223,7 @@ pub(super) fn streamed(
 ) -> Result<Told, Refusal> {
     let at = told_or_placed(maybe_moment("created", created)?, line);
     let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
-    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)), keys })
+    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)), keys, nested: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,7 +260,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told { record: answer(message.id, told_or_placed(None, line), only), keys })
+    Ok(Told { record: answer(message.id, told_or_placed(None, line), only), keys, nested: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -312,7 +312,7 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let status = if has_failed { Status::Failed } else { Status::Ok };
     let mut only = attempt(answer_read.model_version.0, counted, status);
     only.provider = Cow::Borrowed("google");
-    Ok(Told { record: answer(answer_read.response_id, at, only), keys })
+    Ok(Told { record: answer(answer_read.response_id, at, only), keys, nested: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -345,5 +345,5 @@ pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
     let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
     let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];
-    Ok(Told { record: answer(Word::default(), at, only), keys })
+    Ok(Told { record: answer(Word::default(), at, only), keys, nested: None })
 }

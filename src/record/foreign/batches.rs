@@ -7,12 +7,12 @@ use sonic_rs::LazyValue;
 
 use super::failures::{self, Failure};
 use super::{answers, bodies};
-use crate::record::InputFormat;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Num, Word};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::Counted;
+use crate::record::{Attempt, InputFormat};
 use crate::routing::Status;
 
 /// A line of `OpenAI`'s and Mistral's results, of Anthropic's, or of Gemini's.
@@ -51,7 +51,7 @@ struct Outcome<'a> {
 /// Says whether a text may be a line of results. Quotes within texts are escaped, so these are keys.
 pub(super) fn is_likely(text: &str) -> bool {
     let has = |key: &str| memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some();
-    has("\"custom_id\"") || (has("\"key\"") && has("\"response\""))
+    has("\"custom_id\"") || (has("\"key\"") && (has("\"response\"") || has("\"error\"")))
 }
 
 /// Reads a line of results; nothing where it is none.
@@ -94,10 +94,15 @@ pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result
         if failure.word.ends_with("expired") {
             failure.status = Status::Unavailable;
         }
-        Ok(unbilled(failure.told(row.custom_id, Word::default(), format, line)))
+        Ok(failure.told(row.custom_id, Word::default(), format, line))
     }))
     .map(|read| {
-        read.map(|mut told| {
+        read.map(|told| {
+            let has_failed = |last: &Attempt<'_>| {
+                !matches!(last.status, Status::Ok | Status::Cut) && !last.usage.is_known()
+            };
+            let mut told =
+                if told.record.attempts.last().is_some_and(has_failed) { unbilled(told) } else { told };
             if let Some(last) = told.record.attempts.last_mut() {
                 let mut terms = last.terms.as_deref().copied().unwrap_or_default();
                 terms.serve("batch");

@@ -122,6 +122,11 @@ struct Stream {
     whole: Option<String>,
     format: Option<InputFormat>,
     bytes: u64,
+    /// Whether the last count of the answer was told before its end: by the event that only announces a message, or before
+    /// further text.
+    is_short: bool,
+    /// What the event that announces a message stands in with for the count of its answer.
+    announced: u64,
     failure: Option<Failure>,
     /// Whether an event says that the answer is whole.
     has_ended: bool,
@@ -175,6 +180,10 @@ impl Stream {
                 self.shown.read_block(block.as_raw_str());
             }
             let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
+            if let Some(start) = &start.usage {
+                (self.announced, self.is_short) = (start.answer(), true);
+            }
+            self.wrote(written.0, then.as_ref().is_some_and(|then| then.answer() > 0));
             for said in [start.usage, then].into_iter().flatten() {
                 self.anthropic.get_or_insert_default().absorb(&said);
             }
@@ -190,9 +199,11 @@ impl Stream {
                 event.feedback.is_some() || event.candidates.iter().any(|one| !one.finish_reason.is_empty());
             let mut reasons = event.candidates.iter().map(|one| one.finish_reason.as_str());
             self.fail(reasons.find(|reason| went_wrong(reason)));
-            let written = event.candidates.iter().map(|one| one.content.0);
-            self.bytes = written.fold(self.bytes, u64::saturating_add);
-            if let Some(said) = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage)) {
+            let written = event.candidates.iter().map(|one| one.content.0).fold(0, u64::saturating_add);
+            self.bytes = self.bytes.saturating_add(written);
+            let said = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage));
+            self.wrote(written, said.is_some_and(|said| said.answer() > 0));
+            if let Some(said) = said {
                 self.gemini.get_or_insert_default().absorb(&said);
             }
             let mut grounding = Grounding::default();
@@ -205,21 +216,38 @@ impl Stream {
         let groq = event.x_groq.and_then(|groq| block::<Groq>(&groq)).and_then(|groq| groq.usage);
         // Behind the last part of its text comes what it used, alone.
         self.has_ended |= event.choices.is_empty() && (usage.is_some() || groq.is_some());
+        let before = self.bytes;
         for choice in &event.choices {
             let reason = choice.finish_reason.as_str();
             self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
             self.has_ended |= !choice.finish_reason.is_empty();
             self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
         }
+        let mut is_counted = false;
         for said in event.choices.iter().map(|choice| choice.usage).chain([usage, groq]).flatten() {
+            is_counted |= said.answer() > 0;
             self.openai.get_or_insert_default().absorb(&said);
         }
+        self.wrote(self.bytes - before, is_counted);
         if let Some(usage) = &mut self.openai {
             usage.serve(event.service_tier.as_str());
         }
         if text.contains("\"url_citation\"") {
             self.openai.get_or_insert_default().cite();
         }
+    }
+
+    /// Takes in that an event brought text, and whether it counts the answer so far.
+    fn wrote(&mut self, bytes: u64, is_counted: bool) {
+        self.is_short = !is_counted && (self.is_short || bytes > 0);
+    }
+
+    /// Says whether the counts are those of the whole answer, and not of its beginning.
+    fn is_counted(&self) -> bool {
+        let answer = self.anthropic.as_ref().map_or(0, AnthropicUsage::answer);
+        let is_announced_alone =
+            answer > 0 && answer <= self.announced && self.bytes > answer.saturating_mul(8);
+        !self.is_short && !is_announced_alone
     }
 
     /// Takes in that the model or its server went wrong, and the word for it.
@@ -240,6 +268,7 @@ impl Stream {
         let failure = self.failure.take();
         // Nothing but an error: refused like any other request.
         let is_refused = self.id.is_empty() && self.format.is_none() && self.bytes == 0;
+        let is_counted = self.is_counted();
         let mut told = match (self.format, self.whole) {
             // One that broke off or failed tells no usage, and is a request all the same.
             (Some(InputFormat::OpenAi), Some(whole)) => {
@@ -260,11 +289,15 @@ impl Stream {
                 let counted = match (&self.anthropic, &self.gemini, &self.openai) {
                     (Some(usage), _, _) => usage.counted(),
                     (_, Some(usage), _) => usage.counted(),
-                    (_, _, Some(usage)) => usage.counted(),
+                    (_, _, Some(usage)) => usage.counted_of(self.model.as_str()),
                     _ => Ok(Counted::default()),
                 };
                 let counted = match counted {
-                    Ok(counted) if self.has_ended => counted.believed(self.bytes),
+                    Ok(counted) if self.has_ended => {
+                        let counted = counted.believed(self.bytes);
+                        let is_part = counted.usage.output.is_known() && !is_counted;
+                        if is_part { counted.cut(self.bytes) } else { counted }
+                    }
                     Ok(counted) => counted.believed(self.bytes).cut(self.bytes),
                     Err(error) => return Some(Err(error.into())),
                 };
@@ -460,6 +493,14 @@ impl Body {
             attempt.usage = said.usage;
             attempt.write_ttl = said.write_ttl;
             attempt.estimated = said.estimated;
+        }
+        // One that says itself that it goes on, or went wrong; of a stream the row may have kept a part.
+        if attempt.status == Status::Ok
+            && matches!(said.status, Status::Cut | Status::Failed)
+            && is_whole(text)
+        {
+            attempt.status = said.status;
+            attempt.estimated |= said.status == Status::Cut && attempt.usage.is_known();
         }
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);

@@ -80,6 +80,7 @@ impl Failure {
         Told {
             record: Record { id: owned(id), at, timing, attempts, ..Record::default() },
             keys: [None, None],
+            nested: None,
         }
     }
 }

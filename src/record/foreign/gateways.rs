@@ -71,7 +71,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.cost),
         ..Record::default()
     };
-    Ok(Told { record, keys })
+    Ok(Told { record, keys, nested: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,5 +172,5 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record, keys })
+    Ok(Told { record, keys, nested: None })
 }

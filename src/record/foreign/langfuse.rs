@@ -103,7 +103,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         .believed(if is_embedding { 0 } else { row.output.0 })
         .without_answer(is_embedding)
         .unless_billed(row.total_cost.as_str(), false);
-    let mut may_count_twice = false;
+    let mut nested = None;
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
@@ -117,11 +117,10 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         };
         match nest.judge(key, told) {
             Standing::Told => return Err(AROUND),
-            standing => may_count_twice = standing == Standing::MayCountTwice,
+            Standing::Counts(standing) => nested = Some(standing),
         }
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
-    only.estimated |= may_count_twice && only.usage.is_known();
     // Whoever writes it may put anything there.
     let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
     only.provider = owned(beside.provider());
@@ -140,7 +139,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record, keys: [key, None] })
+    Ok(Told { record, keys: [key, None], nested })
 }
 
 /// Names under which Langfuse's keys tell cached, written and reasoning tokens.

@@ -204,7 +204,7 @@ fn record(row: Row) -> Result<Told, Refusal> {
         claimed_usd: claimed(Word(Word::first([&row.spend, &row.response_cost]))),
         ..Record::default()
     };
-    Ok(Told { record, keys })
+    Ok(Told { record, keys, nested: None })
 }
 
 fn failure(errors: &[&ErrorInformation], error: &str) -> Status {

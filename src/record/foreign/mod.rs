@@ -93,7 +93,7 @@ pub(crate) fn parse(
             return sink(Ok(told));
         }
     }
-    let nameless = |record| Told { record, keys: [None, None] };
+    let nameless = |record| Told { record, keys: [None, None], nested: None };
     let one = match format {
         // Read by others.
         F::Native | F::Mapped => return ControlFlow::Continue(()),

@@ -12,7 +12,8 @@ use crate::record::json::Text;
 pub(super) struct Written(pub(super) u64);
 
 /// Keys under which providers put what a model wrote.
-const KEYS: [&str; 6] = ["content", "text", "parts", "message", "arguments", "thinking"];
+const KEYS: [&str; 8] =
+    ["content", "text", "parts", "message", "arguments", "thinking", "partial_json", "reasoning_content"];
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

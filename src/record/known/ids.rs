@@ -66,9 +66,9 @@ pub(crate) fn answer_key(name: &str) -> Option<u64> {
 }
 
 /// Makes an id of a name and a moment, faster: it is made for every line of our own format.
-pub(super) fn id_at(name: &str, at: Instant) -> u64 {
+pub(super) fn id_at(name: &str, at: Instant, model: &str) -> u64 {
     let mut hasher = FxHasher::default();
-    (name, at.0).hash(&mut hasher);
+    (name, at.0, model).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
-pub(crate) use nest::{Nest, Standing, Told as SpanTold};
+pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold};
 
 use super::Record;
 use super::foreign::Coding;
@@ -35,13 +35,34 @@ pub(crate) struct Told {
     pub(crate) record: Record<'static>,
     /// Names of the answer; two tellings that share one are of the same answer.
     pub(crate) keys: [Option<u64>; 2],
+    /// How it stands to spans around and below it.
+    pub(crate) nested: Option<Nested>,
+}
+
+impl Told {
+    /// Gives the request on: one that may be counted twice as an estimate.
+    fn given(mut self) -> Record<'static> {
+        if self.nested.is_some_and(|nested| nested.is_doubtful) {
+            let attempts = self.record.attempts.iter_mut();
+            attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
+        }
+        self.record
+    }
+
+    fn is_within(&self, outer: u64) -> bool {
+        self.nested.is_some_and(|nested| nested.around == Some(outer))
+    }
+
+    fn is_sure(&mut self) {
+        self.nested = None;
+    }
 }
 
 impl From<Record<'static>> for Told {
     /// Knows a request by its own id.
     fn from(record: Record<'static>) -> Self {
         let key = id_of(&[&record.id]);
-        Self { record, keys: [key, None] }
+        Self { record, keys: [key, None], nested: None }
     }
 }
 
@@ -62,12 +83,12 @@ impl Known {
     pub(crate) fn take(
         &mut self,
         line: u64,
-        told: Told,
+        mut told: Told,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         if told.keys == [None, None] {
             self.flush(give)?;
-            return give(line, Ok(told.record));
+            return give(line, Ok(told.given()));
         }
         let mut is_new = true;
         for key in told.keys.into_iter().flatten() {
@@ -83,13 +104,40 @@ impl Known {
             }
             return give(line, Err(REPEATED));
         }
+        if let Some(Nested { around: Some(outer), completes: true, .. }) = told.nested {
+            if !self.give_way(outer, give)? {
+                return give(line, Err(AROUND));
+            }
+            told.is_sure();
+        }
         self.held.push_back((line, told));
         if self.held.len() > WINDOW
             && let Some((line, told)) = self.held.pop_front()
         {
-            return give(line, Ok(told.record));
+            return give(line, Ok(told.given()));
         }
         ControlFlow::Continue(())
+    }
+
+    /// Takes a span out that those within it add up to, while it is held, and says so; else it stands for them.
+    fn give_way(
+        &mut self,
+        outer: u64,
+        give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
+    ) -> ControlFlow<(), bool> {
+        let place = self.held.iter().position(|(_, held)| held.keys.contains(&Some(outer)));
+        if let Some((line, _)) = place.and_then(|place| self.held.remove(place)) {
+            give(line, Err(AROUND))?;
+            let within = self.held.iter_mut().filter(|(_, held)| held.is_within(outer));
+            within.for_each(|(_, held)| held.is_sure());
+            return ControlFlow::Continue(true);
+        }
+        while let Some(place) = self.held.iter().position(|(_, held)| held.is_within(outer))
+            && let Some((line, _)) = self.held.remove(place)
+        {
+            give(line, Err(AROUND))?;
+        }
+        ControlFlow::Continue(false)
     }
 
     /// Gives on all that is held, at the end of a file.
@@ -98,17 +146,19 @@ impl Known {
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         while let Some((line, told)) = self.held.pop_front() {
-            give(line, Ok(told.record))?;
+            give(line, Ok(told.given()))?;
         }
         ControlFlow::Continue(())
     }
 
-    /// Says whether a request of our own format is new: by its id and its moment, as ids of other programs may be short.
+    /// Says whether a request of our own format is new: by its id, its moment and its
+    /// model, as ids of other programs may be short.
     pub(crate) fn is_new(&mut self, record: &Record<'_>) -> bool {
         if record.id.is_empty() {
             return true;
         }
-        let id = ids::id_at(&record.id, record.at);
+        let model = record.attempts.last().map_or("", |last| &last.model);
+        let id = ids::id_at(&record.id, record.at, model);
         // Nothing of a moment that was never reached was told before, which makes this cheap for a log in order.
         if Some(record.at) > self.latest {
             self.latest = Some(record.at);

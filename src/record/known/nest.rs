@@ -1,7 +1,8 @@
 //! Spans around spans: a framework and the library below it both tell of the same call.
 //!
 //! Invariants: of spans of one call that stand around each other one counts, the innermost that is known when the entry
-//! is read; what is remembered is bounded, and a span that is forgotten stands alone.
+//! is read; one that counted gives way to those within it once they add up to it; what is remembered is bounded, and a
+//! span that is forgotten stands alone.
 
 use rustc_hash::FxHashMap;
 
@@ -15,11 +16,20 @@ const MODELS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It counts.
-    Counts,
-    /// It counts, though one of the same model around or below it may tell of it in part.
-    MayCountTwice,
+    Counts(Nested),
     /// Another span tells of the same call.
     Told,
+}
+
+/// How a call that counts stands to those that count around and below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Nested {
+    /// The nearest span around it that counts, and has more tokens.
+    pub(crate) around: Option<u64>,
+    /// Whether one of the same model around or below it may tell of it in part.
+    pub(crate) is_doubtful: bool,
+    /// Whether it is the last of those that add up to the span around it, so that this one tells of nothing else.
+    pub(crate) completes: bool,
 }
 
 /// What is known of a span that may be a call.
@@ -62,8 +72,9 @@ pub(crate) struct Nest {
 impl Nest {
     /// Takes in where a span stands, before any call below or around it is judged.
     pub(crate) fn place(&mut self, span: u64, parent: Option<u64>) {
-        let Some(parent) = parent.filter(|parent| *parent != span) else { return };
+        // One without a parent is known to be there, too: what is within it is deeper than it.
         let known = self.at(span);
+        let Some(parent) = parent.filter(|parent| *parent != span) else { return };
         let is_new = known.parent.is_none();
         known.parent = Some(parent);
         // What was told before its surroundings were known reaches them now.
@@ -84,22 +95,29 @@ impl Nest {
     pub(crate) fn judge(&mut self, span: u64, told: Told) -> Standing {
         // The same span again: whoever knows ids tells.
         if self.at(span).counted.is_some() {
-            return Standing::Counts;
+            return Standing::Counts(Nested::default());
         }
         if let Some(below) = self.at(span).below.as_ref()
             && is_told_below(&told, below)
         {
             return Standing::Told;
         }
-        let around =
-            self.above(span).find(|above| above.counted.as_ref().is_some_and(|outer| is_same(outer, &told)));
+        let around = self.around(span, |outer, _| is_same(outer, &told));
         if around.is_some() {
             return Standing::Told;
         }
+        if let Some(outer) = self.around(span, |outer, below| completes(outer, below, &told)) {
+            if let Some(summed) = self.at(outer).counted.take() {
+                self.fall(outer, &summed);
+            }
+            self.rise(span, &told);
+            self.at(span).counted = Some(told);
+            return Standing::Counts(Nested { around: Some(outer), is_doubtful: false, completes: true });
+        }
         let is_within = self
-            .above(span)
-            .filter_map(|above| above.counted.as_ref())
-            .any(|outer| may_hold(outer, &told.model, told.tokens, told.is_embedding));
+            .around(span, |outer, _| may_hold(outer, &told.model, told.tokens, told.is_embedding))
+            .is_some();
+        let around = self.around(span, |outer, _| told.tokens < outer.tokens);
         let below = self.get(span).and_then(|span| span.below.as_ref());
         let is_doubtful = is_within
             || below.is_some_and(|below| {
@@ -108,7 +126,7 @@ impl Nest {
             });
         self.rise(span, &told);
         self.at(span).counted = Some(told);
-        if is_doubtful { Standing::MayCountTwice } else { Standing::Counts }
+        Standing::Counts(Nested { around, is_doubtful, completes: false })
     }
 
     /// How many spans stand around one, as far as is known.
@@ -116,14 +134,23 @@ impl Nest {
         self.above(span).count()
     }
 
-    fn above(&self, span: u64) -> impl Iterator<Item = &Span> {
+    fn above(&self, span: u64) -> impl Iterator<Item = (u64, &Span)> {
         let mut at = self.get(span).and_then(|span| span.parent);
         std::iter::from_fn(move || {
-            let span = self.get(at?)?;
+            let key = at?;
+            let span = self.get(key)?;
             at = span.parent;
-            Some(span)
+            Some((key, span))
         })
         .take(HEIGHT)
+    }
+
+    /// Finds the nearest span around one that counts and is as asked for, by itself and what counts below it.
+    fn around(&self, span: u64, is: impl Fn(&Told, &Below) -> bool) -> Option<u64> {
+        let none = Below::default();
+        let is =
+            |at: &Span| at.counted.as_ref().is_some_and(|told| is(told, at.below.as_ref().unwrap_or(&none)));
+        self.above(span).find(|(_, at)| is(at)).map(|(key, _)| key)
     }
 
     /// Tells every span around one of a call that counted.
@@ -137,6 +164,26 @@ impl Nest {
             below.count = below.count.saturating_add(1);
             if below.parts.len() < MODELS {
                 below.parts.push((told.model.clone(), told.tokens.unwrap_or(0), told.is_embedding));
+            }
+            at = known.parent;
+        }
+    }
+
+    /// Takes back what every span around one was told of it.
+    fn fall(&mut self, span: u64, told: &Told) {
+        let tokens = told.tokens.unwrap_or(0);
+        let mut at = self.at(span).parent;
+        for _ in 0..HEIGHT {
+            let Some(above) = at else { break };
+            let known = self.at(above);
+            if let Some(below) = &mut known.below {
+                below.tokens = below.tokens.saturating_sub(tokens);
+                below.count = below.count.saturating_sub(1);
+                let is_it =
+                    |part: &(String, u64, bool)| *part == (told.model.clone(), tokens, told.is_embedding);
+                if let Some(part) = below.parts.iter().position(is_it) {
+                    below.parts.swap_remove(part);
+                }
             }
             at = known.parent;
         }
@@ -183,6 +230,12 @@ fn is_same(outer: &Told, inner: &Told) -> bool {
     }
 }
 
+/// Says whether a call is the last of several below a counted span that add up to what it was counted for.
+fn completes(outer: &Told, below: &Below, inner: &Told) -> bool {
+    let sum = inner.tokens.map(|tokens| tokens.saturating_add(below.tokens));
+    below.count > 0 && sum.is_some() && sum == outer.tokens && outer.is_embedding == inner.is_embedding
+}
+
 /// Says whether a span may tell, besides of other things, of a call below it: one of the same model with fewer tokens.
 fn may_hold(outer: &Told, model: &str, tokens: Option<u64>, is_embedding: bool) -> bool {
     outer.is_embedding == is_embedding && tokens < outer.tokens && names_one(&outer.model, model)
@@ -222,8 +275,33 @@ mod tests {
         Told { model: model.to_owned(), tokens: Some(tokens), ..Told::default() }
     }
 
+    /// Says whether a span counts, and then whether it is in doubt.
+    fn doubt(nest: &mut Nest, span: u64, told: Told) -> Option<bool> {
+        match nest.judge(span, told) {
+            Standing::Counts(nested) => Some(nested.is_doubtful),
+            Standing::Told => None,
+        }
+    }
+
     fn counts(nest: &mut Nest, span: u64, told: Told) -> bool {
-        nest.judge(span, told) != Standing::Told
+        doubt(nest, span, told).is_some()
+    }
+
+    #[test]
+    fn one_that_counted_gives_way_to_those_that_add_up_to_it() {
+        let mut nest = Nest::default();
+        nest.place(2, Some(1));
+        assert!(counts(&mut nest, 2, told("gpt-4.1", 2200)));
+        for inner in [3, 4] {
+            nest.place(inner, Some(2));
+            let Standing::Counts(nested) = nest.judge(inner, told("gpt-4.1", 1100)) else { panic!("counts") };
+            assert_eq!((nested.around, nested.completes), (Some(2), inner == 4));
+        }
+        // Told once more, it is the sum of what counts; around it there are two calls, not three.
+        assert!(!counts(&mut nest, 2, told("gpt-4.1", 2200)));
+        assert!(!counts(&mut nest, 1, told("router", 2200)));
+        nest.place(5, Some(2));
+        assert_eq!(doubt(&mut nest, 5, told("gpt-4.1", 30)), Some(false), "another call within it");
     }
 
     #[test]
@@ -238,8 +316,8 @@ mod tests {
                 let mut nest = Nest::default();
                 nest.place(2, Some(1));
                 let judged = |span| if span == 1 { told(outer, 5500) } else { told(inner, 1100) };
-                assert_eq!(nest.judge(first, judged(first)), Standing::Counts, "{outer} {inner}");
-                assert_eq!(nest.judge(second, judged(second)), Standing::Counts, "{outer} {inner}");
+                assert_eq!(doubt(&mut nest, first, judged(first)), Some(false), "{outer} {inner}");
+                assert_eq!(doubt(&mut nest, second, judged(second)), Some(false), "{outer} {inner}");
             }
         }
         for inner in [
@@ -254,8 +332,8 @@ mod tests {
                 let mut nest = Nest::default();
                 nest.place(2, Some(1));
                 let judged = |span| if span == 1 { told("gpt-4.1", 5500) } else { told(inner, 1100) };
-                assert_eq!(nest.judge(first, judged(first)), Standing::Counts);
-                assert_eq!(nest.judge(second, judged(second)), Standing::MayCountTwice, "{inner}");
+                assert_eq!(doubt(&mut nest, first, judged(first)), Some(false));
+                assert_eq!(doubt(&mut nest, second, judged(second)), Some(true), "{inner}");
             }
         }
     }
@@ -297,8 +375,7 @@ mod tests {
         let mut nest = Nest::default();
         nest.place(1, Some(2));
         nest.place(2, Some(1));
-        nest.judge(1, told("m", 1));
-        nest.judge(2, told("n", 2));
+        assert!(counts(&mut nest, 1, told("m", 1)) && counts(&mut nest, 2, told("n", 2)));
         assert!(nest.depth(1) <= HEIGHT);
     }
 }

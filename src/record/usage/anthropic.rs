@@ -67,6 +67,11 @@ impl AnthropicUsage {
         self.shown.absorb(then.shown);
     }
 
+    /// Gives the tokens of the answer so far; none where it does not say.
+    pub(crate) fn answer(&self) -> u64 {
+        self.output_tokens.or_zero()
+    }
+
     /// Takes what the message shows of tools that the provider ran.
     pub(crate) fn show(&mut self, blocks: ServerBlocks) {
         self.shown.absorb(blocks);

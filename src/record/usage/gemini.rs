@@ -112,6 +112,11 @@ fn tier_of(traffic: &str) -> &str {
 }
 
 impl GeminiUsage {
+    /// Gives the tokens of the answer so far; none where it does not say.
+    pub(crate) fn answer(&self) -> u64 {
+        self.candidates_token_count.or_zero().max(self.thoughts_token_count.or_zero())
+    }
+
     /// Takes over what another chunk of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
         grow(&mut self.prompt_token_count, then.prompt_token_count);

@@ -127,16 +127,6 @@ pub enum UsageError {
         /// What was reported.
         tokens: u64,
     },
-    /// More tokens read from cache than the prompt has, beside a total that says that they are part of it.
-    #[error(
-        "{cached} cached tokens are more than the {prompt} of the prompt that the total counts them into"
-    )]
-    CacheExceedsPrompt {
-        /// The cached tokens.
-        cached: u64,
-        /// The prompt.
-        prompt: u64,
-    },
 }
 
 /// Makes a bucket of a count that may be unknown.
@@ -196,9 +186,6 @@ impl Parts {
         let (mut short, mut long, write_ttl) = self.writes.split();
         let (way, ground) = layout(&self, claim);
         let mut input = self.input;
-        if let (true, Some(prompt)) = (way.is_contradicted(&self, claim), input) {
-            return Err(UsageError::CacheExceedsPrompt { cached: self.read, prompt });
-        }
         if let Some(prompt) = self.input {
             let fresh = match way.cached {
                 Cached::Beside => prompt,

@@ -204,6 +204,11 @@ impl OpenAiUsage {
         self.is_cited |= then.is_cited;
     }
 
+    /// Gives the tokens of the answer so far; none where it does not say.
+    pub(crate) fn answer(&self) -> u64 {
+        self.completion_tokens.most(self.output_tokens).most(self.billed_units.output_tokens).or_zero()
+    }
+
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.
     pub(crate) fn serve(&mut self, tier: &str) {
         self.service_tier.absorb(Said::new(tier));
@@ -274,6 +279,18 @@ impl OpenAiUsage {
 
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
+        self.counted_by(Claim::WHOLE)
+    }
+
+    /// Turns the block of a named model into disjoint buckets: xAI's own counts reasoning beside the answer, gateways in
+    /// front of it within.
+    pub(crate) fn counted_of(&self, model: &str) -> Result<Counted, UsageError> {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let is_open = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("grok"));
+        self.counted_by(Claim::WHOLE.open(false, is_open))
+    }
+
+    fn counted_by(&self, claim: Claim) -> Result<Counted, UsageError> {
         let details = self.prompt_details();
         let hit_and_miss = match (self.prompt_cache_hit_tokens.0, self.prompt_cache_miss_tokens.0) {
             (Some(hit), Some(miss)) => Num(Some(hit.saturating_add(miss))),
@@ -318,7 +335,7 @@ impl OpenAiUsage {
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
         let terms = self.terms();
-        let mut counted = parts.counted(Claim::WHOLE)?.on(terms, &[self.service_tier, self.speed]);
+        let mut counted = parts.counted(claim)?.on(terms, &[self.service_tier, self.speed]);
         counted.is_guess |= self.is_shown_only(&terms);
         Ok(counted)
     }

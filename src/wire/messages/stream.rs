@@ -59,7 +59,8 @@ impl Source {
             }
             "message_delta" => {
                 let usage = root.get("usage");
-                self.is_counted |= usage.and_then(|usage| usage.get("output_tokens")).is_some();
+                let answer = usage.and_then(|usage| usage.get("output_tokens")).and_then(Value::number);
+                self.is_counted |= answer.is_some_and(|tokens| tokens > 0);
                 self.absorb(usage);
                 let Some(delta) = root.get("delta") else { return Ok(Seen::Some) };
                 self.placed(delta);

@@ -345,7 +345,7 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
             let (words, role) = figures::cost_in_column(&cell.cost, all.cost.unknown > 0);
             (words, look.style(role))
         }),
-        Shows::CostShare => of(&|cell| (figures::money_share(cell.cost.total(), all.cost.total()), text)),
+        Shows::CostShare => of(&|cell| (figures::cost_share(&cell.cost, all.cost.total()), text)),
         Shows::PerThousand => {
             let thousand = figures.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
             (format::or_unknown(thousand, format::money), text)

@@ -206,7 +206,7 @@ fn draw_table(
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));
             }
-            2 => slot.text(buf, &figures::money_share(cell.cost.total(), total), text),
+            2 => slot.text(buf, &figures::cost_share(&cell.cost, total), text),
             3 => {
                 let filled = figures::money_thousandths(cell.cost.total(), total);
                 gauge::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);

@@ -79,7 +79,7 @@ fn lines(scene: Scene<'_>) -> Lines {
     put(2, key("  estimated"), estimated(all, scene.look), false);
     unknown(all, 1, &mut put);
     let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
-        Some(amount) if all.requests > all.cost.unknown => {
+        Some(amount) if all.requests > all.cost.unknown && !all.cost.is_unknown() => {
             (short(format_args!("~{}", format::money(amount))), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),

@@ -127,7 +127,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));
             }
-            5 => slot.text(buf, &figures::money_share(cell.cost.total(), total), text),
+            5 => slot.text(buf, &figures::cost_share(&cell.cost, total), text),
             _ => {
                 let thousand = figures::per_thousand(&cell.cost, cell.attempts);
                 slot.text(buf, &format::or_unknown(thousand, format::money), text);

@@ -86,14 +86,17 @@ fn short(words: &str) -> Short {
 
 /// Gives dollars per 1,000 requests over those of known or estimated cost.
 fn per_thousand(forecast: &Forecast) -> Option<Pico> {
-    let counted = forecast.requests.checked_sub(forecast.cost.unknown).filter(|&n| n > 0)?;
+    let counted = forecast
+        .requests
+        .checked_sub(forecast.cost.unknown)
+        .filter(|&n| n > 0 && !forecast.cost.is_unknown())?;
     Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
 }
 
 /// Gives a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
 fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
     covered
-        .filter(|covered| *covered >= Span::mins(1))
+        .filter(|covered| *covered >= Span::mins(1) && !cost.is_unknown())
         .map(|covered| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
 }
 

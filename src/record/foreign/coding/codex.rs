@@ -285,7 +285,11 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         turn: (!session.prompt.is_empty()).then_some(session.turns),
     };
     let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
-    Ok(Told { record: record(id, at, &caller, only), keys: [key.filter(|_| !owner.is_empty()), also] })
+    Ok(Told {
+        record: record(id, at, &caller, only),
+        keys: [key.filter(|_| !owner.is_empty()), also],
+        nested: None,
+    })
 }
 
 /// A call that a fork has of its parent.

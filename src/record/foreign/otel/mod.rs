@@ -15,10 +15,11 @@ use names::{
     ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
 };
 
+use super::failures::went_wrong;
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
@@ -104,6 +105,23 @@ struct Value {
     real: Word,
     #[serde(rename = "boolValue")]
     truth: Word,
+    #[serde(rename = "arrayValue", deserialize_with = "nullable")]
+    list: List,
+}
+
+/// A list, as far as it holds words.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct List {
+    #[serde(deserialize_with = "nullable")]
+    values: Vec<Item>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    #[serde(rename = "stringValue")]
+    text: Word,
 }
 
 impl Attributes {
@@ -115,6 +133,20 @@ impl Attributes {
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
+    }
+
+    /// Says whether every reason to end that is told says that the model or its server went wrong.
+    fn went_wrong(&self) -> bool {
+        let told = self.0.iter().filter(|attribute| names::ENDED.contains(&attribute.key.as_str()));
+        let mut reasons = told
+            .flat_map(|attribute| {
+                let listed = attribute.value.list.values.iter().map(|item| item.text.as_str());
+                listed.chain(attribute.value.text.as_str().split(['[', ']', '"', ',', ' ']))
+            })
+            .filter(|reason| !reason.is_empty())
+            .peekable();
+        // Frameworks say `other` of what they have no word for.
+        reasons.peek().is_some() && reasons.all(|reason| reason != "other" && went_wrong(reason))
     }
 
     /// Gives the largest of the named counts.
@@ -188,16 +220,26 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
             read.push((span, call(span, &part.resource.attributes)));
         }
     }
+    let mut completed = Vec::new();
     for (place, key, told) in judged(&read, nest) {
         let standing = nest.judge(key, told);
         let Some((_, result)) = read.get_mut(place) else { continue };
         match (standing, result) {
             (Standing::Told, result) => *result = Err(AROUND),
-            (Standing::MayCountTwice, Ok((told, _))) => {
-                let attempts = told.record.attempts.iter_mut();
-                attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
+            (Standing::Counts(nested), Ok((told, _))) => {
+                if let Some(outer) = nested.around.filter(|_| nested.completes) {
+                    completed.push(outer);
+                }
+                told.nested = Some(Nested { completes: false, ..nested });
             }
             _ => {}
+        }
+    }
+    // They come in the order of the document: the last of them says that they are all.
+    for outer in completed {
+        let calls = read.iter_mut().filter_map(|(_, result)| result.as_mut().ok()?.0.nested.as_mut());
+        if let Some(last) = calls.filter(|nested| nested.around == Some(outer)).last() {
+            last.completes = true;
         }
     }
     for (_, result) in read {
@@ -302,6 +344,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let failed =
         matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
     let status = match (failed, status_of(error.as_str())) {
+        (false, _) if of.went_wrong() => Status::Failed,
         (false, _) => Status::Ok,
         (true, Status::Failed) => status_of(span.status.message.as_str()),
         (true, known) => known,
@@ -351,5 +394,5 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record, keys }, kind))
+    Ok((Told { record, keys, nested: None }, kind))
 }

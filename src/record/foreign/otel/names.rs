@@ -103,6 +103,9 @@ pub(super) const PROVIDER: &[&str] =
     &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"];
 /// The answer's own id.
 pub(super) const ANSWER: &[&str] = &["gen_ai.response.id", "llm.response.id", "ai.response.id"];
+/// Why the answer ended.
+pub(super) const ENDED: &[&str] =
+    &["gen_ai.response.finish_reasons", "gen_ai.completion.0.finish_reason", "ai.response.finishReason"];
 /// The conversation.
 pub(super) const SESSION: &[&str] = &["gen_ai.conversation.id", "session.id", "langfuse.session.id"];
 /// The user.
