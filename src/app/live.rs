@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::console::run_live_console;
 use super::remote::{Remote, text_of};
+use super::told::Told;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
@@ -141,15 +142,16 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let line = runtime.block_on(remote.get("/operator/v1/policy"))?;
     let policy = policy_of(&line, &mut ingest.names)
         .with_context(|| format!("{url} does not answer like a gateway of this program"))?;
-    let may_change = runtime.block_on(remote.may_change());
+    let rights = runtime.block_on(remote.rights())?;
     // Where the console falls behind, the gateway is read no further, and says what it left out.
     let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
-    runtime.spawn(async move { reader.follow(&lines).await });
+    let mut told = Told::from(rights.cursor.clone());
+    runtime.spawn(async move { reader.follow(&mut told, &lines).await });
     let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
     let read_only: Option<Arc<str>> = if options.read_only {
         Some("started with --read-only".into())
-    } else if may_change {
+    } else if rights.may_operate() {
         None
     } else {
         Some("the key lacks the scope `operate`".into())

@@ -1,5 +1,7 @@
 //! The composition root: the one place that knows every room. Turns what was asked for into sessions and reports.
 
+#[cfg(test)]
+mod away;
 mod console;
 mod fault;
 mod known;
@@ -16,6 +18,7 @@ mod remote;
 mod requests;
 mod serve;
 mod tail;
+mod told;
 mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};

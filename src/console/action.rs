@@ -128,7 +128,7 @@ actions! {
     RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
-    TurnOn "tune.turn-on" [Tune] ["O"] "turn on", "Turn the route on", "Stages that a route which only observes routes from now on; again, that it goes on observing.", "observe active adopt start";
+    TurnOn "tune.turn-on" [Tune] ["O"] "turn on", "Turn the route on", "Stages the ladder of a route that only observes as in force; Enter then applies it.", "observe active adopt start";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";

@@ -17,6 +17,7 @@ use super::budget::Budget;
 use super::requests::{admit, json};
 use super::{Gateway, watch};
 use crate::access::{Caller, Scope};
+use crate::ledger::Cursor;
 use crate::record::{self, Entry};
 use crate::session::Deed;
 use crate::wire::{ApiError, ErrorKind};
@@ -60,6 +61,12 @@ impl Drop for Queue {
     }
 }
 
+/// Where the ledger stood at a moment, with the lines that were told before and wait for the reader yet.
+struct Stood {
+    cursor: Option<Cursor>,
+    before: usize,
+}
+
 /// Answers with the live log, until the gateway ends or the caller's key no longer lets it read.
 pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Reply> {
     let (sink, mut lines) = mpsc::channel::<Arc<str>>(WAITING);
@@ -93,6 +100,8 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
         clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut looks = 0;
         let mut batch = Vec::with_capacity(IN_HAND);
+        let mut stood = Stood { cursor: None, before: 0 };
+        let mut cursor: Option<Cursor> = None;
         loop {
             let piece = tokio::select! {
                 () = line.closed() => return,
@@ -109,13 +118,22 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
                         continue;
                     }
                     let gap = lost.swap(0, Ordering::Relaxed);
-                    let status = watch::live_status(&gateway);
-                    serde_json::json!({ "status": status, "gap": gap }).to_string() + "\n"
+                    // What the ledger has was told before: so the reader has it, or hears of a gap, once that has gone out.
+                    if stood.before == 0 {
+                        cursor = stood.cursor.take();
+                        stood = Stood { cursor: gateway.ledger.newest(), before: lines.len() };
+                    }
+                    let mut said = serde_json::json!({ "status": watch::live_status(&gateway), "gap": gap });
+                    if let Some(cursor) = &cursor {
+                        said["ledger"] = serde_json::json!({ "cursor": cursor.to_string() });
+                    }
+                    said.to_string() + "\n"
                 }
                 count = lines.recv_many(&mut batch, IN_HAND) => {
                     if count == 0 {
                         return;
                     }
+                    stood.before = stood.before.saturating_sub(count);
                     let piece = batch.drain(..).fold(String::new(), |all, line| all + &line);
                     queue.give_back(piece.len());
                     piece

@@ -19,6 +19,7 @@ mod headers;
 mod intake;
 mod keeper;
 mod metrics;
+mod missed;
 mod models;
 mod operation;
 mod pace;

@@ -19,6 +19,8 @@ pub(super) enum Endpoint {
     Ready,
     Metrics,
     Feed,
+    Log,
+    Rights,
     Policy,
     Unknown,
 }
@@ -65,7 +67,9 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/readyz" => Some(Endpoint::Ready),
         "/metrics" => Some(Endpoint::Metrics),
         "/operator/v1/feed" => Some(Endpoint::Feed),
+        "/operator/v1/log" => Some(Endpoint::Log),
         "/operator/v1/policy" => Some(Endpoint::Policy),
+        "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
     if let Some(endpoint) = own {
@@ -151,7 +155,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
             Endpoint::Policy => "GET, POST",
-            Endpoint::Feed => "GET",
+            Endpoint::Feed | Endpoint::Log => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -171,7 +175,7 @@ impl Place<'_> {
     /// Gives what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed => &[Scope::Read],
+            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights => &[Scope::Read],
             Endpoint::Policy if *method == Method::GET => &[Scope::Read],
             Endpoint::Policy => &[Scope::Operate],
             // What was answered before costs nothing more.
@@ -184,7 +188,13 @@ impl Place<'_> {
     pub(super) fn is_api(&self) -> bool {
         !matches!(
             self.endpoint,
-            Endpoint::Health | Endpoint::Ready | Endpoint::Metrics | Endpoint::Feed | Endpoint::Policy
+            Endpoint::Health
+                | Endpoint::Ready
+                | Endpoint::Metrics
+                | Endpoint::Feed
+                | Endpoint::Log
+                | Endpoint::Rights
+                | Endpoint::Policy
         )
     }
 }
@@ -265,6 +275,8 @@ mod tests {
             ("/v1/responses/resp_1", Endpoint::Stored, "resp_1"),
             ("/responses/resp_1/cancel", Endpoint::Stored, "resp_1/cancel"),
             ("/healthz", Endpoint::Health, ""),
+            ("/operator/v1/log", Endpoint::Log, ""),
+            ("/operator/v1/rights/", Endpoint::Rights, ""),
         ] {
             let place = place(path);
             assert_eq!((place.endpoint, place.name), (endpoint, name), "{path}");

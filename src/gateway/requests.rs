@@ -12,7 +12,7 @@ use super::cors::{self, Visit};
 use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, metrics, models, now, operation, stored};
+use super::{Gateway, count, feed, feedback, metrics, missed, models, now, operation, stored};
 use crate::access::{Caller, Denied, Scope, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -90,7 +90,7 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         present_key_of(&uri, &mut headers);
     }
     let form = place.form(&headers);
-    // A console that attaches asks in this way what it may do.
+    // A console of before `rights` asks in this way what it may do.
     let may_probe = place.endpoint == Endpoint::Policy;
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
@@ -202,6 +202,8 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         }
         Endpoint::Metrics => Ok(text(StatusCode::OK, metrics::render(gateway))),
         Endpoint::Feed => Ok(feed::follow(gateway, &headers)),
+        Endpoint::Log => missed::log(gateway, &headers, paths::parameter(uri.query(), "after")).await,
+        Endpoint::Rights => Ok(missed::rights(gateway, &caller)),
         Endpoint::Policy if method == Method::GET => {
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }

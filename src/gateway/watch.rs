@@ -20,9 +20,9 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
         ticks.tick().await;
         let stepped = clock.step(now(), std::time::Instant::now());
         for remark in gateway.ledger.take_remarks().into_iter().chain(stepped) {
-            let note = Note { at: now(), text: remark.as_str().into(), simulated: false };
+            let at = gateway.live.note(&remark, now());
+            let note = Note { at, text: remark.as_str().into(), simulated: false };
             gateway.ledger.record(Entry::Note(Box::new(note)));
-            gateway.live.note(&remark, now());
             say(&remark);
         }
         let trouble = gateway.access.trouble();

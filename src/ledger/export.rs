@@ -49,6 +49,9 @@ pub struct Exported {
     pub next: Option<Cursor>,
 }
 
+/// Where a log of the ledger comes from, as its header says it.
+pub(super) const SOURCE: &str = "pointsman ledger";
+
 /// Writes a stretch of the ledger at `path` as a log.
 ///
 /// # Errors
@@ -180,7 +183,7 @@ impl LedgerFile {
             .map_err(fails)?;
         let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fails)?;
         let simulated = names.collect::<rusqlite::Result<_>>().map_err(fails)?;
-        Ok(Header { source: "pointsman ledger".to_owned(), simulated })
+        Ok(Header { source: SOURCE.to_owned(), simulated })
     }
 
     /// Gives notes and policies with the operations they stand before.

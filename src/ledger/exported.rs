@@ -35,7 +35,7 @@ pub struct ExportReport {
     pub wrong: u64,
     /// Lines that were proved by their links.
     pub proved: u64,
-    /// Lines that no link covers: prices, and policies of before the stretch.
+    /// Lines that no link covers: prices, a policy of before the stretch, judgements that came after it.
     pub unproved: u64,
     /// Links told by their digest alone, by kind.
     pub by_digest: BTreeMap<String, u64>,
@@ -121,6 +121,8 @@ impl Order {
 struct Proof {
     report: ExportReport,
     chains: BTreeMap<String, Chain>,
+    /// Whether a header stood here and no line of its export yet.
+    begins: bool,
 }
 
 /// Proves an export, packed or plain, against a hash that was noted where there is one. `tick` hears how many lines are
@@ -179,23 +181,24 @@ impl Proof {
         let line: Line =
             serde_json::from_str(text).map_err(|error| format!("no line of an export: {error}"))?;
         if line.pointsman.is_some() {
+            self.begins = true;
             if let Some(stretch) = line.chain {
                 self.stretch(stretch)?;
             }
             return Ok(());
         }
         let Some(member) = line.ledger else {
-            // Prices, and the policy that was in force before the first line.
-            let is_before = self.report.proved == 0 && self.report.unproved == 0;
+            // Prices, the policy that was in force before the first line, and judgements that came after a stretch.
             match line.event.as_deref() {
                 None => return Err("a request that no link covers".to_owned()),
-                Some("price") => {}
-                Some("policy") if is_before => {}
+                Some("price" | "label") => {}
+                Some("policy") if self.begins => {}
                 Some(event) => return Err(format!("a {event} event that no link covers")),
             }
             self.report.unproved += 1;
             return Ok(());
         };
+        self.begins = false;
         let cursor: Cursor = member.cursor.parse()?;
         let number = i64::try_from(cursor.link).map_err(|_| "its cursor is none".to_owned())?;
         let hash = parse_hash(&member.hash).ok_or("its hash is none")?;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::entry::Shift;
 use super::recover::Recovery;
-use super::{Entry, Head, Health, LedgerError, LedgerState, Sum, opening, writer};
+use super::{Cursor, Entry, Head, Health, LedgerError, LedgerState, Sum, opening, writer};
 use crate::units::Instant;
 
 /// What a commit promises.
@@ -339,6 +339,11 @@ impl Ledger {
     /// Gives the number under which entries have to speak of an operation that was found in the file.
     pub fn number_of(&self, seq: u64) -> u64 {
         seq.wrapping_sub(self.shared.lock().shift.operations)
+    }
+
+    /// Gives the newest place that is committed; none where no ledger was opened.
+    pub fn newest(&self) -> Option<Cursor> {
+        self.shared.lock().head.as_ref().map(|head| head.cursor.clone())
     }
 
     /// Says whether nothing can be written, or something was lost: what [`Health::Failing`] says, without its words.

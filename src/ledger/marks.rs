@@ -10,6 +10,7 @@ use rusqlite::Row;
 use super::LedgerError;
 use super::chain::{Cursor, Kind, OWN, base, gateway_of, newest_link, own};
 use super::encoding::Hash;
+use super::export::SOURCE;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::price::hex;
 use super::proof::{ChainLine, MEMBER, Member, Stretch};
@@ -133,7 +134,7 @@ impl<'f> Marks<'f> {
     pub(super) fn finish(self, out: &mut Writer<impl Write>) -> Result<(), LedgerError> {
         let lines = self.stretches().map_err(|source| self.file.failed(source))?;
         for chain in lines {
-            let (pointsman, source) = ("log".to_owned(), "pointsman ledger".to_owned());
+            let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
             write_line(out, &ChainLine { pointsman, v: crate::record::VERSION, source, chain })?;
         }
         Ok(())

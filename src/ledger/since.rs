@@ -7,7 +7,7 @@ use std::io::Write;
 
 use super::chain::{Cursor, Kind, base, newest_link, own};
 use super::check::plain;
-use super::export::{Event, Exported, marked};
+use super::export::{Event, Exported, SOURCE, marked};
 use super::file::{LedgerFile, Range, STRIDE};
 use super::marks::{self, Marks};
 use super::proof::Member;
@@ -15,7 +15,7 @@ use super::row::whole;
 use super::salvage::Faults;
 use super::stored::{JOINED, LateStored, REST, StoredAttempt, record};
 use super::{LedgerError, schema};
-use crate::record::{Entry, Writer};
+use crate::record::{Entry, Header, Writer};
 
 impl LedgerFile {
     /// Writes what became final after a cursor as a log; what it wrote says where to go on. `tick` hears how many links of
@@ -26,6 +26,27 @@ impl LedgerFile {
     pub fn export_after(
         &self,
         cursor: &Cursor,
+        out: impl Write,
+        tick: impl FnMut(u64, u64) -> bool,
+    ) -> Result<Exported, LedgerError> {
+        self.links_after(cursor, u64::MAX, &self.header(&Range::default())?, out, tick)
+    }
+
+    /// Writes at most so many links after a cursor, likewise: a part that is read at once, so that nothing stays open for a
+    /// reader who takes his time. Its header does not say what is simulated; the lines do.
+    ///
+    /// # Errors
+    /// As [`Self::export_after`].
+    pub fn part_after(&self, cursor: &Cursor, links: u64, out: impl Write) -> Result<Exported, LedgerError> {
+        let header = Header { source: SOURCE.to_owned(), simulated: Vec::new() };
+        self.links_after(cursor, links, &header, out, |_, _| true)
+    }
+
+    fn links_after(
+        &self,
+        cursor: &Cursor,
+        links: u64,
+        header: &Header,
         out: impl Write,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
@@ -40,13 +61,11 @@ impl LedgerFile {
             let known = self.heads()?.iter().map(|head| head.cursor.to_string()).collect::<Vec<_>>();
             return Err(LedgerError::Place { wanted: cursor.to_string(), known: known.join(", ") });
         };
+        let head = head.min(after.saturating_add(whole(links)));
         let mut marks = Marks::new(self, true).map_err(fails)?;
         marks.cover(gateway, after + 1, head);
-        let mut lines = Lines { file: self, events: BTreeMap::new(), written: Exported::default() };
-        for event in self.events(&Range::default(), &mut Faults::fatal())? {
-            lines.events.insert(event.entry(), event);
-        }
-        let mut out = Writer::new(out, &self.header(&Range::default())?);
+        let mut lines = Lines { file: self, events: None, written: Exported::default() };
+        let mut out = Writer::new(out, header);
         let stretch = "SELECT link, kind, ref FROM chain WHERE link > ?1 AND link <= ?2 ORDER BY link";
         let mut all = self.conn.prepare(stretch).map_err(fails)?;
         let mut rows = all.query([base(gateway) | after, base(gateway) | head]).map_err(fails)?;
@@ -78,8 +97,8 @@ impl LedgerFile {
 /// What is written, and what may be.
 struct Lines<'f> {
     file: &'f LedgerFile,
-    /// Policies and notes.
-    events: BTreeMap<(i64, i64), Event>,
+    /// Policies and notes, once one of them is among the links.
+    events: Option<BTreeMap<(i64, i64), Event>>,
     written: Exported,
 }
 
@@ -95,7 +114,14 @@ impl Lines<'_> {
             Kind::Operation => return self.operation(number, marks, out),
             Kind::Label => self.label(number, marks, out)?,
             Kind::Policy | Kind::Note => {
-                if let Some(event) = self.events.get(&(kind.code(), number)) {
+                let events = match &mut self.events {
+                    Some(events) => events,
+                    none => {
+                        let all = self.file.events(&Range::default(), &mut Faults::fatal())?;
+                        none.insert(all.into_iter().map(|event| (event.entry(), event)).collect())
+                    }
+                };
+                if let Some(event) = events.get(&(kind.code(), number)) {
                     event.write(out, marks)?;
                 }
             }

@@ -100,6 +100,7 @@ pub(super) fn run(shared: &Shared, opened: Opened) {
 
 fn write_all(shared: &Shared, opened: Opened) {
     let Opened { store, guard, .. } = opened;
+    shared.lock().head = Some(store.head());
     let mut writer = Writer {
         shared,
         store: Some(store),

@@ -238,7 +238,12 @@ impl Live {
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
-            latency: Millis::new(u64::from(call.latency_ms)),
+            // Nobody was waited for where nobody was asked.
+            latency: if call.status == Status::Refused {
+                Millis::UNKNOWN
+            } else {
+                Millis::new(u64::from(call.latency_ms))
+            },
             ttft: Millis::from_option(call.ttft_ms),
             model,
             billed,
@@ -367,13 +372,14 @@ impl Live {
         lock(&self.outlet).publish(&line_of(&late));
     }
 
-    /// Writes something that readers of the log should know at that moment.
-    pub fn note(&self, text: &str, now: Instant) {
+    /// Writes something that readers of the log should know at that moment; gives the moment that was written.
+    pub fn note(&self, text: &str, now: Instant) -> Instant {
         let at = {
             let core = lock(&self.core);
             core.dated(now, core.last_at)
         };
         self.note_at(at, text, false);
+        at
     }
 
     fn note_at(&self, at: Instant, text: &str, simulated: bool) {

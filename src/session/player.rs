@@ -284,9 +284,9 @@ impl Player {
         if !observes {
             self.message = Some(match target.mode {
                 Mode::Pinned => {
-                    "lets clients choose: give it mode = \"observe\" in the policy first".to_owned()
+                    "this route lets clients choose: give it mode = \"observe\" in the policy first".to_owned()
                 }
-                _ => "routes already; undo turns it back".to_owned(),
+                _ => "this route is on already; undo takes that back".to_owned(),
             });
             return;
         }

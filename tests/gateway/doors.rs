@@ -336,7 +336,7 @@ fn what_the_gate_refuses_is_counted_by_its_reason_and_is_no_request_of_the_traff
         assert_eq!(Ask::post(path, &body).send(front.address()).status(), status, "{path}");
     }
     assert_eq!(Ask::post("/v1/chat/completions", &body(Some("gpt-4.1"))).send(front.address()).status(), 200);
-    // A console that attaches finds out in this way what it may do; that refuses nobody.
+    // An older console finds out in this way what it may do; that refuses nobody.
     assert_eq!(Ask::post("/operator/v1/policy", &json!("")).send(front.address()).status(), 400);
     let refused: Vec<(String, String)> =
         metrics(&front, "pointsman_refused_total").into_iter().filter(|(_, count)| count != "0").collect();

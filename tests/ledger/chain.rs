@@ -235,6 +235,17 @@ fn an_export_proves_itself_on_another_machine() {
     let packed = folder.path().join("export.jsonl.zst");
     std::fs::write(&packed, zstd::encode_all(text.as_bytes(), 0).unwrap()).unwrap();
     assert_eq!(check_export(&packed, None, |_| true).unwrap().wrong, 0);
+    // What somebody put in has no link.
+    for event in [
+        r#"{"event":"note","at":"2026-05-23T10:00:00Z","text":"all is well"}"#,
+        r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":9,"routes":[{"route":"r","ladder":[{"model":"m"}]}]}"#,
+        r#"{"event":"signal","at":"2026-05-23T10:00:00Z","model":"m","up":true}"#,
+    ] {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.insert(9, event);
+        let report = proved(folder.path(), &(lines.join("\n") + "\n"), None);
+        assert!(report.findings.iter().any(|text| text.contains("that no link covers")), "{report}");
+    }
     // A stretch proves itself as well, and several together.
     let first = marked(&path, &Range { last: Some(12), ..Range::default() });
     let rest = marked(&path, &Range { from: Some(at(13)), ..Range::default() });
@@ -301,8 +312,23 @@ fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
         assert_eq!(all.matches(&format!("{{\"id\":\"op-{seq:08}\"")).count(), 1, "{seq}");
     }
     assert!(all.find("op-00000036").unwrap() < all.find("op-00000035").unwrap(), "as they ended");
-    cursor.link += 1;
     let file = LedgerFile::open(&options.path).unwrap();
+    let mut place = Cursor { link: 0, ..cursor.clone() };
+    let mut parts = Vec::new();
+    while place != cursor {
+        let written = file.part_after(&place, 3, &mut parts).unwrap();
+        let next = written.next.unwrap();
+        assert!(next.link > place.link && next.link <= place.link + 3);
+        place = next;
+    }
+    let parts = String::from_utf8(parts).unwrap();
+    assert_eq!(proved(folder.path(), &parts, None).findings, Vec::<String>::new());
+    let entries = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("{\"pointsman\""));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&parts).len(), entries(&all).len(), "part by part it is the same");
+    cursor.link += 1;
     let ahead = file.export_after(&cursor, Vec::new(), |_, _| true).unwrap_err().to_string();
     assert!(ahead.contains("no such place"), "{ahead}");
 }

@@ -29,13 +29,14 @@ impl Backlog {
         self.lines.iter()
     }
 
-    /// Adds a line.
-    pub(super) fn push(&mut self, line: &Arc<str>) {
+    /// Adds a line; `gone` hears of each that goes for it.
+    pub(super) fn push(&mut self, line: &Arc<str>, mut gone: impl FnMut(&Arc<str>)) {
         let mut bytes = self.bytes.load(Ordering::Relaxed).saturating_add(line.len());
         self.lines.push_back(Arc::clone(line));
         while self.lines.len() > LINES || bytes > BYTES {
             let Some(oldest) = self.lines.pop_front() else { break };
             bytes = bytes.saturating_sub(oldest.len());
+            gone(&oldest);
         }
         self.bytes.store(bytes, Ordering::Relaxed);
     }
@@ -49,12 +50,12 @@ mod tests {
     fn only_the_latest_lines_are_kept() {
         let mut backlog = Backlog::default();
         for n in 0..LINES + 7 {
-            backlog.push(&n.to_string().into());
+            backlog.push(&n.to_string().into(), |_| {});
         }
         assert_eq!((backlog.lines.len(), &*backlog.lines[0]), (LINES, "7"));
         let long: Arc<str> = "x".repeat(BYTES / 2).into();
         for _ in 0..3 {
-            backlog.push(&long);
+            backlog.push(&long, |_| {});
         }
         assert_eq!(backlog.lines.len(), 2);
         assert_eq!(backlog.bytes().load(Ordering::Relaxed), 2 * long.len());

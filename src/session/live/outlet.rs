@@ -2,6 +2,7 @@
 //!
 //! Invariant: every reader gets every line that is published after it came, in one and the same order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -14,13 +15,23 @@ pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
 pub(super) struct Outlet {
     readers: Vec<Reader>,
     backlog: Backlog,
+    /// The policy in force.
     policy_line: Arc<str>,
+    /// The policy that was in force before the oldest line kept, and those that came since, which are among the lines.
+    base: Arc<str>,
+    policies: VecDeque<Arc<str>>,
 }
 
 impl Outlet {
     /// Starts with the policy in force.
     pub(super) fn new(policy_line: Arc<str>) -> Self {
-        Self { readers: Vec::new(), backlog: Backlog::default(), policy_line }
+        Self {
+            readers: Vec::new(),
+            backlog: Backlog::default(),
+            base: Arc::clone(&policy_line),
+            policies: VecDeque::new(),
+            policy_line,
+        }
     }
 
     /// Gives the count of bytes kept, which follows as lines come and go.
@@ -33,9 +44,10 @@ impl Outlet {
         Arc::clone(&self.policy_line)
     }
 
-    /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
+    /// Adds a reader; it gets the policy that was in force before what the backlog holds, that, and everything from now on: so
+    /// it knows of each request by which policy it was decided.
     pub(super) fn follow(&mut self, mut reader: Reader) {
-        if reader(&self.policy_line()) && self.backlog.iter().all(&mut reader) {
+        if reader(&Arc::clone(&self.base)) && self.backlog.iter().all(&mut reader) {
             self.readers.push(reader);
         }
     }
@@ -43,12 +55,47 @@ impl Outlet {
     /// Publishes a policy that came into force.
     pub(super) fn bring(&mut self, policy_line: &Arc<str>) {
         self.policy_line = Arc::clone(policy_line);
+        self.policies.push_back(Arc::clone(policy_line));
         self.publish(policy_line);
     }
 
     /// Publishes a line.
     pub(super) fn publish(&mut self, line: &Arc<str>) {
-        self.backlog.push(line);
+        let (base, policies) = (&mut self.base, &mut self.policies);
+        self.backlog.push(line, |gone| {
+            if policies.front().is_some_and(|oldest| Arc::ptr_eq(oldest, gone))
+                && let Some(policy) = policies.pop_front()
+            {
+                *base = policy;
+            }
+        });
         self.readers.retain_mut(|reader| reader(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// Gives what a reader who comes now is told first.
+    fn greeted(outlet: &mut Outlet) -> (String, usize) {
+        let (send, lines) = channel();
+        outlet.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
+        let lines: Vec<Arc<str>> = lines.try_iter().collect();
+        (lines[0].to_string(), lines.iter().filter(|line| line.starts_with('v')).count())
+    }
+
+    #[test]
+    fn whoever_comes_later_learns_by_which_policy_each_line_was_decided() {
+        let mut outlet = Outlet::new("v1".into());
+        outlet.publish(&"a request".into());
+        outlet.bring(&"v2".into());
+        assert_eq!((greeted(&mut outlet), &*outlet.policy_line()), (("v1".to_owned(), 2), "v2"));
+        for n in 0..20_000 {
+            outlet.publish(&n.to_string().into());
+        }
+        assert_eq!(greeted(&mut outlet), ("v2".to_owned(), 1), "v1 decided nothing that is kept");
     }
 }
