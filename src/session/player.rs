@@ -284,7 +284,8 @@ impl Player {
         if !observes {
             self.message = Some(match target.mode {
                 Mode::Pinned => {
-                    "this route lets clients choose: give it mode = \"observe\" in the policy first".to_owned()
+                    "this route lets clients choose: give it mode = \"observe\" in the policy first"
+                        .to_owned()
                 }
                 _ => "this route is on already; undo takes that back".to_owned(),
             });
