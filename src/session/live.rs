@@ -80,6 +80,8 @@ pub struct Live {
     book: PriceBook,
     core: Mutex<Core>,
     totals: Mutex<Totals>,
+    /// What is over and not yet in the sums, because somebody was copying them.
+    settled: Mutex<Vec<Closed>>,
     /// Taken last, and within the core's lock where a line must not overtake a decision: policies and signals.
     outlet: Mutex<Outlet>,
     /// Bytes of lines kept for readers that come later.
@@ -127,6 +129,7 @@ impl Live {
                 meters: BTreeSet::new(),
             }),
             totals: Mutex::default(),
+            settled: Mutex::default(),
             outlet: Mutex::new(outlet),
         }
     }
@@ -214,7 +217,7 @@ impl Live {
         };
         if let (Some(closed), Err(why)) = (refused, &placed.send) {
             placed.ticket.calls.push((Called::refused(why), Cost::Known(Pico::ZERO)));
-            self.over(&placed.ticket, &closed);
+            self.over(&placed.ticket, *closed);
         }
         placed
     }
@@ -270,8 +273,7 @@ impl Live {
             (Some(Course::Call { why, .. }), Some(send)) => Follow::Climb(send, why.map_or("", why_text)),
             (Some(Course::Over(closed)), _) => {
                 let cost = closed.settled.cost;
-                self.over(ticket, &closed);
-                lock(&self.core).decider.recycle(closed.settled);
+                self.over(ticket, *closed);
                 Follow::Answer { cost }
             }
             _ => Follow::Again,
@@ -280,9 +282,12 @@ impl Live {
     }
 
     /// Adds an operation that is over to the sums, and writes its line.
-    fn over(&self, ticket: &Ticket, closed: &Closed) {
-        let evidence = Evidence { operation: &closed.operation, extra: None };
-        lock(&self.totals).apply(&evidence, &closed.settled, Sign::Plus);
+    fn over(&self, ticket: &Ticket, closed: Closed) {
+        lock(&self.settled).push(closed);
+        // Nobody who has a client to answer waits for a copy of all sums; whoever copies them takes in what came before.
+        if let Ok(mut totals) = self.totals.try_lock() {
+            self.take_in(&mut totals);
+        }
         let line = line_of(&Entry::Request(ticket.record()));
         lock(&self.outlet).publish(&line);
     }
@@ -406,7 +411,11 @@ impl Live {
 
     /// Gives the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
     pub fn snapshot(&self) -> (Arc<EngineSnapshot>, Names) {
-        let totals = lock(&self.totals).clone();
+        let totals = {
+            let mut totals = lock(&self.totals);
+            self.take_in(&mut totals);
+            totals.clone()
+        };
         let core = lock(&self.core);
         let snapshot = EngineSnapshot {
             at: core.last_at,
@@ -417,6 +426,13 @@ impl Live {
             strays: core.decider.strays(),
         };
         (Arc::new(snapshot), core.names.share())
+    }
+
+    fn take_in(&self, totals: &mut Totals) {
+        for Closed { operation, settled, .. } in std::mem::take(&mut *lock(&self.settled)) {
+            let evidence = Evidence { operation: &operation, extra: None };
+            totals.apply(&evidence, &settled, Sign::Plus);
+        }
     }
 
     /// Counts the bytes of lines kept for readers that come later.
