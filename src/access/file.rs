@@ -201,8 +201,10 @@ impl KeyFile {
     fn write(&self, keys: &[KeyRecord]) -> Result<(), AccessError> {
         let document = Document { version: 1, keys: keys.iter().map(Stored::from).collect() };
         let text = toml::to_string(&document).map_err(|error| self.broken(&error.to_string()))?;
-        let write = |file: &mut File| file.write_all(HEAD.as_bytes()).and_then(|()| file.write_all(text.as_bytes()));
-        config::write_whole_with(&mut private(), &self.path, write).map_err(|source| self.failed("write", source))
+        let write =
+            |file: &mut File| file.write_all(HEAD.as_bytes()).and_then(|()| file.write_all(text.as_bytes()));
+        config::write_whole_with(&mut private(), &self.path, write)
+            .map_err(|source| self.failed("write", source))
     }
 
     fn beside(&self, end: &str) -> PathBuf {

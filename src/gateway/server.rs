@@ -127,7 +127,9 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// The system gives no threads.
-    #[error("cannot start the threads that serve: {0}\nhint: look at the limits of processes and open files (`ulimit -a`)")]
+    #[error(
+        "cannot start the threads that serve: {0}\nhint: look at the limits of processes and open files (`ulimit -a`)"
+    )]
     Threads(std::io::Error),
     /// Beyond loopback nobody is let in without a key.
     #[error(
@@ -225,7 +227,9 @@ impl Server {
             }
             let _ = socket.set_nodelay(true);
             // It waits for its socket on its own thread.
-            let (Some((lane, on_lane)), Ok(socket)) = (self.lanes.least(), socket.into_std()) else { continue };
+            let (Some((lane, on_lane)), Ok(socket)) = (self.lanes.least(), socket.into_std()) else {
+                continue;
+            };
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
             let (crowd, arrivals) = (Arc::clone(&crowd), Arc::clone(&arrivals));
