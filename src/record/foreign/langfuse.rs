@@ -14,7 +14,7 @@ use super::written::Written;
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
-use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, id_of};
+use crate::record::known::{Nest, Nested, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
 use crate::record::{Attempts, Record};
@@ -115,10 +115,10 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
             is_embedding,
             is_wrapper: false,
         };
-        match nest.judge(key, told) {
-            Standing::Told => return Err(AROUND),
-            Standing::Counts(standing) => nested = Some(standing),
-        }
+        nested = Some(match nest.judge(key, told) {
+            Standing::Told(again) => Nested { again: Some(again), ..Nested::default() },
+            Standing::Counts(standing) => standing,
+        });
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
     // Whoever writes it may put anything there.

@@ -5,6 +5,7 @@
 //! says most counts; memory is bounded, however long the log. What comes out keeps its order.
 
 mod ids;
+mod join;
 mod nest;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::ops::ControlFlow;
 
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
+pub(crate) use join::hear;
 pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold};
 
 use super::Record;
@@ -86,6 +88,11 @@ impl Known {
         mut told: Told,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        if let Some(again) = told.nested.and_then(|nested| nested.again) {
+            let calls = self.held.iter_mut().map(|(_, held)| held);
+            hear(&mut again.of(calls), told.record, again);
+            return give(line, Err(AROUND));
+        }
         if told.keys == [None, None] {
             self.flush(give)?;
             return give(line, Ok(told.given()));
@@ -96,11 +103,16 @@ impl Known {
         }
         if !is_new {
             let shares = |held: &Told| held.keys.iter().flatten().any(|key| told.keys.contains(&Some(*key)));
-            if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held))
-                && says(&told.record) > says(&held.record)
-            {
-                let at = held.record.at;
-                held.record = Record { at, ..told.record };
+            if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held)) {
+                let mut other = told.record;
+                if says(&other) > says(&held.record) {
+                    std::mem::swap(&mut other, &mut held.record);
+                    held.record.at = other.at;
+                }
+                let other = other.attempts.last_mut().map(std::mem::take);
+                if let (Some(known), Some(other)) = (held.record.attempts.last_mut(), other) {
+                    join::add(known, other);
+                }
             }
             return give(line, Err(REPEATED));
         }

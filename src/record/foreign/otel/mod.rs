@@ -9,17 +9,20 @@ mod usage;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+pub(super) use names::ADDRESS;
 use names::{
-    ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
+    ANSWER, ASKED, AZURE, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
 };
 
 use super::failures::went_wrong;
+use super::served::{bill_by, by_address};
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, hear, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 use crate::record::{Attempts, Record};
@@ -225,7 +228,9 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
         let standing = nest.judge(key, told);
         let Some((_, result)) = read.get_mut(place) else { continue };
         match (standing, result) {
-            (Standing::Told, result) => *result = Err(AROUND),
+            (Standing::Told(again), Ok((told, _))) => {
+                told.nested = Some(Nested { again: Some(again), ..Nested::default() });
+            }
             (Standing::Counts(nested), Ok((told, _))) => {
                 if let Some(outer) = nested.around.filter(|_| nested.completes) {
                     completed.push(outer);
@@ -242,10 +247,47 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
             last.completes = true;
         }
     }
+    tell_again(&mut read);
     for (_, result) in read {
         sink(result.map(|(told, _)| told))?;
     }
     ControlFlow::Continue(())
+}
+
+/// Adds what spans that do not count say to those of the document that do in their place.
+fn tell_again(read: &mut [Read<'_>]) {
+    let is_again = |told: &Told| told.nested.is_some_and(|nested| nested.again.is_some());
+    let (mut places, mut others) = (FxHashMap::default(), Vec::new());
+    for (place, (_, result)) in read.iter().enumerate() {
+        let Ok((told, _)) = result else { continue };
+        if is_again(told) {
+            others.push(place);
+        } else if let Some(key) = told.keys[0] {
+            places.insert(key, place);
+        }
+    }
+    let take = |read: &mut [Read<'_>], place: usize| {
+        let (_, result) = read.get_mut(place)?;
+        std::mem::replace(result, Err(AROUND)).ok()
+    };
+    for place in others {
+        let Some((other, kind)) = take(read, place) else { continue };
+        let again = other.nested.and_then(|nested| nested.again).unwrap_or_default();
+        let found = again.calls.iter().flatten().filter_map(|key| places.get(key).copied());
+        let mut calls: Vec<_> = found.filter_map(|place| Some((place, take(read, place)?))).collect();
+        if calls.is_empty() {
+            // They came in an earlier document.
+            calls.push((place, (other, kind)));
+        } else {
+            let mut counted: Vec<_> = calls.iter_mut().map(|(_, (told, _))| told).collect();
+            hear(&mut counted, other.record, again);
+        }
+        for (place, call) in calls {
+            if let Some((_, result)) = read.get_mut(place) {
+                *result = Ok(call);
+            }
+        }
+    }
 }
 
 type Read<'d> = (&'d Span, Result<(Told, Kind), Refusal>);
@@ -358,6 +400,12 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let counted = counted.believed(written).without_answer(is_embedding);
     let counted = counted.unless_billed(of.get(COST).as_str(), false);
     let mut only = attempt(model, counted, status);
+    for name in ADDRESS {
+        by_address(&mut only, of.get(&[name]).as_str());
+    }
+    if of.has(AZURE) {
+        bill_by(&mut only, "azure");
+    }
     only.provider = Cow::Owned(provider.0);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);
