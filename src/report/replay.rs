@@ -26,12 +26,12 @@ pub struct Scope {
 }
 
 /// That moments of a log are made up.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Undated {
     /// `offset` or `placed`.
     pub kind: &'static str,
     /// What that means.
-    pub remark: &'static str,
+    pub remark: String,
 }
 
 /// Tokens in disjoint buckets.

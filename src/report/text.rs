@@ -122,8 +122,8 @@ fn summary(report: &ReplayReport) -> Sheet {
         count(report.requests),
         format!("{} to {}", when(&report.first_at), when(&report.last_at)),
     );
-    if let Some(timing) = report.timing {
-        line("times", timing.kind.into(), timing.remark.into());
+    if let Some(timing) = &report.timing {
+        line("times", timing.kind.into(), timing.remark.clone());
     }
     if report.simulated_requests > 0 {
         line(

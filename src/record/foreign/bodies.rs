@@ -507,6 +507,9 @@ impl Body {
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);
         }
+        if attempt.billed.is_empty() {
+            attempt.billed = said.billed.to_string().into();
+        }
         told.keys[1]
     }
 }

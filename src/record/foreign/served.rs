@@ -171,6 +171,15 @@ pub(super) fn by_name(attempt: &mut Attempt<'_>, id: &str) {
     }
 }
 
+/// Keeps the list price away from a call to a model whose full name begins with a host.
+pub(super) fn by_prefix(attempt: &mut Attempt<'_>, name: &str) {
+    if let Some((prefix, _)) = name.split_once('/')
+        && let By::Host(host) = by(prefix, "")
+    {
+        bill_by(attempt, host);
+    }
+}
+
 /// Has a host bill a model by its own prices, unless the name says so already.
 pub(super) fn bill_by(attempt: &mut Attempt<'_>, host: &'static str) {
     let prefix = attempt.model.split_once('/').map(|(prefix, _)| prefix);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::bodies::Body;
 use super::langfuse::is_bucket;
 use super::otel::ADDRESS;
-use super::served::by_address;
+use super::served::{bill_by, by_address, by_prefix};
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
@@ -19,7 +19,7 @@ use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, Sho
 use crate::record::{InputFormat, Record};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
-const HINTS: [&str; 16] = [
+const HINTS: [&str; 19] = [
     "service_tier",
     "serviceTier",
     "_call\"",
@@ -35,6 +35,9 @@ const HINTS: [&str; 16] = [
     "_models",
     "tool_usage",
     "api_base",
+    "_model_name",
+    "_filter_results\":",
+    "fp_ollama",
     "address",
 ];
 
@@ -50,7 +53,15 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     let mut is_guess = false;
     let mut went = Vec::new();
     match format {
-        F::OpenAi => is_guess = openai(text, &mut terms),
+        F::OpenAi => {
+            is_guess = openai(text, &mut terms);
+            // What only the servers of these hosts add to an answer.
+            for (mark, host) in [("\"prompt_filter_results\":", "azure"), ("\"fp_ollama\"", "ollama")] {
+                if has(mark) {
+                    bill_by(last, host);
+                }
+            }
+        }
         F::Gemini => is_guess = gemini(text, &mut terms),
         F::Anthropic => is_guess = ServerBlocks::of_message(text).tell(&mut terms),
         F::LiteLlmSpend | F::LiteLlmPayload => went = litellm(text, &mut terms),
@@ -63,7 +74,10 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     if matches!(format, F::LiteLlmSpend | F::LiteLlmPayload | F::Helicone | F::Portkey | F::TensorZero) {
         part::<Bodies>(text).serve(&mut terms);
     }
-    went.iter().for_each(|address| by_address(last, address.as_str()));
+    for Went { address, model } in &went {
+        by_address(last, address.as_str());
+        by_prefix(last, model.as_str());
+    }
     last.estimated |= is_guess;
     last.terms = some_terms(&terms);
 }
@@ -294,6 +308,7 @@ struct Hidden {
     #[serde(deserialize_with = "nullable")]
     batch_models: Vec<Word>,
     api_base: Word,
+    litellm_model_name: Word,
 }
 
 impl Around {
@@ -311,8 +326,15 @@ impl Around {
     }
 }
 
-/// Tells the tier and meters of a row; gives the addresses that it names.
-fn litellm(text: &str, terms: &mut Terms) -> Vec<Word> {
+/// Where a call went, as a row names it: an address, or a model with a host in front.
+#[derive(Default)]
+struct Went {
+    address: Word,
+    model: Word,
+}
+
+/// Tells the tier and meters of a row; gives where it says that the call went.
+fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
     let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
     let around = [&row, &metadata.0];
     let told = around.iter().flat_map(|part| part.tiers());
@@ -335,7 +357,12 @@ fn litellm(text: &str, terms: &mut Terms) -> Vec<Word> {
     if around.iter().any(costs) && !is_told {
         terms.meter("tool_usage", 1);
     }
-    around.iter().flat_map(|part| [part.api_base.clone(), part.hidden_params.0.api_base.clone()]).collect()
+    let places = around.into_iter().flat_map(|part| {
+        let Hidden { api_base, litellm_model_name, .. } = &part.hidden_params.0;
+        let hidden = Went { address: api_base.clone(), model: litellm_model_name.clone() };
+        [Went { address: part.api_base.clone(), ..Went::default() }, hidden]
+    });
+    places.collect()
 }
 
 /// Takes the first tier that is said, unless the usage told one.
@@ -365,15 +392,15 @@ struct Beside {
     attributes: Embedded<BTreeMap<String, Word>>,
 }
 
-/// Tells the tier of an observation; gives the addresses that it names.
-fn langfuse(text: &str, terms: &mut Terms) -> Vec<Word> {
+/// Tells the tier of an observation; gives where it says that the call went.
+fn langfuse(text: &str, terms: &mut Terms) -> Vec<Went> {
     let row = part::<Observation>(text);
     let beside = part::<Beside>(row.metadata.text());
     let attributes = beside.attributes.0;
     let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
     serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
     let addresses = ADDRESS.iter().filter_map(|name| attributes.get(*name)).cloned();
-    addresses.chain([beside.api_base]).collect()
+    addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() }).collect()
 }
 
 /// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.

@@ -24,7 +24,7 @@ pub(crate) fn hear(calls: &mut [&mut Told], mut other: Record<'static>, again: A
         }
         return;
     }
-    let all = calls.len() == again.calls.iter().flatten().count();
+    let all = again.is_all && calls.len() == again.calls.iter().flatten().count();
     let attempts = calls.iter().filter_map(|call| call.record.attempts.last());
     let told = attempts.map(|known| cached(&known.usage)).fold(0, u64::saturating_add);
     let is_cached = all && cached(&other.usage) > told;

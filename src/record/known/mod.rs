@@ -28,6 +28,9 @@ const WINDOW: usize = 64;
 pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
 /// A span around a call that is told by itself.
 pub(crate) const AROUND: Refusal = Refusal::Repeated("a span around or within another of the same call");
+/// The sum of an agent's run.
+const SUMMED: Refusal =
+    Refusal::Repeated("a span of an agent's run, which tells the sum of the calls within it");
 /// A file that was read before.
 pub(crate) const NAMED_TWICE: Refusal = Refusal::Repeated("a file that is named twice; it is read once");
 
@@ -91,7 +94,7 @@ impl Known {
         if let Some(again) = told.nested.and_then(|nested| nested.again) {
             let calls = self.held.iter_mut().map(|(_, held)| held);
             hear(&mut again.of(calls), told.record, again);
-            return give(line, Err(AROUND));
+            return give(line, Err(again.refusal()));
         }
         if told.keys == [None, None] {
             self.flush(give)?;
@@ -116,11 +119,14 @@ impl Known {
             }
             return give(line, Err(REPEATED));
         }
-        if let Some(Nested { around: Some(outer), completes: true, .. }) = told.nested {
-            if !self.give_way(outer, give)? {
+        if let Some(Nested { around: Some(outer), completes: true, is_in_sum, .. }) = told.nested {
+            if self.give_way(outer, is_in_sum, give)? {
+                told.is_sure();
+            } else if is_in_sum {
+                told.nested = Some(Nested { is_doubtful: true, ..Nested::default() });
+            } else {
                 return give(line, Err(AROUND));
             }
-            told.is_sure();
         }
         self.held.push_back((line, told));
         if self.held.len() > WINDOW
@@ -135,16 +141,18 @@ impl Known {
     fn give_way(
         &mut self,
         outer: u64,
+        is_sum: bool,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<(), bool> {
         let place = self.held.iter().position(|(_, held)| held.keys.contains(&Some(outer)));
         if let Some((line, _)) = place.and_then(|place| self.held.remove(place)) {
-            give(line, Err(AROUND))?;
+            give(line, Err(if is_sum { SUMMED } else { AROUND }))?;
             let within = self.held.iter_mut().filter(|(_, held)| held.is_within(outer));
             within.for_each(|(_, held)| held.is_sure());
             return ControlFlow::Continue(true);
         }
-        while let Some(place) = self.held.iter().position(|(_, held)| held.is_within(outer))
+        while !is_sum
+            && let Some(place) = self.held.iter().position(|(_, held)| held.is_within(outer))
             && let Some((line, _)) = self.held.remove(place)
         {
             give(line, Err(AROUND))?;

@@ -6,6 +6,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::record::skip::Refusal;
+
 /// How many spans a generation remembers, and how far up is looked.
 const SPANS: usize = 1 << 16;
 const HEIGHT: usize = 64;
@@ -27,9 +29,18 @@ pub(crate) struct Again {
     pub(crate) calls: [Option<u64>; MODELS],
     /// Whether it is within the one it tells of.
     pub(crate) is_within: bool,
+    /// Whether those are all that it stands around.
+    pub(crate) is_all: bool,
+    /// Whether it is the sum of an agent's run.
+    pub(crate) is_sum: bool,
 }
 
 impl Again {
+    /// Says why whoever tells again is no request.
+    pub(crate) fn refusal(self) -> Refusal {
+        if self.is_sum { super::SUMMED } else { super::AROUND }
+    }
+
     /// Finds those calls among others.
     pub(super) fn of<'t>(&self, held: impl Iterator<Item = &'t mut super::Told>) -> Vec<&'t mut super::Told> {
         held.filter(|call| call.keys[0].is_some() && self.calls.contains(&call.keys[0])).collect()
@@ -45,6 +56,8 @@ pub(crate) struct Nested {
     pub(crate) is_doubtful: bool,
     /// Whether it is the last of those that add up to the span around it, so that this one tells of nothing else.
     pub(crate) completes: bool,
+    /// Whether the span around it is the sum of a run, which gives way to the first call within it.
+    pub(crate) is_in_sum: bool,
     /// Where it does not count: those that do in its place.
     pub(crate) again: Option<Again>,
 }
@@ -60,6 +73,8 @@ pub(crate) struct Told {
     pub(crate) is_embedding: bool,
     /// Whether its kind only ever stands around calls, so that any call below it is its own.
     pub(crate) is_wrapper: bool,
+    /// Whether it tells the sum of a run, whatever the models of the calls below it.
+    pub(crate) is_sum: bool,
 }
 
 /// Calls that counted below a span.
@@ -108,7 +123,7 @@ impl Nest {
         if is_new {
             if let Some(below) = below {
                 for Part { span: part, model, tokens, is_embedding } in below.parts {
-                    let told = Told { model, tokens: Some(tokens), is_embedding, is_wrapper: false };
+                    let told = Told { model, tokens: Some(tokens), is_embedding, ..Told::default() };
                     self.rise(span, part, &told);
                 }
             }
@@ -127,21 +142,25 @@ impl Nest {
         if let Some(below) = self.at(span).below.as_ref()
             && let Some(calls) = told_below(&told, below)
         {
-            return Standing::Told(Again { calls, is_within: false });
+            let is_all = calls.iter().flatten().count() == usize::try_from(below.count).unwrap_or(0);
+            return Standing::Told(Again { calls, is_within: false, is_all, is_sum: told.is_sum });
         }
         let around = self.around(span, |outer, _| is_same(outer, &told));
         if around.is_some() {
             let mut calls = [None; MODELS];
             calls[0] = around;
-            return Standing::Told(Again { calls, is_within: true });
+            return Standing::Told(Again { calls, is_within: true, ..Again::default() });
         }
-        if let Some(outer) = self.around(span, |outer, below| completes(outer, below, &told)) {
+        let sum = if told.is_sum { None } else { self.around(span, |outer, _| outer.is_sum) };
+        let completed = || self.around(span, |outer, below| completes(outer, below, &told));
+        if let Some(outer) = sum.or_else(completed) {
             if let Some(summed) = self.at(outer).counted.take() {
                 self.fall(outer, &summed);
             }
             self.rise(span, span, &told);
             self.at(span).counted = Some(told);
-            return Standing::Counts(Nested { around: Some(outer), completes: true, ..Nested::default() });
+            let nested = Nested { around: Some(outer), completes: true, ..Nested::default() };
+            return Standing::Counts(Nested { is_in_sum: sum.is_some(), ..nested });
         }
         let is_within = self
             .around(span, |outer, _| may_hold(outer, &told.model, told.tokens, told.is_embedding))
@@ -248,6 +267,7 @@ fn is_same(outer: &Told, inner: &Told) -> bool {
         return false;
     }
     match (outer.tokens, inner.tokens) {
+        _ if outer.is_sum => false,
         _ if outer.is_wrapper => true,
         (Some(all), Some(tokens)) => all == tokens,
         (Some(_), None) => true,
