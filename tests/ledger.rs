@@ -307,6 +307,7 @@ fn a_check_finds_what_was_tampered_with() {
         ("UPDATE attempts SET n = n + 1 WHERE seq = 8", "where call 0 should be"),
         ("DELETE FROM operations WHERE seq = 9", "that is not there"),
         ("UPDATE sums SET known_micro = 1 WHERE model = 'gpt-4.1'", "sum of model `gpt-4.1`"),
+        ("INSERT INTO sums VALUES ('nobody', '', 0, 0, 0, 0, 0, 0)", "sum of model `nobody`"),
         ("UPDATE policies SET text = text || '#'", "not what its hash says"),
         ("UPDATE operations SET policy = 7 WHERE seq = 3", "is not stored"),
     ];

@@ -14,7 +14,7 @@ use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::session::Command;
-use crate::session::{Player, Reading, Snapshot, carried};
+use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -153,23 +153,23 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
     anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
 }
 
-/// Applies all assignments; order does not matter as long as the outcome descends along each ladder.
+/// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.
 pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
     let mut staged = policy.clone();
-    let mut thresholds: Vec<_> = policy.routes.iter().map(crate::routing::Route::thresholds).collect();
+    let mut moved: Vec<Vec<(usize, PerMille)>> = vec![Vec::new(); policy.routes.len()];
     for text in set {
         let (route, rung, value) = assignment(text, policy, names)?;
-        match thresholds.get_mut(route.index()).and_then(|list| list.get_mut(rung)) {
-            Some(slot) => *slot = value,
-            None => anyhow::bail!(
-                "--set {text}: the last rung has no threshold, it takes whatever the others leave"
-            ),
+        if rung + 1 >= policy.route(route).ladder.len() {
+            anyhow::bail!("--set {text}: the last rung has no threshold, it takes whatever the others leave");
+        }
+        if let Some(list) = moved.get_mut(route.index()) {
+            list.retain(|(at, _)| *at != rung);
+            list.push((rung, value));
         }
     }
-    for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
-        route.set_thresholds(list).map_err(|error| {
-            anyhow::anyhow!("{error}\nhint: move the other rung too: --set {}.RUNG=PERMILLE", route.name)
-        })?;
+    for (route, moved) in staged.routes.iter_mut().zip(&moved) {
+        let thresholds = moved_along(&route.thresholds(), moved);
+        route.set_thresholds(&thresholds).map_err(|error| anyhow::anyhow!("--set: {error}"))?;
     }
     Ok(staged)
 }
@@ -236,8 +236,8 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
-    let Snapshot { log, policy, consequences, .. } = snapshot;
+fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, consequences, .. } = snapshot;
     let span = log.rated(log.span());
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
@@ -301,10 +301,15 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
     }
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
+    // A route that only an earlier policy has can be asked for, too.
+    let decided = player.snapshot().policies;
+    let all = with_earlier(&policy, decided.iter().map(|span| &*span.policy));
+    let is_of_now = |text: &String| assignment(text, &policy, &log.names).is_ok();
+    let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
+    let after = Arc::new(staged(grounds, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
     let snapshot = player.snapshot();
-    let report = report(&snapshot, &after);
+    let report = report(&snapshot, grounds, &after);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,

@@ -198,7 +198,7 @@ impl Frontiers {
 /// Gives the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
 /// the same values, and neighbours that would be crossed go along.
 pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
-    let mut thresholds = route.thresholds();
+    let thresholds = route.thresholds();
     let find = |policy: &Policy, tag: RouteTag| policy.routes.iter().find(|one| one.tag == tag).cloned();
     let (Some(before), Some(after)) = (find(now, route.tag), find(staged, route.tag)) else {
         return thresholds;
@@ -210,7 +210,13 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
         let rung = route.ladder.iter().position(|rung| rung.name == old.name && rung.model == old.model);
         changed.extend(rung.filter(|rung| *rung < thresholds.len()).map(|rung| (rung, new.threshold)));
     }
-    for &(at, to) in &changed {
+    moved_along(&thresholds, &changed)
+}
+
+/// Moves thresholds of a ladder; neighbours that would be crossed go along, but for those that are moved themselves.
+pub fn moved_along(thresholds: &[PerMille], changed: &[(usize, PerMille)]) -> Thresholds {
+    let mut thresholds: Thresholds = thresholds.iter().copied().collect();
+    for &(at, to) in changed {
         for (place, slot) in thresholds.iter_mut().enumerate() {
             *slot = match place.cmp(&at) {
                 std::cmp::Ordering::Less => (*slot).max(to),
@@ -220,12 +226,23 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
         }
     }
     // What was named itself stays as named.
-    for &(at, to) in &changed {
+    for &(at, to) in changed {
         if let Some(slot) = thresholds.get_mut(at) {
             *slot = to;
         }
     }
     thresholds
+}
+
+/// Gives a policy with the routes besides that only earlier ones have, each as it was last; they decide nothing.
+pub fn with_earlier<'a>(now: &Policy, earlier: impl DoubleEndedIterator<Item = &'a Policy>) -> Policy {
+    let mut all = now.clone();
+    for route in earlier.rev().flat_map(|policy| &policy.routes) {
+        if all.routes.len() < usize::from(u8::MAX) && all.routes.iter().all(|known| known.tag != route.tag) {
+            all.routes.push(route.clone());
+        }
+    }
+    all
 }
 
 /// Gives a policy of the log with what is staged changed in it.

@@ -36,7 +36,7 @@ pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use follow::{KEEP, LiveStart, Outgoing};
-pub use frontiers::carried;
+pub use frontiers::{carried, moved_along, with_earlier};
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use live::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::with_staged;
+use super::frontiers::{with_earlier, with_staged};
 use super::snapshot::{Consequences, PolicySpan, RouteConsequences};
 use super::{Play, Player, Rerun};
 use crate::routing::{Mode, Policy, Route, RouteId};
@@ -27,9 +27,9 @@ impl Player {
             return None;
         }
         let (first, end) = self.view.range();
-        let now = self.policy();
+        let now = self.grounds();
         let changed = |span: &PolicySpan| {
-            let mut policy = with_staged(&span.policy, now, staged);
+            let mut policy = with_staged(&span.policy, &now, staged);
             // What is asked of a route that only observes is what it would do.
             for route in policy.routes.iter_mut().filter(|route| route.mode == Mode::Observe) {
                 route.mode = Mode::Active;
@@ -48,15 +48,24 @@ impl Player {
         self.staged.is_some() && instant == found.cost
     }
 
+    /// Gives the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
+    fn grounds(&self) -> Arc<Policy> {
+        let now = self.policy();
+        if self.staged_policy().routes.len() <= now.routes.len() {
+            return Arc::clone(now);
+        }
+        Arc::new(with_earlier(now, self.policies.iter().map(|span| &*span.policy)))
+    }
+
     /// Gives what the staged policy would have meant over the window.
     pub fn what_if(&mut self) -> Vec<RouteConsequences> {
-        let (now, staged) = (Arc::clone(self.policy()), Arc::clone(self.staged_policy()));
+        let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().consequences(&now, &staged)
     }
 
     /// Gives the curve of one rung's threshold over the window.
     pub fn curve(&mut self, route: RouteId, rung: usize) -> Vec<CurvePoint> {
-        let (now, staged) = (Arc::clone(self.policy()), Arc::clone(self.staged_policy()));
+        let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().curve(&now, &staged, staged.route(route), rung)
     }
 

@@ -362,6 +362,39 @@ fn a_log_that_brings_its_policy_is_reported_under_it() {
 }
 
 #[test]
+fn a_route_that_only_an_earlier_policy_has_can_be_asked_for() {
+    let desk = desk();
+    let ladder = |name: &str, task: &str, threshold: u32| {
+        format!(
+            r#"{{"route":"{name}"{task},"ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
+        )
+    };
+    let (one, rest) = (ladder("old", r#","task":["code"]"#, 700), ladder("rest", "", 600));
+    let request = |id: &str, hour: u32| {
+        format!(
+            r#"{{"id":"{id}","at":"2026-05-23T{hour}:00:00Z","task":"code","confidence":500,"model":"gpt-4.1","in":1000,"out":100}}"#
+        )
+    };
+    let lines = [
+        policy_event("2026-05-23T09:00:00Z", 1, "one", &format!("{one},{rest}")),
+        request("q1", 10),
+        policy_event("2026-05-23T11:00:00Z", 2, "two", &rest),
+        request("q2", 12),
+    ];
+    log(&desk, "old.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = json(&desk.good("whatif old.jsonl --set old=300 --format json"));
+    let rows = found["by_route"].as_array().expect("rows");
+    let flips = |name: &str| {
+        let row = rows.iter().find(|row| row["route"] == name).expect("the route");
+        row["flipped_requests"].as_u64().expect("a count")
+    };
+    assert_eq!((flips("old"), flips("rest")), (1, 0), "{found}");
+    let curve = json(&desk.good("frontier old.jsonl --route old --step 500 --format json"));
+    assert_eq!(curve["requests"], 1, "{curve}");
+    assert!(desk.refused("whatif old.jsonl --set older=300").contains("the policy has rest, old"));
+}
+
+#[test]
 fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the_rung() {
     let desk = desk();
     // The second policy has the routes in another order, and another threshold.

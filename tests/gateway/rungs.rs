@@ -437,3 +437,33 @@ ladder = [{ model = "gpt-4.1" }]
     assert_eq!(metrics(&front, "pointsman_requests_in_flight").len(), 1);
     front.settle();
 }
+
+#[test]
+fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let policy = Ask::get("/operator/v1/policy").send(front.address()).text();
+    let next = |change: &dyn Fn(&mut Value)| {
+        let mut event: Value = serde_json::from_str(&policy).unwrap();
+        event["version"] = json!(event["version"].as_u64().unwrap() + 1);
+        change(&mut event);
+        event
+    };
+    for (said, event) in [
+        ("`ladders` is no key", next(&|event| event["routes"][0]["ladders"] = json!([]))),
+        ("routes[0].ladder[1].with: `temperature`", next(&|event| {
+            event["routes"][0]["ladder"][1]["with"] = json!({"temperature": 0.2});
+        })),
+        ("no price for `gpt-nope`", next(&|event| event["baseline"] = json!("gpt-nope"))),
+    ] {
+        let answer = Ask::post("/operator/v1/policy", &event).send(front.address());
+        assert_eq!(answer.status(), 400, "{said}");
+        assert!(answer.text().contains(said), "{said}: {}", answer.text());
+    }
+    let right = next(&|_| {});
+    let two = format!("{right}\n{right}\n");
+    assert_eq!(Ask::bytes("/operator/v1/policy", two.as_bytes()).send(front.address()).status(), 400);
+    assert_eq!(Ask::post("/operator/v1/policy", &right).send(front.address()).status(), 200);
+}
