@@ -292,7 +292,7 @@ fn damage_is_told_and_never_taken_for_figures() {
 
 #[test]
 fn a_check_finds_what_was_tampered_with() {
-    let tampering: [(&str, &str); 10] = [
+    let tampering: [(&str, &str); 11] = [
         (
             "UPDATE charges SET micro = micro + 1 WHERE kind = 'known' AND seq = (SELECT min(seq) FROM charges WHERE kind = 'known')",
             "is charged",

@@ -13,7 +13,7 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::Command;
+use crate::session::{Command, Consequences};
 use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
@@ -95,6 +95,9 @@ struct WhatIfReport {
     /// How well its moments are known: `offset` or `placed` where they are made up.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
+    /// Whether calls are capped, so that every request was decided in order of time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_order: bool,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
@@ -269,6 +272,7 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         prices: log.book.clone(),
         requests: applied.requests,
         timing: log.timing.word(),
+        in_order: false,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.usd(),
@@ -308,8 +312,14 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
-    let snapshot = player.snapshot();
-    let report = report(&snapshot, grounds, &after);
+    let mut snapshot = player.snapshot();
+    let in_order = player.what_if_in_order();
+    let is_in_order = in_order.is_some();
+    if let Some(routes) = in_order {
+        snapshot.consequences = Arc::new(Consequences { routes, ..(*snapshot.consequences).clone() });
+    }
+    let mut report = report(&snapshot, grounds, &after);
+    report.in_order = is_in_order;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,

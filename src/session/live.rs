@@ -29,7 +29,7 @@ use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
+    Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
@@ -159,7 +159,8 @@ impl Live {
         let seq = core.next_seq;
         core.next_seq += 1;
         core.applied += 1;
-        let circumstance = Circumstance { needs, down: core.decider.down_at(operation.at) };
+        let circumstance =
+            Circumstance { needs, down: core.decider.down_at(operation.at), full: core.decider.full() };
         let arrival = Arrival { key: seq, operation, circumstance: &circumstance };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
@@ -167,7 +168,9 @@ impl Live {
             Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
             _ => (core.decision(seq, &operation, &circumstance), None),
         };
-        let down = circumstance.down.iter().map(|&model| core.names.model(model).into()).collect();
+        let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
+        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
+        let down = down.chain(full).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung)),
             Some(_) => Err(()),

@@ -453,9 +453,12 @@ fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
     };
     for (said, event) in [
         ("`ladders` is no key", next(&|event| event["routes"][0]["ladders"] = json!([]))),
-        ("routes[0].ladder[1].with: `temperature`", next(&|event| {
-            event["routes"][0]["ladder"][1]["with"] = json!({"temperature": 0.2});
-        })),
+        (
+            "routes[0].ladder[1].with: `temperature`",
+            next(&|event| {
+                event["routes"][0]["ladder"][1]["with"] = json!({"temperature": 0.2});
+            }),
+        ),
         ("no price for `gpt-nope`", next(&|event| event["baseline"] = json!("gpt-nope"))),
     ] {
         let answer = Ask::post("/operator/v1/policy", &event).send(front.address());

@@ -11,7 +11,7 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal};
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -258,6 +258,7 @@ struct RouteKeys {
     asked: Vec<String>,
     mode: Option<String>,
     require: Vec<String>,
+    when_full: Option<String>,
     no_signal: Option<String>,
     stream: StreamKeys,
     ladder: Vec<RungKeys>,
@@ -273,6 +274,7 @@ struct RungKeys {
     labels: Vec<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
     with: ParameterKeys,
@@ -285,6 +287,7 @@ struct ModelKeys {
     labels: Vec<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
 }
@@ -341,13 +344,13 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
     let rung = |keys: RungKeys| {
-        let RungKeys { labels, context, max_output, vision, tools, .. } = keys;
+        let RungKeys { labels, context, max_output, max_in_flight, vision, tools, .. } = keys;
         Ok(RungSpec {
             stream: keys.stream.limits(),
             name: keys.rung,
             model: keys.model,
             threshold: keys.threshold,
-            facts: FactsSpec { labels, context, max_output, vision, tools },
+            facts: FactsSpec { labels, context, max_output, max_in_flight, vision, tools },
             with: keys.with.parameters()?,
         })
     };
@@ -360,14 +363,22 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             asked: keys.asked,
             mode: mode(keys.mode)?,
             require: keys.require,
+            when_full: keys
+                .when_full
+                .map(|word| {
+                    WhenFull::from_name(&word).ok_or_else(|| {
+                        Refusal::Bad(format!("when_full: `{word}` is neither next nor refuse"))
+                    })
+                })
+                .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
             stream: keys.stream.limits(),
         })
     };
     let known = |keys: ModelKeys| {
-        let ModelKeys { model, labels, context, max_output, vision, tools } = keys;
-        (model, FactsSpec { labels, context, max_output, vision, tools })
+        let ModelKeys { model, labels, context, max_output, max_in_flight, vision, tools } = keys;
+        (model, FactsSpec { labels, context, max_output, max_in_flight, vision, tools })
     };
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),

@@ -8,7 +8,17 @@ const EVENT: &[&str] = &[
     "event", "at", "version", "who", "what", "undo", "name", "baseline", "mode", "models", "routes", "ledger",
 ];
 const ROUTE: &[&str] = &[
-    "route", "team", "project", "task", "asked", "mode", "require", "no_signal", "when_full", "stream", "ladder",
+    "route",
+    "team",
+    "project",
+    "task",
+    "asked",
+    "mode",
+    "require",
+    "no_signal",
+    "when_full",
+    "stream",
+    "ladder",
 ];
 const MODEL: &[&str] = &["model", "labels", "context", "max_output", "max_in_flight", "vision", "tools"];
 const RUNG: &[&str] = &[
@@ -92,6 +102,7 @@ mod tests {
             labels: vec!["eu".into()],
             context: Some(9),
             max_output: Some(9),
+            max_in_flight: None,
             vision: Some(true),
             tools: Some(false),
         };
@@ -118,6 +129,7 @@ mod tests {
             asked: word(),
             mode: Some(Mode::Active),
             require: word(),
+            when_full: Some(crate::routing::WhenFull::Refuse),
             ladder: vec![rung],
             no_signal: Some("one".into()),
             stream,
@@ -126,17 +138,11 @@ mod tests {
             name: "p".into(),
             baseline: Some("m".into()),
             mode: Some(Mode::Observe),
-            models: vec![("m".into(), facts)],
+            models: vec![("m".into(), FactsSpec { max_in_flight: Some(4), ..facts })],
             routes: vec![route],
         };
-        let change = PolicyChange {
-            version: 3,
-            at: Instant(0),
-            who: "w".into(),
-            what: "x".into(),
-            undo: true,
-            spec,
-        };
+        let change =
+            PolicyChange { version: 3, at: Instant(0), who: "w".into(), what: "x".into(), undo: true, spec };
         let mut line = Vec::new();
         append_line(&mut line, &Entry::Policy(Box::new(change)));
         String::from_utf8(line).unwrap()
@@ -148,7 +154,7 @@ mod tests {
         assert_eq!(unknown_policy_key(&line), None, "{line}");
         for (of, slip, place) in [
             ("\"undo\"", "\"udno\"", ""),
-            ("\"context\":9,\"max_output\":9,\"vision\":true", "\"contxt\":9", "models[0]"),
+            ("\"max_in_flight\":4", "\"max_inflight\":4", "models[0]"),
             ("\"require\"", "\"requires\"", "routes[0]"),
             ("\"rung\":", "\"rug\":", "routes[0].ladder[0]"),
             ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[0].ladder[0].with"),

@@ -253,6 +253,9 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if !route.require.is_empty() {
         object.list("require", &route.require, |out, name| quoted(out, name));
     }
+    if let Some(way) = route.when_full {
+        object.text("when_full", way.name());
+    }
     limits(&mut object, route.stream);
     object.list("ladder", &route.ladder, |out, rung| {
         let mut object = Object::open(out);
@@ -268,12 +271,13 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
 }
 
 fn facts(object: &mut Object<'_>, facts: &FactsSpec) {
-    let FactsSpec { labels, context, max_output, vision, tools } = facts;
+    let FactsSpec { labels, context, max_output, max_in_flight, vision, tools } = facts;
     if !labels.is_empty() {
         object.list("labels", labels, |out, name| quoted(out, name));
     }
     object.maybe("context", context.map(u64::from));
     object.maybe("max_output", max_output.map(u64::from));
+    object.maybe("max_in_flight", max_in_flight.map(u64::from));
     for (key, told) in [("vision", vision), ("tools", tools)] {
         if let Some(told) = told {
             object.raw(key, if *told { b"true" } else { b"false" });

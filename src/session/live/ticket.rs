@@ -86,7 +86,7 @@ pub struct Ticket {
     pub(super) decision: Decision,
     pub(super) said: Said,
     pub(super) needs: Needs,
-    /// Models that could not be called when it arrived.
+    /// Models that could not be called when it arrived, and those that were full, as a log writes them.
     pub(super) down: Vec<Arc<str>>,
     pub(super) calls: Vec<(Called, Cost)>,
 }
