@@ -16,7 +16,7 @@ use pointsman::telemetry::Cell;
 use pointsman::units::{Count, Instant, PerMille, Span};
 use proptest::prelude::*;
 
-use super::world::{Choices, MODELS, book, compile, names, policy};
+use super::world::{Choices, MODELS, book, capped_policy, compile, names};
 
 /// What may happen next, and how much later.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ fn deal() -> impl Strategy<Value = Deal> {
         8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
-        1 => (policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
+        1 => (capped_policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
         1 => (0usize..5, proptest::option::of(1i64..4_000))
             .prop_map(|(model, millis)| Deal::Signal { model, millis }),
         1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
@@ -191,7 +191,7 @@ proptest! {
 
     #[test]
     fn a_live_session_is_its_replay(
-        first in policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
+        first in capped_policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
     ) {
         let policy = Arc::new(compile(&first));
         let (send, lines) = channel::<Arc<str>>();
