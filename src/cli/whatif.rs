@@ -371,10 +371,11 @@ fn flat(report: &WhatIfReport) -> Sheet {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {}, {} · policy {} · prices {}",
+        "{} · {}, {}{} · policy {} · prices {}",
         report.log,
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
+        if report.in_order { " · in order, calls capped" } else { "" },
         report.policy,
         report.prices
     );

@@ -563,3 +563,48 @@ fn what_is_known_of_a_cost_that_is_not_whole_stands_in_the_list_of_requests() {
     let one = &part["requests"][0];
     assert!(one["cost_usd"].is_null() && one["known_part_usd"] == "0.0028", "{one}");
 }
+
+#[test]
+fn a_capped_model_passes_on_what_comes_while_it_is_full() {
+    let desk = desk();
+    let policy = |more: &str| {
+        format!(
+            "name = \"capped\"\n[model.\"gpt-4.1-nano\"]\nmax_in_flight = 1\n[[route]]\nname = \"all\"\n{more}\nladder = [\n  {{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ rung = \"large\", model = \"gpt-4.1\" }},\n]\n"
+        )
+    };
+    desk.write("next.toml", &policy(""));
+    desk.write("refuse.toml", &policy("when_full = \"refuse\""));
+    let request = |id: &str, at: &str, millis: u32| {
+        format!(
+            r#"{{"id":"{id}","at":"2026-05-23T10:00:{at}Z","task":"code","confidence":500,"model":"gpt-4.1-nano","in":1000,"out":0,"latency_ms":{millis}}}"#
+        )
+    };
+    // The second comes while the first is under way, the third at the instant of its end; the last is told first.
+    let lines = [request("c", "02", 700), request("a", "00", 2000), request("b", "01", 500)];
+    log(&desk, "crowd.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let routed = report(&desk, "crowd.jsonl --as routed --policy next.toml");
+    let costs = column(&routed["by_model"], "model", "cost_usd");
+    assert_eq!(costs, BTreeMap::from([("gpt-4.1-nano", "0.0002"), ("gpt-4.1", "0.002")]));
+    let why = desk.good("why crowd.jsonl b --policy next.toml");
+    assert!(
+        why.contains("had as many calls in flight as it may have") && why.contains("passed on to large"),
+        "{why}"
+    );
+    assert!(!desk.good("why crowd.jsonl c --policy next.toml").contains("in flight"), "it had ended");
+    let refused = report(&desk, "crowd.jsonl --as routed --policy refuse.toml");
+    assert_eq!((&refused["errors"], &refused["cost_usd"]), (&1.into(), &"0.0002".into()), "{refused}");
+
+    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=500 --format json"));
+    assert_eq!(found["in_order"], true);
+    assert_eq!(found["staged"]["cost_usd"], "0.0022", "{found}");
+    assert_eq!((&found["applied"], &found["flipped_requests"]), (&found["staged"], &0.into()));
+    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=600 --format json"));
+    assert_eq!(
+        (&found["staged"]["cost_usd"], &found["flipped_requests"]),
+        (&"0.006".into(), &2.into()),
+        "{found}"
+    );
+    desk.write("rung.toml", &policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
+    let message = desk.refused("replay crowd.jsonl --policy rung.toml");
+    assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
+}

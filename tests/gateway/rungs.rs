@@ -9,7 +9,7 @@ use crate::client::{Answer, Ask, Line};
 use crate::front::{Desk, Front, Setup};
 use crate::replayed::pico;
 use crate::stage::{metrics, nothing_held};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{At, Fault, Reply, Upstream};
 
 fn setup(upstream: &Upstream, policy: &str) -> Setup {
     let mut setup = Setup::of(&upstream.url());
@@ -469,4 +469,62 @@ fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
     let two = format!("{right}\n{right}\n");
     assert_eq!(Ask::bytes("/operator/v1/policy", two.as_bytes()).send(front.address()).status(), 400);
     assert_eq!(Ask::post("/operator/v1/policy", &right).send(front.address()).status(), 200);
+}
+
+#[test]
+fn a_capped_model_takes_no_more_calls_than_it_may_and_the_replay_agrees() {
+    let upstream = Upstream::with(|call| match &*call.model {
+        "gpt-4.1-nano" => Reply::fault(At::BeforeHeaders, Fault::Stall),
+        _ => Reply::text("here"),
+    });
+    let policy = r#"
+name = "capped"
+[model."gpt-4.1-nano"]
+max_in_flight = 1
+[[route]]
+name = "strict"
+match = { team = ["strict"] }
+when_full = "refuse"
+ladder = [{ rung = "small", model = "gpt-4.1-nano", threshold = 0 }, { rung = "large", model = "gpt-4.1" }]
+no_signal = "small"
+[[route]]
+name = "rest"
+ladder = [{ rung = "small", model = "gpt-4.1-nano", threshold = 0 }, { rung = "large", model = "gpt-4.1" }]
+no_signal = "small"
+"#;
+    let setup = setup(&upstream, policy);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut feed = follow(&front);
+    let mut first = Line::open(front.address());
+    first.write(&chat(&json!({})).wire()).unwrap();
+    upstream.wait("the first is under way", |state| state.busy() == 1);
+    let second = chat(&json!({})).send(front.address());
+    assert_eq!((second.status(), second.header("pointsman-rung")), (200, Some("large")), "{}", second.text());
+    assert!(second.header("pointsman-reason").unwrap().contains("calls in flight"));
+    for named in [json!({}), json!({"model": "gpt-4.1-nano"})] {
+        let refused = chat(&named).header("pointsman-team", "strict").send(front.address());
+        assert_eq!(refused.status(), 429, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+    }
+    upstream.release_until("the first is answered", |state| state.busy() == 0);
+    assert_eq!(first.answer().unwrap().status(), 200);
+    let lines = read(&mut feed, 4);
+    save(&desk, &lines);
+    nothing_held(&front);
+    front.settle();
+    let mut starts = Vec::new();
+    for source in ["live.jsonl", "data/ledger.db"] {
+        let args = ["replay", source, "--as", "routed", "--format", "json"];
+        let report: Value = serde_json::from_str(&desk.must(&args)).unwrap();
+        starts.push((
+            report["errors"].clone(),
+            report["cost_usd"].clone(),
+            report["cost_estimated_usd"].clone(),
+        ));
+    }
+    let recorded = replay(&desk, "recorded");
+    for start in &starts {
+        assert_eq!(start, &(json!(2), recorded["cost_usd"].clone(), recorded["cost_estimated_usd"].clone()));
+    }
 }
