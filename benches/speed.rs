@@ -472,6 +472,7 @@ fn live_session() {
         next_seq: 1,
         at: pointsman::units::Instant(0),
         who: "bench".to_owned(),
+        gateway: String::new(),
     };
     let live = Arc::new(Live::new(setup));
     live.follow(Box::new(|_| true));

@@ -34,7 +34,7 @@ pub use cut::MAX_ENTRY;
 pub(crate) use entry::some_terms;
 pub use entry::{
     Attempt, Check, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal,
-    Status, Timing, WriteTtl,
+    Status, Timing, Under, WriteTtl,
 };
 pub use error::{Error, Strange};
 pub use foreign::TRACE_EPOCH;

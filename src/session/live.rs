@@ -27,7 +27,7 @@ use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Entry, LateLabel, WriteTtl};
+use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Status, decide, on_grid,
@@ -58,6 +58,8 @@ pub struct LiveSetup {
     pub at: Instant,
     /// Who brought the policy into force.
     pub who: String,
+    /// The gateway, as its ledger names it; empty where it keeps none.
+    pub gateway: String,
 }
 
 /// A policy that came into force.
@@ -78,6 +80,8 @@ pub struct Applied {
 pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
+    /// What the lines of policies tell of it, so that a reader knows it of every line.
+    under: Under<'static>,
     core: Mutex<Core>,
     totals: Mutex<Totals>,
     /// What is over and not yet in the sums, because somebody was copying them.
@@ -113,12 +117,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Live {
     /// Starts a live session.
     pub fn new(setup: LiveSetup) -> Self {
-        let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
+        let LiveSetup { policy, names, classifier, book, next_seq, at, who, gateway } = setup;
+        let under = Under {
+            gateway: gateway.into(),
+            classifier: tag_of(&classifier).into(),
+            prices: format!("{} {}", book.name, book.dated).into(),
+        };
         let prices = Arc::new(PriceTable::new(&book, &names));
-        let outlet = Outlet::new(policy_line(&policy, &names, at, &who, Deed::Start));
+        let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
             book,
+            under,
             backlog_bytes: outlet.bytes(),
             core: Mutex::new(Core {
                 decider: Decider::new(Arc::new(policy), prices),
@@ -141,7 +151,7 @@ impl Live {
 
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
-        format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
+        tag_of(&self.classifier)
     }
 
     /// Takes a request in and says where it goes.
@@ -312,7 +322,7 @@ impl Live {
         let policy = Policy::compile(spec, version, &mut core.names)?;
         core.price_new_models(&self.book);
         let at = core.event_at(now);
-        let line = policy_line(&policy, &core.names, at, who, deed);
+        let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })
@@ -447,6 +457,10 @@ impl Live {
     pub fn open(&self) -> usize {
         lock(&self.core).decider.open()
     }
+}
+
+fn tag_of(classifier: &Classifier) -> String {
+    format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
 }
 
 /// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is

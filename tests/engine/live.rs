@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
-use pointsman::pricing::{CostSum, Usage};
+use pointsman::pricing::{CostSum, PriceBook, Usage};
 use pointsman::record::{self, Input, LateLabel, ReadOptions};
 use pointsman::routing::{Check, NO_RUNG, Policy, Status};
 use pointsman::session::{
@@ -203,6 +203,7 @@ proptest! {
             next_seq: 1,
             at: Instant(400_000_000),
             who: "test".to_owned(),
+            gateway: String::new(),
         });
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
@@ -225,6 +226,24 @@ proptest! {
         let whole = vec![lines.concat().into_bytes()];
         let halves = vec![lines[..cut].concat().into_bytes(), lines[cut..].concat().into_bytes()];
         let swapped = vec![halves[1].clone(), halves[0].clone()];
+
+        // Prices that stand in the log, before its requests or behind them, price as the book does.
+        let mut told = Vec::new();
+        for (model, prices) in &book().models {
+            for row in &prices.rows {
+                let change = record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
+                record::append_line(&mut told, &record::Entry::Price(Box::new(change)));
+            }
+        }
+        let spoken = [vec![told.clone(), whole[0].clone()], vec![whole[0].clone(), told]];
+        for files in &spoken {
+            let source = record::open(&input(files), &ReadOptions::default()).unwrap();
+            let log = Log::load("live".into(), source, ingest(), Arc::clone(&policy), &PriceBook::default(), |_| true);
+            let log = Arc::new(log.unwrap());
+            let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+            player.handle(Command::SeekEvent(log.len()));
+            prop_assert_eq!(bare(&player.snapshot().to_date.all), bare(&picture.totals.all), "prices as events");
+        }
 
         let log = Arc::new(load(&whole, &policy));
         for index in 0..log.len() {

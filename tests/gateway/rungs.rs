@@ -510,6 +510,11 @@ no_signal = "small"
     upstream.release_until("the first is answered", |state| state.busy() == 0);
     assert_eq!(first.answer().unwrap().status(), 200);
     let lines = read(&mut feed, 4);
+    // Whoever reads the feed knows of each line what decided and priced it.
+    let under = &lines[0]["under"];
+    for key in ["gateway", "classifier", "prices"] {
+        assert!(under[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {under}");
+    }
     save(&desk, &lines);
     nothing_held(&front);
     front.settle();

@@ -9,7 +9,7 @@ use super::{VERSION, or_empty};
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal};
+use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
@@ -241,11 +241,24 @@ struct PolicyKeys<'a> {
     #[serde(borrow)]
     what: Option<Text<'a>>,
     undo: Option<bool>,
+    #[serde(borrow)]
+    under: UnderKeys<'a>,
     name: Option<String>,
     baseline: Option<String>,
     mode: Option<String>,
     models: Vec<ModelKeys>,
     routes: Vec<RouteKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UnderKeys<'a> {
+    #[serde(borrow)]
+    gateway: Text<'a>,
+    #[serde(borrow)]
+    classifier: Text<'a>,
+    #[serde(borrow)]
+    prices: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -395,6 +408,11 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
         who: or_empty(keys.who),
         what: or_empty(keys.what),
         undo: keys.undo.unwrap_or(false),
+        under: Under {
+            gateway: keys.under.gateway.0,
+            classifier: keys.under.classifier.0,
+            prices: keys.under.prices.0,
+        },
         spec,
     }))))
 }

@@ -5,7 +5,8 @@
 use serde_json::{Map, Value};
 
 const EVENT: &[&str] = &[
-    "event", "at", "version", "who", "what", "undo", "name", "baseline", "mode", "models", "routes", "ledger",
+    "event", "at", "version", "who", "what", "undo", "under", "name", "baseline", "mode", "models", "routes",
+    "ledger",
 ];
 const ROUTE: &[&str] = &[
     "route",
@@ -141,8 +142,15 @@ mod tests {
             models: vec![("m".into(), FactsSpec { max_in_flight: Some(4), ..facts })],
             routes: vec![route],
         };
-        let change =
-            PolicyChange { version: 3, at: Instant(0), who: "w".into(), what: "x".into(), undo: true, spec };
+        let change = PolicyChange {
+            version: 3,
+            at: Instant(0),
+            who: "w".into(),
+            what: "x".into(),
+            undo: true,
+            under: crate::record::Under { gateway: "g".into(), ..Default::default() },
+            spec,
+        };
         let mut line = Vec::new();
         append_line(&mut line, &Entry::Policy(Box::new(change)));
         String::from_utf8(line).unwrap()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Header, VERSION};
 use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
-    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, WriteTtl,
+    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
 use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits};
 use crate::units::Count;
@@ -211,6 +211,14 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     object.word("what", &change.what);
     if change.undo {
         object.raw("undo", b"true");
+    }
+    let Under { gateway, classifier, prices } = &change.under;
+    let under = [("gateway", gateway), ("classifier", classifier), ("prices", prices)];
+    if under.iter().any(|(_, text)| !text.is_empty()) {
+        object.key("under");
+        let mut inner = Object::open(object.out);
+        under.iter().for_each(|(key, text)| inner.word(key, text));
+        inner.close();
     }
     object.word("name", &change.spec.name);
     if let Some(baseline) = &change.spec.baseline {
