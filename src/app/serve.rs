@@ -165,6 +165,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         next_seq,
         at,
         who: "start".to_owned(),
+        gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
     let keeps: Option<crate::gateway::OnApply> = desk.map(|desk| {
         let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {
