@@ -13,8 +13,8 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::Command;
-use crate::session::{Player, Reading, Snapshot, carried};
+use crate::session::{Command, Consequences};
+use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -95,6 +95,9 @@ struct WhatIfReport {
     /// How well its moments are known: `offset` or `placed` where they are made up.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
+    /// Whether calls are capped, so that every request was decided in order of time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_order: bool,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
@@ -153,23 +156,23 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
     anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
 }
 
-/// Applies all assignments; order does not matter as long as the outcome descends along each ladder.
+/// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.
 pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
     let mut staged = policy.clone();
-    let mut thresholds: Vec<_> = policy.routes.iter().map(crate::routing::Route::thresholds).collect();
+    let mut moved: Vec<Vec<(usize, PerMille)>> = vec![Vec::new(); policy.routes.len()];
     for text in set {
         let (route, rung, value) = assignment(text, policy, names)?;
-        match thresholds.get_mut(route.index()).and_then(|list| list.get_mut(rung)) {
-            Some(slot) => *slot = value,
-            None => anyhow::bail!(
-                "--set {text}: the last rung has no threshold, it takes whatever the others leave"
-            ),
+        if rung + 1 >= policy.route(route).ladder.len() {
+            anyhow::bail!("--set {text}: the last rung has no threshold, it takes whatever the others leave");
+        }
+        if let Some(list) = moved.get_mut(route.index()) {
+            list.retain(|(at, _)| *at != rung);
+            list.push((rung, value));
         }
     }
-    for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
-        route.set_thresholds(list).map_err(|error| {
-            anyhow::anyhow!("{error}\nhint: move the other rung too: --set {}.RUNG=PERMILLE", route.name)
-        })?;
+    for (route, moved) in staged.routes.iter_mut().zip(&moved) {
+        let thresholds = moved_along(&route.thresholds(), moved);
+        route.set_thresholds(&thresholds).map_err(|error| anyhow::anyhow!("--set: {error}"))?;
     }
     Ok(staged)
 }
@@ -238,8 +241,8 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
-    let Snapshot { log, policy, consequences, .. } = snapshot;
+fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, consequences, .. } = snapshot;
     let span = log.rated(log.span());
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
@@ -272,6 +275,7 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
         prices: log.book.clone(),
         requests: applied.requests,
         timing: log.timing.word(),
+        in_order: false,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
@@ -305,10 +309,21 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
     }
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
+    // A route that only an earlier policy has can be asked for, too.
+    let decided = player.snapshot().policies;
+    let all = with_earlier(&policy, decided.iter().map(|span| &*span.policy));
+    let is_of_now = |text: &String| assignment(text, &policy, &log.names).is_ok();
+    let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
+    let after = Arc::new(staged(grounds, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
-    let snapshot = player.snapshot();
-    let report = report(&snapshot, &after);
+    let mut snapshot = player.snapshot();
+    let in_order = player.what_if_in_order();
+    let is_in_order = in_order.is_some();
+    if let Some(routes) = in_order {
+        snapshot.consequences = Arc::new(Consequences { routes, ..(*snapshot.consequences).clone() });
+    }
+    let mut report = report(&snapshot, grounds, &after);
+    report.in_order = is_in_order;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,
@@ -360,10 +375,11 @@ fn flat(report: &WhatIfReport) -> Sheet {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {}, {} · policy {} · prices {}",
+        "{} · {}, {}{} · policy {} · prices {}",
         report.log,
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
+        if report.in_order { " · in order, calls capped" } else { "" },
         report.policy,
         report.prices
     );

@@ -256,8 +256,21 @@ pub struct PolicyChange<'a> {
     pub what: Cow<'a, str>,
     /// Whether it took the change before it back.
     pub undo: bool,
+    /// What else decided and priced requests from then on, where a gateway tells.
+    pub under: Under<'a>,
     /// The policy.
     pub spec: PolicySpec,
+}
+
+/// What decides and prices the requests of a gateway besides its policy; empty where not told.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Under<'a> {
+    /// The gateway, as its ledger names it.
+    pub gateway: Cow<'a, str>,
+    /// The classifier's name and the start of its hash.
+    pub classifier: Cow<'a, str>,
+    /// The price book's name and date.
+    pub prices: Cow<'a, str>,
 }
 
 impl PolicyChange<'_> {

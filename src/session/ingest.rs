@@ -9,7 +9,7 @@ use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
+    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs, Policy,
     PolicyError, on_grid,
 };
 use crate::units::{Instant, Millis, Names};
@@ -179,9 +179,17 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let mut down: Vec<_> = told.down.iter().map(|name| self.names.intern_model(name)).collect();
-        down.sort_unstable();
-        down.dedup();
+        let (mut down, mut full) = (Vec::new(), Vec::new());
+        for name in &told.down {
+            match name.strip_prefix(FULL) {
+                Some(name) => full.push(self.names.intern_model(name)),
+                None => down.push(self.names.intern_model(name)),
+            }
+        }
+        for list in [&mut down, &mut full] {
+            list.sort_unstable();
+            list.dedup();
+        }
         Circumstance {
             needs: Needs {
                 capabilities: has
@@ -193,6 +201,7 @@ impl Ingest {
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
             },
             down,
+            full,
         }
     }
 

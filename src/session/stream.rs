@@ -372,6 +372,16 @@ impl<'a> Fold<'a> {
             }
             self.profiles = fit.finish();
         }
+        let is_capped = self.reading == Reading::Routed && self.engine.policy().remembers();
+        while is_capped {
+            // Each decision needs the state of its instant, so all of them are brought in order first.
+            let Ok(batch) = receive.recv() else { break };
+            self.name(&batch);
+            held.push(batch);
+        }
+        if is_capped && held.iter().all(|batch| batch.policies.is_empty()) {
+            self.run_anew(&mut held);
+        }
         for batch in held {
             self.take(&batch);
         }
@@ -388,6 +398,29 @@ impl<'a> Fold<'a> {
             let _ = give_back.send(batch);
         }
         self
+    }
+
+    /// Finds how things stood at each request, had this policy decided all before it.
+    fn run_anew(&mut self, held: &mut [Batch]) {
+        let mut order: Vec<(Instant, usize, usize)> = Vec::new();
+        for (batch, Batch { operations, .. }) in held.iter().enumerate() {
+            order.extend(operations.iter().enumerate().map(|(at, operation)| (operation.at, batch, at)));
+        }
+        order.sort_unstable();
+        for (model, row) in held.iter().flat_map(|batch| &batch.changes) {
+            self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
+        }
+        let (policy, prices) = (Arc::clone(self.engine.policy()), Arc::clone(self.engine.prices()));
+        let mut fold = super::Fold::default();
+        for (index, (_, batch, at)) in order.into_iter().enumerate() {
+            let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
+            let Some(operation) = operations.get_mut(at) else { continue };
+            let evidence = Evidence { operation: &*operation, extra: extras.get(operation.extra as usize) };
+            let outlook =
+                Outlook { prices: &prices, profiles: &self.profiles, circumstances: &self.circumstances };
+            let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
+            operation.circumstance = self.circumstances.intern(&circumstance);
+        }
     }
 
     /// Takes in the models and circumstances that a batch names for the first time.

@@ -6,12 +6,14 @@
 mod event;
 mod line;
 mod plain;
+mod strict;
 mod write;
 
 use std::borrow::Cow;
 
 pub use event::Header;
 pub(crate) use event::header;
+pub use strict::{UnknownKey, unknown_policy_key};
 pub use write::write_entry;
 pub(crate) use write::write_header;
 
