@@ -220,7 +220,10 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
     for part in document.resource_spans.iter().chain([&loose]) {
         for span in part.scope_spans.iter().flat_map(|scope| &scope.spans) {
             if let Some(key) = key(span, &span.id) {
-                nest.place(key, key_of_parent(span));
+                match (key_of_parent(span), id_of(&[span.trace_id.as_str(), "trace"])) {
+                    (None, Some(trace)) => nest.place_in(key, trace),
+                    (parent, _) => nest.place(key, parent),
+                }
             }
             read.push((span, call(span, &part.resource.attributes)));
         }
