@@ -42,12 +42,12 @@ pub struct WhatIfArgs {
 #[derive(Debug, Serialize)]
 pub struct Side {
     requests: u64,
-    cost_usd: String,
+    cost_usd: Option<String>,
     cost_known_usd: String,
     cost_estimated_usd: String,
     cost_error_usd: Option<String>,
     cost_unknown_requests: u64,
-    cost_per_1000_usd: String,
+    cost_per_1000_usd: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: u64,
     errors: u64,
@@ -107,7 +107,7 @@ struct WhatIfReport {
 
 #[derive(Debug, Serialize)]
 struct ChangeReport {
-    cost_usd: String,
+    cost_usd: Option<String>,
     cost_percent: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: i64,
@@ -184,17 +184,19 @@ fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
 }
 
 fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
-    let total = forecast.cost.total();
+    let total = Some(forecast.cost.total()).filter(|_| !forecast.cost.is_unknown());
     let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
     Side {
         requests: forecast.requests,
-        cost_usd: total.usd(),
+        cost_usd: forecast.cost.usd(),
         cost_known_usd: forecast.cost.known.usd(),
         cost_estimated_usd: forecast.cost.estimated.usd(),
         cost_error_usd: error_text(forecast.cost.estimated, forecast.cost_error()),
         cost_unknown_requests: forecast.cost.unknown,
-        cost_per_1000_usd: forecast.cost.whole().ratio(1000, counted).usd_rounded(6),
-        cost_per_month_usd: per_month(total, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
+        cost_per_1000_usd: total.map(|_| forecast.cost.whole().ratio(1000, counted).usd_rounded(6)),
+        cost_per_month_usd: total
+            .and_then(|total| per_month(total, span))
+            .map(|amount| amount.usd_rounded(2).replace(',', "")),
         escalated: forecast.escalated,
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
@@ -263,7 +265,8 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         });
     }
     let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
-    let difference = staged.cost.total() - applied.cost.total();
+    let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
+    let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
@@ -275,9 +278,10 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         in_order: false,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
-            cost_usd: difference.usd(),
-            cost_percent: percent(applied.cost.total(), staged.cost.total()),
-            cost_per_month_usd: per_month(difference, span)
+            cost_usd: difference.map(Pico::usd),
+            cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
+            cost_per_month_usd: difference
+                .and_then(|difference| per_month(difference, span))
                 .map(|amount| amount.usd_rounded(2).replace(',', "")),
             escalated: signed(applied.escalated, staged.escalated),
             errors: signed(applied.errors, staged.errors),
@@ -337,12 +341,12 @@ fn flat(report: &WhatIfReport) -> Sheet {
         };
         row("requests", &|side| side.requests.to_string());
         row("flipped_requests", &|_| flips.to_string());
-        row("cost_usd", &|side| side.cost_usd.clone());
+        row("cost_usd", &|side| side.cost_usd.clone().unwrap_or_default());
         row("cost_known_usd", &|side| side.cost_known_usd.clone());
         row("cost_estimated_usd", &|side| side.cost_estimated_usd.clone());
         row("cost_error_usd", &|side| side.cost_error_usd.clone().unwrap_or_default());
         row("cost_unknown_requests", &|side| side.cost_unknown_requests.to_string());
-        row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone());
+        row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone().unwrap_or_default());
         row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
         row("escalated", &|side| side.escalated.to_string());
         row("failed_requests", &|side| side.errors.to_string());
@@ -430,14 +434,16 @@ fn on_screen(usd: &str) -> String {
 }
 
 fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
-    let dollars = |a: &str, b: &str| {
+    let dollars = |a: &Option<String>, b: &Option<String>| {
+        let (Some(a), Some(b)) = (a, b) else { return String::new() };
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
+    let told = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
     sheet.push(vec![
         "cost".into(),
-        on_screen(&applied.cost_usd),
-        on_screen(&staged.cost_usd),
+        told(&applied.cost_usd),
+        told(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
     let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
@@ -457,8 +463,8 @@ fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
     }
     sheet.push(vec![
         "per 1,000 requests".into(),
-        on_screen(&applied.cost_per_1000_usd),
-        on_screen(&staged.cost_per_1000_usd),
+        told(&applied.cost_per_1000_usd),
+        told(&staged.cost_per_1000_usd),
         String::new(),
     ]);
     let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);

@@ -42,6 +42,8 @@ pub struct Ingest {
     own_policy: bool,
     baseline: Option<String>,
     timing: Timing,
+    /// How many requests were taken, and how many of them tell no date.
+    dated: (u64, u64),
     stretch: Stretch,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
@@ -64,6 +66,7 @@ impl Ingest {
             own_policy,
             baseline,
             timing: Timing::Told,
+            dated: (0, 0),
             stretch,
             meters: BTreeMap::new(),
         }
@@ -82,6 +85,12 @@ impl Ingest {
     /// Says how well the moments of what was read are known, the worst of them.
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// Says what that means, and for how many requests.
+    pub fn undated(&self) -> Option<String> {
+        let (all, undated) = self.dated;
+        self.timing.remark(undated, all)
     }
 
     /// Gives the classifier.
@@ -199,6 +208,8 @@ impl Ingest {
     /// Turns one entry into an operation and, for the few that have more, its extra.
     pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
         self.timing = self.timing.max(record.timing);
+        self.dated.0 += 1;
+        self.dated.1 += u64::from(record.timing != Timing::Told);
         let (last, earlier) = match record.attempts.split_last() {
             Some((last, earlier)) => (Some(last), earlier),
             None => (None, &[][..]),

@@ -329,7 +329,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let timing = ingest.timing();
+        let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
@@ -351,7 +351,7 @@ impl Log {
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
         let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
-        let undated = timing.remark().map(str::to_owned).map(remark(NoteKind::Note));
+        let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
         let loaded = Self {
             policies: spans,

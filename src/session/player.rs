@@ -314,6 +314,11 @@ impl Player {
         self.undo.push(before);
     }
 
+    fn nothing_to_undo(&self) -> String {
+        let staged = if self.staged.is_some() { "; what is staged was not applied: Esc drops it" } else { "" };
+        format!("no change to undo{staged}")
+    }
+
     fn undo_last(&mut self) {
         if self.live.is_some() {
             match self.undo.last().cloned() {
@@ -322,12 +327,12 @@ impl Player {
                     let what = describe_change(now, &earlier);
                     self.ask_for(&earlier, what, true);
                 }
-                None => self.message = Some("no change to undo".to_owned()),
+                None => self.message = Some(self.nothing_to_undo()),
             }
             return;
         }
         let Some(earlier) = self.undo.pop() else {
-            self.message = Some("no change to undo".to_owned());
+            self.message = Some(self.nothing_to_undo());
             return;
         };
         self.staged = None;

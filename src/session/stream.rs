@@ -90,6 +90,8 @@ pub struct StreamResult {
     pub late: Option<LogEvents>,
     /// How well the moments are known.
     pub timing: Timing,
+    /// What that means, where they are made up.
+    pub undated: Option<String>,
 }
 
 #[derive(Default)]
@@ -132,8 +134,18 @@ pub fn stream(
         let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
-            parsed?;
+        let Parsed {
+            names,
+            skipped,
+            first_at,
+            last_at,
+            simulated,
+            classified,
+            unknown_meters,
+            late,
+            timing,
+            undated,
+        } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
             totals,
@@ -151,6 +163,7 @@ pub fn stream(
             policies: decided_by(fold.policies),
             late,
             timing,
+            undated,
         })
     })
 }
@@ -165,6 +178,7 @@ struct Parsed {
     unknown_meters: Vec<(String, u64)>,
     late: Option<LogEvents>,
     timing: Timing,
+    undated: Option<String>,
 }
 
 fn parse(
@@ -276,7 +290,7 @@ fn parse(
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then(|| LogEvents { names: ingest.names.clone(), ..events });
-    let timing = ingest.timing();
+    let (timing, undated) = (ingest.timing(), ingest.undated());
     Ok(Parsed {
         names: ingest.names,
         skipped,
@@ -287,6 +301,7 @@ fn parse(
         unknown_meters,
         late,
         timing,
+        undated,
     })
 }
 

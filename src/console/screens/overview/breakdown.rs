@@ -192,7 +192,7 @@ fn draw_table(
     let widest = u16::try_from(widest).unwrap_or(u16::MAX);
     // Tables that stand together keep their columns under one another.
     columns[0].width =
-        Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width / 4).max(14)));
+        Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width * 2 / 5).max(14)));
     let state = if first { scene.ui.overview.parts } else { TableState::default() };
     let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus };
     let total = snapshot.totals.all.cost.total();

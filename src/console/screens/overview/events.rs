@@ -147,7 +147,7 @@ fn push(out: &mut Line, words: &str) {
 }
 
 /// The most lines of one event.
-const MOST_LINES: usize = 3;
+const MOST_LINES: usize = 6;
 
 /// The columns that the time takes.
 fn clock_columns(snapshot: &Snapshot) -> u16 {

@@ -251,7 +251,9 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
         _ => format!("; and {} more mistakes", more.len()),
     };
     let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
-    Some(format!("{first}{more}{kept}"))
+    // A name that is not there comes first: it is why nothing passes.
+    let absent = language::nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| why + "; ");
+    Some(format!("{absent}{first}{more}{kept}"))
 }
 
 /// Gives the rows that a problem takes, wrapped to the width there is.
