@@ -154,6 +154,13 @@ impl Held {
         true
     }
 
+    /// Holds what a copy is found to take, in place of the room that was made for it, for as long as any of it is there.
+    pub(super) fn tie_copy(mut self, bytes: Bytes) -> Bytes {
+        self.budget.add_anyway(bytes.len());
+        self.budget.sub(std::mem::replace(&mut self.bytes, bytes.len()));
+        self.tie(bytes)
+    }
+
     /// Gives back what is held when the last of these bytes is dropped.
     pub(super) fn tie(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 {
