@@ -7,13 +7,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use bytes::Bytes;
 use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
-use super::budget::Held;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
-use super::{background, estimate};
+use super::{background, budget, estimate};
 use super::{pace, stream};
 use crate::config::providers::Speaks;
 use crate::pricing::{Terms, Usage};
@@ -29,9 +27,6 @@ use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending, Sent, Wir
 const ERROR_BODY: usize = 256 * 1024;
 /// From this size on an answer is counted while it comes.
 const COUNTED: usize = 4096;
-/// From this size on what a body is read into is estimated, at so many bytes for each object in it.
-const LARGE: usize = 1024 * 1024;
-const A_MEMBER: usize = 192;
 
 /// What stands beside an answer that is handed on though its check says that it is not fit for use.
 const UNCHECKED: &str = "did not pass its check; no rung behind can take the request";
@@ -62,7 +57,7 @@ pub(super) async fn attempt(
     };
     // What is sent is a copy, so there has to be room for it before it is written.
     let mut copy = gateway.budget.hold();
-    if !reserve(&mut copy, operation.ask.body(), operation.ask.is_translated(dialect)) {
+    if !copy.make_room(operation.ask.body(), operation.ask.is_translated(dialect)) {
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let body = match written(operation, dispatch, &target, dialect) {
@@ -96,7 +91,7 @@ pub(super) async fn attempt(
     let started = Clock::now();
     let call = Call {
         dialect,
-        body: if body.len() < COUNTED { body } else { copy.tie_copy(body) },
+        body: copy.tie_copy(body),
         stream: operation.ask.stream(),
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
@@ -167,7 +162,7 @@ pub(super) async fn attempt(
     } else {
         bytes
     };
-    if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(members(&bytes))) {
+    if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(budget::members(&bytes))) {
         let full = gateway.budget.full();
         return lost(operation, dispatch, &target, permit, Status::Cancelled, full, None);
     }
@@ -220,19 +215,6 @@ pub(super) async fn attempt(
 /// Says how a target speaks chat.
 pub(super) fn accent(target: &Target) -> Accent {
     if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi }
-}
-
-/// Makes room for the copy of a request that is sent, and, where it is put into another dialect, for what it is read into
-/// on the way; says whether there is any.
-fn reserve(copy: &mut Held, body: &Bytes, translated: bool) -> bool {
-    let on_the_way = if translated { body.len().saturating_add(members(body)) } else { 0 };
-    body.len() < COUNTED || copy.set(body.len().saturating_add(on_the_way))
-}
-
-/// Estimates what the members of a body take once they are read, besides their text: many small ones take far more than
-/// they are long.
-fn members(body: &[u8]) -> usize {
-    if body.len() < LARGE { 0 } else { memchr::memchr_iter(b'{', body).count().saturating_mul(A_MEMBER) }
 }
 
 /// Writes the request for a target.
