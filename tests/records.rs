@@ -20,6 +20,10 @@ mod mapped;
 mod run_by_providers;
 #[path = "records/summed.rs"]
 mod summed;
+#[path = "records/told_again.rs"]
+mod told_again;
+#[path = "records/who_served.rs"]
+mod who_served;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

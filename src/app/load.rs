@@ -292,7 +292,7 @@ pub fn stream_report(
         report.unknown_meters.push(UnknownMeter { meter, calls });
     }
     let kind = found.timing.word();
-    report.timing = found.timing.remark().map(|remark| Undated { kind, remark });
+    report.timing = found.undated.map(|remark| Undated { kind, remark });
     report.simulated_requests = found.simulated;
     report.stream_limits = found
         .slow

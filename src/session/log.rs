@@ -333,8 +333,9 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let timing = ingest.timing();
+        let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
+        let brings_policies = !policies.is_empty();
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
@@ -354,9 +355,9 @@ impl Log {
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
         let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
-        let undated = timing.remark().map(str::to_owned).map(remark(NoteKind::Note));
+        let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
-        Ok(Self {
+        let loaded = Self {
             policies: spans,
             circumstances,
             book: shown_book,
@@ -368,7 +369,13 @@ impl Log {
             classified,
             timing,
             ..log
-        })
+        };
+        // A log with its policies says how things stood; another is run under the policy at hand.
+        if brings_policies || !loaded.policy.remembers() {
+            return Ok(loaded);
+        }
+        let only = [PolicySpan { from: 0, policy: Arc::clone(&loaded.policy) }];
+        Ok(loaded.anew(&only, 0))
     }
 
     /// Puts a log together from operations in order of time.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fold::any_remembers;
 use super::follow::Live;
 use super::snapshot::{Change, Play, PolicySpan, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
@@ -349,6 +350,10 @@ impl Player {
         self.checkpoints.retain(|(at, _)| *at <= head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
+        if any_remembers(&self.policies) {
+            // What is to come meets what this policy leaves under way.
+            self.log = Arc::new(self.log.anew(&self.policies, head));
+        }
         self.changes.push(Change {
             version: policy.version,
             at: self.clock,

@@ -4,6 +4,44 @@
 //! Invariant: a member arrives (as it is, or by meaning), is left out and told, or is refused by its own name; one that no
 //! row knows is left out and told.
 
+/// Reads what becomes of a member: `=` passed, `-` left out, `!` refused, `~` elsewhere, or where it arrives.
+macro_rules! fate {
+    (=) => {
+        $crate::wire::table::Fate::Passed
+    };
+    (-) => {
+        $crate::wire::table::Fate::LeftOut
+    };
+    (!) => {
+        $crate::wire::table::Fate::Refused
+    };
+    (~) => {
+        $crate::wire::table::Fate::Elsewhere
+    };
+    ($places:literal) => {
+        $crate::wire::table::Fate::As($places)
+    };
+}
+
+/// Reads rows: the member, what becomes of it with chat, Mistral, messages and Gemini, a sample, and a note.
+macro_rules! rows {
+    ($($field:literal [$($fate:tt)*] $sample:literal $(, $note:literal)?;)*) => {
+        &[$(Row {
+            field: $field,
+            fates: [$(fate!($fate)),*],
+            sample: $sample,
+            note: concat!($($note)?),
+        }),*]
+    };
+}
+
+/// Reads kinds of tools or content: the kind, `=` where it is translated, `-` left out or `!` refused, a sample, and a note.
+macro_rules! kinds {
+    ($($kind:literal $fate:tt $sample:literal $(, $note:literal)?;)*) => {
+        &[$(Kind { kind: $kind, fate: fate!($fate), sample: $sample, note: concat!($($note)?) }),*]
+    };
+}
+
 mod chat;
 mod completions;
 mod gemini;
@@ -63,7 +101,7 @@ pub struct Row {
 pub struct Kind {
     /// Its `type`; `*` stands for a date.
     pub kind: &'static str,
-    /// What becomes of it: [`Fate::As`] names no place here.
+    /// What becomes of it: [`Fate::Passed`] where it is translated.
     pub fate: Fate,
     /// One of them, as JSON.
     pub sample: &'static str,
@@ -145,14 +183,6 @@ impl Row {
         let at = Target::ALL.iter().position(|target| *target == to);
         at.and_then(|at| self.fates.get(at)).copied().unwrap_or(Fate::LeftOut)
     }
-}
-
-const fn row(field: &'static str, fates: [Fate; 4], sample: &'static str, note: &'static str) -> Row {
-    Row { field, fates, sample, note }
-}
-
-const fn kind(kind: &'static str, fate: Fate, sample: &'static str, note: &'static str) -> Kind {
-    Kind { kind, fate, sample, note }
 }
 
 /// Gives the kinds of tools and of content of a client's dialect.

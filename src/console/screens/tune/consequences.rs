@@ -373,10 +373,17 @@ fn took(duration: Duration) -> Short {
 /// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
+        RerunState::Idle if snapshot.staged_remembers() => {
+            (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
+        }
         RerunState::Idle => (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted),
         RerunState::Running { done, total } => {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }
+        RerunState::Done { requests, cost, in_order: true, .. } => (
+            format!("{} in order, calls capped: {}", format::count(*requests), format::money(cost.total())),
+            Role::Ok,
+        ),
         RerunState::Done { requests, agrees: true, took, .. } => (
             format!("{} decided again in {:.2} s: equal", format::count(*requests), took.as_secs_f64()),
             Role::Ok,
