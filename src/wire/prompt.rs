@@ -96,6 +96,17 @@ pub(super) struct ToolResult<'a> {
     pub(super) cache: Option<Value<'a>>,
 }
 
+impl ToolResult<'_> {
+    /// Gives its texts, one a line.
+    pub(super) fn text(&self) -> String {
+        let text = |part: &Piece<'_>| match part {
+            Piece::Text(said) => Some(said.text.to_string()),
+            _ => None,
+        };
+        self.parts.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// Bytes of a picture or a file.
 #[derive(Clone, Debug)]
 pub(super) enum Data<'a> {
