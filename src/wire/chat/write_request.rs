@@ -52,11 +52,6 @@ pub(in crate::wire) fn write(
             Some(_) => reader.leave_out(prompt.effort_member),
             None => {}
         }
-        put!(o, "temperature"?: prompt.temperature, "top_p"?: prompt.top_p);
-        if let Some(seed) = prompt.seed {
-            o.put(if is_mistral { "random_seed" } else { "seed" }, seed);
-        }
-        put!(o, "presence_penalty"?: prompt.presence_penalty, "frequency_penalty"?: prompt.frequency_penalty);
         if !prompt.stop.is_empty() {
             put!(o, "stop": [for stop in &prompt.stop => stop]);
         }
@@ -70,7 +65,7 @@ pub(in crate::wire) fn write(
         put!(o, "user"?: prompt.user.as_deref().filter(|_| !is_mistral).map(short_user));
         put!(o, "service_tier"?: &prompt.tier);
         for (key, value) in &prompt.passed {
-            o.put(key, *value);
+            o.put(if is_mistral && *key == "seed" { "random_seed" } else { key }, *value);
         }
         if prompt.stream {
             put!(o, "stream": true);

@@ -5,11 +5,12 @@
 
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::json::{Array, Object, Raw, object, put};
+use crate::wire::known::place;
 use crate::wire::prompt::{
     Data, Format, ORDINARY_TIER, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier,
     reminder,
 };
-use crate::wire::{Sending, WireError};
+use crate::wire::{Dialect, Sending, WireError};
 
 /// Stands for the signature of a thought that another model had, as Google's documents ask for it.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -135,17 +136,10 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
 
 fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Sending<'_>, reader: Reader<'_>) {
     let limit = sending.limit(prompt.max_output);
-    put!(o,
-        "maxOutputTokens"?: limit, "temperature"?: prompt.temperature, "topP"?: prompt.top_p,
-        "topK"?: prompt.top_k, "seed"?: prompt.seed, "presencePenalty"?: prompt.presence_penalty,
-        "frequencyPenalty"?: prompt.frequency_penalty,
-    );
+    put!(o, "maxOutputTokens"?: limit);
     for (key, value) in &prompt.passed {
-        match *key {
-            "n" => put!(o, "candidateCount": *value),
-            "logprobs" => put!(o, "responseLogprobs": *value),
-            "top_logprobs" => put!(o, "logprobs": *value),
-            _ => {}
+        if let Some(name) = place(Dialect::Gemini, key).strip_prefix("generationConfig.") {
+            o.put(name, *value);
         }
     }
     if !prompt.stop.is_empty() {

@@ -51,13 +51,6 @@ pub(in crate::wire) fn write(
         });
         tools(o, prompt, model, reader);
         thinking_and_format(o, prompt, model, most, reader);
-        // Anthropic's range ends at 1, which is also what holds where nothing is said.
-        let is_taken = |value: &Value<'_>| value.measure().is_none_or(|temperature| temperature <= 1.0);
-        let temperature = prompt.temperature.filter(is_taken);
-        if temperature.is_none() && prompt.temperature.is_some() {
-            reader.leave_out("temperature");
-        }
-        put!(o, "temperature"?: temperature, "top_p"?: prompt.top_p, "top_k"?: prompt.top_k);
         if !prompt.stop.is_empty() {
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
@@ -65,7 +58,12 @@ pub(in crate::wire) fn write(
             put!(o, "metadata": { "user_id": user });
         }
         for (key, value) in &prompt.passed {
-            o.put(key, *value);
+            // Anthropic's range ends at 1, which is also what holds where nothing is said.
+            if *key == "temperature" && value.measure().is_some_and(|temperature| temperature > 1.0) {
+                reader.leave_out("temperature");
+            } else {
+                o.put(key, *value);
+            }
         }
         put!(o, "stream"?: prompt.stream.then_some(true));
     });
@@ -268,7 +266,7 @@ fn close(schema: Value<'_>, out: &mut Vec<u8>) {
 /// of calls whose thoughts were not kept.
 fn may_think(prompt: &Prompt<'_>) -> bool {
     let is_forced = matches!(prompt.choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
-    let is_sampled = prompt.temperature.is_some() || prompt.top_p.is_some() || prompt.top_k.is_some();
+    let is_sampled = ["temperature", "top_p", "top_k"].iter().any(|name| prompt.get(name).is_some());
     let is_midway = prompt
         .turns
         .last()
