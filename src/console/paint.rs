@@ -163,6 +163,18 @@ pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: ch
     text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
 }
 
+/// Writes a text over the rows of `at`; the last has all that is left, so that a cut is marked.
+pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) {
+    let mut left = words;
+    for row in 0..at.height {
+        let whole = row + 1 == at.height;
+        let room = usize::from(at.width).max(8);
+        let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
+        text(buf, nth_row(at, row), line, style, cut);
+        left = left.get(line.len()..).unwrap_or_default().trim_start();
+    }
+}
+
 /// Gives the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
 pub fn box_width(screen: Rect, most: u16) -> u16 {
     if screen.width < most.saturating_add(12) { screen.width } else { most }

@@ -47,7 +47,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion};
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
@@ -258,9 +258,10 @@ impl Gateway {
         Ok(applied)
     }
 
-    /// Tells the engine, and whoever reads the log, what became of a model.
+    /// Tells the engine, and whoever reads the log, now or from the ledger, what became of a model.
     pub(super) fn signal(&self, model: &str, until: Option<Instant>, why: &str) {
-        self.live.signal(model, until, why, now());
+        let (at, words) = self.live.signal(model, until, why, now());
+        self.ledger.record(Entry::Note(Box::new(Note { at, text: words.into(), simulated: false })));
     }
 
     /// Writes the policy of the start into the ledger.

@@ -167,6 +167,11 @@ impl Source {
         &mut self.known
     }
 
+    /// Says whether it is read by a mapping.
+    pub fn is_mapped(&self) -> bool {
+        self.options.mapping.is_some()
+    }
+
     /// Reads to the end, calling `f` for every entry and every skip until it breaks off.
     ///
     /// Strict reading ends with an error at the first bad line.

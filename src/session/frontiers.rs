@@ -160,7 +160,9 @@ impl Frontiers {
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
             if let Some(row) = rows.get_mut(place) {
-                let staged = changed.as_ref().unwrap_or(&applied);
+                // Where nothing is changed, what was in force stands, caps on calls included.
+                let unchanged = actual.as_ref().filter(|_| !observes).unwrap_or(&applied);
+                let staged = changed.as_ref().unwrap_or(unchanged);
                 row.flips += if observes {
                     // What would go elsewhere than its client sent it.
                     staged.requests.saturating_sub(staged.kept)

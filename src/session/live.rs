@@ -19,7 +19,7 @@ pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
 use super::ingest::METERS;
-use super::log::billed_by_text;
+use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -328,17 +328,18 @@ impl Live {
         Ok(Applied { version, at, from_seq: core.next_seq, line })
     }
 
-    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the line of the log.
-    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Arc<str> {
+    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the moment that
+    /// was written, and what was said in words.
+    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> (Instant, String) {
         let mut core = lock(&self.core);
         let id = core.model(model, &self.book);
         core.price_new_models(&self.book);
         let at = core.event_at(now);
         core.decider.signal(at, id, until);
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
-        let line = line_of(&Entry::Signal(signal));
-        lock(&self.outlet).publish(&line);
-        line
+        let words = signal_note(&signal).text;
+        lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
+        (at, words)
     }
 
     /// Gives the policy in force as it would be written.

@@ -60,8 +60,11 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Says what was passed over, where anything was.
-    pub fn all_passed_over(&self) -> Option<String> {
+    /// Says why nothing came of what is not empty: it broke off, or all was passed over.
+    pub fn nothing_of_it(&self) -> Option<String> {
+        if let Some(broke_off) = self.damaged.first() {
+            return Some(broke_off.clone());
+        }
         let reasons: Vec<_> =
             self.passed_over.iter().map(|(why, entries)| format!("{entries}: {why}")).collect();
         (!reasons.is_empty()).then(|| format!("what is in it was passed over ({})", reasons.join("; ")))
@@ -295,14 +298,15 @@ impl Log {
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
-                    if let Some(passed_over) = skipped.all_passed_over() {
-                        return passed_over;
-                    }
-                    "the file is empty; give a request log (see `pointsman import --help` for the formats)"
-                        .to_owned()
+                    skipped.nothing_of_it().unwrap_or_else(|| {
+                        "the file is empty; give a request log (see `pointsman import --help` for the formats)"
+                            .to_owned()
+                    })
                 },
                 |first| {
-                    format!("line {}: {} (name the format with --input-format)", first.line, first.reason)
+                    let (line, reason) = (first.line, &first.reason);
+                    let format = if source.is_mapped() { "" } else { " (name the format with --input-format)" };
+                    format!("line {line}: {reason}{format}")
                 },
             );
             return Err(LoadError::Empty(title, hint));

@@ -315,7 +315,8 @@ impl Player {
     }
 
     fn nothing_to_undo(&self) -> String {
-        let staged = if self.staged.is_some() { "; what is staged was not applied: Esc drops it" } else { "" };
+        let staged =
+            if self.staged.is_some() { "; what is staged was not applied: Esc drops it" } else { "" };
         format!("no change to undo{staged}")
     }
 

@@ -373,11 +373,12 @@ impl<'a> Fold<'a> {
             self.profiles = fit.finish();
         }
         let is_capped = self.reading == Reading::Routed && self.engine.policy().remembers();
-        while is_capped {
+        if is_capped {
             // Each decision needs the state of its instant, so all of them are brought in order first.
-            let Ok(batch) = receive.recv() else { break };
-            self.name(&batch);
-            held.push(batch);
+            while let Ok(batch) = receive.recv() {
+                self.name(&batch);
+                held.push(batch);
+            }
         }
         if is_capped && held.iter().all(|batch| batch.policies.is_empty()) {
             self.run_anew(&mut held);

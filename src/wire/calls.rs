@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::finish::Finish;
 use super::json::Progress;
-use super::reply::{Choice, Finish, Part};
+use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
 
 /// Gives the calls of one answer their ids.
@@ -58,7 +59,7 @@ pub(super) fn call_id(digest: &[u8]) -> String {
 ///
 /// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
 /// client is told of the limit, and of the calls that are whole.
-pub(super) fn settle(ask: &Ask, choice: &mut Choice<'_>) -> Result<(), WireError> {
+pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<(), WireError> {
     if choice.finish == Finish::Length {
         choice.parts.retain(|part| !matches!(part, Part::Call(call) if !is_fit(&call.arguments)));
     }

@@ -74,6 +74,12 @@ impl WireError {
         Self::Invalid { field: field.into(), what: what.into() }
     }
 
+    /// Makes the error of a field that has to be there.
+    pub(super) fn missing(place: &str, field: &str) -> Self {
+        let dot = if place.is_empty() { "" } else { "." };
+        Self::invalid(format!("{place}{dot}{field}"), "is missing")
+    }
+
     /// Says whether the client's request is at fault, not the provider.
     pub fn is_clients(&self) -> bool {
         !matches!(

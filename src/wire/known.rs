@@ -67,6 +67,7 @@ pub(super) fn place(to: Dialect, member: &str) -> &str {
         (Dialect::Gemini, "frequency_penalty") => "generationConfig.frequencyPenalty",
         (Dialect::Gemini, "logprobs") => "generationConfig.responseLogprobs",
         (Dialect::Gemini, "top_logprobs") => "generationConfig.logprobs",
+        (Dialect::Gemini, "n") => "generationConfig.candidateCount",
         (Dialect::Gemini, "reasoning_effort") => "generationConfig.thinkingConfig",
         (Dialect::Gemini, "service_tier") => "serviceTier",
         _ => member,

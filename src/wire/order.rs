@@ -10,8 +10,9 @@
 use std::collections::VecDeque;
 
 use super::calls::{CallIds, unfit};
+use super::finish::Finish;
 use super::json::{Kind, Progress};
-use super::reply::{Delta, Finish};
+use super::reply::Delta;
 use super::{Ask, Dialect, WireError};
 
 /// The most bytes that are held back.

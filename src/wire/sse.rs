@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr2, memmem};
 
 use super::WireError;
-use super::json::{self, Value};
+use super::json::{Object, Value, check, object};
 
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
@@ -104,7 +104,7 @@ impl Event<'_> {
     /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
     pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
         let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
-        json::check(self.data.as_bytes()).map_err(reason)
+        check(self.data.as_bytes()).map_err(reason)
     }
 }
 
@@ -135,6 +135,22 @@ pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
         }
     }
     Ok(event)
+}
+
+/// Writes an event; one of no name has no line for it.
+pub(super) fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+    let mut data = Vec::with_capacity(256);
+    object(&mut data, fill);
+    if !name.is_empty() {
+        [b"event: ", name.as_bytes(), b"\n"].iter().for_each(|part| out.extend_from_slice(part));
+    }
+    out.extend_from_slice(b"data: ");
+    // A line's end within would end the data; in JSON it is a blank.
+    if memchr2(b'\n', b'\r', &data).is_some() {
+        data.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    }
+    out.extend_from_slice(&data);
+    out.extend_from_slice(b"\n\n");
 }
 
 #[cfg(test)]

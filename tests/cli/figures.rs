@@ -13,7 +13,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 /// Gives one text field of every row, by the row's name.
-fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
+pub(super) fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
     let rows = rows.as_array().expect("rows");
     rows.iter().map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().expect("text"))).collect()
 }
@@ -282,7 +282,7 @@ fn real_answers_cost_what_their_providers_charge() {
 }
 
 /// Writes a log beside the others of a desk.
-fn log(desk: &Desk, name: &str, lines: &[&str]) {
+pub(super) fn log(desk: &Desk, name: &str, lines: &[&str]) {
     desk.write(name, lines.join("\n") + "\n");
 }
 
@@ -290,7 +290,7 @@ const PRICE: &str =
     r#"{"event":"price","at":"2026-05-23T10:00:00Z","model":"gpt-4.1","input":"100","output":"100"}"#;
 const AT_ELEVEN: &str = r#"{"id":"q1","at":"2026-05-23T11:00:00Z","task":"code","confidence":100,"model":"gpt-4.1","in":1000,"out":0}"#;
 
-fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> String {
+pub(super) fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> String {
     format!(
         r#"{{"event":"policy","at":"{at}","version":{version},"who":"x","what":"y","name":"{name}","baseline":"gpt-4.1","routes":[{routes}]}}"#
     )
@@ -359,39 +359,6 @@ fn a_log_that_brings_its_policy_is_reported_under_it() {
     assert_eq!(curve["requests"], 1);
     let refused = desk.refused("frontier own.jsonl --route extraction");
     assert!(refused.contains("policy mine v5 has mails, other-work"), "{refused}");
-}
-
-#[test]
-fn a_route_that_only_an_earlier_policy_has_can_be_asked_for() {
-    let desk = desk();
-    let ladder = |name: &str, task: &str, threshold: u32| {
-        format!(
-            r#"{{"route":"{name}"{task},"ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
-        )
-    };
-    let (one, rest) = (ladder("old", r#","task":["code"]"#, 700), ladder("rest", "", 600));
-    let request = |id: &str, hour: u32| {
-        format!(
-            r#"{{"id":"{id}","at":"2026-05-23T{hour}:00:00Z","task":"code","confidence":500,"model":"gpt-4.1","in":1000,"out":100}}"#
-        )
-    };
-    let lines = [
-        policy_event("2026-05-23T09:00:00Z", 1, "one", &format!("{one},{rest}")),
-        request("q1", 10),
-        policy_event("2026-05-23T11:00:00Z", 2, "two", &rest),
-        request("q2", 12),
-    ];
-    log(&desk, "old.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let found = json(&desk.good("whatif old.jsonl --set old=300 --format json"));
-    let rows = found["by_route"].as_array().expect("rows");
-    let flips = |name: &str| {
-        let row = rows.iter().find(|row| row["route"] == name).expect("the route");
-        row["flipped_requests"].as_u64().expect("a count")
-    };
-    assert_eq!((flips("old"), flips("rest")), (1, 0), "{found}");
-    let curve = json(&desk.good("frontier old.jsonl --route old --step 500 --format json"));
-    assert_eq!(curve["requests"], 1, "{curve}");
-    assert!(desk.refused("whatif old.jsonl --set older=300").contains("the policy has rest, old"));
 }
 
 #[test]
@@ -562,49 +529,4 @@ fn what_is_known_of_a_cost_that_is_not_whole_stands_in_the_list_of_requests() {
         serde_json::from_str(&desk.good("requests part.jsonl --format json")).unwrap();
     let one = &part["requests"][0];
     assert!(one["cost_usd"].is_null() && one["known_part_usd"] == "0.0028", "{one}");
-}
-
-#[test]
-fn a_capped_model_passes_on_what_comes_while_it_is_full() {
-    let desk = desk();
-    let policy = |more: &str| {
-        format!(
-            "name = \"capped\"\n[model.\"gpt-4.1-nano\"]\nmax_in_flight = 1\n[[route]]\nname = \"all\"\n{more}\nladder = [\n  {{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ rung = \"large\", model = \"gpt-4.1\" }},\n]\n"
-        )
-    };
-    desk.write("next.toml", &policy(""));
-    desk.write("refuse.toml", &policy("when_full = \"refuse\""));
-    let request = |id: &str, at: &str, millis: u32| {
-        format!(
-            r#"{{"id":"{id}","at":"2026-05-23T10:00:{at}Z","task":"code","confidence":500,"model":"gpt-4.1-nano","in":1000,"out":0,"latency_ms":{millis}}}"#
-        )
-    };
-    // The second comes while the first is under way, the third at the instant of its end; the last is told first.
-    let lines = [request("c", "02", 700), request("a", "00", 2000), request("b", "01", 500)];
-    log(&desk, "crowd.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let routed = report(&desk, "crowd.jsonl --as routed --policy next.toml");
-    let costs = column(&routed["by_model"], "model", "cost_usd");
-    assert_eq!(costs, BTreeMap::from([("gpt-4.1-nano", "0.0002"), ("gpt-4.1", "0.002")]));
-    let why = desk.good("why crowd.jsonl b --policy next.toml");
-    assert!(
-        why.contains("had as many calls in flight as it may have") && why.contains("passed on to large"),
-        "{why}"
-    );
-    assert!(!desk.good("why crowd.jsonl c --policy next.toml").contains("in flight"), "it had ended");
-    let refused = report(&desk, "crowd.jsonl --as routed --policy refuse.toml");
-    assert_eq!((&refused["errors"], &refused["cost_usd"]), (&1.into(), &"0.0002".into()), "{refused}");
-
-    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=500 --format json"));
-    assert_eq!(found["in_order"], true);
-    assert_eq!(found["staged"]["cost_usd"], "0.0022", "{found}");
-    assert_eq!((&found["applied"], &found["flipped_requests"]), (&found["staged"], &0.into()));
-    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=600 --format json"));
-    assert_eq!(
-        (&found["staged"]["cost_usd"], &found["flipped_requests"]),
-        (&"0.006".into(), &2.into()),
-        "{found}"
-    );
-    desk.write("rung.toml", &policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
-    let message = desk.refused("replay crowd.jsonl --policy rung.toml");
-    assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
 }

@@ -4,6 +4,7 @@
 
 mod figures;
 mod gateway_side;
+mod in_order;
 mod outside;
 mod program;
 mod remembered;
@@ -262,9 +263,6 @@ fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
     // Both moved at once is one change, in any order.
     desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=50");
     desk.good("whatif small.jsonl --set extraction.4.1=50 --set extraction.flash=100");
-    // A neighbour that would be crossed goes along.
-    let along = desk.good("whatif small.jsonl --set extraction.flash=100");
-    assert_eq!(along, desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=100"));
 }
 
 #[test]

@@ -106,6 +106,10 @@ proptest! {
         let pinned = |route: &pointsman::routing::Route| {
             entries.iter().any(|(operation, _)| operation.pinned && route.pins(operation.class))
         };
+        for row in other.what_if() {
+            // Nothing is staged, so nothing may differ.
+            prop_assert_eq!(row.applied.cost, row.staged.cost, "route {}", row.setting.name);
+        }
         for row in rows.iter().filter(|row| !pinned(&row.setting)) {
             let cell = totals.routes.get(row.setting.tag.index().unwrap());
             let (requests, cost, escalated) =

@@ -146,7 +146,7 @@ fn at(address: &str) -> Option<By> {
     let is_within =
         |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // A maker's own servers in one region have prices of their own.
-    if LISTED.iter().any(|listed| host == *listed) || LISTED[13..].iter().any(|gateway| is_within(gateway)) {
+    if LISTED.contains(&host) || LISTED[13..].iter().any(|gateway| is_within(gateway)) {
         return Some(By::Maker);
     }
     let cloud = CLOUDS.iter().find(|(end, _)| is_within(end) || host.ends_with(&format!("-{end}")));

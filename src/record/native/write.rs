@@ -217,7 +217,9 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     if under.iter().any(|(_, text)| !text.is_empty()) {
         object.key("under");
         let mut inner = Object::open(object.out);
-        under.iter().for_each(|(key, text)| inner.word(key, text));
+        for (key, text) in under {
+            inner.word(key, text);
+        }
         inner.close();
     }
     object.word("name", &change.spec.name);

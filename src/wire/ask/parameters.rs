@@ -274,7 +274,7 @@ fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> 
     object(&mut out, |o| {
         let is_set = |key: &str| heads.iter().any(|head| is_named(key.as_bytes(), head));
         for (key, value) in old().filter(|(key, _)| !is_set(key)) {
-            o.raw(&key, value.raw());
+            o.put(&key, value);
             is_empty = false;
         }
         for head in &heads {

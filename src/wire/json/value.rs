@@ -132,6 +132,16 @@ impl<'a> Value<'a> {
     pub(in crate::wire) fn text_of(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text()
     }
+
+    /// Gives the text of a member that has to be there, in what stands at `place` of a request.
+    pub(in crate::wire) fn need(self, name: &str, place: &str) -> Result<Cow<'a, str>, WireError> {
+        self.text_of(name).ok_or_else(|| WireError::missing(place, name))
+    }
+
+    /// Walks the items of a member.
+    pub(in crate::wire) fn list(self, name: &str) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        self.get(name).into_iter().flat_map(Value::items)
+    }
 }
 
 /// Reads escaped text that a strict reader refuses: half of a surrogate pair, as servers send that cut a stream between

@@ -178,6 +178,12 @@ impl Kind {
 }
 
 impl Row {
+    /// Gives the name by which chat has it.
+    pub(super) fn name(&self) -> &'static str {
+        let [Fate::As(places), ..] = self.fates else { return self.field };
+        places.split('|').next().unwrap_or(places)
+    }
+
     /// Gives what becomes of it with a target.
     pub fn fate(&self, to: Target) -> Fate {
         let at = Target::ALL.iter().position(|target| *target == to);

@@ -248,7 +248,8 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let mut at = heading(scene, "Rungs: share of the route answered", at, buf);
     let serves = |rung: &Rung| rung.model == row.model && row.model.is_some();
-    let mut left = snapshot.policy.routes.iter().flat_map(|route| &route.ladder).filter(|rung| serves(rung)).count();
+    let mut left =
+        snapshot.policy.routes.iter().flat_map(|route| &route.ladder).filter(|rung| serves(rung)).count();
     if left == 0 {
         let words = "on no ladder of this policy";
         paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);

@@ -105,6 +105,10 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
         .iter()
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
         .collect();
+    if points.is_empty() {
+        figures::nothing(scene, "cost unknown", area, buf);
+        return;
+    }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
     let named = self::points(scene, at, ("applied", "staged"));
