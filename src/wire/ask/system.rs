@@ -84,7 +84,7 @@ impl Role {
 /// A text, and its mark for the cache.
 type Said<'a> = (std::borrow::Cow<'a, str>, Option<Value<'a>>);
 
-/// Gives the texts of a message of the system; nothing where it says none.
+/// Returns the texts of a message of the system; nothing where it says none.
 fn texts<'a>(turn: Value<'a>, reader: Reader<'_>) -> Option<Vec<Said<'a>>> {
     let content = turn.get("content")?;
     if let Some(text) = content.text() {
