@@ -55,5 +55,7 @@ fn decimal_tenths(text: &str) -> Option<u16> {
 
 /// Reads `90s`, `5m`, `1h30m`, `2d`; a number without a unit counts seconds.
 fn span(text: &str) -> Option<Span> {
-    Span::parse(text).or_else(|| Span::parse(&format!("{text}s"))).filter(|span| *span > Span::ZERO)
+    Span::parse(text)
+        .or_else(|| Span::parse(&format!("{text}s")))
+        .filter(|span| *span > Span::ZERO && *span < Span(i64::MAX))
 }

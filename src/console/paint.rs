@@ -22,7 +22,7 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Gives the style of a role.
+    /// Returns the style of a role.
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
     }
@@ -163,7 +163,19 @@ pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: ch
     text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
 }
 
-/// Gives the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
+/// Writes a text over the rows of `at`; the last has all that is left, so that a cut is marked.
+pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) {
+    let mut left = words;
+    for row in 0..at.height {
+        let whole = row + 1 == at.height;
+        let room = usize::from(at.width).max(8);
+        let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
+        text(buf, nth_row(at, row), line, style, cut);
+        left = left.get(line.len()..).unwrap_or_default().trim_start();
+    }
+}
+
+/// Returns the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
 pub fn box_width(screen: Rect, most: u16) -> u16 {
     if screen.width < most.saturating_add(12) { screen.width } else { most }
 }
@@ -200,7 +212,7 @@ pub fn margin(area: Rect) -> Rect {
     if area.width < 4 { area } else { Rect { x: area.x + 1, width: area.width - 2, ..area } }
 }
 
-/// Gives the `index`th row of an area; empty beyond its end.
+/// Returns the `index`th row of an area; empty beyond its end.
 pub fn nth_row(area: Rect, index: u16) -> Rect {
     split_top(split_top(area, index).1, 1).0
 }

@@ -60,8 +60,11 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Says what was passed over, where anything was.
-    pub fn all_passed_over(&self) -> Option<String> {
+    /// Says why nothing came of what is not empty: it broke off, or all was passed over.
+    pub fn nothing_of_it(&self) -> Option<String> {
+        if let Some(broke_off) = self.damaged.first() {
+            return Some(broke_off.clone());
+        }
         let reasons: Vec<_> =
             self.passed_over.iter().map(|(why, entries)| format!("{entries}: {why}")).collect();
         (!reasons.is_empty()).then(|| format!("what is in it was passed over ({})", reasons.join("; ")))
@@ -117,7 +120,7 @@ pub struct LogNote {
     pub kind: NoteKind,
     /// In one line.
     pub text: String,
-    /// Whether it was made up.
+    /// Whether it was synthetic.
     pub simulated: bool,
 }
 
@@ -163,7 +166,7 @@ pub struct Log {
     pub skipped: Skipped,
     /// Operations that were not in order of time and were put there.
     pub reordered: usize,
-    /// Operations marked as made up.
+    /// Operations marked as synthetic.
     pub simulated: usize,
     /// Operations without a confidence in the log, which the classifier judged.
     pub classified: usize,
@@ -180,12 +183,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Gives what estimates rest on.
+    /// Returns what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
         Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
     }
 
-    /// Gives the policy that was in force at an operation.
+    /// Returns the policy that was in force at an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         let place = self.policies.partition_point(|span| span.from <= index);
         place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
@@ -201,7 +204,7 @@ impl Log {
         self.history.is_empty()
     }
 
-    /// Gives the first and the last moment.
+    /// Returns the first and the last moment.
     pub fn bounds(&self) -> Option<(Instant, Instant)> {
         self.history.bounds()
     }
@@ -295,14 +298,15 @@ impl Log {
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
-                    if let Some(passed_over) = skipped.all_passed_over() {
-                        return passed_over;
-                    }
-                    "the file is empty; give a request log (see `pointsman import --help` for the formats)"
-                        .to_owned()
+                    skipped.nothing_of_it().unwrap_or_else(|| {
+                        "the file is empty; give a request log (see `pointsman import --help` for the formats)"
+                            .to_owned()
+                    })
                 },
                 |first| {
-                    format!("line {}: {} (name the format with --input-format)", first.line, first.reason)
+                    let (line, reason) = (first.line, &first.reason);
+                    let format = if source.is_mapped() { "" } else { " (name the format with --input-format)" };
+                    format!("line {line}: {reason}{format}")
                 },
             );
             return Err(LoadError::Empty(title, hint));
@@ -435,7 +439,7 @@ impl Log {
         self.errors = errors;
     }
 
-    /// Gives the time that rates are made of; none where the log tells none.
+    /// Returns the time that rates are made of; none where the log tells none.
     pub fn rated(&self, time: Span) -> Option<Span> {
         (self.timing != Timing::Placed).then_some(time)
     }
@@ -449,7 +453,7 @@ impl Log {
         }
     }
 
-    /// Gives the length of the log.
+    /// Returns the length of the log.
     pub fn span(&self) -> Span {
         self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
     }

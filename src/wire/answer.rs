@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 
+use super::finish::unended;
 use super::json::{Value, check};
-use super::reply::{Choice, Part, Reply, block, buckets};
-use super::{
-    Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, gemini, messages, responses, translate,
-};
+use super::reply::{Choice, Part, Reply, block, buckets, source};
+use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, sink};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
@@ -44,41 +43,46 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
     }
     let (reply, fault) = read(from, ask, root)?;
-    let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::answer(ask, &reply));
+    let translated = (ask.is_translated(from) && fault.is_none()).then(|| sink::whole(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     Ok(Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
-        model: reply.model.as_deref().map(str::to_owned),
         check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
         output_bytes,
         body: translated.unwrap_or(body),
+        model: reply.model,
         fault,
     })
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
-pub(super) fn read<'a>(
+pub(super) fn read(
     from: Dialect,
     ask: &Ask,
-    root: Value<'a>,
-) -> Result<(Reply<'a>, Option<WireError>), WireError> {
+    root: Value<'_>,
+) -> Result<(Reply, Option<WireError>), WireError> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
     if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let mut reply = parse(from, root);
+    let mut source = source(from);
+    let mut reply = Reply::default();
+    let mut fault = source.whole(root, &mut |delta| reply.take(delta)).err();
+    reply.usage = source.usage();
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
     let is_translated = ask.is_translated(from);
-    let mut fault = None;
     for choice in &mut reply.choices {
+        // A response that is still being made says so.
+        if choice.finish == Finish::Other && from != Dialect::OpenAiResponses {
+            fault = fault.or_else(|| Some(unended(from)));
+        }
         let has_calls = choice.calls().next().is_some();
         choice.finish = choice.finish.beside(has_calls);
-        fault = fault.or_else(|| choice.fault.take());
         if is_translated {
             choice.parts.retain(|part| *part != Part::Other);
             fault = fault.or(calls::settle(ask, choice).err());
@@ -90,21 +94,11 @@ pub(super) fn read<'a>(
     Ok((reply, fault))
 }
 
-fn parse(from: Dialect, root: Value<'_>) -> Reply<'_> {
-    match from {
-        Dialect::OpenAiChat
-        | Dialect::OpenAiEmbeddings
-        | Dialect::GeminiEmbeddings
-        | Dialect::OpenAiCompletions => chat::answer::read(root),
-        Dialect::OpenAiResponses => responses::answer::read(root),
-        Dialect::AnthropicMessages => messages::answer::read(root),
-        Dialect::Gemini => gemini::answer::read(root),
-    }
-}
-
-/// Gives what an answer that failed says it used all the same.
+/// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
-    parse(from, check(body).ok()?).usage
+    let mut source = source(from);
+    let _ = source.whole(check(body).ok()?, &mut |_| {});
+    source.usage()
 }
 
 /// Says whether a body with an error in it holds an answer all the same.
@@ -115,13 +109,13 @@ fn has_answer(root: Value<'_>) -> bool {
 }
 
 /// Takes JSON out of the fence of Markdown that models put around it where their provider has no JSON mode.
-fn unfence(choice: &mut Choice<'_>) {
+fn unfence(choice: &mut Choice) {
     let mut spoken = choice.parts.iter_mut().filter(|part| !matches!(part, Part::Thought(_)));
     let (Some(Part::Text(text)), None) = (spoken.next(), spoken.next()) else { return };
     let fenced = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     let inner = fenced.and_then(|rest| rest.split_once('\n')).map(|(_, inner)| inner.trim().to_owned());
     if let Some(inner) = inner.filter(|inner| is_json(inner)) {
-        *text = inner.into();
+        *text = inner;
     }
 }
 
@@ -155,7 +149,7 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer, WireError> {
 }
 
 /// Says whether an answer is fit for use: every choice has to be.
-fn checked(ask: &Ask, reply: &Reply<'_>) -> Check {
+fn checked(ask: &Ask, reply: &Reply) -> Check {
     let required = ask.required_keys();
     let mut all = Check::None;
     for choice in &reply.choices {
@@ -168,7 +162,7 @@ fn checked(ask: &Ask, reply: &Reply<'_>) -> Check {
     all
 }
 
-fn checked_choice(wants_json: bool, required: &[String], choice: &Choice<'_>) -> Check {
+fn checked_choice(wants_json: bool, required: &[String], choice: &Choice) -> Check {
     let text = choice.text();
     let has_calls = choice.calls().next().is_some();
     if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {

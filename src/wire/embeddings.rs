@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::gemini::names::{camel, member, text_of};
-use super::json::{Value, object};
+use super::json::{Raw, Value, object, put};
 use super::prompt::Reader;
 use super::{Ask, Dialect, WireError};
 
-/// Gives the requests for one text each: those of a list, or the body itself.
+/// Returns the requests for one text each: those of a list, or the body itself.
 fn requests(root: Value<'_>) -> Vec<Value<'_>> {
     let list = member(root, "requests");
     list.map_or_else(|| vec![root], |list| list.items().collect())
@@ -41,7 +41,7 @@ fn is_batch(root: Value<'_>) -> bool {
     member(root, "requests").is_some()
 }
 
-/// Gives the texts' place in the body, to be weighed and looked at.
+/// Returns the texts' place in the body, to be weighed and looked at.
 pub(super) fn content(root: Value<'_>) -> Result<Value<'_>, WireError> {
     if is_batch(root) {
         let list = member(root, "requests").filter(|list| list.items().next().is_some());
@@ -68,9 +68,9 @@ fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
         o.array("requests", |a| {
             for request in requests(root) {
                 a.object(|o| {
-                    o.text("model", &model);
+                    put!(o, "model": &model);
                     for (key, value) in request.members().filter(|(key, _)| key != "model") {
-                        o.raw(&key, value.raw());
+                        o.put(&key, value);
                     }
                 });
             }
@@ -109,12 +109,9 @@ fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Byte
     }
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     object(&mut out, |o| {
-        o.text("model", model);
-        o.array("input", |a| texts.iter().for_each(|text| a.text(text)));
-        o.text("encoding_format", "float");
-        if let Some(size) = sizes.first().copied().flatten() {
-            o.number("dimensions", size);
-        }
+        let size = sizes.first().copied().flatten();
+        put!(o, "model": model, "input": [for text in &texts => text], "encoding_format": "float");
+        put!(o, "dimensions"?: size);
     });
     Ok(out.into())
 }
@@ -152,14 +149,14 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
     let mut out = Vec::with_capacity(body.len());
     object(&mut out, |o| {
         if is_batch {
-            o.array("embeddings", |a| vectors.for_each(|vector| a.object(|o| o.raw("values", vector))));
+            put!(o, "embeddings": [for vector in vectors => { "values": Raw(vector) }]);
         } else {
-            o.object("embedding", |o| o.raw("values", { vectors }.next().unwrap_or("[]")));
+            put!(o, "embedding": { "values": Raw({ vectors }.next().unwrap_or("[]")) });
         }
         if let Some(used) = member(root, "usageMetadata") {
-            o.raw("usageMetadata", used.raw());
+            put!(o, "usageMetadata": used);
         } else if let Some(tokens) = root.get("usage").and_then(|usage| usage.get("prompt_tokens")) {
-            o.object("usageMetadata", |o| o.raw("promptTokenCount", tokens.raw()));
+            put!(o, "usageMetadata": { "promptTokenCount": tokens });
         }
     });
     out.into()

@@ -74,6 +74,12 @@ impl WireError {
         Self::Invalid { field: field.into(), what: what.into() }
     }
 
+    /// Makes the error of a field that has to be there.
+    pub(super) fn missing(place: &str, field: &str) -> Self {
+        let dot = if place.is_empty() { "" } else { "." };
+        Self::invalid(format!("{place}{dot}{field}"), "is missing")
+    }
+
     /// Says whether the client's request is at fault, not the provider.
     pub fn is_clients(&self) -> bool {
         !matches!(
@@ -82,7 +88,7 @@ impl WireError {
         )
     }
 
-    /// Gives the error as it is told to a client.
+    /// Returns the error as it is told to a client.
     pub fn to_api(&self) -> ApiError {
         let of = |kind: ErrorKind, param: Option<&String>| ApiError {
             param: param.cloned(),
@@ -135,7 +141,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Gives the HTTP status that goes with the kind.
+    /// Returns the HTTP status that goes with the kind.
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::json::{Value, check, object};
+use super::json::{Object, Value, check, object, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
 
@@ -17,71 +17,58 @@ const READ: usize = 64 * 1024;
 /// Writes an error in the exact shape that the libraries of a dialect parse.
 pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
     let mut out = Vec::with_capacity(160 + error.message.len());
+    object(&mut out, |o| write(o, to, error));
+    out.into()
+}
+
+fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
+    let ApiError { message, code, .. } = error;
     match to {
         Dialect::OpenAiChat
         | Dialect::OpenAiResponses
         | Dialect::OpenAiEmbeddings
-        | Dialect::OpenAiCompletions => {
-            object(&mut out, |o| o.object("error", |o| openai_error(o, error)));
-        }
-        Dialect::AnthropicMessages => object(&mut out, |o| {
-            o.text("type", "error");
+        | Dialect::OpenAiCompletions => put!(o, "error": |o| openai_error(o, error)),
+        Dialect::AnthropicMessages => {
+            put!(o, "type": "error");
             o.object("error", |o| {
-                o.text("type", anthropic_type(error.kind));
-                o.text("message", &error.message);
+                put!(o, "type": anthropic_type(error.kind), "message": message);
                 // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
                 let is_told = |code: &&str| code.starts_with("thread_") || *code == NO_MODEL_MAY_SERVE;
-                if let Some(code) = error.code.as_deref().filter(is_told) {
-                    o.object("details", |o| o.text("error_code", code));
+                if let Some(code) = code.as_deref().filter(is_told) {
+                    put!(o, "details": { "error_code": code });
                 }
             });
-        }),
-        Dialect::Gemini | Dialect::GeminiEmbeddings => object(&mut out, |o| {
-            o.object("error", |o| {
-                o.number("code", u64::from(error.status));
-                o.text("message", &error.message);
-                o.text("status", gemini_status(error.kind));
-                if error.code.as_deref() == Some(NO_MODEL_MAY_SERVE) {
-                    o.array("details", |a| {
-                        a.object(|o| {
-                            o.text("@type", "type.googleapis.com/google.rpc.ErrorInfo");
-                            o.text("reason", NO_MODEL_MAY_SERVE);
-                        });
-                    });
-                }
-            });
+        }
+        Dialect::Gemini | Dialect::GeminiEmbeddings => o.object("error", |o| {
+            let status = gemini_status(error.kind);
+            put!(o, "code": u64::from(error.status), "message": message, "status": status);
+            if code.as_deref() == Some(NO_MODEL_MAY_SERVE) {
+                let info = "type.googleapis.com/google.rpc.ErrorInfo";
+                put!(o, "details": [|a| a.object(|o| put!(o, "@type": info, "reason": NO_MODEL_MAY_SERVE))]);
+            }
         }),
     }
-    out.into()
 }
 
 /// The code of the error by which a request is refused that no model may serve.
 pub const NO_MODEL_MAY_SERVE: &str = "no_model_may_serve";
 
 /// Writes the data of an error event; `number` counts the events of a stream of responses.
-pub(super) fn error_event(to: Dialect, error: &ApiError, number: u64) -> Bytes {
+pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, number: u64) {
     if to != Dialect::OpenAiResponses {
-        return error_body(to, error);
+        return write(o, to, error);
     }
-    let mut out = Vec::with_capacity(256 + error.message.len() * 2);
-    object(&mut out, |o| {
-        o.text("type", "error");
-        o.number("sequence_number", number);
-        o.text_or_null("code", error.code.as_deref().or(openai_code(error.kind)));
-        o.text("message", &error.message);
-        o.text_or_null("param", error.param.as_deref());
-        // Without this member OpenAI's library hands the event to the program instead of raising it.
-        o.object("error", |o| openai_error(o, error));
-    });
-    out.into()
+    let code = error.code.as_deref().or(openai_code(error.kind));
+    put!(o, "type": "error", "sequence_number": number, "code": code, "message": &error.message);
+    // Without the last member OpenAI's library hands the event to the program instead of raising it.
+    put!(o, "param": error.param.as_ref(), "error": |o| openai_error(o, error));
 }
 
 /// Writes the members of OpenAI's error object.
-pub(super) fn openai_error(o: &mut super::json::Object<'_>, error: &ApiError) {
-    o.text("message", &error.message);
-    o.text("type", openai_type(error.kind));
-    o.text_or_null("param", error.param.as_deref());
-    o.text_or_null("code", error.code.as_deref().or(openai_code(error.kind)));
+fn openai_error(o: &mut Object<'_>, error: &ApiError) {
+    let code = error.code.as_deref().or(openai_code(error.kind));
+    put!(o, "message": &error.message, "type": openai_type(error.kind));
+    put!(o, "param": error.param.as_ref(), "code": code);
 }
 
 const fn openai_type(kind: ErrorKind) -> &'static str {
@@ -236,7 +223,7 @@ fn retry_delay(error: Value<'_>) -> Option<u64> {
     whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(millis.parse().ok()?)
 }
 
-/// Gives a body that is no JSON as text; a page of HTML says nothing to anyone.
+/// Returns a body that is no JSON as text; a page of HTML says nothing to anyone.
 fn as_plain_text(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();

@@ -4,15 +4,28 @@
 
 use std::borrow::Cow;
 
-use super::Dialect;
 use super::gemini::names::member;
-use super::json::{Array, Object, Value};
+use super::json::{Array, Object, Raw, Value, array, put};
 
 /// What a provider told of the tokens of a text; it is read when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Logprobs<'a> {
     is_geminis: bool,
     told: Value<'a>,
+}
+
+/// The same, kept beyond the text it was read from.
+#[derive(Debug)]
+pub(super) struct ToldLogprobs {
+    is_geminis: bool,
+    told: String,
+}
+
+impl ToldLogprobs {
+    /// Returns what was told.
+    pub(super) fn get(&self) -> Logprobs<'_> {
+        Logprobs { is_geminis: self.is_geminis, told: Value::of(&self.told) }
+    }
 }
 
 /// A token, how likely it was, and what else might have stood in its place.
@@ -23,11 +36,15 @@ struct Token<'a> {
 }
 
 impl<'a> Logprobs<'a> {
-    /// Finds them in one of the answers to a request.
-    pub(super) fn of(from: Dialect, choice: Value<'a>) -> Option<Self> {
-        let is_geminis = from == Dialect::Gemini;
-        let told = if is_geminis { member(choice, "logprobsResult") } else { choice.get("logprobs") };
-        told.filter(|told| told.is_object()).map(|told| Self { is_geminis, told })
+    /// Finds those of a candidate of Gemini's.
+    pub(super) fn of_gemini(candidate: Value<'a>) -> Option<Self> {
+        let told = member(candidate, "logprobsResult").filter(|told| told.is_object());
+        told.map(|told| Self { is_geminis: true, told })
+    }
+
+    /// Keeps them beyond the text they were read from.
+    pub(super) fn kept(self) -> ToldLogprobs {
+        ToldLogprobs { is_geminis: self.is_geminis, told: self.told.raw().to_owned() }
     }
 
     /// Takes those of a chat completion.
@@ -36,36 +53,28 @@ impl<'a> Logprobs<'a> {
     }
 
     fn tokens(self) -> Vec<Token<'a>> {
-        let one = |token: Value<'a>, key: &str| {
-            Some((token.text_of("token").unwrap_or_default(), token.get(key)?.raw()))
+        let one = |token: Value<'a>| {
+            let logprob = token.get(if self.is_geminis { "logProbability" } else { "logprob" })?;
+            Some((token.text_of("token").unwrap_or_default(), logprob.raw()))
+        };
+        let list = |name: &str| self.told.get(name).into_iter().flat_map(Value::items);
+        let token = |token: Value<'a>, top: Option<Value<'a>>| {
+            let (text, logprob) = one(token)?;
+            let top = top.into_iter().flat_map(Value::items).filter_map(one).collect();
+            Some(Token { text, logprob, top })
         };
         if self.is_geminis {
-            let tops = self.told.get("topCandidates").map(|tops| tops.items().collect::<Vec<_>>());
-            let chosen = self.told.get("chosenCandidates").into_iter().flat_map(Value::items);
-            let with_top = |(at, token): (usize, Value<'a>)| {
-                let (text, logprob) = one(token, "logProbability")?;
-                let top = tops.as_ref().and_then(|tops| tops.get(at)?.get("candidates"));
-                let top = top.into_iter().flat_map(Value::items);
-                Some(Token { text, logprob, top: top.filter_map(|top| one(top, "logProbability")).collect() })
-            };
-            return chosen.enumerate().filter_map(with_top).collect();
+            let tops = list("topCandidates").map(|top| top.get("candidates")).chain(std::iter::repeat(None));
+            return list("chosenCandidates").zip(tops).filter_map(|(said, top)| token(said, top)).collect();
         }
-        let content = self.told.get("content").into_iter().flat_map(Value::items);
-        let refusal = self.told.get("refusal").into_iter().flat_map(Value::items);
-        let with_top = |token: Value<'a>| {
-            let (text, logprob) = one(token, "logprob")?;
-            let top = token.get("top_logprobs").into_iter().flat_map(Value::items);
-            Some(Token { text, logprob, top: top.filter_map(|top| one(top, "logprob")).collect() })
-        };
-        content.chain(refusal).filter_map(with_top).collect()
+        let said = list("content").chain(list("refusal"));
+        said.filter_map(|said| token(said, said.get("top_logprobs"))).collect()
     }
 
-    /// Gives the list that responses have.
+    /// Returns the list that responses have.
     pub(super) fn json(self) -> String {
         let mut list = Vec::new();
-        let mut items = Array::start(&mut list);
-        self.list(&mut items);
-        items.end();
+        array(&mut list, |a| self.list(a));
         String::from_utf8(list).unwrap_or_default()
     }
 
@@ -74,9 +83,7 @@ impl<'a> Logprobs<'a> {
             a.object(|o| {
                 chat_token(o, &token.text, token.logprob);
                 o.array("top_logprobs", |a| {
-                    for (text, logprob) in &token.top {
-                        a.object(|o| chat_token(o, text, logprob));
-                    }
+                    token.top.iter().for_each(|(text, logprob)| a.object(|o| chat_token(o, text, logprob)));
                 });
             });
         }
@@ -84,62 +91,45 @@ impl<'a> Logprobs<'a> {
 
     /// Writes the member in which chat has them.
     pub(super) fn chat(self, o: &mut Object<'_>) {
-        o.object("logprobs", |o| {
-            o.array("content", |a| self.list(a));
-            o.raw("refusal", "null");
-        });
+        put!(o, "logprobs": { "content": [|a| self.list(a)], "refusal": null });
     }
 
     /// Writes the member in which completions have them, of a text before which there are `offset` characters.
     pub(super) fn completions(self, o: &mut Object<'_>, offset: &mut u64) {
         let tokens = self.tokens();
+        let offsets = tokens.iter().map(|token| {
+            let before = *offset;
+            *offset += token.text.chars().count() as u64;
+            before
+        });
         o.object("logprobs", |o| {
-            o.array("tokens", |a| tokens.iter().for_each(|token| a.text(&token.text)));
-            o.array("token_logprobs", |a| tokens.iter().for_each(|token| a.raw(token.logprob)));
+            put!(o, "tokens": [for token in &tokens => &token.text]);
+            put!(o, "token_logprobs": [for token in &tokens => Raw(token.logprob)]);
             o.array("top_logprobs", |a| {
                 for token in &tokens {
-                    a.object(|o| token.top.iter().for_each(|(text, logprob)| o.raw(text, logprob)));
+                    a.object(|o| token.top.iter().for_each(|(text, logprob)| o.put(text, Raw(logprob))));
                 }
             });
-            o.array("text_offset", |a| {
-                for token in &tokens {
-                    a.raw(&offset.to_string());
-                    *offset += token.text.chars().count() as u64;
-                }
-            });
+            put!(o, "text_offset": [for offset in offsets => offset]);
         });
     }
 
     /// Writes the member in which Gemini has them.
     pub(super) fn gemini(self, o: &mut Object<'_>) {
         let tokens = self.tokens();
-        let write = |o: &mut Object<'_>, text: &str, logprob: &str| {
-            o.text("token", text);
-            o.raw("logProbability", logprob);
-        };
-        o.object("logprobsResult", |o| {
-            o.array("topCandidates", |a| {
-                for token in &tokens {
-                    a.object(|o| {
-                        o.array("candidates", |a| {
-                            for (text, logprob) in &token.top {
-                                a.object(|o| write(o, text, logprob));
-                            }
-                        });
-                    });
-                }
-            });
-            o.array("chosenCandidates", |a| {
-                for token in &tokens {
-                    a.object(|o| write(o, &token.text, token.logprob));
-                }
-            });
+        put!(o, "logprobsResult": {
+            "topCandidates": [for token in &tokens => {
+                "candidates": [for (text, logprob) in &token.top => {
+                    "token": text, "logProbability": Raw(logprob),
+                }],
+            }],
+            "chosenCandidates": [for token in &tokens => {
+                "token": &token.text, "logProbability": Raw(token.logprob),
+            }],
         });
     }
 }
 
 fn chat_token(o: &mut Object<'_>, text: &str, logprob: &str) {
-    o.text("token", text);
-    o.raw("logprob", logprob);
-    o.array("bytes", |a| text.bytes().for_each(|byte| a.raw(&byte.to_string())));
+    put!(o, "token": text, "logprob": Raw(logprob), "bytes": [for byte in text.bytes() => u64::from(byte)]);
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Dialect;
-use super::json::{Object, Value, check, object};
+use super::json::{Array, Object, Value, check, object, put};
 
 /// The longest name of a model that is taken from a provider's list, in bytes.
 const LONGEST: usize = 256;
@@ -25,27 +25,17 @@ pub struct ModelEntry {
 /// on another page.
 pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
     let mut out = Vec::with_capacity(64 + models.len() * 96);
-    let last = models.last().map(|model| model.id.as_str());
+    let last = models.last().map(|model| &model.id);
+    let list = |a: &mut Array<'_>| models.iter().for_each(|model| a.object(|o| write(o, to, model)));
     object(&mut out, |o| match to {
         Dialect::AnthropicMessages => {
-            o.array("data", |a| models.iter().for_each(|model| a.object(|o| anthropic(o, model))));
-            o.flag("has_more", more);
-            o.text_or_null("first_id", models.first().map(|model| model.id.as_str()));
-            o.text_or_null("last_id", last);
+            let first = models.first().map(|model| &model.id);
+            put!(o, "data": [list], "has_more": more, "first_id": first, "last_id": last);
         }
         Dialect::Gemini | Dialect::GeminiEmbeddings => {
-            o.array("models", |a| models.iter().for_each(|model| a.object(|o| gemini(o, model))));
-            if let Some(last) = last.filter(|_| more) {
-                o.text("nextPageToken", last);
-            }
+            put!(o, "models": [list], "nextPageToken"?: last.filter(|_| more));
         }
-        Dialect::OpenAiChat
-        | Dialect::OpenAiResponses
-        | Dialect::OpenAiEmbeddings
-        | Dialect::OpenAiCompletions => {
-            o.text("object", "list");
-            o.array("data", |a| models.iter().for_each(|model| a.object(|o| openai(o, model))));
-        }
+        _ => put!(o, "object": "list", "data": [list]),
     });
     out.into()
 }
@@ -53,40 +43,27 @@ pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
 /// Writes one model, as `GET /v1/models/ID` answers it.
 pub fn model_body(to: Dialect, model: &ModelEntry) -> Bytes {
     let mut out = Vec::with_capacity(96);
-    object(&mut out, |o| match to {
-        Dialect::AnthropicMessages => anthropic(o, model),
-        Dialect::Gemini | Dialect::GeminiEmbeddings => gemini(o, model),
-        Dialect::OpenAiChat
-        | Dialect::OpenAiResponses
-        | Dialect::OpenAiEmbeddings
-        | Dialect::OpenAiCompletions => openai(o, model),
-    });
+    object(&mut out, |o| write(o, to, model));
     out.into()
 }
 
-fn openai(o: &mut Object<'_>, model: &ModelEntry) {
-    o.text("id", &model.id);
-    o.text("object", "model");
-    o.number("created", model.created);
-    o.text("owned_by", &model.owner);
-}
-
-fn anthropic(o: &mut Object<'_>, model: &ModelEntry) {
-    let seconds = i64::try_from(model.created).unwrap_or(0);
-    let since = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    o.text("type", "model");
-    o.text("id", &model.id);
-    o.text("display_name", model.title.as_deref().unwrap_or(&model.id));
-    o.text("created_at", &since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-}
-
-fn gemini(o: &mut Object<'_>, model: &ModelEntry) {
-    o.text("name", &format!("models/{}", model.id));
-    o.text("displayName", model.title.as_deref().unwrap_or(&model.id));
-    o.array("supportedGenerationMethods", |a| {
-        a.text("generateContent");
-        a.text("countTokens");
-    });
+fn write(o: &mut Object<'_>, to: Dialect, model: &ModelEntry) {
+    let ModelEntry { id, owner, created, title } = model;
+    let title = title.as_ref().unwrap_or(id);
+    match to {
+        Dialect::AnthropicMessages => {
+            let seconds = i64::try_from(*created).unwrap_or(0);
+            let since = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+            let since = since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            put!(o, "type": "model", "id": id, "display_name": title, "created_at": &since);
+        }
+        Dialect::Gemini | Dialect::GeminiEmbeddings => {
+            let methods = ["generateContent", "countTokens"];
+            put!(o, "name": &format!("models/{id}"), "displayName": title);
+            put!(o, "supportedGenerationMethods": [for method in methods => method]);
+        }
+        _ => put!(o, "id": id, "object": "model", "created": *created, "owned_by": owner),
+    }
 }
 
 /// Reads a provider's list of models, in whichever shape it comes; nothing where it is none. `owner` is the provider.

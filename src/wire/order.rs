@@ -1,4 +1,4 @@
-//! Brings what a provider adds into the order that block by block dialects need, and gives calls what they lack.
+//! Brings what a provider adds into the order that block by block dialects need, and returns calls what they lack.
 //!
 //! Invariants: between a call's start and its end comes nothing but its arguments; they make up one JSON object, or the
 //! answer is told as failed; every call has an id of its own; what is held back is never more than [`HELD`] bytes.
@@ -10,8 +10,9 @@
 use std::collections::VecDeque;
 
 use super::calls::{CallIds, unfit};
+use super::finish::Finish;
 use super::json::{Kind, Progress};
-use super::reply::{Delta, Finish};
+use super::reply::Delta;
 use super::{Ask, Dialect, WireError};
 
 /// The most bytes that are held back.
@@ -52,7 +53,7 @@ enum Piece {
 }
 
 impl Piece {
-    /// Gives the text to which more of the same kind may be added.
+    /// Returns the text to which more of the same kind may be added.
     fn same(&mut self, delta: &Delta<'_>) -> Option<&mut String> {
         match (self, delta) {
             (Self::Text(text), Delta::Text(_))

@@ -5,8 +5,8 @@
 use bytes::BytesMut;
 
 use super::json::{Value, object};
-use super::replay::{event, with};
-use super::sse::{self, Event, Splitter};
+use super::replay::with;
+use super::sse::{self, Event, Splitter, event};
 use super::{Dialect, WireError};
 
 /// What a client was told of a message that had said nothing yet.
@@ -44,12 +44,12 @@ impl Preface {
         }
     }
 
-    /// Gives the id that the client knows the message by; empty where it was told none.
+    /// Returns the id that the client knows the message by; empty where it was told none.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Gives the number of the next event, where events are numbered.
+    /// Returns the number of the next event, where events are numbered.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -106,7 +106,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
         return;
     }
     let id = (!preface.id.is_empty()).then(|| serde_json::Value::from(&*preface.id).to_string());
-    let name = Some(said.name).filter(|name| !name.is_empty());
+    let name = said.name;
     match (dialect, id) {
         (Dialect::OpenAiChat, Some(id)) if root.get("id").is_some() => {
             event(out, name, |o| with(o, root, &[("id", &id)]));
@@ -117,11 +117,11 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
             event(out, name, |o| {
                 for (key, value) in root.members() {
                     match (&*key, &id) {
-                        ("sequence_number", _) => o.number(&key, number),
+                        ("sequence_number", _) => o.put(&key, number),
                         ("response", Some(id)) if value.is_object() => {
                             o.object(&key, |o| with(o, value, &[("id", id)]));
                         }
-                        _ => o.raw(&key, value.raw()),
+                        _ => o.put(&key, value),
                     }
                 }
             });
@@ -130,7 +130,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
             event(out, name, |o| with(o, root, &[("usage", &usage)]));
         }
         _ => {
-            if let Some(name) = name {
+            if !name.is_empty() {
                 out.extend_from_slice(b"event: ");
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(b"\n");
@@ -145,7 +145,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
     }
 }
 
-/// Gives the usage of a message's end with what its own beginning said of the prompt, where the end does not say so itself.
+/// Returns the usage of a message's end with what its own beginning said of the prompt, where the end does not say so itself.
 fn used(begun: &str, end: Value<'_>) -> Option<String> {
     /// What clients take from the end of a message over what its beginning said.
     const OF_PROMPT: [&str; 3] = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"];
@@ -163,7 +163,7 @@ fn used(begun: &str, end: Value<'_>) -> Option<String> {
             o.raw(key, begun.get(key).map(Value::raw).unwrap_or_default());
         }
         for (key, value) in said.members().filter(|(key, _)| !missing.contains(&&**key)) {
-            o.raw(&key, value.raw());
+            o.put(&key, value);
         }
     });
     String::from_utf8(out).ok()

@@ -10,7 +10,7 @@ use super::effort::Effort;
 use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;
-use super::{Accent, Dialect};
+use super::{Accent, Dialect, WireError};
 use crate::routing::Parameters;
 
 pub(super) use super::reader::Reader;
@@ -25,13 +25,7 @@ pub(super) struct Prompt<'a> {
     /// Whether the model may call several tools at once.
     pub(super) parallel: Option<bool>,
     pub(super) max_output: Option<u64>,
-    pub(super) temperature: Option<Value<'a>>,
-    pub(super) top_p: Option<Value<'a>>,
-    pub(super) top_k: Option<Value<'a>>,
     pub(super) stop: Vec<Cow<'a, str>>,
-    pub(super) seed: Option<Value<'a>>,
-    pub(super) presence_penalty: Option<Value<'a>>,
-    pub(super) frequency_penalty: Option<Value<'a>>,
     pub(super) format: Format<'a>,
     pub(super) effort: Option<Effort>,
     /// The member in which the client states the effort.
@@ -45,7 +39,7 @@ pub(super) struct Prompt<'a> {
     pub(super) user: Option<Cow<'a, str>>,
     /// The service tier, in the target's words.
     pub(super) tier: Option<Cow<'a, str>>,
-    /// Members that go along under their own names, as they were written.
+    /// Members that go along as they were written, by chat's names.
     pub(super) passed: Vec<(&'static str, Value<'a>)>,
     pub(super) stream: bool,
 }
@@ -96,6 +90,17 @@ pub(super) struct ToolResult<'a> {
     pub(super) cache: Option<Value<'a>>,
 }
 
+impl ToolResult<'_> {
+    /// Returns its texts, one a line.
+    pub(super) fn text(&self) -> String {
+        let text = |part: &Piece<'_>| match part {
+            Piece::Text(said) => Some(said.text.to_string()),
+            _ => None,
+        };
+        self.parts.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// Bytes of a picture or a file.
 #[derive(Clone, Debug)]
 pub(super) enum Data<'a> {
@@ -136,6 +141,18 @@ pub(super) enum Format<'a> {
     },
 }
 
+impl<'a> Piece<'a> {
+    /// Makes a piece of text.
+    pub(super) fn text(text: impl Into<Cow<'a, str>>, cache: Option<Value<'a>>) -> Self {
+        Self::Text(Text { text: text.into(), cache })
+    }
+
+    /// Makes a piece of what a tool gave back.
+    pub(super) fn result(call: Cow<'a, str>, parts: Vec<Self>) -> Self {
+        Self::Result(Box::new(ToolResult { call, parts, is_error: false, cache: None }))
+    }
+}
+
 impl<'a> Data<'a> {
     /// Reads an address that may carry the bytes itself.
     pub(super) fn of_url(url: Cow<'a, str>) -> Self {
@@ -149,7 +166,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Gives one address, with the bytes in it where they are not elsewhere.
+    /// Returns one address, with the bytes in it where they are not elsewhere.
     pub(super) fn url(&self) -> Cow<'_, str> {
         match self {
             Self::Url(url) => Cow::Borrowed(url),
@@ -171,12 +188,84 @@ impl<'a> Prompt<'a> {
     }
 
     /// Adds what the system says: before the first turn to the system prompt, later in its place.
-    pub(super) fn say_system(&mut self, text: Text<'a>) {
-        if self.turns.is_empty() {
-            self.system.push(text);
-        } else {
-            self.say(true, vec![Piece::System(text)]);
+    pub(super) fn say_system(
+        &mut self,
+        said: Vec<Piece<'a>>,
+        place: &str,
+        reader: Reader<'_>,
+    ) -> Result<(), WireError> {
+        for piece in said {
+            match piece {
+                Piece::Text(text) if self.turns.is_empty() => self.system.push(text),
+                Piece::Text(text) => self.say(true, vec![Piece::System(text)]),
+                _ => return reader.refuse(place),
+            }
         }
+        Ok(())
+    }
+
+    /// Takes a member that means the same wherever it is; what is not known here goes along as it is.
+    pub(super) fn take(&mut self, field: &'static str, value: Value<'a>, reader: Reader<'_>) {
+        match field {
+            // The caller knows.
+            "model" | "stream" => {}
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
+                self.max_output = self.max_output.into_iter().chain(value.number()).min();
+            }
+            "stop" | "stop_sequences" => self.stop = texts(value),
+            "user" => self.user = value.text(),
+            // Chat has both.
+            "safety_identifier" if reader.to != Dialect::OpenAiChat => {
+                self.user = self.user.take().or(value.text());
+            }
+            "service_tier" => self.tier = value.text(),
+            "parallel_tool_calls" => self.parallel = value.flag(),
+            "reasoning_effort" | "reasoning.effort" | "output_config.effort" => {
+                self.set_effort(field, value.text().as_deref());
+            }
+            "thinking" => self.set_thinking(value),
+            _ => self.set(field, value),
+        }
+    }
+
+    /// Sets a member that goes along as it is.
+    pub(super) fn set(&mut self, name: &'static str, value: Value<'a>) {
+        self.passed.retain(|(field, _)| *field != name);
+        self.passed.push((name, value));
+    }
+
+    /// Returns a member that goes along as it is.
+    pub(super) fn get(&self, name: &str) -> Option<Value<'a>> {
+        self.passed.iter().find(|(field, _)| *field == name).map(|(_, value)| *value)
+    }
+
+    /// Takes an effort by its word.
+    pub(super) fn set_effort(&mut self, member: &'static str, word: Option<&str>) {
+        if let Some(effort) = word.and_then(Effort::from_name) {
+            (self.effort, self.effort_member) = (Some(effort), member);
+        }
+    }
+
+    /// Takes an effort stated in tokens.
+    pub(super) fn set_budget(&mut self, member: &'static str, budget: u64) {
+        (self.effort, self.effort_member) = (Some(Effort::from_budget(budget)), member);
+        self.budget = Some(budget);
+    }
+
+    /// Takes what `thinking` says in the manner of Anthropic.
+    fn set_thinking(&mut self, value: Value<'_>) {
+        let kind = value.text_of("type");
+        match (kind.as_deref(), value.get("budget_tokens").and_then(Value::number)) {
+            (Some("enabled"), Some(budget)) => self.set_budget("thinking", budget),
+            (Some("disabled"), _) => self.set_effort("thinking", Some("none")),
+            // As the model sees fit; an effort that is stated beside it stays.
+            (Some("enabled" | "adaptive"), _) if self.effort.is_none() => {
+                self.set_effort("thinking", Some("medium"));
+            }
+            _ => {}
+        }
+        self.wants_thoughts = matches!(kind.as_deref(), Some("enabled" | "adaptive"))
+            && value.text_of("display").as_deref() != Some("omitted");
     }
 
     /// Takes what policy writes into the request; `temperature` is its text.
@@ -191,13 +280,15 @@ impl<'a> Prompt<'a> {
                 _ => "reasoning_effort",
             };
         }
-        self.temperature = temperature.map(Value::of).or(self.temperature);
+        if let Some(temperature) = temperature {
+            self.set("temperature", Value::of(temperature));
+        }
         let Some(tier) = with.service_tier.as_deref() else { return };
         reader.notes.forget(&["service_tier", "serviceTier"]);
         self.tier = None;
         self.passed.retain(|(field, _)| *field != "service_tier");
         match (reader.to, messages_tier(tier)) {
-            (Dialect::AnthropicMessages, Some(word)) => self.passed.push(("service_tier", Value::of(word))),
+            (Dialect::AnthropicMessages, Some(word)) => self.set("service_tier", Value::of(word)),
             (Dialect::OpenAiChat, _) if reader.accent == Accent::OpenAi => {
                 self.tier = Some(if tier == "standard" { "default".into() } else { tier.to_owned().into() });
             }
@@ -218,20 +309,14 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Gives a value that stands for a member of the provider's, by the name that rules use.
+    /// Returns a value that stands for a member of the provider's, by the name that rules use.
     fn said(&self, name: &str) -> Option<Value<'a>> {
         let there = |is_there: bool| is_there.then(|| Value::of("true"));
         match name {
-            "temperature" => self.temperature,
-            "top_p" => self.top_p,
-            "top_k" => self.top_k,
-            "seed" => self.seed,
-            "presence_penalty" => self.presence_penalty,
-            "frequency_penalty" => self.frequency_penalty,
             "stop" => there(!self.stop.is_empty()),
             "tools" => there(!self.tools.is_empty()),
             "reasoning_effort" => self.effort.map(|effort| Value::of(effort.quoted())),
-            name => self.passed.iter().find(|(field, _)| *field == name).map(|(_, value)| *value),
+            name => self.get(name),
         }
     }
 
@@ -242,12 +327,6 @@ impl<'a> Prompt<'a> {
     {
         let member = change.member;
         let was_there = match member {
-            "temperature" => self.temperature.take().is_some(),
-            "top_p" => self.top_p.take().is_some(),
-            "top_k" => self.top_k.take().is_some(),
-            "seed" => self.seed.take().is_some(),
-            "presence_penalty" => self.presence_penalty.take().is_some(),
-            "frequency_penalty" => self.frequency_penalty.take().is_some(),
             "stop" => !std::mem::take(&mut self.stop).is_empty(),
             "reasoning_effort" => {
                 let told = self.effort.is_some_and(|effort| effort != Effort::None);
@@ -273,7 +352,7 @@ impl<'a> Prompt<'a> {
         };
         if !takes {
             reader.leave_out(&format!("{} (prefill)", reader.turns()));
-            self.say(true, vec![Piece::Text(Text { text: go_on().into(), cache: None })]);
+            self.say(true, vec![Piece::text(go_on(), None)]);
         } else if let Some(Piece::Text(said)) = last.parts.last_mut() {
             let end = said.text.trim_end().len();
             said.text.to_mut().truncate(end);
@@ -285,7 +364,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Gives the name of the tool that was called under an id, the latest first.
+    /// Returns the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.id == id => Some(&*call.name),
@@ -293,7 +372,7 @@ impl<'a> Prompt<'a> {
         })
     }
 
-    /// Gives the id under which a tool was called last.
+    /// Returns the id under which a tool was called last.
     pub(super) fn called_as(&self, name: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.name == name => Some(&*call.id),
@@ -311,18 +390,18 @@ pub(super) fn texts(value: Value<'_>) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// Gives the arguments of a call as a JSON object; none at all count as an empty one.
+/// Returns the arguments of a call as a JSON object; none at all count as an empty one.
 pub(super) fn arguments<'c>(call: &'c Call<'_>) -> &'c str {
     let text = call.arguments.trim();
     if text.is_empty() { "{}" } else { text }
 }
 
-/// Gives what the system says as text of the user's, for whoever takes no system message in the middle.
+/// Returns what the system says as text of the user's, for whoever takes no system message in the middle.
 pub(super) fn reminder(text: &str) -> String {
     format!("<system-reminder>\n{text}\n</system-reminder>")
 }
 
-/// Gives the words that ask a model to go on with its last turn, for whoever does not do so by itself.
+/// Returns the words that ask a model to go on with its last turn, for whoever does not do so by itself.
 pub(super) fn go_on() -> String {
     reminder(
         "Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.",
@@ -339,7 +418,7 @@ const EFFORTS: [&str; 6] = [
     "generationConfig.thinkingConfig",
 ];
 
-/// Gives Anthropic's word for a service tier, as JSON; nothing where it has none.
+/// Returns Anthropic's word for a service tier, as JSON; nothing where it has none.
 pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "auto" | "priority" => Some("\"auto\""),
@@ -351,7 +430,7 @@ pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
 /// Google's word for the ordinary tier, as JSON; it is said by saying nothing.
 pub(super) const ORDINARY_TIER: &str = "\"standard\"";
 
-/// Gives Google's word for a service tier, as JSON; nothing where there is no such tier.
+/// Returns Google's word for a service tier, as JSON; nothing where there is no such tier.
 pub(super) fn gemini_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "flex" => Some("\"flex\""),

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use super::gemini::names::camel;
-use super::json::{Value, quote};
+use super::json::Value;
 use super::known::place;
-use super::prompt::{Data, Piece, Prompt, ToolChoice, Turn};
+use super::prompt::{Data, Format, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
 use super::table::{self, Fate, Row, Target};
 use super::{Accent, Dialect, WireError};
@@ -46,7 +46,7 @@ impl Notes {
         self.lacks_tier.get()
     }
 
-    /// Gives the names in the order in which they came.
+    /// Returns the names in the order in which they came.
     pub(super) fn into_names(self) -> Vec<String> {
         self.names.into_inner()
     }
@@ -165,13 +165,50 @@ impl Reader<'_> {
             || text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
         if self.to != Dialect::OpenAiChat && !text.is_empty() && !is_object() {
             self.leave_out(place);
-            let mut held = br#"{"input":"#.to_vec();
-            quote(&mut held, text);
-            held.push(b'}');
-            let arguments = String::from_utf8_lossy(&held).into_owned().into();
+            let arguments = super::tools::custom_arguments(text).into();
             return Call { id, name, arguments };
         }
         Call { id, name, arguments }
+    }
+
+    /// Reads content: a text, or a list of parts, some of which may be left out.
+    pub(super) fn pieces<'a>(
+        self,
+        content: Value<'a>,
+        place: &str,
+        part: impl Fn(Value<'a>, &str) -> Result<Option<Piece<'a>>, WireError>,
+    ) -> Result<Vec<Piece<'a>>, WireError> {
+        if content.is_text() {
+            let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
+            return Ok(vec![Piece::text(text, None)]);
+        }
+        if !content.is_array() {
+            return Err(WireError::invalid(place, "has to be a text or a list of parts"));
+        }
+        let parts = content.items().enumerate();
+        parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
+    }
+
+    /// Reads what form the answer has to have; a schema stands in `holder`.
+    pub(super) fn format<'a>(
+        self,
+        value: Value<'a>,
+        (holder, at): (Option<Value<'a>>, &str),
+        place: &str,
+    ) -> Result<Format<'a>, WireError> {
+        match value.text_of("type").as_deref() {
+            Some("text") => Ok(Format::Text),
+            Some("json_object") => Ok(Format::Json),
+            Some("json_schema") => {
+                let schema = holder.and_then(|said| said.get("schema"));
+                Ok(Format::Schema {
+                    name: holder.and_then(|said| said.text_of("name")).unwrap_or("answer".into()),
+                    schema: schema.ok_or_else(|| WireError::missing(at, "schema"))?,
+                    strict: holder.and_then(|said| said.get("strict")).and_then(Value::flag),
+                })
+            }
+            _ => self.refuse(format!("{place}.type")),
+        }
     }
 
     /// Refuses a result whose call does not stand before it, where the target wants the name of what was called.
@@ -226,7 +263,7 @@ impl Reader<'_> {
         Ok(prompt)
     }
 
-    /// Gives the member in which the client's dialect has the turns.
+    /// Returns the member in which the client's dialect has the turns.
     pub(super) fn turns(self) -> &'static str {
         match self.from {
             Dialect::OpenAiResponses => "input",

@@ -7,15 +7,16 @@
 
 use bytes::BytesMut;
 
+use super::finish::{ended_empty, unended};
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Part, Seen, ended_empty, unended};
+use super::reply::{Delta, Seen, Source, source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::Translation;
-use super::{ApiError, Ask, Dialect, Finish, WireError, answer, chat, faults, gemini, messages, responses};
+use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -36,7 +37,7 @@ pub struct Relay {
     ask: Ask,
     form: Form,
     splitter: Splitter,
-    source: Source,
+    source: Box<dyn Source>,
     /// Puts the answer into the client's dialect; none where that is the provider's.
     translation: Option<Translation>,
     hides_usage: bool,
@@ -56,35 +57,7 @@ pub struct Relay {
     is_accounted: bool,
 }
 
-#[derive(Debug)]
-enum Source {
-    Chat(chat::stream::Source),
-    Responses(responses::stream::Source),
-    Messages(messages::stream::Source),
-    Gemini(gemini::stream::Source),
-}
-
-impl Source {
-    fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<Seen, WireError> {
-        match self {
-            Self::Chat(source) => source.event(event, tell),
-            Self::Responses(source) => source.event(event, tell),
-            Self::Messages(source) => source.event(event, tell),
-            Self::Gemini(source) => source.event(event, tell),
-        }
-    }
-
-    fn usage(&self) -> Option<Counted> {
-        match self {
-            Self::Chat(source) => source.usage(),
-            Self::Responses(source) => source.usage(),
-            Self::Messages(source) => source.usage(),
-            Self::Gemini(source) => source.usage(),
-        }
-    }
-}
-
-/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// Returns what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
 /// readers of events pass over; Google's own package does not, but it does pass over empty lines.
 pub const fn ping(to: Dialect) -> &'static [u8] {
     match to {
@@ -96,35 +69,22 @@ pub const fn ping(to: Dialect) -> &'static [u8] {
 
 /// Writes an error as an event; `number` counts the events of a stream of responses.
 pub fn error_event(to: Dialect, error: &ApiError, number: u64) -> BytesMut {
-    let body = faults::error_event(to, error, number);
-    let mut out = BytesMut::with_capacity(body.len() + 32);
-    if matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses) {
-        out.extend_from_slice(b"event: error\n");
-    }
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(&body);
-    out.extend_from_slice(b"\n\n");
+    let mut out = BytesMut::with_capacity(256 + error.message.len() * 2);
+    let is_named = matches!(to, Dialect::AnthropicMessages | Dialect::OpenAiResponses);
+    let name = if is_named { "error" } else { "" };
+    sse::event(&mut out, name, |o| faults::write_event(o, to, error, number));
     out
 }
 
 impl Relay {
     /// Starts relaying an answer to `ask` from a provider that speaks `from`.
     pub fn new(from: Dialect, ask: &Ask) -> Self {
-        let source = match from {
-            Dialect::OpenAiChat
-            | Dialect::OpenAiEmbeddings
-            | Dialect::GeminiEmbeddings
-            | Dialect::OpenAiCompletions => Source::Chat(chat::stream::Source::default()),
-            Dialect::OpenAiResponses => Source::Responses(responses::stream::Source::default()),
-            Dialect::AnthropicMessages => Source::Messages(messages::stream::Source::default()),
-            Dialect::Gemini => Source::Gemini(gemini::stream::Source::default()),
-        };
         Self {
             from,
             ask: ask.clone(),
             form: Form::Unknown,
             splitter: Splitter::default(),
-            source,
+            source: source(from),
             translation: ask.is_translated(from).then(|| Translation::new(ask)),
             hides_usage: !ask.wants_stream_usage(),
             story: Story::new(ask),
@@ -151,13 +111,13 @@ impl Relay {
         self.is_early = false;
     }
 
-    /// Gives what a client knows of the message that has had what was written so far.
+    /// Returns what a client knows of the message that has had what was written so far.
     pub fn preface(&self) -> Preface {
         let told = self.translation.as_ref().map(Translation::preface);
         told.unwrap_or_else(|| self.preface.clone())
     }
 
-    /// Gives how many bytes at the front of what was written since it was last asked only begin the message: a client may
+    /// Returns how many bytes at the front of what was written since it was last asked only begin the message: a client may
     /// have them at once. Where another try is made after all, [`Self::go_on`] tells it what they said.
     pub fn take_early(&mut self) -> usize {
         std::mem::take(&mut self.early)
@@ -259,12 +219,17 @@ impl Relay {
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
         let (story, translation) = (&mut self.story, &mut self.translation);
-        let seen = self.source.event(event, &mut |delta| {
+        let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
             if let Some(translation) = translation {
                 translation.write(delta, out);
             }
-        });
+        };
+        let seen = match event.data.trim() {
+            "" => Ok(Seen::Some),
+            "[DONE]" => self.source.done(),
+            _ => event.json().and_then(|root| self.source.event(root, &mut tell)),
+        };
         let seen = match seen {
             Ok(seen) => seen,
             Err(fault) => {
@@ -277,7 +242,7 @@ impl Relay {
         }
         if seen == Seen::End {
             if !story.has_ended() {
-                return Err(if story.has_answer { unended(self.from.finish_field()) } else { ended_empty() });
+                return Err(if story.has_answer { unended(self.from) } else { ended_empty() });
             }
             story.is_over = true;
             if self.translation.is_some() {
@@ -371,28 +336,7 @@ impl Relay {
         };
         tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
         let mut calls = 0;
-        for (nth, choice) in (0..).zip(&reply.choices) {
-            if nth > 0 {
-                tell(Delta::Choice(nth));
-            }
-            for part in &choice.parts {
-                match part {
-                    Part::Thought(text) => tell(Delta::Thought(text)),
-                    Part::Text(text) => tell(Delta::Text(text)),
-                    Part::Refusal(text) => tell(Delta::Refusal(text)),
-                    Part::Other => tell(Delta::Other),
-                    Part::Call(call) => {
-                        tell(Delta::CallStart { call: calls, id: &call.id, name: &call.name });
-                        tell(Delta::CallArguments { call: calls, text: &call.arguments });
-                        calls += 1;
-                    }
-                }
-            }
-            if let Some(told) = choice.logprobs {
-                tell(Delta::Logprobs(told));
-            }
-            tell(Delta::Finish { finish: choice.finish, stop: choice.stop.as_deref() });
-        }
+        reply.choices.iter().enumerate().for_each(|(nth, choice)| choice.tell(nth, &mut calls, &mut tell));
         story.is_over = true;
         if self.translation.is_none() {
             if self.goes_on {
@@ -476,7 +420,8 @@ impl Relay {
             let _ = preface::all_go_on(self.from, &mut self.preface, &event, out);
             return;
         }
-        let number = self.translation.as_ref().map_or(self.preface.events, Translation::sequence);
+        let number =
+            self.translation.as_ref().map_or(self.preface.events, |translation| translation.preface().events);
         out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
@@ -493,7 +438,7 @@ impl Relay {
         self.story.has_answer
     }
 
-    /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
+    /// Returns the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
         self.usage.or_else(|| Some(self.source.usage()?.believed(self.written_bytes())))
@@ -504,7 +449,7 @@ impl Relay {
         self.is_accounted
     }
 
-    /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
+    /// Returns what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
     pub fn delivered(&self) -> &str {
         &self.story.delivered
     }
@@ -514,12 +459,12 @@ impl Relay {
         std::mem::take(&mut self.story.delivered)
     }
 
-    /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
+    /// Returns the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
     pub fn delivered_bytes(&self) -> u64 {
         self.story.delivered_bytes
     }
 
-    /// Gives the bytes that the model has written so far: what was delivered, and its thoughts.
+    /// Returns the bytes that the model has written so far: what was delivered, and its thoughts.
     pub fn written_bytes(&self) -> u64 {
         self.story.delivered_bytes.saturating_add(self.story.thought_bytes)
     }
@@ -530,12 +475,12 @@ impl Relay {
         self.story.check(&self.ask.required_keys())
     }
 
-    /// Gives the model that the provider says it used.
+    /// Returns the model that the provider says it used.
     pub fn model(&self) -> Option<&str> {
         self.story.model.as_deref()
     }
 
-    /// Gives why the answer ended, once it has.
+    /// Returns why the answer ended, once it has.
     pub fn finish_reason(&self) -> Option<Finish> {
         self.story.finish
     }
@@ -554,7 +499,7 @@ impl Relay {
         self.story.failure.is_none() && self.story.is_over
     }
 
-    /// Gives why the stream could not be followed further.
+    /// Returns why the stream could not be followed further.
     pub fn failure(&self) -> Option<&WireError> {
         self.story.failure.as_ref()
     }

@@ -4,72 +4,41 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::WireError;
-use super::faults::clean;
+use super::finish::Finish;
 use super::json::Value;
-use super::logprobs::Logprobs;
+use super::logprobs::{Logprobs, ToldLogprobs};
+use super::{Dialect, WireError};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Finish {
-    /// The model was done, or met a stop sequence.
-    Stop,
-    /// The limit of output was reached.
-    Length,
-    /// The model wants tools to be called.
-    ToolCalls,
-    /// The provider held the answer back, or the model refused.
-    Filtered,
-    /// The provider did not say.
-    #[default]
-    Other,
-    /// As no whole answer ends: the provider says that it went wrong, or a word that nobody knows.
-    Failed,
-}
-
-impl Finish {
-    /// Gives why an answer ended that has calls of tools, or none, whatever word its provider has for it.
-    pub(super) fn beside(self, has_calls: bool) -> Self {
-        match self {
-            Self::Stop | Self::Other if has_calls => Self::ToolCalls,
-            Self::ToolCalls if !has_calls => Self::Stop,
-            finish => finish,
-        }
-    }
-}
-
-/// A finished answer.
+/// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
-pub(super) struct Reply<'a> {
-    pub(super) id: Cow<'a, str>,
-    pub(super) model: Option<Cow<'a, str>>,
-    pub(super) choices: Vec<Choice<'a>>,
+pub(super) struct Reply {
+    pub(super) id: String,
+    pub(super) model: Option<String>,
+    pub(super) choices: Vec<Choice>,
     pub(super) usage: Option<Counted>,
 }
 
 /// One of the answers to a request.
 #[derive(Debug, Default)]
-pub(super) struct Choice<'a> {
-    pub(super) parts: Vec<Part<'a>>,
+pub(super) struct Choice {
+    pub(super) parts: Vec<Part>,
     pub(super) finish: Finish,
     /// The stop sequence that was met.
-    pub(super) stop: Option<Cow<'a, str>>,
-    /// What the provider says went wrong with it.
-    pub(super) fault: Option<WireError>,
+    pub(super) stop: Option<String>,
     /// How likely its tokens were.
-    pub(super) logprobs: Option<Logprobs<'a>>,
+    pub(super) logprobs: Option<ToldLogprobs>,
 }
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(super) enum Part {
     /// What the model thought before it spoke, as far as the provider shows it.
-    Thought(Cow<'a, str>),
-    Text(Cow<'a, str>),
-    Refusal(Cow<'a, str>),
-    Call(Call<'a>),
+    Thought(String),
+    Text(String),
+    Refusal(String),
+    Call(Call<'static>),
     /// What only the provider's own dialect has: a picture, a sound, a call of a tool that the provider runs.
     Other,
 }
@@ -84,14 +53,77 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Cow<'a, str>,
 }
 
-impl<'a> Choice<'a> {
-    /// Gives the texts put together.
+impl Reply {
+    /// Takes what is added; a source tells a whole answer choice by choice, and each call with its arguments right behind it.
+    pub(super) fn take(&mut self, delta: Delta<'_>) {
+        if let Delta::Start { id, model } = delta {
+            id.clone_into(&mut self.id);
+            self.model = Some(model.to_owned()).filter(|model| !model.is_empty());
+        } else if let Delta::Choice(_) = delta {
+            self.choices.push(Choice::default());
+        }
+        let Some(choice) = self.choices.last_mut() else { return };
+        choice.parts.push(match delta {
+            Delta::Text(text) => Part::Text(text.to_owned()),
+            Delta::Refusal(text) => Part::Refusal(text.to_owned()),
+            Delta::Thought(text) => Part::Thought(text.to_owned()),
+            Delta::Other => Part::Other,
+            Delta::CallStart { id, name, .. } => {
+                let (id, name) = (id.to_owned().into(), name.to_owned().into());
+                Part::Call(Call { id, name, arguments: Cow::default() })
+            }
+            Delta::CallArguments { text, .. } => {
+                if let Some(Part::Call(call)) = choice.parts.last_mut() {
+                    call.arguments.to_mut().push_str(text);
+                }
+                return;
+            }
+            Delta::Finish { finish, stop } => {
+                choice.finish = finish;
+                choice.stop = stop.map(str::to_owned);
+                return;
+            }
+            Delta::Logprobs(told) => {
+                choice.logprobs = Some(told.kept());
+                return;
+            }
+            Delta::Start { .. } | Delta::Choice(_) | Delta::CallEnd { .. } => return,
+        });
+    }
+}
+
+impl Choice {
+    /// Tells it again; `calls` numbers the calls of the answer.
+    pub(super) fn tell(&self, nth: usize, calls: &mut usize, tell: Tell<'_>) {
+        if nth > 0 {
+            tell(Delta::Choice(nth as u64));
+        }
+        for part in &self.parts {
+            match part {
+                Part::Thought(text) => tell(Delta::Thought(text)),
+                Part::Text(text) => tell(Delta::Text(text)),
+                Part::Refusal(text) => tell(Delta::Refusal(text)),
+                Part::Other => tell(Delta::Other),
+                Part::Call(call) => {
+                    tell(Delta::CallStart { call: *calls, id: &call.id, name: &call.name });
+                    tell(Delta::CallArguments { call: *calls, text: &call.arguments });
+                    *calls += 1;
+                }
+            }
+        }
+        if let Some(told) = &self.logprobs {
+            tell(Delta::Logprobs(told.get()));
+        }
+        tell(Delta::Finish { finish: self.finish, stop: self.stop.as_deref() });
+    }
+
+    /// Returns the texts put together.
     pub(super) fn text(&self) -> Cow<'_, str> {
         let mut texts = self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text),
             _ => None,
         });
-        let first = texts.next().map(|text| Cow::Borrowed(&**text)).unwrap_or_default();
+        let first = texts.next().map(|text| Cow::Borrowed(text.as_str())).unwrap_or_default();
         texts.fold(first, |mut all, text| {
             all.to_mut().push_str(text);
             all
@@ -107,25 +139,25 @@ impl<'a> Choice<'a> {
         })
     }
 
-    /// Gives the calls of tools.
-    pub(super) fn calls(&self) -> impl Iterator<Item = &Call<'a>> {
+    /// Returns the calls of tools.
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call<'static>> {
         self.parts.iter().filter_map(|part| match part {
             Part::Call(call) => Some(call),
             _ => None,
         })
     }
 
-    /// Gives the calls of tools, to be completed.
-    pub(super) fn calls_mut(&mut self) -> impl Iterator<Item = &mut Call<'a>> {
+    /// Returns the calls of tools, to be completed.
+    pub(super) fn calls_mut(&mut self) -> impl Iterator<Item = &mut Call<'static>> {
         self.parts.iter_mut().filter_map(|part| match part {
             Part::Call(call) => Some(call),
             _ => None,
         })
     }
 
-    /// Gives the bytes of everything the model wrote.
+    /// Returns the bytes of everything the model wrote.
     pub(super) fn bytes(&self) -> u64 {
-        let of = |part: &Part<'_>| match part {
+        let of = |part: &Part| match part {
             Part::Text(text) | Part::Refusal(text) | Part::Thought(text) => text.len(),
             Part::Other => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
@@ -183,31 +215,45 @@ pub(super) enum Seen {
     End,
 }
 
-/// The most characters of a provider's word that are told on.
-const WORD: usize = 80;
+/// Takes what is added.
+pub(super) type Tell<'t> = &'t mut (dyn FnMut(Delta<'_>) + 't);
 
-/// Makes the error of an answer that ended as no whole one does: `field` said `word`.
-pub(super) fn ended(field: &str, word: &str) -> WireError {
-    let word: String = clean(word).chars().take(WORD).collect();
-    WireError::Ended(format!("it ended with {field} \"{word}\""))
+/// Reads the answers of a provider: one that comes as events, or one that comes whole.
+pub(super) trait Source: std::fmt::Debug + Send + Sync {
+    /// Reads one event and says what it adds.
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError>;
+
+    /// Reads a whole answer and says what it consists of, every choice by its place. What was said of usage is known even
+    /// where the answer turns out to be none.
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError>;
+
+    /// Says what the mark of the end means (`[DONE]`).
+    fn done(&mut self) -> Result<Seen, WireError> {
+        Ok(Seen::End)
+    }
+
+    /// Returns the usage said so far.
+    fn usage(&self) -> Option<Counted>;
 }
 
-/// Makes the error of an answer whose provider did not say that it had ended: a null is none of its words for that.
-pub(super) fn unended(field: &str) -> WireError {
-    WireError::Ended(format!("it ended without a {field}"))
-}
-
-/// Says what is wrong with how an answer ended, by the word for it.
-pub(super) fn misended(field: &str, word: Option<&str>, finish: Finish) -> Option<WireError> {
-    match word {
-        None => Some(unended(field)),
-        Some(word) => (word.is_empty() || finish == Finish::Failed).then(|| ended(field, word)),
+/// Starts reading the answer of a provider.
+pub(super) fn source(from: Dialect) -> Box<dyn Source> {
+    match from {
+        Dialect::OpenAiChat
+        | Dialect::OpenAiEmbeddings
+        | Dialect::GeminiEmbeddings
+        | Dialect::OpenAiCompletions => Box::<super::chat::source::Chunks>::default(),
+        Dialect::OpenAiResponses => Box::<super::responses::source::Events>::default(),
+        Dialect::AnthropicMessages => Box::<super::messages::source::Events>::default(),
+        Dialect::Gemini => Box::<super::gemini::source::Chunks>::default(),
     }
 }
 
-/// Makes the error of an answer that ends well and says nothing.
-pub(super) fn ended_empty() -> WireError {
-    WireError::Ended("it ended without a word".to_owned())
+/// Tells the texts that say anything.
+pub(super) fn said(text: Option<Cow<'_, str>>, tell: impl FnOnce(&str)) {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        tell(&text);
+    }
 }
 
 /// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.
@@ -215,7 +261,7 @@ pub(super) fn block<T: for<'de> Deserialize<'de>>(value: Value<'_>) -> Option<T>
     json::read(value.raw()).ok()
 }
 
-/// Gives the buckets of a block, where they say anything.
+/// Returns the buckets of a block, where they say anything.
 pub(super) fn buckets(counted: Result<Counted, UsageError>) -> Option<Counted> {
     counted.ok().filter(|counted| counted.usage.is_known())
 }

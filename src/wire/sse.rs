@@ -9,12 +9,12 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr2, memmem};
 
 use super::WireError;
-use super::json::{self, Value};
+use super::json::{Object, Value, check, object};
 
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Gives where the last event of whole events begins.
+/// Returns where the last event of whole events begins.
 pub fn last_event(events: &[u8]) -> usize {
     let held = events.trim_ascii_end();
     let ends = [b"\n\n".as_slice(), b"\n\r\n", b"\r\r"];
@@ -42,7 +42,7 @@ impl Splitter {
         self.buffer.len()
     }
 
-    /// Gives the raw bytes of the next whole event, up to and with the empty line that ends it.
+    /// Returns the raw bytes of the next whole event, up to and with the empty line that ends it.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         while let Some((end, next)) = self.line_end() {
             let is_empty = end == self.line;
@@ -61,7 +61,7 @@ impl Splitter {
         Ok(None)
     }
 
-    /// Gives what is left at the end of the stream: an event without the empty line that should end it.
+    /// Returns what is left at the end of the stream: an event without the empty line that should end it.
     pub(super) fn rest(&mut self) -> Option<Bytes> {
         (!self.buffer.is_empty()).then(|| self.take(self.buffer.len()))
     }
@@ -104,7 +104,7 @@ impl Event<'_> {
     /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
     pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
         let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
-        json::check(self.data.as_bytes()).map_err(reason)
+        check(self.data.as_bytes()).map_err(reason)
     }
 }
 
@@ -135,6 +135,22 @@ pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
         }
     }
     Ok(event)
+}
+
+/// Writes an event; one of no name has no line for it.
+pub(super) fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+    let mut data = Vec::with_capacity(256);
+    object(&mut data, fill);
+    if !name.is_empty() {
+        [b"event: ", name.as_bytes(), b"\n"].iter().for_each(|part| out.extend_from_slice(part));
+    }
+    out.extend_from_slice(b"data: ");
+    // A line's end within would end the data; in JSON it is a blank.
+    if memchr2(b'\n', b'\r', &data).is_some() {
+        data.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    }
+    out.extend_from_slice(&data);
+    out.extend_from_slice(b"\n\n");
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::Dialect;
-use super::json::{Object, Value, object};
+use super::json::{Object, Value, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
 
@@ -93,7 +93,7 @@ impl ToolKinds {
         kinds
     }
 
-    /// Gives the tool that a function stands for; nothing where it is an ordinary function.
+    /// Returns the tool that a function stands for; nothing where it is an ordinary function.
     pub(super) fn origin(&self, sent: &str) -> Option<&ToolOrigin> {
         self.0.iter().find(|(name, _)| name == sent).map(|(_, origin)| origin)
     }
@@ -104,7 +104,7 @@ pub(super) fn brings_tools(item: Value<'_>) -> bool {
     matches!(item.text_of("type").as_deref(), Some("tool_search_output" | "additional_tools"))
 }
 
-/// Gives the functions for a tool of a responses request: one, or all those of a namespace.
+/// Returns the functions for a tool of a responses request: one, or all those of a namespace.
 pub(super) fn responses<'a>(tool: Value<'a>, note: &mut impl FnMut(Offered<'a>)) {
     if tool.text_of("type").as_deref() != Some("namespace") {
         return note(responses_tool(tool, None));
@@ -161,7 +161,7 @@ fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
     }
 }
 
-/// Gives the function for a custom tool of a chat request.
+/// Returns the function for a custom tool of a chat request.
 pub(super) fn custom_of_chat(tool: Value<'_>) -> Option<Offered<'_>> {
     let custom = tool.get("custom").filter(|_| tool.text_of("type").as_deref() == Some("custom"))?;
     let Some(name) = custom.text_of("name") else { return Some(Offered::Incomplete { what: "custom.name" }) };
@@ -188,7 +188,7 @@ fn is_hosted(tool: Value<'_>) -> bool {
     tool.get("environment").and_then(|place| place.text_of("type")).is_some_and(|kind| kind != "local")
 }
 
-/// Gives what a custom tool says of itself, and by which grammar its input goes.
+/// Returns what a custom tool says of itself, and by which grammar its input goes.
 fn custom_description(tool: Value<'_>) -> Cow<'_, str> {
     let said = tool.text_of("description").unwrap_or_default();
     let Some(format) = tool.get("format") else { return said };
@@ -200,7 +200,7 @@ fn custom_description(tool: Value<'_>) -> Cow<'_, str> {
     Cow::Owned(format!("{said}{gap}`input` has to follow this {syntax} grammar:\n{definition}"))
 }
 
-/// Gives the name under which a tool goes to a model.
+/// Returns the name under which a tool goes to a model.
 pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
     let whole = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}__{name}"));
     let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -233,14 +233,12 @@ pub(super) fn earlier_call(item: Value<'_>) -> Option<(String, Cow<'_, str>)> {
     })
 }
 
-/// Gives the arguments of the function that stands for a custom tool.
+/// Returns the arguments of the function that stands for a custom tool.
 pub(super) fn custom_arguments(input: &str) -> String {
-    let mut out = Vec::with_capacity(input.len() + 16);
-    object(&mut out, |o| o.text("input", input));
-    String::from_utf8(out).unwrap_or_default()
+    written(|o| put!(o, "input": input))
 }
 
-/// Gives the input of a custom tool from the arguments of the function that stood for it; where a model wrote something
+/// Returns the input of a custom tool from the arguments of the function that stood for it; where a model wrote something
 /// else than asked, that as it is.
 pub(super) fn custom_input(arguments: &str) -> Cow<'_, str> {
     let value = Value::of(arguments);
@@ -252,43 +250,27 @@ pub(super) fn custom_input(arguments: &str) -> Cow<'_, str> {
 /// Writes the members that say what was called, for an item of a response: its type, its name, what it was called with.
 pub(super) fn write_call(o: &mut Object<'_>, origin: &ToolOrigin, call: &Call<'_>) {
     let arguments = if call.arguments.trim().is_empty() { "{}" } else { &*call.arguments };
-    let named = |o: &mut Object<'_>| {
-        o.text("name", &origin.name);
-        if let Some(namespace) = &origin.namespace {
-            o.text("namespace", namespace);
-        }
-    };
-    match origin.kind {
+    let ToolOrigin { kind, name, namespace } = origin;
+    match kind {
         ToolKind::Function => {
-            o.text("type", "function_call");
-            named(o);
-            o.text("arguments", arguments);
+            put!(o, "type": "function_call", "name": name, "namespace"?: namespace, "arguments": arguments);
         }
         ToolKind::Custom => {
-            o.text("type", "custom_tool_call");
-            named(o);
-            o.text("input", &custom_input(&call.arguments));
+            let input = custom_input(&call.arguments);
+            put!(o, "type": "custom_tool_call", "name": name, "namespace"?: namespace, "input": input);
         }
         ToolKind::LocalShell => {
-            o.text("type", "local_shell_call");
+            put!(o, "type": "local_shell_call");
             o.object("action", |o| {
-                o.text("type", "exec");
-                o.raw("env", "{}");
+                put!(o, "type": "exec", "env": {});
                 copy(o, arguments, &["type", "env"]);
             });
         }
-        ToolKind::Shell => {
-            o.text("type", "shell_call");
-            o.object("action", |o| copy(o, arguments, &[]));
-        }
-        ToolKind::ApplyPatch => {
-            o.text("type", "apply_patch_call");
-            o.object("operation", |o| copy(o, arguments, &[]));
-        }
+        ToolKind::Shell => put!(o, "type": "shell_call", "action": |o| copy(o, arguments, &[])),
+        ToolKind::ApplyPatch => put!(o, "type": "apply_patch_call", "operation": |o| copy(o, arguments, &[])),
         ToolKind::Search => {
-            o.text("type", "tool_search_call");
-            o.text("execution", "client");
-            o.object("arguments", |o| copy(o, arguments, &[]));
+            put!(o, "type": "tool_search_call", "execution": "client");
+            put!(o, "arguments": |o| copy(o, arguments, &[]));
         }
     }
 }
@@ -299,7 +281,7 @@ fn copy(o: &mut Object<'_>, arguments: &str, but: &[&str]) {
         return;
     }
     for (key, value) in Value::of(arguments).members().filter(|(key, _)| !but.contains(&&**key)) {
-        o.raw(&key, value.raw());
+        o.put(&key, value);
     }
 }
 
@@ -351,7 +333,7 @@ mod tests {
         let told = |kind: ToolKind, arguments| {
             let origin = ToolOrigin { kind, name: "t".into(), namespace: Some("ns".into()) };
             let mut out = Vec::new();
-            object(&mut out, |o| write_call(o, &origin, &call(arguments)));
+            crate::wire::json::object(&mut out, |o| write_call(o, &origin, &call(arguments)));
             String::from_utf8(out).unwrap()
         };
         assert_eq!(

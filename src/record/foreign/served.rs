@@ -4,6 +4,7 @@
 //! Invariant: the rule for each is that for a prefix in the name. A cloud or host makes the model billed `host/model`, which
 //! a book has to list; a word or an address that nobody here knows makes the cost an estimate.
 
+use crate::pricing::Usage;
 use crate::record::{Attempt, InputFormat};
 
 /// Words within a column that name a cloud or a host, and the prefix that stands for it in names of models.
@@ -212,7 +213,8 @@ pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
 pub(crate) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
     use InputFormat as F;
     let is_told = !matches!(format, F::Anthropic | F::Gemini | F::ClaudeCode) && !attempt.provider.is_empty();
-    if !is_told || attempt.model.is_empty() || !attempt.usage.is_known() {
+    let is_nothing = attempt.usage == Usage::NONE || !attempt.usage.is_known();
+    if !is_told || attempt.model.is_empty() || is_nothing {
         return;
     }
     match by(&attempt.provider, &attempt.model) {

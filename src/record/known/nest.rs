@@ -101,6 +101,8 @@ struct Span {
     /// What it counted for, if it did.
     counted: Option<Told>,
     below: Option<Below>,
+    /// Whether it is no span, but the trace that those without a parent stand in.
+    is_trace: bool,
 }
 
 /// The spans of a log, as far as they have been read.
@@ -133,6 +135,12 @@ impl Nest {
         }
     }
 
+    /// Takes in that a span without a parent stands in a trace.
+    pub(crate) fn place_in(&mut self, span: u64, trace: u64) {
+        self.at(trace).is_trace = true;
+        self.place(span, Some(trace));
+    }
+
     /// Judges a span that looks like a call: says whether it counts, or tells again of one that does.
     pub(crate) fn judge(&mut self, span: u64, told: Told) -> Standing {
         // The same span again: whoever knows ids tells.
@@ -145,13 +153,18 @@ impl Nest {
             let is_all = calls.iter().flatten().count() == usize::try_from(below.count).unwrap_or(0);
             return Standing::Told(Again { calls, is_within: false, is_all, is_sum: told.is_sum });
         }
+        // Where a run is not linked to its calls, those of its trace are taken for them.
+        let trace = self.get(span).and_then(|span| self.get(span.parent?)).filter(|above| above.is_trace);
+        if told.is_sum && trace.is_some_and(|trace| trace.below.is_some()) {
+            return Standing::Told(Again { is_sum: true, ..Again::default() });
+        }
         let around = self.around(span, |outer, _| is_same(outer, &told));
         if around.is_some() {
             let mut calls = [None; MODELS];
             calls[0] = around;
             return Standing::Told(Again { calls, is_within: true, ..Again::default() });
         }
-        let sum = if told.is_sum { None } else { self.around(span, |outer, _| outer.is_sum) };
+        let sum = self.around(span, |outer, _| outer.is_sum);
         let completed = || self.around(span, |outer, below| completes(outer, below, &told));
         if let Some(outer) = sum.or_else(completed) {
             if let Some(summed) = self.at(outer).counted.take() {
@@ -207,6 +220,9 @@ impl Nest {
         for _ in 0..HEIGHT {
             let Some(above) = at else { break };
             let known = self.at(above);
+            if known.is_trace && told.is_sum {
+                break;
+            }
             let below = known.below.get_or_insert_default();
             below.tokens = below.tokens.saturating_add(told.tokens.unwrap_or(0));
             below.count = below.count.saturating_add(1);
@@ -225,6 +241,9 @@ impl Nest {
         for _ in 0..HEIGHT {
             let Some(above) = at else { break };
             let known = self.at(above);
+            if known.is_trace && told.is_sum {
+                break;
+            }
             if let Some(below) = &mut known.below {
                 below.tokens = below.tokens.saturating_sub(tokens);
                 below.count = below.count.saturating_sub(1);
@@ -250,7 +269,7 @@ impl Nest {
     }
 }
 
-/// Gives the calls below a span that it tells of, if it does: the one with its tokens, else all.
+/// Returns the calls below a span that it tells of, if it does: the one with its tokens, else all.
 fn told_below(outer: &Told, below: &Below) -> Option<[Option<u64>; MODELS]> {
     let alike = || below.parts.iter().filter(|part| part.is_embedding == outer.is_embedding);
     let same = alike().find(|part| outer.tokens == Some(part.tokens));

@@ -22,7 +22,7 @@ use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
 
-/// Gives the body with what the rung writes; nothing where that changes nothing.
+/// Returns the body with what the rung writes; nothing where that changes nothing.
 pub(super) fn written(
     body: &Bytes,
     scan: &Scan,
@@ -57,7 +57,7 @@ fn leave_out(member: &str, reader: Reader<'_>) {
     reader.leave_out(place(reader.from, member));
 }
 
-/// Gives OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
+/// Returns OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
 fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, str> {
     if !thinks_before_answering(model) {
         return effort.quoted().into();
@@ -69,7 +69,7 @@ fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, 
     quoted(word)
 }
 
-/// Gives OpenAI's word for a service tier.
+/// Returns OpenAI's word for a service tier.
 fn openai_tier(tier: &str) -> Cow<'static, str> {
     quoted(if tier == "standard" { "default" } else { tier })
 }
@@ -253,7 +253,7 @@ fn heads<'s>(settings: &[Setting<'s>]) -> Vec<&'s str> {
     heads
 }
 
-/// Gives the settings within a member, and that of the member itself under an empty path.
+/// Returns the settings within a member, and that of the member itself under an empty path.
 fn below<'s>(settings: &[Setting<'s>], head: &str) -> Vec<Setting<'s>> {
     let within = |(path, json): &Setting<'s>| {
         let rest = path.strip_prefix(head)?;
@@ -263,7 +263,7 @@ fn below<'s>(settings: &[Setting<'s>], head: &str) -> Vec<Setting<'s>> {
     settings.iter().filter_map(within).collect()
 }
 
-/// Gives a member as it is once its settings hold; nothing where it goes, or nothing is left in it.
+/// Returns a member as it is once its settings hold; nothing where it goes, or nothing is left in it.
 fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> {
     if let Some((_, json)) = settings.iter().find(|(path, _)| path.is_empty()) {
         return json.as_deref().map(|json| json.as_bytes().to_vec());
@@ -274,7 +274,7 @@ fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> 
     object(&mut out, |o| {
         let is_set = |key: &str| heads.iter().any(|head| is_named(key.as_bytes(), head));
         for (key, value) in old().filter(|(key, _)| !is_set(key)) {
-            o.raw(&key, value.raw());
+            o.put(&key, value);
             is_empty = false;
         }
         for head in &heads {

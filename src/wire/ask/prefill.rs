@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::splice::apply;
-use crate::wire::json::{Value, object, quote};
+use crate::wire::json::{Value, object, put, quote};
 use crate::wire::prompt::{Reader, go_on};
 
 /// Trims the turn, or has the user ask to go on with it.
@@ -32,10 +32,7 @@ pub(super) fn settle(body: Bytes, is_refused: bool, reader: Reader<'_>) -> Bytes
     if is_refused {
         reader.leave_out("messages (prefill)");
         let mut turn = b",".to_vec();
-        object(&mut turn, |o| {
-            o.text("role", "user");
-            o.text("content", &go_on());
-        });
+        object(&mut turn, |o| put!(o, "role": "user", "content": &go_on()));
         let end = last.span_in(&body).end;
         return apply(&body, vec![(end..end, turn)]);
     }

@@ -73,7 +73,7 @@ pub(super) fn leave_out(
     }
 }
 
-/// Gives the value at a path.
+/// Returns the value at a path.
 fn at<'b>(body: &'b [u8], scan: &Scan, path: &str) -> Option<Value<'b>> {
     let mut names = path.split('.');
     let outer = value_of(body, scan, names.next()?)?;
@@ -83,7 +83,7 @@ fn at<'b>(body: &'b [u8], scan: &Scan, path: &str) -> Option<Value<'b>> {
     })
 }
 
-/// Gives the places of an object's members.
+/// Returns the places of an object's members.
 fn members(body: &[u8], object: Value<'_>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut members = object.members();

@@ -357,7 +357,7 @@ fn is_text_part(part: Value<'_>) -> bool {
     }
 }
 
-/// Gives the text of a message's content: a string, or its text parts, one a line.
+/// Returns the text of a message's content: a string, or its text parts, one a line.
 pub(super) fn text_within<'a>(content: Value<'a>) -> Cow<'a, str> {
     if content.is_text() {
         return content.text().unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::wire::prompt::Reader;
 /// Text in place of a stretch of the body.
 pub(super) type Edit = (Range<usize>, Vec<u8>);
 
-/// Gives the body with the splices that are needed; where none is, the same bytes.
+/// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(
     body: &Bytes,
     scan: &Scan,
@@ -112,13 +112,13 @@ pub(super) fn is_named(written: &[u8], name: &str) -> bool {
             && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
 }
 
-/// Gives the value of a top-level member.
+/// Returns the value of a top-level member.
 pub(super) fn value_of<'b>(body: &'b [u8], scan: &Scan, name: &str) -> Option<Value<'b>> {
     let member = scan.members.get(find(body, scan, name)?)?;
     std::str::from_utf8(body.get(member.value.clone())?).ok().map(Value::of)
 }
 
-/// Gives the limit of output the name that reasoning models know; where both stand there, the older one goes.
+/// Returns the limit of output the name that reasoning models know; where both stand there, the older one goes.
 fn rename_limit(body: &[u8], scan: &Scan, edits: &mut Vec<Edit>, removed: &mut Vec<usize>) {
     let Some(at) = find(body, scan, "max_tokens") else { return };
     let newer = value_of(body, scan, "max_completion_tokens");
@@ -158,7 +158,7 @@ pub(super) fn remove(body: &[u8], members: &[Member], mut removed: Vec<usize>, e
     }
 }
 
-/// Gives the key under which a limit is added where the client gives none.
+/// Returns the key under which a limit is added where the client gives none.
 fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
     match to {
         Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
@@ -168,7 +168,7 @@ fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
     }
 }
 
-/// Gives the client's stream options with usage switched on; its other options stay as written.
+/// Returns the client's stream options with usage switched on; its other options stay as written.
 fn with_usage(body: &[u8], span: &Range<usize>) -> Vec<u8> {
     const ALONE: &[u8] = br#"{"include_usage":true}"#;
     let Some(text) = body.get(span.clone()).and_then(|text| std::str::from_utf8(text).ok()) else {

@@ -5,7 +5,7 @@
 
 use super::scan::Scan;
 use super::splice::{Edit, value_of};
-use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::json::{Array, Value, object, put};
 use crate::wire::prompt::{Reader, reminder};
 
 /// Changes what has to be changed.
@@ -37,14 +37,12 @@ pub(super) fn settle(
     let mut list = Array::start(&mut out);
     for (at, (turn, role)) in turns.iter().enumerate().skip(leading) {
         if !is_changed(at, *role) {
-            list.raw(turn.raw());
+            list.put(*turn);
         } else if let Some(said) = texts(*turn, reader) {
             list.object(|o| {
-                o.text("role", "user");
+                put!(o, "role": "user");
                 o.array("content", |a| {
-                    for (text, cache) in &said {
-                        block(a, &reminder(text), *cache);
-                    }
+                    said.iter().for_each(|(text, cache)| block(a, &reminder(text), *cache));
                 });
             });
         }
@@ -86,7 +84,7 @@ impl Role {
 /// A text, and its mark for the cache.
 type Said<'a> = (std::borrow::Cow<'a, str>, Option<Value<'a>>);
 
-/// Gives the texts of a message of the system; nothing where it says none.
+/// Returns the texts of a message of the system; nothing where it says none.
 fn texts<'a>(turn: Value<'a>, reader: Reader<'_>) -> Option<Vec<Said<'a>>> {
     let content = turn.get("content")?;
     if let Some(text) = content.text() {
@@ -107,13 +105,7 @@ fn texts<'a>(turn: Value<'a>, reader: Reader<'_>) -> Option<Vec<Said<'a>>> {
 }
 
 fn block(a: &mut Array<'_>, text: &str, cache: Option<Value<'_>>) {
-    a.object(|o: &mut Object<'_>| {
-        o.text("type", "text");
-        o.text("text", text);
-        if let Some(cache) = cache {
-            o.raw("cache_control", cache.raw());
-        }
-    });
+    a.object(|o| put!(o, "type": "text", "text": text, "cache_control"?: cache));
 }
 
 /// Adds texts to the system prompt.
@@ -125,7 +117,7 @@ fn hoist(body: &[u8], scan: &Scan, hoisted: &[Said<'_>], edits: &mut Vec<Edit>, 
             if let Some(text) = system.and_then(Value::text) {
                 block(a, &text, None);
             }
-            system.into_iter().flat_map(Value::items).for_each(|part| a.raw(part.raw()));
+            system.into_iter().flat_map(Value::items).for_each(|part| a.put(part));
             for (text, cache) in hoisted {
                 block(a, text, *cache);
             }

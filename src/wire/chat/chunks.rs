@@ -4,10 +4,12 @@
 use bytes::BytesMut;
 
 use crate::record::usage::Counted;
-use crate::wire::json::{Object, object};
+use crate::wire::finish::Finish;
+use crate::wire::json::{Object, object, put};
 use crate::wire::preface::Preface;
-use crate::wire::reply::{Choice, Finish, Reply};
-use crate::wire::translate::{as_own, own_id};
+use crate::wire::reply::{Choice, Reply};
+use crate::wire::sink::{Head, own_id};
+use crate::wire::sse::event;
 use crate::wire::{Ask, usage};
 
 /// What tells the two forms apart.
@@ -24,25 +26,23 @@ pub(in crate::wire) struct Form {
 pub(in crate::wire) fn whole(
     form: Form,
     ask: &Ask,
-    reply: &Reply<'_>,
-    mut fill: impl FnMut(&mut Object<'_>, &Choice<'_>),
+    reply: &Reply,
+    mut fill: impl FnMut(&mut Object<'_>, &Choice),
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     object(&mut out, |o| {
-        o.text("id", &own_id(form.prefix, &reply.id, ask));
-        o.text("object", form.object);
-        o.number("created", ask.received());
-        o.text("model", reply.model.as_deref().unwrap_or(ask.model()));
+        put!(o, "id": &own_id(form.prefix, &reply.id, ask), "object": form.object, "created": ask.received());
+        put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("choices", |a| {
-            for (at, choice) in (0..).zip(&reply.choices) {
+            for (at, choice) in (0u64..).zip(&reply.choices) {
                 a.object(|o| {
-                    o.number("index", at);
+                    put!(o, "index": at);
                     fill(o, choice);
                 });
             }
         });
         if let Some(counted) = &reply.usage {
-            o.object("usage", |o| usage::chat(o, counted));
+            put!(o, "usage": |o| usage::chat(o, counted));
         }
     });
     out
@@ -52,16 +52,13 @@ pub(in crate::wire) fn whole(
 #[derive(Debug)]
 pub(in crate::wire) struct Chunks {
     form: Form,
-    id: String,
-    model: String,
+    pub(in crate::wire) head: Head,
     created: u64,
     wants_usage: bool,
     /// The choice that is being told.
     pub(in crate::wire) choice: usize,
     /// Why each choice ended, as far as they have begun.
     ends: Vec<Finish>,
-    /// Whether an earlier try began the message: its id stays.
-    goes_on: bool,
 }
 
 impl Chunks {
@@ -69,49 +66,25 @@ impl Chunks {
     pub(in crate::wire) fn new(form: Form, ask: &Ask) -> Self {
         Self {
             form,
-            id: own_id(form.prefix, "", ask),
-            model: ask.model().to_owned(),
+            head: Head::new(form.prefix, ask),
             created: ask.received(),
             wants_usage: ask.wants_stream_usage(),
             choice: 0,
             ends: Vec::new(),
-            goes_on: false,
         }
     }
 
     /// Goes on with a message whose first choice has begun already.
     pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
-        if !preface.id.is_empty() {
-            self.id.clone_from(&preface.id);
-        }
+        self.head.go_on(preface);
         self.begins();
-        self.goes_on = true;
-    }
-
-    /// Says whether the message has begun.
-    pub(in crate::wire) fn has_begun(&self) -> bool {
-        !self.ends.is_empty()
-    }
-
-    /// Gives the id that the message has.
-    pub(in crate::wire) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Takes over what the provider says of itself.
-    pub(in crate::wire) fn name(&mut self, id: &str, model: &str) {
-        if !id.is_empty() && !self.goes_on {
-            self.id = as_own(self.form.prefix, id);
-        }
-        if !model.is_empty() {
-            model.clone_into(&mut self.model);
-        }
     }
 
     /// Notes that something is told of the choice; says whether that is the first.
     pub(in crate::wire) fn begins(&mut self) -> bool {
         let is_new = self.ends.len() <= self.choice;
         if is_new {
+            self.head.has_begun = true;
             self.ends.resize(self.choice + 1, Finish::Other);
         }
         is_new
@@ -130,7 +103,7 @@ impl Chunks {
         self.chunk(out, |o| {
             o.array("choices", |a| {
                 a.object(|o| {
-                    o.number("index", self.choice as u64);
+                    put!(o, "index": self.choice as u64);
                     fill(o);
                 });
             });
@@ -138,17 +111,11 @@ impl Chunks {
     }
 
     fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        let mut data = Vec::with_capacity(256);
-        data.extend_from_slice(b"data: ");
-        object(&mut data, |o| {
-            o.text("id", &self.id);
-            o.text("object", self.form.chunk);
-            o.number("created", self.created);
-            o.text("model", &self.model);
+        event(out, "", |o| {
+            put!(o, "id": &self.head.id, "object": self.form.chunk, "created": self.created);
+            put!(o, "model": &self.head.model);
             fill(o);
         });
-        data.extend_from_slice(b"\n\n");
-        out.extend_from_slice(&data);
     }
 
     /// Writes the closing chunks: why each choice ended, what was used where the client asked for it, and the mark of the end.
@@ -163,10 +130,7 @@ impl Chunks {
             self.write(out, |o| fill(o, finish));
         }
         if let Some(counted) = counted.filter(|_| self.wants_usage) {
-            self.chunk(out, |o| {
-                o.array("choices", |_| {});
-                o.object("usage", |o| usage::chat(o, &counted));
-            });
+            self.chunk(out, |o| put!(o, "choices": [], "usage": |o| usage::chat(o, &counted)));
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::wire::WireError;
-use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::json::{Array, Object, Value, object, put};
 use crate::wire::prompt::Reader;
 use crate::wire::tools::{self, Offered};
 
@@ -38,7 +38,7 @@ pub(in crate::wire) fn write(
         last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
     };
     object(&mut out, |o| {
-        o.text("model", model);
+        put!(o, "model": model);
         for (key, value) in root.members() {
             let row = match reader.takes(&key, value) {
                 Ok(Some(row)) => row,
@@ -63,15 +63,13 @@ pub(in crate::wire) fn write(
                 }),
                 "tool_choice" if allowed.is_some() => {
                     let mode = allowed.and_then(|allowed| allowed.text_of("mode"));
-                    o.text("tool_choice", if mode.as_deref() == Some("required") { "any" } else { "auto" });
+                    put!(o, "tool_choice": if mode.as_deref() == Some("required") { "any" } else { "auto" });
                 }
-                "seed" => o.raw("random_seed", value.raw()),
-                field => o.raw(field, value.raw()),
+                "seed" => put!(o, "random_seed": value),
+                field => o.put(field, value),
             }
         }
-        if let Some(limit) = limit {
-            o.number("max_tokens", limit);
-        }
+        put!(o, "max_tokens"?: limit);
     });
     outcome.map(|()| out)
 }
@@ -102,15 +100,11 @@ fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
 /// Writes a tool; one that is no function becomes one.
 fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
     match tools::custom_of_chat(tool) {
-        None if tool.text_of("type").is_none_or(|kind| kind == "function") => a.raw(tool.raw()),
+        None if tool.text_of("type").is_none_or(|kind| kind == "function") => a.put(tool),
         Some(Offered::Function { tool, .. }) => a.object(|o| {
-            o.text("type", "function");
-            o.object("function", |o| {
-                o.text("name", &tool.name);
-                if let Some(description) = &tool.description {
-                    o.text("description", description);
-                }
-                o.raw("parameters", tool.parameters.map_or("{}", Value::raw));
+            let parameters = tool.parameters.unwrap_or(Value::of("{}"));
+            put!(o, "type": "function", "function": {
+                "name": &tool.name, "description"?: &tool.description, "parameters": parameters,
             });
         }),
         _ => {
@@ -122,51 +116,41 @@ fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
 
 fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) {
     let is_prefix = at == speaker.last && message.text_of("role").as_deref() == Some("assistant");
-    if is_prefix && message.get("prefix").is_none() && message.get("tool_calls").is_none() {
-        o.flag("prefix", true);
-    }
+    let is_bare = is_prefix && message.get("prefix").is_none() && message.get("tool_calls").is_none();
+    put!(o, "prefix"?: is_bare.then_some(true));
     for (key, value) in message.members() {
         match &*key {
             _ if value.is_null() && key != "content" => {}
-            "role" if speaker.is_alone => o.text("role", "user"),
-            "role" if value.text().as_deref() == Some("developer") => o.text("role", "system"),
-            "tool_call_id" => o.text("tool_call_id", &short_id(&value.text().unwrap_or_default())),
-            "content" if value.is_array() => {
-                o.array("content", |a| {
-                    for part in value.items() {
-                        write_part(a, part);
-                    }
-                });
-            }
-            "tool_calls" => o.array("tool_calls", |a| {
-                for called in value.items() {
-                    a.object(|o| call(o, called));
+            "role" if speaker.is_alone => put!(o, "role": "user"),
+            "role" if value.text().as_deref() == Some("developer") => put!(o, "role": "system"),
+            "tool_call_id" => put!(o, "tool_call_id": &short_id(&value.text().unwrap_or_default())),
+            "content" if value.is_array() => o.array("content", |a| {
+                for part in value.items() {
+                    a.object(|o| {
+                        let kept = part.members().filter(|(key, _)| key != "cache_control");
+                        kept.for_each(|(key, value)| o.put(&key, value));
+                    });
                 }
             }),
-            key if MESSAGE.contains(&key) => o.raw(key, value.raw()),
+            "tool_calls" => o.array("tool_calls", |a| {
+                for call in value.items() {
+                    a.object(|o| {
+                        for (key, value) in call.members() {
+                            match &*key {
+                                "id" => put!(o, "id": short_id(&value.text().unwrap_or_default())),
+                                key => o.put(key, value),
+                            }
+                        }
+                    });
+                }
+            }),
+            key if MESSAGE.contains(&key) => o.put(key, value),
             _ => {}
         }
     }
 }
 
-fn write_part(a: &mut Array<'_>, part: Value<'_>) {
-    a.object(|o| {
-        for (key, value) in part.members().filter(|(key, _)| key != "cache_control") {
-            o.raw(&key, value.raw());
-        }
-    });
-}
-
-fn call(o: &mut Object<'_>, call: Value<'_>) {
-    for (key, value) in call.members() {
-        match &*key {
-            "id" => o.text("id", &short_id(&value.text().unwrap_or_default())),
-            key => o.raw(key, value.raw()),
-        }
-    }
-}
-
-/// Gives an id that Mistral takes: the same for the same id, so that results find their calls.
+/// Returns an id that Mistral takes: the same for the same id, so that results find their calls.
 pub(in crate::wire) fn short_id(id: &str) -> Cow<'_, str> {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

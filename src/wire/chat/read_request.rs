@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::wire::effort::Effort;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
 use crate::wire::reply::Call;
 use crate::wire::tools::{self, Offered};
 use crate::wire::{Dialect, WireError};
@@ -12,11 +11,10 @@ use crate::wire::{Dialect, WireError};
 /// Reads a request.
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
     let mut prompt = Prompt::default();
-    let mut identifier = None;
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
-            "model" | "tool_choice" | "function_call" => {}
+            "tool_choice" | "function_call" => {}
             "functions" => {
                 for (at, function) in value.items().enumerate() {
                     prompt.tools.push(read_function(function, function, &format!("functions[{at}]"))?);
@@ -27,35 +25,29 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
                     reader.leave_out("functions (one call)");
                 }
             }
-            "messages" => messages(value, reader, &mut prompt)?,
-            "stream" => prompt.stream = value.flag() == Some(true),
-            "max_tokens" | "max_completion_tokens" => {
-                let limit = value.number();
-                prompt.max_output = prompt.max_output.into_iter().chain(limit).min();
-            }
-            "stop" => prompt.stop = texts(value),
-            "user" => prompt.user = value.text(),
-            "safety_identifier" => identifier = value.text(),
-            "reasoning_effort" => set_effort(&mut prompt, "reasoning_effort", value.text().as_deref()),
-            "reasoning" => {
-                set_effort(&mut prompt, "reasoning", value.text_of("effort").as_deref());
-                if let Some(budget) = value.get("max_tokens").and_then(Value::number) {
-                    set_budget(&mut prompt, "reasoning", budget);
+            "messages" => {
+                for (at, said) in value.items().enumerate() {
+                    message(said, at, reader, &mut prompt)?;
                 }
             }
-            "thinking" => set_thinking(&mut prompt, value),
-            "service_tier" => prompt.tier = value.text(),
+            "reasoning" => {
+                prompt.set_effort("reasoning", value.text_of("effort").as_deref());
+                if let Some(budget) = value.get("max_tokens").and_then(Value::number) {
+                    prompt.set_budget("reasoning", budget);
+                }
+            }
             "tools" => {
                 for (at, tool) in value.items().enumerate() {
                     prompt.tools.extend(read_tool(tool, at, reader)?);
                 }
             }
-            "parallel_tool_calls" => prompt.parallel = value.flag(),
-            "response_format" => prompt.format = format(value, reader)?,
-            _ => sampling(&mut prompt, row.field, value),
+            "response_format" => {
+                let holder = (value.get("json_schema"), "response_format.json_schema");
+                prompt.format = reader.format(value, holder, "response_format")?;
+            }
+            _ => prompt.take(row.field, value, reader),
         }
     }
-    prompt.user = prompt.user.or(identifier);
     if let Some(value) = root.get("tool_choice") {
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
     } else if let Some(value) = root.get("function_call") {
@@ -64,177 +56,93 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             None => word(value.text().as_deref(), "function_call", reader)?,
         });
     }
-    let count = root.get("messages").map_or(0, |messages| messages.items().count());
-    reader.finish(prompt, count)
+    reader.finish(prompt, root.list("messages").count())
 }
 
-/// Takes a setting of sampling, or a member that goes along as it is.
-pub(in crate::wire) fn sampling<'a>(prompt: &mut Prompt<'a>, field: &'static str, value: Value<'a>) {
-    match field {
-        "temperature" => prompt.temperature = Some(value),
-        "top_p" => prompt.top_p = Some(value),
-        "top_k" => prompt.top_k = Some(value),
-        "seed" => prompt.seed = Some(value),
-        "presence_penalty" => prompt.presence_penalty = Some(value),
-        "frequency_penalty" => prompt.frequency_penalty = Some(value),
-        _ => prompt.passed.push((field, value)),
-    }
-}
-
-/// Takes an effort by its word.
-pub(in crate::wire) fn set_effort(prompt: &mut Prompt<'_>, member: &'static str, word: Option<&str>) {
-    if let Some(effort) = word.and_then(Effort::from_name) {
-        prompt.effort = Some(effort);
-        prompt.effort_member = member;
-    }
-}
-
-/// Takes an effort stated in tokens.
-pub(in crate::wire) fn set_budget(prompt: &mut Prompt<'_>, member: &'static str, budget: u64) {
-    prompt.effort = Some(Effort::from_budget(budget));
-    prompt.effort_member = member;
-    prompt.budget = Some(budget);
-}
-
-/// Takes what `thinking` says in the manner of Anthropic.
-pub(in crate::wire) fn set_thinking(prompt: &mut Prompt<'_>, value: Value<'_>) {
-    let budget = value.get("budget_tokens").and_then(Value::number);
-    match (value.text_of("type").as_deref(), budget) {
-        (Some("enabled"), Some(budget)) => set_budget(prompt, "thinking", budget),
-        (Some("disabled"), _) => set_effort(prompt, "thinking", Some("none")),
-        // As the model sees fit; an effort that is stated beside it stays.
-        (Some("enabled" | "adaptive"), _) if prompt.effort.is_none() => {
-            set_effort(prompt, "thinking", Some("medium"));
+fn message<'a>(
+    message: Value<'a>,
+    at: usize,
+    reader: Reader<'_>,
+    prompt: &mut Prompt<'a>,
+) -> Result<(), WireError> {
+    let place = format!("messages[{at}]");
+    let role = message.text_of("role").unwrap_or_default();
+    for key in ["name", "audio"] {
+        if role != "function" && message.get(key).is_some() {
+            reader.leave_out(&format!("messages.{key}"));
         }
-        _ => {}
     }
-    prompt.wants_thoughts = matches!(value.text_of("type").as_deref(), Some("enabled" | "adaptive"))
-        && value.text_of("display").as_deref() != Some("omitted");
-}
-
-fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
-    for (at, message) in value.items().enumerate() {
-        let place = format!("messages[{at}]");
-        let role = message.text_of("role").unwrap_or_default();
-        let content = message.get("content");
-        for key in ["name", "audio"] {
-            if role != "function" && message.get(key).is_some() {
-                reader.leave_out(&format!("messages.{key}"));
-            }
+    let at_content = format!("{place}.content");
+    let pieces = || match message.get("content") {
+        Some(content) => {
+            reader.pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
         }
-        match &*role {
-            "system" | "developer" => {
-                for piece in pieces(content, &place, reader)? {
-                    match piece {
-                        Piece::Text(text) => prompt.say_system(text),
-                        _ => return reader.refuse(format!("{place}.content")),
-                    }
-                }
+        None => Ok(Vec::new()),
+    };
+    match &*role {
+        "system" | "developer" => prompt.say_system(pieces()?, &at_content, reader)?,
+        "user" => prompt.say(true, pieces()?),
+        "assistant" => {
+            let mut parts = pieces()?;
+            let refusal = message.text_of("refusal").filter(|text| !text.is_empty());
+            parts.extend(refusal.map(|text| Piece::text(text, None)));
+            for (nth, call) in message.list("tool_calls").enumerate() {
+                parts.push(read_call(call, &format!("{place}.tool_calls[{nth}]"), reader)?);
             }
-            "user" => {
-                let parts = pieces(content, &place, reader)?;
-                prompt.say(true, parts);
+            // Older calls have no id; the place of one is its own.
+            if let Some(function) = message.get("function_call") {
+                let place = format!("{place}.function_call");
+                parts.push(read_called(format!("call_{at}").into(), function, None, &place, reader)?);
             }
-            "assistant" => {
-                let mut parts = pieces(content, &place, reader)?;
-                let refusal = message.text_of("refusal").filter(|text| !text.is_empty());
-                parts.extend(refusal.map(|text| Piece::Text(Text { text, cache: None })));
-                for (nth, call) in message.get("tool_calls").into_iter().flat_map(Value::items).enumerate() {
-                    parts.push(read_call(call, &format!("{place}.tool_calls[{nth}]"), reader)?);
-                }
-                // Older calls have no id; the place of one is its own.
-                if let Some(function) = message.get("function_call") {
-                    let place = format!("{place}.function_call");
-                    parts.push(read_called(format!("call_{at}").into(), function, None, &place, reader)?);
-                }
-                prompt.say(false, parts);
-            }
-            "tool" => {
-                let call = message.text_of("tool_call_id");
-                let call =
-                    call.ok_or_else(|| WireError::invalid(format!("{place}.tool_call_id"), "is missing"))?;
-                reader.answered(prompt, &call, &format!("{place}.tool_call_id"))?;
-                let parts = pieces(content, &place, reader)?;
-                let cache = message.get("cache_control");
-                prompt.say(
-                    true,
-                    vec![Piece::Result(Box::new(ToolResult { call, parts, is_error: false, cache }))],
-                );
-            }
-            "function" => {
-                let name = message.text_of("name").unwrap_or_default();
-                let call = prompt.called_as(&name).map(str::to_owned);
-                let call = call.ok_or_else(|| {
-                    WireError::invalid(format!("{place}.name"), "no earlier turn calls that function")
-                })?;
-                let parts = pieces(content, &place, reader)?;
-                let result = ToolResult { call: call.into(), parts, is_error: false, cache: None };
-                prompt.say(true, vec![Piece::Result(Box::new(result))]);
-            }
-            _ => {
-                return Err(WireError::invalid(
-                    format!("{place}.role"),
-                    "has to be system, developer, user, assistant, tool or function",
-                ));
-            }
+            prompt.say(false, parts);
+        }
+        "tool" => {
+            let call = message.need("tool_call_id", &place)?;
+            reader.answered(prompt, &call, &format!("{place}.tool_call_id"))?;
+            let (parts, cache) = (pieces()?, message.get("cache_control"));
+            let result = ToolResult { call, parts, is_error: false, cache };
+            prompt.say(true, vec![Piece::Result(Box::new(result))]);
+        }
+        "function" => {
+            let name = message.text_of("name").unwrap_or_default();
+            let what = "no earlier turn calls that function";
+            let call = prompt.called_as(&name).map(str::to_owned);
+            let call = call.ok_or_else(|| WireError::invalid(format!("{place}.name"), what))?;
+            prompt.say(true, vec![Piece::result(call.into(), pieces()?)]);
+        }
+        _ => {
+            let what = "has to be system, developer, user, assistant, tool or function";
+            return Err(WireError::invalid(format!("{place}.role"), what));
         }
     }
     Ok(())
 }
 
-fn pieces<'a>(
-    content: Option<Value<'a>>,
-    place: &str,
-    reader: Reader<'_>,
-) -> Result<Vec<Piece<'a>>, WireError> {
-    let Some(content) = content else { return Ok(Vec::new()) };
-    if content.is_text() {
-        let text = content
-            .text()
-            .ok_or_else(|| WireError::invalid(format!("{place}.content"), "is no valid text"))?;
-        let piece = Piece::Text(Text { text, cache: None });
-        return Ok(vec![piece]);
-    }
-    if !content.is_array() {
-        return Err(WireError::invalid(format!("{place}.content"), "has to be a text or a list of parts"));
-    }
-    content
-        .items()
-        .enumerate()
-        .map(|(at, part)| piece(part, &format!("{place}.content[{at}]"), reader))
-        .collect()
-}
-
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
-    let missing = |what: &str| WireError::invalid(format!("{place}.{what}"), "is missing");
+    let within = |name: &str| part.get(name).ok_or_else(|| WireError::missing(place, name));
     let cache = part.get("cache_control");
     if part.is_text() {
-        return Ok(Piece::Text(Text { text: part.text().unwrap_or_default(), cache: None }));
+        return Ok(Piece::text(part.text().unwrap_or_default(), None));
     }
     match part.text_of("type").as_deref() {
-        Some("text") => {
-            Ok(Piece::Text(Text { text: part.text_of("text").ok_or_else(|| missing("text"))?, cache }))
-        }
-        Some("refusal") => {
-            Ok(Piece::Text(Text { text: part.text_of("refusal").ok_or_else(|| missing("refusal"))?, cache }))
-        }
+        Some(kind @ ("text" | "refusal")) => Ok(Piece::text(part.need(kind, place)?, cache)),
         Some("image_url") => {
-            let image = part.get("image_url").ok_or_else(|| missing("image_url"))?;
+            let image = within("image_url")?;
+            let place = format!("{place}.image_url");
             let url = if image.is_text() { image.text() } else { image.text_of("url") };
-            let data = Data::of_url(url.ok_or_else(|| missing("image_url.url"))?);
-            let data = reader.data(data, false, &format!("{place}.image_url.url"))?;
+            let data = Data::of_url(url.ok_or_else(|| WireError::missing(&place, "url"))?);
+            let data = reader.data(data, false, &format!("{place}.url"))?;
             Ok(Piece::Image { data, detail: image.text_of("detail"), cache })
         }
         Some("input_audio") => {
-            let audio = part.get("input_audio").ok_or_else(|| missing("input_audio"))?;
-            let kind = audio.text_of("format").ok_or_else(|| missing("input_audio.format"))?;
-            let bytes = audio.text_of("data").ok_or_else(|| missing("input_audio.data"))?;
-            let data = Data::Base64 { kind: Cow::Owned(format!("audio/{kind}")), bytes };
-            let data = reader.data(data, true, &format!("{place}.input_audio"))?;
-            Ok(Piece::File { data, name: None, cache })
+            let audio = within("input_audio")?;
+            let place = format!("{place}.input_audio");
+            let kind = format!("audio/{}", audio.need("format", &place)?).into();
+            let data = Data::Base64 { kind, bytes: audio.need("data", &place)? };
+            Ok(Piece::File { data: reader.data(data, true, &place)?, name: None, cache })
         }
         Some("file") => {
-            let file = part.get("file").ok_or_else(|| missing("file"))?;
+            let file = within("file")?;
             // A file that lies with OpenAI cannot be had elsewhere.
             let Some(data) = file.text_of("file_data") else {
                 return reader.refuse(format!("{place}.file.file_id"));
@@ -250,8 +158,7 @@ fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Pie
     let id = call.text_of("id").unwrap_or_default();
     let cache = call.get("cache_control");
     if let Some(custom) = call.get("custom") {
-        let name = custom.text_of("name");
-        let name = name.ok_or_else(|| WireError::invalid(format!("{place}.custom.name"), "is missing"))?;
+        let name = custom.need("name", &format!("{place}.custom"))?;
         let arguments = tools::custom_arguments(&custom.text_of("input").unwrap_or_default());
         let name = Cow::Owned(tools::sent_name(None, &name));
         return Ok(Piece::Call { call: Call { id, name, arguments: arguments.into() }, cache });
@@ -267,17 +174,15 @@ fn read_called<'a>(
     place: &str,
     reader: Reader<'_>,
 ) -> Result<Piece<'a>, WireError> {
-    let name = function.text_of("name");
-    let name = name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?;
+    let name = function.need("name", place)?;
     let arguments = function.text_of("arguments").unwrap_or_default();
     Ok(Piece::Call { call: reader.call(id, name, arguments, &format!("{place}.arguments")), cache })
 }
 
 /// Reads a function that is offered, within `tool` or by itself.
 fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Result<Tool<'a>, WireError> {
-    let name = function.text_of("name");
     Ok(Tool {
-        name: name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?,
+        name: function.need("name", place)?,
         description: function.text_of("description"),
         parameters: function.get("parameters"),
         strict: function.get("strict").and_then(Value::flag),
@@ -289,9 +194,7 @@ fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Optio
     let place = format!("tools[{at}]");
     match tools::custom_of_chat(tool) {
         Some(Offered::Function { tool, .. }) => return Ok(Some(tool)),
-        Some(Offered::Incomplete { what }) => {
-            return Err(WireError::invalid(format!("{place}.{what}"), "is missing"));
-        }
+        Some(Offered::Incomplete { what }) => return Err(WireError::missing(&place, what)),
         Some(Offered::Nowhere { .. }) | None => {}
     }
     let Some(function) =
@@ -321,8 +224,7 @@ fn choice<'a>(
             let function = tool.get("function").or_else(|| tool.get("custom"))?;
             function.text_of("name").map(Cow::into_owned)
         };
-        let names: Vec<String> =
-            allowed.get("tools").into_iter().flat_map(Value::items).filter_map(named).collect();
+        let names: Vec<String> = allowed.list("tools").filter_map(named).collect();
         return reader.allow(prompt, allowed.text_of("mode").as_deref(), &names);
     }
     word(value.text().as_deref(), "tool_choice", reader)
@@ -339,23 +241,5 @@ pub(in crate::wire) fn word<'a>(
         Some("none") => Ok(ToolChoice::None),
         Some("required" | "any") => Ok(ToolChoice::Any),
         _ => reader.refuse(field),
-    }
-}
-
-fn format<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<Format<'a>, WireError> {
-    match value.text_of("type").as_deref() {
-        Some("text") => Ok(Format::Text),
-        Some("json_object") => Ok(Format::Json),
-        Some("json_schema") => {
-            let said = value.get("json_schema");
-            let schema = said.and_then(|said| said.get("schema"));
-            Ok(Format::Schema {
-                name: said.and_then(|said| said.text_of("name")).unwrap_or(Cow::Borrowed("answer")),
-                schema: schema
-                    .ok_or_else(|| WireError::invalid("response_format.json_schema.schema", "is missing"))?,
-                strict: said.and_then(|said| said.get("strict")).and_then(Value::flag),
-            })
-        }
-        _ => reader.refuse("response_format.type"),
     }
 }

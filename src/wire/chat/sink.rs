@@ -1,20 +1,79 @@
-//! An answer of another dialect, written as chat chunks.
+//! An answer of another dialect, written as a chat completion or as chunks of one.
 
 use bytes::BytesMut;
 
-use super::answer::{FORM, called};
-use super::chunks::Chunks;
-use super::finish_word;
+use super::chunks::{self, Chunks, Form};
 use crate::record::usage::Counted;
-use crate::wire::Ask;
-use crate::wire::json::Object;
+use crate::wire::finish::Finish;
+use crate::wire::json::{Object, put};
 use crate::wire::preface::Preface;
-use crate::wire::reply::Delta;
+use crate::wire::reply::{Choice, Delta, Part, Reply};
+use crate::wire::sink::Sink;
 use crate::wire::tools::{ToolKinds, custom_input};
+use crate::wire::{Ask, Dialect};
+
+/// What chat completions and their chunks call themselves.
+const FORM: Form = Form { prefix: "chatcmpl-", object: "chat.completion", chunk: "chat.completion.chunk" };
+
+/// Writes a chat completion.
+pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
+    let (tools, is_legacy) = (ask.tool_kinds(), ask.offers_functions());
+    chunks::whole(FORM, ask, reply, |o, choice| {
+        put!(o, "message": |o| message(o, choice, &tools, is_legacy));
+        match &choice.logprobs {
+            Some(told) => told.get().chat(o),
+            None => put!(o, "logprobs": null),
+        }
+        put!(o, "finish_reason": word(choice.finish, is_legacy));
+    })
+}
+
+fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bool) {
+    let text = choice.text();
+    let refusal = choice.parts.iter().find_map(|part| match part {
+        Part::Refusal(text) => Some(text),
+        _ => None,
+    });
+    let thought = choice.parts.iter().find_map(|part| match part {
+        Part::Thought(text) => Some(text),
+        _ => None,
+    });
+    let first = choice.calls().next();
+    let is_said = !text.is_empty() || (first.is_none() && refusal.is_none());
+    put!(o, "role": "assistant", "content": is_said.then_some(&text), "refusal": refusal);
+    put!(o, "reasoning_content"?: thought);
+    match first {
+        None => {}
+        Some(call) if is_legacy => {
+            put!(o, "function_call": { "name": &call.name, "arguments": &call.arguments });
+        }
+        Some(_) => o.array("tool_calls", |a| {
+            for call in choice.calls() {
+                a.object(|o| match tools.origin(&call.name) {
+                    Some(origin) => {
+                        let input = custom_input(&call.arguments);
+                        put!(o, "id": &call.id, "type": "custom");
+                        put!(o, "custom": { "name": &origin.name, "input": &input });
+                    }
+                    None => {
+                        put!(o, "id": &call.id, "type": "function");
+                        put!(o, "function": { "name": &call.name, "arguments": &call.arguments });
+                    }
+                });
+            }
+        }),
+    }
+}
+
+/// Says why an answer ended, to a client that may know calls in their older form alone.
+fn word(finish: Finish, is_legacy: bool) -> &'static str {
+    let is_call = is_legacy && finish == Finish::ToolCalls;
+    if is_call { "function_call" } else { finish.word(Dialect::OpenAiChat) }
+}
 
 /// Writes chunks.
 #[derive(Debug)]
-pub(in crate::wire) struct Sink {
+pub(in crate::wire) struct Deltas {
     chunks: Chunks,
     tools: ToolKinds,
     /// Whether the client knows calls in their older form alone: one at most.
@@ -23,120 +82,24 @@ pub(in crate::wire) struct Sink {
     custom: Vec<((usize, usize), String)>,
 }
 
-impl Sink {
+impl Deltas {
     /// Starts a stream that answers `ask`.
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
-        Self {
-            chunks: Chunks::new(FORM, ask),
-            tools: ask.tool_kinds(),
-            is_legacy: ask.offers_functions(),
-            custom: Vec::new(),
-        }
-    }
-
-    /// Goes on with a message that has begun already.
-    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
-        self.chunks.go_on(preface);
-    }
-
-    /// Says whether the message has begun.
-    pub(in crate::wire) fn has_begun(&self) -> bool {
-        self.chunks.has_begun()
-    }
-
-    /// Gives the id that the message has.
-    pub(in crate::wire) fn id(&self) -> &str {
-        self.chunks.id()
-    }
-
-    /// Turns to another choice.
-    pub(in crate::wire) fn choose(&mut self, choice: usize) {
-        self.chunks.choice = choice;
-    }
-
-    /// Writes what is added.
-    pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
-        let of = |call: usize| (self.chunks.choice, call);
-        match delta {
-            Delta::Start { id, model } => {
-                let begins = self.chunks.begins();
-                self.chunks.name(id, model);
-                if begins {
-                    self.start(out);
-                }
-            }
-            Delta::Text(text) => self.delta(out, |o| o.text("content", text)),
-            Delta::Refusal(text) => self.delta(out, |o| o.text("refusal", text)),
-            Delta::Thought(text) => self.delta(out, |o| o.text("reasoning_content", text)),
-            Delta::Logprobs(told) => {
-                self.begin(out);
-                self.chunks.write(out, |o| {
-                    o.object("delta", |_| {});
-                    told.chat(o);
-                    o.raw("finish_reason", "null");
-                });
-            }
-            Delta::CallStart { call, name, .. } if self.is_legacy => self.function(call, out, |o| {
-                o.text("name", name);
-                o.text("arguments", "");
-            }),
-            Delta::CallArguments { call, text } if self.is_legacy => {
-                self.function(call, out, |o| o.text("arguments", text));
-            }
-            Delta::CallStart { call, id, name } => {
-                let custom = self.tools.origin(name).map(|origin| origin.name.clone());
-                if custom.is_some() {
-                    self.custom.push((of(call), String::new()));
-                }
-                self.call(out, call, |o| {
-                    o.text("id", id);
-                    called(o, name, custom.as_deref(), "");
-                });
-            }
-            Delta::CallArguments { call, text } => {
-                let of = of(call);
-                if let Some((_, arguments)) = self.custom.iter_mut().find(|(custom, _)| *custom == of) {
-                    arguments.push_str(text);
-                } else {
-                    self.call(out, call, |o| o.object("function", |o| o.text("arguments", text)));
-                }
-            }
-            Delta::CallEnd { call } => {
-                let of = of(call);
-                if let Some(at) = self.custom.iter().position(|(custom, _)| *custom == of) {
-                    let (_, arguments) = self.custom.swap_remove(at);
-                    let input = custom_input(&arguments);
-                    self.call(out, call, |o| o.object("custom", |o| o.text("input", &input)));
-                }
-            }
-            Delta::Other | Delta::Choice(_) => {}
-            Delta::Finish { finish, .. } => {
-                self.begin(out);
-                self.chunks.ended(finish);
-            }
-        }
+        let (tools, is_legacy) = (ask.tool_kinds(), ask.offers_functions());
+        Self { chunks: Chunks::new(FORM, ask), tools, is_legacy, custom: Vec::new() }
     }
 
     fn begin(&mut self, out: &mut BytesMut) {
         if self.chunks.begins() {
-            self.start(out);
+            self.delta(out, |o| put!(o, "role": "assistant", "content": "", "refusal": null));
         }
-    }
-
-    fn start(&mut self, out: &mut BytesMut) {
-        self.delta(out, |o| {
-            o.text("role", "assistant");
-            o.text("content", "");
-            o.raw("refusal", "null");
-        });
     }
 
     fn delta(&mut self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
         self.begin(out);
         self.chunks.write(out, |o| {
             o.object("delta", fill);
-            o.raw("logprobs", "null");
-            o.raw("finish_reason", "null");
+            put!(o, "logprobs": null, "finish_reason": null);
         });
     }
 
@@ -150,20 +113,90 @@ impl Sink {
         self.delta(out, |o| {
             o.array("tool_calls", |a| {
                 a.object(|o| {
-                    o.number("index", call as u64);
+                    put!(o, "index": call as u64);
                     fill(o);
                 });
             });
         });
     }
+}
 
-    /// Writes the closing chunks.
-    pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
+impl Sink for Deltas {
+    fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        let of = |call: usize| (self.chunks.choice, call);
+        match delta {
+            Delta::Start { id, model } => {
+                self.chunks.head.name(id, model);
+                self.begin(out);
+            }
+            Delta::Text(text) => self.delta(out, |o| put!(o, "content": text)),
+            Delta::Refusal(text) => self.delta(out, |o| put!(o, "refusal": text)),
+            Delta::Thought(text) => self.delta(out, |o| put!(o, "reasoning_content": text)),
+            Delta::Logprobs(told) => {
+                self.begin(out);
+                self.chunks.write(out, |o| {
+                    put!(o, "delta": {});
+                    told.chat(o);
+                    put!(o, "finish_reason": null);
+                });
+            }
+            Delta::CallStart { call, name, .. } if self.is_legacy => {
+                self.function(call, out, |o| put!(o, "name": name, "arguments": ""));
+            }
+            Delta::CallArguments { call, text } if self.is_legacy => {
+                self.function(call, out, |o| put!(o, "arguments": text));
+            }
+            Delta::CallStart { call, id, name } => {
+                if let Some(custom) = self.tools.origin(name).map(|origin| origin.name.clone()) {
+                    self.custom.push((of(call), String::new()));
+                    self.call(out, call, |o| {
+                        put!(o, "id": id, "type": "custom", "custom": { "name": &custom, "input": "" });
+                    });
+                } else {
+                    self.call(out, call, |o| {
+                        put!(o, "id": id, "type": "function", "function": { "name": name, "arguments": "" });
+                    });
+                }
+            }
+            Delta::CallArguments { call, text } => {
+                let of = of(call);
+                if let Some((_, arguments)) = self.custom.iter_mut().find(|(custom, _)| *custom == of) {
+                    arguments.push_str(text);
+                } else {
+                    self.call(out, call, |o| put!(o, "function": { "arguments": text }));
+                }
+            }
+            Delta::CallEnd { call } => {
+                let of = of(call);
+                if let Some(at) = self.custom.iter().position(|(custom, _)| *custom == of) {
+                    let (_, arguments) = self.custom.swap_remove(at);
+                    self.call(out, call, |o| put!(o, "custom": { "input": &custom_input(&arguments) }));
+                }
+            }
+            Delta::Other | Delta::Choice(_) => {}
+            Delta::Finish { finish, .. } => {
+                self.begin(out);
+                self.chunks.ended(finish);
+            }
+        }
+    }
+
+    fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         let is_legacy = self.is_legacy;
         self.chunks.close(counted, out, |o, finish| {
-            o.object("delta", |_| {});
-            o.raw("logprobs", "null");
-            o.text("finish_reason", finish_word(finish, is_legacy));
+            put!(o, "delta": {}, "logprobs": null, "finish_reason": word(finish, is_legacy));
         });
+    }
+
+    fn choose(&mut self, choice: usize) {
+        self.chunks.choice = choice;
+    }
+
+    fn go_on(&mut self, preface: &Preface) {
+        self.chunks.go_on(preface);
+    }
+
+    fn preface(&self) -> Preface {
+        self.chunks.head.preface(0)
     }
 }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use crate::wire::WireError;
-use crate::wire::chat::read_request::sampling;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Piece, Prompt, Reader, Text, texts};
+use crate::wire::prompt::{Piece, Prompt, Reader};
 
 /// Reads a request.
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
@@ -13,29 +12,25 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
-            "model" | "echo" => {}
+            "echo" => {}
             "prompt" => {
                 let text = sole_prompt(value).ok_or_else(|| not_one(value))?;
-                prompt.say(true, vec![Piece::Text(Text { text, cache: None })]);
+                prompt.say(true, vec![Piece::text(text, None)]);
             }
-            "stream" => prompt.stream = value.flag() == Some(true),
-            "max_tokens" => prompt.max_output = value.number(),
-            "stop" => prompt.stop = texts(value),
-            "user" => prompt.user = value.text(),
             // Chat wants to be asked twice.
             "logprobs" => {
-                prompt.passed.push(("logprobs", Value::of("true")));
+                prompt.set("logprobs", Value::of("true"));
                 if value.number().is_some_and(|number| number > 0) {
-                    prompt.passed.push(("top_logprobs", value));
+                    prompt.set("top_logprobs", value);
                 }
             }
-            _ => sampling(&mut prompt, row.field, value),
+            _ => prompt.take(row.field, value, reader),
         }
     }
     reader.finish(prompt, 1)
 }
 
-/// Gives the prompt where it is one text, by itself or alone in a list.
+/// Returns the prompt where it is one text, by itself or alone in a list.
 pub(super) fn sole_prompt(value: Value<'_>) -> Option<Cow<'_, str>> {
     let mut items = value.items();
     match (items.next(), items.next()) {

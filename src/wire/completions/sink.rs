@@ -1,17 +1,47 @@
-//! An answer of another dialect, written as chunks of a completion.
+//! An answer of another dialect, written as a completion or as chunks of one.
 
 use bytes::BytesMut;
 
-use super::{FORM, echoed, finish_word};
+use super::read_request::sole_prompt;
 use crate::record::usage::Counted;
-use crate::wire::Ask;
-use crate::wire::chat::chunks::Chunks;
-use crate::wire::json::Object;
-use crate::wire::reply::Delta;
+use crate::wire::chat::chunks::{self, Chunks, Form};
+use crate::wire::json::{Object, Value, put};
+use crate::wire::reply::{Delta, Part, Reply};
+use crate::wire::sink::Sink;
+use crate::wire::{Ask, Dialect};
+
+/// What completions and their chunks call themselves.
+const FORM: Form = Form { prefix: "cmpl-", object: "text_completion", chunk: "text_completion" };
+
+/// Returns the prompt where the client wants it repeated before the answer.
+fn echoed(ask: &Ask) -> String {
+    let root = ask.root();
+    let is_wanted = root.get("echo").and_then(Value::flag) == Some(true);
+    let prompt = root.get("prompt").filter(|_| is_wanted).and_then(sole_prompt);
+    prompt.unwrap_or_default().into_owned()
+}
+
+/// Writes a completion.
+pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
+    let before = echoed(ask);
+    chunks::whole(FORM, ask, reply, |o, choice| {
+        // A refusal too, as there is no other place for it.
+        let said = choice.parts.iter().filter_map(|part| match part {
+            Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
+            Part::Thought(_) | Part::Call(_) | Part::Other => None,
+        });
+        put!(o, "text": &std::iter::once(before.as_str()).chain(said).collect::<String>());
+        match &choice.logprobs {
+            Some(told) => told.get().completions(o, &mut (before.chars().count() as u64)),
+            None => put!(o, "logprobs": null),
+        }
+        put!(o, "finish_reason": choice.finish.word(Dialect::OpenAiCompletions));
+    })
+}
 
 /// Writes chunks.
 #[derive(Debug)]
-pub(in crate::wire) struct Sink {
+pub(in crate::wire) struct Texts {
     chunks: Chunks,
     /// The prompt, where it is to be repeated before every choice.
     echo: String,
@@ -19,34 +49,37 @@ pub(in crate::wire) struct Sink {
     offsets: Vec<u64>,
 }
 
-impl Sink {
+impl Texts {
     /// Starts a stream that answers `ask`.
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
         Self { chunks: Chunks::new(FORM, ask), echo: echoed(ask), offsets: Vec::new() }
     }
 
-    /// Turns to another choice.
-    pub(in crate::wire) fn choose(&mut self, choice: usize) {
-        self.chunks.choice = choice;
+    fn begin(&mut self, out: &mut BytesMut) {
+        if self.chunks.begins() {
+            self.offsets.resize(self.chunks.choice + 1, self.echo.chars().count() as u64);
+            if !self.echo.is_empty() {
+                self.chunks.write(out, |o| piece(o, &self.echo));
+            }
+        }
     }
+}
 
-    /// Counts the text that is kept.
-    pub(in crate::wire) fn held(&self) -> usize {
-        self.echo.len()
-    }
-
-    /// Writes what is added.
-    pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+impl Sink for Texts {
+    fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {
-            Delta::Start { id, model } => self.chunks.name(id, model),
-            Delta::Text(text) | Delta::Refusal(text) => self.say(text, out),
+            Delta::Start { id, model } => self.chunks.head.name(id, model),
+            Delta::Text(text) | Delta::Refusal(text) => {
+                self.begin(out);
+                self.chunks.write(out, |o| piece(o, text));
+            }
             Delta::Logprobs(told) => {
                 self.begin(out);
                 let mut offset = self.offsets.get(self.chunks.choice).copied().unwrap_or_default();
                 self.chunks.write(out, |o| {
-                    o.text("text", "");
+                    put!(o, "text": "");
                     told.completions(o, &mut offset);
-                    o.raw("finish_reason", "null");
+                    put!(o, "finish_reason": null);
                 });
                 if let Some(kept) = self.offsets.get_mut(self.chunks.choice) {
                     *kept = offset;
@@ -65,32 +98,21 @@ impl Sink {
         }
     }
 
-    fn begin(&mut self, out: &mut BytesMut) {
-        if self.chunks.begins() {
-            self.offsets.resize(self.chunks.choice + 1, self.echo.chars().count() as u64);
-            if !self.echo.is_empty() {
-                self.chunks.write(out, |o| piece(o, &self.echo));
-            }
-        }
-    }
-
-    fn say(&mut self, text: &str, out: &mut BytesMut) {
-        self.begin(out);
-        self.chunks.write(out, |o| piece(o, text));
-    }
-
-    /// Writes the closing chunks.
-    pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
+    fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         self.chunks.close(counted, out, |o, finish| {
-            o.text("text", "");
-            o.raw("logprobs", "null");
-            o.text("finish_reason", finish_word(finish));
+            put!(o, "text": "", "logprobs": null, "finish_reason": finish.word(Dialect::OpenAiCompletions));
         });
+    }
+
+    fn choose(&mut self, choice: usize) {
+        self.chunks.choice = choice;
+    }
+
+    fn held(&self) -> usize {
+        self.echo.len()
     }
 }
 
 fn piece(o: &mut Object<'_>, text: &str) {
-    o.text("text", text);
-    o.raw("logprobs", "null");
-    o.raw("finish_reason", "null");
+    put!(o, "text": text, "logprobs": null, "finish_reason": null);
 }

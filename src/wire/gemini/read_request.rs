@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
-use crate::wire::chat::read_request::{sampling, set_budget, set_effort};
 use crate::wire::chat::write_request::audio_format;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
@@ -123,42 +122,35 @@ fn piece<'a>(
                 let text = value.text();
                 let text =
                     text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
-                Piece::Text(Text { text, cache: None })
+                Piece::text(text, None)
             }
             "inlineData" => {
                 let kind = text_of(value, "mimeType").unwrap_or_default();
                 let bytes = text_of(value, "data").unwrap_or_default();
+                let data = Data::Base64 { kind: kind.clone(), bytes };
                 let name = text_of(value, "displayName");
-                bytes_of(
-                    Data::Base64 { kind: kind.clone(), bytes },
-                    &kind,
-                    name,
-                    reader,
-                    &format!("{place}.inlineData"),
-                )?
+                bytes_of(data, &kind, name, reader, &format!("{place}.inlineData"))?
             }
             "fileData" => {
                 let kind = text_of(value, "mimeType").unwrap_or_default();
                 let url = text_of(value, "fileUri").unwrap_or_default();
                 // What was given to Google's file store can be had nowhere else.
-                if !url.starts_with("https://")
-                    || url.starts_with("https://generativelanguage.googleapis.com/")
-                {
+                let is_googles = url.starts_with("https://generativelanguage.googleapis.com/");
+                if !url.starts_with("https://") || is_googles {
                     return reader.refuse(format!("{place}.fileData.fileUri"));
                 }
                 bytes_of(Data::Url(url), &kind, None, reader, &format!("{place}.fileData"))?
             }
             "functionCall" => {
+                let place = format!("{place}.functionCall");
                 let name = text_of(value, "name").filter(|name| !name.is_empty());
-                let name = name
-                    .ok_or_else(|| WireError::invalid(format!("{place}.functionCall.name"), "is missing"))?;
+                let name = name.ok_or_else(|| WireError::missing(&place, "name"))?;
                 let arguments = member(value, "args").map_or("{}", Value::raw);
                 calls.made += 1;
                 let given = text_of(value, "id").filter(|id| !id.is_empty());
                 let id = given.map_or_else(|| format!("call_{}", calls.made), Cow::into_owned);
                 calls.open.push((name.clone(), id.clone()));
-                let place = format!("{place}.functionCall.args");
-                let call = reader.call(id.into(), name, Cow::Borrowed(arguments), &place);
+                let call = reader.call(id.into(), name, arguments.into(), &format!("{place}.args"));
                 Piece::Call { call, cache: None }
             }
             "functionResponse" => result(value, place, reader, calls, prompt)?,
@@ -220,19 +212,22 @@ fn result<'a>(
     let is_error = said("error").is_some();
     let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
     let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
-    let mut parts = vec![Piece::Text(Text { text, cache: None })];
+    let mut parts = vec![Piece::text(text, None)];
     for (nth, part) in member(value, "parts").into_iter().flat_map(Value::items).enumerate() {
         parts.extend(piece(part, &format!("{place}.parts[{nth}]"), reader, calls, prompt)?);
     }
     Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
 }
 
-/// Gives the member of that name where it is the only one.
+/// Returns the member of that name where it is the only one.
 fn sole<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
     let mut members = value.members();
     let (key, only) = members.next()?;
     (key == name && members.next().is_none()).then_some(only)
 }
+
+/// The members of a function that are read.
+const READ: [&str; 4] = ["name", "description", "parameters", "parametersJsonSchema"];
 
 fn tools<'a>(
     value: Value<'a>,
@@ -257,13 +252,8 @@ fn tools<'a>(
             }
             for (nth, function) in value.items().enumerate() {
                 let name = text_of(function, "name").filter(|name| !name.is_empty());
-                let missing =
-                    || WireError::invalid(format!("{place}.functionDeclarations[{nth}].name"), "is missing");
-                reader.others(
-                    function,
-                    &["name", "description", "parameters", "parametersJsonSchema"],
-                    "tools",
-                );
+                let missing = || WireError::missing(&format!("{place}.functionDeclarations[{nth}]"), "name");
+                reader.others(function, &READ, "tools");
                 let plain = member(function, "parametersJsonSchema");
                 let old = converted.next().and_then(|schema| schema.as_deref()).map(Value::of);
                 prompt.tools.push(Tool {
@@ -314,21 +304,10 @@ fn settings<'a>(
     let mut schema = None;
     for (key, value) in value.members() {
         let key = camel(&key);
-        if reader.takes(&format!("generationConfig.{key}"), value)?.is_none() {
-            continue;
-        }
+        let Some(row) = reader.takes(&format!("generationConfig.{key}"), value)? else { continue };
         match &*key {
             "maxOutputTokens" => prompt.max_output = value.number(),
             "stopSequences" => prompt.stop = texts(value),
-            "temperature" => sampling(prompt, "temperature", value),
-            "topP" => sampling(prompt, "top_p", value),
-            "topK" => sampling(prompt, "top_k", value),
-            "seed" => sampling(prompt, "seed", value),
-            "presencePenalty" => sampling(prompt, "presence_penalty", value),
-            "frequencyPenalty" => sampling(prompt, "frequency_penalty", value),
-            "candidateCount" => sampling(prompt, "n", value),
-            "responseLogprobs" => sampling(prompt, "logprobs", value),
-            "logprobs" => sampling(prompt, "top_logprobs", value),
             "responseMimeType" => match value.text().as_deref() {
                 Some("application/json") => is_json = true,
                 Some("text/plain" | "") => {}
@@ -337,7 +316,7 @@ fn settings<'a>(
             "responseSchema" => schema = schema.or(schemas.answer.as_deref().map(Value::of)),
             "responseJsonSchema" => schema = Some(value),
             "thinkingConfig" => thinking(value, prompt),
-            _ => {}
+            _ => prompt.set(row.name(), value),
         }
     }
     prompt.format = match schema {
@@ -352,10 +331,10 @@ fn thinking(value: Value<'_>, prompt: &mut Prompt<'_>) {
     const MEMBER: &str = "generationConfig.thinkingConfig";
     // A budget of -1 leaves it to the model.
     if let Some(budget) = member(value, "thinkingBudget").and_then(Value::number) {
-        set_budget(prompt, MEMBER, budget);
+        prompt.set_budget(MEMBER, budget);
     }
     if let Some(level) = text_of(value, "thinkingLevel") {
-        set_effort(prompt, MEMBER, Some(&level.to_ascii_lowercase()));
+        prompt.set_effort(MEMBER, Some(&level.to_ascii_lowercase()));
     }
     prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
 }

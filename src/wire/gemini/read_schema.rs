@@ -3,7 +3,7 @@
 //! Types are in capitals there, `nullable` stands beside them, and counts may come as text.
 
 use super::names::{camel, member};
-use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::json::{Array, Object, Raw, Value, object, put};
 
 /// The schemas of a request in JSON Schema.
 #[derive(Debug, Default)]
@@ -48,17 +48,17 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
                 match &*kind {
                     "type_unspecified" => {}
                     kind if is_nullable => o.array("type", |a| {
-                        a.text(kind);
-                        a.text("null");
+                        a.put(kind);
+                        a.put("null");
                     }),
-                    kind => o.text("type", kind),
+                    kind => put!(o, "type": kind),
                 }
             }
             "format" if value.text().as_deref() == Some("enum") => {}
             "enum" if is_nullable && value.is_array() => {
                 let inner =
                     value.raw().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
-                o.raw("enum", &format!("[{inner}{}null]", if inner.trim().is_empty() { "" } else { "," }));
+                put!(o, "enum": Raw(&format!("[{inner}{}null]", if inner.trim().is_empty() { "" } else { "," })));
             }
             "properties" | "defs" | "$defs" => {
                 let name = if key == "properties" { "properties" } else { "$defs" };
@@ -66,7 +66,7 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
                     value.members().for_each(|(key, schema)| nested(o, &key, schema));
                 });
             }
-            "ref" => o.raw("$ref", value.raw()),
+            "ref" => put!(o, "$ref": value),
             name @ ("items" | "additionalProperties") => nested(o, name, value),
             name @ ("anyOf" | "oneOf" | "allOf" | "prefixItems") => {
                 o.array(name, |a| value.items().for_each(|schema| listed(a, schema)));
@@ -79,7 +79,7 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
                     o.raw(name, number);
                 }
             }
-            name => o.raw(name, value.raw()),
+            name => o.put(name, value),
         }
     }
 }
@@ -88,7 +88,7 @@ fn nested(o: &mut Object<'_>, key: &str, schema: Value<'_>) {
     if schema.is_object() {
         o.object(key, |o| members(o, schema));
     } else {
-        o.raw(key, schema.raw());
+        o.put(key, schema);
     }
 }
 

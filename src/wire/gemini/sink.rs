@@ -1,20 +1,85 @@
-//! An answer of another dialect, written as Gemini's chunks. A call stands whole in one chunk, so its arguments are gathered.
+//! An answer of another dialect, written in Gemini's form, whole or in chunks. A call stands whole in one chunk, so its
+//! arguments are gathered.
 
 use bytes::BytesMut;
 
-use super::write_answer::{finish_word, function_call, wants_thoughts};
+use super::names::member;
 use crate::record::usage::Counted;
 use crate::wire::calls::is_fit;
-use crate::wire::json::{Array, Object, object};
-use crate::wire::reply::{Delta, Finish};
-use crate::wire::translate::own_id;
-use crate::wire::{Ask, usage};
+use crate::wire::finish::Finish;
+use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::reply::{Choice, Delta, Part, Reply};
+use crate::wire::sink::{Head, Sink, own_id};
+use crate::wire::{Ask, Dialect, sse, usage};
+
+/// Writes an answer.
+pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
+    let with_thoughts = wants_thoughts(ask);
+    let mut out = Vec::with_capacity(512);
+    object(&mut out, |o| {
+        o.array("candidates", |a| {
+            for (at, choice) in (0u64..).zip(&reply.choices) {
+                a.object(|o| candidate(o, at, choice, with_thoughts));
+            }
+        });
+        if let Some(counted) = &reply.usage {
+            put!(o, "usageMetadata": |o| usage::gemini(o, counted));
+        }
+        put!(o, "modelVersion": reply.model.as_deref().unwrap_or(ask.model()));
+        put!(o, "responseId": &own_id("", &reply.id, ask));
+    });
+    out
+}
+
+fn candidate(o: &mut Object<'_>, at: u64, choice: &Choice, with_thoughts: bool) {
+    content(o, |a| {
+        for part in &choice.parts {
+            match part {
+                Part::Thought(text) if with_thoughts => thought(a, text),
+                Part::Thought(_) | Part::Other => {}
+                Part::Text(said) | Part::Refusal(said) => text(a, said),
+                Part::Call(made) => call(a, &made.id, &made.name, &made.arguments),
+            }
+        }
+    });
+    put!(o, "finishReason": choice.finish.word(Dialect::Gemini));
+    if let Some(told) = &choice.logprobs {
+        told.get().gemini(o);
+    }
+    put!(o, "index": at);
+}
+
+fn content(o: &mut Object<'_>, parts: impl FnOnce(&mut Array<'_>)) {
+    o.object("content", |o| {
+        o.array("parts", parts);
+        put!(o, "role": "model");
+    });
+}
+
+fn text(a: &mut Array<'_>, text: &str) {
+    a.object(|o| put!(o, "text": text));
+}
+
+fn thought(a: &mut Array<'_>, text: &str) {
+    a.object(|o| put!(o, "text": text, "thought": true));
+}
+
+fn call(a: &mut Array<'_>, id: &str, name: &str, arguments: &str) {
+    let arguments = arguments.trim();
+    let args = Raw(if arguments.is_empty() { "{}" } else { arguments });
+    a.object(|o| put!(o, "functionCall": { "id": id, "name": name, "args": args }));
+}
+
+/// Says whether the client asks to be shown what the model thinks.
+fn wants_thoughts(ask: &Ask) -> bool {
+    let config = member(ask.root(), "generationConfig").and_then(|config| member(config, "thinkingConfig"));
+    config.and_then(|config| member(config, "includeThoughts")).and_then(Value::flag) == Some(true)
+}
 
 /// Writes chunks.
 #[derive(Debug)]
-pub(in crate::wire) struct Sink {
-    id: String,
-    model: String,
+pub(in crate::wire) struct Chunks {
+    head: Head,
     with_thoughts: bool,
     /// The candidate that is being told.
     choice: usize,
@@ -29,30 +94,11 @@ struct Candidate {
     finish: Finish,
 }
 
-impl Sink {
+impl Chunks {
     /// Starts a stream that answers `ask`.
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
-        Self {
-            id: own_id("", "", ask),
-            model: ask.model().to_owned(),
-            with_thoughts: wants_thoughts(ask),
-            choice: 0,
-            candidates: Vec::new(),
-        }
-    }
-
-    /// Counts the text that is kept.
-    pub(in crate::wire) fn held(&self) -> usize {
-        self.candidates
-            .iter()
-            .filter_map(|candidate| candidate.call.as_ref())
-            .map(|(_, _, arguments)| arguments.len())
-            .sum()
-    }
-
-    /// Turns to another candidate.
-    pub(in crate::wire) fn choose(&mut self, choice: usize) {
-        self.choice = choice;
+        let (head, with_thoughts) = (Head::new("", ask), wants_thoughts(ask));
+        Self { head, with_thoughts, choice: 0, candidates: Vec::new() }
     }
 
     fn candidate(&mut self) -> Option<&mut Candidate> {
@@ -62,32 +108,38 @@ impl Sink {
         self.candidates.get_mut(self.choice)
     }
 
-    /// Writes what is added.
-    pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
-        match delta {
-            Delta::Start { id, model } => {
-                if !id.is_empty() {
-                    id.clone_into(&mut self.id);
-                }
-                if !model.is_empty() {
-                    model.clone_into(&mut self.model);
-                }
-            }
-            Delta::Text(text) | Delta::Refusal(text) => {
-                self.parts(out, |a| a.object(|o| o.text("text", text)));
-            }
-            Delta::Thought(text) if self.with_thoughts => self.parts(out, |a| {
+    /// Writes a chunk of the candidate that is being told.
+    fn told(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        self.chunk(out, |o| {
+            o.array("candidates", |a| {
                 a.object(|o| {
-                    o.text("text", text);
-                    o.flag("thought", true);
+                    fill(o);
+                    put!(o, "index": self.choice as u64);
                 });
-            }),
+            });
+        });
+    }
+
+    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        sse::event(out, "", |o| {
+            fill(o);
+            put!(o, "modelVersion": &self.head.model, "responseId": &self.head.id);
+        });
+    }
+}
+
+impl Sink for Chunks {
+    fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        match delta {
+            Delta::Start { id, model } => self.head.name(id, model),
+            Delta::Text(said) | Delta::Refusal(said) => self.told(out, |o| content(o, |a| text(a, said))),
+            Delta::Thought(text) if self.with_thoughts => {
+                self.told(out, |o| content(o, |a| thought(a, text)));
+            }
             Delta::Thought(_) | Delta::Other | Delta::Choice(_) => {}
-            Delta::Logprobs(told) => self.chunk(out, |o| {
-                self.told(o, |o| {
-                    parts(o, |a| a.object(|o| o.text("text", "")));
-                    told.gemini(o);
-                });
+            Delta::Logprobs(told) => self.told(out, |o| {
+                content(o, |a| text(a, ""));
+                told.gemini(o);
             }),
             Delta::CallStart { id, name, .. } => {
                 if let Some(candidate) = self.candidate() {
@@ -95,17 +147,16 @@ impl Sink {
                 }
             }
             Delta::CallArguments { text, .. } => {
-                if let Some((_, _, arguments)) =
-                    self.candidate().and_then(|candidate| candidate.call.as_mut())
-                {
+                let call = self.candidate().and_then(|candidate| candidate.call.as_mut());
+                if let Some((_, _, arguments)) = call {
                     arguments.push_str(text);
                 }
             }
             Delta::CallEnd { .. } => {
                 // Arguments that the limit of output cut are no JSON; the end tells of the limit.
-                let call = self.candidate().and_then(|candidate| candidate.call.take());
-                if let Some((id, name, arguments)) = call.filter(|(_, _, arguments)| is_fit(arguments)) {
-                    self.parts(out, |a| a.object(|o| function_call(o, &id, &name, &arguments)));
+                let made = self.candidate().and_then(|candidate| candidate.call.take());
+                if let Some((id, name, arguments)) = made.filter(|(_, _, arguments)| is_fit(arguments)) {
+                    self.told(out, |o| content(o, |a| call(a, &id, &name, &arguments)));
                 }
             }
             Delta::Finish { finish, .. } => {
@@ -116,54 +167,29 @@ impl Sink {
         }
     }
 
-    fn parts(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Array<'_>)) {
-        self.chunk(out, |o| self.told(o, |o| parts(o, fill)));
-    }
-
-    /// Writes the candidate that is being told.
-    fn told(&self, o: &mut Object<'_>, fill: impl FnOnce(&mut Object<'_>)) {
-        o.array("candidates", |a| {
-            a.object(|o| {
-                fill(o);
-                o.number("index", self.choice as u64);
-            });
-        });
-    }
-
-    fn chunk(&self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        let mut data = Vec::with_capacity(192);
-        data.extend_from_slice(b"data: ");
-        object(&mut data, |o| {
-            fill(o);
-            o.text("modelVersion", &self.model);
-            o.text("responseId", &self.id);
-        });
-        data.extend_from_slice(b"\n\n");
-        out.extend_from_slice(&data);
-    }
-
     /// Writes the closing chunk: why each candidate ended, and what was used.
-    pub(in crate::wire) fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
+    fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         self.chunk(out, |o| {
             o.array("candidates", |a| {
-                for (at, candidate) in (0..).zip(&self.candidates) {
+                for (at, candidate) in (0u64..).zip(&self.candidates) {
                     a.object(|o| {
-                        parts(o, |a| a.object(|o| o.text("text", "")));
-                        o.text("finishReason", finish_word(candidate.finish));
-                        o.number("index", at);
+                        content(o, |a| text(a, ""));
+                        put!(o, "finishReason": candidate.finish.word(Dialect::Gemini), "index": at);
                     });
                 }
             });
             if let Some(counted) = counted {
-                o.object("usageMetadata", |o| usage::gemini(o, &counted));
+                put!(o, "usageMetadata": |o| usage::gemini(o, &counted));
             }
         });
     }
-}
 
-fn parts(o: &mut Object<'_>, fill: impl FnOnce(&mut Array<'_>)) {
-    o.object("content", |o| {
-        o.array("parts", fill);
-        o.text("role", "model");
-    });
+    fn choose(&mut self, choice: usize) {
+        self.choice = choice;
+    }
+
+    fn held(&self) -> usize {
+        let calls = self.candidates.iter().filter_map(|candidate| candidate.call.as_ref());
+        calls.map(|(_, _, arguments)| arguments.len()).sum()
+    }
 }

@@ -9,4 +9,4 @@ mod write;
 
 pub(super) use progress::{Kind, Progress};
 pub(super) use value::{Value, check};
-pub(super) use write::{Array, Object, object, quote};
+pub(super) use write::{Array, Object, Put, Raw, array, object, put, quote, written};

@@ -1,5 +1,127 @@
 //! JSON written straight into bytes, in the order it is said.
 
+use super::Value;
+
+/// Writes members of an object that is being written: `"key": value`, or `"key"?: option` where none is no member. A value
+/// is anything that is [`Put`], `null`, `{ members }`, `[for item in list => { members }]` (or `=> value`), a closure that fills an object
+/// (`|o| ..`), or one that fills a list (`[|a| ..]`).
+macro_rules! put {
+    ($o:ident $(,)?) => {};
+    ($o:ident, $key:literal : null $(, $($rest:tt)*)?) => {{
+        $o.named(concat!('"', $key, "\":null"));
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : {} $(, $($rest:tt)*)?) => {{
+        $o.named(concat!('"', $key, "\":{}"));
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : { $($inner:tt)* } $(, $($rest:tt)*)?) => {{
+        crate::wire::json::object($o.named(concat!('"', $key, "\":")), |o| put!(o, $($inner)*));
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : [for $item:pat in $list:expr => { $($inner:tt)* }] $(, $($rest:tt)*)?) => {{
+        crate::wire::json::array($o.named(concat!('"', $key, "\":")), |a| {
+            for $item in $list {
+                a.object(|o| put!(o, $($inner)*));
+            }
+        });
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : [for $item:pat in $list:expr => $value:expr] $(, $($rest:tt)*)?) => {{
+        crate::wire::json::array($o.named(concat!('"', $key, "\":")), |a| {
+            for $item in $list {
+                a.put($value);
+            }
+        });
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : [] $(, $($rest:tt)*)?) => {{
+        $o.named(concat!('"', $key, "\":[]"));
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : [$fill:expr] $(, $($rest:tt)*)?) => {{
+        crate::wire::json::array($o.named(concat!('"', $key, "\":")), $fill);
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : |$inner:pat_param| $fill:expr $(, $($rest:tt)*)?) => {{
+        crate::wire::json::object($o.named(concat!('"', $key, "\":")), |$inner| $fill);
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal ?: $value:expr $(, $($rest:tt)*)?) => {{
+        if let Some(value) = $value {
+            crate::wire::json::Put::put(value, $o.named(concat!('"', $key, "\":")));
+        }
+        put!($o, $($($rest)*)?);
+    }};
+    ($o:ident, $key:literal : $value:expr $(, $($rest:tt)*)?) => {{
+        crate::wire::json::Put::put($value, $o.named(concat!('"', $key, "\":")));
+        put!($o, $($($rest)*)?);
+    }};
+}
+
+pub(in crate::wire) use put;
+
+/// What can be written as a value: text, a number, a flag, a value that was read, JSON as it is; of an option `null` is none.
+pub(in crate::wire) trait Put {
+    /// Writes the value.
+    fn put(self, out: &mut Vec<u8>);
+}
+
+/// Text that is JSON already.
+pub(in crate::wire) struct Raw<'a>(pub(in crate::wire) &'a str);
+
+impl<T: AsRef<str> + ?Sized> Put for &T {
+    fn put(self, out: &mut Vec<u8>) {
+        quote(out, self.as_ref());
+    }
+}
+
+impl Put for std::borrow::Cow<'_, str> {
+    fn put(self, out: &mut Vec<u8>) {
+        quote(out, &self);
+    }
+}
+
+impl Put for Raw<'_> {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
+}
+
+impl Put for Value<'_> {
+    fn put(self, out: &mut Vec<u8>) {
+        Raw(self.raw()).put(out);
+    }
+}
+
+impl Put for u64 {
+    fn put(self, out: &mut Vec<u8>) {
+        Raw(&self.to_string()).put(out);
+    }
+}
+
+impl Put for bool {
+    fn put(self, out: &mut Vec<u8>) {
+        Raw(if self { "true" } else { "false" }).put(out);
+    }
+}
+
+impl<T: Put> Put for Option<T> {
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.put(out),
+            None => Raw("null").put(out),
+        }
+    }
+}
+
+/// Writes an object by itself as text.
+pub(in crate::wire) fn written(fill: impl FnOnce(&mut Object<'_>)) -> String {
+    let mut out = Vec::new();
+    object(&mut out, fill);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Writes an object.
 pub(in crate::wire) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
     out.push(b'{');
@@ -8,7 +130,7 @@ pub(in crate::wire) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'
 }
 
 /// Writes a list.
-fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
+pub(in crate::wire) fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
     out.push(b'[');
     fill(&mut Array { out, is_first: true });
     out.push(b']');
@@ -54,46 +176,35 @@ pub(in crate::wire) struct Object<'o> {
 }
 
 impl Object<'_> {
-    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+    /// Begins a member by its name.
+    pub(in crate::wire) fn key(&mut self, key: &str) -> &mut Vec<u8> {
         comma(self.out, &mut self.is_first);
         quote(self.out, key);
         self.out.push(b':');
         self.out
     }
 
-    /// Writes text.
-    pub(in crate::wire) fn text(&mut self, key: &str, text: &str) {
-        quote(self.key(key), text);
+    /// Begins a member by its name with quotes and colon.
+    pub(in crate::wire) fn named(&mut self, name: &str) -> &mut Vec<u8> {
+        comma(self.out, &mut self.is_first);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out
     }
 
-    /// Writes text, or `null` where there is none.
-    pub(in crate::wire) fn text_or_null(&mut self, key: &str, text: Option<&str>) {
-        match text {
-            Some(text) => self.text(key, text),
-            None => self.raw(key, "null"),
-        }
+    /// Writes a member whose name was read.
+    pub(in crate::wire) fn put(&mut self, key: &str, value: impl Put) {
+        value.put(self.key(key));
     }
 
     /// Writes a value that is JSON already.
     pub(in crate::wire) fn raw(&mut self, key: &str, json: &str) {
-        self.key(key).extend_from_slice(json.as_bytes());
+        self.put(key, Raw(json));
     }
 
     /// Writes the members of an object that is JSON already, and is not empty.
     pub(in crate::wire) fn within(&mut self, json: &str) {
         let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
-        comma(self.out, &mut self.is_first);
-        self.out.extend_from_slice(inner.as_bytes());
-    }
-
-    /// Writes a whole number.
-    pub(in crate::wire) fn number(&mut self, key: &str, number: u64) {
-        self.raw(key, &number.to_string());
-    }
-
-    /// Writes a boolean.
-    pub(in crate::wire) fn flag(&mut self, key: &str, flag: bool) {
-        self.raw(key, if flag { "true" } else { "false" });
+        self.named(inner);
     }
 
     /// Writes an object.
@@ -125,19 +236,15 @@ impl<'o> Array<'o> {
         self.out.push(b']');
     }
 
-    fn item(&mut self) -> &mut Vec<u8> {
+    /// Begins an item.
+    pub(in crate::wire) fn item(&mut self) -> &mut Vec<u8> {
         comma(self.out, &mut self.is_first);
         self.out
     }
 
-    /// Writes text.
-    pub(in crate::wire) fn text(&mut self, text: &str) {
-        quote(self.item(), text);
-    }
-
-    /// Writes a value that is JSON already.
-    pub(in crate::wire) fn raw(&mut self, json: &str) {
-        self.item().extend_from_slice(json.as_bytes());
+    /// Writes a value.
+    pub(in crate::wire) fn put(&mut self, value: impl Put) {
+        value.put(self.item());
     }
 
     /// Writes an object.
@@ -164,15 +271,15 @@ mod tests {
     fn what_is_written_keeps_its_order() {
         let mut out = Vec::new();
         object(&mut out, |o| {
-            o.text("b", "x");
-            o.array("a", |a| {
+            put!(o, "b": "x", "a": [|a| {
                 a.object(|_| {});
-                a.text("t");
-            });
-            o.object("n", |n| n.number("m", 7));
-            o.flag("f", true);
-            o.text_or_null("z", None);
+                a.put("t");
+            }], "n": { "m": 7 }, "f": true, "z": null, "y"?: None::<&str>, "x": None::<&str>, "w": [for n in 0..2 => { "n": n }]);
+            o.put("a\"", Raw("[]"));
         });
-        assert_eq!(out, br#"{"b":"x","a":[{},"t"],"n":{"m":7},"f":true,"z":null}"#);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"b":"x","a":[{},"t"],"n":{"m":7},"f":true,"z":null,"x":null,"w":[{"n":0},{"n":1}],"a\"":[]}"#
+        );
     }
 }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use super::own_tools::own_tool;
-use crate::wire::chat::read_request::{sampling, set_effort, set_thinking};
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
 use crate::wire::reply::{Call, content_text};
 use crate::wire::table;
 use crate::wire::{Accent, Dialect, WireError};
@@ -14,24 +13,14 @@ use crate::wire::{Accent, Dialect, WireError};
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
     let mut prompt = Prompt::default();
     if let Some(value) = root.get("system") {
-        for piece in pieces(value, "system", reader)? {
-            match piece {
-                Piece::Text(text) => prompt.system.push(text),
-                _ => return reader.refuse("system"),
-            }
-        }
+        prompt.say_system(pieces(value, "system", reader)?, "system", reader)?;
     }
     for (key, value) in root.members() {
         if key == "output_config" {
             for (inner, value) in value.members() {
-                let name = format!("output_config.{inner}");
-                match reader.takes(&name, value)?.map(|row| row.field) {
-                    Some(field @ "output_config.effort") => {
-                        set_effort(&mut prompt, field, value.text().as_deref());
-                    }
-                    Some("output_config.format") => {
-                        prompt.format = format(value, "output_config.format", reader)?;
-                    }
+                match reader.takes(&format!("output_config.{inner}"), value)?.map(|row| row.field) {
+                    Some(place @ "output_config.format") => prompt.format = format(value, place, reader)?,
+                    Some(field @ "output_config.effort") => prompt.take(field, value, reader),
                     _ => {}
                 }
             }
@@ -39,13 +28,13 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
         }
         let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
-            "model" | "system" | "tool_choice" => {}
-            "messages" => messages(value, reader, &mut prompt)?,
-            "stream" => prompt.stream = value.flag() == Some(true),
-            "max_tokens" => prompt.max_output = value.number(),
-            "stop_sequences" => prompt.stop = texts(value),
+            "system" | "tool_choice" => {}
+            "messages" => {
+                for (at, said) in value.items().enumerate() {
+                    message(said, &format!("messages[{at}]"), reader, &mut prompt)?;
+                }
+            }
             "metadata" => metadata(&mut prompt, value, reader),
-            "thinking" => set_thinking(&mut prompt, value),
             "output_format" => prompt.format = format(value, "output_format", reader)?,
             "service_tier" => prompt.tier = Some(tier(value, reader)),
             "tools" => {
@@ -53,7 +42,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
                     prompt.tools.extend(read_tool(tool, &format!("tools[{at}]"), reader)?);
                 }
             }
-            _ => sampling(&mut prompt, row.field, value),
+            _ => prompt.take(row.field, value, reader),
         }
     }
     if let Some(value) = root.get("tool_choice") {
@@ -63,8 +52,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
             reader.leave_out("tool_choice.disable_parallel_tool_use");
         }
     }
-    let count = root.get("messages").map_or(0, |messages| messages.items().count());
-    reader.finish(prompt, count)
+    reader.finish(prompt, root.list("messages").count())
 }
 
 /// Takes the end user; what else stands there is left out.
@@ -77,7 +65,7 @@ fn metadata<'a>(prompt: &mut Prompt<'a>, value: Value<'a>, reader: Reader<'_>) {
     }
 }
 
-/// Gives the target's word for a service tier.
+/// Returns the target's word for a service tier.
 fn tier<'a>(value: Value<'a>, reader: Reader<'_>) -> Cow<'a, str> {
     match value.text() {
         Some(word) if word == "standard_only" && reader.accent != Accent::Mistral => Cow::Borrowed("default"),
@@ -85,154 +73,83 @@ fn tier<'a>(value: Value<'a>, reader: Reader<'_>) -> Cow<'a, str> {
     }
 }
 
-fn messages<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
-    for (at, message) in value.items().enumerate() {
-        let place = format!("messages[{at}]");
-        let role = message.text_of("role");
-        let Some(content) = message.get("content") else { continue };
-        match role.as_deref() {
-            Some("user") => {
-                let parts = pieces(content, &format!("{place}.content"), reader)?;
-                for piece in &parts {
-                    if let Piece::Result(result) = piece {
-                        reader.answered(prompt, &result.call, &format!("{place}.content"))?;
-                    }
-                }
-                prompt.say(true, parts);
-            }
-            Some("assistant") => {
-                let parts = pieces(content, &format!("{place}.content"), reader)?;
-                prompt.say(false, parts);
-            }
-            Some("system") => {
-                for piece in pieces(content, &format!("{place}.content"), reader)? {
-                    match piece {
-                        Piece::Text(text) => prompt.say_system(text),
-                        _ => return reader.refuse(format!("{place}.content")),
-                    }
+fn message<'a>(
+    message: Value<'a>,
+    place: &str,
+    reader: Reader<'_>,
+    prompt: &mut Prompt<'a>,
+) -> Result<(), WireError> {
+    let Some(content) = message.get("content") else { return Ok(()) };
+    let at_content = format!("{place}.content");
+    let said = || pieces(content, &at_content, reader);
+    match message.text_of("role").as_deref() {
+        Some("user") => {
+            let parts = said()?;
+            for piece in &parts {
+                if let Piece::Result(result) = piece {
+                    reader.answered(prompt, &result.call, &at_content)?;
                 }
             }
-            _ => {
-                let what = "has to be user, assistant or system";
-                return Err(WireError::invalid(format!("{place}.role"), what));
-            }
+            prompt.say(true, parts);
+        }
+        Some("assistant") => prompt.say(false, said()?),
+        Some("system") => prompt.say_system(said()?, &at_content, reader)?,
+        _ => {
+            let what = "has to be user, assistant or system";
+            return Err(WireError::invalid(format!("{place}.role"), what));
         }
     }
     Ok(())
 }
 
 fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>, WireError> {
-    if content.is_text() {
-        let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
-        let piece = Piece::Text(Text { text, cache: None });
-        return Ok(vec![piece]);
-    }
-    if !content.is_array() {
-        return Err(WireError::invalid(place, "has to be a text or a list of blocks"));
-    }
-    let mut found = Vec::new();
-    for (at, block) in content.items().enumerate() {
-        found.extend(piece(block, &format!("{place}[{at}]"), reader)?);
-    }
-    Ok(found)
+    reader.pieces(content, place, |block, place| piece(block, place, reader))
 }
 
 /// Reads a block; nothing where it is left out.
 fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Piece<'a>>, WireError> {
-    let missing = |what: &str| WireError::invalid(format!("{place}.{what}"), "is missing");
     let cache = block.get("cache_control");
     let kind = block.text_of("type");
     if reader.leaves_out(table::kinds(reader.from).1, kind.as_deref().unwrap_or_default(), place)? {
         return Ok(None);
     }
+    let input = || block.get("input").map_or("{}", Value::raw);
     Ok(Some(match kind.as_deref() {
-        Some("text") => {
-            Piece::Text(Text { text: block.text_of("text").ok_or_else(|| missing("text"))?, cache })
-        }
+        Some("text") => Piece::text(block.need("text", place)?, cache),
         Some("tool_reference") => {
-            let name = block.text_of("tool_name").ok_or_else(|| missing("tool_name"))?;
-            let text = Cow::Owned(format!("The tool {name} may be called now."));
-            Piece::Text(Text { text, cache })
+            let name = block.need("tool_name", place)?;
+            Piece::text(format!("The tool {name} may be called now."), cache)
         }
-        Some("compaction") => {
-            let text = block.text_of("content").ok_or_else(|| missing("content"))?;
-            Piece::Text(Text { text, cache })
-        }
+        Some("compaction") => Piece::text(block.need("content", place)?, cache),
         Some("search_result") => {
             let title = block.text_of("title").unwrap_or_default();
             let source = block.text_of("source").unwrap_or_default();
-            let texts: Vec<_> = block
-                .get("content")
-                .into_iter()
-                .flat_map(Value::items)
-                .filter_map(|part| part.text_of("text"))
-                .collect();
-            let text = Cow::Owned(format!("{title} ({source})\n{}", texts.join("\n")));
-            Piece::Text(Text { text, cache })
+            let texts: Vec<_> = block.list("content").filter_map(|part| part.text_of("text")).collect();
+            Piece::text(format!("{title} ({source})\n{}", texts.join("\n")), cache)
         }
         Some("mcp_tool_use") => {
-            let name = block.text_of("name").ok_or_else(|| missing("name"))?;
-            let input = block.get("input").map_or("{}", Value::raw);
-            let text = Cow::Owned(format!("I called {name} with {input}"));
-            Piece::Text(Text { text, cache })
+            Piece::text(format!("I called {} with {}", block.need("name", place)?, input()), cache)
         }
         Some("mcp_tool_result") => {
-            let content = block.get("content");
-            let text = content.and_then(content_text).unwrap_or_default();
-            let text = Cow::Owned(format!("and got: {text}"));
-            Piece::Text(Text { text, cache })
+            let text = block.get("content").and_then(content_text).unwrap_or_default();
+            Piece::text(format!("and got: {text}"), cache)
         }
-        Some("image") => {
-            let source = block.get("source").ok_or_else(|| missing("source"))?;
-            let data = reader.data(data(source, place, reader)?, false, &format!("{place}.source"))?;
-            Piece::Image { data, detail: None, cache }
-        }
-        Some("document") => {
-            let source = block.get("source").ok_or_else(|| missing("source"))?;
-            if block.get("citations").and_then(|said| said.get("enabled")).and_then(Value::flag) == Some(true)
-            {
-                reader.leave_out("messages.citations");
-            }
-            let text = match source.text_of("type").as_deref() {
-                Some("text") => Some(source.text_of("data").ok_or_else(|| missing("source.data"))?),
-                Some("content") => {
-                    let content = source.get("content");
-                    if content.into_iter().flat_map(Value::items).any(|part| part.get("text").is_none()) {
-                        return reader.refuse(format!("{place}.source.content"));
-                    }
-                    Some(content.and_then(content_text).unwrap_or_default())
-                }
-                _ => None,
-            };
-            let (title, context) = (block.text_of("title"), block.text_of("context"));
-            if let Some(text) = text {
-                let text = [title, context, Some(text)]
-                    .into_iter()
-                    .flatten()
-                    .reduce(|all, next| Cow::Owned(format!("{all}\n\n{next}")));
-                return Ok(Some(Piece::Text(Text { text: text.unwrap_or_default(), cache })));
-            }
-            if context.is_some() {
-                reader.leave_out("messages.context");
-            }
-            let data = reader.data(data(source, place, reader)?, true, &format!("{place}.source"))?;
-            Piece::File { data, name: block.text_of("title"), cache }
-        }
+        Some("image") => Piece::Image { data: data(block, false, place, reader)?, detail: None, cache },
+        Some("document") => return document(block, place, reader).map(Some),
         Some("tool_use") => Piece::Call {
             call: Call {
                 id: block.text_of("id").unwrap_or_default(),
-                name: block.text_of("name").ok_or_else(|| missing("name"))?,
-                arguments: Cow::Borrowed(block.get("input").map_or("{}", Value::raw)),
+                name: block.need("name", place)?,
+                arguments: input().into(),
             },
             cache,
         },
         Some("tool_result") => {
             let content = block.get("content");
-            let parts =
-                content.map(|content| pieces(content, &format!("{place}.content"), reader)).transpose()?;
+            let parts = content.map(|content| pieces(content, &format!("{place}.content"), reader));
             Piece::Result(Box::new(ToolResult {
-                call: block.text_of("tool_use_id").ok_or_else(|| missing("tool_use_id"))?,
-                parts: parts.unwrap_or_default(),
+                call: block.need("tool_use_id", place)?,
+                parts: parts.transpose()?.unwrap_or_default(),
                 is_error: block.get("is_error").and_then(Value::flag) == Some(true),
                 cache,
             }))
@@ -241,16 +158,45 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
     }))
 }
 
-fn data<'a>(source: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Data<'a>, WireError> {
-    let missing = |what: &str| WireError::invalid(format!("{place}.source.{what}"), "is missing");
-    match source.text_of("type").as_deref() {
-        Some("base64") => Ok(Data::Base64 {
-            kind: source.text_of("media_type").ok_or_else(|| missing("media_type"))?,
-            bytes: source.text_of("data").ok_or_else(|| missing("data"))?,
-        }),
-        Some("url") => Ok(Data::Url(source.text_of("url").ok_or_else(|| missing("url"))?)),
-        _ => reader.refuse(format!("{place}.source.type")),
+fn document<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+    let cache = block.get("cache_control");
+    let source = block.get("source").ok_or_else(|| WireError::missing(place, "source"))?;
+    if block.get("citations").and_then(|said| said.get("enabled")).and_then(Value::flag) == Some(true) {
+        reader.leave_out("messages.citations");
     }
+    let text = match source.text_of("type").as_deref() {
+        Some("text") => Some(source.need("data", &format!("{place}.source"))?),
+        Some("content") => {
+            if source.list("content").any(|part| part.get("text").is_none()) {
+                return reader.refuse(format!("{place}.source.content"));
+            }
+            Some(source.get("content").and_then(content_text).unwrap_or_default())
+        }
+        _ => None,
+    };
+    let (title, context) = (block.text_of("title"), block.text_of("context"));
+    if text.is_some() {
+        let texts: Vec<_> = [title, context, text].into_iter().flatten().collect();
+        return Ok(Piece::text(texts.join("\n\n"), cache));
+    }
+    if context.is_some() {
+        reader.leave_out("messages.context");
+    }
+    Ok(Piece::File { data: data(block, true, place, reader)?, name: title, cache })
+}
+
+/// Reads the source of a picture or a document.
+fn data<'a>(block: Value<'a>, is_file: bool, place: &str, reader: Reader<'_>) -> Result<Data<'a>, WireError> {
+    let source = block.get("source").ok_or_else(|| WireError::missing(place, "source"))?;
+    let place = format!("{place}.source");
+    let data = match source.text_of("type").as_deref() {
+        Some("base64") => {
+            Data::Base64 { kind: source.need("media_type", &place)?, bytes: source.need("data", &place)? }
+        }
+        Some("url") => Data::Url(source.need("url", &place)?),
+        _ => return reader.refuse(format!("{place}.type")),
+    };
+    reader.data(data, is_file, &place)
 }
 
 /// The members of a tool that are read, or that say how it is to be offered by Anthropic alone.
@@ -275,19 +221,18 @@ fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Opt
         reader.leave_out(&format!("tools ({kind})"));
         return Ok(None);
     }
-    let name = tool.text_of("name");
+    let name = tool.need("name", place)?;
     reader.others(tool, &READ, "tools");
     let screen = tool.get("display_width_px").zip(tool.get("display_height_px"));
     let own_description = own.map(|own| match screen {
         Some((width, height)) => {
-            let size =
-                format!("{} The screen is {} by {} pixels.", own.description, width.raw(), height.raw());
-            Cow::Owned(size)
+            let (said, width, height) = (own.description, width.raw(), height.raw());
+            Cow::Owned(format!("{said} The screen is {width} by {height} pixels."))
         }
         None => Cow::Borrowed(own.description),
     });
     Ok(Some(Tool {
-        name: name.ok_or_else(|| WireError::invalid(format!("{place}.name"), "is missing"))?,
+        name,
         description: tool.text_of("description").or(own_description),
         parameters: tool.get("input_schema").or(own.map(|own| Value::of(own.parameters))),
         strict: tool.get("strict").and_then(Value::flag),
@@ -300,10 +245,7 @@ fn choice<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>, Wi
         Some("auto") => Ok(ToolChoice::Auto),
         Some("any") => Ok(ToolChoice::Any),
         Some("none") => Ok(ToolChoice::None),
-        Some("tool") => {
-            let name = value.text_of("name");
-            Ok(ToolChoice::Named(name.ok_or_else(|| WireError::invalid("tool_choice.name", "is missing"))?))
-        }
+        Some("tool") => value.need("name", "tool_choice").map(ToolChoice::Named),
         _ => reader.refuse("tool_choice.type"),
     }
 }
@@ -313,7 +255,7 @@ fn format<'a>(value: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Forma
         (Some("json_schema"), Some(schema)) => {
             Ok(Format::Schema { name: Cow::Borrowed("answer"), schema, strict: Some(true) })
         }
-        (Some("json_schema"), None) => Err(WireError::invalid(format!("{place}.schema"), "is missing")),
+        (Some("json_schema"), None) => Err(WireError::missing(place, "schema")),
         _ => reader.refuse(format!("{place}.type")),
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
-use crate::wire::json::{Array, Object, Value, object};
+use crate::wire::json::{Array, Object, Raw, Value, array, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
 };
@@ -25,34 +25,25 @@ pub(in crate::wire) fn write(
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
-        o.text("model", model);
-        o.number("max_tokens", most);
-        let asked = instruction(&prompt.format, model);
+        put!(o, "model": model, "max_tokens": most);
+        let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
         if asked.is_some() || prompt.system.iter().any(is_said) {
-            o.array("system", |a| {
-                for said in prompt.system.iter().filter(|text| is_said(text)) {
-                    text(a, said);
-                }
-                if let Some(asked) = asked {
-                    text(a, &Text { text: asked, cache: None });
-                }
-            });
+            let said = prompt.system.iter().filter(|text| is_said(text)).chain(&asked);
+            o.array("system", |a| said.for_each(|said| text(a, said)));
         }
         o.array("messages", |a| {
             for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
                 let (said, after) = split(turn, sending.known.takes_system);
                 a.object(|o| {
-                    o.text("role", if turn.is_user { "user" } else { "assistant" });
+                    put!(o, "role": if turn.is_user { "user" } else { "assistant" });
                     o.array("content", |a| {
                         let written = said.iter().try_for_each(|piece| block(a, piece, reader));
-                        if outcome.is_ok() {
-                            outcome = written;
-                        }
+                        outcome = std::mem::replace(&mut outcome, Ok(())).and(written);
                     });
                 });
                 if !after.is_empty() {
                     a.object(|o| {
-                        o.text("role", "system");
+                        put!(o, "role": "system");
                         o.array("content", |a| after.iter().for_each(|piece| system(a, piece)));
                     });
                 }
@@ -60,36 +51,26 @@ pub(in crate::wire) fn write(
         });
         tools(o, prompt, model, reader);
         thinking_and_format(o, prompt, model, most, reader);
-        let temperature = prompt.temperature.filter(|value| {
-            // Anthropic's range ends at 1, which is also what holds where nothing is said.
-            let is_taken = value.measure().is_none_or(|temperature| temperature <= 1.0);
-            if !is_taken {
-                reader.leave_out("temperature");
-            }
-            is_taken
-        });
-        for (key, value) in [("temperature", temperature), ("top_p", prompt.top_p), ("top_k", prompt.top_k)] {
-            if let Some(value) = value {
-                o.raw(key, value.raw());
-            }
-        }
         if !prompt.stop.is_empty() {
-            o.array("stop_sequences", |a| prompt.stop.iter().for_each(|stop| a.text(stop)));
+            put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            o.object("metadata", |o| o.text("user_id", user));
+            put!(o, "metadata": { "user_id": user });
         }
         for (key, value) in &prompt.passed {
-            o.raw(key, value.raw());
+            // Anthropic's range ends at 1, which is also what holds where nothing is said.
+            if *key == "temperature" && value.measure().is_some_and(|temperature| temperature > 1.0) {
+                reader.leave_out("temperature");
+            } else {
+                o.put(key, *value);
+            }
         }
-        if prompt.stream {
-            o.flag("stream", true);
-        }
+        put!(o, "stream"?: prompt.stream.then_some(true));
     });
     outcome.map(|()| out)
 }
 
-/// Gives the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
+/// Returns the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
 /// takes one right after what the user says, as the last or before the assistant.
 fn split<'p, 'a>(turn: &'p Turn<'a>, takes_system: bool) -> (&'p [Piece<'a>], &'p [Piece<'a>]) {
     let is_system = |piece: &Piece<'_>| matches!(piece, Piece::System(_));
@@ -113,7 +94,7 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
     }
 }
 
-/// Gives the words that ask for JSON, where the model has no mode for it.
+/// Returns the words that ask for JSON, where the model has no mode for it.
 fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
     const ALONE: &str = "and nothing else: no words around it and no code fence.";
     match format {
@@ -135,65 +116,29 @@ fn is_sent(piece: &Piece<'_>) -> bool {
     !matches!(piece, Piece::Text(text) | Piece::System(text) if !is_said(text))
 }
 
-fn cache(o: &mut Object<'_>, cache: Option<Value<'_>>) {
-    if let Some(cache) = cache {
-        o.raw("cache_control", cache.raw());
-    }
-}
-
 fn text(a: &mut Array<'_>, said: &Text<'_>) {
-    a.object(|o| {
-        o.text("type", "text");
-        o.text("text", &said.text);
-        cache(o, said.cache);
-    });
+    a.object(|o| put!(o, "type": "text", "text": &said.text, "cache_control"?: said.cache));
 }
 
 fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     match piece {
-        Piece::Text(said) => {
-            if is_said(said) {
-                text(a, said);
-            }
-        }
-        Piece::System(said) => {
-            if is_said(said) {
-                text(a, &Text { text: reminder(&said.text).into(), cache: said.cache });
-            }
-        }
-        Piece::Image { data, detail, cache: mark } => {
+        Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
+        Piece::Text(said) => text(a, said),
+        Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
+        Piece::Image { data, detail, cache } => {
             reader.detail(detail.as_deref());
-            a.object(|o| {
-                o.text("type", "image");
-                source(o, data);
-                cache(o, *mark);
-            });
+            a.object(|o| put!(o, "type": "image", "source": |o| source(o, data), "cache_control"?: *cache));
         }
-        Piece::File { data, name, cache: mark } => {
-            if let Data::Base64 { kind, .. } = data
-                && kind != "application/pdf"
-            {
-                return reader.refuse(format!("a file of type {kind}"));
-            }
-            a.object(|o| {
-                o.text("type", "document");
-                source(o, data);
-                if let Some(name) = name {
-                    o.text("title", name);
-                }
-                cache(o, *mark);
-            });
+        Piece::File { data: Data::Base64 { kind, .. }, .. } if kind != "application/pdf" => {
+            return reader.refuse(format!("a file of type {kind}"));
         }
-        Piece::Call { call, cache: mark } => {
-            let input = arguments(call);
-            a.object(|o| {
-                o.text("type", "tool_use");
-                o.text("id", &safe_id(&call.id));
-                o.text("name", &call.name);
-                o.raw("input", input);
-                cache(o, *mark);
-            });
-        }
+        Piece::File { data, name, cache } => a.object(|o| {
+            put!(o, "type": "document", "source": |o| source(o, data), "title"?: name, "cache_control"?: *cache);
+        }),
+        Piece::Call { call, cache } => a.object(|o| {
+            put!(o, "type": "tool_use", "id": safe_id(&call.id), "name": &call.name);
+            put!(o, "input": Raw(arguments(call)), "cache_control"?: *cache);
+        }),
         Piece::Result(result) => return tool_result(a, result, reader),
     }
     Ok(())
@@ -202,77 +147,51 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(),
 fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -> Result<(), WireError> {
     let mut outcome = Ok(());
     a.object(|o| {
-        o.text("type", "tool_result");
-        o.text("tool_use_id", &safe_id(&result.call));
+        put!(o, "type": "tool_result", "tool_use_id": safe_id(&result.call));
         match result.parts.as_slice() {
             [] => {}
-            [Piece::Text(said)] if said.cache.is_none() => o.text("content", &said.text),
+            [Piece::Text(said)] if said.cache.is_none() => put!(o, "content": &said.text),
             parts => o.array("content", |a| {
                 outcome = parts.iter().try_for_each(|piece| block(a, piece, reader));
             }),
         }
-        if result.is_error {
-            o.flag("is_error", true);
-        }
-        cache(o, result.cache);
+        put!(o, "is_error"?: result.is_error.then_some(true), "cache_control"?: result.cache);
     });
     outcome
 }
 
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
-    o.object("source", |o| match data {
-        Data::Url(url) => {
-            o.text("type", "url");
-            o.text("url", url);
-        }
-        Data::Base64 { kind, bytes } => {
-            o.text("type", "base64");
-            o.text("media_type", kind);
-            o.text("data", bytes);
-        }
-    });
+    match data {
+        Data::Url(url) => put!(o, "type": "url", "url": url),
+        Data::Base64 { kind, bytes } => put!(o, "type": "base64", "media_type": kind, "data": bytes),
+    }
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_>) {
+    const NONE: &str = r#"{"type":"object","properties":{}}"#;
     if prompt.tools.is_empty() {
         return;
     }
-    o.array("tools", |a| {
-        for tool in &prompt.tools {
-            a.object(|o| {
-                o.text("name", &tool.name);
-                if let Some(description) = &tool.description {
-                    o.text("description", description);
-                }
-                let none = r#"{"type":"object","properties":{}}"#;
-                o.raw("input_schema", tool.parameters.map_or(none, Value::raw));
-                match tool.strict {
-                    Some(true) if claude_lacks_schemas(model) => reader.leave_out("tools.strict"),
-                    Some(true) => o.flag("strict", true),
-                    _ => {}
-                }
-                cache(o, tool.cache);
-            });
-        }
-    });
-    let one_at_a_time = prompt.parallel == Some(false);
-    if prompt.choice.is_none() && !one_at_a_time {
+    let lacks_strict = claude_lacks_schemas(model);
+    if lacks_strict && prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
+        reader.leave_out("tools.strict");
+    }
+    put!(o, "tools": [for tool in &prompt.tools => {
+        "name": &tool.name, "description"?: &tool.description,
+        "input_schema": tool.parameters.unwrap_or(Value::of(NONE)),
+        "strict"?: tool.strict.filter(|strict| *strict && !lacks_strict), "cache_control"?: tool.cache,
+    }]);
+    let one_at_a_time = prompt.parallel.filter(|parallel| !parallel).map(|_| true);
+    if prompt.choice.is_none() && one_at_a_time.is_none() {
         return;
     }
-    o.object("tool_choice", |o| {
-        match prompt.choice.as_ref().unwrap_or(&ToolChoice::Auto) {
-            ToolChoice::Auto => o.text("type", "auto"),
-            ToolChoice::None => return o.text("type", "none"),
-            ToolChoice::Any => o.text("type", "any"),
-            ToolChoice::Named(name) => {
-                o.text("type", "tool");
-                o.text("name", name);
-            }
-        }
-        if one_at_a_time {
-            o.flag("disable_parallel_tool_use", true);
-        }
-    });
+    let (kind, name) = match prompt.choice.as_ref().unwrap_or(&ToolChoice::Auto) {
+        ToolChoice::Auto => ("auto", None),
+        ToolChoice::None => return put!(o, "tool_choice": { "type": "none" }),
+        ToolChoice::Any => ("any", None),
+        ToolChoice::Named(name) => ("tool", Some(name)),
+    };
+    put!(o, "tool_choice": { "type": kind, "name"?: name, "disable_parallel_tool_use"?: one_at_a_time });
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
@@ -281,19 +200,14 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, mos
     let mut word = None;
     let thinks = may_think(prompt);
     match (effort.filter(|_| thinks || prompt.is_effort_policys), claude(model)) {
-        (Some(effort), Claude::Budget) if thinks && most / 2 >= LEAST_BUDGET => o.object("thinking", |o| {
-            o.text("type", "enabled");
-            let budget = prompt.budget.unwrap_or(effort.budget());
-            o.number("budget_tokens", budget.clamp(LEAST_BUDGET, most / 2));
-        }),
+        (Some(effort), Claude::Budget) if thinks && most / 2 >= LEAST_BUDGET => {
+            let budget = prompt.budget.unwrap_or(effort.budget()).clamp(LEAST_BUDGET, most / 2);
+            put!(o, "thinking": { "type": "enabled", "budget_tokens": budget });
+        }
         (Some(effort), Claude::Adaptive) => {
             if thinks {
-                o.object("thinking", |o| {
-                    o.text("type", "adaptive");
-                    if claude_keeps_thoughts(model) {
-                        o.text("display", "summarized");
-                    }
-                });
+                let display = claude_keeps_thoughts(model).then_some("summarized");
+                put!(o, "thinking": { "type": "adaptive", "display"?: display });
             }
             let taken = claude_word(model, effort);
             if effort.is_beyond_high() && taken != effort.name() {
@@ -305,22 +219,18 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, mos
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } if !claude_lacks_schemas(model) => Some(schema),
+        Format::Schema { schema, .. } if !claude_lacks_schemas(model) => Some(*schema),
         Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {
         return;
     }
     o.object("output_config", |o| {
-        if let Some(word) = word {
-            o.text("effort", word);
-        }
+        put!(o, "effort"?: word);
         if let Some(schema) = schema {
             o.object("format", |o| {
-                o.text("type", "json_schema");
-                let mut closed = Vec::new();
-                close(*schema, &mut closed);
-                o.raw("schema", std::str::from_utf8(&closed).unwrap_or(schema.raw()));
+                put!(o, "type": "json_schema");
+                close(schema, o.named("\"schema\":"));
             });
         }
     });
@@ -330,14 +240,7 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, mos
 /// fits the narrower schema fits the one given.
 fn close(schema: Value<'_>, out: &mut Vec<u8>) {
     if schema.is_array() {
-        let mut comma: &[u8] = b"[";
-        for item in schema.items() {
-            out.extend_from_slice(comma);
-            comma = b",";
-            close(item, out);
-        }
-        out.extend_from_slice(if comma == b"[" { b"[]" } else { b"]" });
-        return;
+        return array(out, |a| schema.items().for_each(|item| close(item, a.item())));
     }
     let is_open = schema.is_object()
         && schema.text_of("type").as_deref() == Some("object")
@@ -349,18 +252,13 @@ fn close(schema: Value<'_>, out: &mut Vec<u8>) {
     }
     object(out, |o| {
         for (key, value) in schema.members() {
-            // Examples and the like are data, no schemas.
-            if matches!(&*key, "const" | "enum" | "default" | "examples") {
-                o.raw(&key, value.raw());
-                continue;
+            match &*key {
+                // Examples and the like are data, no schemas.
+                "const" | "enum" | "default" | "examples" => o.put(&key, value),
+                _ => close(value, o.key(&key)),
             }
-            let mut inner = Vec::new();
-            close(value, &mut inner);
-            o.raw(&key, std::str::from_utf8(&inner).unwrap_or(value.raw()));
         }
-        if is_open {
-            o.flag("additionalProperties", false);
-        }
+        put!(o, "additionalProperties"?: is_open.then_some(false));
     });
 }
 
@@ -368,7 +266,7 @@ fn close(schema: Value<'_>, out: &mut Vec<u8>) {
 /// of calls whose thoughts were not kept.
 fn may_think(prompt: &Prompt<'_>) -> bool {
     let is_forced = matches!(prompt.choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
-    let is_sampled = prompt.temperature.is_some() || prompt.top_p.is_some() || prompt.top_k.is_some();
+    let is_sampled = ["temperature", "top_p", "top_k"].iter().any(|name| prompt.get(name).is_some());
     let is_midway = prompt
         .turns
         .last()

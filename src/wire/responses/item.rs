@@ -1,6 +1,6 @@
 //! The items of a response's output: thoughts, messages, calls of tools.
 
-use crate::wire::json::{Array, Object};
+use crate::wire::json::{Array, Object, Raw, put};
 use crate::wire::reply::{Call, Part};
 use crate::wire::tools::{ToolKind, ToolKinds, ToolOrigin, write_call};
 
@@ -26,19 +26,60 @@ pub(super) enum Kind {
     Call { id: String, name: String, origin: Option<ToolOrigin> },
 }
 
+/// The names of the events by which a text grows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    pub(super) added: &'static str,
+    pub(super) delta: &'static str,
+    pub(super) done: &'static str,
+    pub(super) part_done: &'static str,
+}
+
+const TEXT: Names = Names {
+    added: "response.content_part.added",
+    delta: "response.output_text.delta",
+    done: "response.output_text.done",
+    part_done: "response.content_part.done",
+};
+
 impl Kind {
     /// Makes the kind of a call, by what was offered under the name.
     pub(super) fn call(tools: &ToolKinds, id: &str, name: &str) -> Self {
         Self::Call { id: id.to_owned(), name: name.to_owned(), origin: tools.origin(name).cloned() }
     }
 
-    /// Gives what ids of such items begin with.
+    /// Returns the kind of tool that a call is of.
+    pub(super) fn tool(&self) -> Option<ToolKind> {
+        let Self::Call { origin, .. } = self else { return None };
+        Some(origin.as_ref().map_or(ToolKind::Function, |origin| origin.kind))
+    }
+
+    /// Returns the name of what a call calls, as the client has it.
+    pub(super) fn name(&self) -> Option<&String> {
+        let Self::Call { name, origin, .. } = self else { return None };
+        Some(origin.as_ref().map_or(name, |origin| &origin.name))
+    }
+
+    /// Returns the names of the events by which the text of such an item grows.
+    pub(super) fn events(&self) -> Names {
+        match self {
+            Self::Thought => Names {
+                added: "response.reasoning_summary_part.added",
+                delta: "response.reasoning_summary_text.delta",
+                done: "response.reasoning_summary_text.done",
+                part_done: "response.reasoning_summary_part.done",
+            },
+            Self::Refusal => Names { delta: "response.refusal.delta", done: "response.refusal.done", ..TEXT },
+            Self::Text | Self::Call { .. } => TEXT,
+        }
+    }
+
+    /// Returns what ids of such items begin with.
     fn prefix(&self) -> &'static str {
-        let Self::Call { origin, .. } = self else {
-            return if *self == Self::Thought { "rs" } else { "msg" };
-        };
-        match origin.as_ref().map(|origin| origin.kind) {
-            None | Some(ToolKind::Function) => "fc",
+        match self.tool() {
+            None if *self == Self::Thought => "rs",
+            None => "msg",
+            Some(ToolKind::Function) => "fc",
             Some(ToolKind::Custom) => "ctc",
             Some(ToolKind::LocalShell) => "lsh",
             Some(ToolKind::Shell) => "sh",
@@ -47,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// Gives the kind of the part that holds the text.
+    /// Returns the kind of the part that holds the text.
     pub(super) fn part(&self) -> &'static str {
         match self {
             Self::Thought => "summary_text",
@@ -65,15 +106,15 @@ impl Item {
     }
 
     /// Makes the item of a part of a whole answer.
-    pub(super) fn of(part: &Part<'_>, at: usize, response: &str, tools: &ToolKinds) -> Option<Self> {
+    pub(super) fn of(part: &Part, at: usize, response: &str, tools: &ToolKinds) -> Option<Self> {
         let (kind, text) = match part {
-            Part::Thought(text) => (Kind::Thought, text),
-            Part::Text(text) => (Kind::Text, text),
-            Part::Refusal(text) => (Kind::Refusal, text),
-            Part::Call(call) => (Kind::call(tools, &call.id, &call.name), &call.arguments),
+            Part::Thought(text) => (Kind::Thought, text.as_str()),
+            Part::Text(text) => (Kind::Text, text.as_str()),
+            Part::Refusal(text) => (Kind::Refusal, text.as_str()),
+            Part::Call(call) => (Kind::call(tools, &call.id, &call.name), &*call.arguments),
             Part::Other => return None,
         };
-        Some(Self { text: text.clone().into_owned(), ..Self::new(kind, at, response) })
+        Some(Self { text: text.to_owned(), ..Self::new(kind, at, response) })
     }
 
     /// Adds a list of how likely tokens were.
@@ -86,7 +127,7 @@ impl Item {
         }
     }
 
-    /// Gives how likely its tokens were, as a list.
+    /// Returns how likely its tokens were, as a list.
     pub(super) fn logprobs(&self) -> &str {
         if self.logprobs.is_empty() { "[]" } else { &self.logprobs }
     }
@@ -94,29 +135,25 @@ impl Item {
     /// Writes the item. One in progress has no text yet.
     pub(super) fn write(&self, o: &mut Object<'_>, status: &str) {
         let is_begun = status == "in_progress";
-        o.text("id", &self.id);
+        put!(o, "id": &self.id);
         match &self.kind {
             Kind::Thought => {
-                o.text("type", "reasoning");
-                o.array("summary", |a| self.parts(a, is_begun));
+                put!(o, "type": "reasoning", "summary": [|a| self.parts(a, is_begun)]);
             }
             Kind::Text | Kind::Refusal => {
-                o.text("type", "message");
-                o.text("status", status);
-                o.text("role", "assistant");
-                o.array("content", |a| self.parts(a, is_begun));
+                put!(o,
+                    "type": "message", "status": status, "role": "assistant",
+                    "content": [|a| self.parts(a, is_begun)],
+                );
             }
             Kind::Call { id, name, origin } => {
-                o.text("status", status);
-                o.text("call_id", id);
+                put!(o, "status": status, "call_id": id);
                 let arguments = if is_begun { "" } else { self.text.as_str() };
                 if let Some(origin) = origin {
                     let call = Call { id: id.into(), name: name.into(), arguments: arguments.into() };
                     write_call(o, origin, &call);
                 } else {
-                    o.text("type", "function_call");
-                    o.text("name", name);
-                    o.text("arguments", arguments);
+                    put!(o, "type": "function_call", "name": name, "arguments": arguments);
                 }
             }
         }
@@ -131,14 +168,12 @@ impl Item {
 
 /// Writes a part of a message or of thoughts.
 pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str, logprobs: &str) {
-    o.text("type", kind);
+    put!(o, "type": kind);
     match kind {
-        "refusal" => o.text("refusal", text),
-        "summary_text" => o.text("text", text),
+        "refusal" => put!(o, "refusal": text),
+        "summary_text" => put!(o, "text": text),
         _ => {
-            o.text("text", text);
-            o.array("annotations", |_| {});
-            o.raw("logprobs", logprobs);
+            put!(o, "text": text, "annotations": [], "logprobs": Raw(logprobs));
         }
     }
 }

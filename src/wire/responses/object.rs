@@ -4,8 +4,8 @@
 //! request says nothing.
 
 use crate::record::usage::Counted;
-use crate::wire::json::{Array, Object, Value, object};
-use crate::wire::reply::Finish;
+use crate::wire::finish::Finish;
+use crate::wire::json::{Array, Object, Raw, Value, put, written};
 use crate::wire::{Ask, usage};
 
 /// The members of a request that its response repeats as they are, and what stands there where the request says nothing.
@@ -35,7 +35,7 @@ const TEXT: [(&str, &str); 2] = [("format", r#"{"type":"text"}"#), ("verbosity",
 const SCHEMA: [(&str, &str); 2] = [("description", "null"), ("strict", "false")];
 const FUNCTION: [(&str, &str); 3] = [("description", "null"), ("parameters", "null"), ("strict", "false")];
 
-/// Gives the members that a response repeats from its request, as the inside of a JSON object.
+/// Returns the members that a response repeats from its request, as the inside of a JSON object.
 ///
 /// Nothing is stored of a translated answer and no other tier is asked for, whatever the request says.
 pub(super) fn repeated(ask: &Ask) -> String {
@@ -54,35 +54,31 @@ pub(super) fn repeated(ask: &Ask) -> String {
             }
         }
     }
-    let mut out = Vec::with_capacity(1024);
-    object(&mut out, |o| {
+    written(|o| {
         for ((name, default), said) in REPEATED.iter().zip(found) {
-            o.raw(name, said.unwrap_or(default));
+            o.put(name, Raw(said.unwrap_or(default)));
         }
-        o.object("reasoning", |o| filled(o, reasoning, &REASONING));
-        o.text("service_tier", "default");
-        o.flag("store", false);
-        o.object("text", |o| filled_text(o, text));
+        put!(o, "reasoning": |o| filled(o, reasoning, &REASONING), "service_tier": "default", "store": false);
+        put!(o, "text": |o| filled_text(o, text));
         o.array("tools", |a| {
             for tool in tools.into_iter().flat_map(Value::items) {
                 let is_function = tool.text_of("type").as_deref() == Some("function");
                 a.object(|o| filled(o, Some(tool), if is_function { &FUNCTION } else { &[] }));
             }
         });
-    });
-    String::from_utf8(out).unwrap_or_default()
+    })
 }
 
 fn filled_text(o: &mut Object<'_>, text: Option<Value<'_>>) {
     let format = text.and_then(|text| text.get("format"));
     let schema = format.filter(|format| format.text_of("type").as_deref() == Some("json_schema"));
     let Some(schema) = schema else { return filled(o, text, &TEXT) };
-    o.object("format", |o| filled(o, Some(schema), &SCHEMA));
+    put!(o, "format": |o| filled(o, Some(schema), &SCHEMA));
     for (key, value) in text.into_iter().flat_map(Value::members).filter(|(key, _)| key != "format") {
-        o.raw(&key, value.raw());
+        o.put(&key, value);
     }
     if text.is_none_or(|text| text.get("verbosity").is_none()) {
-        o.raw("verbosity", "\"medium\"");
+        put!(o, "verbosity": Raw("\"medium\""));
     }
 }
 
@@ -91,12 +87,12 @@ fn filled(o: &mut Object<'_>, value: Option<Value<'_>>, wanted: &[(&str, &str)])
     for (key, value) in value.into_iter().flat_map(Value::members) {
         let is_left = value.is_null() && wanted.iter().any(|(name, _)| *name == key);
         if !is_left {
-            o.raw(&key, value.raw());
+            o.put(&key, value);
         }
     }
     for (name, default) in wanted {
         if value.is_none_or(|value| value.get(name).is_none()) {
-            o.raw(name, default);
+            o.put(name, Raw(default));
         }
     }
 }
@@ -122,33 +118,28 @@ impl Frame<'_> {
         output: impl FnOnce(&mut Array<'_>),
     ) {
         let status = status(finish);
-        o.text("id", self.id);
-        o.text("object", "response");
-        o.number("created_at", self.created);
-        match status {
-            "completed" => o.number("completed_at", self.created),
-            _ => o.raw("completed_at", "null"),
+        let reason = match finish {
+            Some(Finish::Filtered) => Some("content_filter"),
+            Some(Finish::Length) => Some("max_output_tokens"),
+            _ => None,
+        };
+        put!(o, "id": self.id, "object": "response", "created_at": self.created);
+        put!(o, "completed_at": (status == "completed").then_some(self.created));
+        put!(o, "status": status, "error": null);
+        match reason {
+            Some(reason) => put!(o, "incomplete_details": { "reason": reason }),
+            None => put!(o, "incomplete_details": null),
         }
-        o.text("status", status);
-        o.raw("error", "null");
-        match finish {
-            Some(Finish::Filtered) => {
-                o.object("incomplete_details", |o| o.text("reason", "content_filter"));
-            }
-            Some(Finish::Length) => o.object("incomplete_details", |o| o.text("reason", "max_output_tokens")),
-            _ => o.raw("incomplete_details", "null"),
-        }
-        o.text("model", self.model);
-        o.array("output", output);
+        put!(o, "model": self.model, "output": [output]);
         o.within(self.repeated);
         match usage {
-            Some(counted) => o.object("usage", |o| usage::responses(o, counted)),
-            None => o.raw("usage", "null"),
+            Some(counted) => put!(o, "usage": |o| usage::responses(o, counted)),
+            None => put!(o, "usage": null),
         }
     }
 }
 
-/// Gives the status of a response that ended so; none is one that is being made.
+/// Returns the status of a response that ended so; none is one that is being made.
 pub(super) fn status(finish: Option<Finish>) -> &'static str {
     match finish {
         None => "in_progress",

@@ -5,103 +5,66 @@
 
 use std::borrow::Cow;
 
-use crate::wire::chat::read_request::{sampling, set_effort, word};
+use crate::wire::WireError;
+use crate::wire::chat::read_request::word;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, texts};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
-use crate::wire::{Dialect, WireError};
 
 /// Reads a request.
 pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
     let mut prompt = Prompt::default();
-    if let Some(text) = root.text_of("instructions") {
-        prompt.system.push(Text { text, cache: None });
-    }
-    let mut identifier = None;
+    prompt.system.extend(root.text_of("instructions").map(|text| Text { text, cache: None }));
     for (key, value) in root.members() {
         if matches!(&*key, "reasoning" | "text") {
             for (inner, value) in value.members() {
-                let name = format!("{key}.{inner}");
-                if let Some(row) = reader.takes(&name, value)? {
-                    setting(&mut prompt, row.field, value, reader)?;
+                match reader.takes(&format!("{key}.{inner}"), value)?.map(|row| row.field) {
+                    Some("reasoning.summary" | "reasoning.generate_summary") => prompt.wants_thoughts = true,
+                    Some(place @ "text.format") => {
+                        prompt.format = reader.format(value, (Some(value), place), place)?;
+                    }
+                    Some("text.verbosity") => prompt.set("verbosity", value),
+                    Some(field @ "reasoning.effort") => prompt.take(field, value, reader),
+                    _ => {}
                 }
             }
             continue;
         }
         let Some(row) = reader.takes(&key, value)? else { continue };
         match &*key {
-            "model" | "instructions" | "tool_choice" => {}
-            "input" if value.is_text() => {
-                let text = value.text().ok_or_else(|| WireError::invalid("input", "is no valid text"))?;
-                prompt.say(true, vec![Piece::Text(Text { text, cache: None })]);
-            }
+            "instructions" | "tool_choice" => {}
+            "input" if value.is_text() => prompt.say(true, pieces(value, "input", reader)?),
             "input" => {
                 for (at, item) in value.items().enumerate() {
                     read_item(item, &format!("input[{at}]"), reader, &mut prompt)?;
                 }
             }
-            "stream" => prompt.stream = value.flag() == Some(true),
-            "max_output_tokens" => prompt.max_output = value.number(),
-            "stop" => prompt.stop = texts(value),
-            "user" => prompt.user = value.text(),
-            // Chat has both.
-            "safety_identifier" if reader.to != Dialect::OpenAiChat => identifier = value.text(),
-            "include" => include(&mut prompt, value, reader),
-            "top_logprobs" => {
-                ask_for_logprobs(&mut prompt);
-                prompt.passed.push((row.field, value));
+            // Logprobs may be added to the answer; all else is left out.
+            "include" => {
+                for wanted in value.items().filter_map(Value::text) {
+                    match &*wanted {
+                        "message.output_text.logprobs" => prompt.set("logprobs", Value::of("true")),
+                        _ => reader.leave_out("include"),
+                    }
+                }
             }
-            "service_tier" => prompt.tier = value.text(),
+            "top_logprobs" => {
+                prompt.set("logprobs", Value::of("true"));
+                prompt.set("top_logprobs", value);
+            }
             "tools" => {
                 for (at, tool) in value.items().enumerate() {
                     offer(tool, &format!("tools[{at}]"), reader, &mut prompt)?;
                 }
             }
-            "parallel_tool_calls" => prompt.parallel = value.flag(),
-            _ => sampling(&mut prompt, row.field, value),
+            _ => prompt.take(row.field, value, reader),
         }
     }
-    prompt.user = prompt.user.or(identifier);
     if let Some(value) = root.get("tool_choice") {
         prompt.choice = Some(choice(value, &mut prompt, reader)?);
     }
-    let count = root.get("input").map_or(0, |input| input.items().count());
-    reader.finish(prompt, count)
-}
-
-/// Takes a member of `reasoning` or `text`.
-fn setting<'a>(
-    prompt: &mut Prompt<'a>,
-    field: &'static str,
-    value: Value<'a>,
-    reader: Reader<'_>,
-) -> Result<(), WireError> {
-    match field {
-        "reasoning.effort" => set_effort(prompt, field, value.text().as_deref()),
-        "reasoning.summary" | "reasoning.generate_summary" => prompt.wants_thoughts = true,
-        "text.format" => prompt.format = format(value, reader)?,
-        "text.verbosity" => prompt.passed.push(("verbosity", value)),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Takes what is to be added to the answer: logprobs; all else is left out.
-fn include(prompt: &mut Prompt<'_>, value: Value<'_>, reader: Reader<'_>) {
-    for wanted in value.items().filter_map(Value::text) {
-        if wanted == "message.output_text.logprobs" {
-            ask_for_logprobs(prompt);
-        } else {
-            reader.leave_out("include");
-        }
-    }
-}
-
-fn ask_for_logprobs(prompt: &mut Prompt<'_>) {
-    if !prompt.passed.iter().any(|(field, _)| *field == "logprobs") {
-        prompt.passed.push(("logprobs", Value::of("true")));
-    }
+    reader.finish(prompt, root.list("input").count())
 }
 
 fn offer<'a>(
@@ -119,9 +82,7 @@ fn offer<'a>(
             }
         }
         Offered::Nowhere { kind } => reader.leave_out(&format!("tools ({kind})")),
-        Offered::Incomplete { what } => {
-            outcome = Err(WireError::invalid(format!("{place}.{what}"), "is missing"));
-        }
+        Offered::Incomplete { what } => outcome = Err(WireError::missing(place, what)),
     });
     outcome
 }
@@ -147,8 +108,7 @@ fn choice<'a>(
         return word(value.text().as_deref(), "tool_choice", reader);
     }
     if value.text_of("type").as_deref() == Some("allowed_tools") {
-        let names: Vec<String> =
-            value.get("tools").into_iter().flat_map(Value::items).filter_map(sent).collect();
+        let names: Vec<String> = value.list("tools").filter_map(sent).collect();
         return reader.allow(prompt, value.text_of("mode").as_deref(), &names);
     }
     match sent(value) {
@@ -164,7 +124,7 @@ fn read_item<'a>(
     reader: Reader<'_>,
     prompt: &mut Prompt<'a>,
 ) -> Result<(), WireError> {
-    let missing = |what: &str| WireError::invalid(format!("{place}.{what}"), "is missing");
+    let missing = |what: &str| WireError::missing(place, what);
     let kind = item.text_of("type").unwrap_or(Cow::Borrowed("message"));
     if reader.leaves_out(table::kinds(reader.from).1, &kind, place)? {
         return Ok(());
@@ -174,18 +134,12 @@ fn read_item<'a>(
     match &*kind {
         "message" => {
             let content = item.get("content").ok_or_else(|| missing("content"))?;
-            let parts = pieces(content, &format!("{place}.content"), reader)?;
+            let at_content = format!("{place}.content");
+            let parts = pieces(content, &at_content, reader)?;
             match item.text_of("role").as_deref() {
                 Some("user") => prompt.say(true, parts),
                 Some("assistant") => prompt.say(false, parts),
-                Some("system" | "developer") => {
-                    for piece in parts {
-                        match piece {
-                            Piece::Text(text) => prompt.say_system(text),
-                            _ => return reader.refuse(format!("{place}.content")),
-                        }
-                    }
-                }
+                Some("system" | "developer") => prompt.say_system(parts, &at_content, reader)?,
                 _ => {
                     let what = "has to be user, assistant, system or developer";
                     return Err(WireError::invalid(format!("{place}.role"), what));
@@ -193,7 +147,7 @@ fn read_item<'a>(
             }
         }
         "function_call" => {
-            let name = item.text_of("name").ok_or_else(|| missing("name"))?;
+            let name = item.need("name", place)?;
             let name = match item.text_of("namespace") {
                 Some(namespace) => tools::sent_name(Some(&namespace), &name).into(),
                 None => name,
@@ -224,8 +178,7 @@ fn read_item<'a>(
             reader.answered(prompt, &call, &format!("{place}.call_id"))?;
             brought(item, place, reader, prompt)?;
             let parts = output(item, &kind, place, reader)?;
-            let result = ToolResult { call, parts, is_error: false, cache: None };
-            prompt.say(true, vec![Piece::Result(Box::new(result))]);
+            prompt.say(true, vec![Piece::result(call, parts)]);
         }
         "additional_tools" => brought(item, place, reader, prompt)?,
         "mcp_call" => {
@@ -233,7 +186,7 @@ fn read_item<'a>(
                 item.text_of(key).map(|text| format!("{label}{text}")).unwrap_or_default()
             };
             let text = say("I called ", "name") + &say(" with ", "arguments") + &say(" and got: ", "output");
-            prompt.say(false, vec![Piece::Text(Text { text: text.into(), cache: None })]);
+            prompt.say(false, vec![Piece::text(text, None)]);
         }
         _ => return reader.refuse(format!("{place}.type")),
     }
@@ -261,11 +214,11 @@ fn output<'a>(
     place: &str,
     reader: Reader<'_>,
 ) -> Result<Vec<Piece<'a>>, WireError> {
-    let text = |text: Cow<'a, str>| vec![Piece::Text(Text { text, cache: None })];
+    let text = |text: Cow<'a, str>| vec![Piece::text(text, None)];
     match (kind, item.get("output")) {
         ("tool_search_output", _) => {
             let mut names = Vec::new();
-            for tool in item.get("tools").into_iter().flat_map(Value::items) {
+            for tool in item.list("tools") {
                 tools::responses(tool, &mut |offered| {
                     if let Offered::Function { tool, .. } = offered {
                         names.push(tool.name.into_owned());
@@ -280,27 +233,22 @@ fn output<'a>(
             Ok(text(item.text_of("status").unwrap_or(Cow::Borrowed("completed"))))
         }
         (_, Some(output)) => pieces(output, &format!("{place}.output"), reader),
-        (_, None) => Err(WireError::invalid(format!("{place}.output"), "is missing")),
+        (_, None) => Err(WireError::missing(place, "output")),
     }
 }
 
 fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>, WireError> {
-    if content.is_text() {
-        let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
-        let piece = Piece::Text(Text { text, cache: None });
-        return Ok(vec![piece]);
-    }
-    content.items().enumerate().map(|(at, part)| piece(part, &format!("{place}[{at}]"), reader)).collect()
+    reader.pieces(content, place, |part, place| piece(part, place, reader).map(Some))
 }
 
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
-    let missing = |what: &str| WireError::invalid(format!("{place}.{what}"), "is missing");
-    let text = |key: &str| part.text_of(key).ok_or_else(|| missing(key));
+    let file = |data: Data<'a>, key: &str| {
+        let data = reader.data(data, true, &format!("{place}.{key}"))?;
+        Ok(Piece::File { data, name: part.text_of("filename"), cache: None })
+    };
     match part.text_of("type").as_deref() {
-        Some("input_text" | "output_text" | "text") => {
-            Ok(Piece::Text(Text { text: text("text")?, cache: None }))
-        }
-        Some("refusal") => Ok(Piece::Text(Text { text: text("refusal")?, cache: None })),
+        Some("input_text" | "output_text" | "text") => Ok(Piece::text(part.need("text", place)?, None)),
+        Some("refusal") => Ok(Piece::text(part.need("refusal", place)?, None)),
         Some("input_image") => {
             let Some(url) = part.text_of("image_url") else {
                 return reader.refuse(format!("{place}.file_id"));
@@ -308,36 +256,11 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
             let data = reader.data(Data::of_url(url), false, &format!("{place}.image_url"))?;
             Ok(Piece::Image { data, detail: part.text_of("detail"), cache: None })
         }
-        Some("input_file") => {
-            let name = part.text_of("filename");
-            match (part.text_of("file_data"), part.text_of("file_url")) {
-                (Some(data), _) => {
-                    let data = reader.data(Data::of_url(data), true, &format!("{place}.file_data"))?;
-                    Ok(Piece::File { data, name, cache: None })
-                }
-                (None, Some(url)) => {
-                    let data = reader.data(Data::Url(url), true, &format!("{place}.file_url"))?;
-                    Ok(Piece::File { data, name, cache: None })
-                }
-                (None, None) => reader.refuse(format!("{place}.file_id")),
-            }
-        }
+        Some("input_file") => match (part.text_of("file_data"), part.text_of("file_url")) {
+            (Some(data), _) => file(Data::of_url(data), "file_data"),
+            (None, Some(url)) => file(Data::Url(url), "file_url"),
+            (None, None) => reader.refuse(format!("{place}.file_id")),
+        },
         _ => reader.refuse(format!("{place}.type")),
-    }
-}
-
-fn format<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<Format<'a>, WireError> {
-    match value.text_of("type").as_deref() {
-        Some("text") => Ok(Format::Text),
-        Some("json_object") => Ok(Format::Json),
-        Some("json_schema") => {
-            let schema = value.get("schema");
-            Ok(Format::Schema {
-                name: value.text_of("name").unwrap_or(Cow::Borrowed("answer")),
-                schema: schema.ok_or_else(|| WireError::invalid("text.format.schema", "is missing"))?,
-                strict: value.get("strict").and_then(Value::flag),
-            })
-        }
-        _ => reader.refuse("text.format.type"),
     }
 }

@@ -6,33 +6,58 @@
 
 use bytes::BytesMut;
 
-use super::item::{Item, Kind, part};
+use super::item::{Item, Kind, Names, part};
 use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
-use crate::wire::json::{Object, object};
+use crate::wire::finish::Finish;
+use crate::wire::json::{Object, Raw, object, put};
 use crate::wire::logprobs::Logprobs;
 use crate::wire::preface::Preface;
-use crate::wire::reply::{Delta, Finish};
+use crate::wire::reply::{Choice, Delta, Part, Reply};
+use crate::wire::sink::{Head, Sink, own_id};
+use crate::wire::sse;
 use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
-use crate::wire::translate::{as_own, own_id};
 
 /// What ids of responses begin with.
 const PREFIX: &str = "resp_";
 /// The most bytes of text that are repeated when an item, and the response, is done.
 const KEPT: usize = 4 * 1024 * 1024;
 
+/// Writes a response.
+pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
+    let id = own_id(PREFIX, &reply.id, ask);
+    let model = reply.model.as_deref().unwrap_or(ask.model());
+    let frame = Frame { id: &id, model, created: ask.received(), repeated: &repeated(ask) };
+    let none = Choice::default();
+    let choice = reply.choices.first().unwrap_or(&none);
+    // What was cut off is the last.
+    let last = choice.parts.len().saturating_sub(1);
+    let tools = ask.tool_kinds();
+    let mut out = Vec::with_capacity(1024);
+    object(&mut out, |o| {
+        frame.write(o, Some(choice.finish), reply.usage.as_ref(), |a| {
+            for (at, part) in choice.parts.iter().enumerate() {
+                let status = if at == last { status(Some(choice.finish)) } else { "completed" };
+                if let Some(mut item) = Item::of(part, at, &id, &tools) {
+                    if let (Part::Text(_), Some(told)) = (part, &choice.logprobs) {
+                        item.weigh(&told.get().json());
+                    }
+                    a.object(|o| item.write(o, status));
+                }
+            }
+        });
+    });
+    out
+}
+
 /// Writes events.
 #[derive(Debug)]
-pub(in crate::wire) struct Sink {
-    id: String,
-    model: String,
+pub(in crate::wire) struct Events {
+    head: Head,
     created: u64,
     repeated: String,
     tools: ToolKinds,
-    has_started: bool,
-    /// Whether the model needs no further name.
-    is_named: bool,
     /// The items that are done.
     items: Vec<Item>,
     /// The item being written.
@@ -42,73 +67,15 @@ pub(in crate::wire) struct Sink {
     sequence: u64,
 }
 
-impl Sink {
-    /// Starts a stream that answers `ask`.
-    pub(in crate::wire) fn new(ask: &Ask) -> Self {
-        Self {
-            id: own_id(PREFIX, "", ask),
-            model: ask.model().to_owned(),
-            created: ask.received(),
-            repeated: repeated(ask),
-            tools: ask.tool_kinds(),
-            has_started: false,
-            is_named: true,
-            items: Vec::new(),
-            open: None,
-            kept: 0,
-            finish: Finish::Other,
-            sequence: 0,
-        }
-    }
-
-    /// Counts the text that is kept.
-    pub(in crate::wire) fn held(&self) -> usize {
-        self.kept.saturating_add(self.repeated.len())
-    }
-
-    /// Gives the number of the next event.
-    pub(in crate::wire) fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Goes on with a message that has begun already.
-    pub(in crate::wire) fn go_on(&mut self, preface: &Preface) {
-        if !preface.id.is_empty() {
-            self.id.clone_from(&preface.id);
-        }
-        self.has_started = true;
-        self.is_named = false;
-        self.sequence = preface.events;
-    }
-
-    /// Says whether the message has begun.
-    pub(in crate::wire) fn has_begun(&self) -> bool {
-        self.has_started
-    }
-
-    /// Gives the id that the message has.
-    pub(in crate::wire) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Writes what is added.
-    pub(in crate::wire) fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+impl Sink for Events {
+    fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {
             Delta::Start { id, model } => {
-                if self.has_started {
-                    // The model of a message that an earlier try began is the one that answers.
-                    if !std::mem::replace(&mut self.is_named, true) && !model.is_empty() {
-                        model.clone_into(&mut self.model);
-                    }
-                    return;
+                // The model of a message that an earlier try began is the one that answers.
+                if !self.head.has_begun || self.head.goes_on {
+                    self.head.name(id, model);
+                    self.start(out);
                 }
-                if !id.is_empty() {
-                    self.id = as_own(PREFIX, id);
-                }
-                if !model.is_empty() {
-                    model.clone_into(&mut self.model);
-                }
-                self.start(out);
             }
             Delta::Text(text) => self.say(Kind::Text, text, out),
             Delta::Refusal(text) => self.say(Kind::Refusal, text, out),
@@ -119,8 +86,9 @@ impl Sink {
             }
             Delta::CallArguments { text, .. } => {
                 self.grow(text);
-                if self.is_function() {
-                    self.of_item("response.function_call_arguments.delta", out, |o, _| o.text("delta", text));
+                if self.open.as_ref().is_some_and(|item| item.kind.tool() == Some(ToolKind::Function)) {
+                    let name = "response.function_call_arguments.delta";
+                    self.of_item(name, out, |o, _| put!(o, "delta": text));
                 }
             }
             Delta::CallEnd { .. } => self.done(out),
@@ -130,41 +98,66 @@ impl Sink {
         }
     }
 
+    fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) {
+        self.start(out);
+        self.done(out);
+        let is_whole = self.items.iter().all(|item| item.is_whole);
+        let finish = if is_whole { self.finish } else { Finish::Length };
+        let is_incomplete = status(Some(finish)) == "incomplete";
+        let name = if is_incomplete { "response.incomplete" } else { "response.completed" };
+        self.response(name, Some(finish), usage.as_ref(), out);
+    }
+
+    fn held(&self) -> usize {
+        self.kept.saturating_add(self.repeated.len())
+    }
+
+    fn go_on(&mut self, preface: &Preface) {
+        self.head.go_on(preface);
+        self.sequence = preface.events;
+    }
+
+    fn preface(&self) -> Preface {
+        self.head.preface(self.sequence)
+    }
+}
+
+impl Events {
+    /// Starts a stream that answers `ask`.
+    pub(in crate::wire) fn new(ask: &Ask) -> Self {
+        Self {
+            head: Head::new(PREFIX, ask),
+            created: ask.received(),
+            repeated: repeated(ask),
+            tools: ask.tool_kinds(),
+            items: Vec::new(),
+            open: None,
+            kept: 0,
+            finish: Finish::Other,
+            sequence: 0,
+        }
+    }
+
     fn start(&mut self, out: &mut BytesMut) {
-        if std::mem::replace(&mut self.has_started, true) {
+        if std::mem::replace(&mut self.head.has_begun, true) {
             return;
         }
-        self.whole("response.created", None, None, out);
-        self.whole("response.in_progress", None, None, out);
+        self.response("response.created", None, None, out);
+        self.response("response.in_progress", None, None, out);
     }
 
     fn say(&mut self, kind: Kind, text: &str, out: &mut BytesMut) {
-        let (is_thought, is_refusal) = (kind == Kind::Thought, kind == Kind::Refusal);
+        let names = kind.events();
         if self.open.as_ref().is_none_or(|open| open.kind != kind) {
             self.done(out);
             self.begin(kind, out);
-            let name = if is_thought {
-                "response.reasoning_summary_part.added"
-            } else {
-                "response.content_part.added"
-            };
-            self.of_item(name, out, |o, item| {
-                place(o, &item.kind);
-                o.object("part", |o| part(o, item.kind.part(), "", "[]"));
+            self.of_item(names.added, out, |o, item| {
+                put!(o, "part": |o| part(o, item.kind.part(), "", "[]"));
             });
         }
         self.grow(text);
-        let name = match (is_thought, is_refusal) {
-            (true, _) => "response.reasoning_summary_text.delta",
-            (_, true) => "response.refusal.delta",
-            _ => "response.output_text.delta",
-        };
-        self.of_item(name, out, |o, item| {
-            place(o, &item.kind);
-            o.text("delta", text);
-            if item.kind == Kind::Text {
-                o.array("logprobs", |_| {});
-            }
+        self.of_item(names.delta, out, |o, item| {
+            put!(o, "delta": text, "logprobs"?: (item.kind == Kind::Text).then_some(Raw("[]")));
         });
     }
 
@@ -178,11 +171,8 @@ impl Sink {
             self.kept += list.len();
             item.weigh(&list);
         }
-        self.of_item("response.output_text.delta", out, |o, item| {
-            place(o, &item.kind);
-            o.text("delta", "");
-            o.raw("logprobs", &list);
-        });
+        let name = Kind::Text.events().delta;
+        self.of_item(name, out, |o, _| put!(o, "delta": "", "logprobs": Raw(&list)));
     }
 
     /// Adds to the open item's text what there is room for.
@@ -199,144 +189,89 @@ impl Sink {
         self.kept += kept.len();
     }
 
-    /// Says whether the open item is a call of a function.
-    fn is_function(&self) -> bool {
-        self.open.as_ref().is_some_and(|item| match &item.kind {
-            Kind::Call { origin, .. } => {
-                origin.as_ref().is_none_or(|origin| origin.kind == ToolKind::Function)
-            }
-            _ => false,
-        })
-    }
-
     fn begin(&mut self, kind: Kind, out: &mut BytesMut) {
         self.start(out);
-        let item = Item::new(kind, self.items.len(), &self.id);
+        let item = Item::new(kind, self.items.len(), &self.head.id);
         self.event("response.output_item.added", out, |o, sink| {
-            o.number("output_index", sink.items.len() as u64);
-            o.object("item", |o| item.write(o, "in_progress"));
+            put!(o, "output_index": sink.items.len() as u64, "item": |o| item.write(o, "in_progress"));
         });
         self.open = Some(item);
     }
 
     fn done(&mut self, out: &mut BytesMut) {
         let Some(item) = &self.open else { return };
-        match &item.kind {
-            Kind::Call { origin, .. } => {
-                let kind = origin.as_ref().map_or(ToolKind::Function, |origin| origin.kind);
-                self.done_call(kind, out);
+        match item.kind.tool() {
+            None => self.done_text(item.kind.events(), out),
+            Some(ToolKind::Function) => {
+                self.of_item("response.function_call_arguments.done", out, |o, item| {
+                    put!(o, "name"?: item.kind.name(), "arguments": &item.text);
+                });
             }
-            Kind::Thought | Kind::Text | Kind::Refusal => self.done_text(out),
+            // Its input is known once the arguments are whole.
+            Some(ToolKind::Custom) => {
+                self.of_item("response.custom_tool_call_input.delta", out, |o, item| {
+                    put!(o, "delta": &custom_input(&item.text));
+                });
+                self.of_item("response.custom_tool_call_input.done", out, |o, item| {
+                    put!(o, "input": &custom_input(&item.text));
+                });
+            }
+            Some(_) => {}
         }
         let Some(item) = self.open.take() else { return };
         self.event("response.output_item.done", out, |o, sink| {
-            o.number("output_index", sink.items.len() as u64);
-            o.object("item", |o| item.write(o, ending(&item)));
+            put!(o, "output_index": sink.items.len() as u64, "item": |o| item.write(o, ending(&item)));
         });
         self.items.push(item);
     }
 
-    fn done_call(&mut self, kind: ToolKind, out: &mut BytesMut) {
-        match kind {
-            ToolKind::Function => self.of_item("response.function_call_arguments.done", out, |o, item| {
-                if let Kind::Call { name, origin, .. } = &item.kind {
-                    o.text("name", origin.as_ref().map_or(name, |origin| &origin.name));
-                }
-                o.text("arguments", &item.text);
-            }),
-            // Its input is known once the arguments are whole.
-            ToolKind::Custom => {
-                self.of_item("response.custom_tool_call_input.delta", out, |o, item| {
-                    o.text("delta", &custom_input(&item.text));
-                });
-                self.of_item("response.custom_tool_call_input.done", out, |o, item| {
-                    o.text("input", &custom_input(&item.text));
-                });
-            }
-            ToolKind::LocalShell | ToolKind::Shell | ToolKind::ApplyPatch | ToolKind::Search => {}
-        }
-    }
-
-    fn done_text(&mut self, out: &mut BytesMut) {
-        let (name, key, part_name) = match self.open.as_ref().map(|item| &item.kind) {
-            Some(Kind::Thought) => {
-                ("response.reasoning_summary_text.done", "text", "response.reasoning_summary_part.done")
-            }
-            Some(Kind::Refusal) => ("response.refusal.done", "refusal", "response.content_part.done"),
-            _ => ("response.output_text.done", "text", "response.content_part.done"),
-        };
-        self.of_item(name, out, |o, item| {
-            place(o, &item.kind);
-            o.text(key, &item.text);
-            if item.kind == Kind::Text {
-                o.raw("logprobs", item.logprobs());
-            }
+    fn done_text(&mut self, names: Names, out: &mut BytesMut) {
+        self.of_item(names.done, out, |o, item| {
+            o.put(if item.kind == Kind::Refusal { "refusal" } else { "text" }, &item.text);
+            put!(o, "logprobs"?: (item.kind == Kind::Text).then_some(Raw(item.logprobs())));
         });
-        self.of_item(part_name, out, |o, item| {
-            place(o, &item.kind);
-            o.object("part", |o| part(o, item.kind.part(), &item.text, item.logprobs()));
+        self.of_item(names.part_done, out, |o, item| {
+            put!(o, "part": |o| part(o, item.kind.part(), &item.text, item.logprobs()));
         });
-    }
-
-    /// Writes the closing events.
-    pub(in crate::wire) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) {
-        self.start(out);
-        self.done(out);
-        let is_whole = self.items.iter().all(|item| item.is_whole);
-        let finish = if is_whole { self.finish } else { Finish::Length };
-        let name =
-            if status(Some(finish)) == "incomplete" { "response.incomplete" } else { "response.completed" };
-        self.whole(name, Some(finish), usage.as_ref(), out);
     }
 
     /// Writes an event that carries the whole response.
-    fn whole(&mut self, name: &str, finish: Option<Finish>, usage: Option<&Counted>, out: &mut BytesMut) {
+    fn response(&mut self, name: &str, finish: Option<Finish>, usage: Option<&Counted>, out: &mut BytesMut) {
         self.event(name, out, |o, sink| {
-            let Self { id, model, created, repeated, items, .. } = sink;
+            let Self { head: Head { id, model, .. }, created, repeated, items, .. } = sink;
             let frame = Frame { id, model, created: *created, repeated };
             o.object("response", |o| {
                 frame.write(o, finish, usage, |a| {
-                    for item in items {
-                        a.object(|o| item.write(o, ending(item)));
-                    }
+                    items.iter().for_each(|item| a.object(|o| item.write(o, ending(item))));
                 });
             });
         });
     }
 
-    /// Writes an event of the open item.
+    /// Writes an event of the open item, which has one part where it is no call.
     fn of_item(&mut self, name: &str, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>, &Item)) {
         self.event(name, out, |o, sink| {
-            if let Some(item) = &sink.open {
-                o.text("item_id", &item.id);
-                o.number("output_index", sink.items.len() as u64);
-                fill(o, item);
+            let Some(item) = &sink.open else { return };
+            put!(o, "item_id": &item.id, "output_index": sink.items.len() as u64);
+            match item.kind {
+                Kind::Thought => put!(o, "summary_index": 0),
+                Kind::Text | Kind::Refusal => put!(o, "content_index": 0),
+                Kind::Call { .. } => {}
             }
+            fill(o, item);
         });
     }
 
     fn event(&mut self, name: &str, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>, &Self)) {
-        let mut data = Vec::with_capacity(256);
-        data.extend_from_slice(b"event: ");
-        data.extend_from_slice(name.as_bytes());
-        data.extend_from_slice(b"\ndata: ");
-        object(&mut data, |o| {
-            o.text("type", name);
-            o.number("sequence_number", self.sequence);
+        sse::event(out, name, |o| {
+            put!(o, "type": name, "sequence_number": self.sequence);
             fill(o, self);
         });
-        data.extend_from_slice(b"\n\n");
         self.sequence += 1;
-        out.extend_from_slice(&data);
     }
 }
 
-/// Gives the status of an item that nothing more is added to.
+/// Returns the status of an item that nothing more is added to.
 fn ending(item: &Item) -> &'static str {
     if item.is_whole { "completed" } else { "incomplete" }
-}
-
-/// Writes which part of an item an event is about; there is one.
-fn place(o: &mut Object<'_>, kind: &Kind) {
-    o.number(if *kind == Kind::Thought { "summary_index" } else { "content_index" }, 0);
 }

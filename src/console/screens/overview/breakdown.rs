@@ -1,5 +1,6 @@
 //! Whose spend it is: by team, project, route or task.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use ratatui::buffer::Buffer;
@@ -45,7 +46,7 @@ impl Dimension {
         }
     }
 
-    /// Gives the one after or before it, going round.
+    /// Returns the one after or before it, going round.
     pub(super) fn next(self, by: isize) -> Self {
         Self::ALL.get(super::turn(self as usize, by, Self::ALL.len())).copied().unwrap_or_default()
     }
@@ -72,7 +73,7 @@ impl Dimension {
         }
     }
 
-    /// The parts with any traffic, the dearest first.
+    /// The parts with any traffic, the most expensive first.
     fn rows(self, snapshot: &Snapshot) -> Vec<(Option<usize>, &Cell)> {
         let (named, rest) = self.cells(snapshot);
         let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
@@ -88,7 +89,7 @@ pub(super) fn count(snapshot: &Snapshot, dimension: Dimension) -> usize {
     dimension.rows(snapshot).len()
 }
 
-/// Gives the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
+/// Returns the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
 pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usize>) -> Option<String> {
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
@@ -107,7 +108,7 @@ fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
     })
 }
 
-/// Gives the tab under the mouse.
+/// Returns the tab under the mouse.
 pub(super) fn hit(inside: Rect, x: u16, y: u16) -> Option<Dimension> {
     let inside = paint::margin(inside);
     let offset = x.checked_sub(inside.x)?;
@@ -159,6 +160,17 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     }
 }
 
+/// Cuts a name in its middle: names that begin alike differ at their ends.
+fn both_ends<'a>(scene: Scene<'_>, name: &'a str, columns: u16) -> Cow<'a, str> {
+    let room = usize::from(columns);
+    if text::width(name) <= room {
+        return name.into();
+    }
+    let (end, _) = text::fit_end(name, room.saturating_sub(1) / 2);
+    let (until, _) = text::fit(name, room.saturating_sub(text::width(end) + 1));
+    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.cut).into()
+}
+
 fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
     for (dimension, start, wide) in tabs() {
         let (at, _) = paint::split_left(paint::split_left(row, start).1, wide);
@@ -201,7 +213,7 @@ fn draw_table(
         let Some(&(index, cell)) = rows.get(slot.row) else { return };
         let text = scene.look.style(Role::Text);
         match slot.column {
-            0 => slot.text(buf, dimension.part(index, snapshot), text),
+            0 => slot.text(buf, &both_ends(scene, dimension.part(index, snapshot), slot.at.width), text),
             1 => {
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));

@@ -148,7 +148,8 @@ fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
 
 /// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.
 fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
-    let known = trend.iter().flatten().filter(|slot| slot.requests > slot.cost.unknown);
+    let is_known = |slot: &&Slot| slot.requests > slot.cost.unknown && !slot.cost.is_unknown();
+    let known = trend.iter().flatten().filter(is_known);
     let most = known.map(|slot| slot.cost.total()).max();
     most.map_or_else(Short::new, |amount| short(format_args!("peak {}/{stretch}", format::money(amount))))
 }

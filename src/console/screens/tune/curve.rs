@@ -28,7 +28,7 @@ fn share(value: f64, _: f64) -> Short {
     text
 }
 
-/// Gives dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.
+/// Returns dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.
 fn per_thousand(point: &CurvePoint, requests: u64) -> Option<f64> {
     let counted = requests.checked_sub(point.cost.unknown).filter(|&n| n > 0 && !point.cost.is_unknown())?;
     Some(point.cost.whole().to_f64() * 1000.0 / counted as f64)
@@ -105,6 +105,10 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
         .iter()
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
         .collect();
+    if points.is_empty() {
+        figures::nothing(scene, "cost unknown", area, buf);
+        return;
+    }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
     let named = self::points(scene, at, ("applied", "staged"));

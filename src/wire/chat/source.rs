@@ -1,0 +1,216 @@
+//! A chat completion read, in chunks or whole; and one of the older kind, whose choices are text alone.
+
+use std::borrow::Cow;
+
+use crate::record::usage::{Counted, OpenAiUsage};
+use crate::wire::Dialect::OpenAiChat;
+use crate::wire::WireError;
+use crate::wire::faults::{is_error, read_event};
+use crate::wire::finish::{Finish, ended};
+use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
+use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, content_text, said};
+
+/// A call that has begun.
+#[derive(Debug)]
+struct Begun {
+    /// Of which choice it is, and the provider's number.
+    number: (u64, u64),
+    id: String,
+}
+
+/// Reads chunks.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Chunks {
+    usage: Option<OpenAiUsage>,
+    /// The calls that have begun, in the order of their beginning.
+    calls: Vec<Begun>,
+    /// The choices that have ended.
+    ends: Vec<u64>,
+    /// The choice that was told of last.
+    at: u64,
+    /// Whether a choice ends with an empty word, so far.
+    has_empty_finish: bool,
+}
+
+impl Source for Chunks {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+        let [id, model, choices, usage, groq, tier, error] =
+            root.pick(["id", "model", "choices", "usage", "x_groq", "service_tier", "error"]);
+        if error.is_some_and(is_error) {
+            return Err(WireError::Upstream(read_event(OpenAiChat, root.raw())));
+        }
+        self.begin([id, model, usage, groq, tier], tell);
+        let mut is_empty = true;
+        for choice in choices.into_iter().flat_map(Value::items) {
+            is_empty = false;
+            self.choice(choice, None, tell)?;
+        }
+        let is_usage = is_empty && usage.is_some_and(Value::is_object);
+        Ok(if is_usage { Seen::UsageOnly } else { Seen::Some })
+    }
+
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+        let choices = root.get("choices");
+        self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
+        let choices = (0..).zip(choices.into_iter().flat_map(Value::items));
+        // What came of the others is told as well: it was written.
+        choices.fold(Ok(()), |outcome, (nth, choice)| outcome.and(self.choice(choice, Some(nth), tell)))
+    }
+
+    fn done(&mut self) -> Result<Seen, WireError> {
+        if self.has_empty_finish { Err(ended(OpenAiChat, "")) } else { Ok(Seen::End) }
+    }
+
+    fn usage(&self) -> Option<Counted> {
+        buckets(self.usage.as_ref()?.counted())
+    }
+}
+
+impl Chunks {
+    /// Reads what stands beside the choices; servers put usage at the top, into a choice, or under `x_groq`.
+    fn begin(&mut self, [id, model, usage, groq, tier]: [Option<Value<'_>>; 5], tell: Tell<'_>) {
+        self.absorb(usage);
+        self.absorb(groq.and_then(|groq| groq.get("usage")));
+        said(tier.and_then(Value::text), |tier| self.usage.get_or_insert_default().serve(tier));
+        let text = |value: Option<Value<'_>>| value.and_then(Value::text).unwrap_or_default().into_owned();
+        tell(Delta::Start { id: &text(id), model: &text(model) });
+    }
+
+    /// Takes over a usage block, wherever in an event it stands.
+    fn absorb(&mut self, usage: Option<Value<'_>>) {
+        if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+
+    /// Reads what is added to a choice, or all of it where its place in a whole answer is given.
+    fn choice(&mut self, choice: Value<'_>, place: Option<u64>, tell: Tell<'_>) -> Result<(), WireError> {
+        let [index, delta, message, text, told, usage, word, error] =
+            choice.pick(["index", "delta", "message", "text", "logprobs", "usage", "finish_reason", "error"]);
+        let fault = error.filter(|error| is_error(*error));
+        let fault = fault.map(|_| WireError::Upstream(read_event(OpenAiChat, choice.raw())));
+        if let Some(fault) = fault.clone().filter(|_| place.is_none()) {
+            return Err(fault);
+        }
+        self.absorb(usage);
+        let nth = place.or_else(|| index.and_then(Value::number)).unwrap_or(0);
+        if std::mem::replace(&mut self.at, nth) != nth || place.is_some() {
+            tell(Delta::Choice(nth));
+        }
+        if let Some(message) = if place.is_some() { message } else { delta } {
+            self.message(message, nth, place.is_some(), tell);
+        }
+        // The older completions have no more than this.
+        said(text.and_then(Value::text), |text| tell(Delta::Text(text)));
+        if let Some(told) = told.filter(|told| told.is_object()) {
+            tell(Delta::Logprobs(Logprobs::of_chat(told)));
+        }
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let Some(word) = word.and_then(Value::text) else { return Ok(()) };
+        match Finish::read(OpenAiChat, &word) {
+            Finish::Failed => return Err(ended(OpenAiChat, &word)),
+            Finish::Other if place.is_some() => return Err(ended(OpenAiChat, &word)),
+            // Some servers say so with every chunk, and say the true word at the end.
+            Finish::Other => self.has_empty_finish |= !self.ends.contains(&nth),
+            finish if !self.ends.contains(&nth) => {
+                self.has_empty_finish = false;
+                self.ends.push(nth);
+                tell(Delta::Finish { finish, stop: None });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a message, or what is added to one.
+    fn message(&mut self, message: Value<'_>, nth: u64, is_whole: bool, tell: Tell<'_>) {
+        let [reasoning_content, reasoning, content, refusal, calls, audio, images, notes, function] = message
+            .pick([
+                "reasoning_content",
+                "reasoning",
+                "content",
+                "refusal",
+                "tool_calls",
+                "audio",
+                "images",
+                "annotations",
+                "function_call",
+            ]);
+        said(thought(reasoning_content, reasoning, content), |text| tell(Delta::Thought(text)));
+        said(content.and_then(content_text), |text| tell(Delta::Text(text)));
+        said(refusal.and_then(Value::text), |text| tell(Delta::Refusal(text)));
+        for (at, call) in (0..).zip(calls.into_iter().flat_map(Value::items)) {
+            let id = call.text_of("id").filter(|id| !id.is_empty());
+            let index = call.get("index").and_then(Value::number).filter(|_| !is_whole);
+            // Servers that give no number send each call whole.
+            let number = index.or(is_whole.then_some(at)).unwrap_or_else(|| {
+                let last = self.calls.iter().rev().map(|call| call.number);
+                let last = last.filter(|(of, _)| *of == nth).map(|(_, number)| number).next();
+                if id.is_some() { last.map_or(0, |last| last.saturating_add(1)) } else { last.unwrap_or(0) }
+            });
+            self.fragment((nth, number), id, call.get("function"), tell);
+        }
+        if audio.or(images).is_some() {
+            tell(Delta::Other);
+        }
+        // A source of the web is quoted: the provider searched it.
+        let is_quoted = |note: Value<'_>| note.text_of("type").as_deref() == Some("url_citation");
+        if notes.into_iter().flat_map(Value::items).any(is_quoted) {
+            self.usage.get_or_insert_default().cite();
+        }
+        // The form that came before `tool_calls`: one at most, and without an id.
+        if let Some(function) = function.filter(|function| function.is_object()) {
+            self.fragment((nth, u64::MAX), None, Some(function), tell);
+        }
+    }
+
+    fn fragment(
+        &mut self,
+        number: (u64, u64),
+        id: Option<Cow<'_, str>>,
+        function: Option<Value<'_>>,
+        tell: Tell<'_>,
+    ) {
+        let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
+        // Servers that number every call 0 tell them apart by their ids.
+        let is_other = |begun: &Begun| {
+            let id = id.as_deref().filter(|_| name.is_some());
+            id.is_some_and(|id| !begun.id.is_empty() && begun.id != id)
+        };
+        let call = self.calls.iter().rposition(|begun| begun.number == number);
+        let call = call.filter(|call| !self.calls.get(*call).is_some_and(is_other));
+        let call = match (call, &name) {
+            (Some(call), _) => call,
+            (None, Some(name)) => {
+                let call = self.calls.len();
+                let id = id.unwrap_or_default();
+                tell(Delta::CallStart { call, id: &id, name });
+                self.calls.push(Begun { number, id: id.into_owned() });
+                call
+            }
+            (None, None) => return,
+        };
+        let arguments = function.and_then(|function| function.get("arguments"));
+        let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));
+        said(text, |text| tell(Delta::CallArguments { call, text }));
+    }
+}
+
+/// Reads what a model thought, from a message or a delta: `reasoning_content` with `DeepSeek` and most others, `reasoning`
+/// with `OpenRouter` and newer vLLM, a part of the content with Mistral. Servers that say it twice say the same.
+fn thought<'a>(
+    reasoning_content: Option<Value<'a>>,
+    reasoning: Option<Value<'a>>,
+    content: Option<Value<'a>>,
+) -> Option<Cow<'a, str>> {
+    let said = |value: Option<Value<'a>>| value?.text().filter(|text| !text.is_empty());
+    said(reasoning_content).or_else(|| said(reasoning)).or_else(|| {
+        let content = content?;
+        let thinking = content.items().filter_map(|part| part.get("thinking"));
+        let thought: String = thinking.filter_map(content_text).collect();
+        (!thought.is_empty()).then_some(Cow::Owned(thought))
+    })
+}

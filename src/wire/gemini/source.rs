@@ -1,0 +1,152 @@
+//! An answer of Gemini read, in chunks (`alt=sse`) or whole. Every chunk carries running totals of usage, early ones not all
+//! of them.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::record::usage::{Counted, GeminiUsage, Grounding};
+use crate::wire::Dialect::Gemini;
+use crate::wire::WireError;
+use crate::wire::calls::call_id;
+use crate::wire::faults::{is_error, read_event};
+use crate::wire::finish::{Finish, ended, ended_empty};
+use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
+use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
+
+/// Reads chunks.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Chunks {
+    usage: Option<GeminiUsage>,
+    calls: usize,
+    /// The candidates so far.
+    candidates: Vec<Candidate>,
+    /// The candidate that was told of last.
+    at: u64,
+}
+
+/// What came of a candidate.
+#[derive(Debug, Default)]
+struct Candidate {
+    index: u64,
+    /// Whether it said anything, or called a tool.
+    has_said: bool,
+    has_ended: bool,
+}
+
+impl Source for Chunks {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+        if root.get("error").is_some_and(is_error) {
+            return Err(WireError::Upstream(read_event(Gemini, root.raw())));
+        }
+        self.read(root, false, tell).map(|()| Seen::Some)
+    }
+
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+        self.read(root, true, tell)
+    }
+
+    fn usage(&self) -> Option<Counted> {
+        buckets(self.usage.as_ref()?.counted())
+    }
+}
+
+impl Chunks {
+    fn read(&mut self, root: Value<'_>, is_whole: bool, tell: Tell<'_>) -> Result<(), WireError> {
+        let candidates = || root.get("candidates").into_iter().flat_map(Value::items);
+        if let Some(mut said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
+            // What the answer rests on, and the tier that served.
+            let mut all = Grounding::default();
+            candidates().filter_map(|one| block(one.get("groundingMetadata")?)).for_each(|one| all.add(one));
+            said.rest_on(all);
+            said.serve(&root.text_of("serviceTier").unwrap_or_default());
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+        let id = root.text_of("responseId").unwrap_or_default();
+        tell(Delta::Start { id: &id, model: &root.text_of("modelVersion").unwrap_or_default() });
+        let mut outcome = Ok(());
+        for (place, candidate) in (0..).zip(candidates()) {
+            outcome = outcome.and(self.candidate(candidate, is_whole.then_some(place), &id, tell));
+        }
+        // A prompt that was blocked has no candidates.
+        let is_blocked = || root.get("promptFeedback").and_then(|said| said.get("blockReason")).is_some();
+        if candidates().next().is_none() && is_blocked() {
+            if is_whole {
+                tell(Delta::Choice(0));
+            }
+            tell(Delta::Finish { finish: Finish::Filtered, stop: None });
+        }
+        outcome
+    }
+
+    /// Reads what is added to a candidate, or all of it where its place in a whole answer is given.
+    fn candidate(
+        &mut self,
+        candidate: Value<'_>,
+        place: Option<u64>,
+        id: &str,
+        tell: Tell<'_>,
+    ) -> Result<(), WireError> {
+        let index = place.or_else(|| candidate.get("index").and_then(Value::number)).unwrap_or(0);
+        if std::mem::replace(&mut self.at, index) != index || place.is_some() {
+            tell(Delta::Choice(index));
+        }
+        let mut has_said = false;
+        let content = candidate.get("content").and_then(|content| content.get("parts"));
+        for part in content.into_iter().flat_map(Value::items) {
+            has_said |= self.part(part, id, tell);
+        }
+        if let Some(told) = Logprobs::of_gemini(candidate) {
+            tell(Delta::Logprobs(told));
+        }
+        let known = self.candidates.iter().position(|seen| seen.index == index);
+        let known = known.unwrap_or_else(|| {
+            self.candidates.push(Candidate { index, ..Candidate::default() });
+            self.candidates.len() - 1
+        });
+        let Some(seen) = self.candidates.get_mut(known) else { return Ok(()) };
+        seen.has_said |= has_said;
+        let Some(word) = candidate.text_of("finishReason") else { return Ok(()) };
+        match Finish::read(Gemini, &word) {
+            Finish::Failed => return Err(ended(Gemini, &word)),
+            Finish::Other if place.is_some() => return Err(ended(Gemini, &word)),
+            Finish::Other => {}
+            Finish::Stop if !seen.has_said => return Err(ended_empty()),
+            finish if !std::mem::replace(&mut seen.has_ended, true) => {
+                tell(Delta::Finish { finish, stop: None });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a part, and says whether it is for the one who asked.
+    fn part(&mut self, part: Value<'_>, answer: &str, tell: Tell<'_>) -> bool {
+        if let Some(function) = part.get("functionCall") {
+            let Some(name) = function.text_of("name") else { return false };
+            let arguments = function.get("args").map_or("{}", Value::raw);
+            let call = self.calls;
+            self.calls += 1;
+            let given = function.text_of("id").filter(|id| !id.is_empty());
+            // Gemini often gives no id: one is made, the same for the same answer, and different within a conversation.
+            let made = || call_id(&Sha256::digest(format!("{answer}\n{call}\n{name}\n{arguments}")));
+            let id = given.unwrap_or_else(|| Cow::Owned(made()));
+            tell(Delta::CallStart { call, id: &id, name: &name });
+            tell(Delta::CallArguments { call, text: arguments });
+            return true;
+        }
+        let is_thought = part.get("thought").and_then(Value::flag) == Some(true);
+        let other = ["inlineData", "fileData", "executableCode", "codeExecutionResult"];
+        if !is_thought && other.iter().any(|key| part.get(key).is_some()) {
+            tell(Delta::Other);
+            return true;
+        }
+        let mut has_said = false;
+        said(part.text_of("text"), |text| {
+            has_said = !is_thought && !text.trim().is_empty();
+            tell(if is_thought { Delta::Thought(text) } else { Delta::Text(text) });
+        });
+        has_said
+    }
+}

@@ -1,0 +1,223 @@
+//! A response read, in events or whole.
+
+use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
+use crate::wire::Dialect::OpenAiResponses;
+use crate::wire::WireError;
+use crate::wire::faults::read_event;
+use crate::wire::finish::{Finish, ended};
+use crate::wire::json::Value;
+use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
+
+/// Reads events.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Events {
+    usage: Option<OpenAiUsage>,
+    /// Where the calls stand in the output.
+    calls: Vec<u64>,
+}
+
+impl Source for Events {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+        let text = |key: &str| root.text_of(key);
+        match &*text("type").unwrap_or_default() {
+            "error" | "response.failed" | "response.cancelled" => {
+                self.absorb(root.get("response"));
+                return Err(WireError::Upstream(read_event(OpenAiResponses, root.raw())));
+            }
+            "response.created" | "response.in_progress" => {
+                if let Some(response) = root.get("response") {
+                    self.begin(response, tell);
+                }
+            }
+            // What a custom tool is given is content, and no JSON.
+            "response.output_text.delta" | "response.custom_tool_call_input.delta" => {
+                said(text("delta"), |text| tell(Delta::Text(text)));
+            }
+            "response.refusal.delta" => said(text("delta"), |text| tell(Delta::Refusal(text))),
+            "response.output_item.added" => {
+                let Some(item) = root.get("item") else { return Ok(Seen::Some) };
+                match item.text_of("type").as_deref() {
+                    Some("function_call") => {
+                        let index = root.get("output_index").and_then(Value::number).unwrap_or(0);
+                        self.call(index, item, tell);
+                    }
+                    // Calls of custom tools, and of tools that OpenAI runs.
+                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                    _ => {}
+                }
+            }
+            "response.function_call_arguments.delta" => {
+                let index = root.get("output_index").and_then(Value::number);
+                let call = self.calls.iter().rposition(|at| Some(*at) == index);
+                let call = call.unwrap_or(self.calls.len().saturating_sub(1));
+                said(text("delta"), |text| tell(Delta::CallArguments { call, text }));
+            }
+            // Thoughts, and whatever hosted tools write.
+            kind if kind.rsplit('.').next() == Some("delta") => {
+                said(text("delta"), |text| tell(Delta::Thought(text)));
+            }
+            "response.completed" | "response.incomplete" => {
+                if let Some(response) = root.get("response") {
+                    self.begin(response, tell);
+                    end(response, tell)?;
+                }
+                return Ok(Seen::End);
+            }
+            _ => {}
+        }
+        Ok(Seen::Some)
+    }
+
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+        self.begin(root, tell);
+        tell(Delta::Choice(0));
+        for (at, item) in (0..).zip(list(root, "output")) {
+            match item.text_of("type").as_deref() {
+                Some("message") => {
+                    for part in list(item, "content") {
+                        match part.text_of("type").as_deref() {
+                            Some("output_text") => said(part.text_of("text"), |text| tell(Delta::Text(text))),
+                            Some("refusal") => {
+                                part.text_of("refusal").iter().for_each(|text| tell(Delta::Refusal(text)));
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                Some("function_call") => {
+                    self.call(at, item, tell);
+                    let text = item.text_of("arguments").unwrap_or_default();
+                    tell(Delta::CallArguments { call: self.calls.len() - 1, text: &text });
+                }
+                Some("reasoning") => {
+                    let summary = list(item, "summary").filter_map(|part| part.text_of("text"));
+                    summary.for_each(|text| tell(Delta::Thought(&text)));
+                }
+                // Calls of hosted tools and custom tools are content too, though nothing here can check them.
+                Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                _ => {}
+            }
+        }
+        end(root, tell)
+    }
+
+    fn usage(&self) -> Option<Counted> {
+        buckets(self.usage.as_ref()?.counted())
+    }
+}
+
+impl Events {
+    /// Reads what a response says of itself.
+    fn begin(&mut self, response: Value<'_>, tell: Tell<'_>) {
+        self.absorb(Some(response));
+        let (id, model) = (response.text_of("id"), response.text_of("model"));
+        tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
+    }
+
+    fn call(&mut self, at: u64, item: Value<'_>, tell: Tell<'_>) {
+        let call = self.calls.len();
+        self.calls.push(at);
+        let (id, name) = (item.text_of("call_id"), item.text_of("name"));
+        tell(Delta::CallStart { call, id: &id.unwrap_or_default(), name: &name.unwrap_or_default() });
+    }
+
+    fn absorb(&mut self, response: Option<Value<'_>>) {
+        if let Some(said) = response.and_then(used) {
+            self.usage.get_or_insert_default().absorb(&said);
+        }
+    }
+}
+
+/// Walks the items of a member.
+fn list<'a>(value: Value<'a>, name: &str) -> impl Iterator<Item = Value<'a>> {
+    value.get(name).into_iter().flat_map(Value::items)
+}
+
+/// Reads why a response ended; one that is still being made has not.
+fn end(response: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    let finish = match response.text_of("status").as_deref() {
+        Some("completed") => Finish::Stop,
+        Some("incomplete") => {
+            let reason = response.get("incomplete_details").and_then(|details| details.text_of("reason"));
+            match reason.as_deref() {
+                Some("content_filter") => Finish::Filtered,
+                // `max_output_tokens`, or whatever other limit stopped it.
+                _ => Finish::Length,
+            }
+        }
+        Some("in_progress" | "queued") | None => Finish::Other,
+        Some(status) => return Err(ended(OpenAiResponses, status)),
+    };
+    tell(Delta::Finish { finish, stop: None });
+    Ok(())
+}
+
+/// Reads the usage of a response, with the tier that served and the tools that the provider ran.
+fn used(response: Value<'_>) -> Option<OpenAiUsage> {
+    let mut usage = response.get("usage").and_then(block::<OpenAiUsage>)?;
+    usage.serve(&response.text_of("service_tier").unwrap_or_default());
+    let kind = |value: Value<'_>| value.text_of("type").unwrap_or_default().into_owned();
+    let within = |value: Value<'_>, key: &str| value.get(key).map(kind).unwrap_or_default();
+    let (mut has_searched, mut is_cited) = (false, false);
+    let mut offered = Offered::default();
+    for tool in list(response, "tools") {
+        offered.add(&kind(tool), &within(tool, "environment"));
+    }
+    for item in list(response, "output") {
+        let meter = offered.meter(ShownItem {
+            kind: &kind(item),
+            action: &within(item, "action"),
+            status: &item.text_of("status").unwrap_or_default(),
+            place: &within(item, "environment"),
+        });
+        if let Some(meter) = meter {
+            usage.show(meter, 1);
+            has_searched |= meter.contains("search");
+        }
+        for source in list(item, "content").flat_map(|part| list(part, "annotations")) {
+            match &*kind(source) {
+                "container_file_citation" => usage.show(SESSIONS, 1),
+                "url_citation" => is_cited = true,
+                _ => {}
+            }
+        }
+    }
+    if is_cited && !has_searched {
+        usage.cite();
+    }
+    Some(usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_of_a_response_is_known_and_no_other() {
+        for (response, want) in [
+            (r#"{"status":"completed"}"#, Some(Finish::Stop)),
+            (
+                r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#,
+                Some(Finish::Length),
+            ),
+            (
+                r#"{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}"#,
+                Some(Finish::Filtered),
+            ),
+            (r#"{"status":"incomplete"}"#, Some(Finish::Length)),
+            (r#"{"status":"in_progress"}"#, Some(Finish::Other)),
+            (r#"{"status":"queued"}"#, Some(Finish::Other)),
+            (r#"{"status":"failed"}"#, None),
+            (r#"{"status":"cancelled"}"#, None),
+            (r#"{"status":"x"}"#, None),
+        ] {
+            let mut told = None;
+            let outcome = end(Value::of(response), &mut |delta| {
+                if let Delta::Finish { finish, .. } = delta {
+                    told = Some(finish);
+                }
+            });
+            assert_eq!((told, outcome.is_err()), (want, want.is_none()), "{response}");
+        }
+    }
+}
