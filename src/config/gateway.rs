@@ -2,6 +2,8 @@
 //!
 //! Invariant: the file that comes with the program says exactly what holds without it.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
 
 /// The gateway.toml that comes with the program.
@@ -54,12 +56,32 @@ pub enum ClientTeams {
     Never,
 }
 
+/// How many threads serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "threads is \"cores\" or a number from 1 on")]
+pub enum Threads {
+    /// So many.
+    Number(NonZeroUsize),
+    /// One a core.
+    Cores(CoresWord),
+}
+
+/// The word for one a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoresWord {
+    /// `cores`.
+    Cores,
+}
+
 /// How the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: String,
+    /// How many threads serve.
+    pub threads: Threads,
     /// The most calls to models that one request may cause.
     pub attempts: u32,
     /// What becomes of a call whose client went away.
@@ -149,6 +171,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:4141".to_owned(),
+            threads: Threads::Cores(CoresWord::Cores),
             attempts: 8,
             on_disconnect: OnDisconnect::Drain,
             max_output_default: 8192,
@@ -278,6 +301,8 @@ mod tests {
         let cases = [
             ("# x\nattempts = \"many\"", 2),
             ("lissten = \"x\"", 1),
+            ("\nthreads = 0", 2),
+            ("threads = \"many\"", 1),
             ("[limits]\nbody = 0", 2),
             ("[limits]\n\nheaders = 100", 3),
             ("on-disconnect = \"shrug\"", 1),
