@@ -270,10 +270,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     for (at, rung) in ladder.iter().enumerate() {
         let mut name = Short::new();
         let _ = write!(name, "{:.20} share", rung.name);
-        let tenths = |forecast: &Forecast| {
-            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1)))
-                .unwrap_or(0)
-        };
+        let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         lines.push(Line {
             name,
             applied: if observes && applied.placed[at] == 0 {
@@ -282,11 +279,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
                 format::percent(applied.placed[at], applied.requests)
             },
             staged: format::percent(tried.placed[at], tried.requests),
-            change: if observes {
-                Short::new()
-            } else {
-                format::points_change(tenths(applied), tenths(tried))
-            },
+            change: if observes { Short::new() } else { format::points_change(share(applied), share(tried)) },
             role: Role::Muted,
             style: Some(scene.look.theme.series(model_series(rung.model))),
             within: false,
