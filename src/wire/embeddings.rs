@@ -144,7 +144,7 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
         Dialect::GeminiEmbeddings => ("embeddings", "values"),
         _ => ("data", "embedding"),
     };
-    let vectors = root.get(list).into_iter().flat_map(Value::items);
+    let vectors = root.list(list);
     let vectors = vectors.map(|vector| vector.get(values).map_or("[]", Value::raw));
     let mut out = Vec::with_capacity(body.len());
     object(&mut out, |o| {

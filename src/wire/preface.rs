@@ -33,7 +33,7 @@ impl Preface {
             Dialect::AnthropicMessages => (root.get("message"), true),
             Dialect::OpenAiResponses => (root.get("response"), true),
             _ => {
-                let choices = root.get("choices").into_iter().flat_map(Value::items);
+                let choices = root.list("choices");
                 let mut deltas = choices.filter_map(|choice| choice.get("delta"));
                 (Some(root), deltas.any(|delta| delta.get("role").is_some()))
             }

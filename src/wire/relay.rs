@@ -273,27 +273,11 @@ impl Relay {
         if !is_event(self.from, root) {
             return self.whole(root, out);
         }
-        let name = root.text_of("type").unwrap_or_default();
-        let seen = self.tell(&Event { name: &name, data: root.raw().into() }, out)?;
+        // From here on it is an event as any other, in the frame that it came without.
         self.is_early = false;
-        if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
-            if self.goes_on {
-                let event = Event { name: &name, data: root.raw().into() };
-                preface::go_on(self.from, &mut self.preface, &event, out);
-                self.story.is_closed |= seen == Seen::End;
-                return Ok(());
-            }
-            if !name.is_empty() {
-                out.extend_from_slice(format!("event: {name}\n").as_bytes());
-            }
-            out.extend_from_slice(b"data: ");
-            // A line's end within would end the data.
-            out.extend(root.raw().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
-            out.extend_from_slice(b"\n\n");
-            self.passed(root.raw());
-            self.story.is_closed |= seen == Seen::End;
-        }
-        Ok(())
+        let mut framed = BytesMut::with_capacity(root.raw().len() + 64);
+        sse::frame(&mut framed, &root.text_of("type").unwrap_or_default(), root.raw().as_bytes());
+        self.event(&framed, out)
     }
 
     /// Takes note of the number of an event that was passed on.

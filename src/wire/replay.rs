@@ -75,7 +75,7 @@ fn raw<'a>(value: Value<'a>, name: &str, or: &'a str) -> Raw<'a> {
 
 /// Walks the items of a member.
 fn items<'a>(value: Value<'a>, name: &str) -> impl Iterator<Item = (u64, Value<'a>)> {
-    (0..).zip(value.get(name).into_iter().flat_map(Value::items))
+    (0..).zip(value.list(name))
 }
 
 /// Writes numbered events.

@@ -137,19 +137,25 @@ pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
     Ok(event)
 }
 
-/// Writes an event; one of no name has no line for it.
+/// Writes an event whose data is an object.
 pub(super) fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
     let mut data = Vec::with_capacity(256);
     object(&mut data, fill);
+    frame(out, name, &data);
+}
+
+/// Writes JSON as an event; one of no name has no line for it.
+pub(super) fn frame(out: &mut BytesMut, name: &str, data: &[u8]) {
     if !name.is_empty() {
         [b"event: ", name.as_bytes(), b"\n"].iter().for_each(|part| out.extend_from_slice(part));
     }
     out.extend_from_slice(b"data: ");
     // A line's end within would end the data; in JSON it is a blank.
-    if memchr2(b'\n', b'\r', &data).is_some() {
-        data.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    if memchr2(b'\n', b'\r', data).is_some() {
+        out.extend(data.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+    } else {
+        out.extend_from_slice(data);
     }
-    out.extend_from_slice(&data);
     out.extend_from_slice(b"\n\n");
 }
 

@@ -26,7 +26,7 @@ pub(in crate::wire) fn write(
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     let mut outcome = Ok(());
     let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));
-    let tools = || root.get("tools").into_iter().flat_map(Value::items);
+    let tools = || root.list("tools");
     let is_none_allowed = allowed.is_some_and(|allowed| !tools().any(|tool| is_allowed(tool, allowed)));
     let is_forced = || allowed?.text_of("mode").filter(|mode| mode == "required");
     if is_none_allowed && is_forced().is_some() {
@@ -93,8 +93,7 @@ fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
         said.text_of("name").map(Cow::into_owned)
     };
     let wanted = name(tool);
-    wanted.is_some()
-        && allowed.get("tools").into_iter().flat_map(Value::items).any(|tool| name(tool) == wanted)
+    wanted.is_some() && allowed.list("tools").any(|tool| name(tool) == wanted)
 }
 
 /// Writes a tool; one that is no function becomes one.

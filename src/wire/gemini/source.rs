@@ -54,7 +54,7 @@ impl Source for Chunks {
 
 impl Chunks {
     fn read(&mut self, root: Value<'_>, is_whole: bool, tell: Tell<'_>) -> Result<(), WireError> {
-        let candidates = || root.get("candidates").into_iter().flat_map(Value::items);
+        let candidates = || root.list("candidates");
         if let Some(mut said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
             // What the answer rests on, and the tier that served.
             let mut all = Grounding::default();
