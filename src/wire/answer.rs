@@ -1,5 +1,6 @@
 //! A provider's finished answer, in the client's dialect, and whether it is fit for use.
 
+use super::error::Result;
 use bytes::Bytes;
 
 use super::finish::unended;
@@ -32,7 +33,7 @@ pub struct Answer {
 }
 
 /// Reads a provider's answer to `ask` and puts it into the client's dialect.
-pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError> {
+pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
@@ -57,11 +58,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
-pub(super) fn read(
-    from: Dialect,
-    ask: &Ask,
-    root: Value<'_>,
-) -> Result<(Reply, Option<WireError>), WireError> {
+pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, Option<WireError>)> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
@@ -120,7 +117,7 @@ fn unfence(choice: &mut Choice) {
 }
 
 /// Reads an answer to embeddings, but for its body.
-fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer, WireError> {
+fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }

@@ -3,6 +3,7 @@
 //! Invariant: an id that is made up is the same whenever the same answer is read, and differs from every other of the
 //! answer and of the conversation it belongs to.
 
+use super::error::Result;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -59,7 +60,7 @@ pub(super) fn call_id(digest: &[u8]) -> String {
 ///
 /// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
 /// client is told of the limit, and of the calls that are whole.
-pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<(), WireError> {
+pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<()> {
     if choice.finish == Finish::Length {
         choice.parts.retain(|part| !matches!(part, Part::Call(call) if !is_fit(&call.arguments)));
     }

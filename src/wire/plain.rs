@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is made of it depends on the bytes alone, never on where they were cut; at most [`LONGEST`] bytes are kept.
 
+use super::error::Result;
 use bytes::{Buf, BytesMut};
 
 use super::json::{Value, check};
@@ -50,7 +51,7 @@ impl Plain {
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), WireError> {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<()> {
         if self.buffer.len().saturating_add(chunk.len()) > LONGEST {
             return Err(WireError::TooLong(LONGEST));
         }

@@ -2,12 +2,13 @@
 //!
 //! Invariant: a client is told one beginning, and one id from it to the end, however many models were asked behind it.
 
+use super::error::Result;
 use bytes::BytesMut;
 
+use super::Dialect;
 use super::json::{Value, object};
 use super::replay::with;
 use super::sse::{self, Event, Splitter, event};
-use super::{Dialect, WireError};
 
 /// What a client was told of a message that had said nothing yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +176,7 @@ pub(super) fn all_go_on(
     preface: &mut Preface,
     events: &[u8],
     out: &mut BytesMut,
-) -> Result<(), WireError> {
+) -> Result<()> {
     let mut splitter = Splitter::default();
     splitter.push(events);
     while let Some(raw) = splitter.next()? {

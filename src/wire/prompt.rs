@@ -4,13 +4,14 @@
 //! Invariants: reading a request into this form accounts for every member, as the table says (`table`): it is carried, it
 //! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
+use super::error::Result;
 use std::borrow::Cow;
 
 use super::effort::Effort;
 use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;
-use super::{Accent, Dialect, WireError};
+use super::{Accent, Dialect};
 use crate::routing::Parameters;
 
 pub(super) use super::reader::Reader;
@@ -188,12 +189,7 @@ impl<'a> Prompt<'a> {
     }
 
     /// Adds what the system says: before the first turn to the system prompt, later in its place.
-    pub(super) fn say_system(
-        &mut self,
-        said: Vec<Piece<'a>>,
-        place: &str,
-        reader: Reader<'_>,
-    ) -> Result<(), WireError> {
+    pub(super) fn say_system(&mut self, said: Vec<Piece<'a>>, place: &str, reader: Reader<'_>) -> Result<()> {
         for piece in said {
             match piece {
                 Piece::Text(text) if self.turns.is_empty() => self.system.push(text),

@@ -5,6 +5,7 @@
 //! read, or that reports an error, is not passed on, but for a response's own that it failed, which ends its stream; usage
 //! is the last running total that was said, never a sum.
 
+use super::error::Result;
 use bytes::BytesMut;
 
 use super::finish::{ended_empty, unended};
@@ -127,7 +128,7 @@ impl Relay {
     ///
     /// After an error the stream is not followed further; what was written before it stands. Call [`Self::fail`] to tell
     /// the client.
-    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         if let Some(failure) = &self.story.failure {
             return Err(failure.clone());
         }
@@ -151,7 +152,7 @@ impl Relay {
         waiting.saturating_add(self.story.held()).saturating_add(translated)
     }
 
-    fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         if let Form::Unknown = self.form {
             self.form = Form::of(chunk);
         }
@@ -179,7 +180,7 @@ impl Relay {
         Ok(())
     }
 
-    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
@@ -217,7 +218,7 @@ impl Relay {
     }
 
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
-    fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
+    fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen> {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
@@ -253,7 +254,7 @@ impl Relay {
     }
 
     /// Reads JSON that came without the frame of an event: an event, a whole answer, or an error.
-    fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<()> {
         let text = text.trim_ascii();
         if text == b"[DONE]" {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
@@ -269,7 +270,7 @@ impl Relay {
         self.value(root, out)
     }
 
-    fn value(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+    fn value(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<()> {
         if !is_event(self.from, root) {
             return self.whole(root, out);
         }
@@ -304,7 +305,7 @@ impl Relay {
     }
 
     /// Tells a whole answer as a stream; to a client of the provider's dialect with everything in it as it came.
-    fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<()> {
         let ask = &self.ask;
         let (reply, fault) = answer::read(self.from, ask, root)?;
         self.usage = reply.usage;
@@ -348,7 +349,7 @@ impl Relay {
     }
 
     /// Reads what is left: the last event may lack its empty line; half an event says nothing.
-    fn last(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+    fn last(&mut self, out: &mut BytesMut) -> Result<()> {
         if self.story.is_over {
             return Ok(());
         }
@@ -366,7 +367,7 @@ impl Relay {
     }
 
     /// Writes the closing events that are still missing.
-    fn close(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+    fn close(&mut self, out: &mut BytesMut) -> Result<()> {
         if std::mem::replace(&mut self.story.is_closed, true) {
             return Ok(());
         }

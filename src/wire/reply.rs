@@ -1,13 +1,14 @@
 //! A provider's answer, whole or in pieces, as every dialect has it.
 
+use super::error::Result;
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::Dialect;
 use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
-use super::{Dialect, WireError};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -221,14 +222,14 @@ pub(super) type Tell<'t> = &'t mut (dyn FnMut(Delta<'_>) + 't);
 /// Reads the answers of a provider: one that comes as events, or one that comes whole.
 pub(super) trait Source: std::fmt::Debug + Send + Sync {
     /// Reads one event and says what it adds.
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError>;
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen>;
 
     /// Reads a whole answer and says what it consists of, every choice by its place. What was said of usage is known even
     /// where the answer turns out to be none.
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError>;
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()>;
 
     /// Says what the mark of the end means (`[DONE]`).
-    fn done(&mut self) -> Result<Seen, WireError> {
+    fn done(&mut self) -> Result<Seen> {
         Ok(Seen::End)
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: the events and their raw bytes depend on the whole stream alone, never on where it was cut; together the raw
 //! bytes are the stream, to the byte. An event longer than [`LONGEST`] is an error, so memory is bounded.
 
+use super::error::Result;
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
@@ -43,7 +44,7 @@ impl Splitter {
     }
 
     /// Gives the raw bytes of the next whole event, up to and with the empty line that ends it.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, WireError> {
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>> {
         while let Some((end, next)) = self.line_end() {
             let is_empty = end == self.line;
             self.line = next;
@@ -102,14 +103,14 @@ pub(super) struct Event<'a> {
 
 impl Event<'_> {
     /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
-    pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
+    pub(super) fn json(&self) -> Result<Value<'_>> {
         let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
         check(self.data.as_bytes()).map_err(reason)
     }
 }
 
 /// Reads the fields of one raw event.
-pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
+pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>> {
     let text =
         std::str::from_utf8(raw).map_err(|_| WireError::Malformed("an event is not UTF-8".to_owned()))?;
     let mut event = Event::default();

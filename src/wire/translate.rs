@@ -1,5 +1,6 @@
 //! From one dialect to another: which reader and which writer meet.
 
+use super::error::Result;
 use bytes::{Bytes, BytesMut};
 
 use super::gemini::read_schema::Schemas;
@@ -19,7 +20,7 @@ pub(super) fn request(
     model: &str,
     sending: &Sending<'_>,
     reader: Reader<'_>,
-) -> Result<Bytes, WireError> {
+) -> Result<Bytes> {
     let (from, to) = (reader.from, reader.to);
     let temperature = sending.with.temperature_text();
     let schemas = if from == Dialect::Gemini { Schemas::of(root) } else { Schemas::default() };
@@ -126,7 +127,7 @@ impl Translation {
     }
 
     /// Writes what was held back and the closing events.
-    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<(), WireError> {
+    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<()> {
         let Self { orders, begun, sink, .. } = self;
         for (choice, order) in orders.iter_mut().take(*begun).enumerate() {
             sink.choose(choice);

@@ -13,6 +13,7 @@ mod splice;
 mod system;
 mod weigh;
 
+use crate::wire::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -115,13 +116,13 @@ impl Sending<'_> {
 
 impl Ask {
     /// Reads a client's request.
-    pub fn read(dialect: Dialect, body: Bytes) -> Result<Self, WireError> {
+    pub fn read(dialect: Dialect, body: Bytes) -> Result<Self> {
         Self::read_for(dialect, body, None)
     }
 
     /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
     /// it is that one.
-    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
+    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self> {
         if matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings) {
             let root = check(&body)?;
             let scan = match dialect {
@@ -146,7 +147,7 @@ impl Ask {
     }
 
     /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
-    pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self, WireError> {
+    pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self> {
         let within = match dialect {
             Dialect::Gemini => super::gemini::names::member(check(body)?, "generateContentRequest"),
             _ => None,
@@ -272,7 +273,7 @@ impl Ask {
     }
 
     /// Gives the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
-    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
+    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
         let rewritten = if to == self.dialect && !sending.with.is_none() {
@@ -295,7 +296,7 @@ impl Ask {
     }
 
     /// Writes the body that it goes as.
-    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes, WireError> {
+    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes> {
         let to = reader.to;
         Ok(if self.dialect == Dialect::GeminiEmbeddings {
             embeddings::write(self.root(), model, reader)?

@@ -1,5 +1,6 @@
 //! One pass over a request: its top-level members, and of each message its role, its size and whether it holds text.
 
+use crate::wire::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -54,7 +55,7 @@ const READ: [&str; 16] = [
 ];
 
 /// Reads what routing needs from a checked body.
-pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
+pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan> {
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -230,7 +231,7 @@ impl Prompt {
         value: Value<'_>,
         body: &[u8],
         scan: &mut Scan,
-    ) -> Result<(), WireError> {
+    ) -> Result<()> {
         self.is_there = true;
         if !value.is_array() {
             return Err(WireError::invalid(field, "has to be a list"));

@@ -4,6 +4,7 @@
 //! So a chat request is put together anew: values stay as they were written; members whose absence changes nothing are
 //! left out, two have another name, ids become a digest of themselves, and what Mistral has no place for is left out and told.
 
+use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
@@ -22,7 +23,7 @@ pub(in crate::wire) fn write(
     model: &str,
     limit: Option<u64>,
     reader: Reader<'_>,
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     let mut outcome = Ok(());
     let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));

@@ -1,5 +1,6 @@
 //! A chat completion read, in chunks or whole; and one of the older kind, whose choices are text alone.
 
+use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::record::usage::{Counted, OpenAiUsage};
@@ -34,7 +35,7 @@ pub(in crate::wire) struct Chunks {
 }
 
 impl Source for Chunks {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let [id, model, choices, usage, groq, tier, error] =
             root.pick(["id", "model", "choices", "usage", "x_groq", "service_tier", "error"]);
         if error.is_some_and(is_error) {
@@ -50,7 +51,7 @@ impl Source for Chunks {
         Ok(if is_usage { Seen::UsageOnly } else { Seen::Some })
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         let choices = root.get("choices");
         self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
         let choices = (0..).zip(choices.into_iter().flat_map(Value::items));
@@ -58,7 +59,7 @@ impl Source for Chunks {
         choices.fold(Ok(()), |outcome, (nth, choice)| outcome.and(self.choice(choice, Some(nth), tell)))
     }
 
-    fn done(&mut self) -> Result<Seen, WireError> {
+    fn done(&mut self) -> Result<Seen> {
         if self.has_empty_finish { Err(ended(OpenAiChat, "")) } else { Ok(Seen::End) }
     }
 
@@ -85,7 +86,7 @@ impl Chunks {
     }
 
     /// Reads what is added to a choice, or all of it where its place in a whole answer is given.
-    fn choice(&mut self, choice: Value<'_>, place: Option<u64>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn choice(&mut self, choice: Value<'_>, place: Option<u64>, tell: Tell<'_>) -> Result<()> {
         let [index, delta, message, text, told, usage, word, error] =
             choice.pick(["index", "delta", "message", "text", "logprobs", "usage", "finish_reason", "error"]);
         let fault = error.filter(|error| is_error(*error));

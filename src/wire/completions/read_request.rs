@@ -1,5 +1,6 @@
 //! A request for a completion, read for a provider of chat: the prompt is what the user says.
 
+use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::wire::WireError;
@@ -7,7 +8,7 @@ use crate::wire::json::Value;
 use crate::wire::prompt::{Piece, Prompt, Reader};
 
 /// Reads a request.
-pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };

@@ -3,6 +3,7 @@
 use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::faults::read_event;
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
@@ -17,7 +18,7 @@ pub(in crate::wire) struct Events {
 }
 
 impl Source for Events {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let text = |key: &str| root.text_of(key);
         match &*text("type").unwrap_or_default() {
             "error" | "response.failed" | "response.cancelled" => {
@@ -68,7 +69,7 @@ impl Source for Events {
         Ok(Seen::Some)
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.begin(root, tell);
         tell(Delta::Choice(0));
         for (at, item) in (0..).zip(root.list("output")) {
@@ -129,7 +130,7 @@ impl Events {
 }
 
 /// Reads why a response ended; one that is still being made has not.
-fn end(response: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+fn end(response: Value<'_>, tell: Tell<'_>) -> Result<()> {
     let finish = match response.text_of("status").as_deref() {
         Some("completed") => Finish::Stop,
         Some("incomplete") => {
