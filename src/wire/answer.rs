@@ -91,7 +91,7 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     Ok((reply, fault))
 }
 
-/// Gives what an answer that failed says it used all the same.
+/// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = source(from);
     let _ = source.whole(check(body).ok()?, &mut |_| {});

@@ -15,7 +15,7 @@ use super::json::Progress;
 use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
 
-/// Gives the calls of one answer their ids.
+/// Returns the calls of one answer their ids.
 #[derive(Clone)]
 pub(super) struct CallIds {
     /// The request, which grows with its conversation.
@@ -30,7 +30,7 @@ impl CallIds {
         Self { asked: ask.body().clone(), received: ask.received(), used: BTreeSet::new() }
     }
 
-    /// Gives the id of call `nth`: the provider's, or one made up where it gives none, or one that is used already.
+    /// Returns the id of call `nth`: the provider's, or one made up where it gives none, or one that is used already.
     pub(super) fn own(&mut self, id: &str, nth: usize, name: &str) -> String {
         if !id.is_empty() && self.used.insert(id.to_owned()) {
             return id.to_owned();
@@ -56,7 +56,7 @@ pub(super) fn call_id(digest: &[u8]) -> String {
     digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))
 }
 
-/// Gives the calls of a whole answer ids of their own, and `{}` where they have no arguments.
+/// Returns the calls of a whole answer ids of their own, and `{}` where they have no arguments.
 ///
 /// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
 /// client is told of the limit, and of the calls that are whole.

@@ -33,7 +33,7 @@ impl Dialect {
         Self::OpenAiCompletions,
     ];
 
-    /// Gives the words used in messages to people.
+    /// Returns the words used in messages to people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAiChat => "OpenAI chat completions",
@@ -46,7 +46,7 @@ impl Dialect {
         }
     }
 
-    /// Gives the member that says why an answer ended.
+    /// Returns the member that says why an answer ended.
     pub(super) const fn finish_field(self) -> &'static str {
         match self {
             Self::AnthropicMessages => "stop_reason",

@@ -20,7 +20,7 @@ fn gpt(name: &str) -> Option<(u32, u32)> {
     Some((major, minor))
 }
 
-/// Gives OpenAI's word for an effort as a model takes it: those before GPT-5.1 cannot be told not to think at all, the
+/// Returns OpenAI's word for an effort as a model takes it: those before GPT-5.1 cannot be told not to think at all, the
 /// o-series not even to think least, and those from 5.1 know no least; more than a lot is known from 5.1-codex-max on.
 pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
     let name = model.rsplit('/').next().unwrap_or(model);
@@ -64,7 +64,7 @@ pub(super) fn claude(model: &str) -> Claude {
     }
 }
 
-/// Gives Anthropic's word for an effort as a model takes it: more than a lot is known from 4.7 on, the most from 4.6 on, and
+/// Returns Anthropic's word for an effort as a model takes it: more than a lot is known from 4.7 on, the most from 4.6 on, and
 /// least nowhere.
 pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
     match effort {

@@ -14,7 +14,7 @@ use super::json::{Raw, Value, object, put};
 use super::prompt::Reader;
 use super::{Ask, Dialect, WireError};
 
-/// Gives the requests for one text each: those of a list, or the body itself.
+/// Returns the requests for one text each: those of a list, or the body itself.
 fn requests(root: Value<'_>) -> Vec<Value<'_>> {
     let list = member(root, "requests");
     list.map_or_else(|| vec![root], |list| list.items().collect())
@@ -42,7 +42,7 @@ fn is_batch(root: Value<'_>) -> bool {
     member(root, "requests").is_some()
 }
 
-/// Gives the texts' place in the body, to be weighed and looked at.
+/// Returns the texts' place in the body, to be weighed and looked at.
 pub(super) fn content(root: Value<'_>) -> Result<Value<'_>> {
     if is_batch(root) {
         let list = member(root, "requests").filter(|list| list.items().next().is_some());

@@ -91,7 +91,7 @@ impl WireError {
         )
     }
 
-    /// Gives the error as it is told to a client.
+    /// Returns the error as it is told to a client.
     pub fn to_api(&self) -> ApiError {
         let of = |kind: ErrorKind, param: Option<&String>| ApiError {
             param: param.cloned(),
@@ -144,7 +144,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Gives the HTTP status that goes with the kind.
+    /// Returns the HTTP status that goes with the kind.
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,

@@ -188,7 +188,7 @@ fn retry_delay(error: Value<'_>) -> Option<u64> {
     whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(millis.parse().ok()?)
 }
 
-/// Gives a body that is no JSON as text; a page of HTML says nothing to anyone.
+/// Returns a body that is no JSON as text; a page of HTML says nothing to anyone.
 fn as_plain_text(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();

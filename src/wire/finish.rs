@@ -55,7 +55,7 @@ impl Finish {
         WORDS.iter().find(is_it).map_or(Self::Failed, |(_, finish, _)| *finish)
     }
 
-    /// Gives the word of a client's dialect; completions have none for calls of tools, as there are no tools.
+    /// Returns the word of a client's dialect; completions have none for calls of tools, as there are no tools.
     pub(super) fn word(self, to: Dialect) -> &'static str {
         let [stop, length, calls, filtered, failed] = match to {
             AnthropicMessages => ["end_turn", "max_tokens", "tool_use", "refusal", "end_turn"],
@@ -72,7 +72,7 @@ impl Finish {
         }
     }
 
-    /// Gives why an answer ended that has calls of tools, or none, whatever word its provider has for it.
+    /// Returns why an answer ended that has calls of tools, or none, whatever word its provider has for it.
     pub(super) fn beside(self, has_calls: bool) -> Self {
         match self {
             Self::Stop | Self::Other if has_calls => Self::ToolCalls,

@@ -51,7 +51,7 @@ pub enum WithEffort {
 /// The name under which rules speak of a last turn by the assistant, which is no member.
 const PREFILL: &str = "prefill";
 
-/// Gives the path under which a dialect has a member that rules name as chat does.
+/// Returns the path under which a dialect has a member that rules name as chat does.
 pub(super) fn place(to: Dialect, member: &str) -> &str {
     match (to, member) {
         (Dialect::OpenAiResponses, "reasoning_effort") => "reasoning.effort",
@@ -90,7 +90,7 @@ impl Known {
         self.rules.iter().any(|rule| rule.speaks(to) && rule.members.iter().any(|member| member == PREFILL))
     }
 
-    /// Gives what is to be changed in a request; `said` gives the value of a member that it holds.
+    /// Returns what is to be changed in a request; `said` gives the value of a member that it holds.
     pub(super) fn changes<'k, 'a>(
         &'k self,
         to: Dialect,

@@ -22,7 +22,7 @@ pub(super) struct ToldLogprobs {
 }
 
 impl ToldLogprobs {
-    /// Gives what was told.
+    /// Returns what was told.
     pub(super) fn get(&self) -> Logprobs<'_> {
         Logprobs { is_geminis: self.is_geminis, told: Value::of(&self.told) }
     }
@@ -71,7 +71,7 @@ impl<'a> Logprobs<'a> {
         said.filter_map(|said| token(said, said.get("top_logprobs"))).collect()
     }
 
-    /// Gives the list that responses have.
+    /// Returns the list that responses have.
     pub(super) fn json(self) -> String {
         let mut list = Vec::new();
         array(&mut list, |a| self.list(a));

@@ -54,7 +54,7 @@ enum Piece {
 }
 
 impl Piece {
-    /// Gives the text to which more of the same kind may be added.
+    /// Returns the text to which more of the same kind may be added.
     fn same(&mut self, delta: &Delta<'_>) -> Option<&mut String> {
         match (self, delta) {
             (Self::Text(text), Delta::Text(_))

@@ -59,7 +59,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Gives the next line that is a value of its own, where lines are.
+    /// Returns the next line that is a value of its own, where lines are.
     pub(super) fn line(&mut self) -> Option<BytesMut> {
         while self.by_line != Some(false) {
             let unseen = self.buffer.get(self.searched..)?;
@@ -85,7 +85,7 @@ impl Plain {
         None
     }
 
-    /// Gives what is left at the end.
+    /// Returns what is left at the end.
     pub(super) fn rest(&mut self) -> Option<BytesMut> {
         let rest = std::mem::take(&mut self.buffer);
         (!rest.trim_ascii().is_empty()).then_some(rest)

@@ -45,12 +45,12 @@ impl Preface {
         }
     }
 
-    /// Gives the id that the client knows the message by; empty where it was told none.
+    /// Returns the id that the client knows the message by; empty where it was told none.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Gives the number of the next event, where events are numbered.
+    /// Returns the number of the next event, where events are numbered.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -146,7 +146,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
     }
 }
 
-/// Gives the usage of a message's end with what its own beginning said of the prompt, where the end does not say so itself.
+/// Returns the usage of a message's end with what its own beginning said of the prompt, where the end does not say so itself.
 fn used(begun: &str, end: Value<'_>) -> Option<String> {
     /// What clients take from the end of a message over what its beginning said.
     const OF_PROMPT: [&str; 3] = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"];

@@ -92,7 +92,7 @@ pub(super) struct ToolResult<'a> {
 }
 
 impl ToolResult<'_> {
-    /// Gives its texts, one a line.
+    /// Returns its texts, one a line.
     pub(super) fn text(&self) -> String {
         let text = |part: &Piece<'_>| match part {
             Piece::Text(said) => Some(said.text.to_string()),
@@ -167,7 +167,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Gives one address, with the bytes in it where they are not elsewhere.
+    /// Returns one address, with the bytes in it where they are not elsewhere.
     pub(super) fn url(&self) -> Cow<'_, str> {
         match self {
             Self::Url(url) => Cow::Borrowed(url),
@@ -230,7 +230,7 @@ impl<'a> Prompt<'a> {
         self.passed.push((name, value));
     }
 
-    /// Gives a member that goes along as it is.
+    /// Returns a member that goes along as it is.
     pub(super) fn get(&self, name: &str) -> Option<Value<'a>> {
         self.passed.iter().find(|(field, _)| *field == name).map(|(_, value)| *value)
     }
@@ -305,7 +305,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Gives a value that stands for a member of the provider's, by the name that rules use.
+    /// Returns a value that stands for a member of the provider's, by the name that rules use.
     fn said(&self, name: &str) -> Option<Value<'a>> {
         let there = |is_there: bool| is_there.then(|| Value::of("true"));
         match name {
@@ -360,7 +360,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Gives the name of the tool that was called under an id, the latest first.
+    /// Returns the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.id == id => Some(&*call.name),
@@ -368,7 +368,7 @@ impl<'a> Prompt<'a> {
         })
     }
 
-    /// Gives the id under which a tool was called last.
+    /// Returns the id under which a tool was called last.
     pub(super) fn called_as(&self, name: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
             Piece::Call { call, .. } if call.name == name => Some(&*call.id),
@@ -386,18 +386,18 @@ pub(super) fn texts(value: Value<'_>) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// Gives the arguments of a call as a JSON object; none at all count as an empty one.
+/// Returns the arguments of a call as a JSON object; none at all count as an empty one.
 pub(super) fn arguments<'c>(call: &'c Call<'_>) -> &'c str {
     let text = call.arguments.trim();
     if text.is_empty() { "{}" } else { text }
 }
 
-/// Gives what the system says as text of the user's, for whoever takes no system message in the middle.
+/// Returns what the system says as text of the user's, for whoever takes no system message in the middle.
 pub(super) fn reminder(text: &str) -> String {
     format!("<system-reminder>\n{text}\n</system-reminder>")
 }
 
-/// Gives the words that ask a model to go on with its last turn, for whoever does not do so by itself.
+/// Returns the words that ask a model to go on with its last turn, for whoever does not do so by itself.
 pub(super) fn go_on() -> String {
     reminder(
         "Your last message is unfinished. Go on exactly where it ends: repeat none of it, and say nothing before.",
@@ -414,7 +414,7 @@ const EFFORTS: [&str; 6] = [
     "generationConfig.thinkingConfig",
 ];
 
-/// Gives Anthropic's word for a service tier, as JSON; nothing where it has none.
+/// Returns Anthropic's word for a service tier, as JSON; nothing where it has none.
 pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "auto" | "priority" => Some("\"auto\""),
@@ -426,7 +426,7 @@ pub(super) fn messages_tier(tier: &str) -> Option<&'static str> {
 /// Google's word for the ordinary tier, as JSON; it is said by saying nothing.
 pub(super) const ORDINARY_TIER: &str = "\"standard\"";
 
-/// Gives Google's word for a service tier, as JSON; nothing where there is no such tier.
+/// Returns Google's word for a service tier, as JSON; nothing where there is no such tier.
 pub(super) fn gemini_tier(tier: &str) -> Option<&'static str> {
     match tier {
         "flex" => Some("\"flex\""),

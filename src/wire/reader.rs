@@ -47,7 +47,7 @@ impl Notes {
         self.lacks_tier.get()
     }
 
-    /// Gives the names in the order in which they came.
+    /// Returns the names in the order in which they came.
     pub(super) fn into_names(self) -> Vec<String> {
         self.names.into_inner()
     }
@@ -259,7 +259,7 @@ impl Reader<'_> {
         Ok(prompt)
     }
 
-    /// Gives the member in which the client's dialect has the turns.
+    /// Returns the member in which the client's dialect has the turns.
     pub(super) fn turns(self) -> &'static str {
         match self.from {
             Dialect::OpenAiResponses => "input",

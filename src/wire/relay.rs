@@ -27,7 +27,7 @@ pub enum StreamEnd {
     /// The answer was whole.
     Complete,
     /// The stream broke off before the answer was whole.
-    Cut,
+    Truncated,
 }
 
 /// Relays one stream.
@@ -58,7 +58,7 @@ pub struct Relay {
     is_accounted: bool,
 }
 
-/// Gives what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
+/// Returns what tells a client that a stream is alive: an event where its dialect has one for that, else a comment, which
 /// readers of events pass over; Google's own package does not, but it does pass over empty lines.
 pub const fn ping(to: Dialect) -> &'static [u8] {
     match to {
@@ -112,13 +112,13 @@ impl Relay {
         self.is_early = false;
     }
 
-    /// Gives what a client knows of the message that has had what was written so far.
+    /// Returns what a client knows of the message that has had what was written so far.
     pub fn preface(&self) -> Preface {
         let told = self.translation.as_ref().map(Translation::preface);
         told.unwrap_or_else(|| self.preface.clone())
     }
 
-    /// Gives how many bytes at the front of what was written since it was last asked only begin the message: a client may
+    /// Returns how many bytes at the front of what was written since it was last asked only begin the message: a client may
     /// have them at once. Where another try is made after all, [`Self::go_on`] tells it what they said.
     pub fn take_early(&mut self) -> usize {
         std::mem::take(&mut self.early)
@@ -345,7 +345,7 @@ impl Relay {
                 self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
             self.story.failure = ended.err();
         }
-        if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }
+        if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Truncated }
     }
 
     /// Reads what is left: the last event may lack its empty line; half an event says nothing.
@@ -423,7 +423,7 @@ impl Relay {
         self.story.has_answer
     }
 
-    /// Gives the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
+    /// Returns the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
     /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
     pub fn usage(&self) -> Option<Counted> {
         self.usage.or_else(|| Some(self.source.usage()?.believed(self.written_bytes())))
@@ -434,7 +434,7 @@ impl Relay {
         self.is_accounted
     }
 
-    /// Gives what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
+    /// Returns what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
     pub fn delivered(&self) -> &str {
         &self.story.delivered
     }
@@ -444,12 +444,12 @@ impl Relay {
         std::mem::take(&mut self.story.delivered)
     }
 
-    /// Gives the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
+    /// Returns the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
     pub fn delivered_bytes(&self) -> u64 {
         self.story.delivered_bytes
     }
 
-    /// Gives the bytes that the model has written so far: what was delivered, and its thoughts.
+    /// Returns the bytes that the model has written so far: what was delivered, and its thoughts.
     pub fn written_bytes(&self) -> u64 {
         self.story.delivered_bytes.saturating_add(self.story.thought_bytes)
     }
@@ -460,12 +460,12 @@ impl Relay {
         self.story.check(&self.ask.required_keys())
     }
 
-    /// Gives the model that the provider says it used.
+    /// Returns the model that the provider says it used.
     pub fn model(&self) -> Option<&str> {
         self.story.model.as_deref()
     }
 
-    /// Gives why the answer ended, once it has.
+    /// Returns why the answer ended, once it has.
     pub fn finish_reason(&self) -> Option<Finish> {
         self.story.finish
     }
@@ -484,7 +484,7 @@ impl Relay {
         self.story.failure.is_none() && self.story.is_over
     }
 
-    /// Gives why the stream could not be followed further.
+    /// Returns why the stream could not be followed further.
     pub fn failure(&self) -> Option<&WireError> {
         self.story.failure.as_ref()
     }

@@ -68,7 +68,7 @@ pub(super) fn with(o: &mut Object<'_>, value: Value<'_>, changed: &[(&str, &str)
     }
 }
 
-/// Gives a member as it was written.
+/// Returns a member as it was written.
 fn raw<'a>(value: Value<'a>, name: &str, or: &'a str) -> Raw<'a> {
     Raw(value.get(name).map_or(or, Value::raw))
 }

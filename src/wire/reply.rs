@@ -118,7 +118,7 @@ impl Choice {
         tell(Delta::Finish { finish: self.finish, stop: self.stop.as_deref() });
     }
 
-    /// Gives the texts put together.
+    /// Returns the texts put together.
     pub(super) fn text(&self) -> Cow<'_, str> {
         let mut texts = self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text),
@@ -140,7 +140,7 @@ impl Choice {
         })
     }
 
-    /// Gives the calls of tools.
+    /// Returns the calls of tools.
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call<'static>> {
         self.parts.iter().filter_map(|part| match part {
             Part::Call(call) => Some(call),
@@ -148,7 +148,7 @@ impl Choice {
         })
     }
 
-    /// Gives the calls of tools, to be completed.
+    /// Returns the calls of tools, to be completed.
     pub(super) fn calls_mut(&mut self) -> impl Iterator<Item = &mut Call<'static>> {
         self.parts.iter_mut().filter_map(|part| match part {
             Part::Call(call) => Some(call),
@@ -156,7 +156,7 @@ impl Choice {
         })
     }
 
-    /// Gives the bytes of everything the model wrote.
+    /// Returns the bytes of everything the model wrote.
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part| match part {
             Part::Text(text) | Part::Refusal(text) | Part::Thought(text) => text.len(),
@@ -233,7 +233,7 @@ pub(super) trait Source: std::fmt::Debug + Send + Sync {
         Ok(Seen::End)
     }
 
-    /// Gives the usage said so far.
+    /// Returns the usage said so far.
     fn usage(&self) -> Option<Counted>;
 }
 
@@ -262,7 +262,7 @@ pub(super) fn block<T: for<'de> Deserialize<'de>>(value: Value<'_>) -> Option<T>
     json::read(value.raw()).ok()
 }
 
-/// Gives the buckets of a block, where they say anything.
+/// Returns the buckets of a block, where they say anything.
 pub(super) fn buckets(counted: Result<Counted, UsageError>) -> Option<Counted> {
     counted.ok().filter(|counted| counted.usage.is_known())
 }

@@ -26,7 +26,7 @@ pub(super) trait Sink: std::fmt::Debug + Send + Sync {
     /// Goes on with a message that has begun already.
     fn go_on(&mut self, _preface: &Preface) {}
 
-    /// Gives what a client knows of the message, where it is told of it before there is content.
+    /// Returns what a client knows of the message, where it is told of it before there is content.
     fn preface(&self) -> Preface {
         Preface::default()
     }
@@ -96,18 +96,18 @@ impl Head {
         (self.has_begun, self.goes_on) = (true, true);
     }
 
-    /// Gives what a client knows of the message; `events` numbers the next one.
+    /// Returns what a client knows of the message; `events` numbers the next one.
     pub(super) fn preface(&self, events: u64) -> Preface {
         Preface { id: self.id.clone(), events, has_begun: self.has_begun, ..Preface::default() }
     }
 }
 
-/// Gives an id of the client's kind for an answer that a provider of another dialect called `id`.
+/// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
 pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
     if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
 }
 
-/// Gives a provider's id the beginning that ids of the client's dialect have.
+/// Returns a provider's id the beginning that ids of the client's dialect have.
 fn as_own(prefix: &str, id: &str) -> String {
     if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
 }

@@ -15,7 +15,7 @@ use super::json::{Object, Value, check, object};
 /// The most bytes of one event.
 pub(super) const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Gives where the last event of whole events begins.
+/// Returns where the last event of whole events begins.
 pub fn last_event(events: &[u8]) -> usize {
     let held = events.trim_ascii_end();
     let ends = [b"\n\n".as_slice(), b"\n\r\n", b"\r\r"];
@@ -43,7 +43,7 @@ impl Splitter {
         self.buffer.len()
     }
 
-    /// Gives the raw bytes of the next whole event, up to and with the empty line that ends it.
+    /// Returns the raw bytes of the next whole event, up to and with the empty line that ends it.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>> {
         while let Some((end, next)) = self.line_end() {
             let is_empty = end == self.line;
@@ -62,7 +62,7 @@ impl Splitter {
         Ok(None)
     }
 
-    /// Gives what is left at the end of the stream: an event without the empty line that should end it.
+    /// Returns what is left at the end of the stream: an event without the empty line that should end it.
     pub(super) fn rest(&mut self) -> Option<Bytes> {
         (!self.buffer.is_empty()).then(|| self.take(self.buffer.len()))
     }

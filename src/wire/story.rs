@@ -128,7 +128,7 @@ impl Story {
         }
     }
 
-    /// Gives the choice that is told of.
+    /// Returns the choice that is told of.
     fn choice(&mut self) -> &mut Begun {
         let most = (self.choices as usize).max(CHOICES);
         let nth = self.at;

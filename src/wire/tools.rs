@@ -90,7 +90,7 @@ impl ToolKinds {
         kinds
     }
 
-    /// Gives the tool that a function stands for; nothing where it is an ordinary function.
+    /// Returns the tool that a function stands for; nothing where it is an ordinary function.
     pub(super) fn origin(&self, sent: &str) -> Option<&ToolOrigin> {
         self.0.iter().find(|(name, _)| name == sent).map(|(_, origin)| origin)
     }
@@ -101,7 +101,7 @@ pub(super) fn brings_tools(item: Value<'_>) -> bool {
     matches!(item.text_of("type").as_deref(), Some("tool_search_output" | "additional_tools"))
 }
 
-/// Gives the functions for a tool of a responses request: one, or all those of a namespace.
+/// Returns the functions for a tool of a responses request: one, or all those of a namespace.
 pub(super) fn responses<'a>(tool: Value<'a>, note: &mut impl FnMut(Offered<'a>)) {
     if tool.text_of("type").as_deref() != Some("namespace") {
         return note(responses_tool(tool, None));
@@ -158,7 +158,7 @@ fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
     }
 }
 
-/// Gives the function for a custom tool of a chat request.
+/// Returns the function for a custom tool of a chat request.
 pub(super) fn custom_of_chat(tool: Value<'_>) -> Option<Offered<'_>> {
     let custom = tool.get("custom").filter(|_| tool.text_of("type").as_deref() == Some("custom"))?;
     let Some(name) = custom.text_of("name") else { return Some(Offered::Incomplete { what: "custom.name" }) };
@@ -185,7 +185,7 @@ fn is_hosted(tool: Value<'_>) -> bool {
     tool.get("environment").and_then(|place| place.text_of("type")).is_some_and(|kind| kind != "local")
 }
 
-/// Gives what a custom tool says of itself, and by which grammar its input goes.
+/// Returns what a custom tool says of itself, and by which grammar its input goes.
 fn custom_description(tool: Value<'_>) -> Cow<'_, str> {
     let said = tool.text_of("description").unwrap_or_default();
     let Some(format) = tool.get("format") else { return said };
@@ -197,7 +197,7 @@ fn custom_description(tool: Value<'_>) -> Cow<'_, str> {
     Cow::Owned(format!("{said}{gap}`input` has to follow this {syntax} grammar:\n{definition}"))
 }
 
-/// Gives the name under which a tool goes to a model.
+/// Returns the name under which a tool goes to a model.
 pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
     let whole = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}__{name}"));
     let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -230,12 +230,12 @@ pub(super) fn earlier_call(item: Value<'_>) -> Option<(String, Cow<'_, str>)> {
     })
 }
 
-/// Gives the arguments of the function that stands for a custom tool.
+/// Returns the arguments of the function that stands for a custom tool.
 pub(super) fn custom_arguments(input: &str) -> String {
     written(|o| put!(o, "input": input))
 }
 
-/// Gives the input of a custom tool from the arguments of the function that stood for it; where a model wrote something
+/// Returns the input of a custom tool from the arguments of the function that stood for it; where a model wrote something
 /// else than asked, that as it is.
 pub(super) fn custom_input(arguments: &str) -> Cow<'_, str> {
     let value = Value::of(arguments);

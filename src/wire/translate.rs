@@ -116,7 +116,7 @@ impl Translation {
         self.sink.go_on(preface);
     }
 
-    /// Gives what is told of a message that has begun.
+    /// Returns what is told of a message that has begun.
     pub(super) fn preface(&self) -> Preface {
         self.sink.preface()
     }

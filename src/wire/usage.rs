@@ -41,7 +41,7 @@ pub(super) fn messages(o: &mut Object<'_>, counted: &Counted) {
     put!(o, "cache_read_input_tokens": usage.cache_read.or_zero(), "output_tokens": usage.output.or_zero());
 }
 
-/// Gives usage of which the prompt alone is known, as an estimate.
+/// Returns usage of which the prompt alone is known, as an estimate.
 pub(super) fn prompt_alone(tokens: u64) -> Counted {
     let input = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::UNKNOWN);
     Counted { usage: crate::pricing::Usage { input, ..crate::pricing::Usage::UNKNOWN }, ..Counted::default() }

@@ -106,7 +106,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Gives what a part weighs that is no text.
+/// Returns what a part weighs that is no text.
 fn weight(part: Value<'_>) -> Option<weigh::Weight> {
     let inline = member(part, "inlineData");
     let data = inline.or_else(|| member(part, "fileData"))?;

@@ -3,6 +3,7 @@
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
+mod edits;
 mod gemini;
 mod parameters;
 mod prefill;
@@ -105,7 +106,7 @@ impl Default for Sending<'_> {
 }
 
 impl Sending<'_> {
-    /// Gives the limit to send, of what the client allows and what policy allows.
+    /// Returns the limit to send, of what the client allows and what policy allows.
     pub(super) fn limit(&self, asked: Option<u64>) -> Option<u64> {
         match (asked, self.with.max_output.map(u64::from)) {
             (Some(asked), Some(most)) => Some(asked.min(most)),
@@ -171,17 +172,17 @@ impl Ask {
         self
     }
 
-    /// Gives the time noted by [`Self::received_at`].
+    /// Returns the time noted by [`Self::received_at`].
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Gives the client's dialect.
+    /// Returns the client's dialect.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Gives the model as the client named it.
+    /// Returns the model as the client named it.
     pub fn model(&self) -> &str {
         &self.scan.model
     }
@@ -226,27 +227,27 @@ impl Ask {
         self.scan.members.iter().rfind(store).is_some_and(|member| of(&member.value) == Some(b"false"))
     }
 
-    /// Gives the body as it came.
+    /// Returns the body as it came.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Gives the text of the last message that a person wrote; turns that only carry results of tools are passed over.
+    /// Returns the text of the last message that a person wrote; turns that only carry results of tools are passed over.
     pub fn ask_text(&self) -> Cow<'_, str> {
         self.scan.ask.as_ref().and_then(|span| self.value(span)).map(scan::text_within).unwrap_or_default()
     }
 
-    /// Gives what can be measured of the request.
+    /// Returns what can be measured of the request.
     pub fn measures(&self) -> AskMeasures {
         self.scan.measures
     }
 
-    /// Gives the end user whom the client names.
+    /// Returns the end user whom the client names.
     pub fn user(&self) -> Option<&str> {
         self.scan.user.as_deref()
     }
 
-    /// Gives the service tier that the client asks for by name; none where it leaves that to the provider.
+    /// Returns the service tier that the client asks for by name; none where it leaves that to the provider.
     pub fn tier(&self) -> Option<Cow<'_, str>> {
         let named = |member: &&scan::Member| {
             matches!(
@@ -261,7 +262,7 @@ impl Ask {
             .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
     }
 
-    /// Gives the keys that a JSON answer must have, from the schema that came with the request.
+    /// Returns the keys that a JSON answer must have, from the schema that came with the request.
     pub(super) fn required_keys(&self) -> Vec<String> {
         let schema = self.scan.schema.as_ref().and_then(|span| self.value(span));
         let required = schema.and_then(|schema| schema.get("required"));
@@ -272,7 +273,7 @@ impl Ask {
             .collect()
     }
 
-    /// Gives the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
+    /// Returns the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
@@ -324,7 +325,7 @@ impl Ask {
         accent == Accent::Mistral && to == Dialect::OpenAiChat && self.offers_functions()
     }
 
-    /// Gives the request as it is for who reads the answer of a provider that speaks `from` like this.
+    /// Returns the request as it is for who reads the answer of a provider that speaks `from` like this.
     pub fn put_to(&self, from: Dialect, accent: Accent) -> Cow<'_, Self> {
         if self.is_older_than(accent, from) {
             Cow::Owned(Self { is_put_back: true, ..self.clone() })
@@ -338,7 +339,7 @@ impl Ask {
         from != self.dialect || self.is_put_back
     }
 
-    /// Gives the functions that stand for tools of other kinds, for answers that were translated.
+    /// Returns the functions that stand for tools of other kinds, for answers that were translated.
     pub(super) fn tool_kinds(&self) -> ToolKinds {
         if self.scan.has_other_tools {
             ToolKinds::of(self.dialect, self.root())
@@ -347,7 +348,7 @@ impl Ask {
         }
     }
 
-    /// Gives the whole body as a value.
+    /// Returns the whole body as a value.
     pub(super) fn root(&self) -> Value<'_> {
         self.value(&(0..self.body.len())).unwrap_or(Value::of("null"))
     }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::edits::{Edits, is_named, name_of, value_of};
 use super::scan::Scan;
-use super::splice::{Edit, apply, is_named, remove, value_of};
 use super::{Accent, Sending};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
@@ -22,7 +22,7 @@ use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
 
-/// Gives the body with what the rung writes; nothing where that changes nothing.
+/// Returns the body with what the rung writes; nothing where that changes nothing.
 pub(super) fn written(
     body: &Bytes,
     scan: &Scan,
@@ -57,7 +57,7 @@ fn leave_out(member: &str, reader: Reader<'_>) {
     reader.leave_out(place(reader.from, member));
 }
 
-/// Gives OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
+/// Returns OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
 fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, str> {
     if !thinks_before_answering(model) {
         return effort.quoted().into();
@@ -69,7 +69,7 @@ fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, 
     quoted(word)
 }
 
-/// Gives OpenAI's word for a service tier.
+/// Returns OpenAI's word for a service tier.
 fn openai_tier(tier: &str) -> Cow<'static, str> {
     quoted(if tier == "standard" { "default" } else { tier })
 }
@@ -209,36 +209,24 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
 
 /// Puts settings into a body.
 fn put(body: &Bytes, scan: &Scan, settings: &[Setting<'_>]) -> Bytes {
-    let (mut edits, mut added, mut removed): (Vec<Edit>, Vec<u8>, Vec<usize>) = Default::default();
+    let mut edits = Edits::new(body, scan);
     for head in heads(settings) {
-        let is_it = |at: &usize| {
-            let key = scan.members.get(*at).and_then(|member| body.get(member.key.clone()));
-            key.is_some_and(|key| is_named(key.get(1..key.len() - 1).unwrap_or_default(), head))
-        };
+        let named = scan.members.iter().enumerate();
+        let named = named.filter(|(_, member)| is_named(name_of(body, &member.key), head));
         // Of a member that stands there twice the last one counts.
-        let mut places = (0..scan.members.len()).filter(is_it).rev();
-        let last = places.next();
-        removed.extend(places);
+        let mut places: Vec<usize> = named.map(|(at, _)| at).collect();
+        let last = places.pop();
+        places.into_iter().for_each(|at| edits.remove(at));
         let there = last.and_then(|at| scan.members.get(at));
         let old = there.and_then(|member| std::str::from_utf8(body.get(member.value.clone())?).ok());
-        match (there, settled(old.map(Value::of), &below(settings, head))) {
-            (Some(member), Some(json)) => edits.push((member.value.clone(), json)),
-            (Some(_), None) => removed.extend(last),
-            (None, Some(json)) => {
-                added.push(b',');
-                quote(&mut added, head);
-                added.push(b':');
-                added.extend_from_slice(&json);
-            }
-            (None, None) => {}
+        match (last, there, settled(old.map(Value::of), &below(settings, head))) {
+            (_, Some(member), Some(json)) => edits.replace(member.value.clone(), json),
+            (Some(at), _, None) => edits.remove(at),
+            (_, None, Some(json)) => edits.add(head, &json),
+            (None, _, None) => {}
         }
     }
-    remove(body, &scan.members, removed, &mut edits);
-    if !added.is_empty() {
-        let end = scan.members.last().map_or(0, |member| member.value.end);
-        edits.push((end..end, added));
-    }
-    apply(body, edits)
+    edits.done()
 }
 
 /// Lists what paths begin with, each once.
@@ -253,7 +241,7 @@ fn heads<'s>(settings: &[Setting<'s>]) -> Vec<&'s str> {
     heads
 }
 
-/// Gives the settings within a member, and that of the member itself under an empty path.
+/// Returns the settings within a member, and that of the member itself under an empty path.
 fn below<'s>(settings: &[Setting<'s>], head: &str) -> Vec<Setting<'s>> {
     let within = |(path, json): &Setting<'s>| {
         let rest = path.strip_prefix(head)?;
@@ -263,7 +251,7 @@ fn below<'s>(settings: &[Setting<'s>], head: &str) -> Vec<Setting<'s>> {
     settings.iter().filter_map(within).collect()
 }
 
-/// Gives a member as it is once its settings hold; nothing where it goes, or nothing is left in it.
+/// Returns a member as it is once its settings hold; nothing where it goes, or nothing is left in it.
 fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> {
     if let Some((_, json)) = settings.iter().find(|(path, _)| path.is_empty()) {
         return json.as_deref().map(|json| json.as_bytes().to_vec());

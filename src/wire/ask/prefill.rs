@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::splice::apply;
+use super::edits::apply;
 use crate::wire::json::{Value, object, put, quote};
 use crate::wire::prompt::{Reader, go_on};
 

@@ -10,7 +10,7 @@ use crate::wire::Dialect;
 use crate::wire::json::Value;
 use crate::wire::messages::SIGNATURE;
 
-/// Gives the body without such thoughts.
+/// Returns the body without such thoughts.
 pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     let (mark, list): (&[u8], _) = match to {
         Dialect::AnthropicMessages => (SIGNATURE.as_bytes(), "messages"),

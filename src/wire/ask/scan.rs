@@ -21,8 +21,6 @@ pub(super) struct Scan {
     pub(super) limits: Vec<(&'static str, Range<usize>)>,
     /// Limits of output that are `null`.
     pub(super) null_limits: Vec<(&'static str, Range<usize>)>,
-    /// Where the last member ends, for members to be added.
-    pub(super) end: usize,
     pub(super) ask: Option<Range<usize>>,
     pub(super) schema: Option<Range<usize>>,
     pub(super) user: Option<String>,
@@ -69,7 +67,6 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     while let Some((key, value)) = members.next() {
         let key = &*key;
         let span = value.span_in(body);
-        scan.end = span.end;
         scan.members.push(Member { key: members.key().span_in(body), value: span });
         if let Some(place) = READ.iter().position(|read| *read == key) {
             if seen & (1 << place) != 0 {
@@ -174,7 +171,7 @@ fn prompts_of(value: Value<'_>) -> u32 {
     u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
-/// Gives the keys under which a dialect states the most tokens of output.
+/// Returns the keys under which a dialect states the most tokens of output.
 pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
@@ -328,7 +325,7 @@ fn is_text_part(part: Value<'_>) -> bool {
     }
 }
 
-/// Gives the text of a message's content: a string, or its text parts, one a line.
+/// Returns the text of a message's content: a string, or its text parts, one a line.
 pub(super) fn text_within<'a>(content: Value<'a>) -> Cow<'a, str> {
     if content.is_text() {
         return content.text().unwrap_or_default();

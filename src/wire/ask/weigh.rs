@@ -23,7 +23,7 @@ pub(super) struct Weight {
     pub(super) is_picture: bool,
 }
 
-/// Gives what a part of a message weighs; nothing where its bytes are right.
+/// Returns what a part of a message weighs; nothing where its bytes are right.
 pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     let other = |bytes| Some(Weight { bytes, is_picture: false });
     let data = |holder: Option<Value<'_>>, name: &str| {
@@ -50,7 +50,7 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     }
 }
 
-/// Gives what inline data of a media type weighs that comes as so many characters of base64; nothing where its bytes are
+/// Returns what inline data of a media type weighs that comes as so many characters of base64; nothing where its bytes are
 /// right.
 pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
     match kind.split('/').next()? {
@@ -61,13 +61,13 @@ pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
     }
 }
 
-/// Gives what a document weighs that comes as so many characters of base64; one that does not come along is a page at
+/// Returns what a document weighs that comes as so many characters of base64; one that does not come along is a page at
 /// least.
 fn pages(size: u64) -> u64 {
     size.div_ceil(PAGE_SIZE).clamp(1, MOST_PAGES) * PAGE
 }
 
-/// Gives the bytes of a value, with characters that are written as `\uXXXX` counted as what they stand for.
+/// Returns the bytes of a value, with characters that are written as `\uXXXX` counted as what they stand for.
 pub(super) fn bytes(value: Value<'_>) -> u64 {
     let raw = value.raw().as_bytes();
     let saved: u64 = memmem::find_iter(raw, b"\\u")

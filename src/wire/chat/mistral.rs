@@ -150,7 +150,7 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
     }
 }
 
-/// Gives an id that Mistral takes: the same for the same id, so that results find their calls.
+/// Returns an id that Mistral takes: the same for the same id, so that results find their calls.
 pub(in crate::wire) fn short_id(id: &str) -> Cow<'_, str> {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -78,7 +78,7 @@ pub(in crate::wire) fn write(
     outcome.map(|()| out)
 }
 
-/// Gives the name of an end user in at most the 64 characters that OpenAI takes; a longer one as its digest.
+/// Returns the name of an end user in at most the 64 characters that OpenAI takes; a longer one as its digest.
 fn short_user(user: &str) -> Cow<'_, str> {
     if user.chars().count() <= 64 {
         return Cow::Borrowed(user);
@@ -159,7 +159,7 @@ fn tool_result<'p, 'a>(
     a.object(|o| put!(o, "role": "tool", "tool_call_id": id, "content": &text));
 }
 
-/// Gives an id of a call that the provider takes.
+/// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.accent {
         Accent::OpenAi => safe_id(id),
@@ -190,7 +190,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
     Ok(())
 }
 
-/// Gives chat's word for a kind of sound.
+/// Returns chat's word for a kind of sound.
 pub(in crate::wire) fn audio_format(kind: &str) -> Option<&'static str> {
     match kind.split(';').next()? {
         "audio/wav" | "audio/x-wav" | "audio/wave" => Some("wav"),

@@ -31,7 +31,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     reader.finish(prompt, 1)
 }
 
-/// Gives the prompt where it is one text, by itself or alone in a list.
+/// Returns the prompt where it is one text, by itself or alone in a list.
 pub(super) fn sole_prompt(value: Value<'_>) -> Option<Cow<'_, str>> {
     let mut items = value.items();
     match (items.next(), items.next()) {

@@ -13,7 +13,7 @@ use crate::wire::{Ask, Dialect};
 /// What completions and their chunks call themselves.
 const FORM: Form = Form { prefix: "cmpl-", object: "text_completion", chunk: "text_completion" };
 
-/// Gives the prompt where the client wants it repeated before the answer.
+/// Returns the prompt where the client wants it repeated before the answer.
 fn echoed(ask: &Ask) -> String {
     let root = ask.root();
     let is_wanted = root.get("echo").and_then(Value::flag) == Some(true);

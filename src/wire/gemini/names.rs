@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::wire::json::Value;
 
-/// Gives a name in the manner that Google documents.
+/// Returns a name in the manner that Google documents.
 pub(in crate::wire) fn camel(name: &str) -> Cow<'_, str> {
     if !name.contains('_') {
         return Cow::Borrowed(name);
@@ -21,13 +21,13 @@ pub(in crate::wire) fn camel(name: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Gives the last member of that name, in either manner, that is not `null`.
+/// Returns the last member of that name, in either manner, that is not `null`.
 pub(in crate::wire) fn member<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
     let found = value.members().filter(|(key, _)| camel(key) == name).last();
     found.map(|(_, value)| value).filter(|value| !value.is_null())
 }
 
-/// Gives the text of a member.
+/// Returns the text of a member.
 pub(in crate::wire) fn text_of<'a>(value: Value<'a>, name: &str) -> Option<Cow<'a, str>> {
     member(value, name)?.text()
 }

@@ -220,7 +220,7 @@ fn result<'a>(
     Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
 }
 
-/// Gives the member of that name where it is the only one.
+/// Returns the member of that name where it is the only one.
 fn sole<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
     let mut members = value.members();
     let (key, only) = members.next()?;

@@ -91,7 +91,7 @@ impl Progress {
         }
     }
 
-    /// Gives what kind of value it is.
+    /// Returns what kind of value it is.
     pub(in crate::wire) fn kind(&self) -> Kind {
         self.kind
     }

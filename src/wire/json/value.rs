@@ -34,12 +34,12 @@ impl<'a> Value<'a> {
         Self(text.trim_matches(is_space))
     }
 
-    /// Gives the value as it was written.
+    /// Returns the value as it was written.
     pub(in crate::wire) fn raw(self) -> &'a str {
         self.0
     }
 
-    /// Gives where the value stands in `whole`, the text it was cut from.
+    /// Returns where the value stands in `whole`, the text it was cut from.
     pub(in crate::wire) fn span_in(self, whole: &[u8]) -> Range<usize> {
         let start = (self.0.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
         start..start.saturating_add(self.0.len())
@@ -69,7 +69,7 @@ impl<'a> Value<'a> {
         self.first() == b'"'
     }
 
-    /// Gives the text of a string.
+    /// Returns the text of a string.
     pub(in crate::wire) fn text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
         if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -78,17 +78,17 @@ impl<'a> Value<'a> {
         Some(Cow::Owned(sonic_rs::from_str::<String>(self.0).unwrap_or_else(|_| unescape(inner))))
     }
 
-    /// Gives a whole number that is not negative.
+    /// Returns a whole number that is not negative.
     pub(in crate::wire) fn number(self) -> Option<u64> {
         self.0.parse().ok()
     }
 
-    /// Gives a measure, for comparing with a limit.
+    /// Returns a measure, for comparing with a limit.
     pub(in crate::wire) fn measure(self) -> Option<f64> {
         if matches!(self.first(), b'-' | b'0'..=b'9') { self.0.parse().ok() } else { None }
     }
 
-    /// Gives a boolean.
+    /// Returns a boolean.
     pub(in crate::wire) fn flag(self) -> Option<bool> {
         match self.0 {
             "true" => Some(true),
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         Items { text: self.0, at: if self.is_array() { 1 } else { self.0.len() } }
     }
 
-    /// Gives the last member of that name that is not `null`.
+    /// Returns the last member of that name that is not `null`.
     pub(in crate::wire) fn get(self, name: &str) -> Option<Value<'a>> {
         self.members()
             .filter(|(key, _)| key == name)
@@ -116,7 +116,7 @@ impl<'a> Value<'a> {
             .filter(|value| !value.is_null())
     }
 
-    /// Gives what [`Self::get`] does for each of some names, in one walk.
+    /// Returns what [`Self::get`] does for each of some names, in one walk.
     pub(in crate::wire) fn pick<const N: usize>(self, names: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut found = [None; N];
         for (key, value) in self.members() {
@@ -129,12 +129,12 @@ impl<'a> Value<'a> {
         found
     }
 
-    /// Gives the text of a member.
+    /// Returns the text of a member.
     pub(in crate::wire) fn text_of(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text()
     }
 
-    /// Gives the text of a member that has to be there, in what stands at `place` of a request.
+    /// Returns the text of a member that has to be there, in what stands at `place` of a request.
     pub(in crate::wire) fn need(self, name: &str, place: &str) -> Result<Cow<'a, str>> {
         self.text_of(name).ok_or_else(|| WireError::missing(place, name))
     }
@@ -183,7 +183,7 @@ pub(in crate::wire) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Gives the name of the last member, as it was written.
+    /// Returns the name of the last member, as it was written.
     pub(in crate::wire) fn key(&self) -> Value<'a> {
         self.key
     }

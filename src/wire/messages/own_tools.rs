@@ -25,7 +25,7 @@ const COMPUTER: OwnTool = OwnTool {
     parameters: r#"{"type":"object","properties":{"action":{"type":"string","enum":["key","hold_key","type","cursor_position","mouse_move","left_mouse_down","left_mouse_up","left_click","left_click_drag","right_click","middle_click","double_click","triple_click","scroll","wait","screenshot","zoom"]},"coordinate":{"type":"array","items":{"type":"integer"},"description":"x and y in pixels."},"start_coordinate":{"type":"array","items":{"type":"integer"}},"text":{"type":"string"},"duration":{"type":"number"},"scroll_direction":{"type":"string","enum":["up","down","left","right"]},"scroll_amount":{"type":"integer"},"region":{"type":"array","items":{"type":"integer"}}},"required":["action"]}"#,
 };
 
-/// Gives the tool for a type, whatever its date.
+/// Returns the tool for a type, whatever its date.
 pub(super) fn own_tool(kind: &str) -> Option<OwnTool> {
     let (family, date) = kind.rsplit_once('_')?;
     if date.is_empty() || !date.bytes().all(|byte| byte.is_ascii_digit()) {

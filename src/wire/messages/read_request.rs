@@ -66,7 +66,7 @@ fn metadata<'a>(prompt: &mut Prompt<'a>, value: Value<'a>, reader: Reader<'_>) {
     }
 }
 
-/// Gives the target's word for a service tier.
+/// Returns the target's word for a service tier.
 fn tier<'a>(value: Value<'a>, reader: Reader<'_>) -> Cow<'a, str> {
     match value.text() {
         Some(word) if word == "standard_only" && reader.accent != Accent::Mistral => Cow::Borrowed("default"),

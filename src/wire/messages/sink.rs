@@ -56,7 +56,7 @@ fn ended(o: &mut Object<'_>, finish: Finish, stop: Option<&str>) {
     put!(o, "stop_reason": word, "stop_sequence": stop);
 }
 
-/// Gives what the prompt comes to until the provider has counted it.
+/// Returns what the prompt comes to until the provider has counted it.
 fn estimate(ask: &Ask) -> Counted {
     usage::prompt_alone(ask.measures().estimated_prompt_tokens)
 }

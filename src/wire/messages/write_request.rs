@@ -71,7 +71,7 @@ pub(in crate::wire) fn write(
     outcome.map(|()| out)
 }
 
-/// Gives the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
+/// Returns the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
 /// takes one right after what the user says, as the last or before the assistant.
 fn split<'p, 'a>(turn: &'p Turn<'a>, takes_system: bool) -> (&'p [Piece<'a>], &'p [Piece<'a>]) {
     let is_system = |piece: &Piece<'_>| matches!(piece, Piece::System(_));
@@ -95,7 +95,7 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
     }
 }
 
-/// Gives the words that ask for JSON, where the model has no mode for it.
+/// Returns the words that ask for JSON, where the model has no mode for it.
 fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
     const ALONE: &str = "and nothing else: no words around it and no code fence.";
     match format {

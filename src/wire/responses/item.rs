@@ -48,19 +48,19 @@ impl Kind {
         Self::Call { id: id.to_owned(), name: name.to_owned(), origin: tools.origin(name).cloned() }
     }
 
-    /// Gives the kind of tool that a call is of.
+    /// Returns the kind of tool that a call is of.
     pub(super) fn tool(&self) -> Option<ToolKind> {
         let Self::Call { origin, .. } = self else { return None };
         Some(origin.as_ref().map_or(ToolKind::Function, |origin| origin.kind))
     }
 
-    /// Gives the name of what a call calls, as the client has it.
+    /// Returns the name of what a call calls, as the client has it.
     pub(super) fn name(&self) -> Option<&String> {
         let Self::Call { name, origin, .. } = self else { return None };
         Some(origin.as_ref().map_or(name, |origin| &origin.name))
     }
 
-    /// Gives the names of the events by which the text of such an item grows.
+    /// Returns the names of the events by which the text of such an item grows.
     pub(super) fn events(&self) -> Names {
         match self {
             Self::Thought => Names {
@@ -74,7 +74,7 @@ impl Kind {
         }
     }
 
-    /// Gives what ids of such items begin with.
+    /// Returns what ids of such items begin with.
     fn prefix(&self) -> &'static str {
         match self.tool() {
             None if *self == Self::Thought => "rs",
@@ -88,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// Gives the kind of the part that holds the text.
+    /// Returns the kind of the part that holds the text.
     pub(super) fn part(&self) -> &'static str {
         match self {
             Self::Thought => "summary_text",
@@ -127,7 +127,7 @@ impl Item {
         }
     }
 
-    /// Gives how likely its tokens were, as a list.
+    /// Returns how likely its tokens were, as a list.
     pub(super) fn logprobs(&self) -> &str {
         if self.logprobs.is_empty() { "[]" } else { &self.logprobs }
     }

@@ -23,7 +23,7 @@ const TEXT: [(&str, &str); 2] = [("format", r#"{"type":"text"}"#), ("verbosity",
 const SCHEMA: [(&str, &str); 2] = [("description", "null"), ("strict", "false")];
 const FUNCTION: [(&str, &str); 3] = [("description", "null"), ("parameters", "null"), ("strict", "false")];
 
-/// Gives the members that a response repeats from its request, as the inside of a JSON object.
+/// Returns the members that a response repeats from its request, as the inside of a JSON object.
 ///
 /// Nothing is stored of a translated answer and no other tier is asked for, whatever the request says.
 pub(super) fn repeated(ask: &Ask) -> String {
@@ -127,7 +127,7 @@ impl Frame<'_> {
     }
 }
 
-/// Gives the status of a response that ended so; none is one that is being made.
+/// Returns the status of a response that ended so; none is one that is being made.
 pub(super) fn status(finish: Option<Finish>) -> &'static str {
     match finish {
         None => "in_progress",

@@ -271,7 +271,7 @@ impl Events {
     }
 }
 
-/// Gives the status of an item that nothing more is added to.
+/// Returns the status of an item that nothing more is added to.
 fn ending(item: &Item) -> &'static str {
     if item.is_whole { "completed" } else { "incomplete" }
 }

@@ -130,7 +130,7 @@ impl Target {
     /// Every target.
     pub const ALL: [Self; 4] = [Self::Chat, Self::Mistral, Self::Messages, Self::Gemini];
 
-    /// Gives the column for a dialect; nothing where no request is translated into it.
+    /// Returns the column for a dialect; nothing where no request is translated into it.
     pub(super) fn of(to: Dialect, accent: Accent) -> Option<Self> {
         match (to, accent) {
             (Dialect::OpenAiChat, Accent::OpenAi) => Some(Self::Chat),
@@ -147,7 +147,7 @@ impl Target {
         }
     }
 
-    /// Gives the words for people.
+    /// Returns the words for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -178,20 +178,20 @@ impl Kind {
 }
 
 impl Row {
-    /// Gives the name by which chat has it.
+    /// Returns the name by which chat has it.
     pub(super) fn name(&self) -> &'static str {
         let [Fate::As(places), ..] = self.fates else { return self.field };
         places.split('|').next().unwrap_or(places)
     }
 
-    /// Gives what becomes of it with a target.
+    /// Returns what becomes of it with a target.
     pub fn fate(&self, to: Target) -> Fate {
         let at = Target::ALL.iter().position(|target| *target == to);
         at.and_then(|at| self.fates.get(at)).copied().unwrap_or(Fate::LeftOut)
     }
 }
 
-/// Gives the kinds of tools and of content of a client's dialect.
+/// Returns the kinds of tools and of content of a client's dialect.
 pub(super) fn kinds(from: Dialect) -> (&'static [Kind], &'static [Kind]) {
     let table = TABLES.iter().find(|table| table.from == from);
     table.map_or((&[], &[]), |table| (table.tools, table.content))

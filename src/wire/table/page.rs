@@ -34,7 +34,7 @@ for Anthropic's own clients) the user asks in a turn after it to go on where it 
 texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";
 
-/// Gives the page that `docs/translation.md` holds.
+/// Returns the page that `docs/translation.md` holds.
 pub fn translation_page() -> String {
     let mut page = HEAD.to_owned();
     for table in &TABLES {
