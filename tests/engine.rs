@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
+#[path = "engine/in_order.rs"]
+mod in_order;
 #[path = "engine/live.rs"]
 mod live;
 #[path = "engine/policies.rs"]

@@ -292,7 +292,7 @@ fn damage_is_told_and_never_taken_for_figures() {
 
 #[test]
 fn a_check_finds_what_was_tampered_with() {
-    let tampering: [(&str, &str); 10] = [
+    let tampering: [(&str, &str); 11] = [
         (
             "UPDATE charges SET micro = micro + 1 WHERE kind = 'known' AND seq = (SELECT min(seq) FROM charges WHERE kind = 'known')",
             "is charged",
@@ -307,6 +307,7 @@ fn a_check_finds_what_was_tampered_with() {
         ("UPDATE attempts SET n = n + 1 WHERE seq = 8", "where call 0 should be"),
         ("DELETE FROM operations WHERE seq = 9", "that is not there"),
         ("UPDATE sums SET known_micro = 1 WHERE model = 'gpt-4.1'", "sum of model `gpt-4.1`"),
+        ("INSERT INTO sums VALUES ('nobody', '', 0, 0, 0, 0, 0, 0)", "sum of model `nobody`"),
         ("UPDATE policies SET text = text || '#'", "not what its hash says"),
         ("UPDATE operations SET policy = 7 WHERE seq = 3", "is not stored"),
     ];

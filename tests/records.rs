@@ -20,6 +20,10 @@ mod mapped;
 mod run_by_providers;
 #[path = "records/summed.rs"]
 mod summed;
+#[path = "records/told_again.rs"]
+mod told_again;
+#[path = "records/who_served.rs"]
+mod who_served;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -139,7 +143,7 @@ fn spans_of_every_generation_give_the_same_buckets_and_only_calls_count() {
         assert_eq!((requests[0].ttft, requests[0].model.as_str()), (Some(560), "gpt-4.1-2025-04-14"));
         assert_eq!(requests[5].status, Status::RateLimited);
         assert_eq!(skips.len(), 2, "{name}: {skips:?}");
-        assert!(skips.iter().all(|skip| skip.kind == SkipKind::NotACall));
+        assert!(skips.iter().all(|skip| skip.kind != SkipKind::Bad));
     }
 }
 
@@ -507,7 +511,7 @@ fn a_giant_line_is_passed_over_and_counted() {
 fn several_files_of_different_formats_read_as_one() {
     let input = Input::paths([fixture("native.jsonl"), fixture("azure.csv"), fixture("otel.json")]);
     let (requests, _, summary) = read(&input, &ReadOptions::default()).unwrap();
-    assert_eq!((requests.len(), summary.entries, summary.not_calls), (13, 15, 2));
+    assert_eq!((requests.len(), summary.entries, summary.not_calls, summary.repeats), (13, 15, 1, 1));
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl Desk {
             next_seq: found.next_seq,
             at,
             who: "test".to_owned(),
+            gateway: String::new(),
         }));
         let (send, lines) = channel();
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{KeyRecord, Stored};
 use super::redact;
+use crate::config;
 
 /// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
@@ -200,28 +201,10 @@ impl KeyFile {
     fn write(&self, keys: &[KeyRecord]) -> Result<(), AccessError> {
         let document = Document { version: 1, keys: keys.iter().map(Stored::from).collect() };
         let text = toml::to_string(&document).map_err(|error| self.broken(&error.to_string()))?;
-        let new = self.beside("new");
-        self.put(&new, &text).map_err(|source| self.failed("write", source))
-    }
-
-    fn put(&self, new: &Path, text: &str) -> io::Result<()> {
-        // A leftover of a crash; made anew so that its mode and owner are ours.
-        match fs::remove_file(new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = private().create_new(true).open(new)?;
-        file.write_all(HEAD.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(new, &self.path)?;
-        #[cfg(unix)]
-        if let Some(folder) = self.path.parent() {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        let write =
+            |file: &mut File| file.write_all(HEAD.as_bytes()).and_then(|()| file.write_all(text.as_bytes()));
+        config::write_whole_with(&mut private(), &self.path, write)
+            .map_err(|source| self.failed("write", source))
     }
 
     fn beside(&self, end: &str) -> PathBuf {

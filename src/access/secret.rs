@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::units::hex;
+
 /// What every key starts with.
 pub const KEY_PREFIX: &str = "pm_";
 
@@ -41,11 +43,7 @@ impl Hash {
 
     /// Writes `sha256:` and 64 hexadecimal digits.
     pub(super) fn text(&self) -> String {
-        use std::fmt::Write as _;
-        self.0.iter().fold("sha256:".to_owned(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        format!("sha256:{}", hex(&self.0))
     }
 
     /// Reads what [`Self::text`] writes.

@@ -37,6 +37,7 @@ fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
             next_seq: 1,
             at: now(),
             who: "test".to_owned(),
+            gateway: String::new(),
         })),
         providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
         ledger,

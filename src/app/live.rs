@@ -194,6 +194,7 @@ impl LiveControl for Attached {
             who: "".into(),
             what: deed.words().into(),
             undo: deed.is_undo(),
+            under: record::Under::default(),
             spec: policy.spec(names),
         };
         let mut body = Vec::new();

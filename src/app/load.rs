@@ -87,12 +87,18 @@ impl Setup {
             }
             policy.baseline = names.intern_model(baseline);
         }
-        let remarks = if policy_path.is_some() {
+        let mut remarks = if policy_path.is_some() {
             let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
             checked.against(options.providers.as_deref(), options.baseline.is_some())?
         } else {
             Vec::new()
         };
+        if let Some(model) = options.read.assume_model.as_deref().filter(|model| book.find(model).is_none()) {
+            let (book_name, near) = (&book.name, similar_models(model, &book));
+            remarks.push(format!(
+                "--assume-model {model}: not in price book {book_name}, so its costs are unknown; {near}"
+            ));
+        }
         let classifier = match &options.classifier {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -251,7 +257,7 @@ pub fn stream_report(
             Some(first) => {
                 format!("line {}: {}; name the format with --input-format", first.line, first.reason)
             }
-            None => found.skipped.all_passed_over().unwrap_or_else(|| "the log is empty".to_owned()),
+            None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
         };
         return Err(LoadError::Empty(shown, hint).into());
     }
@@ -286,7 +292,7 @@ pub fn stream_report(
         report.unknown_meters.push(UnknownMeter { meter, calls });
     }
     let kind = found.timing.word();
-    report.timing = found.timing.remark().map(|remark| Undated { kind, remark });
+    report.timing = found.undated.map(|remark| Undated { kind, remark });
     report.simulated_requests = found.simulated;
     report.stream_limits = found
         .slow

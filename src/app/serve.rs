@@ -2,6 +2,7 @@
 //!
 //! Invariant: what was applied while it ran is in force after a restart, until the policy file itself is changed.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
 use crate::session::{Ingest, Live, LiveSetup};
-use crate::units::Names;
+use crate::units::{Names, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";
@@ -114,7 +115,7 @@ fn policy_to_start(
 /// Gives what tells policies apart: the start of the hash of their canonical text.
 fn fingerprint(spec: &PolicySpec) -> String {
     let digest = Sha256::digest(policy::spec_toml(spec).as_bytes());
-    digest.iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(digest.get(..12).unwrap_or(&digest))
 }
 
 /// Writes a policy as applied, so that a restart finds it.
@@ -122,10 +123,7 @@ fn keep_applied(desk: &Path, base: &str, spec: &PolicySpec, version: u32) -> std
     let mut names = Names::default();
     let Ok(policy) = Policy::compile(spec, version, &mut names) else { return Ok(()) };
     let text = format!("# over {base}\n{}", policy::to_toml(&policy, &names));
-    let path = desk.join(APPLIED);
-    let fresh = desk.join(format!("{APPLIED}.new"));
-    std::fs::write(&fresh, text)?;
-    std::fs::rename(fresh, path)
+    config::write_whole(&desk.join(APPLIED), |file| file.write_all(text.as_bytes()))
 }
 
 /// Starts a gateway on threads of its own.
@@ -167,6 +165,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         next_seq,
         at,
         who: "start".to_owned(),
+        gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
     let keeps: Option<crate::gateway::OnApply> = desk.map(|desk| {
         let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {

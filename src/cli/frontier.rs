@@ -11,7 +11,7 @@ use super::output;
 use super::whatif::quality;
 use crate::app::load_log;
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{Command, Player, Reading};
+use crate::session::{Command, Player, Reading, RouteConsequences, with_earlier};
 use crate::units::counted;
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
@@ -42,7 +42,7 @@ struct Point {
     threshold: u16,
     requests_on_rung: u64,
     requests_on_strongest: u64,
-    cost_usd: String,
+    cost_usd: Option<String>,
     cost_estimated_usd: String,
     cost_unknown_requests: u64,
     quality: Option<String>,
@@ -74,7 +74,14 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::Follow);
     // The policy in force at the end: the log may bring its own.
-    let policy = player.snapshot().policy;
+    let (mut policy, decided) = (player.snapshot().policy, player.snapshot().policies);
+    if policy.find_route(&args.route).is_none() {
+        let all = Arc::new(with_earlier(&policy, decided.iter().map(|span| &*span.policy)));
+        if all.find_route(&args.route).is_some() {
+            player.handle(Command::Stage(Some(Arc::clone(&all))));
+            policy = all;
+        }
+    }
     let Some(id) = policy.find_route(&args.route) else {
         let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
         anyhow::bail!(
@@ -102,8 +109,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     }
     player.handle(Command::Focus(id, rung));
     let snapshot = player.snapshot();
-    let Some(consequences) = snapshot.consequences.routes.get(id.index()) else {
-        anyhow::bail!("no such route")
+    let is_row = |row: &&RouteConsequences| row.setting.name == route.name;
+    let Some(consequences) = snapshot.consequences.routes.iter().find(is_row) else {
+        anyhow::bail!("no request of the log came to route {}", route.name)
     };
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
@@ -124,7 +132,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
                 threshold: point.threshold.get(),
                 requests_on_rung: point.placed,
                 requests_on_strongest: point.strongest,
-                cost_usd: point.cost.total().usd(),
+                cost_usd: point.cost.usd(),
                 cost_estimated_usd: point.cost.estimated.usd(),
                 cost_unknown_requests: point.cost.unknown,
                 quality: quality(point.quality, point.labelled),
@@ -168,7 +176,7 @@ fn sheet(report: &FrontierReport) -> Sheet {
             point.threshold.to_string(),
             point.requests_on_rung.to_string(),
             point.requests_on_strongest.to_string(),
-            point.cost_usd.clone(),
+            point.cost_usd.clone().unwrap_or_default(),
             point.cost_estimated_usd.clone(),
             point.cost_unknown_requests.to_string(),
             point.quality.clone().unwrap_or_default(),

@@ -274,17 +274,8 @@ fn end(text: &str, now: Instant) -> anyhow::Result<Instant> {
 
 /// Reads `30d`, `12h`, `15m`, `90s`.
 fn span(text: &str) -> Option<Span> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
     // A hundred years is as good as for ever and far from any overflow.
-    let total = number.parse::<u32>().ok().map(|n| i64::from(n) * seconds)?;
-    (total > 0 && total <= 36_525 * 86_400).then(|| Span::secs(total))
+    Span::parse(text).filter(|span| *span > Span::ZERO && *span <= Span::days(36_525))
 }
 
 #[cfg(test)]

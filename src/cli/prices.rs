@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::output;
 use crate::config::prices::{self, Import};
-use crate::config::user_dir;
+use crate::config::{user_dir, write_whole};
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
 use crate::units::{Instant, PicoPerMillion, counted, marked};
 
@@ -134,7 +133,9 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
             let mut import = prices::import_litellm(&prices::read_file(file)?, &file.display().to_string())?;
             import.book.name.clone_from(name);
             import.book.dated = chrono::Utc::now().date_naive().to_string();
-            store(&target, &prices::to_toml(&import.book))?;
+            let text = prices::to_toml(&import.book);
+            write_whole(&target, |file| file.write_all(text.as_bytes()))
+                .with_context(|| format!("cannot write {}", target.display()))?;
             match format {
                 Format::Table => report(&import, &target, *refused, out),
                 Format::Json => report_json(&import, &target, *refused, out),
@@ -158,18 +159,6 @@ fn own_book(user_dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
         bail!("`{name}` is no name for a price book\nhint: use letters, digits, `-`, `_` and `.`");
     }
     Ok(prices::book_path(user_dir, name))
-}
-
-/// Writes beside the target first, so that a crash leaves the old book or the new one, never half of it.
-fn store(target: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let mut half = target.as_os_str().to_owned();
-    half.push(".part");
-    fs::write(&half, text)
-        .and_then(|()| fs::rename(&half, target))
-        .with_context(|| format!("cannot write {}", target.display()))
 }
 
 fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Result<()> {

@@ -3,12 +3,13 @@
 //! Invariant: seed 1 with no further options writes the committed asset, byte for byte once unpacked.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use crate::config::write_whole;
 use crate::sample::{self, Options};
 use crate::units::counted;
 
@@ -45,14 +46,8 @@ pub fn run(args: &SampleArgs) -> anyhow::Result<()> {
         );
     }
     let options = Options { hours, requests, ..Options::default() };
-    // Beside the target first, so that a full disk leaves no half of a log under its name.
-    let mut part = output.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    write(seed, &options, output, &part)
-        .and_then(|()| Ok(fs::rename(&part, output)?))
-        .with_context(|| format!("cannot write {}", output.display()))
-        .inspect_err(|_| drop(fs::remove_file(&part)))?;
+    write_whole(output, |file| write(seed, &options, output, file))
+        .with_context(|| format!("cannot write {}", output.display()))?;
     let size = fs::metadata(output).map_or(0, |meta| meta.len());
     writeln!(
         std::io::stdout(),
@@ -63,8 +58,8 @@ pub fn run(args: &SampleArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write(seed: u64, options: &Options, output: &Path, part: &Path) -> anyhow::Result<()> {
-    let file = BufWriter::new(File::create(part)?);
+fn write(seed: u64, options: &Options, output: &Path, file: &mut File) -> io::Result<()> {
+    let file = BufWriter::new(file);
     match output.extension().and_then(std::ffi::OsStr::to_str) {
         Some("zst") => {
             let packed = zstd::stream::write::Encoder::new(file, LEVEL)?;

@@ -13,8 +13,8 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Sheet, count, error_text, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::Command;
-use crate::session::{Player, Reading, Snapshot, carried};
+use crate::session::{Command, Consequences};
+use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -42,12 +42,12 @@ pub struct WhatIfArgs {
 #[derive(Debug, Serialize)]
 pub struct Side {
     requests: u64,
-    cost_usd: String,
+    cost_usd: Option<String>,
     cost_known_usd: String,
     cost_estimated_usd: String,
     cost_error_usd: Option<String>,
     cost_unknown_requests: u64,
-    cost_per_1000_usd: String,
+    cost_per_1000_usd: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: u64,
     errors: u64,
@@ -95,6 +95,9 @@ struct WhatIfReport {
     /// How well its moments are known: `offset` or `placed` where they are made up.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
+    /// Whether calls are capped, so that every request was decided in order of time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_order: bool,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
@@ -104,7 +107,7 @@ struct WhatIfReport {
 
 #[derive(Debug, Serialize)]
 struct ChangeReport {
-    cost_usd: String,
+    cost_usd: Option<String>,
     cost_percent: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: i64,
@@ -153,23 +156,23 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
     anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
 }
 
-/// Applies all assignments; order does not matter as long as the outcome descends along each ladder.
+/// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.
 pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
     let mut staged = policy.clone();
-    let mut thresholds: Vec<_> = policy.routes.iter().map(crate::routing::Route::thresholds).collect();
+    let mut moved: Vec<Vec<(usize, PerMille)>> = vec![Vec::new(); policy.routes.len()];
     for text in set {
         let (route, rung, value) = assignment(text, policy, names)?;
-        match thresholds.get_mut(route.index()).and_then(|list| list.get_mut(rung)) {
-            Some(slot) => *slot = value,
-            None => anyhow::bail!(
-                "--set {text}: the last rung has no threshold, it takes whatever the others leave"
-            ),
+        if rung + 1 >= policy.route(route).ladder.len() {
+            anyhow::bail!("--set {text}: the last rung has no threshold, it takes whatever the others leave");
+        }
+        if let Some(list) = moved.get_mut(route.index()) {
+            list.retain(|(at, _)| *at != rung);
+            list.push((rung, value));
         }
     }
-    for (route, list) in staged.routes.iter_mut().zip(&thresholds) {
-        route.set_thresholds(list).map_err(|error| {
-            anyhow::anyhow!("{error}\nhint: move the other rung too: --set {}.RUNG=PERMILLE", route.name)
-        })?;
+    for (route, moved) in staged.routes.iter_mut().zip(&moved) {
+        let thresholds = moved_along(&route.thresholds(), moved);
+        route.set_thresholds(&thresholds).map_err(|error| anyhow::anyhow!("--set: {error}"))?;
     }
     Ok(staged)
 }
@@ -181,17 +184,19 @@ fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
 }
 
 fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
-    let total = forecast.cost.total();
+    let total = Some(forecast.cost.total()).filter(|_| !forecast.cost.is_unknown());
     let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
     Side {
         requests: forecast.requests,
-        cost_usd: total.usd(),
+        cost_usd: forecast.cost.usd(),
         cost_known_usd: forecast.cost.known.usd(),
         cost_estimated_usd: forecast.cost.estimated.usd(),
         cost_error_usd: error_text(forecast.cost.estimated, forecast.cost_error()),
         cost_unknown_requests: forecast.cost.unknown,
-        cost_per_1000_usd: forecast.cost.whole().ratio(1000, counted).usd_rounded(6),
-        cost_per_month_usd: per_month(total, span).map(|amount| amount.usd_rounded(2).replace(',', "")),
+        cost_per_1000_usd: total.map(|_| forecast.cost.whole().ratio(1000, counted).usd_rounded(6)),
+        cost_per_month_usd: total
+            .and_then(|total| per_month(total, span))
+            .map(|amount| amount.usd_rounded(2).replace(',', "")),
         escalated: forecast.escalated,
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
@@ -236,8 +241,8 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
-    let Snapshot { log, policy, consequences, .. } = snapshot;
+fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport {
+    let Snapshot { log, consequences, .. } = snapshot;
     let span = log.rated(log.span());
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
@@ -260,7 +265,8 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
         });
     }
     let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
-    let difference = staged.cost.total() - applied.cost.total();
+    let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
+    let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
@@ -269,11 +275,13 @@ fn report(snapshot: &Snapshot, after: &Policy) -> WhatIfReport {
         prices: log.book.clone(),
         requests: applied.requests,
         timing: log.timing.word(),
+        in_order: false,
         flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
-            cost_usd: difference.usd(),
-            cost_percent: percent(applied.cost.total(), staged.cost.total()),
-            cost_per_month_usd: per_month(difference, span)
+            cost_usd: difference.map(Pico::usd),
+            cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
+            cost_per_month_usd: difference
+                .and_then(|difference| per_month(difference, span))
                 .map(|amount| amount.usd_rounded(2).replace(',', "")),
             escalated: signed(applied.escalated, staged.escalated),
             errors: signed(applied.errors, staged.errors),
@@ -301,10 +309,21 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
     }
-    let after = Arc::new(staged(&policy, &args.set, &log.names)?);
+    // A route that only an earlier policy has can be asked for, too.
+    let decided = player.snapshot().policies;
+    let all = with_earlier(&policy, decided.iter().map(|span| &*span.policy));
+    let is_of_now = |text: &String| assignment(text, &policy, &log.names).is_ok();
+    let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
+    let after = Arc::new(staged(grounds, &args.set, &log.names)?);
     player.handle(Command::Stage(Some(Arc::clone(&after))));
-    let snapshot = player.snapshot();
-    let report = report(&snapshot, &after);
+    let mut snapshot = player.snapshot();
+    let in_order = player.what_if_in_order();
+    let is_in_order = in_order.is_some();
+    if let Some(routes) = in_order {
+        snapshot.consequences = Arc::new(Consequences { routes, ..(*snapshot.consequences).clone() });
+    }
+    let mut report = report(&snapshot, grounds, &after);
+    report.in_order = is_in_order;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,
@@ -322,12 +341,12 @@ fn flat(report: &WhatIfReport) -> Sheet {
         };
         row("requests", &|side| side.requests.to_string());
         row("flipped_requests", &|_| flips.to_string());
-        row("cost_usd", &|side| side.cost_usd.clone());
+        row("cost_usd", &|side| side.cost_usd.clone().unwrap_or_default());
         row("cost_known_usd", &|side| side.cost_known_usd.clone());
         row("cost_estimated_usd", &|side| side.cost_estimated_usd.clone());
         row("cost_error_usd", &|side| side.cost_error_usd.clone().unwrap_or_default());
         row("cost_unknown_requests", &|side| side.cost_unknown_requests.to_string());
-        row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone());
+        row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone().unwrap_or_default());
         row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
         row("escalated", &|side| side.escalated.to_string());
         row("failed_requests", &|side| side.errors.to_string());
@@ -356,10 +375,11 @@ fn flat(report: &WhatIfReport) -> Sheet {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {}, {} · policy {} · prices {}",
+        "{} · {}, {}{} · policy {} · prices {}",
         report.log,
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
+        if report.in_order { " · in order, calls capped" } else { "" },
         report.policy,
         report.prices
     );
@@ -414,14 +434,16 @@ fn on_screen(usd: &str) -> String {
 }
 
 fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
-    let dollars = |a: &str, b: &str| {
+    let dollars = |a: &Option<String>, b: &Option<String>| {
+        let (Some(a), Some(b)) = (a, b) else { return String::new() };
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
     };
+    let told = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
     sheet.push(vec![
         "cost".into(),
-        on_screen(&applied.cost_usd),
-        on_screen(&staged.cost_usd),
+        told(&applied.cost_usd),
+        told(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
     let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
@@ -441,8 +463,8 @@ fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
     }
     sheet.push(vec![
         "per 1,000 requests".into(),
-        on_screen(&applied.cost_per_1000_usd),
-        on_screen(&staged.cost_per_1000_usd),
+        told(&applied.cost_per_1000_usd),
+        told(&staged.cost_per_1000_usd),
         String::new(),
     ]);
     let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);

@@ -11,8 +11,10 @@ pub mod prices;
 pub mod providers;
 mod span;
 pub mod themes;
+mod whole;
 
 pub use nearest::nearest;
+pub use whole::{write_whole, write_whole_with};
 
 use std::env;
 use std::path::PathBuf;

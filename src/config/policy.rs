@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::span::Span;
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
-    StreamLimits,
+    StreamLimits, WhenFull,
 };
 use crate::units::Names;
 
@@ -71,6 +71,7 @@ struct RouteFile {
     mode: Option<Spanned<String>>,
     #[serde(default)]
     require: Vec<String>,
+    when_full: Option<Spanned<String>>,
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
@@ -125,6 +126,7 @@ struct RungFile {
     region: Option<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
     #[serde(default, rename = "with")]
@@ -139,15 +141,16 @@ struct FactsFile {
     region: Option<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
 }
 
 impl FactsFile {
     fn spec(self) -> FactsSpec {
-        let Self { mut labels, region, context, max_output, vision, tools } = self;
+        let Self { mut labels, region, context, max_output, max_in_flight, vision, tools } = self;
         labels.extend(region.map(|region| format!("{REGION}{region}")));
-        FactsSpec { labels, context, max_output, vision, tools }
+        FactsSpec { labels, context, max_output, max_in_flight, vision, tools }
     }
 }
 
@@ -284,6 +287,13 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             require: route.require,
             ..RouteSpec::default()
         };
+        if let Some(word) = route.when_full {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_full"));
+            one.when_full = Some(WhenFull::from_name(word.get_ref()).ok_or_else(|| {
+                let problem = format!("`{}` is neither next nor refuse", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
@@ -301,11 +311,13 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 region,
                 context,
                 max_output,
+                max_in_flight,
                 vision,
                 tools,
                 parameters,
             } = rung.into_inner();
-            let facts = FactsFile { labels, region, context, max_output, vision, tools }.spec();
+            let facts =
+                FactsFile { labels, region, context, max_output, max_in_flight, vision, tools }.spec();
             let with = match parameters {
                 None => Parameters::NONE,
                 Some(parameters) => {
@@ -368,6 +380,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(rung) = &route.no_signal {
             let _ = writeln!(out, "no_signal = {}", quoted(rung));
         }
+        if let Some(way) = route.when_full {
+            let _ = writeln!(out, "when_full = {}", quoted(way.name()));
+        }
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
         }
@@ -400,11 +415,12 @@ fn list_toml(list: &[String]) -> String {
 }
 
 fn facts_toml(facts: &FactsSpec) -> Vec<String> {
-    let FactsSpec { labels, context, max_output, vision, tools } = facts;
+    let FactsSpec { labels, context, max_output, max_in_flight, vision, tools } = facts;
     let all = [
         (!labels.is_empty()).then(|| format!("labels = {}", list_toml(labels))),
         context.map(|most| format!("context = {most}")),
         max_output.map(|most| format!("max_output = {most}")),
+        max_in_flight.map(|most| format!("max_in_flight = {most}")),
         vision.map(|can| format!("vision = {can}")),
         tools.map(|can| format!("tools = {can}")),
     ];

@@ -1,12 +1,14 @@
 //! Lengths of time as files write them.
 //!
-//! Invariant: a whole number and its unit; none is longer than a week.
+//! Invariant: every number has its unit; none is longer than a week.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
+
+use crate::units;
 
 /// A length of time, written `250ms`, `5s`, `2m`, `1h`.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +40,7 @@ impl Span {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit.trim() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
     // A week is longer than anything here should take, and short enough that no clock overflows.
-    number.checked_mul(millis).filter(|&millis| millis <= 604_800_000).map(Duration::from_millis)
+    let span = units::Span::parse(text).filter(|span| *span <= units::Span::days(7))?;
+    u64::try_from(span.0).ok().map(Duration::from_micros)
 }

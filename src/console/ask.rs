@@ -151,7 +151,7 @@ impl AskBox {
 
     /// Gives the box's place.
     fn place(area: Rect) -> Rect {
-        let width = area.width.saturating_sub(4).min(112);
+        let width = paint::box_width(area, 112);
         let height = area.height.saturating_sub(2).min(34);
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
     }
@@ -302,7 +302,7 @@ fn reply_lines(reply: &Reply, columns: usize) -> Vec<Line> {
 /// Says whether it can be sent from here.
 fn standing(snapshot: &Snapshot, waiting: bool) -> String {
     match &snapshot.live {
-        None => "a replay: sending needs a live gateway (pointsman --listen, or pointsman attach)".to_owned(),
+        None => "a replay: sending needs a live gateway (--listen, or pointsman attach)".to_owned(),
         Some(live) if live.closed.is_some() => "not connected: nothing can be sent".to_owned(),
         Some(live) => match &live.read_only {
             Some(why) => format!("cannot be sent: {}", text::clean(why)),

@@ -65,15 +65,13 @@ impl Hints {
         let (items, last) =
             paint::split_left(at, at.width.saturating_sub(u16::try_from(all).unwrap_or(u16::MAX)));
         let mut rest = items;
-        for item in &self.items {
-            if columns(item) + 2 > usize::from(rest.width) {
-                paint::text(
-                    buf,
-                    rest,
-                    if look.glyphs.is_ascii() { "~" } else { "…" },
-                    look.style(Role::KeyHint),
-                    ' ',
-                );
+        for (place, item) in self.items.iter().enumerate() {
+            // The mark of what is left out has its room, and does not touch the key behind it.
+            let mark = if place + 1 < self.items.len() { 3 } else { 0 };
+            if columns(item) + 2 + mark > usize::from(rest.width) {
+                if rest.width > 0 {
+                    paint::sign(buf, rest.x, rest.y, look.glyphs.cut, look.style(Role::KeyHint));
+                }
                 break;
             }
             rest = draw(item, rest, buf, look);

@@ -229,7 +229,8 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
         // Part of an address says nothing, nor do a few letters of a name.
-        let least = if words.starts_with("http") { usize::MAX } else { LEAST_TITLE };
+        let whole = words.starts_with("http") || words.starts_with("ledger ");
+        let least = if whole { usize::MAX } else { LEAST_TITLE };
         if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
             return;
         }
@@ -266,6 +267,10 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     let address = if live.status.address.is_empty() { &snapshot.log.title } else { &live.status.address };
     put(&text::clean(address), Role::Muted, buf);
+    let ledger = &live.status.ledger;
+    if ledger.severity == Severity::Fine && !ledger.text.is_empty() {
+        put(&format!("ledger {}", text::clean(&ledger.text)), Role::Muted, buf);
+    }
 }
 
 /// Draws the tabs.

@@ -53,28 +53,9 @@ fn decimal_tenths(text: &str) -> Option<u16> {
     whole.parse::<u16>().ok()?.checked_mul(10)?.checked_add(tenth)
 }
 
-/// Reads `90s`, `5m`, `1h30m`, `2d`.
+/// Reads `90s`, `5m`, `1h30m`, `2d`; a number without a unit counts seconds.
 fn span(text: &str) -> Option<Span> {
-    let mut total = 0i64;
-    let mut number = String::new();
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            number.push(c);
-            continue;
-        }
-        let unit = match c {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(unit)?)?;
-        number.clear();
-    }
-    if !number.is_empty() {
-        total = total.checked_add(number.parse().ok()?)?;
-    }
-    (total > 0).then_some(())?;
-    total.checked_mul(1_000_000).map(Span)
+    Span::parse(text)
+        .or_else(|| Span::parse(&format!("{text}s")))
+        .filter(|span| *span > Span::ZERO && *span < Span(i64::MAX))
 }

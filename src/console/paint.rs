@@ -163,6 +163,29 @@ pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: ch
     text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
 }
 
+/// Writes a text over the rows of `at`; the last has all that is left, so that a cut is marked.
+pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) {
+    let mut left = words;
+    for row in 0..at.height {
+        let whole = row + 1 == at.height;
+        let room = usize::from(at.width).max(8);
+        let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
+        text(buf, nth_row(at, row), line, style, cut);
+        left = left.get(line.len()..).unwrap_or_default().trim_start();
+    }
+}
+
+/// Gives the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
+pub fn box_width(screen: Rect, most: u16) -> u16 {
+    if screen.width < most.saturating_add(12) { screen.width } else { most }
+}
+
+/// Says how many lines there would have to be room for.
+pub fn more(buf: &mut Buffer, at: Rect, lines: usize, look: Look<'_>) {
+    let words = format!("{} {lines} more", look.glyphs.cut);
+    text(buf, at, &words, look.style(Role::Muted), look.glyphs.cut);
+}
+
 /// Writes a text in the middle of the first row of `at`; gives the columns used.
 pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);

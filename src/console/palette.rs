@@ -128,7 +128,7 @@ impl Palette {
 
     /// Gives where the palette lies over a screen.
     pub fn area(screen: Rect) -> Rect {
-        let (width, height) = (screen.width.min(76), screen.height.min(18));
+        let (width, height) = (paint::box_width(screen, 76), screen.height.min(18));
         let x = screen.x + (screen.width - width) / 2;
         let y = screen.y + (screen.height - height) / 4;
         Rect { x, y, width, height }

@@ -10,7 +10,9 @@ use rustc_hash::FxHashMap;
 use super::{Arrival, OperationKey, Strays};
 use crate::outcome::{Evidence, Leg, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
-use crate::routing::{Availability, Decision, Next, Policy, Step, Why, after_attempt, decide};
+use crate::routing::{
+    Availability, Decision, InFlight, NO_RUNG, Next, Policy, Step, Why, after_attempt, decide,
+};
 use crate::units::{Instant, ModelId};
 
 /// An operation that was sent and has not been answered.
@@ -25,6 +27,13 @@ struct Open {
 }
 
 impl Open {
+    /// Gives the model whose call is under way.
+    fn called(&self) -> ModelId {
+        let ladder = &self.policy.route(self.decision.route).ladder;
+        let rung = ladder.get(usize::from(self.rung)).filter(|_| self.rung != NO_RUNG);
+        rung.map_or(self.decision.model, |rung| rung.model)
+    }
+
     fn note(&mut self, leg: Leg) {
         self.settled.push(leg);
         self.settled.rung = self.rung;
@@ -78,6 +87,7 @@ pub struct Decider {
     pub(super) at: Instant,
     pub(super) strays: Strays,
     availability: Availability,
+    in_flight: InFlight,
     spare: Vec<Settled>,
 }
 
@@ -91,6 +101,7 @@ impl Decider {
             at: Instant(i64::MIN),
             strays: Strays::default(),
             availability: Availability::default(),
+            in_flight: InFlight::default(),
             spare: Vec::new(),
         }
     }
@@ -125,6 +136,7 @@ impl Decider {
             return Some(Course::Over(Box::new(Closed { operation, decision, settled })));
         }
         let (rung, model) = (decision.rung, decision.model);
+        self.in_flight.begin(self.prices.identity(model));
         let policy = Arc::clone(&self.policy);
         self.open.insert(arrival.key, Open { operation, decision, policy, rung, settled });
         Some(Course::Call { rung, model, why: None })
@@ -155,11 +167,13 @@ impl Decider {
     ) -> Result<Course, UnknownOperation> {
         self.retried(key, leg)?;
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
+        self.in_flight.end(self.prices.identity(open.called()));
         let ladder = &open.policy.route(open.decision.route).ladder;
         if let Next::Climb { to, why } = after_attempt(open.rung, open.decision.open, leg.status, leg.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
             open.rung = to;
+            self.in_flight.begin(self.prices.identity(next.model));
             open.settled.escalated = true;
             open.decision.trail.push(Step::Climbed { to, why });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
@@ -199,6 +213,11 @@ impl Decider {
     /// Lists the models that providers say cannot be called at a moment, in ascending order.
     pub fn down_at(&self, at: Instant) -> Vec<ModelId> {
         self.availability.down_at(at)
+    }
+
+    /// Lists the models that have as many calls under way as the policy in force lets them, in ascending order.
+    pub fn full(&self) -> Vec<ModelId> {
+        self.in_flight.full(&self.policy, |model| self.prices.identity(model))
     }
 
     /// Gives how an open operation was decided, and by which policy.

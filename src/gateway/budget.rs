@@ -14,6 +14,9 @@ use crate::wire::{ApiError, ErrorKind};
 const SMALL: usize = 4096;
 /// What an answer under way may hold even where there is no room: a flood of bodies must not end the answers of others.
 const SPARED: usize = 64 * 1024;
+/// From this size on what a body is read into is estimated, at so many bytes for each object in it.
+const LARGE: usize = 1024 * 1024;
+const A_MEMBER: usize = 192;
 /// After what time a client may come again, in milliseconds.
 const AGAIN_MS: u64 = 1000;
 
@@ -154,6 +157,23 @@ impl Held {
         true
     }
 
+    /// Makes room for the copy of a request that is sent, and, where it is put into another dialect, for what it is read
+    /// into on the way; says whether there is any.
+    pub(super) fn make_room(&mut self, body: &[u8], is_translated: bool) -> bool {
+        let on_the_way = if is_translated { body.len().saturating_add(members(body)) } else { 0 };
+        body.len() < SMALL || self.set(body.len().saturating_add(on_the_way))
+    }
+
+    /// Holds what that copy is found to take, in place of the room made for it, for as long as any of it is there.
+    pub(super) fn tie_copy(mut self, bytes: Bytes) -> Bytes {
+        if self.bytes == 0 {
+            return self.budget.tie(bytes);
+        }
+        self.budget.add_anyway(bytes.len());
+        self.budget.sub(std::mem::replace(&mut self.bytes, bytes.len()));
+        self.tie(bytes)
+    }
+
     /// Gives back what is held when the last of these bytes is dropped.
     pub(super) fn tie(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 {
@@ -161,6 +181,12 @@ impl Held {
         }
         Bytes::from_owner(Owned { bytes, _held: self })
     }
+}
+
+/// Estimates what the members of a body take once they are read, besides their text: many small ones take far more than
+/// they are long.
+pub(super) fn members(body: &[u8]) -> usize {
+    if body.len() < LARGE { 0 } else { memchr::memchr_iter(b'{', body).count().saturating_mul(A_MEMBER) }
 }
 
 impl Drop for Held {
@@ -200,5 +226,24 @@ mod tests {
         assert!(answer.follow(7));
         drop(answer);
         assert_eq!(budget.held(), 10_000);
+    }
+    #[test]
+    fn a_copy_has_room_before_it_is_written_and_counts_what_it_takes_after() {
+        let budget = Budget::new(8 << 20);
+        let text = vec![b'x'; 3 << 20];
+        let mut copy = budget.hold();
+        assert!(copy.make_room(&text, false));
+        assert_eq!(budget.held(), 3 << 20);
+        assert!(!budget.hold().make_room(&text, true), "it is read into as much again on the way");
+        let sent = copy.tie_copy(Bytes::from(vec![b'x'; 1 << 20]));
+        assert_eq!(budget.held(), 1 << 20);
+        drop(sent);
+        let objects = b"{},".repeat(400_000);
+        assert!(!budget.hold().make_room(&objects, true), "small members take more than they are long");
+        assert!(budget.hold().make_room(&objects, false));
+        let mut small = budget.hold();
+        assert!(small.make_room(b"{}", true));
+        drop(small.tie_copy(Bytes::from_static(b"{}")));
+        assert_eq!(budget.held(), 0);
     }
 }

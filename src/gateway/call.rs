@@ -11,7 +11,7 @@ use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
 use super::operation::{Attempted, Operation, Outcome, millis, not_made};
-use super::{background, estimate};
+use super::{background, budget, estimate};
 use super::{pace, stream};
 use crate::config::providers::Speaks;
 use crate::pricing::{Terms, Usage};
@@ -55,6 +55,11 @@ pub(super) async fn attempt(
         let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
+    // What is sent is a copy, so there has to be room for it before it is written.
+    let mut copy = gateway.budget.hold();
+    if !copy.make_room(operation.ask.body(), operation.ask.is_translated(dialect)) {
+        return refused(operation, dispatch, &provider, gateway.budget.full());
+    }
     let body = match written(operation, dispatch, &target, dialect) {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
@@ -86,7 +91,7 @@ pub(super) async fn attempt(
     let started = Clock::now();
     let call = Call {
         dialect,
-        body: gateway.budget.tie(body),
+        body: copy.tie_copy(body),
         stream: operation.ask.stream(),
         headers: operation.headers.clone(),
         attempt: operation.tries.saturating_sub(1),
@@ -157,6 +162,10 @@ pub(super) async fn attempt(
     } else {
         bytes
     };
+    if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(budget::members(&bytes))) {
+        let full = gateway.budget.full();
+        return lost(operation, dispatch, &target, permit, Status::Cancelled, full, None);
+    }
     let answer = wire::answer(dialect, &ask, bytes.clone());
     drop(ask);
     drop(beside);

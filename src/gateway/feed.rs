@@ -18,7 +18,7 @@ use super::requests::{admit, json};
 use super::{Gateway, watch};
 use crate::access::{Caller, Scope};
 use crate::ledger::Cursor;
-use crate::record::{self, Entry};
+use crate::record::{self, Entry, UnknownKey};
 use crate::session::Deed;
 use crate::wire::{ApiError, ErrorKind};
 
@@ -153,22 +153,28 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
 pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
     let wrong = |message: String| ApiError::new(ErrorKind::InvalidRequest, message);
     let text = std::str::from_utf8(body).map_err(|_| wrong("the body is not UTF-8".to_owned()))?;
-    let mut found = None;
+    let describe = "send one policy event, as LOG-FORMAT.md describes it";
+    let (mut found, mut events) = (None, 0);
     record::each_line(text, |_, entry| {
+        events += 1;
         found.get_or_insert_with(|| match entry {
             Ok(Entry::Policy(change)) => {
                 Ok((change.spec.clone(), change.what.into_owned(), change.undo, change.version))
             }
-            Ok(_) => Err("send one policy event, as LOG-FORMAT.md describes it".to_owned()),
+            Ok(_) => Err(describe.to_owned()),
             Err(skip) => Err(skip.reason),
         });
     });
+    if events > 1 {
+        return Err(wrong(format!("the body has {events} lines; {describe}")));
+    }
     let (spec, what, undo, seen) = match found {
         Some(Ok(found)) => found,
         Some(Err(problem)) => return Err(wrong(problem)),
-        None => return Err(wrong("send one policy event, as LOG-FORMAT.md describes it".to_owned())),
+        None => return Err(wrong(describe.to_owned())),
     };
-    let (version, _) = gateway.live.policy_spec();
+    known_keys(text).map_err(wrong)?;
+    let (version, before) = gateway.live.policy_spec();
     if seen != version.saturating_add(1) {
         let message = format!(
             "the policy is at version {version}, yours follows version {}; look again and apply anew",
@@ -178,7 +184,23 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
         error.status = 409;
         return Err(error);
     }
+    // One that is in force already was not named by anybody: it is that of the strongest rung.
+    if let Some(baseline) = spec.baseline.as_ref().filter(|_| spec.baseline != before.baseline)
+        && gateway.live.book().find(baseline).is_none()
+    {
+        return Err(wrong(format!(
+            "baseline: there is no price for `{baseline}` in book {}, so nothing can be measured against it",
+            gateway.live.book().name
+        )));
+    }
     let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
     let applied = gateway.apply(&spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
     Ok(json(StatusCode::OK, applied.line.to_string()))
+}
+
+/// Refuses a key that nobody knows, as a policy file does.
+fn known_keys(text: &str) -> Result<(), String> {
+    let Some(UnknownKey { place, key, known }) = record::unknown_policy_key(text) else { return Ok(()) };
+    let at = if place.is_empty() { String::new() } else { format!("{place}: ") };
+    Err(format!("{at}`{key}` is no key here; known are {}", known.join(", ")))
 }

@@ -107,6 +107,9 @@ pub(super) async fn take(
         });
     };
     let model: Arc<str> = read.model.map_or(judged.model, Into::into);
+    if model.is_empty() {
+        return Err(wrong("operation", "no model answered it, so there is no answer to judge".to_owned()));
+    }
     let at = now();
     gateway.live.judge(&record::LateLabel {
         at,

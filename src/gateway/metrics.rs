@@ -31,6 +31,10 @@ pub(super) fn render(gateway: &Gateway) -> String {
         let team = names.teams().get(at).map_or("-", |name| name);
         out.cost("pointsman_team_cost_usd_total", ("team", team), &cell.cost);
     }
+    // So that teams add up to models.
+    if snapshot.totals.teams.1.requests > 0 {
+        out.cost("pointsman_team_cost_usd_total", ("team", ""), &snapshot.totals.teams.1.cost);
+    }
     out.head("pointsman_names_shared_total", "counter", "Requests under a name that is counted as (others).");
     for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
         out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());

@@ -18,6 +18,7 @@ mod feedback;
 mod headers;
 mod intake;
 mod keeper;
+mod lanes;
 mod metrics;
 mod missed;
 mod models;
@@ -46,11 +47,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion};
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
-use crate::units::{Instant, Names};
+use crate::units::{Instant, Names, hex};
 
 pub use headers::Tags;
 pub use question::ask_over_http;
@@ -135,11 +136,7 @@ impl Gateway {
         let mut seed = [0; 5];
         // Ids stay unique within a run without it.
         let _ = getrandom::fill(&mut seed);
-        let run = seed.iter().fold(String::from("op-"), |mut text, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let run = format!("op-{}", hex(&seed));
         let (teams, projects) =
             (roll::Roll::new(settings.limits.names), roll::Roll::new(settings.limits.names));
         if keeps_ledger {
@@ -261,9 +258,10 @@ impl Gateway {
         Ok(applied)
     }
 
-    /// Tells the engine, and whoever reads the log, what became of a model.
+    /// Tells the engine, and whoever reads the log, now or from the ledger, what became of a model.
     pub(super) fn signal(&self, model: &str, until: Option<Instant>, why: &str) {
-        self.live.signal(model, until, why, now());
+        let (at, words) = self.live.signal(model, until, why, now());
+        self.ledger.record(Entry::Note(Box::new(Note { at, text: words.into(), simulated: false })));
     }
 
     /// Writes the policy of the start into the ledger.

@@ -233,7 +233,13 @@ impl Operation {
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
         let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
+        if self.placed.is_crowded_out() {
+            // It may be sent again as it is.
+            error = ApiError::new(ErrorKind::RateLimited, why);
+            error.retry_after_ms = Some(1000);
+        } else {
+            error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
+        }
         let mut response = refuse(self.ask.dialect(), &error);
         self.sign(response.headers_mut(), &dispatch);
         price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::crowd::Crowd;
+use super::lanes::Lanes;
 use super::socket::{Phase, Sending, Sent, Socket};
 use super::{Gateway, requests};
 
@@ -125,6 +126,11 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system gives no threads.
+    #[error(
+        "cannot start the threads that serve: {0}\nhint: look at the limits of processes and open files (`ulimit -a`)"
+    )]
+    Threads(std::io::Error),
     /// Beyond loopback nobody is let in without a key.
     #[error(
         "{address} is reachable from other machines, and there are no keys\n\
@@ -140,6 +146,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    lanes: Lanes,
     gateway: Arc<Gateway>,
     address: SocketAddr,
 }
@@ -158,8 +165,9 @@ impl Server {
         }
         let listener = listen(&found).map_err(fails)?;
         let address = listener.local_addr().map_err(fails)?;
+        let lanes = Lanes::start().map_err(ServeError::Threads)?;
         let _ = gateway.address.set(format!("http://{address}"));
-        Ok(Self { listener, gateway, address })
+        Ok(Self { listener, lanes, gateway, address })
     }
 
     /// Gives the address that was taken.
@@ -218,12 +226,18 @@ impl Server {
                 continue;
             }
             let _ = socket.set_nodelay(true);
+            // It waits for its socket on its own thread.
+            let (Some((lane, on_lane)), Ok(socket)) = (self.lanes.least(), socket.into_std()) else {
+                continue;
+            };
             let gateway = Arc::clone(&self.gateway);
             let phase = Phase::default();
             let (crowd, arrivals) = (Arc::clone(&crowd), Arc::clone(&arrivals));
             let (places, turns, connections) = (Arc::clone(&places), Arc::clone(&turns), limits.connections);
             let (http, watcher) = (http.clone(), graceful.watcher());
-            tokio::spawn(async move {
+            lane.spawn(async move {
+                let _on_lane = on_lane;
+                let Ok(socket) = TcpStream::from_std(socket) else { return };
                 let place = match (place, awaited) {
                     (Ok(place), _) => place,
                     (Err(_), arrival) => match next_place(places, &crowd, &arrivals).await {

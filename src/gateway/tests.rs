@@ -31,6 +31,7 @@ fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
             next_seq: 1,
             at: Instant(0),
             who: "test".to_owned(),
+            gateway: String::new(),
         })),
         providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
         ledger,
@@ -85,6 +86,7 @@ fn a_flood_of_models_leaves_room_for_a_policys_own() {
         next_seq: 1,
         at: Instant(0),
         who: "test".to_owned(),
+        gateway: String::new(),
     });
     for n in 0..5000 {
         let asked: Arc<str> = format!("gpt-{n}").into();
@@ -113,6 +115,7 @@ fn dates_follow_a_clock_that_was_set_forward_and_back() {
         next_seq: 1,
         at: Instant(0),
         who: "test".to_owned(),
+        gateway: String::new(),
     });
     let year = 365 * 86_400_000_000;
     let arrive = |at| live.arrive(Arriving::default(), Instant(at)).at.0;

@@ -107,7 +107,8 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
     simulated_providers.dedup();
     let state = gateway.ledger.state();
     let (severity, text) = match &state.health {
-        _ if !gateway.keeps_ledger => (Severity::Warning, "none kept (--no-ledger)".to_owned()),
+        // As its operator chose: to be said, but not as something wrong.
+        _ if !gateway.keeps_ledger => (Severity::Fine, "none kept (--no-ledger)".to_owned()),
         Health::Ok if state.lost > 0 => (Severity::Warning, format!("{} entries lost", state.lost)),
         Health::Ok => (Severity::Fine, String::new()),
         health @ Health::Behind { .. } => (Severity::Warning, health.to_string()),

@@ -3,12 +3,12 @@
 //! Invariants: an entry that is told again gets no second link; one that is changed in good order gets a new one, and the old
 //! one keeps its digest, so that the chain can be followed from its origin to its head whatever became of an entry.
 
+use crate::units::hex;
 use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::encoding::{Encoding, Hash, chained, origin, parse_hash};
-use super::price::hex;
 
 /// Bits of an operation's or a link's number that are the gateway's own sequence; above them stands the gateway.
 const OWN_BITS: u32 = 40;

@@ -276,8 +276,10 @@ impl LedgerFile {
         mut cells: BTreeMap<(String, String), Sum>,
     ) -> rusqlite::Result<()> {
         each(&self.conn, self.version, |model, team, kept| {
-            let added = cells.remove(&(model.to_owned(), team.to_owned())).unwrap_or_default();
-            if added != kept {
+            let found = cells.remove(&(model.to_owned(), team.to_owned()));
+            let is_charged = found.is_some();
+            let added = found.unwrap_or_default();
+            if added != kept || !is_charged {
                 report.find(format!(
                     "sum of model `{model}`, team `{team}`: {} USD in {} calls are kept, {} USD in {} calls are charged",
                     kept.cost.total(), kept.calls, added.cost.total(), added.calls

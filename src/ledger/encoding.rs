@@ -2,6 +2,7 @@
 //!
 //! Invariant: it never changes. Another form would be another kind of entry beside the ones there are.
 
+use crate::units::hex;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};
@@ -50,7 +51,7 @@ impl Encoding {
 
     /// Adds bytes, as a text of hexadecimal digits.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.text(&super::price::hex(bytes));
+        self.text(&hex(bytes));
     }
 
     /// Adds what may be a number.
@@ -157,7 +158,7 @@ mod tests {
         assert_ne!(form(|all| all.text("12")), form(|all| all.whole(12)));
         assert_ne!(form(|all| all.text("")), form(Encoding::none));
         let hash = origin("g1");
-        assert_eq!(parse_hash(&super::super::price::hex(&hash)), Some(hash));
+        assert_eq!(parse_hash(&hex(&hash)), Some(hash));
         assert_eq!(parse_hash("0a"), None);
         assert_eq!(parse_hash(&"é".repeat(32)), None);
     }

@@ -21,7 +21,7 @@ use super::stored::{
 use super::{Cursor, LedgerError, price};
 use crate::config;
 use crate::pricing::PriceRow;
-use crate::record::{Entry, Header, PolicyChange, PriceChange, Writer};
+use crate::record::{Entry, Header, PolicyChange, PriceChange, Under, Writer};
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names};
 
@@ -331,6 +331,8 @@ impl Event {
                     at: self.at,
                     who: who.into(),
                     what: what.into(),
+                    // The run's line says it.
+                    under: Under::default(),
                     spec: spec.clone(),
                 };
                 let rest = || Some(PolicyRest(before, text.clone()));

@@ -17,7 +17,7 @@ use super::proof::{self, Member, Stretch};
 use super::{Head, LedgerError};
 use crate::config;
 use crate::record::{self, Entry};
-use crate::units::Names;
+use crate::units::{Names, hex};
 
 /// Findings that are quoted; more are counted.
 const QUOTED: usize = 50;
@@ -319,7 +319,7 @@ impl Chain {
 fn tell(report: &mut ExportReport, gateway: &str, after: i64, to: Option<(i64, Hash)>) {
     let Some((link, hash)) = to else { return };
     let cursor = Cursor { gateway: gateway.to_owned(), link: plain(link) };
-    report.stretches.push((plain(after), Head { cursor, hash: super::price::hex(&hash) }));
+    report.stretches.push((plain(after), Head { cursor, hash: hex(&hash) }));
 }
 
 /// Makes the digest of an entry from its line.

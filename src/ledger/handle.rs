@@ -178,6 +178,8 @@ impl Ledger {
         let recovery = opened.recovery.clone();
         let marks = super::guard::marks(&options.path);
         let shared = Shared::new(options);
+        // Known at once, not when the writer's thread has begun.
+        shared.lock().head = Some(opened.store.head());
         for mark in marks {
             shared.lock().remark(mark);
         }

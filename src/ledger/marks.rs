@@ -2,6 +2,7 @@
 //!
 //! Invariant: between the first link that an export tells and the last, every link is a line or told by its digest.
 
+use crate::units::hex;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -12,7 +13,6 @@ use super::chain::{Cursor, Kind, OWN, base, gateway_of, newest_link, own};
 use super::encoding::Hash;
 use super::export::SOURCE;
 use super::file::{LedgerFile, Range, WITHIN};
-use super::price::hex;
 use super::proof::{ChainLine, MEMBER, Member, Stretch};
 use super::row::whole;
 use crate::record::{Entry, Writer};

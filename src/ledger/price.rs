@@ -1,14 +1,13 @@
 //! A price as it was charged: rates, start of validity and a hash, so that a later change of the book rewrites nothing.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::pricing::{PriceRow, Rates, Tier};
-use crate::units::{Instant, PicoPerMillion};
+use crate::units::{Instant, PicoPerMillion, hex};
 
 /// A price row as the ledger keeps it. Make one per row of the book and share it: hashing is for once, not per request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +46,6 @@ pub(super) fn hash(model: &str, from: Option<Instant>, text: &str) -> String {
     hasher.update([0]);
     hasher.update(text.as_bytes());
     hex(&hasher.finalize())
-}
-
-/// Writes bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A row as text. What a row does not have is left out, so that plain rows read as they always did.

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
-use super::price::hex;
 use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
-use crate::units::Instant;
+use crate::units::{Instant, hex};
 
 /// The member that carries it.
 pub(super) const MEMBER: &str = "ledger";

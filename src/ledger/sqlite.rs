@@ -11,12 +11,11 @@ use super::chain::{Chain, OWN, base, own};
 use super::entry::Entry;
 use super::error::words;
 use super::lock::WriteLock;
-use super::price::hex;
 use super::store::{Oddities, Store, StoreError};
 use super::sums::Increments;
 use super::writing::Writing;
 use super::{Head, LedgerError, LedgerOptions, schema};
-use crate::units::Instant;
+use crate::units::{Instant, hex};
 
 /// The open file, and what has to be known to write on.
 #[derive(Debug)]

@@ -6,13 +6,12 @@ use rusqlite::Row;
 
 use super::LedgerError;
 use super::chain::own;
-use super::price::hex;
 use super::proof::{CallRest, Rest, is_ambiguous};
 use super::row::{amount_at, count_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
 use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, RecordedNeeds, Status, some_terms};
 use crate::routing::Effort;
-use crate::units::{Instant, PerMille, Pico};
+use crate::units::{Instant, PerMille, Pico, hex};
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
                        a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated";

@@ -3,6 +3,7 @@
 //! Invariant: what was changed, taken out, put in or exchanged since it was chained is found, unless the rest of the chain was
 //! made anew as well; that is found against a hash that was noted elsewhere.
 
+use crate::units::hex;
 use std::collections::BTreeMap;
 
 use rusqlite::OptionalExtension as _;
@@ -12,7 +13,6 @@ use super::check::CheckReport;
 use super::encoding::{Encoding, Hash, chained, origin};
 use super::file::{LedgerFile, STRIDE};
 use super::handle::now;
-use super::price::hex;
 use super::row::count_at;
 use super::schema::CHAINED;
 use super::writing::body_hash;

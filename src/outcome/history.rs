@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Evidence, Extra, ModelLabel, Operation};
+use crate::routing::CircumstanceId;
 use crate::units::Instant;
 
 /// Operations in one chunk: what is copied when a shared chunk is written to.
@@ -210,6 +211,15 @@ impl History {
         }
         if let Some(extra) = extras.get_mut(operation.extra as usize) {
             extra.judge(label);
+        }
+    }
+
+    /// Changes how things stood when an operation arrived.
+    pub fn set_circumstance(&mut self, index: usize, circumstance: CircumstanceId) {
+        let Some(held) = index.checked_sub(self.base) else { return };
+        let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
+        if let Some(operation) = Arc::make_mut(chunk).operations.get_mut(held % CHUNK) {
+            operation.circumstance = circumstance;
         }
     }
 

@@ -117,6 +117,11 @@ impl CostSum {
         self.unknown > 0 && self.total() == Pico::ZERO
     }
 
+    /// Writes known and estimated together in dollars; nothing where nothing but unknown costs is in it.
+    pub fn usd(&self) -> Option<String> {
+        (!self.is_unknown()).then(|| self.total().usd())
+    }
+
     /// Gives the sum over operations whose cost is whole; this is what averages are taken of.
     pub fn whole(&self) -> Pico {
         self.total() - self.partial

@@ -37,7 +37,7 @@ pub fn is_unlisted(meter: &str) -> bool {
     !LISTED.contains(&meter) && !meter.starts_with("region:")
 }
 
-/// A short name of ASCII letters, digits and `_ . : + -`; anything else becomes `_`, and what is too long is cut.
+/// A short name of ASCII letters, digits and `_ . : + -`; anything else becomes `_`, and what is too long ends in `..`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ShortName {
     bytes: [u8; 23],
@@ -52,6 +52,9 @@ impl ShortName {
             let fits = c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '+' | '-');
             *slot = if fits { u8::try_from(c).unwrap_or(b'_') } else { b'_' };
             short.len += 1;
+        }
+        if name.chars().nth(short.bytes.len()).is_some() {
+            short.bytes[21..].fill(b'.');
         }
         short
     }

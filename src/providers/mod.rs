@@ -9,6 +9,7 @@ mod breaker;
 mod error;
 mod http;
 mod known;
+mod lane;
 mod limit;
 mod names;
 mod permit;
@@ -41,6 +42,7 @@ use provider::{Provider, Slot};
 
 pub use beside::Told;
 pub use error::{CallError, Cause, ProviderError, Refused};
+pub use lane::{LANES, enter_lane};
 pub use names::serving;
 pub use permit::{Outcome, Permit};
 pub use reply::Reply;

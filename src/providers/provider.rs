@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::beside::Catalogue;
 use super::breaker::Breaker;
 use super::error::{CallError, ProviderError};
+use super::lane::Clients;
 use super::limit::Limiter;
 use super::quota::Quota;
 use crate::config::providers::{ProviderSpec, Speaks};
@@ -35,7 +36,8 @@ pub(crate) struct Provider {
     pub(crate) refusal: Option<String>,
     /// The provider and its host, for messages.
     pub(crate) to: String,
-    pub(crate) client: OnceLock<Result<Client, String>>,
+    /// One for each thread that serves; its connections stay on that thread.
+    clients: Clients,
     /// Whether it has taken a connection over HTTP/2.
     pub(crate) over_http2: Arc<AtomicBool>,
     /// What every call carries, the key included.
@@ -208,7 +210,7 @@ impl Provider {
             name: spec.name.as_str().into(),
             to: format!("{}{host}", spec.name),
             limiter: Arc::new(Limiter::new(spec.limits, now)),
-            client: OnceLock::new(),
+            clients: Clients::default(),
             over_http2: Arc::default(),
             catalogue: Catalogue::default(),
             slots: Mutex::default(),
@@ -262,8 +264,8 @@ impl Provider {
     }
 
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
-        let client = self.client.get_or_init(|| super::http::client(&self.spec, &self.over_http2));
-        client.as_ref().map_err(|why| CallError::Setup { to: self.to.clone(), why: why.clone() })
+        let made = self.clients.get_or_make(|| super::http::client(&self.spec, &self.over_http2));
+        made.map_err(|why| CallError::Setup { to: self.to.clone(), why: why.to_owned() })
     }
 
     /// Finds a model's state, making it at first sight.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime};
 use http::{HeaderMap, HeaderName};
 
-use crate::units::Instant as Moment;
+use crate::units::{Instant as Moment, Span};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
@@ -58,32 +58,8 @@ pub(crate) fn reset(text: &str, wall: Moment) -> Option<Duration> {
         let micros = u64::try_from((Moment::parse(text).ok()? - wall).0).unwrap_or(0);
         return Some(Duration::from_micros(micros));
     }
-    seconds(text, 1.0).or_else(|| go_duration(text))
-}
-
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut sum = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let letters =
-            after.chars().take_while(|c| !c.is_ascii_digit() && *c != '.').map(char::len_utf8).sum();
-        let (unit, after) = after.split_at_checked(letters)?;
-        let unit = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86_400.0,
-            _ => return None,
-        };
-        sum = sum.saturating_add(seconds(number, unit)?).min(LONGEST);
-        rest = after;
-    }
-    (!text.is_empty()).then_some(sum)
+    let micros = |span: Span| Duration::from_micros(u64::try_from(span.0).unwrap_or(0)).min(LONGEST);
+    seconds(text, 1.0).or_else(|| Span::parse(text).map(micros))
 }
 
 /// Gives the wait before another try: `base`, doubled for each try there was, cut at `most`, less a random part of up

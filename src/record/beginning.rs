@@ -37,15 +37,20 @@ pub(super) fn take_columns(
     file: &str,
     format: InputFormat,
 ) -> Result<Columns, Error> {
-    let end = memchr::memchr(b'\n', carry).map_or(carry.len(), |at| at + 1);
-    let row = String::from_utf8_lossy(carry.get(..end).unwrap_or_default()).into_owned();
-    let columns = Columns::read(row.trim(), b',');
+    let columns = Columns::read(take_line(carry, line).trim(), b',');
     if let Some(column) = format.needed_columns().iter().find(|column| !columns.has(column)) {
         return Err(Error::Column { file: file.to_owned(), column, format });
     }
-    carry.drain(..end);
-    *line += 1;
     Ok(columns)
+}
+
+/// Takes the first line off a file.
+pub(super) fn take_line(carry: &mut Vec<u8>, line: &mut u64) -> String {
+    let blank = carry.len() - carry.trim_ascii_start().len();
+    let end = memchr::memchr(b'\n', carry.get(blank..).unwrap_or_default());
+    let taken: Vec<u8> = carry.drain(..end.map_or(carry.len(), |at| blank + at + 1)).collect();
+    *line += memchr::memchr_iter(b'\n', &taken).count() as u64;
+    String::from_utf8_lossy(taken.trim_ascii()).into_owned()
 }
 
 /// Reads the header of a log in our format, if it has one, and refuses versions to come.

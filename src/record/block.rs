@@ -212,6 +212,17 @@ impl Block {
             known.coding = coding;
             return flow;
         }
+        // A row of a table that was exported stands for the object.
+        let is_table = !columns.is_empty() && !self.shared.format.is_csv();
+        let object = is_table.then(|| columns.row(text).object());
+        let text = match &object {
+            Some(Ok(object)) => object.as_str(),
+            Some(Err(refusal)) => {
+                (known.nest, known.coding) = (nest, coding);
+                return self.give(line, Err(refusal.clone()), f);
+            }
+            None => text,
+        };
         let flow = foreign::parse(
             self.shared.format,
             text,

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::skip::Refusal;
 
 /// The column names of a file, in order, in lower case.
@@ -16,6 +18,11 @@ impl Columns {
     pub(crate) fn read(row: &str, delimiter: u8) -> Self {
         let names = split(row, delimiter).iter().map(|name| name.trim().to_lowercase()).collect();
         Self { names, delimiter }
+    }
+
+    /// Reads the header row of a table whose rows stand for objects: its names stay as they are.
+    pub(crate) fn exact(row: &str, delimiter: u8) -> Self {
+        Self { names: split(row, delimiter).iter().map(|name| name.trim().to_owned()).collect(), delimiter }
     }
 
     /// Gives the number of columns.
@@ -89,6 +96,26 @@ impl Row<'_> {
             return Ok(());
         }
         Err(Refusal::Bad(format!("{found} fields where the header names {wanted}")))
+    }
+}
+
+impl Row<'_> {
+    /// Writes it as a JSON object, as a database exports the same row: what is empty is not there, and JSON within a field
+    /// is what it says.
+    pub(crate) fn object(&self) -> Result<String, Refusal> {
+        self.check()?;
+        let fields =
+            self.columns.names.iter().zip(&self.fields).filter(|(_, field)| !field.trim().is_empty());
+        let value = |field: &str| match field.trim() {
+            word if word.eq_ignore_ascii_case("true") => Value::Bool(true),
+            word if word.eq_ignore_ascii_case("false") => Value::Bool(false),
+            word if word.starts_with(['{', '[']) => {
+                serde_json::from_str(word).unwrap_or_else(|_| Value::from(field))
+            }
+            _ => Value::from(field),
+        };
+        let object = fields.map(|(name, field)| (name.clone(), value(field))).collect();
+        Ok(Value::Object(object).to_string())
     }
 }
 

@@ -78,16 +78,17 @@ impl Timing {
         [Self::Told, Self::Offset, Self::Placed].into_iter().find(|timing| timing.word() == word)
     }
 
-    /// Says what that means for whoever reads figures made of it.
-    pub const fn remark(self) -> Option<&'static str> {
+    /// Says what that means for whoever reads figures made of so many requests, and of how many of them it is true.
+    pub fn remark(self, undated: u64, all: u64) -> Option<String> {
+        let of = if undated < all { format!("{undated} of {all} requests: ") } else { String::new() };
         match self {
             Self::Told => None,
-            Self::Offset => Some(
-                "the log counts time from its own start, which is put at 2026-01-01: the dates are made up",
-            ),
-            Self::Placed => Some(
-                "the log tells no times: its entries are placed from 2026-01-01 on, in order, and nothing is said per hour or month",
-            ),
+            Self::Offset => Some(format!(
+                "{of}the log counts time from its own start, which is put at 2026-01-01: the dates are made up"
+            )),
+            Self::Placed => Some(format!(
+                "{of}the log tells no times: its entries are placed from 2026-01-01 on, in order, and nothing is said per hour or month"
+            )),
         }
     }
 }
@@ -255,8 +256,21 @@ pub struct PolicyChange<'a> {
     pub what: Cow<'a, str>,
     /// Whether it took the change before it back.
     pub undo: bool,
+    /// What else decided and priced requests from then on, where a gateway tells.
+    pub under: Under<'a>,
     /// The policy.
     pub spec: PolicySpec,
+}
+
+/// What decides and prices the requests of a gateway besides its policy; empty where not told.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Under<'a> {
+    /// The gateway, as its ledger names it.
+    pub gateway: Cow<'a, str>,
+    /// The classifier's name and the start of its hash.
+    pub classifier: Cow<'a, str>,
+    /// The price book's name and date.
+    pub prices: Cow<'a, str>,
 }
 
 impl PolicyChange<'_> {

@@ -154,9 +154,37 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
     let header = String::from_utf8_lossy(text.split(|&byte| byte == b'\n').next()?);
     let columns = Columns::read(header.trim_end(), b',');
     let mut csv = InputFormat::ALL.iter().copied().filter(|format| format.is_csv());
-    csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name))).or_else(|| {
+    let csv = csv.find(|format| format.needed_columns().iter().all(|name| columns.has(name)));
+    csv.or_else(|| table(text).map(|(format, _)| format)).or_else(|| {
         let lines = text.split(|&byte| byte == b'\n').take(LINES).map(<[u8]>::trim_ascii);
         lines.filter(|line| line.first() == Some(&b'{')).find_map(|line| by_keys(&Keys::of(line)))
+    })
+}
+
+/// Recognises rows under a header that stand for the objects of a format, as tables are exported, and what is between
+/// their fields.
+pub(super) fn table(start: &[u8]) -> Option<(InputFormat, u8)> {
+    use InputFormat as F;
+    let text = start.trim_ascii_start();
+    if matches!(text.first()?, b'{' | b'[') {
+        return None;
+    }
+    let header = std::str::from_utf8(text.split(|&byte| byte == b'\n').next()?).ok()?;
+    let exported = |format: &F| {
+        matches!(
+            format,
+            F::LiteLlmSpend
+                | F::LiteLlmPayload
+                | F::Langfuse
+                | F::Helicone
+                | F::Portkey
+                | F::TensorZero
+                | F::OpenRouter
+        )
+    };
+    [b',', b'\t', b';'].into_iter().find_map(|delimiter| {
+        let columns = Columns::exact(header.trim_end(), delimiter);
+        Some((by_names(&|name| columns.has(name)).filter(exported)?, delimiter))
     })
 }
 

@@ -34,7 +34,7 @@ pub use cut::MAX_ENTRY;
 pub(crate) use entry::some_terms;
 pub use entry::{
     Attempt, Check, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal,
-    Status, Timing, WriteTtl,
+    Status, Timing, Under, WriteTtl,
 };
 pub use error::{Error, Strange};
 pub use foreign::TRACE_EPOCH;
@@ -44,7 +44,7 @@ pub use input::{Input, Opener};
 pub use known::Known;
 pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
-pub use native::{Header, VERSION, write_entry as append_line};
+pub use native::{Header, UnknownKey, VERSION, unknown_policy_key, write_entry as append_line};
 pub use skip::{Skip, SkipKind};
 pub use source::{Blocks, Progress, ReadOptions, Source, open};
 pub use summary::Summary;

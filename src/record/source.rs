@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Ahead, Stretch};
-use super::beginning::{BYTE_ORDER_MARK, bare, first_header, is_ours, is_shape_plain, take_columns};
+use super::beginning::{
+    BYTE_ORDER_MARK, bare, first_header, is_ours, is_shape_plain, take_columns, take_line,
+};
 use super::block::{Block, Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
 use super::error::Strange;
 use super::foreign::{Place, is_stream};
-use super::format::{is_by_line, may_be_session, recognise};
+use super::format::{is_by_line, may_be_session, recognise, table};
 use super::input::Stream;
 use super::known::{self, Known};
 use super::mapped::{self, Cut, Mapping, Shape};
@@ -163,6 +165,11 @@ impl Source {
     /// Gives what the reading has met so far, for [`Block::for_each_new`].
     pub fn known(&mut self) -> &mut Known {
         &mut self.known
+    }
+
+    /// Says whether it is read by a mapping.
+    pub fn is_mapped(&self) -> bool {
+        self.options.mapping.is_some()
     }
 
     /// Reads to the end, calling `f` for every entry and every skip until it breaks off.
@@ -363,10 +370,12 @@ impl Open {
             return Self::mapped((stream, carry), mapping, options, (ended, failed)).map(|open| (open, None));
         }
         let mut line = 1;
-        let columns = if format.is_csv() && !empty {
-            take_columns(&mut carry, &mut line, &file, format)?
-        } else {
-            Columns::default()
+        let table =
+            if format.is_csv() || empty { None } else { table(&carry).map(|(_, delimiter)| delimiter) };
+        let columns = match table {
+            Some(delimiter) => Columns::exact(&take_line(&mut carry, &mut line), delimiter),
+            None if format.is_csv() && !empty => take_columns(&mut carry, &mut line, &file, format)?,
+            None => Columns::default(),
         };
         let header = if format == InputFormat::Native { first_header(&carry, &file)? } else { None };
         let by_line = (format == InputFormat::Native && carry.trim_ascii_start().first() != Some(&b'['))
@@ -374,7 +383,9 @@ impl Open {
         let is_captured =
             matches!(format, InputFormat::OpenAi | InputFormat::Anthropic | InputFormat::Gemini)
                 && is_stream(&carry);
-        let cutting = if is_captured {
+        let cutting = if let Some(delimiter) = table {
+            Cutting::Rows(Box::new(Rows::new(delimiter, MAX_ENTRY, line)))
+        } else if is_captured {
             Cutting::Streams(Box::new(Streams::new(MAX_ENTRY)))
         } else if by_line {
             Cutting::Lines

@@ -71,8 +71,8 @@ pub struct Spend {
     pub calls: u64,
     /// Those that failed.
     pub failed: u64,
-    /// Cost in USD of those whose cost is known or estimated.
-    pub cost_usd: String,
+    /// Cost in USD of those whose cost is known or estimated; null where it is of none.
+    pub cost_usd: Option<String>,
     /// The estimated part of it.
     pub estimated_usd: String,
     /// Calls of unknown cost, which are not in it.
@@ -112,7 +112,7 @@ impl Spend {
     }
 
     fn finish(&mut self) {
-        self.cost_usd = self.sum.total().usd();
+        self.cost_usd = self.sum.usd();
         self.estimated_usd = self.sum.estimated.usd();
         self.unknown_calls = self.sum.unknown;
         let prompt = self.input + self.cache_read + self.cache_write;
@@ -143,8 +143,8 @@ pub struct PlanState {
 pub struct OtherPolicy {
     /// The policy.
     pub policy: String,
-    /// Cost in USD of those whose cost is known or estimated.
-    pub cost_usd: String,
+    /// Cost in USD of those whose cost is known or estimated; null where it is of none.
+    pub cost_usd: Option<String>,
     /// Calls of unknown cost.
     pub unknown_calls: u64,
     /// How the calls are spread over models.
@@ -320,7 +320,7 @@ impl MineReport {
         if all.unknown_calls > 0 {
             note = format!("{note}; {} calls of unknown cost are not in it", count(all.unknown_calls));
         }
-        sheet.push(vec!["cost".into(), cost(&all.cost_usd, all.unknown_calls), note]);
+        sheet.push(vec!["cost".into(), cost(all.cost_usd.as_deref()), note]);
         sheet.push(vec![
             "cache share".into(),
             share(all),
@@ -334,7 +334,7 @@ impl MineReport {
                 .map(|(name, calls)| format!("{name} {}", count(*calls)))
                 .collect();
             let note = format!("under policy {}: {}", other.policy, models.join(", "));
-            sheet.push(vec!["if routed".into(), cost(&other.cost_usd, other.unknown_calls), note]);
+            sheet.push(vec!["if routed".into(), cost(other.cost_usd.as_deref()), note]);
         }
         sheet
     }
@@ -375,7 +375,7 @@ impl MineReport {
                 let tokens = [row.unknown_calls, row.input, row.cache_read, row.cache_write, row.output];
                 let mut cells = vec![dimension.to_owned(), row.name.clone(), row.agent.clone()];
                 cells.extend(counts);
-                cells.extend([row.cost_usd.clone(), row.estimated_usd.clone()]);
+                cells.extend([row.cost_usd.clone().unwrap_or_default(), row.estimated_usd.clone()]);
                 cells.extend(tokens.map(|count| count.to_string()));
                 cells.extend([row.first_at.clone(), row.last_at.clone()]);
                 sheet.push(cells);
@@ -413,7 +413,7 @@ fn table<'s>(title: &str, rows: impl Iterator<Item = &'s Spend>, all: usize) -> 
             name,
             row.agent.clone(),
             count(row.calls),
-            cost(&row.cost_usd, row.unknown_calls),
+            cost(row.cost_usd.as_deref()),
             count(row.unknown_calls),
             count(row.input),
             count(row.cache_read),
@@ -493,8 +493,11 @@ mod tests {
         }
         report.add(&call("2026-05-24T09:01:00Z", Cost::Unknown(Unpriced::NoPrice)));
         report.finish();
-        let shown: Vec<_> =
-            report.windows.iter().map(|w| (w.name.as_str(), w.calls, w.cost_usd.as_str())).collect();
+        let shown: Vec<_> = report
+            .windows
+            .iter()
+            .map(|w| (w.name.as_str(), w.calls, w.cost_usd.as_deref().unwrap_or_default()))
+            .collect();
         assert_eq!(
             shown,
             [

@@ -26,12 +26,12 @@ pub struct Scope {
 }
 
 /// That moments of a log are made up.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Undated {
     /// `offset` or `placed`.
     pub kind: &'static str,
     /// What that means.
-    pub remark: &'static str,
+    pub remark: String,
 }
 
 /// Tokens in disjoint buckets.
@@ -95,8 +95,8 @@ pub struct Row {
     pub escalated: u64,
     /// Tokens.
     pub tokens: Tokens,
-    /// Known and estimated cost in dollars.
-    pub cost_usd: String,
+    /// Known and estimated cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String>,
     /// The estimated part of `cost_usd`.
     pub cost_estimated_usd: String,
     /// Operations (at a model: calls) whose cost is unknown and not in `cost_usd`.
@@ -197,8 +197,8 @@ pub struct ReplayReport {
     pub timing: Option<Undated>,
     /// Files that broke off; what came before in them is counted.
     pub damaged: Vec<String>,
-    /// Known and estimated cost in dollars.
-    pub cost_usd: String,
+    /// Known and estimated cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String>,
     /// The part priced from reported tokens.
     pub cost_known_usd: String,
     /// The part priced from assumed or estimated tokens.
@@ -281,7 +281,7 @@ fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
         errors: cell.errors,
         escalated: cell.escalated,
         tokens: cell.into(),
-        cost_usd: cell.cost.total().usd(),
+        cost_usd: cell.cost.usd(),
         cost_estimated_usd: cell.cost.estimated.usd(),
         cost_unknown_requests: cell.cost.unknown,
         latency_ms: latency(cell),
@@ -328,7 +328,7 @@ impl ReplayReport {
             first_at: bounds.map(|(first, _)| first.rfc3339()),
             last_at: bounds.map(|(_, last)| last.rfc3339()),
             timing: None,
-            cost_usd: all.cost.total().usd(),
+            cost_usd: all.cost.usd(),
             cost_known_usd: all.cost.known.usd(),
             cost_estimated_usd: all.cost.estimated.usd(),
             cost_error_usd: error_text(all.cost.estimated, all.cost_error()),

@@ -98,8 +98,8 @@ pub(super) fn dollars_rounded(text: &str) -> String {
 }
 
 /// Gives a cost; what is not known at all is no zero.
-pub(super) fn cost(amount: &str, unknown: u64) -> String {
-    if amount == "0" && unknown > 0 { "unknown".to_owned() } else { dollars_rounded(amount) }
+pub(super) fn cost(amount: Option<&str>) -> String {
+    amount.map_or_else(|| "unknown".to_owned(), dollars_rounded)
 }
 
 fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
@@ -122,8 +122,8 @@ fn summary(report: &ReplayReport) -> Sheet {
         count(report.requests),
         format!("{} to {}", when(&report.first_at), when(&report.last_at)),
     );
-    if let Some(timing) = report.timing {
-        line("times", timing.kind.into(), timing.remark.into());
+    if let Some(timing) = &report.timing {
+        line("times", timing.kind.into(), timing.remark.clone());
     }
     if report.simulated_requests > 0 {
         line(
@@ -154,7 +154,7 @@ fn summary(report: &ReplayReport) -> Sheet {
         ));
     }
     notes.push(format!("prices {}", report.scope.prices));
-    line("cost", cost(&report.cost_usd, report.cost_unknown_requests), notes.join("; "));
+    line("cost", cost(report.cost_usd.as_deref()), notes.join("; "));
     if let Some(RecordedCharges { remark: Some(remark), differing_requests, .. }) = &report.recorded_charges {
         line("charged otherwise", count(*differing_requests), remark.clone());
     }
@@ -259,7 +259,7 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
             format!(
                 "{}{}",
                 if row.cost_estimated_usd == "0" { "" } else { "~" },
-                cost(&row.cost_usd, row.cost_unknown_requests)
+                cost(row.cost_usd.as_deref())
             ),
             if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
             count(row.tokens.input),
@@ -315,7 +315,7 @@ fn flat(report: &ReplayReport) -> Sheet {
         report.tokens.cache_read.to_string(),
         report.tokens.cache_write.to_string(),
         report.tokens.output.to_string(),
-        report.cost_usd.clone(),
+        report.cost_usd.clone().unwrap_or_default(),
         report.cost_estimated_usd.clone(),
         report.cost_unknown_requests.to_string(),
         latency(all, |l| l.p50),
@@ -339,7 +339,7 @@ fn flat(report: &ReplayReport) -> Sheet {
             row.tokens.cache_read.to_string(),
             row.tokens.cache_write.to_string(),
             row.tokens.output.to_string(),
-            row.cost_usd.clone(),
+            row.cost_usd.clone().unwrap_or_default(),
             row.cost_estimated_usd.clone(),
             row.cost_unknown_requests.to_string(),
             latency(ms, |l| l.p50),

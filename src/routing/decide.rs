@@ -1,7 +1,10 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
 use super::guard::{avail, constrain, lacking};
-use super::{Check, Circumstance, ConfidenceSource, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why};
+use super::in_flight::admit;
+use super::{
+    Bar, Check, Circumstance, ConfidenceSource, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why,
+};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -93,8 +96,12 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
     decision.open = open;
-    if let Some((rung, step)) = place(route, signals.confidence, open) {
+    let placed = place(route, signals.confidence, open).and_then(|(rung, step)| {
         trail.push(step);
+        admit(route, circumstance, open, rung, trail)
+    });
+    if let Some((rung, left)) = placed {
+        decision.open = left;
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {
@@ -109,7 +116,9 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
 fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circumstance, into: &mut Decision) {
     let required = route.require.and(circumstance.needs.labels);
     let facts = policy.facts(signals.asked);
-    if let Some(why) = lacking(&facts, required) {
+    let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.asked);
+    let full = || is_full.then_some(Bar::Full);
+    if let Some(why) = lacking(&facts, required).or_else(full) {
         into.trail.push(Step::Barred { rung: NO_RUNG, why });
         into.trail.push(Step::Refused);
         (into.open, into.refused) = (Rungs::NONE, true);

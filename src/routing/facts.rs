@@ -112,6 +112,8 @@ pub struct FactsSpec {
     pub context: Option<u32>,
     /// The most tokens an answer can have.
     pub max_output: Option<u32>,
+    /// The most calls it may have under way.
+    pub max_in_flight: Option<u32>,
     /// Whether it looks at pictures.
     pub vision: Option<bool>,
     /// Whether it calls tools.
@@ -134,6 +136,8 @@ pub struct Facts {
     pub context: Option<u32>,
     /// The most tokens an answer can have.
     pub max_output: Option<u32>,
+    /// The most calls it may have under way, whichever rungs they come from.
+    pub max_in_flight: Option<u32>,
     /// What it can do.
     pub can: Capabilities,
     /// What it cannot.
@@ -150,9 +154,14 @@ impl Facts {
             labels: labels(&spec.labels, &format!("{field}.labels"), names)?,
             context: spec.context,
             max_output: spec.max_output,
+            max_in_flight: spec.max_in_flight,
             ..Self::default()
         };
-        for (name, limit) in [("context", spec.context), ("max_output", spec.max_output)] {
+        for (name, limit) in [
+            ("context", spec.context),
+            ("max_output", spec.max_output),
+            ("max_in_flight", spec.max_in_flight),
+        ] {
             if limit == Some(0) {
                 let problem = "is 0, so nothing would fit; leave it out where it is not known".to_owned();
                 return Err(PolicyError { field: format!("{field}.{name}"), problem });
@@ -179,6 +188,7 @@ impl Facts {
             labels: self.labels.names(names),
             context: self.context,
             max_output: self.max_output,
+            max_in_flight: self.max_in_flight,
             vision: told(Capability::Vision),
             tools: told(Capability::Tools),
         }
@@ -201,6 +211,7 @@ impl Facts {
             labels: kept.fold(self.labels, Labels::with),
             context: self.context.or(below.context),
             max_output: self.max_output.or(below.max_output),
+            max_in_flight: below.max_in_flight,
             can: settled(self.can, below.can),
             cannot: settled(self.cannot, below.cannot),
         }

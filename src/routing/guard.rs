@@ -74,6 +74,8 @@ pub enum Bar {
     },
     /// It could not be called when the request arrived: a breaker is open, or a quota is spent.
     Down,
+    /// Its model had as many calls under way as it may have.
+    Full,
 }
 
 impl Bar {
@@ -88,6 +90,7 @@ impl Bar {
                 format!("answers with {gives} tokens at most, {needs} or more are asked for")
             }
             Self::Down => "could not be called then".to_owned(),
+            Self::Full => "had as many calls in flight as it may have".to_owned(),
         }
     }
 }

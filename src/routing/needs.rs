@@ -28,6 +28,9 @@ pub fn on_grid(tokens: u64) -> u32 {
     u32::try_from(tokens >> drop << drop).unwrap_or(u32::MAX >> drop.min(26) << drop.min(26))
 }
 
+/// How a log writes that a model had as many calls under way as it may have, among what could not be called: `full:gpt-4.1`.
+pub const FULL: &str = "full:";
+
 /// How things stood when a request arrived, as far as guards look at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Circumstance {
@@ -35,6 +38,8 @@ pub struct Circumstance {
     pub needs: Needs,
     /// Models that could not be called (a breaker open, a quota spent), in ascending order.
     pub down: Vec<ModelId>,
+    /// Models that had as many calls under way as the policy lets them, in ascending order.
+    pub full: Vec<ModelId>,
 }
 
 impl Circumstance {
@@ -42,7 +47,13 @@ impl Circumstance {
     pub const PLAIN: &Self = &Self {
         needs: Needs { capabilities: Capabilities::NONE, labels: Labels::NONE, window: 0, output: 0 },
         down: Vec::new(),
+        full: Vec::new(),
     };
+
+    /// Says whether a model had as many calls under way as it may have.
+    pub fn is_full(&self, model: ModelId) -> bool {
+        !self.full.is_empty() && self.full.binary_search(&model).is_ok()
+    }
 
     /// Says whether a model could not be called.
     pub fn is_down(&self, model: ModelId) -> bool {

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::facts::labels;
 use super::{
     Facts, Labels, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, Signals,
-    StreamLimits,
+    StreamLimits, WhenFull,
 };
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, ProjectId, RouteTag, TeamId};
@@ -60,6 +60,8 @@ pub struct Route {
     pub mode: Mode,
     /// Labels that whoever serves it has to carry.
     pub require: Labels,
+    /// What becomes of requests whose model is full.
+    pub when_full: WhenFull,
     /// Rungs, cheapest first; never empty.
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
@@ -240,6 +242,7 @@ impl Policy {
                 asked: list("model"),
                 mode: (route.mode != Mode::default()).then_some(route.mode),
                 require: route.require.names(names),
+                when_full: (route.when_full != WhenFull::default()).then_some(route.when_full),
                 ladder: route.ladder.iter().enumerate().map(rung).collect(),
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
@@ -345,6 +348,7 @@ impl Policy {
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
                     && a.require == b.require
+                    && a.when_full == b.when_full
                     && a.no_signal == b.no_signal
                     && a.ladder.len() == b.ladder.len()
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
@@ -435,6 +439,15 @@ impl Route {
                 return Err(wrong(here(&format!("with.{key}")), problem));
             }
             let model = names.intern_model(&rung.model);
+            if rung.facts.max_in_flight.is_some() {
+                return Err(wrong(
+                    here("max_in_flight"),
+                    format!(
+                        "is a model's, whichever rung calls it; write it under [model.\"{}\"]",
+                        rung.model
+                    ),
+                ));
+            }
             let own_facts = Facts::compile(&rung.facts, &field(&format!("ladder[{at}]")), names)?;
             let known = models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts);
             ladder.push(Rung {
@@ -463,6 +476,7 @@ impl Route {
             matcher,
             mode: spec.mode.or(mode).unwrap_or_default(),
             require: labels(&spec.require, &field("require"), names)?,
+            when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
             alias: ModelId::NONE,

@@ -46,6 +46,8 @@ pub struct RouteSpec {
     pub mode: Option<Mode>,
     /// Labels that whoever serves it has to carry.
     pub require: Vec<String>,
+    /// What becomes of requests whose model is full.
+    pub when_full: Option<WhenFull>,
     /// Rungs, cheapest first.
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
@@ -99,6 +101,34 @@ impl Mode {
     /// Reads the word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What becomes of a request that is placed on a rung whose model has as many calls in flight as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum WhenFull {
+    /// It starts on the next rung with room; where there is none it is refused.
+    #[default]
+    Next,
+    /// It is refused.
+    Refuse,
+}
+
+impl WhenFull {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Next, Self::Refuse];
+
+    /// Gives the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
     }
 }
 

@@ -105,6 +105,11 @@ pub enum Step {
         /// The reason.
         why: Bar,
     },
+    /// The model of its rung is full: it starts on this one.
+    PassedOn {
+        /// The rung.
+        to: u8,
+    },
     /// No model may serve the request.
     Refused,
     /// An attempt ended.
@@ -169,6 +174,7 @@ impl Step {
                 let who = if at == super::NO_RUNG { "the model asked for".to_owned() } else { rung(at) };
                 format!("{who} {}", why.describe(names))
             }
+            Self::PassedOn { to } => format!("passed on to {}", rung(to)),
             Self::Refused => "no model may serve it".to_owned(),
             Self::Attempted { model, status, check, observed } => {
                 let check = match check {
@@ -200,7 +206,7 @@ impl Step {
             Self::Route(_) => "route",
             Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
             Self::Observed { .. } => "observe",
-            Self::Barred { .. } => "guard",
+            Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
             Self::Climbed { .. } => "escalate",

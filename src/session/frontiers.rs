@@ -46,6 +46,12 @@ impl Setting {
     }
 }
 
+/// Says whether what became of a route's requests is more than its thresholds tell: its clients' models serve, or calls are
+/// capped.
+fn tells_actual(route: &Route) -> bool {
+    route.mode == Mode::Observe || route.remembers()
+}
+
 /// Says whether two routes have one name, the same rungs and the same mode, whatever their thresholds.
 fn same_rungs(one: &Route, other: &Route) -> bool {
     one.mode == other.mode && same_ladder(one, other)
@@ -82,7 +88,7 @@ impl Frontiers {
         let Some(setting) = self.held.get_mut(place) else { return };
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
         let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
-        if setting.route.mode == Mode::Observe && !is_kept {
+        if tells_actual(&setting.route) && !is_kept {
             // What this policy makes of it, whichever reading the sums beside it have.
             let mut routed = Settled::default();
             settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
@@ -148,16 +154,20 @@ impl Frontiers {
             let histogram = Arc::clone(
                 setting.histogram.get_or_insert_with(|| Arc::new(setting.frontier.histogram().to_vec())),
             );
-            let actual = (setting.route.mode == Mode::Observe).then(|| setting.actual.clone());
+            let observes = setting.route.mode == Mode::Observe;
+            let actual = tells_actual(&setting.route).then(|| setting.actual.clone());
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
             if let Some(row) = rows.get_mut(place) {
-                let staged = changed.as_ref().unwrap_or(&applied);
-                row.flips += match &actual {
+                // Where nothing is changed, what was in force stands, caps on calls included.
+                let unchanged = actual.as_ref().filter(|_| !observes).unwrap_or(&applied);
+                let staged = changed.as_ref().unwrap_or(unchanged);
+                row.flips += if observes {
                     // What would go elsewhere than its client sent it.
-                    Some(_) => staged.requests.saturating_sub(staged.kept),
-                    None => frontier.flips(&own, &then),
+                    staged.requests.saturating_sub(staged.kept)
+                } else {
+                    frontier.flips(&own, &then)
                 };
                 row.unsure += frontier.without_confidence();
                 row.staged.join(staged);
@@ -198,7 +208,7 @@ impl Frontiers {
 /// Gives the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
 /// the same values, and neighbours that would be crossed go along.
 pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
-    let mut thresholds = route.thresholds();
+    let thresholds = route.thresholds();
     let find = |policy: &Policy, tag: RouteTag| policy.routes.iter().find(|one| one.tag == tag).cloned();
     let (Some(before), Some(after)) = (find(now, route.tag), find(staged, route.tag)) else {
         return thresholds;
@@ -210,7 +220,13 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
         let rung = route.ladder.iter().position(|rung| rung.name == old.name && rung.model == old.model);
         changed.extend(rung.filter(|rung| *rung < thresholds.len()).map(|rung| (rung, new.threshold)));
     }
-    for &(at, to) in &changed {
+    moved_along(&thresholds, &changed)
+}
+
+/// Moves thresholds of a ladder; neighbours that would be crossed go along, but for those that are moved themselves.
+pub fn moved_along(thresholds: &[PerMille], changed: &[(usize, PerMille)]) -> Thresholds {
+    let mut thresholds: Thresholds = thresholds.iter().copied().collect();
+    for &(at, to) in changed {
         for (place, slot) in thresholds.iter_mut().enumerate() {
             *slot = match place.cmp(&at) {
                 std::cmp::Ordering::Less => (*slot).max(to),
@@ -220,12 +236,23 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
         }
     }
     // What was named itself stays as named.
-    for &(at, to) in &changed {
+    for &(at, to) in changed {
         if let Some(slot) = thresholds.get_mut(at) {
             *slot = to;
         }
     }
     thresholds
+}
+
+/// Gives a policy with the routes besides that only earlier ones have, each as it was last; they decide nothing.
+pub fn with_earlier<'a>(now: &Policy, earlier: impl DoubleEndedIterator<Item = &'a Policy>) -> Policy {
+    let mut all = now.clone();
+    for route in earlier.rev().flat_map(|policy| &policy.routes) {
+        if all.routes.len() < usize::from(u8::MAX) && all.routes.iter().all(|known| known.tag != route.tag) {
+            all.routes.push(route.clone());
+        }
+    }
+    all
 }
 
 /// Gives a policy of the log with what is staged changed in it.
@@ -240,6 +267,11 @@ pub(super) fn with_staged(policy: &Policy, now: &Policy, staged: &Policy) -> Pol
 }
 
 impl RouteConsequences {
+    /// Says whether they are those of a route as a policy has it.
+    pub(super) fn is_of(&self, route: &Route) -> bool {
+        same_ladder(&self.setting, route)
+    }
+
     /// Starts the consequences of a route that took nothing.
     fn none(route: &Route) -> Self {
         Self {

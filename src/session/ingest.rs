@@ -9,7 +9,7 @@ use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Labels, Needs, Policy,
+    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs, Policy,
     PolicyError, on_grid,
 };
 use crate::units::{Instant, Millis, Names};
@@ -42,6 +42,8 @@ pub struct Ingest {
     own_policy: bool,
     baseline: Option<String>,
     timing: Timing,
+    /// How many requests were taken, and how many of them tell no date.
+    dated: (u64, u64),
     stretch: Stretch,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
@@ -64,6 +66,7 @@ impl Ingest {
             own_policy,
             baseline,
             timing: Timing::Told,
+            dated: (0, 0),
             stretch,
             meters: BTreeMap::new(),
         }
@@ -82,6 +85,12 @@ impl Ingest {
     /// Says how well the moments of what was read are known, the worst of them.
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// Says what that means, and for how many requests.
+    pub fn undated(&self) -> Option<String> {
+        let (all, undated) = self.dated;
+        self.timing.remark(undated, all)
     }
 
     /// Gives the classifier.
@@ -170,9 +179,17 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let mut down: Vec<_> = told.down.iter().map(|name| self.names.intern_model(name)).collect();
-        down.sort_unstable();
-        down.dedup();
+        let (mut down, mut full) = (Vec::new(), Vec::new());
+        for name in &told.down {
+            match name.strip_prefix(FULL) {
+                Some(name) => full.push(self.names.intern_model(name)),
+                None => down.push(self.names.intern_model(name)),
+            }
+        }
+        for list in [&mut down, &mut full] {
+            list.sort_unstable();
+            list.dedup();
+        }
         Circumstance {
             needs: Needs {
                 capabilities: has
@@ -184,12 +201,15 @@ impl Ingest {
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
             },
             down,
+            full,
         }
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.
     pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
         self.timing = self.timing.max(record.timing);
+        self.dated.0 += 1;
+        self.dated.1 += u64::from(record.timing != Timing::Told);
         let (last, earlier) = match record.attempts.split_last() {
             Some((last, earlier)) => (Some(last), earlier),
             None => (None, &[][..]),

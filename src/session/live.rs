@@ -19,7 +19,7 @@ pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
 use super::ingest::METERS;
-use super::log::billed_by_text;
+use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -27,9 +27,9 @@ use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Entry, LateLabel, WriteTtl};
+use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
+    Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
@@ -58,6 +58,8 @@ pub struct LiveSetup {
     pub at: Instant,
     /// Who brought the policy into force.
     pub who: String,
+    /// The gateway, as its ledger names it; empty where it keeps none.
+    pub gateway: String,
 }
 
 /// A policy that came into force.
@@ -78,6 +80,8 @@ pub struct Applied {
 pub struct Live {
     classifier: Arc<Classifier>,
     book: PriceBook,
+    /// What the lines of policies tell of it, so that a reader knows it of every line.
+    under: Under<'static>,
     core: Mutex<Core>,
     totals: Mutex<Totals>,
     /// What is over and not yet in the sums, because somebody was copying them.
@@ -113,12 +117,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Live {
     /// Starts a live session.
     pub fn new(setup: LiveSetup) -> Self {
-        let LiveSetup { policy, names, classifier, book, next_seq, at, who } = setup;
+        let LiveSetup { policy, names, classifier, book, next_seq, at, who, gateway } = setup;
+        let under = Under {
+            gateway: gateway.into(),
+            classifier: tag_of(&classifier).into(),
+            prices: format!("{} {}", book.name, book.dated).into(),
+        };
         let prices = Arc::new(PriceTable::new(&book, &names));
-        let outlet = Outlet::new(policy_line(&policy, &names, at, &who, Deed::Start));
+        let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
             book,
+            under,
             backlog_bytes: outlet.bytes(),
             core: Mutex::new(Core {
                 decider: Decider::new(Arc::new(policy), prices),
@@ -141,7 +151,7 @@ impl Live {
 
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
-        format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
+        tag_of(&self.classifier)
     }
 
     /// Takes a request in and says where it goes.
@@ -159,7 +169,8 @@ impl Live {
         let seq = core.next_seq;
         core.next_seq += 1;
         core.applied += 1;
-        let circumstance = Circumstance { needs, down: core.decider.down_at(operation.at) };
+        let circumstance =
+            Circumstance { needs, down: core.decider.down_at(operation.at), full: core.decider.full() };
         let arrival = Arrival { key: seq, operation, circumstance: &circumstance };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
@@ -167,7 +178,9 @@ impl Live {
             Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
             _ => (core.decision(seq, &operation, &circumstance), None),
         };
-        let down = circumstance.down.iter().map(|&model| core.names.model(model).into()).collect();
+        let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
+        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
+        let down = down.chain(full).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung)),
             Some(_) => Err(()),
@@ -309,23 +322,24 @@ impl Live {
         let policy = Policy::compile(spec, version, &mut core.names)?;
         core.price_new_models(&self.book);
         let at = core.event_at(now);
-        let line = policy_line(&policy, &core.names, at, who, deed);
+        let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })
     }
 
-    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the line of the log.
-    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Arc<str> {
+    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the moment that
+    /// was written, and what was said in words.
+    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> (Instant, String) {
         let mut core = lock(&self.core);
         let id = core.model(model, &self.book);
         core.price_new_models(&self.book);
         let at = core.event_at(now);
         core.decider.signal(at, id, until);
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
-        let line = line_of(&Entry::Signal(signal));
-        lock(&self.outlet).publish(&line);
-        line
+        let words = signal_note(&signal).text;
+        lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
+        (at, words)
     }
 
     /// Gives the policy in force as it would be written.
@@ -444,6 +458,10 @@ impl Live {
     pub fn open(&self) -> usize {
         lock(&self.core).decider.open()
     }
+}
+
+fn tag_of(classifier: &Classifier) -> String {
+    format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
 }
 
 /// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is

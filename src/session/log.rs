@@ -60,8 +60,11 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Says what was passed over, where anything was.
-    pub fn all_passed_over(&self) -> Option<String> {
+    /// Says why nothing came of what is not empty: it broke off, or all was passed over.
+    pub fn nothing_of_it(&self) -> Option<String> {
+        if let Some(broke_off) = self.damaged.first() {
+            return Some(broke_off.clone());
+        }
         let reasons: Vec<_> =
             self.passed_over.iter().map(|(why, entries)| format!("{entries}: {why}")).collect();
         (!reasons.is_empty()).then(|| format!("what is in it was passed over ({})", reasons.join("; ")))
@@ -295,14 +298,15 @@ impl Log {
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
-                    if let Some(passed_over) = skipped.all_passed_over() {
-                        return passed_over;
-                    }
-                    "the file is empty; give a request log (see `pointsman import --help` for the formats)"
-                        .to_owned()
+                    skipped.nothing_of_it().unwrap_or_else(|| {
+                        "the file is empty; give a request log (see `pointsman import --help` for the formats)"
+                            .to_owned()
+                    })
                 },
                 |first| {
-                    format!("line {}: {} (name the format with --input-format)", first.line, first.reason)
+                    let (line, reason) = (first.line, &first.reason);
+                    let format = if source.is_mapped() { "" } else { " (name the format with --input-format)" };
+                    format!("line {line}: {reason}{format}")
                 },
             );
             return Err(LoadError::Empty(title, hint));
@@ -329,8 +333,9 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let timing = ingest.timing();
+        let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
+        let brings_policies = !policies.is_empty();
         policies.sort_by_key(|(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
@@ -350,9 +355,9 @@ impl Log {
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
         let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
-        let undated = timing.remark().map(str::to_owned).map(remark(NoteKind::Note));
+        let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
-        Ok(Self {
+        let loaded = Self {
             policies: spans,
             circumstances,
             book: shown_book,
@@ -364,7 +369,13 @@ impl Log {
             classified,
             timing,
             ..log
-        })
+        };
+        // A log with its policies says how things stood; another is run under the policy at hand.
+        if brings_policies || !loaded.policy.remembers() {
+            return Ok(loaded);
+        }
+        let only = [PolicySpan { from: 0, policy: Arc::clone(&loaded.policy) }];
+        Ok(loaded.anew(&only, 0))
     }
 
     /// Puts a log together from operations in order of time.

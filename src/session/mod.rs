@@ -9,6 +9,7 @@ mod command;
 mod constraints;
 mod explain;
 mod feed;
+mod fold;
 mod follow;
 mod frontiers;
 mod growth;
@@ -35,8 +36,9 @@ pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
+pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart, Outgoing};
-pub use frontiers::carried;
+pub use frontiers::{carried, moved_along, with_earlier};
 pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
 pub use live::{

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fold::any_remembers;
 use super::follow::Live;
 use super::snapshot::{Change, Play, PolicySpan, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
@@ -313,6 +314,12 @@ impl Player {
         self.undo.push(before);
     }
 
+    fn nothing_to_undo(&self) -> String {
+        let staged =
+            if self.staged.is_some() { "; what is staged was not applied: Esc drops it" } else { "" };
+        format!("no change to undo{staged}")
+    }
+
     fn undo_last(&mut self) {
         if self.live.is_some() {
             match self.undo.last().cloned() {
@@ -321,12 +328,12 @@ impl Player {
                     let what = describe_change(now, &earlier);
                     self.ask_for(&earlier, what, true);
                 }
-                None => self.message = Some("no change to undo".to_owned()),
+                None => self.message = Some(self.nothing_to_undo()),
             }
             return;
         }
         let Some(earlier) = self.undo.pop() else {
-            self.message = Some("no change to undo".to_owned());
+            self.message = Some(self.nothing_to_undo());
             return;
         };
         self.staged = None;
@@ -343,6 +350,10 @@ impl Player {
         self.checkpoints.retain(|(at, _)| *at <= head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
+        if any_remembers(&self.policies) {
+            // What is to come meets what this policy leaves under way.
+            self.log = Arc::new(self.log.anew(&self.policies, head));
+        }
         self.changes.push(Change {
             version: policy.version,
             at: self.clock,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::fold::{any_remembers, walk};
 use super::whatif::RerunJob;
 use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::Settled;
@@ -22,6 +23,9 @@ pub struct Rerun {
 /// Decides operations anew, each under the policy of its time. `done` counts along; `None` where `stop` was raised.
 pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
     let &RerunJob { first, end, ref policies } = job;
+    if any_remembers(policies) {
+        return in_order(log, job, done, stop);
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = end.saturating_sub(first).div_ceil(threads).max(1);
     let parts = std::thread::scope(|scope| {
@@ -40,6 +44,25 @@ pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -
         all.escalated += one.escalated;
         all
     }))
+}
+
+/// Decides operations one after the other on the state of each instant, from the log's start on.
+fn in_order(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
+    let mut found = Rerun::default();
+    let ran = walk(log, (&job.policies, job.end), |index, evidence, policy, settled| {
+        if index % 4096 == 0 {
+            done.store(index.saturating_sub(job.first), Ordering::Relaxed);
+        }
+        let operation = evidence.operation;
+        let is_kept = operation.pinned && policy.route(settled.route).pins(operation.class);
+        if index >= job.first && !is_kept {
+            found.requests += 1;
+            found.cost.add_operation(settled.costs());
+            found.escalated += u64::from(settled.escalated);
+        }
+        index % 4096 != 0 || !stop.load(Ordering::Relaxed)
+    });
+    ran.then_some(found)
 }
 
 fn part(

@@ -161,6 +161,8 @@ pub enum RerunState {
         cost: CostSum,
         /// Whether it equals the instant figure to the pico-dollar.
         agrees: bool,
+        /// Whether it is the figure: calls are capped, which the instant one leaves out.
+        in_order: bool,
         /// How long it took.
         took: Duration,
     },
@@ -221,6 +223,11 @@ impl Snapshot {
     /// Gives the policy that decides an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
+    }
+
+    /// Says whether what is staged caps calls, which the instant figure leaves out.
+    pub fn staged_remembers(&self) -> bool {
+        self.staged.as_ref().is_some_and(|policy| policy.remembers())
     }
 
     /// Gives the place of the clock in the log, in thousandths.

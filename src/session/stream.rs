@@ -90,6 +90,8 @@ pub struct StreamResult {
     pub late: Option<LogEvents>,
     /// How well the moments are known.
     pub timing: Timing,
+    /// What that means, where they are made up.
+    pub undated: Option<String>,
 }
 
 #[derive(Default)]
@@ -132,8 +134,18 @@ pub fn stream(
         let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
         drop(send);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed { names, skipped, first_at, last_at, simulated, classified, unknown_meters, late, timing } =
-            parsed?;
+        let Parsed {
+            names,
+            skipped,
+            first_at,
+            last_at,
+            simulated,
+            classified,
+            unknown_meters,
+            late,
+            timing,
+            undated,
+        } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
             totals,
@@ -151,6 +163,7 @@ pub fn stream(
             policies: decided_by(fold.policies),
             late,
             timing,
+            undated,
         })
     })
 }
@@ -165,6 +178,7 @@ struct Parsed {
     unknown_meters: Vec<(String, u64)>,
     late: Option<LogEvents>,
     timing: Timing,
+    undated: Option<String>,
 }
 
 fn parse(
@@ -276,7 +290,7 @@ fn parse(
     let _ = send.send(batch);
     let unknown_meters = ingest.unknown_meters(book);
     let late = are_late.then(|| LogEvents { names: ingest.names.clone(), ..events });
-    let timing = ingest.timing();
+    let (timing, undated) = (ingest.timing(), ingest.undated());
     Ok(Parsed {
         names: ingest.names,
         skipped,
@@ -287,6 +301,7 @@ fn parse(
         unknown_meters,
         late,
         timing,
+        undated,
     })
 }
 
@@ -357,6 +372,17 @@ impl<'a> Fold<'a> {
             }
             self.profiles = fit.finish();
         }
+        let is_capped = self.reading == Reading::Routed && self.engine.policy().remembers();
+        if is_capped {
+            // Each decision needs the state of its instant, so all of them are brought in order first.
+            while let Ok(batch) = receive.recv() {
+                self.name(&batch);
+                held.push(batch);
+            }
+        }
+        if is_capped && held.iter().all(|batch| batch.policies.is_empty()) {
+            self.run_anew(&mut held);
+        }
         for batch in held {
             self.take(&batch);
         }
@@ -373,6 +399,29 @@ impl<'a> Fold<'a> {
             let _ = give_back.send(batch);
         }
         self
+    }
+
+    /// Finds how things stood at each request, had this policy decided all before it.
+    fn run_anew(&mut self, held: &mut [Batch]) {
+        let mut order: Vec<(Instant, usize, usize)> = Vec::new();
+        for (batch, Batch { operations, .. }) in held.iter().enumerate() {
+            order.extend(operations.iter().enumerate().map(|(at, operation)| (operation.at, batch, at)));
+        }
+        order.sort_unstable();
+        for (model, row) in held.iter().flat_map(|batch| &batch.changes) {
+            self.engine.apply(Event::PriceChanged { model: *model, row: row.clone() });
+        }
+        let (policy, prices) = (Arc::clone(self.engine.policy()), Arc::clone(self.engine.prices()));
+        let mut fold = super::Fold::default();
+        for (index, (_, batch, at)) in order.into_iter().enumerate() {
+            let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
+            let Some(operation) = operations.get_mut(at) else { continue };
+            let evidence = Evidence { operation: &*operation, extra: extras.get(operation.extra as usize) };
+            let outlook =
+                Outlook { prices: &prices, profiles: &self.profiles, circumstances: &self.circumstances };
+            let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
+            operation.circumstance = self.circumstances.intern(&circumstance);
+        }
     }
 
     /// Takes in the models and circumstances that a batch names for the first time.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::frontiers::with_staged;
-use super::snapshot::{Consequences, PolicySpan, RouteConsequences};
+use super::fold::{any_remembers, walk};
+use super::frontiers::{with_earlier, with_staged};
+use super::snapshot::{Consequences, PolicySpan, Reading, RouteConsequences};
+use super::view::settle_one;
 use super::{Play, Player, Rerun};
+use crate::outcome::Settled;
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::telemetry::CurvePoint;
+use crate::telemetry::{CurvePoint, Forecast, Sign};
 
 /// What a full re-run decides anew, and by what.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +30,9 @@ impl Player {
             return None;
         }
         let (first, end) = self.view.range();
-        let now = self.policy();
+        let now = self.grounds();
         let changed = |span: &PolicySpan| {
-            let mut policy = with_staged(&span.policy, now, staged);
+            let mut policy = with_staged(&span.policy, &now, staged);
             // What is asked of a route that only observes is what it would do.
             for route in policy.routes.iter_mut().filter(|route| route.mode == Mode::Observe) {
                 route.mode = Mode::Active;
@@ -48,15 +51,51 @@ impl Player {
         self.staged.is_some() && instant == found.cost
     }
 
+    /// Gives what the staged policy would have meant over the window where calls are capped: every request decided in order
+    /// of time, on the state of its instant. `None` where nothing is capped, nothing staged, or time runs.
+    pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
+        let job = self.rerun_wanted().filter(|job| any_remembers(&job.policies))?;
+        let mut rows = self.what_if();
+        for row in &mut rows {
+            (row.staged, row.flips) = (Forecast::default(), 0);
+        }
+        let (log, outlook) = (Arc::clone(&self.log), self.log.outlook());
+        let mut before = Settled::default();
+        walk(&log, (&job.policies, job.end), |index, evidence, policy, settled| {
+            let route = policy.route(settled.route);
+            let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
+            if index >= job.first
+                && !is_kept
+                && let Some(row) = rows.iter_mut().find(|row| row.is_of(route))
+                && let Some(span) = self.policies.iter().rev().find(|span| span.from <= index)
+            {
+                row.staged.account(settled, Sign::Plus);
+                settle_one(evidence, Reading::Routed, &span.policy, &outlook, &mut before);
+                row.flips += u64::from(before.first_rung != settled.first_rung);
+            }
+            true
+        });
+        Some(rows)
+    }
+
+    /// Gives the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
+    fn grounds(&self) -> Arc<Policy> {
+        let now = self.policy();
+        if self.staged_policy().routes.len() <= now.routes.len() {
+            return Arc::clone(now);
+        }
+        Arc::new(with_earlier(now, self.policies.iter().map(|span| &*span.policy)))
+    }
+
     /// Gives what the staged policy would have meant over the window.
     pub fn what_if(&mut self) -> Vec<RouteConsequences> {
-        let (now, staged) = (Arc::clone(self.policy()), Arc::clone(self.staged_policy()));
+        let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().consequences(&now, &staged)
     }
 
     /// Gives the curve of one rung's threshold over the window.
     pub fn curve(&mut self, route: RouteId, rung: usize) -> Vec<CurvePoint> {
-        let (now, staged) = (Arc::clone(self.policy()), Arc::clone(self.staged_policy()));
+        let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().curve(&now, &staged, staged.route(route), rung)
     }
 

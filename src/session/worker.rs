@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
 use super::{Command, Player, Rerun, RerunJob, rerun};
 
@@ -168,13 +169,15 @@ fn watch_rerun(
             Ok(Some(found)) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
-                if !agrees {
+                let in_order = any_remembers(&job.what.policies);
+                if !agrees && !in_order {
                     tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
                 }
                 player.rerun = RerunState::Done {
                     requests: found.requests,
                     cost: found.cost,
                     agrees,
+                    in_order,
                     took: job.started.elapsed(),
                 };
                 *checked = Some(job.what.clone());

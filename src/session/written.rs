@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::record::{self, Entry, PolicyChange};
+use crate::record::{self, Entry, PolicyChange, Under};
 use crate::routing::Policy;
 use crate::units::{Instant, Names};
 
@@ -42,7 +42,7 @@ pub(super) fn policy_line(
     policy: &Policy,
     names: &Names,
     at: Instant,
-    who: &str,
+    (who, under): (&str, &Under<'_>),
     deed: Deed<'_>,
 ) -> Arc<str> {
     let change = PolicyChange {
@@ -51,6 +51,7 @@ pub(super) fn policy_line(
         who: who.into(),
         what: deed.words().into(),
         undo: deed.is_undo(),
+        under: under.clone(),
         spec: policy.spec(names),
     };
     line_of(&Entry::Policy(Box::new(change)))

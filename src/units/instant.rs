@@ -143,6 +143,47 @@ impl Span {
     pub const fn days(days: i64) -> Self {
         Self::hours(days * 24)
     }
+    /// Reads `90s`, `1h30m`, `250ms`, `1m3.5s`: numbers and their units, from `ns` to `d`; what is finer than a microsecond is
+    /// rounded, and what is too long to count is the longest there is.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mut rest, mut nanos) = (text.trim(), 0u128);
+        if rest.is_empty() {
+            return None;
+        }
+        while !rest.is_empty() {
+            let (number, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+            let behind = behind.trim_start();
+            let letters = behind.find(|c: char| c.is_ascii_digit() || c == '.' || c == ' ');
+            let (unit, next) = behind.split_at(letters.unwrap_or(behind.len()));
+            let unit = match unit {
+                "ns" => 1,
+                "us" | "µs" | "μs" => 1_000,
+                "ms" => 1_000_000,
+                "s" => 1_000_000_000,
+                "m" | "min" => 60_000_000_000,
+                "h" => 3_600_000_000_000,
+                "d" => 86_400_000_000_000,
+                _ => return None,
+            };
+            let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+            if whole.is_empty() && fraction.is_empty() {
+                return None;
+            }
+            if fraction.contains('.') {
+                return None;
+            }
+            let fraction = fraction.get(..fraction.len().min(9))?;
+            // Of nothing but digits, what cannot be read is too much.
+            let read = |digits: &str| {
+                digits.parse::<u128>().unwrap_or(if digits.is_empty() { 0 } else { u128::MAX })
+            };
+            let tenths = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+            let part = read(whole).saturating_mul(unit).saturating_add(read(fraction) * unit / tenths);
+            nanos = nanos.saturating_add(part);
+            rest = next.trim_start();
+        }
+        Some(Self(i64::try_from(nanos.saturating_add(500) / 1_000).unwrap_or(i64::MAX)))
+    }
     /// Gives seconds as a float, for drawing.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
@@ -220,6 +261,29 @@ mod tests {
         assert_eq!(Span::secs(7500).to_string(), "2h 05m");
         assert_eq!(Span::days(30).to_string(), "30d");
         assert_eq!(Span(250_000).to_string(), "250ms");
+    }
+
+    #[test]
+    fn lengths_are_read_as_people_and_providers_write_them() {
+        for (text, micros) in [
+            ("90s", 90_000_000),
+            ("250ms", 250_000),
+            ("1h30m", 5_400_000_000),
+            ("1h2m3.5s", 3_723_500_000),
+            ("2 min 5 s", 125_000_000),
+            (".5s", 500_000),
+            ("1500ns", 2),
+            ("12µs", 12),
+            ("2d", 172_800_000_000),
+            ("0s", 0),
+            ("99999999999999999999d", i64::MAX),
+            (&format!("{}h", "9".repeat(60)), i64::MAX),
+        ] {
+            assert_eq!(Span::parse(text), Some(Span(micros)), "{text}");
+        }
+        for none in ["", " ", "s", "5", "1m30", "1.2.3s", ".s", "-5s", "5 weeks"] {
+            assert_eq!(Span::parse(none), None, "{none}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads a clock, the environment or a file, and no arithmetic on money uses floats.
 
 mod count;
+mod hex;
 mod instant;
 mod millis;
 mod money;
@@ -13,6 +14,7 @@ mod text;
 mod when;
 
 pub use count::{Count, counted};
+pub use hex::hex;
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};

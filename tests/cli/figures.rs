@@ -13,7 +13,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 /// Gives one text field of every row, by the row's name.
-fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
+pub(super) fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
     let rows = rows.as_array().expect("rows");
     rows.iter().map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().expect("text"))).collect()
 }
@@ -282,7 +282,7 @@ fn real_answers_cost_what_their_providers_charge() {
 }
 
 /// Writes a log beside the others of a desk.
-fn log(desk: &Desk, name: &str, lines: &[&str]) {
+pub(super) fn log(desk: &Desk, name: &str, lines: &[&str]) {
     desk.write(name, lines.join("\n") + "\n");
 }
 
@@ -290,7 +290,7 @@ const PRICE: &str =
     r#"{"event":"price","at":"2026-05-23T10:00:00Z","model":"gpt-4.1","input":"100","output":"100"}"#;
 const AT_ELEVEN: &str = r#"{"id":"q1","at":"2026-05-23T11:00:00Z","task":"code","confidence":100,"model":"gpt-4.1","in":1000,"out":0}"#;
 
-fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> String {
+pub(super) fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> String {
     format!(
         r#"{{"event":"policy","at":"{at}","version":{version},"who":"x","what":"y","name":"{name}","baseline":"gpt-4.1","routes":[{routes}]}}"#
     )

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
-use pointsman::pricing::{CostSum, Usage};
+use pointsman::pricing::{CostSum, PriceBook, Usage};
 use pointsman::record::{self, Input, LateLabel, ReadOptions};
 use pointsman::routing::{Check, NO_RUNG, Policy, Status};
 use pointsman::session::{
@@ -16,7 +16,7 @@ use pointsman::telemetry::Cell;
 use pointsman::units::{Count, Instant, PerMille, Span};
 use proptest::prelude::*;
 
-use super::world::{Choices, MODELS, book, compile, names, policy};
+use super::world::{Choices, MODELS, book, capped_policy, compile, names};
 
 /// What may happen next, and how much later.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ fn deal() -> impl Strategy<Value = Deal> {
         8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
-        1 => (policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
+        1 => (capped_policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
         1 => (0usize..5, proptest::option::of(1i64..4_000))
             .prop_map(|(model, millis)| Deal::Signal { model, millis }),
         1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
@@ -191,7 +191,7 @@ proptest! {
 
     #[test]
     fn a_live_session_is_its_replay(
-        first in policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
+        first in capped_policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
     ) {
         let policy = Arc::new(compile(&first));
         let (send, lines) = channel::<Arc<str>>();
@@ -203,6 +203,7 @@ proptest! {
             next_seq: 1,
             at: Instant(400_000_000),
             who: "test".to_owned(),
+            gateway: String::new(),
         });
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
@@ -225,6 +226,24 @@ proptest! {
         let whole = vec![lines.concat().into_bytes()];
         let halves = vec![lines[..cut].concat().into_bytes(), lines[cut..].concat().into_bytes()];
         let swapped = vec![halves[1].clone(), halves[0].clone()];
+
+        // Prices that stand in the log, before its requests or behind them, price as the book does.
+        let mut told = Vec::new();
+        for (model, prices) in &book().models {
+            for row in &prices.rows {
+                let change = record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
+                record::append_line(&mut told, &record::Entry::Price(Box::new(change)));
+            }
+        }
+        let spoken = [vec![told.clone(), whole[0].clone()], vec![whole[0].clone(), told]];
+        for files in &spoken {
+            let source = record::open(&input(files), &ReadOptions::default()).unwrap();
+            let log = Log::load("live".into(), source, ingest(), Arc::clone(&policy), &PriceBook::default(), |_| true);
+            let log = Arc::new(log.unwrap());
+            let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+            player.handle(Command::SeekEvent(log.len()));
+            prop_assert_eq!(bare(&player.snapshot().to_date.all), bare(&picture.totals.all), "prices as events");
+        }
 
         let log = Arc::new(load(&whole, &policy));
         for index in 0..log.len() {

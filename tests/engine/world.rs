@@ -11,7 +11,7 @@ use pointsman::outcome::{
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
     AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
-    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status,
+    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status, WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -118,7 +118,7 @@ pub(super) fn circumstances() -> Circumstances {
             output: 0,
         };
         let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
-        table.intern(&Circumstance { needs, down });
+        table.intern(&Circumstance { needs, down, full: Vec::new() });
     }
     table
 }
@@ -186,8 +186,17 @@ pub(super) type Choices = (Vec<u16>, Vec<u16>, Vec<u16>, u16);
 
 /// Three routes: one of three rungs for two kinds of work, one of four for another, one of two for the rest.
 pub(super) fn policy() -> impl Strategy<Value = Choices> {
-    (thresholds(3), thresholds(4), thresholds(2), prop_oneof![Just(0u16), any::<u16>()])
+    (thresholds(3), thresholds(4), thresholds(2), prop_oneof![Just(0u16), 0u16..UNCAPPED])
 }
+
+/// Likewise, and calls may be capped.
+pub(super) fn capped_policy() -> impl Strategy<Value = Choices> {
+    (policy(), any::<u16>())
+        .prop_map(|((a, b, c, constrained), caps)| (a, b, c, constrained | (caps & !(UNCAPPED - 1))))
+}
+
+/// Constraints from here on cap calls.
+const UNCAPPED: u16 = 1 << 12;
 
 /// Other thresholds under the same constraints.
 pub(super) fn with_constraints((a, b, c, _): Choices, of: &Choices) -> Choices {
@@ -224,8 +233,20 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
             })
             .collect()
     };
+    // Caps on calls, low enough to be met.
+    let capped = |at: u32, model: &str, most: u32| {
+        bit(at).then(|| {
+            let max_in_flight = Some(most);
+            (model.to_owned(), FactsSpec { max_in_flight, ..FactsSpec::default() })
+        })
+    };
+    let when_full = bit(14).then_some(WhenFull::Refuse);
     let spec = PolicySpec {
         name: "random".into(),
+        models: [capped(12, "flash", 1), capped(13, "strong", 2), capped(15, "nano", 3)]
+            .into_iter()
+            .flatten()
+            .collect(),
         baseline: Some("mid".into()),
         routes: vec![
             RouteSpec {
@@ -233,6 +254,7 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 tasks: vec!["code".into(), "extraction".into()],
                 ladder: ladder(&["flash", "mid", "strong"], a),
                 mode: mode(4),
+                when_full,
                 require: if bit(8) { vec!["eu".into()] } else { Vec::new() },
                 ..RouteSpec::default()
             },

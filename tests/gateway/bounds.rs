@@ -190,6 +190,27 @@ fn an_answer_that_has_no_room_is_given_up_and_charged() {
 }
 
 #[test]
+fn a_request_whose_copy_has_no_room_is_turned_away_before_it_is_written() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 16777216");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let messages = json!([{"role": "user", "content": "x".repeat(6 * MIB)}]);
+    let ask = |model| {
+        let ask = json!({"model": model, "max_tokens": 9, "messages": messages});
+        Ask::post("/v1/chat/completions", &ask).send(front.address())
+    };
+    assert_eq!(ask("gpt-4.1").status(), 200, "as it came it is copied once");
+    let refused = ask("claude-opus-4-6");
+    assert_eq!(refused.status(), 503, "put into another form it is copied twice: {}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    nothing_held(&front);
+    assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
+    front.settle();
+    desk.check();
+}
+
+#[test]
 fn readers_that_take_nothing_hold_no_more_than_there_is_room_for() {
     let upstream =
         Upstream::with(|_| Reply { pieces: vec!["words ".repeat(4_000); 400], ..Reply::default() });

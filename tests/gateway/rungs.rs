@@ -9,7 +9,7 @@ use crate::client::{Answer, Ask, Line};
 use crate::front::{Desk, Front, Setup};
 use crate::replayed::pico;
 use crate::stage::{metrics, nothing_held};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{At, Fault, Reply, Upstream};
 
 fn setup(upstream: &Upstream, policy: &str) -> Setup {
     let mut setup = Setup::of(&upstream.url());
@@ -436,4 +436,100 @@ ladder = [{ model = "gpt-4.1" }]
     assert_eq!(embedded.header("pointsman-model"), Some("text-embedding-3-small"), "{}", embedded.text());
     assert_eq!(metrics(&front, "pointsman_requests_in_flight").len(), 1);
     front.settle();
+}
+
+#[test]
+fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let policy = Ask::get("/operator/v1/policy").send(front.address()).text();
+    let next = |change: &dyn Fn(&mut Value)| {
+        let mut event: Value = serde_json::from_str(&policy).unwrap();
+        event["version"] = json!(event["version"].as_u64().unwrap() + 1);
+        change(&mut event);
+        event
+    };
+    for (said, event) in [
+        ("`ladders` is no key", next(&|event| event["routes"][0]["ladders"] = json!([]))),
+        (
+            "routes[0].ladder[1].with: `temperature`",
+            next(&|event| {
+                event["routes"][0]["ladder"][1]["with"] = json!({"temperature": 0.2});
+            }),
+        ),
+        ("no price for `gpt-nope`", next(&|event| event["baseline"] = json!("gpt-nope"))),
+    ] {
+        let answer = Ask::post("/operator/v1/policy", &event).send(front.address());
+        assert_eq!(answer.status(), 400, "{said}");
+        assert!(answer.text().contains(said), "{said}: {}", answer.text());
+    }
+    let right = next(&|_| {});
+    let two = format!("{right}\n{right}\n");
+    assert_eq!(Ask::bytes("/operator/v1/policy", two.as_bytes()).send(front.address()).status(), 400);
+    assert_eq!(Ask::post("/operator/v1/policy", &right).send(front.address()).status(), 200);
+}
+
+#[test]
+fn a_capped_model_takes_no_more_calls_than_it_may_and_the_replay_agrees() {
+    let upstream = Upstream::with(|call| match &*call.model {
+        "gpt-4.1-nano" => Reply::fault(At::BeforeHeaders, Fault::Stall),
+        _ => Reply::text("here"),
+    });
+    let policy = r#"
+name = "capped"
+[model."gpt-4.1-nano"]
+max_in_flight = 1
+[[route]]
+name = "strict"
+match = { team = ["strict"] }
+when_full = "refuse"
+ladder = [{ rung = "small", model = "gpt-4.1-nano", threshold = 0 }, { rung = "large", model = "gpt-4.1" }]
+no_signal = "small"
+[[route]]
+name = "rest"
+ladder = [{ rung = "small", model = "gpt-4.1-nano", threshold = 0 }, { rung = "large", model = "gpt-4.1" }]
+no_signal = "small"
+"#;
+    let setup = setup(&upstream, policy);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut feed = follow(&front);
+    let mut first = Line::open(front.address());
+    first.write(&chat(&json!({})).wire()).unwrap();
+    upstream.wait("the first is under way", |state| state.busy() == 1);
+    let second = chat(&json!({})).send(front.address());
+    assert_eq!((second.status(), second.header("pointsman-rung")), (200, Some("large")), "{}", second.text());
+    assert!(second.header("pointsman-reason").unwrap().contains("calls in flight"));
+    for named in [json!({}), json!({"model": "gpt-4.1-nano"})] {
+        let refused = chat(&named).header("pointsman-team", "strict").send(front.address());
+        assert_eq!(refused.status(), 429, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+    }
+    upstream.release_until("the first is answered", |state| state.busy() == 0);
+    assert_eq!(first.answer().unwrap().status(), 200);
+    let lines = read(&mut feed, 4);
+    // Whoever reads the feed knows of each line what decided and priced it.
+    let under = &lines[0]["under"];
+    for key in ["gateway", "classifier", "prices"] {
+        assert!(under[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {under}");
+    }
+    save(&desk, &lines);
+    nothing_held(&front);
+    front.settle();
+    let mut starts = Vec::new();
+    for source in ["live.jsonl", "data/ledger.db"] {
+        let args = ["replay", source, "--as", "routed", "--format", "json"];
+        let report: Value = serde_json::from_str(&desk.must(&args)).unwrap();
+        starts.push((
+            report["errors"].clone(),
+            report["cost_usd"].clone(),
+            report["cost_estimated_usd"].clone(),
+        ));
+    }
+    let recorded = replay(&desk, "recorded");
+    for start in &starts {
+        assert_eq!(start, &(json!(2), recorded["cost_usd"].clone(), recorded["cost_estimated_usd"].clone()));
+    }
 }

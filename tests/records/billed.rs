@@ -431,7 +431,7 @@ fn zeros_that_a_claimed_cost_or_the_kind_of_call_contradicts_are_unknown() {
         row,
         &[
             ("acompletion", "0.04", "no_usage"),
-            ("acompletion", "0", "known 0"),
+            ("acompletion", "0", "no_usage"),
             ("aimage_generation", "0", "no_usage"),
             ("pass_through_endpoint", "0", "no_usage"),
         ],

@@ -176,7 +176,7 @@ fn a_session_of_claude_code_is_one_answer_for_all_its_blocks() {
     assert_eq!((summary.repeats, summary.not_calls, summary.bad), (4, 4, 0));
 }
 
-fn span(id: &str, parent: &str, name: &str, attributes: &[(&str, &str)]) -> String {
+pub(super) fn span(id: &str, parent: &str, name: &str, attributes: &[(&str, &str)]) -> String {
     let attributes: Vec<_> = attributes
         .iter()
         .map(|(key, value)| match value.parse::<u64>() {
@@ -190,7 +190,7 @@ fn span(id: &str, parent: &str, name: &str, attributes: &[(&str, &str)]) -> Stri
     )
 }
 
-fn document(spans: &[String]) -> String {
+pub(super) fn document(spans: &[String]) -> String {
     format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(",")) + "\n"
 }
 

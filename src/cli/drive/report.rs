@@ -148,11 +148,13 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
             let mut sheet = Sheet::new(title, &["name", ">requests", ">share"]);
             let mut counts: Vec<_> = counts.iter().collect();
             counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
-            sheet.rows.extend(
-                counts
-                    .iter()
-                    .map(|(name, count)| vec![(*name).clone(), count.to_string(), share(**count, whole)]),
-            );
+            // Rounded as running sums, so that they add up to what the whole does.
+            let mut before = 0;
+            for (name, count) in counts {
+                let tenths = tenths(before + count, whole) - tenths(before, whole);
+                before += count;
+                sheet.rows.push(vec![name.clone(), count.to_string(), percent(tenths)]);
+            }
             all.push(sheet);
         }
     }
@@ -175,7 +177,16 @@ fn why(end: End, tally: &Tally) -> String {
 }
 
 fn share(part: u64, whole: u64) -> String {
-    let tenths = (u128::from(part) * 1000).checked_div(u128::from(whole)).unwrap_or(0);
+    percent(tenths(part, whole))
+}
+
+/// Gives a share in tenths of a percent, rounded.
+fn tenths(part: u64, whole: u64) -> u128 {
+    let whole = u128::from(whole);
+    (u128::from(part) * 1000 + whole / 2).checked_div(whole).unwrap_or(0)
+}
+
+fn percent(tenths: u128) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 

@@ -101,6 +101,12 @@ pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     (short(format_args!("{sign}{}{more}", format::money(total))), role)
 }
 
+/// Writes an amount worked out of a sum of costs, with the mark of an estimate where the sum holds one.
+pub(super) fn amount(amount: Option<Pico>, of: &CostSum) -> Short {
+    let sign = if of.estimated == Pico::ZERO { "" } else { "~" };
+    format::or_unknown(amount, |amount| short(format_args!("{sign}{}", format::money(amount))))
+}
+
 /// Writes a cost for a column in which some are `+?`, so that amounts stand under one another.
 pub(super) fn cost_in_column(sum: &CostSum, some_unknown: bool) -> (Short, Role) {
     let (mut words, role) = cost(sum);

@@ -325,6 +325,7 @@ impl Chart<'_> {
             let empty = |&(start, y): &(u16, u16)| {
                 let at = Rect { x: start, y, width: wide, height: 1 };
                 start >= plot.left()
+                    && start.saturating_add(wide) <= plot.right()
                     && (plot.top()..plot.bottom()).contains(&y)
                     && !named.iter().any(|other: &Rect| other.intersects(at))
                     && !self
@@ -335,8 +336,7 @@ impl Chart<'_> {
             };
             if let Some((start, y)) = places.into_iter().find(empty) {
                 named.push(Rect { x: start, y, width: wide, height: 1 });
-                let room =
-                    Rect { x: start, y, width: wide.min(plot.right().saturating_sub(start)), height: 1 };
+                let room = Rect { x: start, y, width: wide, height: 1 };
                 paint::text(buf, room, point.label, point.style, look.glyphs.cut);
             }
         }

@@ -19,10 +19,15 @@ pub struct KeyValue<'a> {
     pub style: Style,
 }
 
-/// Draws names at the left and figures at the right, as many as fit; a name gives way to its figure.
+/// Draws names at the left and figures at the right, as many as fit, and says how many do not; a name gives way to its figure.
 pub fn render(rows: &[KeyValue<'_>], area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let area = area.intersection(buf.area);
+    let left_out = rows.len().saturating_sub(usize::from(area.height));
     for (index, row) in (0..area.height).zip(rows) {
+        if left_out > 0 && index + 1 == area.height {
+            paint::more(buf, paint::nth_row(area, index), left_out + 1, look);
+            break;
+        }
         let at = paint::nth_row(area, index);
         let wide = u16::try_from(text::width(row.value)).unwrap_or(u16::MAX).min(at.width);
         let (name, _) = paint::split_left(at, at.width.saturating_sub(wide.saturating_add(1)));

@@ -9,6 +9,7 @@ use sonic_rs::LazyValue;
 
 use super::answers::{self, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
+use super::served::by_name;
 use super::terms;
 use super::written::Written;
 use crate::pricing::Usage;
@@ -486,6 +487,7 @@ impl Body {
         }
         let told = Some(text).filter(|text| text.contains("usage")).and_then(|text| answer(text, 1))?.ok()?;
         let said = told.record.attempts.last()?;
+        by_name(attempt, &told.record.id);
         let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
         // Of a body that breaks off more is guessed than the row knows.
         let is_surer = said.status != Status::Cut || ours == 0;
@@ -504,6 +506,9 @@ impl Body {
         }
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);
+        }
+        if attempt.billed.is_empty() {
+            attempt.billed = said.billed.to_string().into();
         }
         told.keys[1]
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::bodies::Body;
+use super::served::by_address;
 use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned};
 use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::known::{Told, id_of};
@@ -42,6 +43,7 @@ impl<'de> Deserialize<'de> for Maybe {
 struct HeliconeRow {
     request_id: Word,
     request_path: Word,
+    target_url: Word,
     #[serde(alias = "method")]
     request_method: Word,
     request_created_at: Word,
@@ -96,6 +98,9 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
         Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
     let mut only = attempt(served.0.clone(), counted, status);
     let answer = if is_from_cache { None } else { row.response_body.complete(&mut only) };
+    for address in [&row.target_url, &row.request_path] {
+        by_address(&mut only, address.as_str());
+    }
     only.provider = Cow::Owned(row.provider.0.to_ascii_lowercase());
     only.latency_ms = row.delay_ms.scaled(1.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1.0);
@@ -197,6 +202,7 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         only.write_ttl = WriteTtl::Assumed;
         row.response.complete(&mut only)
     };
+    by_address(&mut only, row.request_url.as_str());
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));
     only.latency_ms = row.response_time.scaled(1.0);
     if !status.is_ok() {

@@ -48,6 +48,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     }
     .counted(Claim::WHOLE)?;
     let is_from_cache = row.cached == Some(true);
+    let is_nothing = counted.usage.prompt() == Some(0) && counted.usage.output.or_zero() == 0;
     let counted =
         if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
     // A model that is not configured goes by `provider::model`.
@@ -55,10 +56,9 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let short = short.strip_prefix("tensorzero::model_name::").unwrap_or(short);
     let (by, model) = short.split_once("::").unwrap_or(("", short));
     let mut only = attempt(model.to_owned(), counted, Status::Ok);
-    let is_nothing = only.usage.prompt() == Some(0) && only.usage.output.or_zero() == 0;
     let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only) };
     // Zeros may mean that the gateway's cache answered, where the row does not say whether it did.
-    only.estimated |= is_nothing && row.cached.is_none() && only.usage.prompt() != Some(0);
+    only.estimated |= is_nothing && row.cached.is_none() && only.usage.is_known();
     only.provider = Cow::Owned(Word::first([&row.model_provider_name, &Word(by.to_owned())]));
     only.latency_ms = row.response_time_ms.scaled(1.0);
     only.ttft_ms = row.ttft_ms.scaled(1.0);

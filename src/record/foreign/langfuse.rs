@@ -14,7 +14,7 @@ use super::written::Written;
 use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
-use crate::record::known::{AROUND, Nest, SpanTold, Standing, Told, id_of};
+use crate::record::known::{Nest, Nested, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
 use crate::record::{Attempts, Record};
@@ -91,7 +91,10 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     if let Some(key) = key {
         nest.place(key, span(&row.parent_observation_id));
     }
-    if !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "") {
+    // Runs of agents, chains and the like may tell the sum of the generations within them.
+    let is_sum = !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "");
+    let said = counted(&row);
+    if is_sum && !said.as_ref().is_ok_and(|said| said.usage.prompt().or(said.usage.output.get()) > Some(0)) {
         return Err(Refusal::NotACall("an observation that is no generation"));
     }
     let at = moment("start_time", &row.start_time)?;
@@ -99,7 +102,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     let status =
         if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
     let is_embedding = row.kind.as_str() == "EMBEDDING";
-    let counted = counted(&row)?
+    let counted = said?
         .believed(if is_embedding { 0 } else { row.output.0 })
         .without_answer(is_embedding)
         .unless_billed(row.total_cost.as_str(), false);
@@ -113,14 +116,16 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
                 .zip(counted.usage.output.get())
                 .map(|(prompt, answer)| prompt + answer),
             is_embedding,
-            is_wrapper: false,
+            is_wrapper: is_sum,
+            is_sum,
         };
-        match nest.judge(key, told) {
-            Standing::Told => return Err(AROUND),
-            Standing::Counts(standing) => nested = Some(standing),
-        }
+        nested = Some(match nest.judge(key, told) {
+            Standing::Told(again) => Nested { again: Some(again), ..Nested::default() },
+            Standing::Counts(standing) => standing,
+        });
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
+    only.estimated |= is_sum && only.usage.is_known();
     // Whoever writes it may put anything there.
     let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
     only.provider = owned(beside.provider());

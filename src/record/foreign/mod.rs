@@ -74,6 +74,9 @@ pub(crate) fn parse(
     let Met { place, nest, coding } = met;
     let sink = &mut |told: Result<Told, Refusal>| {
         sink(told.map(|mut told| {
+            if let Some(last) = told.record.attempts.last_mut() {
+                served::by_name(last, &told.record.id);
+            }
             told.record.attempts.iter_mut().for_each(|attempt| by_column(format, attempt));
             told
         }))
@@ -213,7 +216,7 @@ const WORDS: [(&[&str], Status); 5] = [
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
 fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
-    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status);
+    let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status).answered(status);
     let terms = some_terms(&terms);
     let estimated = is_guess && usage.is_known();
     Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }

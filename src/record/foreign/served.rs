@@ -1,8 +1,10 @@
-//! Who served a model, where a log has a column for it: a cloud or a host bills by prices of its own, whatever the model.
+//! Who served a model, where a log tells by a column, an address or the name of the answer: a cloud or a host bills by
+//! prices of its own, whatever the model.
 //!
-//! Invariant: the rule for a column is that for a prefix in the name. A cloud or host in the column makes the model billed
-//! `host/model`, which a book has to list; a word that nobody here knows makes the cost an estimate.
+//! Invariant: the rule for each is that for a prefix in the name. A cloud or host makes the model billed `host/model`, which
+//! a book has to list; a word or an address that nobody here knows makes the cost an estimate.
 
+use crate::pricing::Usage;
 use crate::record::{Attempt, InputFormat};
 
 /// Words within a column that name a cloud or a host, and the prefix that stands for it in names of models.
@@ -110,6 +112,84 @@ fn by(provider: &str, model: &str) -> By {
     if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
 }
 
+/// Addresses of makers that bill by their lists, and of gateways that pass a call on to whoever was named.
+const LISTED: [&str; 16] = [
+    "api.openai.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "api.mistral.ai",
+    "codestral.mistral.ai",
+    "api.x.ai",
+    "api.deepseek.com",
+    "api.cohere.ai",
+    "api.cohere.com",
+    "api.voyageai.com",
+    "api.perplexity.ai",
+    "api.moonshot.ai",
+    "api.moonshot.cn",
+    "openrouter.ai",
+    "helicone.ai",
+    "portkey.ai",
+];
+/// Ends of the addresses of clouds whose names are not in them.
+const CLOUDS: [(&str, &str); 3] =
+    [("amazonaws.com", "bedrock"), ("aiplatform.googleapis.com", "vertex_ai"), ("azure-api.net", "azure")];
+
+/// Says who is at an address; nothing where it names no host.
+fn at(address: &str) -> Option<By> {
+    let address = address.trim().to_ascii_lowercase();
+    let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() {
+        return None;
+    }
+    let is_within =
+        |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    // A maker's own servers in one region have prices of their own.
+    if LISTED.contains(&host) || LISTED[13..].iter().any(|gateway| is_within(gateway)) {
+        return Some(By::Maker);
+    }
+    let cloud = CLOUDS.iter().find(|(end, _)| is_within(end) || host.ends_with(&format!("-{end}")));
+    let named = HOSTS.iter().find(|(part, _)| host.contains(part) && !host.starts_with("gateway."));
+    Some(cloud.or(named).map_or(By::Somebody, |(_, host)| By::Host(host)))
+}
+
+/// Keeps the list price away from a call that, as its row says, went to an address of another than the maker of the model.
+pub(super) fn by_address(attempt: &mut Attempt<'_>, address: &str) {
+    match at(address) {
+        Some(By::Host(host)) => bill_by(attempt, host),
+        Some(By::Somebody) => attempt.estimated |= attempt.usage.is_known(),
+        Some(By::Maker) | None => {}
+    }
+}
+
+/// Keeps the list price away from a call whose answer was named by a cloud.
+pub(super) fn by_name(attempt: &mut Attempt<'_>, id: &str) {
+    match id.get(..9) {
+        Some("msg_bdrk_") => bill_by(attempt, "bedrock"),
+        Some("msg_vrtx_") => bill_by(attempt, "vertex_ai"),
+        _ => {}
+    }
+}
+
+/// Keeps the list price away from a call to a model whose full name begins with a host.
+pub(super) fn by_prefix(attempt: &mut Attempt<'_>, name: &str) {
+    if let Some((prefix, _)) = name.split_once('/')
+        && let By::Host(host) = by(prefix, "")
+    {
+        bill_by(attempt, host);
+    }
+}
+
+/// Has a host bill a model by its own prices, unless the name says so already.
+pub(super) fn bill_by(attempt: &mut Attempt<'_>, host: &'static str) {
+    let prefix = attempt.model.split_once('/').map(|(prefix, _)| prefix);
+    let is_told = prefix.is_some_and(|prefix| by(prefix, "") == By::Host(host)) || !attempt.billed.is_empty();
+    if !is_told && !attempt.model.is_empty() && attempt.usage.is_known() {
+        attempt.billed = format!("{host}/{}", attempt.model).into();
+    }
+}
+
 /// Says whether whoever serves a model counts as the conventions for spans ask: cached tokens within the prompt, and
 /// reasoning within the answer.
 pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
@@ -133,19 +213,15 @@ pub(super) fn keeps_conventions(provider: &str, model: &str) -> (bool, bool) {
 pub(crate) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
     use InputFormat as F;
     let is_told = !matches!(format, F::Anthropic | F::Gemini | F::ClaudeCode) && !attempt.provider.is_empty();
-    if !is_told || attempt.model.is_empty() || !attempt.usage.is_known() {
+    let is_nothing = attempt.usage == Usage::NONE || !attempt.usage.is_known();
+    if !is_told || attempt.model.is_empty() || is_nothing {
         return;
     }
     match by(&attempt.provider, &attempt.model) {
         By::Maker => {}
         // What OpenRouter charges for a host is mostly, not always, what the maker does.
         By::Host(_) if matches!(format, F::OpenRouter | F::OpenAi) => attempt.estimated = true,
-        By::Host(host) => {
-            let prefix = attempt.model.split_once('/').map(|(prefix, _)| prefix);
-            if prefix.is_none_or(|prefix| by(prefix, "") != By::Host(host)) {
-                attempt.billed = format!("{host}/{}", attempt.model).into();
-            }
-        }
+        By::Host(host) => bill_by(attempt, host),
         By::Somebody => attempt.estimated = true,
     }
 }
@@ -153,6 +229,32 @@ pub(crate) fn by_column(format: InputFormat, attempt: &mut Attempt<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_tell_makers_from_hosts_and_regions() {
+        for (address, want) in [
+            ("https://api.openai.com/v1", Some(By::Maker)),
+            ("api.anthropic.com", Some(By::Maker)),
+            ("https://api.anthropic.com:443/v1/messages", Some(By::Maker)),
+            ("https://oai.helicone.ai/v1/chat/completions", Some(By::Maker)),
+            ("https://eu.api.openai.com/v1", Some(By::Somebody)),
+            ("https://eu-west-1.api.x.ai/v1", Some(By::Somebody)),
+            ("https://my.openai.azure.com/openai/deployments/x", Some(By::Host("azure"))),
+            ("https://x.services.ai.azure.com/models", Some(By::Host("azure"))),
+            ("bedrock-runtime.us-east-1.amazonaws.com", Some(By::Host("bedrock"))),
+            ("https://us-central1-aiplatform.googleapis.com/v1", Some(By::Host("vertex_ai"))),
+            ("https://aiplatform.googleapis.com/v1", Some(By::Host("vertex_ai"))),
+            ("https://api.groq.com/openai/v1", Some(By::Host("groq"))),
+            ("http://localhost:8000/v1", Some(By::Somebody)),
+            ("10.0.0.7", Some(By::Somebody)),
+            ("https://api.openai.com.evil.example", Some(By::Somebody)),
+            ("https://gateway.ai.cloudflare.com/v1/a/b/openai", Some(By::Somebody)),
+            ("/v1/chat/completions", None),
+            ("", None),
+        ] {
+            assert_eq!(at(address), want, "{address}");
+        }
+    }
 
     #[test]
     fn columns_of_every_kind_tell_makers_from_hosts() {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use super::bodies::Body;
 use super::langfuse::is_bucket;
+use super::otel::ADDRESS;
+use super::served::{bill_by, by_address, by_prefix};
 use crate::pricing::Terms;
 use crate::record::entry::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
@@ -17,7 +19,7 @@ use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, Sho
 use crate::record::{InputFormat, Record};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
-const HINTS: [&str; 14] = [
+const HINTS: [&str; 19] = [
     "service_tier",
     "serviceTier",
     "_call\"",
@@ -32,6 +34,11 @@ const HINTS: [&str; 14] = [
     "video",
     "_models",
     "tool_usage",
+    "api_base",
+    "_model_name",
+    "_filter_results\":",
+    "fp_ollama",
+    "address",
 ];
 
 /// Adds to the last attempt of an entry what its text says of tier and meters outside the usage block.
@@ -44,15 +51,32 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     let Some(last) = record.attempts.last_mut() else { return };
     let mut terms = last.terms.as_deref().copied().unwrap_or_default();
     let mut is_guess = false;
+    let mut went = Vec::new();
     match format {
-        F::OpenAi => is_guess = openai(text, &mut terms),
+        F::OpenAi => {
+            is_guess = openai(text, &mut terms);
+            // What only the servers of these hosts add to an answer.
+            for (mark, host) in [("\"prompt_filter_results\":", "azure"), ("\"fp_ollama\"", "ollama")] {
+                if has(mark) {
+                    bill_by(last, host);
+                }
+            }
+        }
         F::Gemini => is_guess = gemini(text, &mut terms),
         F::Anthropic => is_guess = ServerBlocks::of_message(text).tell(&mut terms),
-        F::LiteLlmSpend | F::LiteLlmPayload => litellm(text, &mut terms),
-        F::Langfuse => langfuse(text, &mut terms),
+        F::LiteLlmSpend | F::LiteLlmPayload => went = litellm(text, &mut terms),
+        F::Langfuse => went = langfuse(text, &mut terms),
         F::Helicone => helicone(text, &mut terms),
+        F::Portkey | F::TensorZero => {}
         F::OpenRouter => openrouter(text, &mut terms),
         _ => return,
+    }
+    if matches!(format, F::LiteLlmSpend | F::LiteLlmPayload | F::Helicone | F::Portkey | F::TensorZero) {
+        part::<Bodies>(text).serve(&mut terms);
+    }
+    for Went { address, model } in &went {
+        by_address(last, address.as_str());
+        by_prefix(last, model.as_str());
     }
     last.estimated |= is_guess;
     last.terms = some_terms(&terms);
@@ -74,6 +98,37 @@ fn once(terms: &mut Terms, meter: &str, count: u64) {
 #[serde(default)]
 struct Tier {
     service_tier: Said,
+}
+
+/// The bodies that a row keeps of a call.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Bodies {
+    #[serde(alias = "raw_request", alias = "request", alias = "proxy_server_request")]
+    request_body: Body,
+    #[serde(alias = "raw_response", alias = "response")]
+    response_body: Body,
+}
+
+/// A body, or what holds it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    service_tier: Said,
+    body: Embedded<Tier>,
+}
+
+impl Bodies {
+    /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included.
+    fn serve(&self, terms: &mut Terms) {
+        let answer = self.response_body.text();
+        let is_told = !part::<Tier>(answer).service_tier.as_str().is_empty()
+            || ["\"service_tier\":\"", "\"service_tier\": \""].iter().any(|told| answer.contains(told));
+        if !is_told {
+            let asked = part::<Asked>(self.request_body.text());
+            serve_first(terms, [asked.service_tier, asked.body.0.service_tier].into_iter());
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -235,6 +290,7 @@ struct Around {
     hidden_params: Embedded<Hidden>,
     optional_params: Embedded<Tier>,
     usage_object: Embedded<Tier>,
+    api_base: Word,
 }
 
 #[derive(Default, Deserialize)]
@@ -251,6 +307,8 @@ struct Hidden {
     optional_params: Embedded<Tier>,
     #[serde(deserialize_with = "nullable")]
     batch_models: Vec<Word>,
+    api_base: Word,
+    litellm_model_name: Word,
 }
 
 impl Around {
@@ -268,7 +326,15 @@ impl Around {
     }
 }
 
-fn litellm(text: &str, terms: &mut Terms) {
+/// Where a call went, as a row names it: an address, or a model with a host in front.
+#[derive(Default)]
+struct Went {
+    address: Word,
+    model: Word,
+}
+
+/// Tells the tier and meters of a row; gives where it says that the call went.
+fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
     let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
     let around = [&row, &metadata.0];
     let told = around.iter().flat_map(|part| part.tiers());
@@ -291,6 +357,12 @@ fn litellm(text: &str, terms: &mut Terms) {
     if around.iter().any(costs) && !is_told {
         terms.meter("tool_usage", 1);
     }
+    let places = around.into_iter().flat_map(|part| {
+        let Hidden { api_base, litellm_model_name, .. } = &part.hidden_params.0;
+        let hidden = Went { address: api_base.clone(), model: litellm_model_name.clone() };
+        [Went { address: part.api_base.clone(), ..Went::default() }, hidden]
+    });
+    places.collect()
 }
 
 /// Takes the first tier that is said, unless the usage told one.
@@ -315,15 +387,20 @@ struct Observation {
 struct Beside {
     #[serde(alias = "serviceTier")]
     service_tier: Said,
+    #[serde(alias = "apiBase", alias = "base_url")]
+    api_base: Word,
     attributes: Embedded<BTreeMap<String, Word>>,
 }
 
-fn langfuse(text: &str, terms: &mut Terms) {
+/// Tells the tier of an observation; gives where it says that the call went.
+fn langfuse(text: &str, terms: &mut Terms) -> Vec<Went> {
     let row = part::<Observation>(text);
     let beside = part::<Beside>(row.metadata.text());
     let attributes = beside.attributes.0;
     let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
     serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
+    let addresses = ADDRESS.iter().filter_map(|name| attributes.get(*name)).cloned();
+    addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() }).collect()
 }
 
 /// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.

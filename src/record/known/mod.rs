@@ -5,6 +5,7 @@
 //! says most counts; memory is bounded, however long the log. What comes out keeps its order.
 
 mod ids;
+mod join;
 mod nest;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::ops::ControlFlow;
 
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
+pub(crate) use join::hear;
 pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold};
 
 use super::Record;
@@ -26,6 +28,9 @@ const WINDOW: usize = 64;
 pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
 /// A span around a call that is told by itself.
 pub(crate) const AROUND: Refusal = Refusal::Repeated("a span around or within another of the same call");
+/// The sum of an agent's run.
+const SUMMED: Refusal =
+    Refusal::Repeated("a span of an agent's run, which tells the sum of the calls within it");
 /// A file that was read before.
 pub(crate) const NAMED_TWICE: Refusal = Refusal::Repeated("a file that is named twice; it is read once");
 
@@ -86,6 +91,11 @@ impl Known {
         mut told: Told,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        if let Some(again) = told.nested.and_then(|nested| nested.again) {
+            let calls = self.held.iter_mut().map(|(_, held)| held);
+            hear(&mut again.of(calls), told.record, again);
+            return give(line, Err(again.refusal()));
+        }
         if told.keys == [None, None] {
             self.flush(give)?;
             return give(line, Ok(told.given()));
@@ -96,19 +106,27 @@ impl Known {
         }
         if !is_new {
             let shares = |held: &Told| held.keys.iter().flatten().any(|key| told.keys.contains(&Some(*key)));
-            if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held))
-                && says(&told.record) > says(&held.record)
-            {
-                let at = held.record.at;
-                held.record = Record { at, ..told.record };
+            if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held)) {
+                let mut other = told.record;
+                if says(&other) > says(&held.record) {
+                    std::mem::swap(&mut other, &mut held.record);
+                    held.record.at = other.at;
+                }
+                let other = other.attempts.last_mut().map(std::mem::take);
+                if let (Some(known), Some(other)) = (held.record.attempts.last_mut(), other) {
+                    join::add(known, other);
+                }
             }
             return give(line, Err(REPEATED));
         }
-        if let Some(Nested { around: Some(outer), completes: true, .. }) = told.nested {
-            if !self.give_way(outer, give)? {
+        if let Some(Nested { around: Some(outer), completes: true, is_in_sum, .. }) = told.nested {
+            if self.give_way(outer, is_in_sum, give)? {
+                told.is_sure();
+            } else if is_in_sum {
+                told.nested = Some(Nested { is_doubtful: true, ..Nested::default() });
+            } else {
                 return give(line, Err(AROUND));
             }
-            told.is_sure();
         }
         self.held.push_back((line, told));
         if self.held.len() > WINDOW
@@ -123,16 +141,18 @@ impl Known {
     fn give_way(
         &mut self,
         outer: u64,
+        is_sum: bool,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<(), bool> {
         let place = self.held.iter().position(|(_, held)| held.keys.contains(&Some(outer)));
         if let Some((line, _)) = place.and_then(|place| self.held.remove(place)) {
-            give(line, Err(AROUND))?;
+            give(line, Err(if is_sum { SUMMED } else { AROUND }))?;
             let within = self.held.iter_mut().filter(|(_, held)| held.is_within(outer));
             within.for_each(|(_, held)| held.is_sure());
             return ControlFlow::Continue(true);
         }
-        while let Some(place) = self.held.iter().position(|(_, held)| held.is_within(outer))
+        while !is_sum
+            && let Some(place) = self.held.iter().position(|(_, held)| held.is_within(outer))
             && let Some((line, _)) = self.held.remove(place)
         {
             give(line, Err(AROUND))?;

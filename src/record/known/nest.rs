@@ -6,6 +6,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::record::skip::Refusal;
+
 /// How many spans a generation remembers, and how far up is looked.
 const SPANS: usize = 1 << 16;
 const HEIGHT: usize = 64;
@@ -17,8 +19,32 @@ const MODELS: usize = 4;
 pub(crate) enum Standing {
     /// It counts.
     Counts(Nested),
-    /// Another span tells of the same call.
-    Told,
+    /// Others tell of the same call, or of several that it stands around.
+    Told(Again),
+}
+
+/// Of which calls that count a span tells again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    pub(crate) calls: [Option<u64>; MODELS],
+    /// Whether it is within the one it tells of.
+    pub(crate) is_within: bool,
+    /// Whether those are all that it stands around.
+    pub(crate) is_all: bool,
+    /// Whether it is the sum of an agent's run.
+    pub(crate) is_sum: bool,
+}
+
+impl Again {
+    /// Says why whoever tells again is no request.
+    pub(crate) fn refusal(self) -> Refusal {
+        if self.is_sum { super::SUMMED } else { super::AROUND }
+    }
+
+    /// Finds those calls among others.
+    pub(super) fn of<'t>(&self, held: impl Iterator<Item = &'t mut super::Told>) -> Vec<&'t mut super::Told> {
+        held.filter(|call| call.keys[0].is_some() && self.calls.contains(&call.keys[0])).collect()
+    }
 }
 
 /// How a call that counts stands to those that count around and below it.
@@ -30,6 +56,10 @@ pub(crate) struct Nested {
     pub(crate) is_doubtful: bool,
     /// Whether it is the last of those that add up to the span around it, so that this one tells of nothing else.
     pub(crate) completes: bool,
+    /// Whether the span around it is the sum of a run, which gives way to the first call within it.
+    pub(crate) is_in_sum: bool,
+    /// Where it does not count: those that do in its place.
+    pub(crate) again: Option<Again>,
 }
 
 /// What is known of a span that may be a call.
@@ -43,14 +73,25 @@ pub(crate) struct Told {
     pub(crate) is_embedding: bool,
     /// Whether its kind only ever stands around calls, so that any call below it is its own.
     pub(crate) is_wrapper: bool,
+    /// Whether it tells the sum of a run, whatever the models of the calls below it.
+    pub(crate) is_sum: bool,
 }
 
 /// Calls that counted below a span.
 #[derive(Clone, Debug, Default)]
 struct Below {
     tokens: u64,
-    parts: Vec<(String, u64, bool)>,
+    parts: Vec<Part>,
     count: u32,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+struct Part {
+    span: u64,
+    model: String,
+    tokens: u64,
+    is_embedding: bool,
 }
 
 /// What is known of one span.
@@ -60,6 +101,8 @@ struct Span {
     /// What it counted for, if it did.
     counted: Option<Told>,
     below: Option<Below>,
+    /// Whether it is no span, but the trace that those without a parent stand in.
+    is_trace: bool,
 }
 
 /// The spans of a log, as far as they have been read.
@@ -81,14 +124,21 @@ impl Nest {
         let (below, counted) = (known.below.clone(), known.counted.clone());
         if is_new {
             if let Some(below) = below {
-                for (model, tokens, is_embedding) in below.parts {
-                    self.rise(span, &Told { model, tokens: Some(tokens), is_embedding, is_wrapper: false });
+                for Part { span: part, model, tokens, is_embedding } in below.parts {
+                    let told = Told { model, tokens: Some(tokens), is_embedding, ..Told::default() };
+                    self.rise(span, part, &told);
                 }
             }
             if let Some(told) = counted {
-                self.rise(span, &told);
+                self.rise(span, span, &told);
             }
         }
+    }
+
+    /// Takes in that a span without a parent stands in a trace.
+    pub(crate) fn place_in(&mut self, span: u64, trace: u64) {
+        self.at(trace).is_trace = true;
+        self.place(span, Some(trace));
     }
 
     /// Judges a span that looks like a call: says whether it counts, or tells again of one that does.
@@ -98,21 +148,32 @@ impl Nest {
             return Standing::Counts(Nested::default());
         }
         if let Some(below) = self.at(span).below.as_ref()
-            && is_told_below(&told, below)
+            && let Some(calls) = told_below(&told, below)
         {
-            return Standing::Told;
+            let is_all = calls.iter().flatten().count() == usize::try_from(below.count).unwrap_or(0);
+            return Standing::Told(Again { calls, is_within: false, is_all, is_sum: told.is_sum });
+        }
+        // Where a run is not linked to its calls, those of its trace are taken for them.
+        let trace = self.get(span).and_then(|span| self.get(span.parent?)).filter(|above| above.is_trace);
+        if told.is_sum && trace.is_some_and(|trace| trace.below.is_some()) {
+            return Standing::Told(Again { is_sum: true, ..Again::default() });
         }
         let around = self.around(span, |outer, _| is_same(outer, &told));
         if around.is_some() {
-            return Standing::Told;
+            let mut calls = [None; MODELS];
+            calls[0] = around;
+            return Standing::Told(Again { calls, is_within: true, ..Again::default() });
         }
-        if let Some(outer) = self.around(span, |outer, below| completes(outer, below, &told)) {
+        let sum = self.around(span, |outer, _| outer.is_sum);
+        let completed = || self.around(span, |outer, below| completes(outer, below, &told));
+        if let Some(outer) = sum.or_else(completed) {
             if let Some(summed) = self.at(outer).counted.take() {
                 self.fall(outer, &summed);
             }
-            self.rise(span, &told);
+            self.rise(span, span, &told);
             self.at(span).counted = Some(told);
-            return Standing::Counts(Nested { around: Some(outer), is_doubtful: false, completes: true });
+            let nested = Nested { around: Some(outer), completes: true, ..Nested::default() };
+            return Standing::Counts(Nested { is_in_sum: sum.is_some(), ..nested });
         }
         let is_within = self
             .around(span, |outer, _| may_hold(outer, &told.model, told.tokens, told.is_embedding))
@@ -122,11 +183,11 @@ impl Nest {
         let is_doubtful = is_within
             || below.is_some_and(|below| {
                 let mut parts = below.parts.iter();
-                parts.any(|(model, tokens, embeds)| may_hold(&told, model, Some(*tokens), *embeds))
+                parts.any(|part| may_hold(&told, &part.model, Some(part.tokens), part.is_embedding))
             });
-        self.rise(span, &told);
+        self.rise(span, span, &told);
         self.at(span).counted = Some(told);
-        Standing::Counts(Nested { around, is_doubtful, completes: false })
+        Standing::Counts(Nested { around, is_doubtful, ..Nested::default() })
     }
 
     /// How many spans stand around one, as far as is known.
@@ -154,16 +215,20 @@ impl Nest {
     }
 
     /// Tells every span around one of a call that counted.
-    fn rise(&mut self, span: u64, told: &Told) {
-        let mut at = self.at(span).parent;
+    fn rise(&mut self, from: u64, span: u64, told: &Told) {
+        let mut at = self.at(from).parent;
         for _ in 0..HEIGHT {
             let Some(above) = at else { break };
             let known = self.at(above);
+            if known.is_trace && told.is_sum {
+                break;
+            }
             let below = known.below.get_or_insert_default();
             below.tokens = below.tokens.saturating_add(told.tokens.unwrap_or(0));
             below.count = below.count.saturating_add(1);
             if below.parts.len() < MODELS {
-                below.parts.push((told.model.clone(), told.tokens.unwrap_or(0), told.is_embedding));
+                let (model, tokens) = (told.model.clone(), told.tokens.unwrap_or(0));
+                below.parts.push(Part { span, model, tokens, is_embedding: told.is_embedding });
             }
             at = known.parent;
         }
@@ -176,14 +241,13 @@ impl Nest {
         for _ in 0..HEIGHT {
             let Some(above) = at else { break };
             let known = self.at(above);
+            if known.is_trace && told.is_sum {
+                break;
+            }
             if let Some(below) = &mut known.below {
                 below.tokens = below.tokens.saturating_sub(tokens);
                 below.count = below.count.saturating_sub(1);
-                let is_it =
-                    |part: &(String, u64, bool)| *part == (told.model.clone(), tokens, told.is_embedding);
-                if let Some(part) = below.parts.iter().position(is_it) {
-                    below.parts.swap_remove(part);
-                }
+                below.parts.retain(|part| part.span != span);
             }
             at = known.parent;
         }
@@ -205,16 +269,15 @@ impl Nest {
     }
 }
 
-/// Says whether the calls below a span are what it tells of.
-fn is_told_below(outer: &Told, below: &Below) -> bool {
-    let mut alike =
-        below.parts.iter().filter(|(_, _, is_embedding)| *is_embedding == outer.is_embedding).peekable();
-    if alike.peek().is_none() {
-        return false;
-    }
+/// Gives the calls below a span that it tells of, if it does: the one with its tokens, else all.
+fn told_below(outer: &Told, below: &Below) -> Option<[Option<u64>; MODELS]> {
+    let alike = || below.parts.iter().filter(|part| part.is_embedding == outer.is_embedding);
+    let same = alike().find(|part| outer.tokens == Some(part.tokens));
     // A span without tokens has nothing to tell that those below do not.
-    let Some(tokens) = outer.tokens.filter(|_| !outer.is_wrapper) else { return true };
-    tokens == below.tokens || alike.any(|(_, inner, _)| *inner == tokens)
+    let is_sum = outer.is_wrapper || outer.tokens.is_none_or(|tokens| tokens == below.tokens);
+    let mut spans = same.into_iter().chain(alike().filter(|_| same.is_none() && is_sum));
+    let calls = std::array::from_fn(|_| spans.next().map(|part| part.span));
+    calls[0].map(|_| calls)
 }
 
 /// Says whether a span tells of the call that a counted span around it was counted for.
@@ -223,6 +286,7 @@ fn is_same(outer: &Told, inner: &Told) -> bool {
         return false;
     }
     match (outer.tokens, inner.tokens) {
+        _ if outer.is_sum => false,
         _ if outer.is_wrapper => true,
         (Some(all), Some(tokens)) => all == tokens,
         (Some(_), None) => true,
@@ -279,7 +343,7 @@ mod tests {
     fn doubt(nest: &mut Nest, span: u64, told: Told) -> Option<bool> {
         match nest.judge(span, told) {
             Standing::Counts(nested) => Some(nested.is_doubtful),
-            Standing::Told => None,
+            Standing::Told(_) => None,
         }
     }
 

@@ -9,9 +9,9 @@ use super::{VERSION, or_empty};
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal};
+use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -241,11 +241,24 @@ struct PolicyKeys<'a> {
     #[serde(borrow)]
     what: Option<Text<'a>>,
     undo: Option<bool>,
+    #[serde(borrow)]
+    under: UnderKeys<'a>,
     name: Option<String>,
     baseline: Option<String>,
     mode: Option<String>,
     models: Vec<ModelKeys>,
     routes: Vec<RouteKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UnderKeys<'a> {
+    #[serde(borrow)]
+    gateway: Text<'a>,
+    #[serde(borrow)]
+    classifier: Text<'a>,
+    #[serde(borrow)]
+    prices: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -258,6 +271,7 @@ struct RouteKeys {
     asked: Vec<String>,
     mode: Option<String>,
     require: Vec<String>,
+    when_full: Option<String>,
     no_signal: Option<String>,
     stream: StreamKeys,
     ladder: Vec<RungKeys>,
@@ -273,6 +287,7 @@ struct RungKeys {
     labels: Vec<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
     with: ParameterKeys,
@@ -285,6 +300,7 @@ struct ModelKeys {
     labels: Vec<String>,
     context: Option<u32>,
     max_output: Option<u32>,
+    max_in_flight: Option<u32>,
     vision: Option<bool>,
     tools: Option<bool>,
 }
@@ -341,13 +357,13 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
     let rung = |keys: RungKeys| {
-        let RungKeys { labels, context, max_output, vision, tools, .. } = keys;
+        let RungKeys { labels, context, max_output, max_in_flight, vision, tools, .. } = keys;
         Ok(RungSpec {
             stream: keys.stream.limits(),
             name: keys.rung,
             model: keys.model,
             threshold: keys.threshold,
-            facts: FactsSpec { labels, context, max_output, vision, tools },
+            facts: FactsSpec { labels, context, max_output, max_in_flight, vision, tools },
             with: keys.with.parameters()?,
         })
     };
@@ -360,14 +376,22 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             asked: keys.asked,
             mode: mode(keys.mode)?,
             require: keys.require,
+            when_full: keys
+                .when_full
+                .map(|word| {
+                    WhenFull::from_name(&word).ok_or_else(|| {
+                        Refusal::Bad(format!("when_full: `{word}` is neither next nor refuse"))
+                    })
+                })
+                .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
             stream: keys.stream.limits(),
         })
     };
     let known = |keys: ModelKeys| {
-        let ModelKeys { model, labels, context, max_output, vision, tools } = keys;
-        (model, FactsSpec { labels, context, max_output, vision, tools })
+        let ModelKeys { model, labels, context, max_output, max_in_flight, vision, tools } = keys;
+        (model, FactsSpec { labels, context, max_output, max_in_flight, vision, tools })
     };
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),
@@ -384,6 +408,11 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
         who: or_empty(keys.who),
         what: or_empty(keys.what),
         undo: keys.undo.unwrap_or(false),
+        under: Under {
+            gateway: keys.under.gateway.0,
+            classifier: keys.under.classifier.0,
+            prices: keys.under.prices.0,
+        },
         spec,
     }))))
 }

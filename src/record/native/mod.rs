@@ -6,12 +6,14 @@
 mod event;
 mod line;
 mod plain;
+mod strict;
 mod write;
 
 use std::borrow::Cow;
 
 pub use event::Header;
 pub(crate) use event::header;
+pub use strict::{UnknownKey, unknown_policy_key};
 pub use write::write_entry;
 pub(crate) use write::write_header;
 
@@ -120,7 +122,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     let whole = matches!((keys.input, keys.out), (Tokens::Known(_), Tokens::Known(_)));
     // A line that gives both ends of a call and no word of caching says there was none.
     let cached = if whole { Count::ZERO } else { Count::UNKNOWN };
-    let usage = Usage {
+    let mut usage = Usage {
         input: count("in", keys.input, Count::UNKNOWN)?,
         cache_read: count("cache_read", keys.cache_read, cached)?,
         write_5m: count("write_5m", keys.write_5m, cached)?,
@@ -128,6 +130,12 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         output: count("out", keys.out, Count::UNKNOWN)?,
         reasoning: count("reasoning", keys.reasoning, Count::UNKNOWN)?,
     };
+    // Reasoning is a part of the answer; where it is more than all of it, it stands beside.
+    let is_beside = usage.output.is_known() && usage.reasoning.or_zero() > usage.output.or_zero();
+    if is_beside {
+        let both = usage.output.or_zero().saturating_add(usage.reasoning.or_zero());
+        usage.output = Count::new(both).unwrap_or(usage.output);
+    }
     let write_ttl = match &*keys.write_ttl.0 {
         "" | "reported" => WriteTtl::Reported,
         "assumed" => WriteTtl::Assumed,
@@ -139,7 +147,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,
-        estimated: keys.estimated,
+        estimated: keys.estimated || is_beside,
         billed: keys.billed.0,
         provider: keys.provider.0,
         usage,

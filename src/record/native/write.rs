@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Header, VERSION};
 use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
-    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, WriteTtl,
+    Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
 use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits};
 use crate::units::Count;
@@ -212,6 +212,16 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     if change.undo {
         object.raw("undo", b"true");
     }
+    let Under { gateway, classifier, prices } = &change.under;
+    let under = [("gateway", gateway), ("classifier", classifier), ("prices", prices)];
+    if under.iter().any(|(_, text)| !text.is_empty()) {
+        object.key("under");
+        let mut inner = Object::open(object.out);
+        for (key, text) in under {
+            inner.word(key, text);
+        }
+        inner.close();
+    }
     object.word("name", &change.spec.name);
     if let Some(baseline) = &change.spec.baseline {
         object.text("baseline", baseline);
@@ -253,6 +263,9 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if !route.require.is_empty() {
         object.list("require", &route.require, |out, name| quoted(out, name));
     }
+    if let Some(way) = route.when_full {
+        object.text("when_full", way.name());
+    }
     limits(&mut object, route.stream);
     object.list("ladder", &route.ladder, |out, rung| {
         let mut object = Object::open(out);
@@ -268,12 +281,13 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
 }
 
 fn facts(object: &mut Object<'_>, facts: &FactsSpec) {
-    let FactsSpec { labels, context, max_output, vision, tools } = facts;
+    let FactsSpec { labels, context, max_output, max_in_flight, vision, tools } = facts;
     if !labels.is_empty() {
         object.list("labels", labels, |out, name| quoted(out, name));
     }
     object.maybe("context", context.map(u64::from));
     object.maybe("max_output", max_output.map(u64::from));
+    object.maybe("max_in_flight", max_in_flight.map(u64::from));
     for (key, told) in [("vision", vision), ("tools", tools)] {
         if let Some(told) = told {
             object.raw(key, if *told { b"true" } else { b"false" });

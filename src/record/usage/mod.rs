@@ -41,6 +41,8 @@ pub struct Counted {
     pub is_tier_told: bool,
     /// Whether what the answer says can be read in more than one way, so that a cost of it is an estimate.
     pub is_guess: bool,
+    /// Whether it is known that no model was called.
+    pub is_free: bool,
 }
 
 impl Counted {
@@ -51,6 +53,7 @@ impl Counted {
         terms: Terms::NONE,
         is_tier_told: false,
         is_guess: false,
+        is_free: true,
     };
 }
 
@@ -95,6 +98,16 @@ impl Counted {
             self.usage.output = Count::new(most).unwrap_or(self.usage.output);
         }
         self.is_guess = true;
+        self
+    }
+
+    /// Takes zeros of a call that succeeded as not said: no model answers an empty prompt with nothing.
+    #[must_use]
+    pub(crate) fn answered(mut self, status: Status) -> Self {
+        let is_zero = self.usage.prompt() == Some(0) && self.usage.output.or_zero() == 0;
+        if is_zero && status.is_ok() && !self.is_free && self.terms.meters().next().is_none() {
+            self.usage = Usage::UNKNOWN;
+        }
         self
     }
 
@@ -219,7 +232,7 @@ impl Parts {
             output: bucket("output", self.output)?,
             reasoning: bucket("reasoning", self.reasoning)?,
         };
-        Ok(Counted { usage, write_ttl, ..Counted::NOTHING })
+        Ok(Counted { usage, write_ttl, ..Counted::default() })
     }
 }
 

@@ -75,7 +75,8 @@ impl Core {
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
         let needs = needs(arriving, &mut self.names);
-        let circumstance = Circumstance { needs, down: self.decider.down_at(self.last_at) };
+        let circumstance =
+            Circumstance { needs, down: self.decider.down_at(self.last_at), full: self.decider.full() };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals(), &circumstance);
         (policy, decision)

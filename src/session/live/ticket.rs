@@ -8,7 +8,7 @@ use crate::outcome::Operation;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::record::WriteTtl;
 use crate::routing::{
-    Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, StreamLimits,
+    Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step, StreamLimits,
 };
 use crate::units::{Instant, PerMille};
 
@@ -77,6 +77,14 @@ pub struct Placed {
     pub ticket: Ticket,
 }
 
+impl Placed {
+    /// Says whether no model serves it because those that might have as many calls in flight as they may have.
+    pub fn is_crowded_out(&self) -> bool {
+        let is_full = |step: &Step| matches!(step, Step::Barred { why: Bar::Full, .. });
+        self.send.is_err() && self.ticket.decision.trail.iter().any(is_full)
+    }
+}
+
 /// What the line of an operation needs, and its place in the engine. Whoever serves the operation holds it.
 #[derive(Clone, Debug)]
 pub struct Ticket {
@@ -86,7 +94,7 @@ pub struct Ticket {
     pub(super) decision: Decision,
     pub(super) said: Said,
     pub(super) needs: Needs,
-    /// Models that could not be called when it arrived.
+    /// Models that could not be called when it arrived, and those that were full, as a log writes them.
     pub(super) down: Vec<Arc<str>>,
     pub(super) calls: Vec<(Called, Cost)>,
 }

@@ -128,11 +128,15 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, 
     match all.quality.checked_div(all.labelled) {
         None => put("its quality", line(format_args!("unknown: no labels")), Role::Unknown),
         Some(mean) => {
-            put("its quality", line(format_args!(".{:03}  {}", mean.min(999), of(all.labelled))), Role::Text);
+            put(
+                "its quality",
+                line(format_args!("{}.{:03}  {}", mean / 1000, mean % 1000, of(all.labelled))),
+                Role::Text,
+            );
         }
     }
     if all.longer > 0 {
-        put("longer than it ever had", of(all.longer), Role::Warn);
+        put("beyond its longest", of(all.longer), Role::Warn);
     }
     out
 }

@@ -20,6 +20,7 @@ use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::gauge;
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::pricing::{Rates, Tier};
+use crate::routing::Rung;
 use crate::session::NoteKind;
 use crate::telemetry::Cell;
 use crate::units::Pico;
@@ -246,13 +247,20 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let snapshot = scene.snapshot;
     let mut at = heading(scene, "Rungs: share of the route answered", at, buf);
-    let mut found = false;
+    let serves = |rung: &Rung| rung.model == row.model && row.model.is_some();
+    let mut left =
+        snapshot.policy.routes.iter().flat_map(|route| &route.ladder).filter(|rung| serves(rung)).count();
+    if left == 0 {
+        let words = "on no ladder of this policy";
+        paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);
+    }
     for (index, route) in snapshot.policy.routes.iter().enumerate() {
-        for (place, rung) in route.ladder.iter().enumerate() {
-            if rung.model != row.model || !row.model.is_some() {
-                continue;
+        for (place, rung) in route.ladder.iter().enumerate().filter(|(_, rung)| serves(rung)) {
+            if at.height == 1 && left > 1 {
+                paint::more(buf, at, left, look);
+                return;
             }
-            found = true;
+            left -= 1;
             let (line_at, rest) = paint::split_top(at, 1);
             at = rest;
             let name = line(format_args!("{}.{}", route.name, rung.name));
@@ -264,9 +272,9 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let forecast = snapshot.consequences.routes.get(index).map(|route| &route.applied);
             let answered = forecast.and_then(|forecast| forecast.answered.get(place)).copied().unwrap_or(0);
             let whole = forecast.map_or(0, |forecast| forecast.requests);
-            let (left, right) = paint::split_left(line_at, line_at.width.saturating_sub(19).min(22));
-            let (left, _) = paint::split_left(left, left.width.saturating_sub(1));
-            paint::text(buf, left, &name, look.style(Role::Text), look.glyphs.cut);
+            let (name_at, right) = paint::split_left(line_at, line_at.width.saturating_sub(19).min(22));
+            let (name_at, _) = paint::split_left(name_at, name_at.width.saturating_sub(1));
+            paint::text(buf, name_at, &name, look.style(Role::Text), look.glyphs.cut);
             let (middle, right) = paint::split_left(right, 11);
             paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
@@ -275,9 +283,5 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
                 if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
             paint::text_right(buf, value, &share, look.style(Role::Text), look.glyphs.cut);
         }
-    }
-    if !found {
-        let words = "on no ladder of this policy";
-        paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);
     }
 }

@@ -144,7 +144,7 @@ const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
 static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
     (left("", Width::Fixed(1), 0), Shows::Mark, None),
     (left("model", Width::Fill(20), 0), Shows::Name, Some(Key::Name)),
-    (left("state", Width::Fixed(15), 1), Shows::State, None),
+    (left("state", Width::Fixed(16), 1), Shows::State, None),
     (right("share", 7, 3), Shows::Share, None),
     (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
     (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),

@@ -1,5 +1,6 @@
 //! Whose spend it is: by team, project, route or task.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use ratatui::buffer::Buffer;
@@ -159,6 +160,17 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     }
 }
 
+/// Cuts a name in its middle: names that begin alike differ at their ends.
+fn both_ends<'a>(scene: Scene<'_>, name: &'a str, columns: u16) -> Cow<'a, str> {
+    let room = usize::from(columns);
+    if text::width(name) <= room {
+        return name.into();
+    }
+    let (end, _) = text::fit_end(name, room.saturating_sub(1) / 2);
+    let (until, _) = text::fit(name, room.saturating_sub(text::width(end) + 1));
+    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.cut).into()
+}
+
 fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
     for (dimension, start, wide) in tabs() {
         let (at, _) = paint::split_left(paint::split_left(row, start).1, wide);
@@ -192,7 +204,7 @@ fn draw_table(
     let widest = u16::try_from(widest).unwrap_or(u16::MAX);
     // Tables that stand together keep their columns under one another.
     columns[0].width =
-        Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width / 4).max(14)));
+        Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width * 2 / 5).max(14)));
     let state = if first { scene.ui.overview.parts } else { TableState::default() };
     let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus };
     let total = snapshot.totals.all.cost.total();
@@ -201,7 +213,7 @@ fn draw_table(
         let Some(&(index, cell)) = rows.get(slot.row) else { return };
         let text = scene.look.style(Role::Text);
         match slot.column {
-            0 => slot.text(buf, dimension.part(index, snapshot), text),
+            0 => slot.text(buf, &both_ends(scene, dimension.part(index, snapshot), slot.at.width), text),
             1 => {
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
                 slot.text(buf, &cost, scene.look.style(role));

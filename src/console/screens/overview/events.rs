@@ -147,7 +147,7 @@ fn push(out: &mut Line, words: &str) {
 }
 
 /// The most lines of one event.
-const MOST_LINES: usize = 3;
+const MOST_LINES: usize = 6;
 
 /// The columns that the time takes.
 fn clock_columns(snapshot: &Snapshot) -> u16 {
@@ -220,17 +220,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         if mark.width > 0 {
             paint::sign(buf, mark.x, mark.y, sign, look.style(role));
         }
-        // The last line has all that is left, so that a cut is marked.
-        let mut left: &str = &words;
-        for line_at in 0..rest.height {
-            let line = if line_at + 1 == rest.height {
-                left
-            } else {
-                text::wrap(left, usize::from(rest.width).max(8)).next().unwrap_or_default()
-            };
-            paint::text(buf, paint::nth_row(rest, line_at), line, look.style(Role::Text), look.glyphs.cut);
-            left = left.get(line.len()..).unwrap_or_default().trim_start();
-        }
+        paint::wrapped(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
         if state.events.selected == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));
         }

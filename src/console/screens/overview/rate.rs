@@ -115,7 +115,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         None => line(format_args!("mean {mark}{mean} {dot} in order, times placed")),
     };
     // Whole or not at all: a few letters of it say nothing.
-    let room = usize::from(area.width).saturating_sub(TITLE.len() + 6);
+    let room = usize::from(area.width).saturating_sub(TITLE.len() + 7);
     let brief = line(format_args!("mean {mark}{mean}"));
     let scope = [scope, brief].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
     let inner = paint::margin(figures::frame(scene, place, TITLE, &scope, area, buf));

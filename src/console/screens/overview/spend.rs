@@ -94,7 +94,7 @@ fn lines(scene: Scene<'_>) -> Lines {
     let model = snapshot.log.names.model(snapshot.policy.baseline);
     let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
     let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
-    if all.comparable == 0 {
+    if is_incomparable(all) {
         put(2, baseline, (key("unknown"), Role::Unknown), false);
         if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
             let name = model.get(..cut).unwrap_or_default();
@@ -168,9 +168,14 @@ fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role
     }
 }
 
+/// Says whether nothing can be compared with the baseline but what cost nothing: zero is then no amount.
+fn is_incomparable(cell: &Cell) -> bool {
+    cell.comparable == 0 || cell.comparable < cell.requests && cell.baseline.total() == Pico::ZERO
+}
+
 fn saved(cell: &Cell) -> (Short, Role) {
     let baseline = cell.baseline.total();
-    if cell.comparable == 0 {
+    if is_incomparable(cell) {
         return (short(format_args!("unknown")), Role::Unknown);
     }
     let saved = cell.saved();

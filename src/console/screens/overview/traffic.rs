@@ -43,7 +43,7 @@ const LEAST_SPARK: u16 = 16;
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let figures_wide = if area.width >= 64 { 25 } else { 12 };
+    let figures_wide = if area.width >= 72 { 30 } else { 12 };
     let spark = area.width.saturating_sub(4 + NAME + figures_wide);
     // A curve and a blank row for each of the four.
     let drawn = spark >= LEAST_SPARK && area.height >= 10;
@@ -148,7 +148,8 @@ fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
 
 /// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.
 fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
-    let known = trend.iter().flatten().filter(|slot| slot.requests > slot.cost.unknown);
+    let is_known = |slot: &&Slot| slot.requests > slot.cost.unknown && !slot.cost.is_unknown();
+    let known = trend.iter().flatten().filter(is_known);
     let most = known.map(|slot| slot.cost.total()).max();
     most.map_or_else(Short::new, |amount| short(format_args!("peak {}/{stretch}", format::money(amount))))
 }
@@ -160,9 +161,13 @@ fn draw_figures(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
     let (first, second) = paint::split_left(rest, rest.width.min(10));
     paint::text(buf, name, curve.name, scene.look.style(Role::Muted), cut);
     paint::text_right(buf, first, &curve.first, scene.look.style(Role::Text), cut);
-    // Half a figure says less than none.
-    if text::width(&curve.second) < usize::from(second.width) {
-        paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
+    draw_second(scene, curve, second, buf);
+}
+
+/// Writes a curve's second figure where it stands whole, apart from the first: half a figure says less than none.
+fn draw_second(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
+    if text::width(&curve.second) < usize::from(at.width) {
+        paint::text_right(buf, at, &curve.second, scene.look.style(Role::Muted), scene.look.glyphs.cut);
     }
 }
 
@@ -184,12 +189,12 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
     if values.width >= 24 {
         let (first, second) = paint::split_left(foot(values), 11);
         paint::text_right(buf, first, &curve.first, text, cut);
-        paint::text_right(buf, second, &curve.second, scene.look.style(Role::Muted), cut);
+        draw_second(scene, curve, second, buf);
     } else {
         paint::text_right(buf, foot(values), &curve.first, text, cut);
         if spark.height > 1 {
             let above = paint::nth_row(values, spark.height.saturating_sub(2));
-            paint::text_right(buf, above, &curve.second, scene.look.style(Role::Muted), cut);
+            draw_second(scene, curve, above, buf);
         }
     }
 }

@@ -238,7 +238,7 @@ fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
 }
 
 /// The most rows given to what is wrong with a filter.
-const PROBLEM_ROWS: usize = 4;
+const PROBLEM_ROWS: usize = 5;
 
 /// Says what is wrong with the filter, or what it names that is not there.
 pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
@@ -251,7 +251,12 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
         _ => format!("; and {} more mistakes", more.len()),
     };
     let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
-    Some(format!("{first}{more}{kept}"))
+    // A name that is not there comes first: it is why nothing passes.
+    let absent = language::nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
+        let stop = if why.ends_with('?') { " " } else { "; " };
+        why + stop
+    });
+    Some(format!("{absent}{first}{more}{kept}"))
 }
 
 /// Gives the rows that a problem takes, wrapped to the width there is.
@@ -391,9 +396,7 @@ fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<
     let Some(problem) = problem else { return };
     let (mark, words) = paint::split_left(area, 2);
     paint::sign(buf, mark.x, mark.y, look.glyphs.state.1, look.style(Role::Warn));
-    for (row, line) in (0..words.height).zip(text::wrap(problem, usize::from(words.width))) {
-        paint::text(buf, paint::nth_row(words, row), line, look.style(Role::Warn), look.glyphs.cut);
-    }
+    paint::wrapped(buf, words, problem, look.style(Role::Warn), look.glyphs.cut);
 }
 
 fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &mut Buffer, look: Look<'_>) {

@@ -106,15 +106,15 @@ fn whole(n: u64) -> i128 {
 
 fn money_line(
     name: &str,
-    applied: Option<Pico>,
-    tried: Option<Pico>,
+    (applied, tried): (Option<Pico>, Option<Pico>),
+    (of_applied, of_tried): (&CostSum, &CostSum),
     change: impl Fn(Pico, Pico) -> Short,
 ) -> Line {
     let both = applied.zip(tried);
     Line {
         name: short(name),
-        applied: format::or_unknown(applied, format::money),
-        staged: format::or_unknown(tried, format::money),
+        applied: figures::amount(applied, of_applied),
+        staged: figures::amount(tried, of_tried),
         change: both.map_or_else(Short::new, |(a, b)| change(a, b)),
         role: both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)),
         style: None,
@@ -213,13 +213,16 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     let (applied, tried) = (&one.applied, &one.staged);
     let covered = snapshot.log.rated(snapshot.window.covered());
     let mut lines = vec![
-        money_line("$ per 1,000 requests", per_thousand(applied), per_thousand(tried), |a, b| {
-            format::percent_change(a.0, b.0)
-        }),
+        money_line(
+            "$ per 1,000 requests",
+            (per_thousand(applied), per_thousand(tried)),
+            (&applied.cost, &tried.cost),
+            |a, b| format::percent_change(a.0, b.0),
+        ),
         money_line(
             if covered.is_some() { "$ per month (run rate)" } else { "$ per month: no times" },
-            per_month(&applied.cost, covered),
-            per_month(&tried.cost, covered),
+            (per_month(&applied.cost, covered), per_month(&tried.cost, covered)),
+            (&applied.cost, &tried.cost),
             |a, b| format::money_change(b - a),
         ),
     ];
@@ -232,8 +235,8 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     let (every_applied, every_tried) = (all(|one| &one.applied.cost), all(|one| &one.staged.cost));
     let mut all_routes = money_line(
         "  all routes",
-        per_month(&every_applied, covered),
-        per_month(&every_tried, covered),
+        (per_month(&every_applied, covered), per_month(&every_tried, covered)),
+        (&every_applied, &every_tried),
         |a, b| format::money_change(b - a),
     );
     // What the estimates' own error covers is no difference that anybody has seen.
@@ -370,10 +373,17 @@ fn took(duration: Duration) -> Short {
 /// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
+        RerunState::Idle if snapshot.staged_remembers() => {
+            (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
+        }
         RerunState::Idle => (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted),
         RerunState::Running { done, total } => {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }
+        RerunState::Done { requests, cost, in_order: true, .. } => (
+            format!("{} in order, calls capped: {}", format::count(*requests), format::money(cost.total())),
+            Role::Ok,
+        ),
         RerunState::Done { requests, agrees: true, took, .. } => (
             format!("{} decided again in {:.2} s: equal", format::count(*requests), took.as_secs_f64()),
             Role::Ok,
@@ -427,6 +437,11 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
+    let turned = match staged(snapshot).route(id).mode {
+        mode if mode == route.mode => "",
+        Mode::Observe => "Enter: observe again",
+        _ => "Enter turns it on",
+    };
     // A route that observes always has a choice to show: its ladder, against what clients asked for.
     let nothing = snapshot.staged.is_none() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
@@ -434,7 +449,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         buf,
         head,
         [
-            ("", applied),
+            (turned, tried),
             (if observes { "as asked" } else { "applied" }, applied),
             (if observes { "if on" } else { "staged" }, tried),
             ("change", look.style(Role::Column)),

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::staged;
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::ui::Scene;
 use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks, dollars};
@@ -49,13 +50,12 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
     if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
-        let words = if route.ladder.len() < 2 {
-            "a single rung: nothing to move"
-        } else {
-            "no requests of this route in the window"
+        let words = match requests {
+            _ if route.ladder.len() < 2 => "a single rung",
+            0 => "no requests in window",
+            _ => "being worked out",
         };
-        let at = paint::nth_row(inside, inside.height / 2);
-        paint::text_middle(buf, at, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        figures::nothing(scene, words, inside, buf);
         return;
     }
     let labelled = snapshot.consequences.curve.iter().map(|point| point.labelled).min().unwrap_or(0);
@@ -105,6 +105,10 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
         .iter()
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
         .collect();
+    if points.is_empty() {
+        figures::nothing(scene, "cost unknown", area, buf);
+        return;
+    }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
     let named = self::points(scene, at, ("applied", "staged"));

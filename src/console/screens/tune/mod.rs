@@ -23,6 +23,7 @@ use ratatui::layout::Rect;
 use crate::console::action::Action;
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
@@ -153,14 +154,8 @@ fn draw_confidence(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inside = bars(panel.render(area, buf, scene.look));
     let Some(consequences) = consequences else { return };
     if requests == 0 {
-        let at = paint::nth_row(inside, inside.height / 2);
-        paint::text_middle(
-            buf,
-            at,
-            "no requests of this route in the window",
-            scene.look.style(Role::Muted),
-            scene.look.glyphs.cut,
-        );
+        figures::nothing(scene, "no requests of this route in the window", inside, buf);
+        return;
     }
     // Segments run in order of confidence: the last rung first.
     let mut segments = arrayvec::ArrayVec::<Segment<'_>, MAX_RUNGS>::new();

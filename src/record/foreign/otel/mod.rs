@@ -1,5 +1,5 @@
-//! OpenTelemetry GenAI spans as OTLP/JSON. Only spans that are model calls count: agent and workflow spans repeat the
-//! tokens of the calls below them, and so does a framework's span around the span of the library that it calls.
+//! OpenTelemetry GenAI spans as OTLP/JSON. Spans of agents and workflows repeat the tokens of the calls below them, and so
+//! does a framework's span around the span of the library that it calls: they count where nothing is below them.
 //!
 //! Invariant: of the spans of one document that tell of one call the innermost counts, in whatever order they stand.
 
@@ -9,20 +9,23 @@ mod usage;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+pub(super) use names::ADDRESS;
 use names::{
-    ANSWER, ASKED, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
+    ANSWER, ASKED, AZURE, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
 };
 
 use super::failures::went_wrong;
+use super::served::{bill_by, by_address, by_column};
 use super::written::Written;
 use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, id_of};
+use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, hear, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
-use crate::record::{Attempts, Record};
+use crate::record::{Attempts, InputFormat, Record};
 use crate::routing::Status;
 
 #[derive(Debug, Default, Deserialize)]
@@ -197,6 +200,8 @@ enum Kind {
     Embedding,
     /// A step of a framework around one or several calls, with their sum.
     Around { is_embedding: bool },
+    /// A run of an agent or a workflow, with the sum of its calls, of whichever models.
+    Sum,
     /// One call that makes something else than text.
     Other,
 }
@@ -215,7 +220,10 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
     for part in document.resource_spans.iter().chain([&loose]) {
         for span in part.scope_spans.iter().flat_map(|scope| &scope.spans) {
             if let Some(key) = key(span, &span.id) {
-                nest.place(key, key_of_parent(span));
+                match (key_of_parent(span), id_of(&[span.trace_id.as_str(), "trace"])) {
+                    (None, Some(trace)) => nest.place_in(key, trace),
+                    (parent, _) => nest.place(key, parent),
+                }
             }
             read.push((span, call(span, &part.resource.attributes)));
         }
@@ -225,12 +233,13 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
         let standing = nest.judge(key, told);
         let Some((_, result)) = read.get_mut(place) else { continue };
         match (standing, result) {
-            (Standing::Told, result) => *result = Err(AROUND),
+            (Standing::Told(again), Ok((told, _))) => {
+                told.nested = Some(Nested { again: Some(again), ..Nested::default() });
+            }
             (Standing::Counts(nested), Ok((told, _))) => {
-                if let Some(outer) = nested.around.filter(|_| nested.completes) {
-                    completed.push(outer);
-                }
-                told.nested = Some(Nested { completes: false, ..nested });
+                let completes = nested.completes && !nested.is_in_sum;
+                completed.extend(nested.around.filter(|_| completes));
+                told.nested = Some(Nested { completes: nested.is_in_sum, ..nested });
             }
             _ => {}
         }
@@ -242,10 +251,50 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
             last.completes = true;
         }
     }
+    tell_again(&mut read);
     for (_, result) in read {
         sink(result.map(|(told, _)| told))?;
     }
     ControlFlow::Continue(())
+}
+
+/// Adds what spans that do not count say to those of the document that do in their place.
+fn tell_again(read: &mut [Read<'_>]) {
+    let is_again = |told: &Told| told.nested.is_some_and(|nested| nested.again.is_some());
+    let (mut places, mut others) = (FxHashMap::default(), Vec::new());
+    for (place, (_, result)) in read.iter().enumerate() {
+        let Ok((told, _)) = result else { continue };
+        if is_again(told) {
+            others.push(place);
+        } else if let Some(key) = told.keys[0] {
+            places.insert(key, place);
+        }
+    }
+    let take = |read: &mut [Read<'_>], place: usize| {
+        let (_, result) = read.get_mut(place)?;
+        std::mem::replace(result, Err(AROUND)).ok()
+    };
+    for place in others {
+        let Some((other, kind)) = take(read, place) else { continue };
+        let again = other.nested.and_then(|nested| nested.again).unwrap_or_default();
+        let found = again.calls.iter().flatten().filter_map(|key| places.get(key).copied());
+        let mut calls: Vec<_> = found.filter_map(|place| Some((place, take(read, place)?))).collect();
+        if calls.is_empty() {
+            // They came in an earlier document.
+            calls.push((place, (other, kind)));
+        } else {
+            if let Some((_, result)) = read.get_mut(place) {
+                *result = Err(again.refusal());
+            }
+            let mut counted: Vec<_> = calls.iter_mut().map(|(_, (told, _))| told).collect();
+            hear(&mut counted, other.record, again);
+        }
+        for (place, call) in calls {
+            if let Some((_, result)) = read.get_mut(place) {
+                *result = Ok(call);
+            }
+        }
+    }
 }
 
 type Read<'d> = (&'d Span, Result<(Told, Kind), Refusal>);
@@ -266,7 +315,8 @@ fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
             model: only.model.to_string(),
             tokens,
             is_embedding: matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true }),
-            is_wrapper: matches!(kind, Kind::Around { .. }),
+            is_wrapper: matches!(kind, Kind::Around { .. } | Kind::Sum),
+            is_sum: *kind == Kind::Sum,
         };
         calls.push((place, key, told));
     }
@@ -305,6 +355,7 @@ fn kind(span: &Span) -> Option<Kind> {
     if !matches!(of.get(METHOD).as_str(), "" | "POST") {
         return None;
     }
+    let sum = || (of.has(INPUT) || of.has(OUTPUT)).then_some(Kind::Sum);
     let operation = of.get(&["gen_ai.operation.name"]);
     if !operation.is_empty() {
         return match operation.as_str() {
@@ -312,8 +363,8 @@ fn kind(span: &Span) -> Option<Kind> {
                 Some(Kind::Call)
             }
             "embeddings" => Some(Kind::Embedding),
-            // What an agent's run tells is the sum of its calls, which have spans of their own.
-            "create_agent" | "invoke_agent" | "invoke_workflow" | "execute_tool" | "retrieval" => None,
+            "invoke_agent" | "invoke_workflow" => sum(),
+            "create_agent" | "execute_tool" | "retrieval" => None,
             made if MADE.iter().any(|word| made.contains(word)) => Some(Kind::Other),
             _ => (of.has(INPUT) || of.has(OUTPUT)).then_some(Kind::Other),
         };
@@ -323,6 +374,7 @@ fn kind(span: &Span) -> Option<Kind> {
         return match kind.as_str().to_ascii_lowercase().as_str() {
             "llm" | "generation" | "chat_model" => Some(Kind::Call),
             "embedding" => Some(Kind::Embedding),
+            "agent" | "chain" | "workflow" => sum(),
             _ => None,
         };
     }
@@ -358,7 +410,15 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let counted = counted.believed(written).without_answer(is_embedding);
     let counted = counted.unless_billed(of.get(COST).as_str(), false);
     let mut only = attempt(model, counted, status);
+    for name in ADDRESS {
+        by_address(&mut only, of.get(&[name]).as_str());
+    }
+    if of.has(AZURE) {
+        bill_by(&mut only, "azure");
+    }
     only.provider = Cow::Owned(provider.0);
+    // Another span of the document may tell more of the same call.
+    by_column(InputFormat::Otel, &mut only);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
     terms::of_span(|names| of.get(names), &mut terms);
     of.unlisted().for_each(|(name, count)| terms.meter(name, count));
@@ -366,6 +426,8 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     if kind == Kind::Other && terms.meters().next().is_none() && only.usage.is_known() {
         terms.meter(of.get(&["gen_ai.operation.name"]).as_str(), 1);
     }
+    // How long each prompt of a run was, and who answered it, the sum does not tell.
+    only.estimated |= kind == Kind::Sum && only.usage.is_known();
     only.terms = some_terms(&terms);
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);

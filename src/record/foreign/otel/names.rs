@@ -138,6 +138,21 @@ pub(super) const KIND: &[&str] = &[
 ];
 /// The step of the AI SDK.
 pub(super) const STEP: &[&str] = &["ai.operationId"];
+/// Where the request went.
+pub(in crate::record::foreign) const ADDRESS: &[&str] = &[
+    "server.address",
+    "url.full",
+    "http.url",
+    "net.peer.name",
+    "gen_ai.openai.api_base",
+    "llm.openai.api_base",
+    "openai.api_base",
+    "llm.request.api_base",
+    "gen_ai.request.base_url",
+    "gen_ai.request.api_base",
+];
+/// The namespace of a resource of Azure.
+pub(super) const AZURE: &[&str] = &["azure.resource_provider.namespace", "az.namespace"];
 /// The method of a request over HTTP.
 pub(super) const METHOD: &[&str] = &["http.request.method", "http.method"];
 /// Usage as JSON within text.

@@ -1,0 +1,176 @@
+//! A policy that somebody sends by hand: what a log passes over as unknown is told here, as a policy file tells it.
+//!
+//! Invariant: whatever our writer writes of a policy is known.
+
+use serde_json::{Map, Value};
+
+const EVENT: &[&str] = &[
+    "event", "at", "version", "who", "what", "undo", "under", "name", "baseline", "mode", "models", "routes",
+    "ledger",
+];
+const ROUTE: &[&str] = &[
+    "route",
+    "team",
+    "project",
+    "task",
+    "asked",
+    "mode",
+    "require",
+    "no_signal",
+    "when_full",
+    "stream",
+    "ladder",
+];
+const MODEL: &[&str] = &["model", "labels", "context", "max_output", "max_in_flight", "vision", "tools"];
+const RUNG: &[&str] = &[
+    "rung",
+    "model",
+    "threshold",
+    "stream",
+    "labels",
+    "context",
+    "max_output",
+    "max_in_flight",
+    "vision",
+    "tools",
+    "with",
+];
+const STREAM: &[&str] = &["first_byte_ms", "gap_ms", "tokens_per_second", "hold"];
+const WITH: &[&str] = &["effort", "service_tier", "max_output", "temperature_thousandths"];
+
+/// A key of a policy event that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// Where it stands: `routes[0].ladder[1].with`; empty for the event itself.
+    pub place: String,
+    /// The key.
+    pub key: String,
+    /// Those that are known there.
+    pub known: &'static [&'static str],
+}
+
+/// Finds the first key of a policy event that is not known; `None` also where the text is no JSON.
+pub fn unknown_policy_key(text: &str) -> Option<UnknownKey> {
+    let event: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let within = |list: &Value, place: &str, known: &'static [&'static str]| {
+        each(list, place).find_map(|(place, one)| unknown(one, &place, known))
+    };
+    unknown(&event, "", EVENT)
+        .or_else(|| within(event.get("models")?, "models", MODEL))
+        .or_else(|| each(event.get("routes")?, "routes").find_map(|(place, one)| route(one, &place)))
+}
+
+fn route(one: &Map<String, Value>, place: &str) -> Option<UnknownKey> {
+    let inner = |of: &Map<String, Value>, place: &str, key: &str, known| {
+        unknown(of.get(key)?.as_object()?, &format!("{place}.{key}"), known)
+    };
+    let rung = |(place, one): (String, &Map<String, Value>)| {
+        unknown(one, &place, RUNG)
+            .or_else(|| inner(one, &place, "stream", STREAM))
+            .or_else(|| inner(one, &place, "with", WITH))
+    };
+    unknown(one, place, ROUTE)
+        .or_else(|| inner(one, place, "stream", STREAM))
+        .or_else(|| each(one.get("ladder")?, &format!("{place}.ladder")).find_map(rung))
+}
+
+/// Lists the objects of a list, with their places.
+fn each<'a>(list: &'a Value, place: &str) -> impl Iterator<Item = (String, &'a Map<String, Value>)> {
+    let all = list.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+    all.filter_map(move |(at, one)| Some((format!("{place}[{at}]"), one.as_object()?)))
+}
+
+fn unknown(of: &Map<String, Value>, place: &str, known: &'static [&'static str]) -> Option<UnknownKey> {
+    let key = of.keys().find(|key| !known.contains(&key.as_str()))?;
+    Some(UnknownKey { place: place.to_owned(), key: key.clone(), known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Entry, PolicyChange, append_line};
+    use crate::routing::{FactsSpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, StreamLimits};
+    use crate::units::Instant;
+
+    fn full() -> String {
+        let stream = StreamLimits {
+            first_byte_ms: Some(1),
+            gap_ms: Some(1),
+            tokens_per_second: Some(1),
+            hold: Some(true),
+        };
+        let facts = FactsSpec {
+            labels: vec!["eu".into()],
+            context: Some(9),
+            max_output: Some(9),
+            max_in_flight: None,
+            vision: Some(true),
+            tools: Some(false),
+        };
+        let with = Parameters {
+            effort: Some(crate::routing::Effort::Low),
+            service_tier: Some("flex".into()),
+            max_output: Some(9),
+            temperature: Some(200),
+        };
+        let rung = RungSpec {
+            name: Some("one".into()),
+            model: "m".into(),
+            threshold: Some(5),
+            stream,
+            facts: facts.clone(),
+            with,
+        };
+        let word = || vec!["x".to_owned()];
+        let route = RouteSpec {
+            name: "r".into(),
+            teams: word(),
+            projects: word(),
+            tasks: vec!["code".into()],
+            asked: word(),
+            mode: Some(Mode::Active),
+            require: word(),
+            when_full: Some(crate::routing::WhenFull::Refuse),
+            ladder: vec![rung],
+            no_signal: Some("one".into()),
+            stream,
+        };
+        let spec = PolicySpec {
+            name: "p".into(),
+            baseline: Some("m".into()),
+            mode: Some(Mode::Observe),
+            models: vec![("m".into(), FactsSpec { max_in_flight: Some(4), ..facts })],
+            routes: vec![route],
+        };
+        let change = PolicyChange {
+            version: 3,
+            at: Instant(0),
+            who: "w".into(),
+            what: "x".into(),
+            undo: true,
+            under: crate::record::Under { gateway: "g".into(), ..Default::default() },
+            spec,
+        };
+        let mut line = Vec::new();
+        append_line(&mut line, &Entry::Policy(Box::new(change)));
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn all_that_is_written_is_known_and_a_slip_anywhere_is_found() {
+        let line = full();
+        assert_eq!(unknown_policy_key(&line), None, "{line}");
+        for (of, slip, place) in [
+            ("\"undo\"", "\"udno\"", ""),
+            ("\"max_in_flight\":4", "\"max_inflight\":4", "models[0]"),
+            ("\"require\"", "\"requires\"", "routes[0]"),
+            ("\"rung\":", "\"rug\":", "routes[0].ladder[0]"),
+            ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[0].ladder[0].with"),
+            ("\"gap_ms\"", "\"gap\"", "routes[0].stream"),
+        ] {
+            assert!(line.contains(of), "{of} is not in {line}");
+            let found = unknown_policy_key(&line.replacen(of, slip, 1)).unwrap();
+            assert_eq!(found.place, place, "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A log run anew as discrete events, for policies whose decisions depend on how requests before were routed.
+//!
+//! Arrivals come from the log; a call ends when the log says, or as long after its begin as is estimated; each decision is
+//! made on the state of its instant. Invariant: what ends at the instant of an arrival has ended before it, and of several
+//! ends at one instant that of the earlier request comes first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::{Log, PolicySpan};
+use crate::outcome::{Evidence, History, Outlook, Settled, routed};
+use crate::routing::{Circumstance, InFlight, Policy, decide};
+use crate::units::{Instant, ModelId, Span};
+
+/// A call that gives way to another, or to none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    at: Instant,
+    /// The place of its request in the order of arrival, and its own within that.
+    order: (usize, usize),
+    leaves: ModelId,
+    enters: ModelId,
+}
+
+/// What is under way while a log is run anew.
+#[derive(Debug, Default)]
+pub struct Fold {
+    in_flight: InFlight,
+    turns: BinaryHeap<Reverse<Turn>>,
+    circumstance: Circumstance,
+    settled: Settled,
+}
+
+impl Fold {
+    /// Decides the next request in order of arrival on the state of its instant. Gives how things stood, and what becomes
+    /// of it.
+    pub fn arrive(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+    ) -> (&Circumstance, &Settled) {
+        self.reach(evidence.operation.at);
+        let told = outlook.circumstances.get(evidence.operation.circumstance);
+        self.circumstance.clone_from(told);
+        self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
+        self.settle(index, evidence, policy, outlook);
+        (&self.circumstance, &self.settled)
+    }
+
+    /// Takes in a request that stays as it was decided.
+    pub fn keep(&mut self, index: usize, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+        self.reach(evidence.operation.at);
+        self.circumstance.clone_from(outlook.circumstances.get(evidence.operation.circumstance));
+        self.settle(index, evidence, policy, outlook);
+    }
+
+    /// Lets time reach a moment.
+    fn reach(&mut self, at: Instant) {
+        while let Some(Reverse(turn)) = self.turns.peek().filter(|Reverse(turn)| turn.at <= at) {
+            self.in_flight.end(turn.leaves);
+            self.in_flight.begin(turn.enters);
+            self.turns.pop();
+        }
+    }
+
+    fn settle(&mut self, index: usize, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+        let operation = evidence.operation;
+        let decision = decide(policy, &operation.signals(), &self.circumstance);
+        routed(evidence, policy, &decision, outlook, &mut self.settled);
+        let mut at = operation.at;
+        let mut calling = ModelId::NONE;
+        let mut turn = |at, nth, leaves: ModelId, enters: ModelId| {
+            if leaves != enters {
+                self.turns.push(Reverse(Turn { at, order: (index, nth), leaves, enters }));
+            }
+        };
+        for (nth, leg) in self.settled.legs.iter().enumerate() {
+            let model = if leg.status.is_call() { outlook.prices.identity(leg.model) } else { ModelId::NONE };
+            if nth == 0 {
+                self.in_flight.begin(model);
+            } else {
+                turn(at, nth, calling, model);
+            }
+            calling = model;
+            let took = leg.latency.get().and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
+            at = at + Span(took.saturating_mul(1000));
+        }
+        turn(at, self.settled.legs.len(), calling, ModelId::NONE);
+    }
+}
+
+/// Says whether any policy's decisions depend on how requests before were routed.
+pub fn any_remembers(policies: &[PolicySpan]) -> bool {
+    policies.iter().any(|span| span.policy.remembers())
+}
+
+/// Walks a log in order of arrival, each request under the policy of its time. `take` hears of each request what became of
+/// it and may stop by answering false; says whether it did not.
+pub(super) fn walk<'a>(
+    log: &'a Log,
+    (policies, end): (&'a [PolicySpan], usize),
+    mut take: impl FnMut(usize, &Evidence<'a>, &'a Arc<Policy>, &Settled) -> bool,
+) -> bool {
+    let mut fold = Fold::default();
+    let outlook = log.outlook();
+    for (index, evidence) in log.history.range(log.history.start(), end) {
+        let Some(policy) = at(policies, index) else { continue };
+        let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
+        if !take(index, &evidence, policy, settled) {
+            return false;
+        }
+    }
+    true
+}
+
+fn at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
+    let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+    span.map(|span| &span.policy)
+}
+
+impl Log {
+    /// Gives the log with how things stood at its requests from a place on, as these policies would have let it come.
+    pub(super) fn anew(&self, policies: &[PolicySpan], from: usize) -> Self {
+        let mut fold = Fold::default();
+        let outlook = self.outlook();
+        let mut circumstances = (*self.circumstances).clone();
+        let mut history: History = self.history.clone();
+        for (index, evidence) in self.history.range(self.history.start(), self.history.len()) {
+            let Some(policy) = at(policies, index) else { continue };
+            if index < from {
+                fold.keep(index, &evidence, policy, &outlook);
+                continue;
+            }
+            let (circumstance, _) = fold.arrive(index, &evidence, policy, &outlook);
+            let id = circumstances.intern(circumstance);
+            if id != evidence.operation.circumstance {
+                history.set_circumstance(index, id);
+            }
+        }
+        Self { history, circumstances: Arc::new(circumstances), ..self.clone() }
+    }
+}

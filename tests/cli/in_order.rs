@@ -1,0 +1,91 @@
+//! Routes that earlier policies had, and caps on calls, whose figures depend on what came before.
+
+use std::collections::BTreeMap;
+
+use super::figures::{column, log, policy_event};
+use super::{desk, json, report};
+
+#[test]
+fn a_route_that_only_an_earlier_policy_has_can_be_asked_for() {
+    let desk = desk();
+    let ladder = |name: &str, task: &str, threshold: u32| {
+        format!(
+            r#"{{"route":"{name}"{task},"ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
+        )
+    };
+    let (one, rest) = (ladder("old", r#","task":["code"]"#, 700), ladder("rest", "", 600));
+    let request = |id: &str, hour: u32| {
+        format!(
+            r#"{{"id":"{id}","at":"2026-05-23T{hour}:00:00Z","task":"code","confidence":500,"model":"gpt-4.1","in":1000,"out":100}}"#
+        )
+    };
+    let lines = [
+        policy_event("2026-05-23T09:00:00Z", 1, "one", &format!("{one},{rest}")),
+        request("q1", 10),
+        policy_event("2026-05-23T11:00:00Z", 2, "two", &rest),
+        request("q2", 12),
+    ];
+    log(&desk, "old.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = json(&desk.good("whatif old.jsonl --set old=300 --format json"));
+    let rows = found["by_route"].as_array().expect("rows");
+    let flips = |name: &str| {
+        let row = rows.iter().find(|row| row["route"] == name).expect("the route");
+        row["flipped_requests"].as_u64().expect("a count")
+    };
+    assert_eq!((flips("old"), flips("rest")), (1, 0), "{found}");
+    let curve = json(&desk.good("frontier old.jsonl --route old --step 500 --format json"));
+    assert_eq!(curve["requests"], 1, "{curve}");
+    assert!(desk.refused("whatif old.jsonl --set older=300").contains("the policy has rest, old"));
+}
+
+#[test]
+fn a_neighbour_that_would_be_crossed_goes_along() {
+    let desk = desk();
+    let along = desk.good("whatif small.jsonl --set extraction.flash=100");
+    assert_eq!(along, desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=100"));
+}
+
+#[test]
+fn a_capped_model_passes_on_what_comes_while_it_is_full() {
+    let desk = desk();
+    let policy = |more: &str| {
+        format!(
+            "name = \"capped\"\n[model.\"gpt-4.1-nano\"]\nmax_in_flight = 1\n[[route]]\nname = \"all\"\n{more}\nladder = [\n  {{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ rung = \"large\", model = \"gpt-4.1\" }},\n]\n"
+        )
+    };
+    desk.write("next.toml", &policy(""));
+    desk.write("refuse.toml", &policy("when_full = \"refuse\""));
+    let request = |id: &str, at: &str, millis: u32| {
+        format!(
+            r#"{{"id":"{id}","at":"2026-05-23T10:00:{at}Z","task":"code","confidence":500,"model":"gpt-4.1-nano","in":1000,"out":0,"latency_ms":{millis}}}"#
+        )
+    };
+    // The second comes while the first is under way, the third at the instant of its end; the last is told first.
+    let lines = [request("c", "02", 700), request("a", "00", 2000), request("b", "01", 500)];
+    log(&desk, "crowd.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let routed = report(&desk, "crowd.jsonl --as routed --policy next.toml");
+    let costs = column(&routed["by_model"], "model", "cost_usd");
+    assert_eq!(costs, BTreeMap::from([("gpt-4.1-nano", "0.0002"), ("gpt-4.1", "0.002")]));
+    let why = desk.good("why crowd.jsonl b --policy next.toml");
+    assert!(
+        why.contains("had as many calls in flight as it may have") && why.contains("passed on to large"),
+        "{why}"
+    );
+    assert!(!desk.good("why crowd.jsonl c --policy next.toml").contains("in flight"), "it had ended");
+    let refused = report(&desk, "crowd.jsonl --as routed --policy refuse.toml");
+    assert_eq!((&refused["errors"], &refused["cost_usd"]), (&1.into(), &"0.0002".into()), "{refused}");
+
+    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=500 --format json"));
+    assert_eq!(found["in_order"], true);
+    assert_eq!(found["staged"]["cost_usd"], "0.0022", "{found}");
+    assert_eq!((&found["applied"], &found["flipped_requests"]), (&found["staged"], &0.into()));
+    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=600 --format json"));
+    assert_eq!(
+        (&found["staged"]["cost_usd"], &found["flipped_requests"]),
+        (&"0.006".into(), &2.into()),
+        "{found}"
+    );
+    desk.write("rung.toml", &policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
+    let message = desk.refused("replay crowd.jsonl --policy rung.toml");
+    assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
+}

@@ -1,0 +1,163 @@
+//! What several spans, rows or bodies tell of one call is put together, and what none of them tells is unknown.
+
+use pointsman::config::prices::builtin;
+
+use super::billed::{PLAIN, chat, costs};
+use super::counted::{document, span};
+
+fn call(id: &str, parent: &str, more: &[(&str, &str)]) -> String {
+    let plain = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.request.model", "gpt-4.1"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.usage.input_tokens", "1000"),
+        ("gen_ai.usage.output_tokens", "100"),
+    ];
+    let is_told = |key: &str| more.iter().any(|(told, _)| *told == key);
+    let rest = plain.iter().filter(|(key, _)| !is_told(key));
+    span(id, parent, "x", &rest.chain(more).copied().collect::<Vec<_>>())
+}
+
+fn generation(id: &str, parent: &str, more: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","traceId":"t","startTime":"2026-05-01T10:00:00Z","providedModelName":"gpt-4.1","parentObservationId":"{parent}",{more}}}"#
+    ) + "\n"
+}
+
+const CACHED: &str = "gen_ai.usage.cache_read.input_tokens";
+
+#[test]
+fn of_two_spans_of_one_call_neither_loses_what_it_alone_tells() {
+    let book = builtin("list").unwrap();
+    for (more, want) in [
+        ((CACHED, "800"), "known 0.0016"),
+        (("openai.response.service_tier", "priority"), "known 0.0049"),
+        (("gen_ai.provider.name", "azure.ai.openai"), "no_price"),
+        (("gen_ai.usage.web_search_requests", "1"), "known 0.0128"),
+    ] {
+        for (inner, outer) in [(&[more][..], &[][..]), (&[], &[more])] {
+            let (inner, outer) = (call("02", "01", inner), call("01", "", outer));
+            for log in [
+                document(&[inner.clone(), outer.clone()]),
+                document(&[outer.clone(), inner.clone()]),
+                document(std::slice::from_ref(&inner)) + &document(std::slice::from_ref(&outer)),
+                document(&[outer]) + &document(&[inner]),
+            ] {
+                assert_eq!(costs(&book, &log).0, [want], "{log}");
+            }
+        }
+    }
+    let (plain, split) = (
+        r#""type":"GENERATION","usageDetails":{"input":1000,"output":100,"total":1100}"#,
+        r#""type":"GENERATION","usageDetails":{"input":200,"input_cached_tokens":800,"output":100,"total":1100}"#,
+    );
+    for (outer, inner) in [(plain, split), (split, plain)] {
+        let (outer, inner) = (generation("o", "", outer), generation("i", "o", inner));
+        for log in [format!("{outer}{inner}"), format!("{inner}{outer}")] {
+            assert_eq!(costs(&book, &log).0, ["known 0.0016"], "{log}");
+        }
+    }
+    // The same answer in two formats or lines, too; two counts that contradict each other are an estimate.
+    let cached = format!(r#"{PLAIN},"prompt_tokens_details":{{"cached_tokens":800}}"#);
+    for [one, two] in [[PLAIN, &cached], [&cached, PLAIN]] {
+        let log = format!("{}\n{}\n", chat(one, ""), chat(two, ""));
+        assert_eq!(costs(&book, &log).0, ["known 0.0016"], "{log}");
+    }
+    let against = document(&[call("01", "", &[(CACHED, "500")]), call("02", "01", &[(CACHED, "800")])]);
+    assert_eq!(costs(&book, &against).0, ["about 0.0016"]);
+    // A framework's name for itself says nothing of who served.
+    let framework =
+        document(&[call("01", "", &[("gen_ai.provider.name", "langchain")]), call("02", "01", &[])]);
+    assert_eq!(costs(&book, &framework).0, ["known 0.0028"]);
+}
+
+#[test]
+fn a_sum_that_tells_more_than_the_calls_within_it_makes_them_estimates() {
+    let book = builtin("list").unwrap();
+    let sum = |more: &[(&str, &str)]| {
+        let tokens = [("gen_ai.usage.input_tokens", "2000"), ("gen_ai.usage.output_tokens", "200")];
+        call("01", "", &[&tokens[..], more].concat())
+    };
+    let inner = |id: &str, more: &[(&str, &str)]| call(id, "01", more);
+    let log = |sum: String, more: &[(&str, &str)]| document(&[inner("02", &[]), inner("03", more), sum]);
+    assert_eq!(costs(&book, &log(sum(&[]), &[])).0, ["known 0.0028"; 2]);
+    assert_eq!(costs(&book, &log(sum(&[(CACHED, "800")]), &[])).0, ["about 0.0028"; 2]);
+    let explained = log(sum(&[(CACHED, "800")]), &[(CACHED, "800")]);
+    assert_eq!(costs(&book, &explained).0, ["known 0.0028", "known 0.0016"]);
+}
+
+#[test]
+fn a_run_of_an_agent_counts_where_nothing_within_it_does() {
+    let book = builtin("list").unwrap();
+    let run = |id: &str, parent: &str| {
+        let tokens = [("gen_ai.usage.input_tokens", "2000"), ("gen_ai.usage.output_tokens", "200")];
+        let kind = [("gen_ai.operation.name", "invoke_agent")];
+        document(&[call(id, parent, &[&kind[..], &tokens].concat())])
+    };
+    let small = [("gen_ai.request.model", "gpt-4.1-mini")];
+    let (one, two) = (document(&[call("02", "01", &[])]), document(&[call("03", "01", &small)]));
+    let outer = run("01", "");
+    assert_eq!(costs(&book, &outer).0, ["about 0.0056"]);
+    for log in [format!("{outer}{one}{two}"), format!("{one}{outer}{two}"), format!("{one}{two}{outer}")] {
+        assert_eq!(costs(&book, &log).0, ["known 0.0028", "known 0.00056"], "{log}");
+    }
+    let within = document(&[call("02", "04", &[])]);
+    assert_eq!(costs(&book, &format!("{outer}{}{within}", run("04", "01"))).0, ["known 0.0028"]);
+    let agent = |usage: &str| generation("a", "", &format!(r#""type":"AGENT","usageDetails":{{{usage}}}"#));
+    assert_eq!(costs(&book, &agent(r#""input":1000,"output":100"#)).0, ["about 0.0028"]);
+    let (alone, inner) = (
+        agent(r#""input":1000,"output":100"#),
+        generation("i", "a", r#""type":"GENERATION","usageDetails":{"input":1000,"output":100}"#),
+    );
+    assert_eq!(costs(&book, &format!("{alone}{inner}")).0, ["known 0.0028"]);
+    // A run that tells no tokens is no call.
+    assert_eq!(costs(&book, &format!("{}{inner}", agent(""))).0, ["known 0.0028"]);
+}
+
+#[test]
+fn no_tokens_at_all_of_a_call_that_succeeded_are_unknown_in_every_format() {
+    let book = builtin("list").unwrap();
+    let zeros = r#""prompt_tokens":0,"completion_tokens":0,"total_tokens":0"#;
+    let litellm = |more: &str| {
+        format!(
+            r#"{{"request_id":"r","call_type":"acompletion","api_key":"k","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0,{zeros}{more}}}"#
+        )
+    };
+    let none = [("gen_ai.usage.input_tokens", "0"), ("gen_ai.usage.output_tokens", "0")];
+    for log in [
+        litellm(r#","status":"success""#),
+        document(&[call("01", "", &none)]),
+        generation("g", "", r#""type":"GENERATION","usageDetails":{"input":0,"output":0}"#),
+        format!(
+            r#"{{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","response_status":200,"response_model":"gpt-4.1","provider":"OPENAI",{zeros}}}"#
+        ),
+        r#"{"id":"r","model_name":"gpt-4.1","model_provider_name":"openai","input_tokens":0,"output_tokens":0,"timestamp":"2026-05-01T10:00:00Z","cached":false}"#.to_owned(),
+        format!(r#"{{"id":"c","object":"chat.completion","model":"gpt-4.1","choices":[{{"message":{{"content":""}},"finish_reason":"stop"}}],"usage":{{{zeros}}}}}"#),
+        r#"{"id":"m","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"stop_reason":"end_turn","usage":{"input_tokens":0,"output_tokens":0}}"#.to_owned(),
+    ] {
+        assert_eq!(costs(&book, &log).0, ["no_usage"], "{log}");
+    }
+    // What the gateway's own cache answered, or refused, is known to have used nothing.
+    for more in [
+        r#","cache_hit":"True""#,
+        r#","status":"failure","metadata":{"error_information":{"error_code":"400"}}"#,
+    ] {
+        assert_eq!(costs(&book, &litellm(more)).0, ["known 0"], "{more}");
+    }
+    let ours =
+        r#"{"id":"r","at":"2026-05-01T10:00:00Z","model":"gpt-4.1","in":1000,"out":100,"reasoning":150}"#;
+    assert_eq!(costs(&book, ours).0, ["about 0.004"], "reasoning is more than the answer it is part of");
+}
+
+#[test]
+fn a_table_exported_with_its_columns_reads_like_its_rows() {
+    let book = builtin("list").unwrap();
+    let table = concat!(
+        "request_id,call_type,spend,total_tokens,prompt_tokens,completion_tokens,startTime,model,custom_llm_provider,metadata,messages,cache_hit,status\n",
+        "r1,acompletion,0.0016,1100,1000,100,2026-05-01 10:00:00.000,gpt-4.1,openai,\"{\"\"usage_object\"\":{\"\"prompt_tokens\"\":1000,\"\"prompt_tokens_details\"\":{\"\"cached_tokens\"\":800}}}\",\"two\nlines, \"\"so\"\"\",False,success\n",
+        "r2,aget_responses,0.0016,1100,1000,100,2026-05-01 10:00:00.000,gpt-4.1,openai,{},,False,success\n",
+    );
+    assert_eq!(costs(&book, table).0, ["known 0.0016"]);
+    let other = table.replace("\"two\nlines, \"\"so\"\"\"", "").replace(',', ";").replace(":1000;", ":1000,");
+    assert_eq!(costs(&book, &other).0, ["known 0.0016"]);
+}
