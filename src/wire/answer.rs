@@ -1,12 +1,12 @@
 //! A provider's finished answer, in the client's dialect, and whether it is fit for use.
 
-use super::error::Result;
 use bytes::Bytes;
 
+use super::error::Result;
 use super::finish::unended;
 use super::json::{Value, check};
-use super::reply::{Choice, Part, Reply, block, buckets, source};
-use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, sink};
+use super::reply::{Choice, Part, Reply, block, buckets};
+use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
@@ -44,7 +44,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
         return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
     }
     let (reply, fault) = read(from, ask, root)?;
-    let translated = (ask.is_translated(from) && fault.is_none()).then(|| sink::whole(ask, &reply));
+    let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     Ok(Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
@@ -65,7 +65,7 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let mut source = source(from);
+    let mut source = translate::source(from);
     let mut reply = Reply::default();
     let mut fault = source.whole(root, &mut |delta| reply.take(delta)).err();
     reply.usage = source.usage();
@@ -93,7 +93,7 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
 
 /// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
-    let mut source = source(from);
+    let mut source = translate::source(from);
     let _ = source.whole(check(body).ok()?, &mut |_| {});
     source.usage()
 }

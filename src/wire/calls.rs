@@ -3,13 +3,13 @@
 //! Invariant: an id that is made up is the same whenever the same answer is read, and differs from every other of the
 //! answer and of the conversation it belongs to.
 
-use super::error::Result;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::error::Result;
 use super::finish::Finish;
 use super::json::Progress;
 use super::reply::{Choice, Part};

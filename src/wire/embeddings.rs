@@ -4,11 +4,11 @@
 //! Invariants: a provider of the same dialect is always asked for several, and whoever asked for one gets the one; every member
 //! arrives, is left out and told, or is refused by its own name.
 
-use super::error::Result;
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::error::Result;
 use super::gemini::names::{camel, member, text_of};
 use super::json::{Raw, Value, object, put};
 use super::prompt::Reader;

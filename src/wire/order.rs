@@ -7,10 +7,10 @@
 //! held back until the call at hand is whole, which its JSON tells. A chat client takes fragments in any order, so for it
 //! nothing is held.
 
-use super::error::Result;
 use std::collections::VecDeque;
 
 use super::calls::{CallIds, unfit};
+use super::error::Result;
 use super::finish::Finish;
 use super::json::{Kind, Progress};
 use super::reply::Delta;

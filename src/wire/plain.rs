@@ -2,9 +2,9 @@
 //!
 //! Invariant: what is made of it depends on the bytes alone, never on where they were cut; at most [`LONGEST`] bytes are kept.
 
-use super::error::Result;
 use bytes::{Buf, BytesMut};
 
+use super::error::Result;
 use super::json::{Value, check};
 use super::{Dialect, WireError};
 

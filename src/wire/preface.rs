@@ -2,10 +2,10 @@
 //!
 //! Invariant: a client is told one beginning, and one id from it to the end, however many models were asked behind it.
 
-use super::error::Result;
 use bytes::BytesMut;
 
 use super::Dialect;
+use super::error::Result;
 use super::json::{Value, object};
 use super::replay::with;
 use super::sse::{self, Event, Splitter, event};
@@ -130,19 +130,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
         (Dialect::AnthropicMessages, _) if let Some(usage) = used(&preface.usage, root) => {
             event(out, name, |o| with(o, root, &[("usage", &usage)]));
         }
-        _ => {
-            if !name.is_empty() {
-                out.extend_from_slice(b"event: ");
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b"\n");
-            }
-            for line in said.data.split('\n') {
-                out.extend_from_slice(b"data: ");
-                out.extend_from_slice(line.as_bytes());
-                out.extend_from_slice(b"\n");
-            }
-            out.extend_from_slice(b"\n");
-        }
+        _ => sse::frame(out, name, said.data.as_bytes()),
     }
 }
 

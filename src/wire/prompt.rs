@@ -4,10 +4,10 @@
 //! Invariants: reading a request into this form accounts for every member, as the table says (`table`): it is carried, it
 //! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
-use super::error::Result;
 use std::borrow::Cow;
 
 use super::effort::Effort;
+use super::error::Result;
 use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;

@@ -1,9 +1,9 @@
 //! What every reader of a request does alike: asks the table, notes what is left out, refuses by name, checks what is common.
 
-use super::error::Result;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
+use super::error::Result;
 use super::gemini::names::camel;
 use super::json::Value;
 use super::known::place;

@@ -5,18 +5,18 @@
 //! read, or that reports an error, is not passed on, but for a response's own that it failed, which ends its stream; usage
 //! is the last running total that was said, never a sum.
 
-use super::error::Result;
 use bytes::BytesMut;
 
+use super::error::Result;
 use super::finish::{ended_empty, unended};
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Seen, Source, source};
+use super::reply::{Delta, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
-use super::translate::Translation;
+use super::translate::{Translation, source};
 use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
 use crate::record::usage::Counted;
 use crate::routing::Check;

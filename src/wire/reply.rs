@@ -1,11 +1,10 @@
 //! A provider's answer, whole or in pieces, as every dialect has it.
 
-use super::error::Result;
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::Dialect;
+use super::error::Result;
 use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
@@ -235,19 +234,6 @@ pub(super) trait Source: std::fmt::Debug + Send + Sync {
 
     /// Returns the usage said so far.
     fn usage(&self) -> Option<Counted>;
-}
-
-/// Starts reading the answer of a provider.
-pub(super) fn source(from: Dialect) -> Box<dyn Source> {
-    match from {
-        Dialect::OpenAiChat
-        | Dialect::OpenAiEmbeddings
-        | Dialect::GeminiEmbeddings
-        | Dialect::OpenAiCompletions => Box::<super::chat::source::Chunks>::default(),
-        Dialect::OpenAiResponses => Box::<super::responses::source::Events>::default(),
-        Dialect::AnthropicMessages => Box::<super::messages::source::Events>::default(),
-        Dialect::Gemini => Box::<super::gemini::source::Chunks>::default(),
-    }
 }
 
 /// Tells the texts that say anything.

@@ -3,13 +3,13 @@
 //! Invariant: the events and their raw bytes depend on the whole stream alone, never on where it was cut; together the raw
 //! bytes are the stream, to the byte. An event longer than [`LONGEST`] is an error, so memory is bounded.
 
-use super::error::Result;
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr2, memmem};
 
 use super::WireError;
+use super::error::Result;
 use super::json::{Object, Value, check, object};
 
 /// The most bytes of one event.

@@ -14,7 +14,6 @@ mod splice;
 mod system;
 mod weigh;
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, embeddings, translate};
 use crate::routing::Parameters;
+use crate::wire::error::Result;
 use scan::Scan;
 
 /// A client's request.

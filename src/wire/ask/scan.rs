@@ -1,10 +1,10 @@
 //! One pass over a request: its top-level members, and of each message its role, its size and whether it holds text.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{AskMeasures, weigh};
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
 

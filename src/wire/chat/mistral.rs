@@ -4,12 +4,12 @@
 //! So a chat request is put together anew: values stay as they were written; members whose absence changes nothing are
 //! left out, two have another name, ids become a digest of themselves, and what Mistral has no place for is left out and told.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, object, put};
 use crate::wire::prompt::Reader;
 use crate::wire::tools::{self, Offered};

@@ -1,8 +1,8 @@
 //! A chat request, read for a provider of another dialect.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
 use crate::wire::reply::Call;

@@ -1,11 +1,11 @@
 //! A chat completion read, in chunks or whole; and one of the older kind, whose choices are text alone.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
@@ -74,8 +74,8 @@ impl Chunks {
         self.absorb(usage);
         self.absorb(groq.and_then(|groq| groq.get("usage")));
         said(tier.and_then(Value::text), |tier| self.usage.get_or_insert_default().serve(tier));
-        let text = |value: Option<Value<'_>>| value.and_then(Value::text).unwrap_or_default().into_owned();
-        tell(Delta::Start { id: &text(id), model: &text(model) });
+        let (id, model) = (id.and_then(Value::text), model.and_then(Value::text));
+        tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 
     /// Takes over a usage block, wherever in an event it stands.

@@ -1,12 +1,12 @@
 //! A request of another dialect, written as a chat request.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::wire::effort::{openai_word, thinks_before_answering};
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,

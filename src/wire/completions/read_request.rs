@@ -1,9 +1,9 @@
 //! A request for a completion, read for a provider of chat: the prompt is what the user says.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Piece, Prompt, Reader};
 

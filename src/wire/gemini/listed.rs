@@ -2,9 +2,9 @@
 //!
 //! Invariant: whatever was put in, what came out so far with [`Listed::end`] behind it is one JSON list.
 
-use crate::wire::error::Result;
 use bytes::BytesMut;
 
+use crate::wire::error::Result;
 use crate::wire::sse::{Splitter, parse};
 
 /// Turns events into a list.

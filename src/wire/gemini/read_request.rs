@@ -3,12 +3,12 @@
 //! Calls of earlier turns often have no id; they get one each, and a result goes to the first call of its name that has none
 //! yet.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
 use crate::wire::chat::write_request::audio_format;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
 use crate::wire::table::{Fate, kinds};

@@ -1,7 +1,6 @@
 //! An answer of Gemini read, in chunks (`alt=sse`) or whole. Every chunk carries running totals of usage, early ones not all
 //! of them.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +9,7 @@ use crate::record::usage::{Counted, GeminiUsage, Grounding};
 use crate::wire::Dialect::Gemini;
 use crate::wire::WireError;
 use crate::wire::calls::call_id;
+use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended, ended_empty};
 use crate::wire::json::Value;

@@ -1,6 +1,5 @@
 //! A JSON value as a slice of its text; its members and items are found by skipping, not by building a tree.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -9,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::super::WireError;
 use crate::record::json;
+use crate::wire::error::Result;
 
 /// Checks a client's body: UTF-8, one JSON value, not too deep.
 pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>> {

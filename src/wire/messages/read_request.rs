@@ -1,9 +1,9 @@
 //! A request for Anthropic's messages, read for a provider of another dialect.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use super::own_tools::own_tool;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
 use crate::wire::reply::{Call, content_text};

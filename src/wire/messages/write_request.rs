@@ -3,13 +3,13 @@
 //! Where a model has no mode for JSON or for a schema, an instruction at the end of the system prompt asks for it; the
 //! answer is checked to be JSON in any case.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::wire::Sending;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, array, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,

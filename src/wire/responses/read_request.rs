@@ -3,11 +3,11 @@
 //! Only what a request says in full can be carried: an earlier response, a stored conversation or a stored prompt lies
 //! with OpenAI, and tools that OpenAI runs cannot be run elsewhere.
 
-use crate::wire::error::Result;
 use std::borrow::Cow;
 
 use crate::wire::WireError;
 use crate::wire::chat::read_request::word;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice};
 use crate::wire::table;
