@@ -14,7 +14,7 @@ use super::reply::Call;
 use super::{Accent, Dialect};
 use crate::routing::Parameters;
 
-pub(super) use super::reader::Reader;
+pub(super) use super::reader::{Reader, pieces as read_pieces};
 
 /// A request.
 #[derive(Debug, Default)]

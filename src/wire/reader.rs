@@ -66,6 +66,23 @@ pub(super) struct Reader<'n> {
     pub(super) notes: &'n Notes,
 }
 
+/// Reads content: a text, or a list of parts, some of which may be left out.
+pub(super) fn pieces<'a>(
+    content: Value<'a>,
+    place: &str,
+    part: impl Fn(Value<'a>, &str) -> Result<Option<Piece<'a>>>,
+) -> Result<Vec<Piece<'a>>> {
+    if content.is_text() {
+        let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
+        return Ok(vec![Piece::text(text, None)]);
+    }
+    if !content.is_array() {
+        return Err(WireError::invalid(place, "has to be a text or a list of parts"));
+    }
+    let parts = content.items().enumerate();
+    parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
+}
+
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
     pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T> {
@@ -165,24 +182,6 @@ impl Reader<'_> {
             return Call { id, name, arguments };
         }
         Call { id, name, arguments }
-    }
-
-    /// Reads content: a text, or a list of parts, some of which may be left out.
-    pub(super) fn pieces<'a>(
-        self,
-        content: Value<'a>,
-        place: &str,
-        part: impl Fn(Value<'a>, &str) -> Result<Option<Piece<'a>>>,
-    ) -> Result<Vec<Piece<'a>>> {
-        if content.is_text() {
-            let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
-            return Ok(vec![Piece::text(text, None)]);
-        }
-        if !content.is_array() {
-            return Err(WireError::invalid(place, "has to be a text or a list of parts"));
-        }
-        let parts = content.items().enumerate();
-        parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
     }
 
     /// Reads what form the answer has to have; a schema stands in `holder`.

@@ -148,7 +148,9 @@ pub(super) fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Objec
 /// Writes JSON as an event; one of no name has no line for it.
 pub(super) fn frame(out: &mut BytesMut, name: &str, data: &[u8]) {
     if !name.is_empty() {
-        [b"event: ", name.as_bytes(), b"\n"].iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\n");
     }
     out.extend_from_slice(b"data: ");
     // A line's end within would end the data; in JSON it is a blank.

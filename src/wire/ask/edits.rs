@@ -71,14 +71,13 @@ impl<'b> Edits<'b> {
             let Some(member) = members.get(at) else { continue };
             let stays_before = (0..at).any(|before| !is_removed(before));
             let before = at.checked_sub(1).and_then(|before| members.get(before));
-            let (from, to) = match before.filter(|_| stays_before) {
-                Some(before) => (before.value.end, member.value.end),
+            let (from, to) = if let Some(before) = before.filter(|_| stays_before) {
+                (before.value.end, member.value.end)
+            } else {
                 // Where nothing stays before it, the comma after it goes instead of the one before.
-                None => {
-                    let rest = self.body.get(member.value.end..).unwrap_or_default();
-                    let comma = members.get(at + 1).and_then(|_| rest.iter().position(|byte| *byte == b','));
-                    (member.key.start, member.value.end + comma.map_or(0, |comma| comma + 1))
-                }
+                let rest = self.body.get(member.value.end..).unwrap_or_default();
+                let comma = members.get(at + 1).and_then(|_| rest.iter().position(|byte| *byte == b','));
+                (member.key.start, member.value.end + comma.map_or(0, |comma| comma + 1))
             };
             self.spans.retain(|(span, _)| span.start < from || span.end > to);
             self.spans.push((from..to, Vec::new()));

@@ -216,7 +216,9 @@ fn put(body: &Bytes, scan: &Scan, settings: &[Setting<'_>]) -> Bytes {
         // Of a member that stands there twice the last one counts.
         let mut places: Vec<usize> = named.map(|(at, _)| at).collect();
         let last = places.pop();
-        places.into_iter().for_each(|at| edits.remove(at));
+        for at in places {
+            edits.remove(at);
+        }
         let there = last.and_then(|at| scan.members.get(at));
         let old = there.and_then(|member| std::str::from_utf8(body.get(member.value.clone())?).ok());
         match (last, there, settled(old.map(Value::of), &below(settings, head))) {

@@ -34,7 +34,9 @@ pub(super) fn settle(edits: &mut Edits<'_>, takes: bool, reader: Reader<'_>) {
                 list.object(|o| {
                     put!(o, "role": "user");
                     o.array("content", |a| {
-                        said.iter().for_each(|(text, cache)| block(a, &reminder(text), *cache));
+                        for (text, cache) in &said {
+                            block(a, &reminder(text), *cache);
+                        }
                     });
                 });
             }
@@ -109,7 +111,9 @@ fn hoist(edits: &mut Edits<'_>, hoisted: &[Said<'_>]) {
             block(a, &text, None);
         }
         system.into_iter().flat_map(Value::items).for_each(|part| a.put(part));
-        hoisted.iter().for_each(|(text, cache)| block(a, text, *cache));
+        for (text, cache) in hoisted {
+            block(a, text, *cache);
+        }
     });
     match system {
         Some(system) => edits.replace(system.span_in(edits.body), out),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
 use crate::wire::reply::Call;
 use crate::wire::tools::{self, Offered};
 use crate::wire::{Dialect, WireError};
@@ -71,7 +71,7 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
         Some(content) => {
-            reader.pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
+            read_pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
         }
         None => Ok(Vec::new()),
     };

@@ -54,9 +54,12 @@ impl Source for Chunks {
     fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         let choices = root.get("choices");
         self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
-        let choices = (0..).zip(choices.into_iter().flat_map(Value::items));
-        // What came of the others is told as well: it was written.
-        choices.fold(Ok(()), |outcome, (nth, choice)| outcome.and(self.choice(choice, Some(nth), tell)))
+        let mut outcome = Ok(());
+        for (nth, choice) in (0..).zip(choices.into_iter().flat_map(Value::items)) {
+            // What came of the others is told as well: it was written.
+            outcome = outcome.and(self.choice(choice, Some(nth), tell));
+        }
+        outcome
     }
 
     fn done(&mut self) -> Result<Seen> {

@@ -175,13 +175,13 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
             put!(o, "type": "image_url", "image_url": { "url": data.url(), "detail"?: detail });
         }),
         Piece::File { data: data @ Data::Base64 { kind, bytes }, name, .. } => {
-            a.object(|o| match audio_format(kind) {
-                Some(format) => {
+            a.object(|o| {
+                if let Some(format) = audio_format(kind) {
                     put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format });
+                } else {
+                    let name = name.as_deref().unwrap_or("document.pdf");
+                    put!(o, "type": "file", "file": { "filename": name, "file_data": data.url() });
                 }
-                None => put!(o, "type": "file", "file": {
-                    "filename": name.as_deref().unwrap_or("document.pdf"), "file_data": data.url(),
-                }),
             });
         }
         Piece::File { .. } => return reader.refuse("a document by its address"),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::own_tools::own_tool;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
 use crate::wire::reply::{Call, content_text};
 use crate::wire::table;
 use crate::wire::{Accent, Dialect, WireError};
@@ -99,7 +99,7 @@ fn message<'a>(message: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut
 }
 
 fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>> {
-    reader.pieces(content, place, |block, place| piece(block, place, reader))
+    read_pieces(content, place, |block, place| piece(block, place, reader))
 }
 
 /// Reads a block; nothing where it is left out.

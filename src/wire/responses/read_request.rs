@@ -9,7 +9,7 @@ use crate::wire::WireError;
 use crate::wire::chat::read_request::word;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice, read_pieces};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
 
@@ -215,7 +215,7 @@ fn output<'a>(item: Value<'a>, kind: &str, place: &str, reader: Reader<'_>) -> R
 }
 
 fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>> {
-    reader.pieces(content, place, |part, place| piece(part, place, reader).map(Some))
+    read_pieces(content, place, |part, place| piece(part, place, reader).map(Some))
 }
 
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
