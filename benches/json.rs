@@ -81,7 +81,7 @@ fn log() -> String {
     text
 }
 
-/// Gives the best of several rounds in lines a second.
+/// Returns the best of several rounds in lines a second.
 fn rate(round: impl Fn() -> u64) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {

@@ -424,7 +424,7 @@ fn an_arrow_upwards_is_found_however_it_is_written() {
         assert_eq!(arrows(&made_up(path, text)).len(), 1, "{path}: {text}");
     }
     let downwards = [
-        ("src/engine/mod.rs", "use crate::{units::Span, outcome::Leg};"),
+        ("src/engine/mod.rs", "use crate::{units::Span, outcome::Attempt};"),
         (
             "src/units/money.rs",
             "// crate::engine\n/* crate::engine */ const A: &str = \"crate::engine\"; use super::names;",

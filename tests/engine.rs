@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Engine, Event};
-use pointsman::outcome::{Choice, Extra, Leg, Observed, Operation, on_model};
+use pointsman::outcome::{Attempt, Choice, Extra, Observed, Operation, on_model};
 use pointsman::pricing::{Cost, CostSum, Unpriced, Usage};
 use pointsman::routing::{Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Thresholds};
 use pointsman::session::{Command, Player, Reading};
@@ -56,7 +56,7 @@ proptest! {
                     placed[usize::from(settled.first_rung)] += 1;
                     answered[usize::from(settled.rung)] += 1;
                 }
-                variance += settled.legs.iter().map(|leg| leg.variance).sum::<i128>();
+                variance += settled.attempts.iter().map(|attempt| attempt.variance).sum::<i128>();
                 known_latency += u64::from(settled.latency.get().is_some());
                 if let Some(value) = settled.quality {
                     quality += u64::from(value.get());
@@ -207,8 +207,8 @@ proptest! {
                     drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance })));
                 }
                 1 => {
-                    let leg: Leg = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());
-                    engine.apply(Event::Attempted { key, leg, evidence: None });
+                    let attempt: Attempt = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());
+                    engine.apply(Event::Attempted { key, attempt, evidence: None });
                 }
                 2 => drop(engine.apply(Event::Tick(entry.0.at))),
                 _ => {

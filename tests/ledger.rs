@@ -45,7 +45,7 @@ fn everything(path: &Path) -> Totals {
     LedgerFile::open(path).unwrap().totals(&Range::default(), |_| true).unwrap()
 }
 
-/// Gives the sums that are kept beside the charges.
+/// Returns the sums that are kept beside the charges.
 fn kept(path: &Path) -> Totals {
     LedgerFile::open(path).unwrap().kept_sums().unwrap()
 }

@@ -73,7 +73,7 @@ fn the_command_line_proves_exports_and_tidies() {
     );
 }
 
-/// Gives how many requests a log has, once it has been replayed, and the report.
+/// Returns how many requests a log has, once it has been replayed, and the report.
 fn replayed(log: &Path, folder: &Path) -> (usize, String) {
     let replay = ["replay", log.to_str().unwrap(), "--as", "recorded", "--format", "json", "--strict"];
     let (code, out, err) = pointsman(&replay, folder);

@@ -140,7 +140,7 @@ impl Writer {
         Self { process, out, input: keep }
     }
 
-    /// Gives the next thing that the child says; `None` at its end.
+    /// Returns the next thing that the child says; `None` at its end.
     fn hear(&mut self) -> Option<String> {
         let mut line = String::new();
         while self.out.read_line(&mut line).unwrap() > 0 {
@@ -163,7 +163,7 @@ impl Writer {
         }
     }
 
-    /// Kills the child as `kill -9` does, and gives the last operation that it said is committed.
+    /// Kills the child as `kill -9` does, and returns the last operation that it said is committed.
     fn kill(mut self) -> u64 {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -306,7 +306,7 @@ fn until(what: &str, ledger: &Ledger, so: impl Fn(&Ledger) -> bool) {
     }
 }
 
-/// Gives an operation another number, as a run has it that cannot read the ledger yet.
+/// Returns an operation another number, as a run has it that cannot read the ledger yet.
 fn renumbered(seq: u64, as_seq: u64) -> Vec<Entry> {
     let mut entries = operation(seq);
     for entry in &mut entries {

@@ -13,7 +13,7 @@ use pointsman::ledger::{Durability, Ledger, LedgerFile, LedgerOptions, Range};
 
 use made::{fold, operation, wait};
 
-/// Gives the CPU time in microseconds of the threads of this name, or of all of them.
+/// Returns the CPU time in microseconds of the threads of this name, or of all of them.
 fn cpu(name: Option<&str>) -> u64 {
     let mut sum = 0;
     for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {

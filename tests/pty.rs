@@ -178,7 +178,7 @@ fn a_gateway_whose_terminal_is_closed_answers_all_it_has_taken_on() {
     assert_eq!(found, (8, 0), "operations, and open ones");
 }
 
-/// Gives the state letter of a process.
+/// Returns the state letter of a process.
 #[cfg(target_os = "linux")]
 fn process_state(id: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
@@ -449,7 +449,7 @@ fn logs_of_coding_agents_are_offered_beside_the_sample() {
     quit(console);
 }
 
-/// Gives the ground of the screen: that of a border's corner.
+/// Returns the ground of the screen: that of a border's corner.
 fn ground(console: &Console) -> Option<vt100::Color> {
     let row = console.rows().iter().position(|row| row.starts_with('╭'))?;
     console.screen().cell(u16::try_from(row).ok()?, 0).map(vt100::Cell::bgcolor)

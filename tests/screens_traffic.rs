@@ -116,7 +116,7 @@ fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
         Figure::Cost => outcome.cost.amount().map(|amount| amount.0),
         Figure::Latency => outcome.latency.get().map(i128::from),
         Figure::Tokens => {
-            let usage = outcome.legs.last().unwrap().usage;
+            let usage = outcome.attempts.last().unwrap().usage;
             usage.prompt().zip(usage.output.get()).map(|(input, output)| i128::from(input + output))
         }
     };
@@ -425,7 +425,7 @@ fn the_table_at_three_sizes() {
 }
 
 /// The first request that two calls were made for and whose confidence was judged.
-fn climbed(snapshot: &Snapshot) -> usize {
+fn escalated(snapshot: &Snapshot) -> usize {
     let mut state = State::default();
     traffic::set_filter(&mut state, "escalated conf>=0 !cost=unknown");
     finish(&mut state, snapshot);
@@ -443,9 +443,9 @@ fn one_request_at_three_sizes() {
     finish(&mut flips, &snapshot);
     let judged = traffic::request_at(&flips, 0, &snapshot).unwrap();
     let at = |index| Ui { detail: Some(detail::State { index, scroll: 0 }), ..Ui::default() };
-    insta::assert_snapshot!("request_80x24", screen(&at(climbed(&snapshot)), &snapshot, 80, 20));
+    insta::assert_snapshot!("request_80x24", screen(&at(escalated(&snapshot)), &snapshot, 80, 20));
     insta::assert_snapshot!("request_120x36", screen(&at(judged), &snapshot, 120, 32));
-    insta::assert_snapshot!("request_200x60", screen(&at(climbed(&snapshot)), &snapshot, 200, 56));
+    insta::assert_snapshot!("request_200x60", screen(&at(escalated(&snapshot)), &snapshot, 200, 56));
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn every_size_can_be_drawn_and_clicked() {
             }
         }
     }
-    ui.detail = Some(detail::State { index: climbed(&snapshot), scroll: 0 });
+    ui.detail = Some(detail::State { index: escalated(&snapshot), scroll: 0 });
     for width in 0..=130 {
         for height in (0..=45).step_by(9) {
             drawn(&ui, &snapshot, width, height, &light);

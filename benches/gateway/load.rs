@@ -198,7 +198,7 @@ pub(crate) async fn open(to: SocketAddr, rate: u32, requests: u32, stream: bool)
     Ok(times)
 }
 
-/// Gives the value below which so many of a thousand lie.
+/// Returns the value below which so many of a thousand lie.
 pub(crate) fn quantile(times: &[Duration], per_mille: usize) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();

@@ -167,7 +167,7 @@ fn note(text: &str) {
     }
 }
 
-/// Gives what Pointsman wrote, for when it did not come up.
+/// Returns what Pointsman wrote, for when it did not come up.
 fn log_of(desk: &Path) -> String {
     let folders = std::fs::read_dir(desk).into_iter().flatten().flatten();
     let logs = folders.filter_map(|folder| std::fs::read_to_string(folder.path().join("log")).ok());

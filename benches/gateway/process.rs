@@ -32,14 +32,14 @@ impl Process {
         Ok(Self { child, address })
     }
 
-    /// Gives the ids of the process and its children.
+    /// Returns the ids of the process and its children.
     fn ids(&self) -> Vec<u32> {
         let id = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         std::iter::once(id).chain(children.split_whitespace().filter_map(|id| id.parse().ok())).collect()
     }
 
-    /// Gives the processor time that it and its children have used.
+    /// Returns the processor time that it and its children have used.
     pub(crate) fn cpu(&self) -> Duration {
         // Fields 14 and 15, counted from behind the name, which may hold anything. A tick is 10 ms on every Linux that
         // is in use.
@@ -51,7 +51,7 @@ impl Process {
         Duration::from_millis(10 * self.ids().into_iter().filter_map(ticks).sum::<u64>())
     }
 
-    /// Gives the resident memory of it and its children in KiB.
+    /// Returns the resident memory of it and its children in KiB.
     pub(crate) fn memory(&self) -> u64 {
         let resident = |id: u32| -> Option<u64> {
             let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;

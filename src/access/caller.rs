@@ -19,7 +19,7 @@ impl Scope {
     /// All of them, in the order they are listed.
     pub const ALL: [Self; 3] = [Self::Route, Self::Read, Self::Operate];
 
-    /// Gives the word that files and the command line use.
+    /// Returns the word that files and the command line use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Route => "route",

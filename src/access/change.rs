@@ -97,7 +97,7 @@ pub fn revoke(file: &KeyFile, who: &str, now: Instant) -> Result<Vec<KeyRecord>,
     })
 }
 
-/// Gives a key a new secret and id. The old one is taken back at once, or expires after `keep`.
+/// Returns a key a new secret and id. The old one is taken back at once, or expires after `keep`.
 ///
 /// # Errors
 /// Where no live key is called so, or the file cannot be changed.

@@ -108,7 +108,7 @@ impl KeyFile {
         Self { path: path.into() }
     }
 
-    /// Gives its path.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

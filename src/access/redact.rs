@@ -1,4 +1,4 @@
-//! Takes secrets out of text that is about to be written: the diary, errors, panics.
+//! Takes secrets out of text that is about to be written: the trace log, errors, panics.
 //!
 //! It goes by form and would rather mask too much: keys of ours and of providers by how they start, what follows
 //! `Bearer`, and long runs of key characters after a word such as `key=`. Invariant: no key that `pointsman keys` made

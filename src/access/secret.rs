@@ -30,7 +30,7 @@ impl Hash {
         Self(Sha256::digest(body).into())
     }
 
-    /// Gives the first eight bytes, by which the table is ordered. Whoever could learn them from timing would still
+    /// Returns the first eight bytes, by which the table is ordered. Whoever could learn them from timing would still
     /// have to find a text with that hash.
     pub(super) fn index(&self) -> u64 {
         self.0.iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
@@ -104,7 +104,7 @@ pub(super) fn read(presented: &str) -> Option<Hash> {
 /// A key's secret: wiped from memory when dropped, and without a `Debug` of its text.
 pub type Secret = SecretString;
 
-/// Gives the text of a secret, for the one moment when it is shown.
+/// Returns the text of a secret, for the one moment when it is shown.
 pub fn reveal(secret: &Secret) -> &str {
     secret.expose_secret()
 }

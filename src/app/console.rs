@@ -137,7 +137,7 @@ impl Dressing {
         self.theme().map(Some)
     }
 
-    /// Gives the theme and notes what is wrong with its file.
+    /// Returns the theme and notes what is wrong with its file.
     ///
     /// # Errors
     /// Where there is no such theme.
@@ -160,7 +160,7 @@ impl Dressing {
         self
     }
 
-    /// Gives what the console is started with.
+    /// Returns what the console is started with.
     ///
     /// # Errors
     /// Where there is no such theme.
@@ -175,7 +175,7 @@ impl Dressing {
         })
     }
 
-    /// Gives the screen to begin with.
+    /// Returns the screen to begin with.
     pub fn screen(&self) -> Screen {
         Screen::named(&self.settings.screen).unwrap_or_default()
     }
@@ -188,7 +188,7 @@ impl Dressing {
         self.theme()
     }
 
-    /// Gives the least time between two frames that data alone causes.
+    /// Returns the least time between two frames that data alone causes.
     fn pace(&self) -> Duration {
         let over_ssh = std::env::var_os("SSH_TTY").is_some();
         let hz = match self.settings.refresh_hz {

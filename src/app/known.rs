@@ -19,7 +19,7 @@ pub(super) struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    /// Gives a remark for every model of a ladder without a price.
+    /// Returns a remark for every model of a ladder without a price.
     ///
     /// # Errors
     /// Where the file's baseline has no price, and no other one was asked for.

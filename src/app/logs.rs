@@ -24,7 +24,7 @@ const MOST_LOOKED_INTO: usize = 64;
 /// What names of logs end in, packed or not.
 const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "db"];
 
-/// Gives the input for a list of logs.
+/// Returns the input for a list of logs.
 pub fn input(logs: &[PathBuf]) -> Input {
     files(logs).iter().fold(Input::default(), |all, (path, is_found)| all.and(one(path, *is_found)))
 }
@@ -62,7 +62,7 @@ fn in_order(named: &mut [(PathBuf, bool)]) {
     }
 }
 
-/// Gives the first moment that a file tells, where its format is recognised.
+/// Returns the first moment that a file tells, where its format is recognised.
 fn first_moment(path: &Path) -> Option<Instant> {
     if opencode::is_database(path) || ledger::is_ledger(path) {
         return None;
@@ -84,7 +84,7 @@ fn is_rollout(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rollout-"))
 }
 
-/// Gives the input for one file.
+/// Returns the input for one file.
 pub(super) fn one(path: &Path, is_found: bool) -> Input {
     let made = |opener: fn(&Path) -> io::Result<Export>| {
         let (name, path) = (path.display().to_string(), path.to_owned());

@@ -34,4 +34,4 @@ pub use progress::{Cancel, Progress};
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, serve};
 pub use tail::follow;
-pub use trace::{VARIABLE as LOG_VARIABLE, start as start_diary};
+pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

@@ -33,7 +33,7 @@ fn has(connection: &Connection, table: &str, column: &str) -> bool {
     found.optional().is_ok_and(|found| found.is_some())
 }
 
-/// Gives the export of every message.
+/// Returns the export of every message.
 pub(super) fn export(path: &Path) -> io::Result<Export> {
     let connection = open(path).map_err(io::Error::other)?;
     Ok(Box::new(move |into| write(&connection, into)))

@@ -305,7 +305,7 @@ fn hand(text: &str, into: &SyncSender<Feed>, told: &mut Told) -> bool {
     lines.is_empty() || into.send(Feed::Lines(lines.into())).is_ok()
 }
 
-/// Gives the text of an answer.
+/// Returns the text of an answer.
 ///
 /// # Errors
 /// Where there is none or it is a refusal, with how to mend it.
@@ -342,7 +342,7 @@ async fn bounded(mut response: reqwest::Response) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Gives what an error body says.
+/// Returns what an error body says.
 fn said(body: &str) -> String {
     let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let message = read.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());

@@ -49,13 +49,13 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
     let policy = snapshot.policy_at(index);
     settle_one(&evidence, snapshot.reading, policy, &log.outlook(), settled);
     let route = policy.route(settled.route);
-    let usage = settled.legs.last().map(|leg| leg.usage).unwrap_or_default();
+    let usage = settled.attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
     let kind = match settled.cost {
         Cost::Known(_) => "known",
         Cost::Estimated(_) => "estimated",
         Cost::Unknown(_) => "unknown",
     };
-    let told: Pico = settled.legs.iter().filter_map(|leg| leg.cost.amount()).sum();
+    let told: Pico = settled.attempts.iter().filter_map(|attempt| attempt.cost.amount()).sum();
     let is_part = settled.cost.amount().is_none() && told > Pico::ZERO;
     Some(RequestRow {
         id: log.history.id(index),
@@ -71,7 +71,7 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
         rung: route.ladder.get(usize::from(settled.rung)).map(|rung| &*rung.name),
         status: settled.status.name(),
         escalated: settled.escalated,
-        calls: settled.legs.len(),
+        calls: settled.attempts.len(),
         input: usage.input.get(),
         cache_read: usage.cache_read.get(),
         cache_write: usage.write_5m.get().zip(usage.write_1h.get()).map(|(a, b)| a + b),
@@ -112,7 +112,7 @@ pub(super) fn save_requests(
     anyhow::bail!("there are a thousand such files already")
 }
 
-/// Gives the listed rows as one Markdown table, to be copied.
+/// Returns the listed rows as one Markdown table, to be copied.
 pub(super) fn requests_markdown(table: &traffic::State, snapshot: &Snapshot) -> String {
     let written = write_requests(Vec::new(), Format::Md, table, snapshot, Some(COPIED));
     written.map_or_else(|_| String::new(), |(text, _)| String::from_utf8_lossy(&text).into_owned())

@@ -82,14 +82,16 @@ fn read_settings() -> anyhow::Result<GatewaySettings> {
     }
 }
 
-/// Gives the policy to start with: the one applied last, where the policy file is still the one it was applied over.
+/// Returns the policy to start with: the one applied last, where the policy file is still the one it was applied over.
 fn policy_to_start(
     file: Arc<Policy>,
     names: &mut Names,
-    desk: Option<&Path>,
+    data_dir: Option<&Path>,
     remarks: &mut Vec<String>,
 ) -> Arc<Policy> {
-    let Some(path) = desk.map(|desk| desk.join(APPLIED)).filter(|path| path.is_file()) else { return file };
+    let Some(path) = data_dir.map(|data_dir| data_dir.join(APPLIED)).filter(|path| path.is_file()) else {
+        return file;
+    };
     let Ok(text) = std::fs::read_to_string(&path) else { return file };
     let base = text.lines().next().and_then(|line| line.strip_prefix("# over "));
     if base != Some(fingerprint(&file.spec(names)).as_str()) {
@@ -112,18 +114,18 @@ fn policy_to_start(
     }
 }
 
-/// Gives what tells policies apart: the start of the hash of their canonical text.
+/// Returns what tells policies apart: the start of the hash of their canonical text.
 fn fingerprint(spec: &PolicySpec) -> String {
     let digest = Sha256::digest(policy::spec_toml(spec).as_bytes());
     hex(digest.get(..12).unwrap_or(&digest))
 }
 
 /// Writes a policy as applied, so that a restart finds it.
-fn keep_applied(desk: &Path, base: &str, spec: &PolicySpec, version: u32) -> std::io::Result<()> {
+fn keep_applied(data_dir: &Path, base: &str, spec: &PolicySpec, version: u32) -> std::io::Result<()> {
     let mut names = Names::default();
     let Ok(policy) = Policy::compile(spec, version, &mut names) else { return Ok(()) };
     let text = format!("# over {base}\n{}", policy::to_toml(&policy, &names));
-    config::write_whole(&desk.join(APPLIED), |file| file.write_all(text.as_bytes()))
+    config::write_whole(&data_dir.join(APPLIED), |file| file.write_all(text.as_bytes()))
 }
 
 /// Starts a gateway on threads of its own.
@@ -147,12 +149,12 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let Setup { policy: from_file, book, mut ingest, .. } = setup;
     let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
-    let desk = ledger_options.path.parent().map(Path::to_owned);
+    let data_dir = ledger_options.path.parent().map(Path::to_owned);
     let Opened { ledger, next_seq, stored } =
         open_ledger(&ledger_options, options.no_ledger, &mut gateway_settings, &mut remarks)?;
     let base = fingerprint(&from_file.spec(&ingest.names));
-    let desk = desk.filter(|_| !options.no_ledger);
-    let chosen = policy_to_start(from_file, &mut ingest.names, desk.as_deref(), &mut remarks);
+    let data_dir = data_dir.filter(|_| !options.no_ledger);
+    let chosen = policy_to_start(from_file, &mut ingest.names, data_dir.as_deref(), &mut remarks);
     let (policy, is_new) = numbered(&chosen, &ingest.names, stored);
     let providers = Providers::build(&spec, &from_system, std::time::Instant::now())?;
     remarks.extend(providers.warnings().iter().cloned());
@@ -167,9 +169,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         who: "start".to_owned(),
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
-    let keeps: Option<crate::gateway::OnApply> = desk.map(|desk| {
+    let keeps: Option<crate::gateway::OnApply> = data_dir.map(|data_dir| {
         let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {
-            if let Err(error) = keep_applied(&desk, &base, spec, version) {
+            if let Err(error) = keep_applied(&data_dir, &base, spec, version) {
                 tracing::error!(%error, "the applied policy could not be kept for the next start");
             }
         });
@@ -288,7 +290,7 @@ fn ledger_options(
     Ok(wanted)
 }
 
-/// Gives the policy its version: the ledger's where it is the same policy, else the next one. Says whether it is new.
+/// Returns the policy its version: the ledger's where it is the same policy, else the next one. Says whether it is new.
 fn numbered(policy: &Policy, names: &Names, stored: Option<ledger::PolicyInForce>) -> (Policy, bool) {
     let Some(stored) = stored else {
         return (Policy { version: policy.version.max(1), ..policy.clone() }, true);
@@ -302,7 +304,7 @@ fn numbered(policy: &Policy, names: &Names, stored: Option<ledger::PolicyInForce
 }
 
 impl Serving {
-    /// Gives the runtime's handle.
+    /// Returns the runtime's handle.
     pub fn handle(&self) -> tokio::runtime::Handle {
         self.runtime.handle().clone()
     }

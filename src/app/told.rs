@@ -46,7 +46,7 @@ impl Told {
     }
 }
 
-/// Gives what makes a line the same wherever it is told: a request's id and moment, and an event without its place in the
+/// Returns what makes a line the same wherever it is told: a request's id and moment, and an event without its place in the
 /// ledger.
 fn key(line: &str) -> &str {
     const AT: &str = ",\"at\":\"";

@@ -1,4 +1,4 @@
-//! A diary of what the program does, for those who ask for one: `POINTSMAN_LOG=FILE`.
+//! A trace log of what the program does, for those who ask for one: `POINTSMAN_LOG=FILE`.
 //!
 //! It names files, counts and times, never a prompt, an answer or a key; what looks like a key all the same is masked.
 
@@ -13,7 +13,7 @@ use crate::access::Redacting;
 /// The environment variable that names the file.
 pub const VARIABLE: &str = "POINTSMAN_LOG";
 
-/// Starts the diary where one is asked for; lines are appended.
+/// Starts the trace log where one is asked for; lines are appended.
 ///
 /// # Errors
 /// Where the file cannot be opened.
@@ -24,12 +24,12 @@ pub fn start() -> anyhow::Result<()> {
         .append(true)
         .open(&path)
         .with_context(|| format!("{VARIABLE}={}", path.display()))?;
-    let diary = tracing_subscriber::fmt()
+    let trace_log = tracing_subscriber::fmt()
         .with_writer(Mutex::new(Redacting(file)))
         .with_ansi(false)
         .with_max_level(LevelFilter::DEBUG)
         .finish();
-    // Only a second call could fail, and the diary that is there then goes on.
-    let _ = tracing::subscriber::set_global_default(diary);
+    // Only a second call could fail, and the trace log that is there then goes on.
+    let _ = tracing::subscriber::set_global_default(trace_log);
     Ok(())
 }

@@ -63,7 +63,7 @@ impl Block {
         if self.square { b']' } else { b'>' }
     }
 
-    /// Gives the length of the opening tag that `text` starts with.
+    /// Returns the length of the opening tag that `text` starts with.
     fn opens(&self, text: &[u8]) -> Option<usize> {
         let (first, rest) = text.split_first()?;
         let named = rest.get(..self.name.len())?;
@@ -82,7 +82,7 @@ impl Block {
         memchr(self.close(), text.get(from..text.len().min(from + 256))?).map(|at| from + at + 1)
     }
 
-    /// Gives the length of the closing tag that `text` starts with.
+    /// Returns the length of the closing tag that `text` starts with.
     fn closes(&self, text: &[u8]) -> Option<usize> {
         let whole = self.name.len() + 3;
         let tag = text.get(..whole)?;
@@ -175,7 +175,7 @@ fn trim_start<'a>(mut text: &'a str, has_results: &mut bool) -> &'a str {
     }
 }
 
-/// Gives the user's last turn where the text is a transcript with `User:` and `Assistant:` lines; else all of it.
+/// Returns the user's last turn where the text is a transcript with `User:` and `Assistant:` lines; else all of it.
 fn last_turn(text: &str) -> &str {
     let starts = |line: &str, marks: &[&str]| {
         marks.iter().find(|m| line.get(..m.len()).is_some_and(|l| l.eq_ignore_ascii_case(m))).map(|m| m.len())

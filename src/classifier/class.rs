@@ -48,7 +48,7 @@ impl TaskClass {
         Self::Other,
     ];
 
-    /// Gives the name used in policies, logs and on screen.
+    /// Returns the name used in policies, logs and on screen.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -65,7 +65,7 @@ impl TaskClass {
         }
     }
 
-    /// Gives the place of this class in [`TaskClass::ALL`].
+    /// Returns the place of this class in [`TaskClass::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -95,12 +95,12 @@ const WORDS: (u8, u8) = (FeatureId::ASKS_CLASSIFY.0, FeatureId::BIG_PROMPT.0);
 const ASKS: (u8, u8) = (FeatureId::ASKS_CLASSIFY.0, FeatureId::MATH_WORDS.0);
 
 impl FeatureId {
-    /// Gives the name used in weight files.
+    /// Returns the name used in weight files.
     pub fn name(self) -> &'static str {
         NAMES.get(self.index()).map_or("?", |(name, _)| name)
     }
 
-    /// Gives the words shown to people.
+    /// Returns the words shown to people.
     pub fn describe(self) -> &'static str {
         NAMES.get(self.index()).map_or("?", |(_, says)| says)
     }
@@ -110,7 +110,7 @@ impl FeatureId {
         NAMES.iter().position(|(known, _)| *known == name).and_then(|at| u8::try_from(at).ok()).map(Self)
     }
 
-    /// Gives the feature that stands for a class of work.
+    /// Returns the feature that stands for a class of work.
     pub fn of_class(class: TaskClass) -> Self {
         Self(Self::IS_CLASSIFICATION.0 + u8::try_from(class.index()).unwrap_or(0))
     }
@@ -144,7 +144,7 @@ impl Default for Features {
 }
 
 impl Features {
-    /// Gives how strongly a feature is there, 0 to 1000.
+    /// Returns how strongly a feature is there, 0 to 1000.
     pub fn get(&self, id: FeatureId) -> u16 {
         self.0.get(id.index()).copied().unwrap_or(0)
     }

@@ -24,7 +24,7 @@ const SIGMOID: [u32; 65] = [
     999_665,
 ];
 
-/// Gives 1000 times the binary logarithm, taken as straight between powers of two; 0 for 0.
+/// Returns 1000 times the binary logarithm, taken as straight between powers of two; 0 for 0.
 pub(super) fn log2_milli(n: u64) -> u64 {
     let Some(whole) = n.checked_ilog2() else { return 0 };
     let whole = u64::from(whole);
@@ -33,7 +33,7 @@ pub(super) fn log2_milli(n: u64) -> u64 {
     whole * 1000 + (mantissa.saturating_sub(1024) * 1000) / 1024
 }
 
-/// Gives the logistic function of milli-logits, in parts per million.
+/// Returns the logistic function of milli-logits, in parts per million.
 pub(super) fn sigmoid(milli_logits: i64) -> i64 {
     let x = milli_logits.saturating_abs().min(8000);
     let at = |n: i64| usize::try_from(n).ok().and_then(|n| SIGMOID.get(n)).map_or(MILLION, |&v| i64::from(v));
@@ -70,7 +70,7 @@ impl Calibration {
         &self.0
     }
 
-    /// Gives the confidence for a score in parts per million; level beyond the outermost knots.
+    /// Returns the confidence for a score in parts per million; level beyond the outermost knots.
     pub(super) fn apply(&self, score: i64) -> PerMille {
         let mut last: Option<(i64, i64)> = None;
         for &(x, y) in &self.0 {

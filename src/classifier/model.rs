@@ -48,13 +48,13 @@ pub struct Classifier {
 pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
 
 impl Classifier {
-    /// Gives the classifier that is built in: a conservative cold start until one is trained on the operator's own log.
+    /// Returns the classifier that is built in: a conservative cold start until one is trained on the operator's own log.
     pub fn builtin() -> Self {
         // A test holds that the file is good; were it not, a classifier that never has a signal is the safe one.
         Self::from_toml(BUILTIN).unwrap_or_else(|_| Self::silent())
     }
 
-    /// Gives a classifier that never has a signal, so that the strongest model serves everything.
+    /// Returns a classifier that never has a signal, so that the strongest model serves everything.
     pub fn silent() -> Self {
         Self {
             name: "silent".to_owned(),
@@ -76,27 +76,27 @@ impl Classifier {
         weights::read(text)
     }
 
-    /// Gives the name the weights file states.
+    /// Returns the name the weights file states.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Gives the version the weights file states.
+    /// Returns the version the weights file states.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// Gives the hash of everything that decides: thresholds belong to one hash and to no other.
+    /// Returns the hash of everything that decides: thresholds belong to one hash and to no other.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Gives the weight of a feature, in milli-logits at full strength.
+    /// Returns the weight of a feature, in milli-logits at full strength.
     pub fn weight(&self, feature: FeatureId) -> i16 {
         self.weights.get(feature.index()).copied().unwrap_or(0)
     }
 
-    /// Gives the class of a request and the confidence that the cheap answer will do, or none without a signal.
+    /// Returns the class of a request and the confidence that the cheap answer will do, or none without a signal.
     pub fn classify(&self, text: Option<&str>, measures: &Measures) -> Opinion {
         let (features, basis, class) = self.features(text, measures);
         if basis == Basis::NoSignal || self.calibration.knots().is_empty() {
@@ -110,7 +110,7 @@ impl Classifier {
         opinion
     }
 
-    /// Gives the features of a request, what they rest on and the class they speak for; training learns from these.
+    /// Returns the features of a request, what they rest on and the class they speak for; training learns from these.
     pub fn features(&self, text: Option<&str>, measures: &Measures) -> (Features, Basis, TaskClass) {
         let mut features = Features::default();
         extract::measures(measures, &mut features);
@@ -129,7 +129,7 @@ impl Classifier {
         (features, basis, class)
     }
 
-    /// Gives the score in milli-logits, before the logistic function and the calibration.
+    /// Returns the score in milli-logits, before the logistic function and the calibration.
     pub fn score(&self, features: &Features, basis: Basis) -> i64 {
         let bias = if basis == Basis::Text { self.bias } else { self.measures_bias };
         let parts =

@@ -20,7 +20,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// Gives the words shown to people.
+    /// Returns the words shown to people.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Text => "text",

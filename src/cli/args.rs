@@ -56,7 +56,7 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// Gives how logs are read.
+    /// Returns how logs are read.
     pub fn read(&self) -> ReadOptions {
         ReadOptions {
             format: self.input_format,
@@ -66,7 +66,7 @@ impl EngineArgs {
         }
     }
 
-    /// Gives what a run rests on.
+    /// Returns what a run rests on.
     pub fn setup(&self) -> SetupOptions {
         SetupOptions {
             policy: self.policy.clone(),
@@ -126,7 +126,7 @@ pub struct ServingArgs {
 }
 
 impl ServingArgs {
-    /// Gives the same among the arguments of a replay.
+    /// Returns the same among the arguments of a replay.
     pub fn engine(&self) -> EngineArgs {
         EngineArgs {
             policy: self.policy.clone(),

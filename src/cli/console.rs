@@ -67,7 +67,7 @@ pub struct LookArgs {
 }
 
 impl LookArgs {
-    /// Gives how the console is to be opened.
+    /// Returns how the console is to be opened.
     pub fn options(&self) -> ConsoleOptions {
         ConsoleOptions {
             theme: self.theme.clone(),

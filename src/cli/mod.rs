@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    match crate::app::start_diary().and_then(|()| run(cli)) {
+    match crate::app::start_trace_log().and_then(|()| run(cli)) {
         Ok(()) => 0,
         Err(error) => report(&error),
     }
@@ -184,7 +184,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if ours { 1 } else { 2 }
 }
 
-/// Gives the command that was said, with the mapping that might read its log.
+/// Returns the command that was said, with the mapping that might read its log.
 fn again(error: &anyhow::Error) -> Option<String> {
     let of_log = |cause: &'_ (dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(LoadError::Record(error)) => error.mapping().map(str::to_owned),

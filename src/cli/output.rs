@@ -30,7 +30,7 @@ pub fn say(text: &str) {
     let _ = io::stderr().lock().write_all(format!("{text}{end}").as_bytes());
 }
 
-/// Gives stdout for what is data: as it is to a file or a program, made safe to a terminal.
+/// Returns stdout for what is data: as it is to a file or a program, made safe to a terminal.
 pub fn data() -> Data<io::StdoutLock<'static>> {
     let out = io::stdout();
     let waiting = out.is_terminal().then(Vec::new);

@@ -270,7 +270,7 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
     Ok(())
 }
 
-/// Gives every service tier that a row prices, the ordinary one first.
+/// Returns every service tier that a row prices, the ordinary one first.
 fn services(row: &PriceRow) -> impl Iterator<Item = (&str, &Rates)> {
     let tiers = row.tiers.iter().map(|(name, rates)| (name.as_str(), rates));
     [("standard", &row.standard)]

@@ -51,7 +51,7 @@ pub struct RequestsArgs {
 pub enum Sort {
     /// The newest first.
     Time,
-    /// The dearest first.
+    /// The most expensive first.
     Cost,
     /// The slowest first.
     Latency,

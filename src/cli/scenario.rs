@@ -46,7 +46,7 @@ pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     output::text(&text)
 }
 
-/// Gives what the subcommand prints.
+/// Returns what the subcommand prints.
 pub fn text(args: &ScenarioArgs) -> anyhow::Result<String> {
     let Some(name) = &args.name else { return list(args.format) };
     let scenario = load(name)?;

@@ -27,7 +27,7 @@ pub struct GatewayArgs {
 }
 
 impl GatewayArgs {
-    /// Gives what the command line says of a gateway.
+    /// Returns what the command line says of a gateway.
     pub fn options(&self, listen: Option<String>) -> ServeOptions {
         ServeOptions {
             listen,

@@ -177,7 +177,7 @@ pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::
     Ok(staged)
 }
 
-/// Gives a month's cost at the log's rate; `None` where the log is too short to tell, or tells no times.
+/// Returns a month's cost at the log's rate; `None` where the log is too short to tell, or tells no times.
 fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
     span.filter(|span| *span >= Span::mins(1))
         .map(|span| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))

@@ -76,17 +76,18 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
 
 fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &Settled) {
     let _ = writeln!(out, "\n{title}");
-    for (at, leg) in settled.legs.iter().enumerate() {
-        let latency = leg.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
+    for (at, attempt) in settled.attempts.iter().enumerate() {
+        let latency =
+            attempt.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
         let _ = writeln!(
             out,
             "  {}. {}  {}  {latency}  {}  {}{}",
             at + 1,
-            log.names.model(leg.model),
-            leg.status.name(),
-            tokens_text(leg),
-            cost_text(leg.cost),
-            if leg.observed { "" } else { "  [not observed]" },
+            log.names.model(attempt.model),
+            attempt.status.name(),
+            tokens_text(attempt),
+            cost_text(attempt.cost),
+            if attempt.observed { "" } else { "  [not observed]" },
         );
     }
     let _ = writeln!(

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// The environment variable that names another configuration directory.
 pub const CONFIG_DIR_VARIABLE: &str = "POINTSMAN_CONFIG_DIR";
 
-/// Gives the operator's configuration directory: `POINTSMAN_CONFIG_DIR`, or the platform's usual place.
+/// Returns the operator's configuration directory: `POINTSMAN_CONFIG_DIR`, or the platform's usual place.
 pub fn user_dir() -> Option<PathBuf> {
     match env::var_os(CONFIG_DIR_VARIABLE).filter(|dir| !dir.is_empty()) {
         Some(dir) => Some(PathBuf::from(dir)),
@@ -33,7 +33,7 @@ pub fn user_dir() -> Option<PathBuf> {
 /// The environment variable that names another data directory.
 pub const DATA_DIR_VARIABLE: &str = "POINTSMAN_DATA_DIR";
 
-/// Gives the directory for what the program itself writes: `POINTSMAN_DATA_DIR`, or the platform's usual place.
+/// Returns the directory for what the program itself writes: `POINTSMAN_DATA_DIR`, or the platform's usual place.
 pub fn data_dir() -> Option<PathBuf> {
     match env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()) {
         Some(dir) => Some(PathBuf::from(dir)),

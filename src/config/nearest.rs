@@ -3,7 +3,7 @@
 /// The most names given.
 const MOST: usize = 3;
 
-/// Gives the names within a third of the letters of what was written, the nearest first; names that begin with it follow.
+/// Returns the names within a third of the letters of what was written, the nearest first; names that begin with it follow.
 pub fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // What is longer is no name, and comparing it would take long.
     if written.is_empty() || written.len() > 128 {

@@ -155,7 +155,7 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, ParametersError> {
     Ok(all)
 }
 
-/// Gives a model's name as patterns have it: without what stands before the last `/`, in small letters, dots as `-`.
+/// Returns a model's name as patterns have it: without what stands before the last `/`, in small letters, dots as `-`.
 pub fn plain(model: &str) -> String {
     let name = model.rsplit('/').next().unwrap_or(model);
     name.chars().map(|c| if c == '.' { '-' } else { c.to_ascii_lowercase() }).collect()

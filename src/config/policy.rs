@@ -214,7 +214,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Gives file and line of a field, or of the nearest one around it.
+    /// Returns file and line of a field, or of the nearest one around it.
     pub fn of(&self, field: &str) -> String {
         format!("{}:{}", self.path, self.line(field))
     }

@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl Span {
-    /// Gives it in whole milliseconds.
+    /// Returns it in whole milliseconds.
     pub(super) fn millis(self) -> u32 {
         u32::try_from(self.0.as_millis()).unwrap_or(u32::MAX)
     }

@@ -49,7 +49,7 @@ pub struct ThemeError {
     pub source: io::Error,
 }
 
-/// Gives the themes that come with the program.
+/// Returns the themes that come with the program.
 pub fn built_in() -> impl Iterator<Item = ThemeText> {
     BUILT_IN.iter().map(|&(name, text)| ThemeText {
         name: name.to_owned(),

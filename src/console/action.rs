@@ -33,7 +33,7 @@ pub enum Context {
 }
 
 impl Context {
-    /// Gives the name that help and messages use.
+    /// Returns the name that help and messages use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Global => "everywhere",
@@ -50,7 +50,7 @@ impl Context {
         }
     }
 
-    /// Gives the contexts that hold together, the one that wins first.
+    /// Returns the contexts that hold together, the one that wins first.
     pub const fn layers(self, replay: bool) -> &'static [Self] {
         match (self, replay) {
             (Self::Prompt, _) => &[Self::Prompt],
@@ -228,7 +228,7 @@ actions! {
 }
 
 impl Action {
-    /// Gives the action's row of the table.
+    /// Returns the action's row of the table.
     pub fn spec(self) -> &'static Spec {
         // The table is written in the order of the enum, by the same macro.
         ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])

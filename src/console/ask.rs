@@ -55,7 +55,7 @@ fn clean_lines(pasted: &str) -> String {
 }
 
 impl AskBox {
-    /// Gives what is typed as a question.
+    /// Returns what is typed as a question.
     pub fn question(&self) -> Question {
         let [prompt, team, project, task, model] = &self.fields;
         let word = |field: &Input| field.value().trim().to_owned();
@@ -143,13 +143,13 @@ impl AskBox {
         }
     }
 
-    /// Gives the operation that the last answer belongs to.
+    /// Returns the operation that the last answer belongs to.
     pub fn operation(&self) -> Option<&str> {
         let reply = self.answer.as_ref()?.outcome.as_ref().ok()?;
         Some(reply.operation.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// Gives the box's place.
+    /// Returns the box's place.
     fn place(area: Rect) -> Rect {
         let width = paint::box_width(area, 112);
         let height = area.height.saturating_sub(2).min(34);

@@ -125,12 +125,12 @@ impl Chord {
         Some(Self::new(key, has(KeyModifiers::CONTROL), has(KeyModifiers::ALT), shift))
     }
 
-    /// Gives the key.
+    /// Returns the key.
     pub fn key(self) -> Key {
         self.key
     }
 
-    /// Gives the digit, where the key is one.
+    /// Returns the digit, where the key is one.
     pub fn digit(self) -> Option<u8> {
         match self.key {
             Key::Char(c) => c.to_digit(10).and_then(|d| u8::try_from(d).ok()),

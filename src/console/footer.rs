@@ -128,7 +128,7 @@ impl Messages {
         self.latest = None;
     }
 
-    /// Gives when the present message goes.
+    /// Returns when the present message goes.
     pub fn until(&self) -> Option<Duration> {
         self.latest.as_ref().map(|(_, _, until)| *until)
     }

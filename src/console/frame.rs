@@ -335,7 +335,7 @@ pub(super) fn scope(scene: Scene<'_>, room: usize) -> String {
     forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()
 }
 
-/// Gives where each tab stands, for drawing and for the mouse.
+/// Returns where each tab stands, for drawing and for the mouse.
 pub fn tab_places(area: Rect) -> impl Iterator<Item = (Screen, Rect)> {
     let mut x = area.x.saturating_add(1);
     Screen::ALL.into_iter().map(move |screen| {

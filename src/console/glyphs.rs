@@ -117,7 +117,7 @@ const ASCII: Glyphs = Glyphs {
 };
 
 impl Glyphs {
-    /// Gives the signs of a set.
+    /// Returns the signs of a set.
     pub const fn of(set: GlyphSet) -> &'static Self {
         match set {
             GlyphSet::Braille => &BRAILLE,
@@ -139,7 +139,7 @@ impl Glyphs {
         Self::of(set)
     }
 
-    /// Gives the set after this one, starting again at the end.
+    /// Returns the set after this one, starting again at the end.
     pub const fn next(&self) -> &'static Self {
         match self.set {
             GlyphSet::Braille => &BLOCK,
@@ -148,7 +148,7 @@ impl Glyphs {
         }
     }
 
-    /// Gives the sign before an error.
+    /// Returns the sign before an error.
     pub fn plus_minus(&self) -> &'static str {
         if self.is_ascii() { "+/-" } else { "±" }
     }
@@ -158,7 +158,7 @@ impl Glyphs {
         self.set == GlyphSet::Ascii
     }
 
-    /// Gives the name used in settings.
+    /// Returns the name used in settings.
     pub const fn name(&self) -> &'static str {
         match self.set {
             GlyphSet::Braille => "braille",

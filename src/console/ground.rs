@@ -20,7 +20,7 @@ pub enum Ground {
 }
 
 impl Ground {
-    /// Gives the ground of a colour: that on which black or white is read better.
+    /// Returns the ground of a colour: that on which black or white is read better.
     fn of(colour: [u8; 3]) -> Self {
         if colour::contrast(colour, [0; 3]) > colour::contrast(colour, [255; 3]) {
             Self::Light
@@ -159,7 +159,7 @@ mod tests {
         out
     }
 
-    /// Gives what reached the console, and what was told.
+    /// Returns what reached the console, and what was told.
     fn heard(text: &str) -> (Vec<Event>, Vec<Option<Ground>>) {
         let mut listener = Listener::default();
         let (mut through, mut told) = (Vec::new(), Vec::new());

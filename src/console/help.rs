@@ -128,7 +128,7 @@ impl Help {
         Self { screen, pages: vec![keys, filter, signs], page: 0, offset: 0 }
     }
 
-    /// Gives where the help lies over a screen.
+    /// Returns where the help lies over a screen.
     pub fn area(screen: Rect) -> Rect {
         let (width, height) =
             (screen.width.min(150), screen.height.saturating_sub(2).max(screen.height.min(3)));

@@ -22,7 +22,7 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Gives the style of a role.
+    /// Returns the style of a role.
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
     }
@@ -175,7 +175,7 @@ pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char)
     }
 }
 
-/// Gives the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
+/// Returns the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
 pub fn box_width(screen: Rect, most: u16) -> u16 {
     if screen.width < most.saturating_add(12) { screen.width } else { most }
 }
@@ -212,7 +212,7 @@ pub fn margin(area: Rect) -> Rect {
     if area.width < 4 { area } else { Rect { x: area.x + 1, width: area.width - 2, ..area } }
 }
 
-/// Gives the `index`th row of an area; empty beyond its end.
+/// Returns the `index`th row of an area; empty beyond its end.
 pub fn nth_row(area: Rect, index: u16) -> Rect {
     split_top(split_top(area, index).1, 1).0
 }

@@ -80,12 +80,12 @@ impl Palette {
         self.state.step(by, self.found.len());
     }
 
-    /// Gives the chosen action.
+    /// Returns the chosen action.
     pub fn chosen(&self) -> Option<Action> {
         self.state.selected.and_then(|at| self.found.get(at)).map(|found| found.action)
     }
 
-    /// Gives the number of actions listed.
+    /// Returns the number of actions listed.
     pub fn len(&self) -> usize {
         self.found.len()
     }
@@ -126,7 +126,7 @@ impl Palette {
         self.state = TableState { selected: (!self.found.is_empty()).then_some(0), offset: 0 };
     }
 
-    /// Gives where the palette lies over a screen.
+    /// Returns where the palette lies over a screen.
     pub fn area(screen: Rect) -> Rect {
         let (width, height) = (paint::box_width(screen, 76), screen.height.min(18));
         let x = screen.x + (screen.width - width) / 2;

@@ -28,7 +28,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Gives what stands in the line.
+    /// Returns what stands in the line.
     pub fn value(&self) -> &str {
         self.input.value()
     }

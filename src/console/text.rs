@@ -46,7 +46,7 @@ pub fn wrap(text: &str, columns: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Gives the end of a text that fits in `columns`, and whether something before it was left out; then a column stays free
+/// Returns the end of a text that fits in `columns`, and whether something before it was left out; then a column stays free
 /// for the sign of it.
 pub fn fit_end(text: &str, columns: usize) -> (&str, bool) {
     if width(text) <= columns {

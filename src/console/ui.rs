@@ -26,7 +26,7 @@ impl Screen {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Overview, Self::Tune, Self::Traffic, Self::Models];
 
-    /// Gives the tab's name.
+    /// Returns the tab's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
@@ -36,7 +36,7 @@ impl Screen {
         }
     }
 
-    /// Gives the context of its keys.
+    /// Returns the context of its keys.
     pub const fn context(self) -> Context {
         match self {
             Self::Overview => Context::Overview,
@@ -149,7 +149,7 @@ impl Ui {
         }
     }
 
-    /// Gives the context whose keys hold.
+    /// Returns the context whose keys hold.
     pub fn context(&self) -> Context {
         if self.detail.is_some() { Context::Detail } else { self.screen.context() }
     }

@@ -73,22 +73,22 @@ impl Cap {
         self.held -= hold.0;
     }
 
-    /// Gives the cap itself.
+    /// Returns the cap itself.
     pub fn limit(&self) -> Pico {
         self.limit
     }
 
-    /// Gives what was spent, unknown costs at their worst.
+    /// Returns what was spent, unknown costs at their worst.
     pub fn spent(&self) -> Pico {
         self.spent
     }
 
-    /// Gives the part of it that is a worst case and no reported cost.
+    /// Returns the part of it that is a worst case and no reported cost.
     pub fn assumed(&self) -> Pico {
         self.assumed
     }
 
-    /// Gives what is set aside for requests in flight.
+    /// Returns what is set aside for requests in flight.
     pub fn held(&self) -> Pico {
         self.held
     }

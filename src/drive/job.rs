@@ -53,7 +53,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// Gives the text.
+    /// Returns the text.
     pub fn text(&self) -> String {
         match self {
             Self::Own(text) => text.clone(),
@@ -61,7 +61,7 @@ impl Prompt {
         }
     }
 
-    /// Gives a number of tokens that it does not exceed.
+    /// Returns a number of tokens that it does not exceed.
     pub fn bound(&self) -> u64 {
         match self {
             Self::Own(text) => prompt_bound(text),

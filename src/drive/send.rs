@@ -75,7 +75,7 @@ impl Sender {
         Ok(Self { client, target, model: model.to_owned(), key: key.transpose()? })
     }
 
-    /// Gives the address.
+    /// Returns the address.
     pub fn target(&self) -> &Target {
         &self.target
     }

@@ -86,12 +86,12 @@ impl Tally {
         self.sent - self.ok - self.failed
     }
 
-    /// Gives the latencies of served answers, to the last byte.
+    /// Returns the latencies of served answers, to the last byte.
     pub fn latency(&self) -> Option<Percentiles> {
         self.latency.percentiles()
     }
 
-    /// Gives their latencies to the first byte of the body.
+    /// Returns their latencies to the first byte of the body.
     pub fn first_byte(&self) -> Option<Percentiles> {
         self.first_byte.percentiles()
     }

@@ -1,4 +1,4 @@
-//! The most that a request can cost: every rung its route could climb, each at its dearest price.
+//! The most that a request can cost: every rung its route could escalate to, each at its highest price.
 //!
 //! A bound, not a guess: the prompt counts as many tokens as its bytes could make, the answer as many as it is allowed.
 
@@ -63,7 +63,7 @@ impl Worst {
         Ok(Self::Priced(routes.into_iter().map(ladder).collect::<Result<_, _>>()?))
     }
 
-    /// Gives the most that a request of so many tokens can cost.
+    /// Returns the most that a request of so many tokens can cost.
     pub fn of(&self, prompt: u64, output: u64) -> Pico {
         match self {
             Self::Flat(amount) => *amount,
@@ -88,7 +88,7 @@ fn dearest(rates: &Rates, prompt: u64, output: u64) -> Pico {
     tiers.chain([&rates.base]).map(cost).max().unwrap_or(Pico::ZERO)
 }
 
-/// Gives a number of tokens that a text cannot exceed: whatever the tokenizer, a token is no less than a byte. Prose is a
+/// Returns a number of tokens that a text cannot exceed: whatever the tokenizer, a token is no less than a byte. Prose is a
 /// fourth of that; what is held too much comes back with the answer.
 pub fn prompt_bound(text: &str) -> u64 {
     text.len() as u64 + FRAME
@@ -115,7 +115,7 @@ mod tests {
             let one = worst(&format!("auto/{}", route.name)).unwrap().of(1000, 500);
             let alone: Pico =
                 route.ladder.iter().map(|rung| worst(names.model(rung.model)).unwrap().of(1000, 500)).sum();
-            assert_eq!(one, alone, "a climb is billed on every rung");
+            assert_eq!(one, alone, "an escalation is billed on every rung");
             assert!(one <= auto);
         }
         assert_eq!(worst("house-model"), Err(WorstError::NoPrice("house-model".into())));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Arrival, OperationKey, Strays};
-use crate::outcome::{Evidence, Leg, Operation, Settled};
+use super::{Arrival, OperationKey, Unexpected};
+use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{
     Availability, Decision, InFlight, NO_RUNG, Next, Policy, Step, Why, after_attempt, decide,
@@ -20,28 +20,28 @@ use crate::units::{Instant, ModelId};
 struct Open {
     operation: Operation,
     decision: Decision,
-    /// The policy that decided; its ladder is climbed also when another has come into force meanwhile.
+    /// The policy that decided; it escalates along its ladder also when another has come into force meanwhile.
     policy: Arc<Policy>,
     rung: u8,
     settled: Settled,
 }
 
 impl Open {
-    /// Gives the model whose call is under way.
+    /// Returns the model whose call is under way.
     fn called(&self) -> ModelId {
         let ladder = &self.policy.route(self.decision.route).ladder;
         let rung = ladder.get(usize::from(self.rung)).filter(|_| self.rung != NO_RUNG);
         rung.map_or(self.decision.model, |rung| rung.model)
     }
 
-    fn note(&mut self, leg: Leg) {
-        self.settled.push(leg);
+    fn note(&mut self, attempt: Attempt) {
+        self.settled.push(attempt);
         self.settled.rung = self.rung;
         self.decision.trail.push(Step::Attempted {
-            model: leg.model,
-            status: leg.status,
-            check: leg.check,
-            observed: leg.observed,
+            model: attempt.model,
+            status: attempt.status,
+            check: attempt.check,
+            observed: attempt.observed,
         });
     }
 }
@@ -67,7 +67,7 @@ pub enum Course {
 pub struct Closed {
     /// The operation.
     pub operation: Operation,
-    /// How it was decided, attempts and climbs included.
+    /// How it was decided, attempts and escalations included.
     pub decision: Decision,
     /// What became of it.
     pub settled: Settled,
@@ -85,7 +85,7 @@ pub struct Decider {
     pub(super) prices: Arc<PriceTable>,
     open: FxHashMap<OperationKey, Open>,
     pub(super) at: Instant,
-    pub(super) strays: Strays,
+    pub(super) unexpected: Unexpected,
     availability: Availability,
     in_flight: InFlight,
     spare: Vec<Settled>,
@@ -99,14 +99,14 @@ impl Decider {
             prices,
             open: FxHashMap::default(),
             at: Instant(i64::MIN),
-            strays: Strays::default(),
+            unexpected: Unexpected::default(),
             availability: Availability::default(),
             in_flight: InFlight::default(),
             spare: Vec::new(),
         }
     }
 
-    /// Gives the settled operation back, so that its memory serves the next one.
+    /// Returns the settled operation back, so that its memory serves the next one.
     pub fn recycle(&mut self, settled: Settled) {
         if self.spare.len() < 64 {
             self.spare.push(settled);
@@ -122,7 +122,7 @@ impl Decider {
     pub fn arrived(&mut self, arrival: &Arrival<'_>) -> Option<Course> {
         self.seen(arrival.operation.at);
         if self.open.contains_key(&arrival.key) {
-            self.strays.repeated_arrivals += 1;
+            self.unexpected.repeated_arrivals += 1;
             return None;
         }
         let operation = arrival.operation;
@@ -130,7 +130,7 @@ impl Decider {
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
         if decision.refused {
-            settled.push(Leg::REFUSED);
+            settled.push(Attempt::REFUSED);
             let evidence = Evidence { operation: &operation, extra: None };
             settled.conclude(&evidence, self.policy.baseline, &self.prices);
             return Some(Course::Over(Box::new(Closed { operation, decision, settled })));
@@ -146,12 +146,12 @@ impl Decider {
     ///
     /// # Errors
     /// Where no such operation is open.
-    pub fn retried(&mut self, key: OperationKey, leg: Leg) -> Result<(), UnknownOperation> {
+    pub fn retried(&mut self, key: OperationKey, attempt: Attempt) -> Result<(), UnknownOperation> {
         let Some(open) = self.open.get_mut(&key) else {
-            self.strays.unknown_operations += 1;
+            self.unexpected.unknown_operations += 1;
             return Err(UnknownOperation(key));
         };
-        open.note(leg);
+        open.note(attempt);
         Ok(())
     }
 
@@ -162,20 +162,21 @@ impl Decider {
     pub fn attempted(
         &mut self,
         key: OperationKey,
-        leg: Leg,
+        attempt: Attempt,
         evidence: Option<&Evidence<'_>>,
     ) -> Result<Course, UnknownOperation> {
-        self.retried(key, leg)?;
+        self.retried(key, attempt)?;
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
         self.in_flight.end(self.prices.identity(open.called()));
         let ladder = &open.policy.route(open.decision.route).ladder;
-        if let Next::Climb { to, why } = after_attempt(open.rung, open.decision.open, leg.status, leg.check)
+        if let Next::Escalate { to, why } =
+            after_attempt(open.rung, open.decision.open, attempt.status, attempt.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));
             open.settled.escalated = true;
-            open.decision.trail.push(Step::Climbed { to, why });
+            open.decision.trail.push(Step::Escalated { to, why });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
         }
         let Open { operation, decision, policy, mut settled, .. } =
@@ -188,7 +189,7 @@ impl Decider {
     /// Brings another policy into force; an older one is a stray.
     pub fn change_policy(&mut self, policy: Arc<Policy>) {
         if policy.version <= self.policy.version {
-            self.strays.stale_policies += 1;
+            self.unexpected.stale_policies += 1;
         } else {
             self.policy = policy;
         }
@@ -220,7 +221,7 @@ impl Decider {
         self.in_flight.full(&self.policy, |model| self.prices.identity(model))
     }
 
-    /// Gives how an open operation was decided, and by which policy.
+    /// Returns how an open operation was decided, and by which policy.
     pub fn decision(&self, key: OperationKey) -> Option<(&Arc<Policy>, &Decision)> {
         self.open.get(&key).map(|open| (&open.policy, &open.decision))
     }
@@ -230,18 +231,18 @@ impl Decider {
         self.open.len()
     }
 
-    /// Gives the policy in force.
+    /// Returns the policy in force.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
-    /// Gives the prices in force.
+    /// Returns the prices in force.
     pub fn prices(&self) -> &Arc<PriceTable> {
         &self.prices
     }
 
     /// Counts the events that fitted nothing.
-    pub fn strays(&self) -> Strays {
-        self.strays
+    pub fn unexpected(&self) -> Unexpected {
+        self.unexpected
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::outcome::{Evidence, Leg, Operation, Settled};
+use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{Circumstance, Decision, Policy};
 use crate::units::{Instant, ModelId};
@@ -35,7 +35,7 @@ pub enum Event<'a> {
         /// The operation.
         key: OperationKey,
         /// The call.
-        leg: Leg,
+        attempt: Attempt,
         /// What else is known of the operation (labels), where anything is.
         evidence: Option<Evidence<'a>>,
     },
@@ -44,7 +44,7 @@ pub enum Event<'a> {
         /// The operation.
         key: OperationKey,
         /// The call.
-        leg: Leg,
+        attempt: Attempt,
     },
     /// An operation of a log, accounted as it happened.
     Recorded {
@@ -94,7 +94,7 @@ pub enum Effect {
     Answer {
         /// The operation.
         key: OperationKey,
-        /// How it was decided, attempts and climbs included.
+        /// How it was decided, attempts and escalations included.
         decision: Decision,
         /// What became of it.
         settled: Settled,

@@ -1,6 +1,6 @@
 //! The engine: one fold over events. `apply(event)` gives an effect, `snapshot()` an immutable picture.
 //!
-//! Invariants: deterministic; no I/O, no clock; total on any order of events (strays are counted, not feared); live
+//! Invariants: deterministic; no I/O, no clock; total on any order of events (unexpected ones are counted, not feared); live
 //! traffic and replay differ only in where events come from.
 
 mod decider;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
-pub use snapshot::{EngineSnapshot, Strays};
+pub use snapshot::{EngineSnapshot, Unexpected};
 
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::PriceTable;
@@ -40,13 +40,13 @@ impl Engine {
                 let course = self.decider.arrived(&arrival)?;
                 Some(self.effect(arrival.key, course, None))
             }
-            Event::Attempted { key, leg, evidence } => {
-                let course = self.decider.attempted(key, leg, evidence.as_ref()).ok()?;
+            Event::Attempted { key, attempt, evidence } => {
+                let course = self.decider.attempted(key, attempt, evidence.as_ref()).ok()?;
                 Some(self.effect(key, course, evidence.as_ref()))
             }
-            Event::Retried { key, leg } => {
+            Event::Retried { key, attempt } => {
                 // Counted as a stray where it is one.
-                let _ = self.decider.retried(key, leg);
+                let _ = self.decider.retried(key, attempt);
                 None
             }
             Event::Recorded { evidence, settled } => {
@@ -89,32 +89,32 @@ impl Engine {
         }
     }
 
-    /// Gives the settled operation back, so that its memory serves the next one.
+    /// Returns the settled operation back, so that its memory serves the next one.
     pub fn recycle(&mut self, settled: Settled) {
         self.decider.recycle(settled);
     }
 
-    /// Gives how an open operation was decided, and by which policy.
+    /// Returns how an open operation was decided, and by which policy.
     pub fn decision(&self, key: OperationKey) -> Option<(&Arc<Policy>, &Decision)> {
         self.decider.decision(key)
     }
 
-    /// Gives the policy in force.
+    /// Returns the policy in force.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.decider.policy
     }
 
-    /// Gives the prices in force.
+    /// Returns the prices in force.
     pub fn prices(&self) -> &Arc<PriceTable> {
         &self.decider.prices
     }
 
-    /// Gives the sums so far.
+    /// Returns the sums so far.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// Gives an immutable picture.
+    /// Returns an immutable picture.
     pub fn snapshot(&self) -> Arc<EngineSnapshot> {
         Arc::new(EngineSnapshot {
             at: self.decider.at,
@@ -122,7 +122,7 @@ impl Engine {
             open: self.decider.open(),
             policy: Arc::clone(&self.decider.policy),
             totals: self.totals.clone(),
-            strays: self.decider.strays,
+            unexpected: self.decider.unexpected,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::units::Instant;
 
 /// Events that fit nothing; counted so that they can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Strays {
+pub struct Unexpected {
     /// Attempts of operations that are not open.
     pub unknown_operations: u64,
     /// Arrivals of operations that are open already.
@@ -30,6 +30,6 @@ pub struct EngineSnapshot {
     pub policy: Arc<Policy>,
     /// Sums.
     pub totals: Totals,
-    /// Strays.
-    pub strays: Strays,
+    /// Events that fit nothing.
+    pub unexpected: Unexpected,
 }

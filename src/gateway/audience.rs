@@ -121,7 +121,7 @@ impl Audience {
         self.early.clear();
     }
 
-    /// Gives what it was told of a message that has no content yet: the next call goes on with it.
+    /// Returns what it was told of a message that has no content yet: the next call goes on with it.
     pub(super) fn preface(&self) -> Option<&Preface> {
         self.preface.as_ref()
     }
@@ -183,7 +183,7 @@ impl Audience {
         }
     }
 
-    /// Gives when the client has to hear something.
+    /// Returns when the client has to hear something.
     fn due(&self) -> Option<Clock> {
         match &self.end {
             End::Waiting(_) => self.head_by,

@@ -54,7 +54,7 @@ pub(super) struct Line {
 #[error("the answer broke off")]
 pub(super) struct BrokeOff;
 
-/// Gives what a piece takes of the room.
+/// Returns what a piece takes of the room.
 fn weight(size: usize) -> u32 {
     u32::try_from(size.min(ROOM)).unwrap_or(u32::MAX)
 }

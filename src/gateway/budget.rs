@@ -55,7 +55,7 @@ impl Budget {
         Arc::new(Self { most, held, beside, refused: AtomicU64::new(0) })
     }
 
-    /// Gives how much may be held.
+    /// Returns how much may be held.
     pub(super) fn most(&self) -> usize {
         self.most
     }

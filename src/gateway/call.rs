@@ -1,4 +1,4 @@
-//! One attempt: the provider is asked for leave, called, and what came is understood.
+//! One attempt: the provider is asked for permission, called, and what came is understood.
 //!
 //! Invariant: whatever happens, an attempt has an account of its tokens: what the provider reports, nothing where it
 //! refused at the door, an estimate where an answer was lost.
@@ -103,7 +103,7 @@ pub(super) async fn attempt(
             // The writer is woken once the request is on its way, not while it waits for a core.
             let nudging = async {
                 tokio::task::yield_now().await;
-                gateway.ledger.nudge();
+                gateway.ledger.wake();
             };
             tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
         });
@@ -134,9 +134,9 @@ pub(super) async fn attempt(
     }
     if operation.ask.stream() {
         audience.provider_began();
-        let leg = stream::Leg { dispatch, target: &target, dialect, started };
+        let attempt = stream::Attempt { dispatch, target: &target, dialect, started };
         // What only some requests need does not make the others' futures large.
-        return Box::pin(stream::relay(operation, leg, permit, reply, audience)).await;
+        return Box::pin(stream::relay(operation, attempt, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
@@ -180,7 +180,7 @@ pub(super) async fn attempt(
                 return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
-            let stays = answer.check == Check::Failed && !dispatch.last && !can_climb(operation, dispatch);
+            let stays = answer.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
             Attempted {
                 called: Called {
                     error: if stays { UNCHECKED.to_owned() } else { String::new() },
@@ -235,7 +235,7 @@ fn written(
 
 /// Says whether a rung behind this one can take the request at all. One that cannot is no better than an answer that did not
 /// pass its check.
-pub(super) fn can_climb(operation: &Operation, dispatch: &Dispatch) -> bool {
+pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
     let takes = |next: &Dispatch| {
         let target = operation.gateway.providers.target(&next.model)?;
         let dialect = target.dialect_for(operation.ask.dialect())?;
@@ -261,7 +261,7 @@ pub(super) async fn watched<T>(
     audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
 }
 
-/// Gives the status of a call whose answer under a good HTTP status is none.
+/// Returns the status of a call whose answer under a good HTTP status is none.
 pub(super) fn unfit(error: &wire::WireError) -> Status {
     match error {
         wire::WireError::Upstream(error) => match told(error) {
@@ -272,7 +272,7 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Gives what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
+/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
 pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
     let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
     let is_told = counted.is_some_and(|counted| counted.is_tier_told);
@@ -299,7 +299,7 @@ pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
     }
 }
 
-/// Gives the model to bill where the answer names one that the book prices under another name.
+/// Returns the model to bill where the answer names one that the book prices under another name.
 pub(super) fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
     let said = said.filter(|said| **said != *dispatch.model)?;
     let book = operation.gateway.live.book();

@@ -100,7 +100,7 @@ impl Visit {
             Self::Named(origin) => Some(origin),
             Self::Anyone => Some(HeaderValue::from_static(ANY_ORIGIN)),
         };
-        // Also for those who get no leave: what is kept of the answer must not be given to others.
+        // Also for those who get no permission: what is kept of the answer must not be given to others.
         let varies = "origin, access-control-request-method, access-control-request-headers";
         into.append(VARY, HeaderValue::from_static(varies));
         if let Some(origin) = origin {

@@ -40,7 +40,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Gives how long the next piece is.
+/// Returns how long the next piece is.
 fn cut(text: &str) -> usize {
     let (mut last, mut word) = (0, 0);
     let mut before = b' ';

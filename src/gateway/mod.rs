@@ -118,7 +118,7 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// Gives the moment by the system's clock.
+/// Returns the moment by the system's clock.
 pub fn now() -> Instant {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
@@ -183,17 +183,17 @@ impl Gateway {
         }
     }
 
-    /// Gives the live session.
+    /// Returns the live session.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
     }
 
-    /// Gives the ledger.
+    /// Returns the ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Gives the address under which it is reached, once it listens.
+    /// Returns the address under which it is reached, once it listens.
     pub fn address(&self) -> &str {
         self.address.get().map_or("", String::as_str)
     }
@@ -213,7 +213,7 @@ impl Gateway {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Lists the policy's models whose answers are made up.
+    /// Lists the policy's models whose answers are simulated.
     pub fn simulated_models(&self) -> Vec<String> {
         let (models, _) = self.live.offered();
         let made_up = |model: &String| self.providers.target(model).is_some_and(|target| target.simulated());

@@ -64,7 +64,7 @@ async fn list(gateway: &Gateway) -> Vec<ModelEntry> {
     let mut listed: Vec<ModelEntry> = names.into_iter().map(|name| of_route(gateway, name)).collect();
     for model in models {
         let known = offered.iter().find(|entry| entry.id == model).cloned();
-        // One that nobody serves is listed all the same: its route climbs past it.
+        // One that nobody serves is listed all the same: its route escalates past it.
         let known = known.or_else(|| of_model(gateway, &model));
         listed.push(known.unwrap_or_else(|| ModelEntry { owner: String::new(), ..of_route(gateway, model) }));
     }
@@ -74,7 +74,7 @@ async fn list(gateway: &Gateway) -> Vec<ModelEntry> {
     listed
 }
 
-/// Gives the page that a client asks for, and whether more follow: all of it, unless it says how many it wants.
+/// Returns the page that a client asks for, and whether more follow: all of it, unless it says how many it wants.
 fn page<'e>(
     all: &'e [ModelEntry],
     form: Dialect,

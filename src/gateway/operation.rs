@@ -1,4 +1,4 @@
-//! One operation from arrival to settlement: calls, retries and climbs, whatever becomes of its client.
+//! One operation from arrival to settlement: calls, retries and escalations, whatever becomes of its client.
 //!
 //! Invariants: a client that leaves cannot stop it half-way; every call is ended once in
 //! the engine and in the ledger; a client hears of an answer or of one error, never both.
@@ -54,7 +54,7 @@ pub(super) struct Operation {
     n: u32,
     simulated: bool,
     /// Why it left its first rung.
-    climbed: Option<&'static str>,
+    escalated: Option<&'static str>,
     /// What was left out of the request for the present model.
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
@@ -198,12 +198,12 @@ impl Operation {
             self.n += 1;
             match follow {
                 Follow::Again => {
-                    self.gateway.ledger.nudge();
+                    self.gateway.ledger.wake();
                     let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
                     Box::pin(call::watched(&self, &dispatch, &mut audience, wait)).await;
                 }
-                Follow::Climb(next, why) => {
-                    self.climbed = Some(why);
+                Follow::Escalate(next, why) => {
+                    self.escalated = Some(why);
                     self.tries = 0;
                     dispatch = next;
                 }
@@ -218,7 +218,7 @@ impl Operation {
                     let ledger = self.gateway.ledger.clone();
                     self.answer(outcome, &dispatch, cost, &mut audience).await;
                     // In its turn, after the response has been written.
-                    tokio::spawn(async move { ledger.nudge() });
+                    tokio::spawn(async move { ledger.wake() });
                     return;
                 }
             }
@@ -244,7 +244,7 @@ impl Operation {
         self.sign(response.headers_mut(), &dispatch);
         price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
         audience.respond(response);
-        self.gateway.ledger.nudge();
+        self.gateway.ledger.wake();
     }
 
     /// Ends the operation in the ledger.
@@ -254,12 +254,12 @@ impl Operation {
         self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at }));
     }
 
-    /// Gives the moment by the time of arrival and a clock that never jumps.
+    /// Returns the moment by the time of arrival and a clock that never jumps.
     fn now(&self) -> Instant {
         self.placed.at + Span(i64::try_from(self.began.elapsed().as_micros()).unwrap_or(0))
     }
 
-    /// Gives how long after the request's arrival the present call began.
+    /// Returns how long after the request's arrival the present call began.
     fn call_began_us(&self) -> u64 {
         u64::try_from((self.call_began - self.placed.at).0).unwrap_or(0)
     }
@@ -317,7 +317,7 @@ impl Operation {
             into.insert(headers::WOULD, headers::value(would));
         }
         into.insert(headers::ROUTE, headers::value(&self.placed.route));
-        into.insert(headers::REASON, headers::value(self.climbed.unwrap_or(&self.placed.reason)));
+        into.insert(headers::REASON, headers::value(self.escalated.unwrap_or(&self.placed.reason)));
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
         into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
         if !self.left_out.is_empty() {
@@ -449,7 +449,7 @@ impl Operation {
         let (cost, _) = ended_live.unwrap_or_else(unknown_operation);
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
         self.close(Status::Cut);
-        self.gateway.ledger.nudge();
+        self.gateway.ledger.wake();
     }
 }
 
@@ -482,7 +482,7 @@ fn price(into: &mut HeaderMap, cost: Cost) {
     }
 }
 
-/// Gives whole milliseconds, as many as a log holds.
+/// Returns whole milliseconds, as many as a log holds.
 pub(super) fn millis(span: Duration) -> u32 {
     u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
 }

@@ -39,7 +39,7 @@ impl Pace {
         }
     }
 
-    /// Gives by when the piece that is waited for from `now` on has to come, and by which limit.
+    /// Returns by when the piece that is waited for from `now` on has to come, and by which limit.
     pub(super) fn due(&self, now: Clock) -> Option<(Clock, StreamLimit)> {
         if self.limits.is_none() {
             return None;
@@ -75,18 +75,18 @@ impl Pace {
         self.tokens = bytes.div_ceil(4);
     }
 
-    /// Gives the milliseconds to the first piece.
+    /// Returns the milliseconds to the first piece.
     pub(super) fn ttft(&self) -> Option<u32> {
         self.ttft
     }
 
-    /// Gives the milliseconds of the longest silence after the first piece.
+    /// Returns the milliseconds of the longest silence after the first piece.
     pub(super) fn gap(&self) -> Option<u32> {
         self.ttft.map(|_| millis(self.longest))
     }
 }
 
-/// Gives by when a call has to begin to answer.
+/// Returns by when a call has to begin to answer.
 pub(super) fn first_byte(limits: StreamLimits, started: Clock) -> Option<(Clock, StreamLimit)> {
     let limit = limits.first_byte_ms?;
     Some((started + Duration::from_millis(u64::from(limit)), StreamLimit::FirstByte))

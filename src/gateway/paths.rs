@@ -160,7 +160,7 @@ impl Place<'_> {
         }
     }
 
-    /// Gives the form in which a client expects errors: by path, and for shared paths by its headers.
+    /// Returns the form in which a client expects errors: by path, and for shared paths by its headers.
     pub(super) fn form(&self, headers: &HeaderMap) -> Dialect {
         match self.endpoint {
             Endpoint::Generate(dialect) | Endpoint::CountTokens(dialect) => dialect,
@@ -172,7 +172,7 @@ impl Place<'_> {
         }
     }
 
-    /// Gives what a key must allow for this; one of these is enough.
+    /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights => &[Scope::Read],
@@ -218,7 +218,7 @@ pub(super) fn decoded(path: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Gives the value of a query's parameter, decoded.
+/// Returns the value of a query's parameter, decoded.
 pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value))

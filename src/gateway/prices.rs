@@ -18,7 +18,7 @@ pub(super) struct Prices {
 }
 
 impl Prices {
-    /// Gives the price of a model that is in force at a moment.
+    /// Returns the price of a model that is in force at a moment.
     pub(super) fn at(&self, book: &PriceBook, model: &Arc<str>, at: Instant) -> Option<Arc<Price>> {
         let found = book.find_named(model).and_then(|(name, prices)| Some((name, prices.at(at)?)));
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);

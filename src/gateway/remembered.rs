@@ -43,7 +43,7 @@ impl<V: Clone> Remembered<V> {
         inner.order.push_back(Arc::clone(id));
     }
 
-    /// Gives what is known of an id.
+    /// Returns what is known of an id.
     pub(super) fn find(&self, id: &str) -> Option<V> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
     }

@@ -254,7 +254,7 @@ pub(super) fn admit(
     Ok(caller)
 }
 
-/// Gives a request its place in flight, unless the gateway is about to end, is full, or may spend nothing.
+/// Returns a request its place in flight, unless the gateway is about to end, is full, or may spend nothing.
 pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
     let place = InFlight::take(gateway).ok_or_else(|| all_taken(gateway))?;
     may_enter(gateway)?;

@@ -55,7 +55,7 @@ impl Roll {
         self.names.read().unwrap_or_else(PoisonError::into_inner).known.contains(name)
     }
 
-    /// Gives the name under which one that a client says goes on; `is_known` says whether it is known elsewhere. What stands for
+    /// Returns the name under which one that a client says goes on; `is_known` says whether it is known elsewhere. What stands for
     /// the rest is nobody's own name.
     pub(super) fn place(&self, name: &Arc<str>, is_known: impl FnOnce(&str) -> bool) -> Arc<str> {
         if *name == self.others {
@@ -82,7 +82,7 @@ impl Roll {
 }
 
 impl Heard {
-    /// Gives a new name a place: the first half at once, the rest to those that come again and again.
+    /// Returns a new name a place: the first half at once, the rest to those that come again and again.
     fn admit(&mut self, name: &Arc<str>, most: usize) -> bool {
         if self.brought.len() >= most {
             self.waiting = FxHashMap::default();

@@ -170,12 +170,12 @@ impl Server {
         Ok(Self { listener, lanes, gateway, address })
     }
 
-    /// Gives the address that was taken.
+    /// Returns the address that was taken.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` says so, then lets what is in flight finish within the drain time. Gives the number of
+    /// Serves until `stop` says so, then lets what is in flight finish within the drain time. Returns the number of
     /// requests that were still not done then.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> usize {
         let limits = self.gateway.settings.limits.clone();

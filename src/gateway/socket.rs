@@ -55,7 +55,7 @@ pub(super) struct Rest {
     pub(super) since: u64,
 }
 
-/// Gives the time by a clock that never jumps.
+/// Returns the time by a clock that never jumps.
 fn micros() -> u64 {
     static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     u64::try_from(FIRST.get_or_init(std::time::Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)

@@ -245,7 +245,7 @@ fn absent(message: &str) -> ApiError {
     error
 }
 
-/// Gives those parameters of a query that go along.
+/// Returns those parameters of a query that go along.
 fn passed(query: Option<&str>) -> Option<String> {
     let known = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);

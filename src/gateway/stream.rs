@@ -2,7 +2,7 @@
 //!
 //! Invariants: until there is content, or where its route says so until it has been checked, only its beginning is handed on,
 //! so another model may still be asked; from then on the client gets this answer or an error event; it is over when its dialect says so, is read to its end or dropped by
-//! policy, and gives one account.
+//! policy, and returns one account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::audience::Audience;
 use super::budget::Held;
-use super::call::{accent, billed, called, can_climb, left, lost, report, terms, unfit, watched};
+use super::call::{accent, billed, called, can_escalate, left, lost, report, terms, unfit, watched};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
 use super::{estimate, stored};
@@ -35,7 +35,7 @@ const UNCHECKED: usize = 16 * 1024 * 1024;
 
 /// Which call this is.
 #[derive(Clone, Copy)]
-pub(super) struct Leg<'a> {
+pub(super) struct Attempt<'a> {
     pub(super) dispatch: &'a Dispatch,
     pub(super) target: &'a Target,
     pub(super) dialect: Dialect,
@@ -75,7 +75,7 @@ impl Break {
 
 /// A stream on its way.
 struct Stream<'a> {
-    leg: Leg<'a>,
+    attempt: Attempt<'a>,
     relay: Relay,
     /// What an earlier call told of the message.
     goes_on: Option<Preface>,
@@ -105,24 +105,24 @@ enum Ended {
 /// Relays a stream to its end.
 pub(super) async fn relay(
     operation: &mut Operation,
-    leg: Leg<'_>,
+    attempt: Attempt<'_>,
     permit: Permit,
     mut upstream: Upstream,
     audience: &mut Audience,
 ) -> Attempted {
-    let ask = operation.ask.put_to(leg.dialect, accent(leg.target));
-    let mut relay = Relay::new(leg.dialect, &ask);
+    let ask = operation.ask.put_to(attempt.dialect, accent(attempt.target));
+    let mut relay = Relay::new(attempt.dialect, &ask);
     drop(ask);
     let goes_on = audience.preface().cloned();
     if let Some(preface) = &goes_on {
         relay.go_on(preface.clone());
     }
-    let pace = Pace::new(leg.dispatch.limits, leg.started);
+    let pace = Pace::new(attempt.dispatch.limits, attempt.started);
     let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
     // What nobody else would be asked for is not worth waiting for.
-    let holds = leg.dispatch.limits.hold == Some(true) && !leg.dispatch.last;
+    let holds = attempt.dispatch.limits.hold == Some(true) && !attempt.dispatch.last;
     let mut stream = Stream {
-        leg,
+        attempt,
         relay,
         goes_on,
         out: BytesMut::new(),
@@ -150,29 +150,37 @@ pub(super) async fn relay(
         _ => drop(upstream),
     }
     match ended {
-        Ended::Whole if stream.is_hollow() && can_climb(operation, stream.leg.dispatch) => {
+        Ended::Whole if stream.is_hollow() && can_escalate(operation, stream.attempt.dispatch) => {
             stream.hollow(operation, permit).await
         }
         Ended::Whole => stream.done(operation, permit, audience).await,
         Ended::Left => {
             let delivered = if stream.told || stream.holds {
-                delivered(stream.leg.dispatch, &stream.relay).await
+                delivered(stream.attempt.dispatch, &stream.relay).await
             } else {
                 0
             };
             let told = Some((stream.relay.usage(), delivered));
-            left(operation, stream.leg.dispatch, stream.leg.target, permit, told)
+            left(operation, stream.attempt.dispatch, stream.attempt.target, permit, told)
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
             let usage = if has_account {
-                let (usage, write_ttl, estimated) = account(operation, &stream.leg, &stream.relay).await;
+                let (usage, write_ttl, estimated) = account(operation, &stream.attempt, &stream.relay).await;
                 // What was written before the break may not be all that was.
                 Some((usage, write_ttl, estimated || stream.relay.has_content()))
             } else {
                 None
             };
-            lost(operation, stream.leg.dispatch, stream.leg.target, permit, why.status(), why.error(), usage)
+            lost(
+                operation,
+                stream.attempt.dispatch,
+                stream.attempt.target,
+                permit,
+                why.status(),
+                why.error(),
+                usage,
+            )
         }
         // Content and trouble may have come in one piece: the client gets both.
         Ended::Broke(why) => stream.cut(operation, permit, audience, &why).await,
@@ -180,7 +188,7 @@ pub(super) async fn relay(
 }
 
 impl Stream<'_> {
-    /// Gives the next piece; none at the end of the stream.
+    /// Returns the next piece; none at the end of the stream.
     async fn read(
         &mut self,
         operation: &Operation,
@@ -198,7 +206,7 @@ impl Stream<'_> {
                 None => Ok(chunk.await),
             }
         });
-        let dispatch = self.leg.dispatch;
+        let dispatch = self.attempt.dispatch;
         match watched(operation, dispatch, audience, read).await {
             None => Err(Ended::Left),
             Some(Ok(Ok(Some(piece)))) => {
@@ -216,7 +224,7 @@ impl Stream<'_> {
         }
     }
 
-    /// Takes a piece, and hands on what it brings. Gives the end where that is it.
+    /// Takes a piece, and hands on what it brings. Returns the end where that is it.
     async fn take(
         &mut self,
         operation: &mut Operation,
@@ -264,7 +272,7 @@ impl Stream<'_> {
     /// Hands the client what is there: from the first time on it gets this stream and no other.
     async fn tell(&mut self, operation: &Operation, audience: &mut Audience) {
         if !std::mem::replace(&mut self.told, true) {
-            let dispatch = self.leg.dispatch;
+            let dispatch = self.attempt.dispatch;
             audience.open(|headers| operation.sign(headers, dispatch));
             if let Some(preface) = &self.goes_on {
                 stored::disown(operation, preface.id(), &dispatch.model);
@@ -286,7 +294,7 @@ impl Stream<'_> {
         }
     }
 
-    /// Gives what the client is to have once the account is settled; nothing where it has had all of it.
+    /// Returns what the client is to have once the account is settled; nothing where it has had all of it.
     async fn last(&mut self, operation: &Operation, audience: &mut Audience) -> BytesMut {
         if !self.withholds {
             self.tell(operation, audience).await;
@@ -300,12 +308,12 @@ impl Stream<'_> {
 
     /// Says whether it is whole, but fit for nothing, and somebody else can be asked.
     fn is_hollow(&self) -> bool {
-        !self.told && !self.leg.dispatch.last && self.relay.check() == Check::Failed
+        !self.told && !self.attempt.dispatch.last && self.relay.check() == Check::Failed
     }
 
     /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
     async fn hollow(self, operation: &Operation, permit: Permit) -> Attempted {
-        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
+        let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
         let error = ApiError::new(ErrorKind::Server, format!("the provider's answer {why}"));
@@ -322,7 +330,7 @@ impl Stream<'_> {
 
     async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
         let last = self.last(operation, audience).await;
-        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
+        let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let called = self.called(operation, usage, write_ttl, estimated);
         Attempted { called, outcome: Outcome::Streamed(last), retry: None }
@@ -337,12 +345,12 @@ impl Stream<'_> {
         why: &Break,
     ) -> Attempted {
         let mut error = why.error();
-        error.message = self.leg.target.redact(&error.message).into_owned();
+        error.message = self.attempt.target.redact(&error.message).into_owned();
         let said = error.message.clone();
-        error.message = self.leg.target.conceal(&said).into_owned();
+        error.message = self.attempt.target.conceal(&said).into_owned();
         self.relay.fail(&error, &mut self.out);
         let last = self.last(operation, audience).await;
-        let (usage, write_ttl, estimated) = account(operation, &self.leg, &self.relay).await;
+        let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
@@ -357,11 +365,11 @@ impl Stream<'_> {
     }
 
     fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
-        let Leg { dispatch, target, .. } = self.leg;
+        let Attempt { dispatch, target, .. } = self.attempt;
         Called {
             usage,
             write_ttl,
-            terms: terms(operation, self.leg.dialect, self.relay.usage()),
+            terms: terms(operation, self.attempt.dialect, self.relay.usage()),
             estimated,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.pace.ttft(),
@@ -371,11 +379,11 @@ impl Stream<'_> {
     }
 }
 
-/// Gives the tokens of a stream: as reported, else as estimated.
-async fn account(operation: &Operation, leg: &Leg<'_>, relay: &Relay) -> (Usage, WriteTtl, bool) {
+/// Returns the tokens of a stream: as reported, else as estimated.
+async fn account(operation: &Operation, attempt: &Attempt<'_>, relay: &Relay) -> (Usage, WriteTtl, bool) {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
-    let tokens = if told { 0 } else { delivered(leg.dispatch, relay).await };
+    let tokens = if told { 0 } else { delivered(attempt.dispatch, relay).await };
     estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, tokens)
 }
 

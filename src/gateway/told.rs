@@ -24,7 +24,7 @@ impl Told {
         }
     }
 
-    /// Gives what the client hears: of a call that was made rather than of one that was not, and the shortest wait.
+    /// Returns what the client hears: of a call that was made rather than of one that was not, and the shortest wait.
     pub(super) fn tell(self, last: ApiError) -> ApiError {
         let overloaded = last.kind == ErrorKind::Overloaded;
         let mut error = self.made.filter(|_| overloaded).unwrap_or(last);

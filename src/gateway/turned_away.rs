@@ -28,12 +28,12 @@ impl Counts {
         }
     }
 
-    /// Gives every reason with its count.
+    /// Returns every reason with its count.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.iter().zip(&self.0).map(|((reason, _), count)| (*reason, count.load(Ordering::Relaxed)))
     }
 
-    /// Gives those that happened, the most frequent first.
+    /// Returns those that happened, the most frequent first.
     pub(super) fn told(&self) -> Vec<TurnedAway> {
         let found = self.all().filter(|(_, count)| *count > 0);
         let mut found: Vec<_> =

@@ -74,7 +74,7 @@ impl Clock {
     }
 }
 
-/// Gives the picture of this moment.
+/// Returns the picture of this moment.
 pub fn live_status(gateway: &Gateway) -> LiveStatus {
     let at = now();
     let in_ms = |millis: u64| at + Span(i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX / 4));

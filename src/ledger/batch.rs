@@ -96,7 +96,7 @@ impl<'b> Batch<'b> {
         batch
     }
 
-    /// Gives those that ended, as they ended.
+    /// Returns those that ended, as they ended.
     pub(super) fn ended(&self) -> impl Iterator<Item = &Draft<'b>> {
         self.ended.iter().filter_map(|place| self.drafts.get(*place))
     }

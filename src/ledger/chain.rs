@@ -15,17 +15,17 @@ const OWN_BITS: u32 = 40;
 /// The largest number of a gateway's own sequence.
 pub(super) const OWN: i64 = (1 << OWN_BITS) - 1;
 
-/// Gives the first number of a gateway, which is none of an entry.
+/// Returns the first number of a gateway, which is none of an entry.
 pub(super) fn base(gateway: i64) -> i64 {
     gateway << OWN_BITS
 }
 
-/// Gives the gateway that a number belongs to.
+/// Returns the gateway that a number belongs to.
 pub(super) fn gateway_of(number: i64) -> i64 {
     number >> OWN_BITS
 }
 
-/// Gives a number within its gateway's own sequence.
+/// Returns a number within its gateway's own sequence.
 pub(super) fn own(number: i64) -> i64 {
     number & OWN
 }
@@ -259,7 +259,7 @@ pub(super) fn find(
     Ok(Found::Final(form.digest()))
 }
 
-/// Gives an entry's newest link, with its digest.
+/// Returns an entry's newest link, with its digest.
 pub(super) fn newest_link(
     conn: &Connection,
     kind: Kind,
@@ -299,7 +299,7 @@ impl Chain {
         conn.execute(put, params![gateway, id, origin(id)]).map(drop)
     }
 
-    /// Gives an entry that is final its link, unless it has one and is what that says; `new` has none for sure.
+    /// Returns an entry that is final its link, unless it has one and is what that says; `new` has none for sure.
     pub(super) fn link(
         &mut self,
         conn: &Connection,
@@ -326,7 +326,7 @@ impl Chain {
         put.execute(params![self.gateway, self.head, self.hash]).map(drop)
     }
 
-    /// Gives its end.
+    /// Returns its end.
     pub(super) fn head(&self) -> Head {
         let link = u64::try_from(self.head).unwrap_or(0);
         Head { cursor: Cursor { gateway: self.id.clone(), link }, hash: hex(&self.hash) }

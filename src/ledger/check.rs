@@ -327,7 +327,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    /// Gives each gateway's newest run.
+    /// Returns each gateway's newest run.
     fn newest_runs(&self) -> rusqlite::Result<BTreeMap<i64, i64>> {
         let gateway = if self.version < CHAINED { "0" } else { "gateway" };
         let mut all = self.conn.prepare(&format!("SELECT {gateway}, max(run) FROM runs GROUP BY 1"))?;
@@ -459,7 +459,7 @@ impl Call {
     }
 }
 
-/// Gives a number of the database that is never negative.
+/// Returns a number of the database that is never negative.
 pub(super) fn plain(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

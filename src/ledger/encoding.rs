@@ -89,7 +89,7 @@ impl Encoding {
         Ok(())
     }
 
-    /// Gives its digest.
+    /// Returns its digest.
     pub(super) fn digest(&self) -> Hash {
         Sha256::digest(&self.0).into()
     }
@@ -111,13 +111,13 @@ impl Encoding {
     }
 }
 
-/// Gives the hash of a link: over the one before it, the digest of its entry and the number of its kind.
+/// Returns the hash of a link: over the one before it, the digest of its entry and the number of its kind.
 pub(super) fn chained(before: &Hash, digest: &Hash, kind: i64) -> Hash {
     let kind = u8::try_from(kind).unwrap_or(u8::MAX);
     Sha256::new().chain_update(before).chain_update(digest).chain_update([kind]).finalize().into()
 }
 
-/// Gives what a gateway's first link follows.
+/// Returns what a gateway's first link follows.
 pub(super) fn origin(gateway: &str) -> Hash {
     Sha256::digest(format!("pointsman ledger {gateway}").as_bytes()).into()
 }

@@ -280,7 +280,7 @@ pub struct Note {
     pub at: Instant,
     /// In one line.
     pub text: Text,
-    /// Whether it is made up.
+    /// Whether it is synthetic.
     pub simulated: bool,
 }
 
@@ -346,7 +346,7 @@ impl Entry {
         }
     }
 
-    /// Gives the operation it belongs to; `None` for entries of the program.
+    /// Returns the operation it belongs to; `None` for entries of the program.
     pub(super) fn seq(&self) -> Option<u64> {
         match self {
             Self::Opened(entry) => Some(entry.seq),

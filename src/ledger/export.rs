@@ -158,12 +158,12 @@ impl LedgerFile {
         Ok(written)
     }
 
-    /// Gives the columns that [`record`] takes.
+    /// Returns the columns that [`record`] takes.
     pub(super) fn operation_columns(&self) -> String {
         format!("{OPERATION}, {}", if self.is_chained() { NEEDS } else { NO_NEEDS })
     }
 
-    /// Gives the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
+    /// Returns the columns that [`StoredAttempt::read`] takes, with the charge or as if there were none.
     pub(super) fn call_columns(&self, charged: bool) -> String {
         let amounts = self.amounts();
         let charge =
@@ -186,7 +186,7 @@ impl LedgerFile {
         Ok(Header { source: SOURCE.to_owned(), simulated })
     }
 
-    /// Gives notes and policies with the operations they stand before.
+    /// Returns notes and policies with the operations they stand before.
     pub(super) fn events(&self, range: &Range, faults: &mut Faults) -> Result<Vec<Event>, LedgerError> {
         let fails = |source| self.failed(source);
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
@@ -253,7 +253,7 @@ impl LedgerFile {
         Ok(found)
     }
 
-    /// Gives the prices charged at, by number.
+    /// Returns the prices charged at, by number.
     fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
         let fails = |source| self.failed(source);
         let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fails)?;
@@ -300,7 +300,7 @@ enum What {
 }
 
 impl Event {
-    /// Gives its kind and number in the chain.
+    /// Returns its kind and number in the chain.
     pub(super) fn entry(&self) -> (i64, i64) {
         match self.what {
             What::Note { .. } => (Kind::Note.code(), self.number),
@@ -430,7 +430,7 @@ impl<'s, T> Ahead<'s, T> {
         Self { rows, read, next: None, ended: false }
     }
 
-    /// Gives the rows of an operation; those before it are passed over.
+    /// Returns the rows of an operation; those before it are passed over.
     fn of(&mut self, seq: u64) -> rusqlite::Result<Vec<T>> {
         let mut found = Vec::new();
         loop {

@@ -26,7 +26,7 @@ pub struct Range {
 pub(super) const WITHIN: &str = "o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4";
 
 impl Range {
-    /// Gives the four bounds that [`WITHIN`] takes.
+    /// Returns the four bounds that [`WITHIN`] takes.
     pub(super) fn bounds(&self) -> [i64; 4] {
         [
             self.first.map_or(0, whole),
@@ -92,7 +92,7 @@ impl LedgerFile {
         Ok(Self { path: path.to_owned(), conn, version })
     }
 
-    /// Gives the columns of attempts that came with version 2, as this ledger has them.
+    /// Returns the columns of attempts that came with version 2, as this ledger has them.
     pub(super) fn particulars(&self) -> &'static str {
         if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }
     }
@@ -102,12 +102,12 @@ impl LedgerFile {
         self.version >= CHAINED
     }
 
-    /// Gives the two columns of a charge's amount, as this ledger has them.
+    /// Returns the two columns of a charge's amount, as this ledger has them.
     pub(super) fn amounts(&self) -> &'static str {
         if self.version < CHAINED { OLD_AMOUNTS } else { "c.micro, c.pico" }
     }
 
-    /// Gives the four bounds that [`WITHIN`] takes, narrowed to the operations of that time.
+    /// Returns the four bounds that [`WITHIN`] takes, narrowed to the operations of that time.
     pub(super) fn bounds(&self, range: &Range) -> Result<[i64; 4], LedgerError> {
         let [first, last, from, to] = range.bounds();
         if (range.from.is_none() && range.to.is_none()) || self.version < CHAINED {
@@ -153,7 +153,7 @@ impl LedgerFile {
         Ok(totals)
     }
 
-    /// Gives the sums that are kept with every batch.
+    /// Returns the sums that are kept with every batch.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -161,7 +161,7 @@ impl LedgerFile {
         sums::totals(&self.conn, self.version).map_err(|source| self.failed(source))
     }
 
-    /// Gives the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of
+    /// Returns the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of
     /// the latest operations.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl LedgerFile {
         both().map_err(|source| self.failed(source))
     }
 
-    /// Gives the highest operation, 0 where there is none.
+    /// Returns the highest operation, 0 where there is none.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -221,7 +221,7 @@ impl LedgerFile {
         find().map_err(|source| self.failed(source))
     }
 
-    /// Gives the newest policy.
+    /// Returns the newest policy.
     ///
     /// # Errors
     /// Where the file cannot be read.

@@ -31,12 +31,12 @@ pub(super) enum Finding {
 pub(super) struct Place(u64, u64);
 
 impl Place {
-    /// Gives the file under a name, if there is one.
+    /// Returns the file under a name, if there is one.
     pub(super) fn of(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().map(|found| Self::said(&found))
     }
 
-    /// Gives an open file.
+    /// Returns an open file.
     pub(super) fn of_file(file: &File) -> Option<Self> {
         file.metadata().ok().map(|found| Self::said(&found))
     }
@@ -108,7 +108,7 @@ impl Guard {
     }
 
     /// Says whether the ledger is there and its write-ahead log is what was written to it; asked before each write and after
-    /// it, and gives the log's length in pages.
+    /// it, and returns the log's length in pages.
     pub(super) fn stands(&mut self) -> Option<u64> {
         if !self.is_there() {
             return None;
@@ -222,7 +222,7 @@ fn leave_mark(path: &Path, what: &str) {
     }
 }
 
-/// Gives what was found about a ledger while it was written, a line each, as long as the mark of it lies beside it.
+/// Returns what was found about a ledger while it was written, a line each, as long as the mark of it lies beside it.
 pub(super) fn marks(path: &Path) -> Vec<String> {
     let mark = beside(path, MARK);
     let Ok(text) = std::fs::read(&mark) else { return Vec::new() };

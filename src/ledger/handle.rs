@@ -222,7 +222,7 @@ impl Ledger {
         self.record_all([entry]);
     }
 
-    /// Records an entry without waking the writer: [`Self::nudge`] has to follow soon.
+    /// Records an entry without waking the writer: [`Self::wake`] has to follow soon.
     ///
     /// Waking a thread costs more than recording, and at a moment when somebody waits for an answer.
     pub fn record_quietly(&self, entry: Entry) {
@@ -230,7 +230,7 @@ impl Ledger {
     }
 
     /// Wakes the writer, if anything waits for it.
-    pub fn nudge(&self) {
+    pub fn wake(&self) {
         let mut inner = self.shared.lock();
         // One that gathers a batch wakes by itself when that is full or its time is up.
         if !inner.queue.is_empty() && std::mem::take(&mut inner.sleeps) {
@@ -338,12 +338,12 @@ impl Ledger {
         self.shared.lock().remarks.drain(..).collect()
     }
 
-    /// Gives the number under which entries have to speak of an operation that was found in the file.
+    /// Returns the number under which entries have to speak of an operation that was found in the file.
     pub fn number_of(&self, seq: u64) -> u64 {
         seq.wrapping_sub(self.shared.lock().shift.operations)
     }
 
-    /// Gives the newest place that is committed; none where no ledger was opened.
+    /// Returns the newest place that is committed; none where no ledger was opened.
     pub fn newest(&self) -> Option<Cursor> {
         self.shared.lock().head.as_ref().map(|head| head.cursor.clone())
     }
@@ -478,7 +478,7 @@ impl Lost {
     }
 }
 
-/// Gives the time of day; for the ledger's own account of itself, never for what it is told.
+/// Returns the time of day; for the ledger's own account of itself, never for what it is told.
 pub(super) fn now() -> Instant {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))

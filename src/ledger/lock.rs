@@ -19,7 +19,7 @@ pub(super) struct WriteLock {
     main: File,
 }
 
-/// Gives a file that stands beside the ledger.
+/// Returns a file that stands beside the ledger.
 pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(suffix);
@@ -43,7 +43,7 @@ impl WriteLock {
         Ok(Self { ledger: ledger.to_owned(), own, main })
     }
 
-    /// Gives the ledger's file.
+    /// Returns the ledger's file.
     pub(super) fn main(&self) -> &File {
         &self.main
     }

@@ -107,7 +107,7 @@ impl<'f> Marks<'f> {
         Ok(())
     }
 
-    /// Gives the member of a line; none where lines are not marked or the entry has no link.
+    /// Returns the member of a line; none where lines are not marked or the entry has no link.
     pub(super) fn member(&mut self, kind: Kind, number: i64) -> rusqlite::Result<Option<Member>> {
         if !self.on {
             return Ok(None);
@@ -190,7 +190,7 @@ pub(super) fn write_entry(
 }
 
 impl LedgerFile {
-    /// Gives the place of a cursor in this ledger: the gateway's number, the link, and the gateway's last one.
+    /// Returns the place of a cursor in this ledger: the gateway's number, the link, and the gateway's last one.
     pub(super) fn place(&self, cursor: &Cursor) -> rusqlite::Result<Option<(i64, i64, i64)>> {
         use rusqlite::OptionalExtension as _;
         let find = "SELECT gateway, head FROM gateways WHERE id = ?1";

@@ -61,7 +61,7 @@ use std::path::PathBuf;
 /// The ledger's file within the data directory.
 pub const FILE: &str = "ledger.db";
 
-/// Gives the ledger's usual place.
+/// Returns the ledger's usual place.
 ///
 /// # Errors
 /// Where the system knows no folder for data.

@@ -145,7 +145,7 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     Ok(())
 }
 
-/// Gives the prompt as estimated before the call and what was delivered of the answer, at the price noted then.
+/// Returns the prompt as estimated before the call and what was delivered of the answer, at the price noted then.
 fn estimate(attempt: &OpenAttempt) -> (Usage, Cost) {
     let known = |tokens: Option<i64>| tokens.and_then(|tokens| Count::new(u64::try_from(tokens).ok()?));
     let usage = Usage {

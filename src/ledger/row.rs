@@ -7,17 +7,17 @@ use crate::pricing::{Cost, Terms, Unpriced, Usage};
 use crate::routing::Check;
 use crate::units::{Count, Pico};
 
-/// Gives a whole number as SQLite holds it; the few beyond its range are cut.
+/// Returns a whole number as SQLite holds it; the few beyond its range are cut.
 pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Gives a count as a column: unknown is NULL.
+/// Returns a count as a column: unknown is NULL.
 pub(super) fn count(count: Count) -> Option<i64> {
     count.get().map(whole)
 }
 
-/// Gives the six buckets as columns.
+/// Returns the six buckets as columns.
 pub(super) fn buckets(usage: &Usage) -> [Option<i64>; 6] {
     [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output, usage.reasoning].map(count)
 }
@@ -119,7 +119,7 @@ pub(super) fn read_check(word: Option<&str>) -> Option<Check> {
     }
 }
 
-/// Gives meters as a column, `web_search=3 audio_input=900`; none is NULL.
+/// Returns meters as a column, `web_search=3 audio_input=900`; none is NULL.
 pub(super) fn meters(terms: &Terms) -> Option<String> {
     let all: Vec<String> = terms.meters().map(|(name, count)| format!("{name}={count}")).collect();
     (!all.is_empty()).then(|| all.join(" "))
@@ -136,7 +136,7 @@ pub(super) fn read_terms(tier: Option<&str>, meters: Option<&str>) -> Option<Ter
     Some(terms)
 }
 
-/// Gives names as a column, a JSON list; none is NULL.
+/// Returns names as a column, a JSON list; none is NULL.
 pub(super) fn list(names: &[impl AsRef<str>]) -> Option<String> {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     (!names.is_empty()).then(|| serde_json::to_string(&names).unwrap_or_default())
@@ -147,7 +147,7 @@ pub(super) fn read_list(list: Option<String>) -> Vec<String> {
     list.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default()
 }
 
-/// Gives text as a column: empty is NULL.
+/// Returns text as a column: empty is NULL.
 pub(super) fn word(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }

@@ -195,7 +195,7 @@ impl LedgerFile {
         })
     }
 
-    /// Gives the highest number of a request that anything still speaks of.
+    /// Returns the highest number of a request that anything still speaks of.
     fn highest(&self) -> u64 {
         let one = |sql: &str| self.conn.query_row(sql, [], |row| count_at(row, 0));
         let operations = one("SELECT coalesce(max(seq), 0) FROM operations");
@@ -214,7 +214,7 @@ impl LedgerFile {
     }
 }
 
-/// Gives the highest request that the index of ids names, as far as that can be read.
+/// Returns the highest request that the index of ids names, as far as that can be read.
 fn by_index(conn: &Connection) -> u64 {
     let all = "SELECT seq FROM operations INDEXED BY sqlite_autoindex_operations_1 ORDER BY id";
     let Ok(mut all) = conn.prepare(all) else { return 0 };

@@ -147,7 +147,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Gives the number of a gateway in a store, at first sight a new one.
+/// Returns the number of a gateway in a store, at first sight a new one.
 fn gateway(conn: &Connection, id: Option<&str>) -> rusqlite::Result<i64> {
     let Some(id) = id else { return Ok(0) };
     let find = "SELECT gateway FROM gateways WHERE id = ?1";
@@ -169,7 +169,7 @@ pub(super) fn forget_prompts(conn: &Connection, now: Instant) -> rusqlite::Resul
     Ok((gone, next.map(Instant)))
 }
 
-/// Gives the hash under which a policy's text is stored.
+/// Returns the hash under which a policy's text is stored.
 pub(super) fn policy_hash(text: &str) -> String {
     use sha2::Digest as _;
     hex(&sha2::Sha256::digest(text.as_bytes()))

@@ -10,13 +10,13 @@ use crate::units::Instant;
 
 /// A place where one gateway's entries are kept, perhaps beside those of others.
 pub(super) trait Store: fmt::Debug + Send {
-    /// Appends entries, all or none of them, and gives each that has become final its place in the gateway's chain.
+    /// Appends entries, all or none of them, and returns each that has become final its place in the gateway's chain.
     fn append(&mut self, entries: &[Entry]) -> Result<Oddities, StoreError>;
 
     /// Deletes texts that are past their time; says how many, and when the next is due.
     fn forget(&mut self, now: Instant) -> Result<(usize, Option<Instant>), StoreError>;
 
-    /// Gives the end of the gateway's chain.
+    /// Returns the end of the gateway's chain.
     fn head(&self) -> Head;
 
     /// Puts in its final place what was appended, all of it or what can be at once; false where somebody hinders that.
@@ -30,7 +30,7 @@ pub(super) trait Store: fmt::Debug + Send {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Oddities {
     /// Entries about something that was settled before, or never opened.
-    pub(super) strays: u64,
+    pub(super) unexpected: u64,
 }
 
 /// Why a store did not do what it was asked for.

@@ -190,7 +190,7 @@ impl LateStored {
         Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), source: row.get(4)?, label }))
     }
 
-    /// Gives it as an event about the request of an id.
+    /// Returns it as an event about the request of an id.
     pub(super) fn event<'a>(&'a self, id: &'a str) -> Entry<'a> {
         Entry::Label(Box::new(LateLabel {
             at: self.at,
@@ -261,7 +261,7 @@ pub(super) fn record<'a>(
     })
 }
 
-/// Gives what was charged for an operation where all of it is known or estimated.
+/// Returns what was charged for an operation where all of it is known or estimated.
 fn claimed(attempts: &[StoredAttempt]) -> Option<Pico> {
     let amounts: Option<Vec<Pico>> = attempts.iter().map(|attempt| attempt.cost?.amount()).collect();
     amounts.filter(|amounts| !amounts.is_empty()).map(|amounts| amounts.into_iter().sum())

@@ -152,7 +152,7 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Gives the stored sums as totals.
+/// Returns the stored sums as totals.
 pub(super) fn totals(conn: &Connection, version: i64) -> rusqlite::Result<Totals> {
     let mut totals = Totals::default();
     each(conn, version, |model, team, sum| totals.add_sum(model, team, &sum))?;

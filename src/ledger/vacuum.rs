@@ -39,7 +39,7 @@ pub fn vacuum(path: &Path, tick: impl FnMut(u64, u64)) -> Result<Vacuumed, Ledge
     Ok(Vacuumed { before, after: size(path), prompts })
 }
 
-/// Gives the size of a ledger with what is not written back yet.
+/// Returns the size of a ledger with what is not written back yet.
 pub(super) fn size(path: &Path) -> u64 {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
     size(path) + size(&beside(path, "-wal"))

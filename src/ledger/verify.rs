@@ -38,7 +38,7 @@ struct Link {
 }
 
 impl LedgerFile {
-    /// Gives where the chain of each gateway ends, that of the ledger's own first.
+    /// Returns where the chain of each gateway ends, that of the ledger's own first.
     ///
     /// # Errors
     /// Where the file cannot be read, or is older than chains.
@@ -223,7 +223,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    /// Gives the hash of a link, or of the origin where it is the one before the first.
+    /// Returns the hash of a link, or of the origin where it is the one before the first.
     pub(super) fn hash_of(&self, gateway: i64, id: &str, link: i64) -> rusqlite::Result<Option<Hash>> {
         if link == 0 {
             return Ok(Some(origin(id)));

@@ -64,7 +64,7 @@ impl Index {
         })
     }
 
-    /// Gives where a frame begins, counted from 1.
+    /// Returns where a frame begins, counted from 1.
     fn at(&self, frame: u64) -> u64 {
         HEAD + frame.saturating_sub(1) * (self.page + FRAME)
     }
@@ -123,7 +123,7 @@ impl Seen {
     }
 }
 
-/// Gives how many frames from the first one on are whole.
+/// Returns how many frames from the first one on are whole.
 pub(super) fn whole(log: &File, index: &Index) -> u64 {
     let is_whole = |frame: &u64| prove(log, index, *frame, *frame).is_ok();
     (1..=index.frames).take_while(is_whole).count() as u64

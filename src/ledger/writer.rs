@@ -195,7 +195,7 @@ impl Writer<'_> {
             for (at, entry) in batch.iter().enumerate() {
                 let rest = batch.get(at..).unwrap_or_default();
                 match self.persist(std::slice::from_ref(entry), rest)? {
-                    Some(found) => sum.strays += found.strays,
+                    Some(found) => sum.unexpected += found.unexpected,
                     None => self.shared.lock().lost.add(entry),
                 }
             }
@@ -280,9 +280,9 @@ impl Writer<'_> {
 
     /// Tells that the batch is committed.
     fn done(&mut self, odd: Oddities) {
-        if odd.strays > 0 {
+        if odd.unexpected > 0 {
             tracing::warn!(
-                count = odd.strays,
+                count = odd.unexpected,
                 "entries of operations that were settled before or never opened"
             );
         }

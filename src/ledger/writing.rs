@@ -58,12 +58,12 @@ impl Writing<'_> {
         self.chain.store(self.conn)
     }
 
-    /// Gives an operation's number in the store.
+    /// Returns an operation's number in the store.
     fn number(&self, seq: u64) -> i64 {
         base(self.chain.gateway) | whole(seq).min(OWN)
     }
 
-    /// Gives a row that has come its link.
+    /// Returns a row that has come its link.
     fn came(&mut self, kind: Kind) -> rusqlite::Result<()> {
         let number = self.conn.last_insert_rowid();
         self.chain.link(self.conn, kind, number, true)
@@ -123,7 +123,7 @@ impl Writing<'_> {
             .query_row([self.number(opened.seq)], |row| row.get(0))
             .optional()?;
         if there.is_some() {
-            self.odd.strays += 1;
+            self.odd.unexpected += 1;
             return Ok(false);
         }
         // The id is taken by another operation: both are kept, and this one says so in its id.
@@ -188,7 +188,7 @@ impl Writing<'_> {
         )?;
         let done = put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0])?;
         if done == 0 {
-            self.odd.strays += 1;
+            self.odd.unexpected += 1;
         }
         Ok(done > 0)
     }
@@ -224,7 +224,7 @@ impl Writing<'_> {
             .conn
             .prepare_cached("SELECT 1 FROM attempts WHERE seq = ?1 AND n = ?2")?
             .exists(params![seq, n])?;
-        self.odd.strays += 1;
+        self.odd.unexpected += 1;
         if settled {
             return Ok(());
         }
@@ -338,7 +338,7 @@ impl Writing<'_> {
         let price = ended.price.as_ref().map(|price| self.price(price)).transpose()?;
         let new = charge(self.conn, seq, ended.n, ended.cost, price)?;
         if !new {
-            self.odd.strays += 1;
+            self.odd.unexpected += 1;
             return Ok(());
         }
         if let Some(team) = team {
@@ -351,7 +351,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Gives a price's number, writing the price at first sight.
+    /// Returns a price's number, writing the price at first sight.
     fn price(&mut self, price: &Price) -> rusqlite::Result<i64> {
         if let Some(&number) = self.prices.get(&price.id) {
             return Ok(number);
@@ -415,7 +415,7 @@ impl Writing<'_> {
         if new > 0 {
             return self.came(kind);
         }
-        self.odd.strays += 1;
+        self.odd.unexpected += 1;
         Ok(())
     }
 
@@ -436,7 +436,7 @@ impl Writing<'_> {
             policy.undo,
         ])?;
         if new == 0 {
-            self.odd.strays += 1;
+            self.odd.unexpected += 1;
             return Ok(());
         }
         self.chain.link(self.conn, Kind::Policy, i64::from(policy.version), true)
@@ -458,7 +458,7 @@ impl Writing<'_> {
     }
 }
 
-/// Gives the hash of a stored text, which outlasts it.
+/// Returns the hash of a stored text, which outlasts it.
 pub(super) fn body_hash(body: &str) -> super::encoding::Hash {
     use sha2::Digest as _;
     sha2::Sha256::digest(body.as_bytes()).into()

@@ -88,7 +88,7 @@ impl History {
             + self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.operations.len())
     }
 
-    /// Gives the index of the first operation held.
+    /// Returns the index of the first operation held.
     pub fn start(&self) -> usize {
         self.base
     }
@@ -108,7 +108,7 @@ impl History {
         chunk.insert(chunk.operations.len(), id, operation, extra);
     }
 
-    /// Puts an operation in behind those that arrived before it or with it, and gives its index. Older than all that is
+    /// Puts an operation in behind those that arrived before it or with it, and returns its index. Older than all that is
     /// held, it becomes the first.
     pub fn insert(&mut self, id: &str, operation: Operation, extra: Option<Extra>) -> usize {
         let index = self.first_at(Instant(operation.at.0.saturating_add(1)));
@@ -137,7 +137,7 @@ impl History {
         index
     }
 
-    /// Gives how many operations can be let go, at most, so that `keep` are left: whole chunks.
+    /// Returns how many operations can be let go, at most, so that `keep` are left: whole chunks.
     pub fn spare(&self, keep: usize) -> usize {
         (self.len() - self.base).saturating_sub(keep) / CHUNK * CHUNK
     }
@@ -149,7 +149,7 @@ impl History {
         self.base += chunks * CHUNK;
     }
 
-    /// Gives memory back that growth left unused.
+    /// Returns memory back that growth left unused.
     pub fn shrink(&mut self) {
         for chunk in &mut self.chunks {
             let chunk = Arc::make_mut(chunk);
@@ -165,20 +165,20 @@ impl History {
         Some((self.chunks.get(held / CHUNK)?, held % CHUNK))
     }
 
-    /// Gives an operation.
+    /// Returns an operation.
     pub fn get(&self, index: usize) -> Option<&Operation> {
         let (chunk, within) = self.chunk(index)?;
         chunk.operations.get(within)
     }
 
-    /// Gives an operation with all that is known of it.
+    /// Returns an operation with all that is known of it.
     pub fn evidence(&self, index: usize) -> Option<Evidence<'_>> {
         let (chunk, within) = self.chunk(index)?;
         let operation = chunk.operations.get(within)?;
         Some(Evidence { operation, extra: chunk.extras.get(operation.extra as usize) })
     }
 
-    /// Gives an operation's id.
+    /// Returns an operation's id.
     pub fn id(&self, index: usize) -> &str {
         self.chunk(index).map_or("", |(chunk, within)| chunk.id(within))
     }
@@ -223,7 +223,7 @@ impl History {
         }
     }
 
-    /// Gives the index of the first operation at or after a moment.
+    /// Returns the index of the first operation at or after a moment.
     pub fn first_at(&self, at: Instant) -> usize {
         let (mut low, mut high) = (self.base, self.len());
         while low < high {
@@ -265,7 +265,7 @@ impl History {
         late
     }
 
-    /// Gives the first and the last moment.
+    /// Returns the first and the last moment.
     pub fn bounds(&self) -> Option<(Instant, Instant)> {
         Some((self.get(self.base)?.at, self.get(self.len().checked_sub(1)?)?.at))
     }

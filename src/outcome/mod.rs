@@ -1,16 +1,16 @@
 //! What became of an operation, and what would have become of it on another rung.
 //!
-//! Invariants: what was observed and what is estimated are never mixed without a mark; the climb up a ladder is computed
+//! Invariants: what was observed and what is estimated are never mixed without a mark; the way up a ladder is computed
 //! in one place, so live routing, replay and what-if agree to the pico-dollar.
 
+mod attempt;
 mod history;
-mod leg;
 mod operation;
 mod profile;
 mod settle;
 
+pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, visit};
 pub use history::{Chunk, History};
-pub use leg::{Leg, Outlook, calls, on_model, priced, recharge, seen_leg, visit};
 pub use operation::{
     Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen,
 };

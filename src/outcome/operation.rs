@@ -55,7 +55,7 @@ pub struct Operation {
     pub source: ConfidenceSource,
     /// The kind of work.
     pub class: TaskClass,
-    /// Whether something about it was made up for a demonstration.
+    /// Whether something about it was synthetic for a demonstration.
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
@@ -161,7 +161,7 @@ impl Operation {
     /// Stands for "no extra".
     pub const NO_EXTRA: u32 = u32::MAX;
 
-    /// Gives the confidence, if any.
+    /// Returns the confidence, if any.
     pub fn confidence(&self) -> Option<PerMille> {
         PerMille::new(self.packed_confidence.0)
     }
@@ -172,7 +172,7 @@ impl Operation {
         self.source = if confidence.is_some() { source } else { ConfidenceSource::None };
     }
 
-    /// Gives what a decision looks at.
+    /// Returns what a decision looks at.
     pub fn signals(&self) -> Signals {
         Signals {
             team: self.team,
@@ -196,7 +196,7 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// Gives all attempts in order.
+    /// Returns all attempts in order.
     pub fn attempts(&self) -> impl Iterator<Item = &'a Observed> + use<'a> {
         self.extra
             .map_or(&[][..], |extra| extra.earlier.as_slice())
@@ -204,7 +204,7 @@ impl<'a> Evidence<'a> {
             .chain(std::iter::once(&self.operation.served))
     }
 
-    /// Gives all attempts in order, with what they are billed by.
+    /// Returns all attempts in order, with what they are billed by.
     pub fn seen(&self) -> impl Iterator<Item = Seen<'a>> + use<'a> {
         let particulars = self.extra.map_or(&[][..], |extra| extra.particulars.as_slice());
         self.attempts().enumerate().map(move |(at, call)| {
@@ -230,7 +230,7 @@ impl<'a> Evidence<'a> {
         self.extra?.labels.iter().find(|label| prices.same(label.model, model))
     }
 
-    /// Gives the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
+    /// Returns the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
     pub fn basis(&self) -> Option<&'a Usage> {
         let served = &self.operation.served.usage;
         let useful =

@@ -116,7 +116,7 @@ impl Profiles {
         Millis::new(u64::try_from(millis).unwrap_or(0))
     }
 
-    /// Gives the spread (standard deviation) of a model's answer length, or of all models' where it was hardly seen.
+    /// Returns the spread (standard deviation) of a model's answer length, or of all models' where it was hardly seen.
     pub fn output_spread(&self, model: ModelId) -> u64 {
         self.of(model).spread.or(self.all.spread).unwrap_or(0)
     }

@@ -1,16 +1,16 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
-use super::leg::seen_leg;
-use super::{Evidence, Leg, Outlook, calls, visit};
+use super::attempt::seen_attempt;
+use super::{Attempt, Evidence, Outlook, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
 
-/// What became of an operation. Reused between operations: `legs` keeps its memory.
+/// What became of an operation. Reused between operations: `attempts` keeps its memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
     /// Every call, in order.
-    pub legs: Vec<Leg>,
+    pub attempts: Vec<Attempt>,
     /// The route that takes it, by its place in the policy.
     pub route: RouteId,
     /// The same by its name.
@@ -40,7 +40,7 @@ pub struct Settled {
 impl Default for Settled {
     fn default() -> Self {
         Self {
-            legs: Vec::with_capacity(2),
+            attempts: Vec::with_capacity(2),
             route: RouteId::default(),
             tag: RouteTag::NONE,
             first_rung: NO_RUNG,
@@ -60,7 +60,7 @@ impl Default for Settled {
 impl Settled {
     /// Empties it for the next operation.
     pub fn begin(&mut self, policy: &Policy, route: RouteId, first_rung: u8) {
-        self.legs.clear();
+        self.attempts.clear();
         self.route = route;
         self.tag = policy.route(route).tag;
         self.first_rung = first_rung;
@@ -76,25 +76,25 @@ impl Settled {
     }
 
     /// Adds a call.
-    pub fn push(&mut self, leg: Leg) {
-        self.cost = self.cost.plus(leg.cost);
-        self.latency = self.latency.plus(leg.latency);
-        self.status = leg.status;
-        self.model = leg.model;
-        self.estimated |= !leg.observed;
-        self.legs.push(leg);
+    pub fn push(&mut self, attempt: Attempt) {
+        self.cost = self.cost.plus(attempt.cost);
+        self.latency = self.latency.plus(attempt.latency);
+        self.status = attempt.status;
+        self.model = attempt.model;
+        self.estimated |= !attempt.observed;
+        self.attempts.push(attempt);
     }
 
-    /// Gives the cost of each call.
+    /// Returns the cost of each call.
     pub fn costs(&self) -> impl Iterator<Item = Cost> {
-        self.legs.iter().map(|leg| leg.cost)
+        self.attempts.iter().map(|attempt| attempt.cost)
     }
 
     /// Ends it: looks up how good the answer is known to be, and prices its tokens on the baseline model. Where nothing was
     /// answered, the baseline is charged what was charged: a failure is no saving.
     pub fn conclude(&mut self, evidence: &Evidence<'_>, baseline: ModelId, prices: &PriceTable) {
         self.quality = evidence.label(self.model, prices).and_then(|label| label.quality);
-        let Some(last) = self.legs.last() else { return };
+        let Some(last) = self.attempts.last() else { return };
         self.baseline = if prices.same(last.model, baseline) || !last.status.is_ok() {
             last.cost
         } else {
@@ -117,7 +117,7 @@ pub fn recorded(
     let first = ends.next();
     let last = ends.last();
     for seen in evidence.seen() {
-        into.push(seen_leg(seen, at, outlook.prices));
+        into.push(seen_attempt(seen, at, outlook.prices));
     }
     // Rungs of one model differ by their effort.
     let is_other = |((model, effort), (last, at))| effort != at || !outlook.prices.same(model, last);
@@ -137,9 +137,9 @@ pub fn routed(
         // The client chose, or nobody may serve: no ladder applies.
         into.begin(policy, decision.route, NO_RUNG);
         if decision.refused {
-            into.push(Leg::REFUSED);
+            into.push(Attempt::REFUSED);
         } else {
-            calls(evidence, decision.model, outlook).for_each(|leg| into.push(leg));
+            calls(evidence, decision.model, outlook).for_each(|attempt| into.push(attempt));
         }
         into.conclude(evidence, policy.baseline, outlook.prices);
         return;
@@ -149,15 +149,15 @@ pub fn routed(
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
         let mut last = None;
-        for leg in visit(evidence, step.into(), outlook) {
-            into.push(leg);
-            last = Some(leg);
+        for attempt in visit(evidence, step.into(), outlook) {
+            into.push(attempt);
+            last = Some(attempt);
         }
-        let Some(leg) = last else { break };
+        let Some(attempt) = last else { break };
         into.rung = rung;
-        match after_attempt(rung, decision.open, leg.status, leg.check) {
+        match after_attempt(rung, decision.open, attempt.status, attempt.check) {
             Next::Answer => break,
-            Next::Climb { to, .. } => {
+            Next::Escalate { to, .. } => {
                 into.escalated = true;
                 rung = to;
             }

@@ -53,7 +53,7 @@ impl Tier {
         "image_output",
     ];
 
-    /// Gives every price that there is, with its name.
+    /// Returns every price that there is, with its name.
     pub fn prices(&self) -> impl Iterator<Item = (&'static str, PicoPerMillion)> {
         let prices = [
             Some(self.input),
@@ -167,7 +167,7 @@ impl ModelPrices {
         self.rows.iter().any(|row| prices_meter(row, meter))
     }
 
-    /// Gives the row in force at a moment.
+    /// Returns the row in force at a moment.
     pub fn at(&self, at: Instant) -> Option<&PriceRow> {
         self.rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at))
     }
@@ -214,7 +214,7 @@ impl PriceBook {
             .map(|(name, prices)| (name.as_str(), prices))
     }
 
-    /// Gives every model whose name without its `provider/` prefix (and without a date) is the bare name asked for; where
+    /// Returns every model whose name without its `provider/` prefix (and without a date) is the bare name asked for; where
     /// [`PriceBook::find`] finds nothing because providers disagree on the price, these are the names to choose from.
     pub fn candidates(&self, bare: &str) -> Vec<&str> {
         let wanted = bare_name(bare);

@@ -151,7 +151,7 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
     if is_fact { Cost::Known(total) } else { Cost::Estimated(total) }
 }
 
-/// Gives the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
+/// Returns the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
 fn part(name: &str, tier: &Tier) -> Option<(usize, PicoPerMillion, Option<PicoPerMillion>)> {
     let cached = tier.cache_read.unwrap_or(tier.input);
     match name {

@@ -32,7 +32,7 @@ impl Charged {
         Self(packed.map_or(0, |packed| packed | kind))
     }
 
-    /// Gives the cost that was charged.
+    /// Returns the cost that was charged.
     pub fn cost(self) -> Option<Cost> {
         let amount = Pico(i128::from(self.0 >> KIND));
         match self.0 & ((1 << KIND) - 1) {

@@ -23,7 +23,7 @@ impl Unpriced {
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::NoModel, Self::NoPrice, Self::NoUsage, Self::NoTier, Self::NoMeter];
 
-    /// Gives the word for it in logs and ledgers.
+    /// Returns the word for it in logs and ledgers.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoModel => "no_model",
@@ -63,7 +63,7 @@ pub enum Cost {
 }
 
 impl Cost {
-    /// Gives the amount where there is one.
+    /// Returns the amount where there is one.
     pub fn amount(self) -> Option<Pico> {
         match self {
             Self::Known(amount) | Self::Estimated(amount) => Some(amount),
@@ -107,7 +107,7 @@ pub struct CostSum {
 }
 
 impl CostSum {
-    /// Gives known and estimated together.
+    /// Returns known and estimated together.
     pub fn total(&self) -> Pico {
         self.known + self.estimated
     }
@@ -122,7 +122,7 @@ impl CostSum {
         (!self.is_unknown()).then(|| self.total().usd())
     }
 
-    /// Gives the sum over operations whose cost is whole; this is what averages are taken of.
+    /// Returns the sum over operations whose cost is whole; this is what averages are taken of.
     pub fn whole(&self) -> Pico {
         self.total() - self.partial
     }

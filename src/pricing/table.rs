@@ -53,7 +53,7 @@ impl PriceTable {
         }
     }
 
-    /// Gives a table that has a model of the book besides, and the model's id there; none where the book does not price it.
+    /// Returns a table that has a model of the book besides, and the model's id there; none where the book does not price it.
     pub fn with(&self, book: &PriceBook, model: &str) -> Option<(Self, ModelId)> {
         let (listed, prices) = book.find_named(model)?;
         let mut table = self.clone();
@@ -77,12 +77,12 @@ impl PriceTable {
         self.rows.is_empty()
     }
 
-    /// Gives the ordinary rates of a model at a moment.
+    /// Returns the ordinary rates of a model at a moment.
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
         self.row(model, at).map(|row| &row.standard)
     }
 
-    /// Gives the prices of a model at a moment, those of every service tier and meter.
+    /// Returns the prices of a model at a moment, those of every service tier and meter.
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         let rows = self.rows.get(self.identity(model).index()?)?;
         match rows.as_slice() {
@@ -91,7 +91,7 @@ impl PriceTable {
         }
     }
 
-    /// Gives the id that stands for a model under all its names.
+    /// Returns the id that stands for a model under all its names.
     pub fn identity(&self, model: ModelId) -> ModelId {
         model.index().and_then(|index| self.identities.get(index)).copied().unwrap_or(model)
     }

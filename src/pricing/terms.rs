@@ -59,7 +59,7 @@ impl ShortName {
         short
     }
 
-    /// Gives the name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         self.bytes.get(..usize::from(self.len)).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("")
     }
@@ -90,7 +90,7 @@ impl Terms {
         *self == Self::NONE
     }
 
-    /// Gives the service tier; empty for the ordinary one.
+    /// Returns the service tier; empty for the ordinary one.
     pub fn tier(&self) -> &str {
         self.tier.as_str()
     }

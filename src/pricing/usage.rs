@@ -49,7 +49,7 @@ impl Usage {
         })
     }
 
-    /// Gives the length of the whole prompt, cached parts included; this picks the price tier.
+    /// Returns the length of the whole prompt, cached parts included; this picks the price tier.
     pub fn prompt(&self) -> Option<u64> {
         Some(self.input.get()? + self.cache_read.get()? + self.write_5m.get()? + self.write_1h.get()?)
     }

@@ -1,7 +1,7 @@
 //! Questions to a provider beside the traffic: its list of models, a count of tokens, an answer that it keeps.
 //!
 //! Invariants: what is asked here costs nothing, is asked once, and is bounded in time and size; it neither waits for
-//! breaker, quota and limits nor tells them anything. A provider whose answers are made up, or that may not be called, is
+//! breaker, quota and limits nor tells them anything. A provider whose answers are simulated, or that may not be called, is
 //! not asked.
 
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Provider {
         !self.simulated && self.refusal.is_none()
     }
 
-    /// Gives an address of its API, with the version where the dialect has it in its paths.
+    /// Returns an address of its API, with the version where the dialect has it in its paths.
     pub(super) fn beside(&self, parts: &[&str]) -> Option<Url> {
         let mut url = self.base.clone().filter(|_| self.is_there())?;
         let path = url.path().trim_end_matches('/').to_owned();
@@ -121,7 +121,7 @@ impl Provider {
         timeout_at(deadline, exchange).await.map_err(missed)?
     }
 
-    /// Gives the models that the provider lists, as it last said: asked for at most every few minutes, by one at a time. One
+    /// Returns the models that the provider lists, as it last said: asked for at most every few minutes, by one at a time. One
     /// that does not answer is taken to have what it had.
     async fn catalogue(&self) -> Arc<[ModelEntry]> {
         let mut seen = self.catalogue.0.lock().await;
@@ -167,7 +167,7 @@ impl Provider {
 
 impl Providers {
     /// Lists the models that can be asked for by name: those that the settings name, and of those that patterns serve the
-    /// ones that their provider lists. Where answers are made up those of `known` stand in for a list.
+    /// ones that their provider lists. Where answers are simulated those of `known` stand in for a list.
     pub async fn offered(&self, known: impl Iterator<Item = &str>) -> Vec<ModelEntry> {
         let exact = self.models.exact().filter_map(|(model, _)| self.entry(model));
         let mut offered: Vec<ModelEntry> = exact.collect();
@@ -236,7 +236,7 @@ impl Providers {
         self.all.iter().find(|provider| *provider.name == *name)
     }
 
-    /// Gives what a list says of a model that is served, whoever lists it; what would be made up is marked.
+    /// Returns what a list says of a model that is served, whoever lists it; what would be made up is marked.
     pub fn entry(&self, model: &str) -> Option<ModelEntry> {
         let (at, _) = self.models.find(model)?;
         let provider = self.all.get(at)?;

@@ -150,7 +150,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Gives the error as routing sees it. Who hangs up, or is not there, has failed; only a wait that ended is a timeout.
+    /// Returns the error as routing sees it. Who hangs up, or is not there, has failed; only a wait that ended is a timeout.
     pub fn status(&self) -> Status {
         match self {
             Self::ConnectTimeout { .. }
@@ -168,7 +168,7 @@ impl CallError {
         }
     }
 
-    /// Gives the error as a client is told.
+    /// Returns the error as a client is told.
     pub fn kind(&self) -> ErrorKind {
         match self.status() {
             Status::Timeout => ErrorKind::Timeout,
@@ -233,7 +233,7 @@ fn is_hanging_up(kind: std::io::ErrorKind) -> bool {
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
-/// Gives the lowest cause in words that are safe to show.
+/// Returns the lowest cause in words that are safe to show.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     let mut depth = 0;

@@ -176,7 +176,7 @@ pub(super) fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
     }
 }
 
-/// Gives the time of day, for headers that name one.
+/// Returns the time of day, for headers that name one.
 pub(super) fn wall() -> crate::units::Instant {
     crate::units::Instant(chrono::Utc::now().timestamp_micros())
 }

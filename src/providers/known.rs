@@ -6,7 +6,7 @@ use super::names::matches;
 use crate::config::parameters::{EffortSpec, Parameters, RuleSpec, Speech, plain};
 use crate::wire::{Dialect, Known, Rule, WithEffort};
 
-/// Gives what is known of a model, by the name that its provider has for it.
+/// Returns what is known of a model, by the name that its provider has for it.
 pub(super) fn known(parameters: &Parameters, model: &str) -> Known {
     let model = plain(model);
     let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches(&plain(pattern), &model));

@@ -101,32 +101,32 @@ pub struct Failure {
 }
 
 impl Target {
-    /// Gives the provider's name.
+    /// Returns the provider's name.
     pub fn provider(&self) -> &Arc<str> {
         &self.slot.provider.name
     }
 
-    /// Gives the model's name as it was asked for.
+    /// Returns the model's name as it was asked for.
     pub fn model(&self) -> &Arc<str> {
         &self.model
     }
 
-    /// Gives the model's name as the provider knows it.
+    /// Returns the model's name as the provider knows it.
     pub fn upstream(&self) -> &Arc<str> {
         &self.slot.upstream
     }
 
-    /// Gives what its parameters are known to be.
+    /// Returns what its parameters are known to be.
     pub fn known(&self) -> &Known {
         &self.known
     }
 
-    /// Says whether answers are made up.
+    /// Says whether answers are simulated.
     pub fn simulated(&self) -> bool {
         self.slot.provider.simulated
     }
 
-    /// Gives what the provider speaks, with its differences; made-up answers come in OpenAI's chat.
+    /// Returns what the provider speaks, with its differences; made-up answers come in OpenAI's chat.
     pub fn speaks(&self) -> Speaks {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
     }
@@ -141,7 +141,7 @@ impl Target {
         self.slot.provider.conceal(text)
     }
 
-    /// Gives the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
+    /// Returns the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
     pub fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
         self.slot.provider.dialect_for(dialect)
     }
@@ -185,7 +185,7 @@ impl Providers {
         self
     }
 
-    /// Gives what is not as it should be with keys and their places, for people.
+    /// Returns what is not as it should be with keys and their places, for people.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -264,7 +264,7 @@ impl Providers {
             return None;
         }
         let state = target.slot.state();
-        // A breaker that has just opened means that others fail too: climb.
+        // A breaker that has just opened means that others fail too: escalate.
         if state.breaker.phase(now) != Phase::Closed {
             return None;
         }
@@ -277,7 +277,7 @@ impl Providers {
         (wait <= retries.max_wait).then_some(wait)
     }
 
-    /// Gives the health of every model that was asked for so far, by provider and name.
+    /// Returns the health of every model that was asked for so far, by provider and name.
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
             self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
@@ -295,7 +295,7 @@ impl Providers {
     }
 }
 
-/// Fetches a provider's key; without one, gives why no call may be made, unless answers may be made up.
+/// Fetches a provider's key; without one, gives why no call may be made, unless answers may be simulated.
 fn fetch(
     source: Option<&KeySource>,
     spec: &ProvidersSpec,

@@ -60,7 +60,7 @@ impl Models {
     }
 }
 
-/// Gives the first provider whose file names a model, or a pattern for it.
+/// Returns the first provider whose file names a model, or a pattern for it.
 pub fn serving<'a>(specs: &'a [ProviderSpec], model: &str) -> Option<&'a str> {
     let (at, _) = Models::new(specs).find(model)?;
     specs.get(at).map(|spec| spec.name.as_str())

@@ -117,7 +117,7 @@ impl Permit {
         }
     }
 
-    /// Hears from the body of a refusal for quota how long to wait, where the head did not say so. Gives how long no call
+    /// Hears from the body of a refusal for quota how long to wait, where the head did not say so. Returns how long no call
     /// goes to this model.
     pub fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.slot.state();

@@ -30,7 +30,7 @@ const MOST_MODELS: usize = 512;
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     pub(crate) spec: ProviderSpec,
-    /// Whether answers are made up: by its nature, or for want of a key.
+    /// Whether answers are simulated: by its nature, or for want of a key.
     pub(crate) simulated: bool,
     /// Why no call is made at all, for people.
     pub(crate) refusal: Option<String>,
@@ -143,7 +143,7 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the address for a dialect; `None` where the server has no such interface.
+    /// Returns the address for a dialect; `None` where the server has no such interface.
     pub(crate) fn address(&self, dialect: Dialect, stream: bool) -> Option<&Url> {
         if self.provider.dialect_for(dialect) != Some(dialect) {
             return None;
@@ -224,7 +224,7 @@ impl Provider {
         })
     }
 
-    /// Gives the dialect in which a client's request of `dialect` is put to this provider; `None` where it cannot be.
+    /// Returns the dialect in which a client's request of `dialect` is put to this provider; `None` where it cannot be.
     pub(crate) fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
         let chat = match self.spec.speaks {
             _ if self.simulated => Dialect::OpenAiChat,

@@ -28,7 +28,7 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Gives what is there now.
+    /// Returns what is there now.
     pub(crate) fn available(&self, now: Instant) -> u64 {
         let passed = now.saturating_duration_since(self.seen);
         if passed >= self.reset {
@@ -39,7 +39,7 @@ impl Left {
         self.remaining.saturating_add(u64::try_from(back).unwrap_or(u64::MAX)).min(self.limit)
     }
 
-    /// Gives how long until that much is there.
+    /// Returns how long until that much is there.
     fn until(&self, needed: u64, now: Instant) -> Option<Duration> {
         // More than the whole limit will never be there; that is the provider's to refuse.
         let needed = needed.min(self.limit);

@@ -115,7 +115,7 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// Gives the next piece of the body; `None` at its end.
+    /// Returns the next piece of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
         let deadline = self.deadlines.next(self.begun);
         let piece = match &mut self.source {
@@ -163,7 +163,7 @@ impl Reply {
         }
     }
 
-    /// Gives the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
+    /// Returns the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
     pub async fn whole(
         mut self,
         limit: usize,

@@ -62,7 +62,7 @@ pub(crate) fn reset(text: &str, wall: Moment) -> Option<Duration> {
     seconds(text, 1.0).or_else(|| Span::parse(text).map(micros))
 }
 
-/// Gives the wait before another try: `base`, doubled for each try there was, cut at `most`, less a random part of up
+/// Returns the wait before another try: `base`, doubled for each try there was, cut at `most`, less a random part of up
 /// to a half, so that clients which failed together do not come back together.
 pub(crate) fn backoff(base: Duration, most: Duration, tries_so_far: u32, draw: u64) -> Duration {
     let doublings = tries_so_far.saturating_sub(1).min(20);
@@ -72,7 +72,7 @@ pub(crate) fn backoff(base: Duration, most: Duration, tries_so_far: u32, draw: u
     half + Duration::from_micros(draw % part)
 }
 
-/// Gives the `n`th draw of a seed (splitmix64): no state but a count, so threads need no lock.
+/// Returns the `n`th draw of a seed (splitmix64): no state but a count, so threads need no lock.
 pub(crate) fn draw(seed: u64, n: u64) -> u64 {
     let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -25,7 +25,7 @@ pub(super) fn is_shape_plain(start: &[u8]) -> bool {
     is_whole && lines.count() >= 2
 }
 
-/// Gives a text without that mark.
+/// Returns a text without that mark.
 pub(super) fn bare(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }

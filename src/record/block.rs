@@ -69,17 +69,17 @@ impl Block {
         Self { shared, data: Vec::new(), body: Body::End, place }
     }
 
-    /// Gives the name of the file, for messages.
+    /// Returns the name of the file, for messages.
     pub fn file(&self) -> &str {
         &self.shared.file
     }
 
-    /// Gives the format of the file.
+    /// Returns the format of the file.
     pub fn format(&self) -> InputFormat {
         self.shared.format
     }
 
-    /// Gives the number of bytes (unpacked).
+    /// Returns the number of bytes (unpacked).
     pub fn len(&self) -> usize {
         self.data.len()
     }
@@ -89,7 +89,7 @@ impl Block {
         self.data.is_empty()
     }
 
-    /// Gives the error that strict reading stops with at this skip, if it does.
+    /// Returns the error that strict reading stops with at this skip, if it does.
     pub fn strict_error(&self, skip: &Skip) -> Option<Error> {
         (self.shared.strict && skip.kind == SkipKind::Bad).then(|| Error::Bad {
             file: self.shared.file.clone(),

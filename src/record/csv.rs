@@ -25,7 +25,7 @@ impl Columns {
         Self { names: split(row, delimiter).iter().map(|name| name.trim().to_owned()).collect(), delimiter }
     }
 
-    /// Gives the number of columns.
+    /// Returns the number of columns.
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }
@@ -54,12 +54,12 @@ pub(crate) struct Row<'r> {
 }
 
 impl Row<'_> {
-    /// Gives a field, trimmed; empty where the column or the field is missing.
+    /// Returns a field, trimmed; empty where the column or the field is missing.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.find(name).unwrap_or_default()
     }
 
-    /// Gives a field, trimmed; `None` where the column is missing.
+    /// Returns a field, trimmed; `None` where the column is missing.
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
         let place = self.columns.names.iter().position(|column| column == name)?;
         Some(self.fields.get(place).map_or("", |field| field.trim()))

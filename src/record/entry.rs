@@ -33,7 +33,7 @@ pub enum Entry<'a> {
         at: Instant,
         /// What happened, in one line.
         text: Cow<'a, str>,
-        /// Whether it was made up for a demonstration.
+        /// Whether it was synthetic for a demonstration.
         simulated: bool,
     },
 }
@@ -64,7 +64,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    /// Gives the word for it in our format; none for what is told.
+    /// Returns the word for it in our format; none for what is told.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Told => "",
@@ -290,6 +290,6 @@ pub struct PriceChange<'a> {
     pub model: Cow<'a, str>,
     /// The new row; its `from` is the moment of the change.
     pub row: PriceRow,
-    /// Whether it was made up for a demonstration.
+    /// Whether it was synthetic for a demonstration.
     pub simulated: bool,
 }

@@ -98,7 +98,7 @@ impl Error {
         )
     }
 
-    /// Gives the mapping that might fit a log of a shape that nobody knows.
+    /// Returns the mapping that might fit a log of a shape that nobody knows.
     pub fn mapping(&self) -> Option<&str> {
         match self {
             Self::UnknownFormat { seen, .. } => seen.as_ref()?.mapping(),
@@ -124,7 +124,7 @@ impl Strange {
         Some(Box::new(Self { what: shape.describe(), proposed }))
     }
 
-    /// Gives the mapping that might fit, as it is told on the command line.
+    /// Returns the mapping that might fit, as it is told on the command line.
     pub fn mapping(&self) -> Option<&str> {
         self.proposed.as_ref().map(|(mapping, _)| mapping.as_str())
     }

@@ -20,7 +20,7 @@ macro_rules! formats {
             /// Every format that can be named.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// Gives the name used on the command line.
+            /// Returns the name used on the command line.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* Self::Mapped => "mapped" }
             }

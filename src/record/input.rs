@@ -105,7 +105,7 @@ impl Input {
         self
     }
 
-    /// Gives the name of a part for messages.
+    /// Returns the name of a part for messages.
     pub(crate) fn name(&self, place: usize) -> String {
         match self.parts.get(place) {
             Some(Part::File(path) | Part::Found(path)) => path.display().to_string(),
@@ -115,7 +115,7 @@ impl Input {
         }
     }
 
-    /// Gives the places of files that are named a second time, and of all that can be read before its turn: what may keep
+    /// Returns the places of files that are named a second time, and of all that can be read before its turn: what may keep
     /// a reader waiting, as a pipe, cannot.
     pub(crate) fn turns(&self) -> (BTreeSet<usize>, BTreeSet<usize>) {
         let (mut again, mut early) = (BTreeSet::new(), BTreeSet::new());
@@ -143,7 +143,7 @@ impl Input {
         })
     }
 
-    /// Gives the number of files or streams.
+    /// Returns the number of files or streams.
     pub fn len(&self) -> usize {
         self.parts.len()
     }
@@ -153,7 +153,7 @@ impl Input {
         self.parts.is_empty()
     }
 
-    /// Gives the sum of the sizes as stored; `None` where a stream's is not known.
+    /// Returns the sum of the sizes as stored; `None` where a stream's is not known.
     pub(crate) fn size(&self) -> Option<u64> {
         let sizes = self.parts.iter().map(|part| match part {
             Part::File(path) | Part::Found(path) => {

@@ -55,11 +55,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 pub(crate) struct Word(pub(crate) String);
 
 impl Word {
-    /// Gives the first of several words that is not empty.
+    /// Returns the first of several words that is not empty.
     pub(crate) fn first<'w>(words: impl IntoIterator<Item = &'w Word>) -> String {
         words.into_iter().find(|word| !word.0.is_empty()).map(|word| word.0.clone()).unwrap_or_default()
     }
-    /// Gives the word as borrowed text.
+    /// Returns the word as borrowed text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for Word {
 pub(crate) struct Num(pub(crate) Option<u64>);
 
 impl Num {
-    /// Gives this count, or another where this one is not said.
+    /// Returns this count, or another where this one is not said.
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
@@ -122,11 +122,11 @@ impl Num {
         let whole = text.trim().strip_suffix(".0").unwrap_or(text.trim());
         whole.parse().ok().map(|count| Self(Some(count)))
     }
-    /// Gives the larger of two counts of the same thing; one that is not said is the smallest.
+    /// Returns the larger of two counts of the same thing; one that is not said is the smallest.
     pub(crate) fn most(self, other: Self) -> Self {
         Self(self.0.max(other.0))
     }
-    /// Gives the count, taking "not said" as zero.
+    /// Returns the count, taking "not said" as zero.
     pub(crate) fn or_zero(self) -> u64 {
         self.0.unwrap_or(0)
     }
@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Num {
 pub(crate) struct Measure(pub(crate) Option<f64>);
 
 impl Measure {
-    /// Gives the measure times `factor`, rounded to a whole number of `u32`; `None` where it does not fit.
+    /// Returns the measure times `factor`, rounded to a whole number of `u32`; `None` where it does not fit.
     pub(crate) fn scaled(self, factor: f64) -> Option<u32> {
         let value = (self.0? * factor).round();
         #[expect(

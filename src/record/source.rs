@@ -54,7 +54,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Gives the bytes read so far.
+    /// Returns the bytes read so far.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
@@ -142,27 +142,27 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
 }
 
 impl Source {
-    /// Gives the format of the file being read.
+    /// Returns the format of the file being read.
     pub fn format(&self) -> InputFormat {
         self.format
     }
 
-    /// Gives the header of the last file in our own format; empty where there was none.
+    /// Returns the header of the last file in our own format; empty where there was none.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Gives a view of how far the reading has come.
+    /// Returns a view of how far the reading has come.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Gives the blocks one after another. After an error the next call goes on with the next file.
+    /// Returns the blocks one after another. After an error the next call goes on with the next file.
     pub fn blocks(&mut self) -> Blocks<'_> {
         Blocks(self)
     }
 
-    /// Gives what the reading has met so far, for [`Block::for_each_new`].
+    /// Returns what the reading has met so far, for [`Block::for_each_new`].
     pub fn known(&mut self) -> &mut Known {
         &mut self.known
     }
@@ -204,7 +204,7 @@ impl Source {
         Ok(summary)
     }
 
-    /// Gives the next block, or the error that ends a file.
+    /// Returns the next block, or the error that ends a file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
         if self.ahead.is_none() {
             self.read_ahead(ahead::lanes());
@@ -259,7 +259,7 @@ impl Source {
         }
     }
 
-    /// Gives an error, behind what is held back: whoever stops at it has what was read before.
+    /// Returns an error, behind what is held back: whoever stops at it has what was read before.
     fn told(&mut self, error: Error) -> Result<Block, Error> {
         let Some(shared) = self.holding.take() else { return Err(error) };
         self.failure = Some(error);
@@ -455,7 +455,7 @@ impl Open {
         }
     }
 
-    /// Gives what comes next; `None` at the end, or the error that ended the file early.
+    /// Returns what comes next; `None` at the end, or the error that ended the file early.
     pub(super) fn next(&mut self) -> Result<Option<Stretch>, Error> {
         if let Some(stretch) = self.cut() {
             return Ok(Some(stretch));
@@ -471,7 +471,7 @@ impl Open {
         })
     }
 
-    /// Gives the next stretch of whole entries; `None` at the end.
+    /// Returns the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<Stretch> {
         match self.cutting {
             Cutting::Elements(_) | Cutting::Streams(_) | Cutting::Rows(_) => self.cut_pieces(),

@@ -230,7 +230,7 @@ pub struct ReplayReport {
     pub errors: u64,
     /// Operations with at least one estimated call.
     pub estimated_requests: u64,
-    /// Operations marked as made up for a demonstration.
+    /// Operations marked as synthetic for a demonstration.
     pub simulated_requests: u64,
     /// Operations that the classifier judged.
     pub classified_requests: u64,

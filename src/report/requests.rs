@@ -59,7 +59,7 @@ pub struct RequestRow<'a> {
     pub baseline_usd: Option<String>,
     /// Whether any call is an estimate of what another model would have done.
     pub estimated: bool,
-    /// Whether it was made up for a demonstration.
+    /// Whether it was synthetic for a demonstration.
     pub simulated: bool,
     /// What is known of a cost that is not: the sum of those of its calls whose cost is told; null where there is none.
     pub known_part_usd: Option<String>,
@@ -229,7 +229,7 @@ impl<W: Write> RequestsWriter<W> {
         rest.into_iter().try_for_each(|line| self.out.write_all(line.as_bytes()))
     }
 
-    /// Writes what is left, and gives the output back.
+    /// Writes what is left, and returns the output back.
     ///
     /// # Errors
     /// Where the output cannot be written.

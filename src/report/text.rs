@@ -97,7 +97,7 @@ pub(super) fn dollars_rounded(text: &str) -> String {
     )
 }
 
-/// Gives a cost; what is not known at all is no zero.
+/// Returns a cost; what is not known at all is no zero.
 pub(super) fn cost(amount: Option<&str>) -> String {
     amount.map_or_else(|| "unknown".to_owned(), dollars_rounded)
 }

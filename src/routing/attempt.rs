@@ -53,7 +53,7 @@ impl Status {
         !matches!(self, Self::Unavailable | Self::Refused)
     }
 
-    /// Gives the word used in logs and on screen.
+    /// Returns the word used in logs and on screen.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -162,7 +162,7 @@ pub enum Next {
     /// The client gets this answer (or this error).
     Answer,
     /// The request goes up to this rung.
-    Climb {
+    Escalate {
         /// The rung.
         to: u8,
         /// The reason.
@@ -176,10 +176,10 @@ pub fn after_attempt(rung: u8, open: Rungs, status: Status, check: Check) -> Nex
     let next = open.at_or_after(usize::from(rung).saturating_add(1)).and_then(|next| u8::try_from(next).ok());
     let Some(to) = next else { return Next::Answer };
     if status.is_retryable() {
-        return Next::Climb { to, why: Why::Provider(status) };
+        return Next::Escalate { to, why: Why::Provider(status) };
     }
     if status.is_ok() && check == Check::Failed {
-        return Next::Climb { to, why: Why::Check };
+        return Next::Escalate { to, why: Why::Check };
     }
     Next::Answer
 }
@@ -244,11 +244,11 @@ mod tests {
     fn a_failed_check_or_provider_climbs_but_a_wrong_request_does_not() {
         assert_eq!(
             after_attempt(0, Rungs::all(3), Status::Ok, Check::Failed),
-            Next::Climb { to: 1, why: Why::Check }
+            Next::Escalate { to: 1, why: Why::Check }
         );
         assert!(matches!(
             after_attempt(0, Rungs::all(3), Status::RateLimited, Check::None),
-            Next::Climb { to: 1, .. }
+            Next::Escalate { to: 1, .. }
         ));
         assert_eq!(after_attempt(0, Rungs::all(3), Status::Rejected, Check::None), Next::Answer);
         assert_eq!(after_attempt(0, Rungs::all(3), Status::Cancelled, Check::None), Next::Answer);

@@ -30,7 +30,7 @@ impl Effort {
         Self::ALL.into_iter().find(|effort| effort.name() == name)
     }
 
-    /// Gives OpenAI's word.
+    /// Returns OpenAI's word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -43,7 +43,7 @@ impl Effort {
         }
     }
 
-    /// Gives OpenAI's word as JSON.
+    /// Returns OpenAI's word as JSON.
     pub fn quoted(self) -> &'static str {
         match self {
             Self::None => "\"none\"",
@@ -71,7 +71,7 @@ impl Effort {
         }
     }
 
-    /// Gives a budget in tokens: the figures by which Google reads OpenAI's words.
+    /// Returns a budget in tokens: the figures by which Google reads OpenAI's words.
     pub fn budget(self) -> u64 {
         match self {
             Self::None => 0,

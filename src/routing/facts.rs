@@ -20,7 +20,7 @@ impl Capability {
     /// Every capability.
     pub const ALL: [Self; 2] = [Self::Vision, Self::Tools];
 
-    /// Gives the key that policies use.
+    /// Returns the key that policies use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vision => "vision",
@@ -37,7 +37,7 @@ impl Capabilities {
     /// None.
     pub const NONE: Self = Self(0);
 
-    /// Gives the set with one more.
+    /// Returns the set with one more.
     #[must_use]
     pub const fn with(self, one: Capability) -> Self {
         Self(self.0 | 1 << one as u8)
@@ -62,19 +62,19 @@ impl Labels {
     /// None.
     pub const NONE: Self = Self(0);
 
-    /// Gives the set with one more; "not named" adds nothing.
+    /// Returns the set with one more; "not named" adds nothing.
     #[must_use]
     pub fn with(self, label: LabelId) -> Self {
         label.index().map_or(self, |at| Self(self.0 | 1 << (at as u64 & 63)))
     }
 
-    /// Gives the labels of both.
+    /// Returns the labels of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Gives the labels that the other lacks.
+    /// Returns the labels that the other lacks.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

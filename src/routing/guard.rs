@@ -24,7 +24,7 @@ impl Rungs {
         Self(u8::try_from((1u32 << rungs.min(MAX_RUNGS)) - 1).unwrap_or(u8::MAX))
     }
 
-    /// Gives the set without one.
+    /// Returns the set without one.
     #[must_use]
     pub fn without(self, rung: usize) -> Self {
         if rung < MAX_RUNGS { Self(self.0 & !(1 << rung)) } else { self }
@@ -40,12 +40,12 @@ impl Rungs {
         self.0 == 0
     }
 
-    /// Gives the first at a place or after it.
+    /// Returns the first at a place or after it.
     pub fn at_or_after(self, rung: usize) -> Option<usize> {
         (rung..MAX_RUNGS).find(|&at| self.has(at))
     }
 
-    /// Gives the last.
+    /// Returns the last.
     pub fn last(self) -> Option<usize> {
         (0..MAX_RUNGS).rev().find(|&at| self.has(at))
     }
@@ -176,7 +176,7 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
 }
 
 impl Route {
-    /// Gives the rungs that all guards let serve a request, without the reasons.
+    /// Returns the rungs that all guards let serve a request, without the reasons.
     pub fn open(&self, circumstance: &Circumstance) -> Rungs {
         if self.require.is_empty() && circumstance == Circumstance::PLAIN {
             return Rungs::all(self.ladder.len());

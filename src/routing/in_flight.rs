@@ -1,7 +1,7 @@
 //! The guard that caps how many calls a model may have under way, and its state: a fold over calls that begin and end.
 //!
 //! Invariants: what it says of a request depends on the instant of its arrival alone and is kept with the request, as what
-//! was down is; a call that climbs is counted, and turned away nowhere.
+//! was down is; a call that escalates is counted, and turned away nowhere.
 
 use super::{Bar, Circumstance, Policy, Route, Rungs, Step, Trail, WhenFull};
 use crate::units::ModelId;
@@ -45,7 +45,7 @@ impl InFlight {
 }
 
 /// Passes a request that was placed on a rung whose model is full on to the next with room, or turns it away, as its route
-/// says. Gives the rung and those that may serve it later on.
+/// says. Returns the rung and those that may serve it later on.
 pub(super) fn admit(
     route: &Route,
     circumstance: &Circumstance,

@@ -44,7 +44,7 @@ impl StreamLimit {
     /// Every limit.
     pub const ALL: [Self; 3] = [Self::FirstByte, Self::Gap, Self::Rate];
 
-    /// Gives the key that policies use.
+    /// Returns the key that policies use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FirstByte => "first_byte",
@@ -74,7 +74,7 @@ impl StreamLimits {
         }
     }
 
-    /// Gives one limit.
+    /// Returns one limit.
     pub fn get(self, limit: StreamLimit) -> Option<u32> {
         match limit {
             StreamLimit::FirstByte => self.first_byte_ms,
@@ -83,7 +83,7 @@ impl StreamLimits {
         }
     }
 
-    /// Gives for how many milliseconds, from its first content on, an answer of so many tokens may have been coming.
+    /// Returns for how many milliseconds, from its first content on, an answer of so many tokens may have been coming.
     pub fn allowance_ms(self, tokens: u64) -> Option<u64> {
         let floor = u64::from(self.tokens_per_second?.max(1));
         Some((tokens.saturating_mul(1_000) / floor).max(Self::SLOW_MS))

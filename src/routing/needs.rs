@@ -73,7 +73,7 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// Gives the number of a circumstance, making one at first sight.
+    /// Returns the number of a circumstance, making one at first sight.
     pub fn intern(&mut self, one: &Circumstance) -> CircumstanceId {
         if one == Circumstance::PLAIN {
             return CircumstanceId(0);
@@ -87,7 +87,7 @@ impl Circumstances {
         CircumstanceId(id)
     }
 
-    /// Gives a circumstance; the plain one for a number of another table.
+    /// Returns a circumstance; the plain one for a number of another table.
     pub fn get(&self, id: CircumstanceId) -> &Circumstance {
         (id.0 as usize).checked_sub(1).and_then(|at| self.list.get(at)).unwrap_or(Circumstance::PLAIN)
     }

@@ -26,7 +26,7 @@ pub type Thresholds = ArrayVec<PerMille, MAX_RUNGS>;
 pub struct RouteId(pub u8);
 
 impl RouteId {
-    /// Gives the index in the policy's list of routes.
+    /// Returns the index in the policy's list of routes.
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -118,7 +118,7 @@ impl Matcher {
         self.teams.is_empty() && self.projects.is_empty() && self.tasks == 0 && self.asked.is_empty()
     }
 
-    /// Gives the lists that narrow it, under the names they have in a policy file.
+    /// Returns the lists that narrow it, under the names they have in a policy file.
     pub fn lists<'a>(&self, names: &'a Names) -> Vec<(&'static str, Vec<&'a str>)> {
         let tasks =
             TaskClass::ALL.iter().filter(|t| self.tasks & (1 << t.index()) != 0).map(|t| t.name()).collect();
@@ -263,7 +263,7 @@ impl Policy {
         }
     }
 
-    /// Gives a route by id; ids come from this policy, so a stranger's falls to the last route.
+    /// Returns a route by id; ids come from this policy, so a stranger's falls to the last route.
     pub fn route(&self, id: RouteId) -> &Route {
         self.routes.get(id.index()).unwrap_or(&self.routes[self.routes.len() - 1])
     }
@@ -278,7 +278,7 @@ impl Policy {
             && !names.find_model(name).is_some_and(|asked| is_alias(asked) || is_listed(asked))
     }
 
-    /// Gives what is known of a model that no rung names here.
+    /// Returns what is known of a model that no rung names here.
     pub fn facts(&self, model: ModelId) -> Facts {
         self.models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts).unwrap_or_default()
     }
@@ -292,7 +292,7 @@ impl Policy {
             .map(RouteId)
     }
 
-    /// Gives a copy with one threshold moved and the version counted up.
+    /// Returns a copy with one threshold moved and the version counted up.
     ///
     /// # Errors
     /// Where the route or rung does not exist, or the threshold would rise along the ladder.
@@ -487,12 +487,12 @@ impl Route {
         Ok(route)
     }
 
-    /// Gives how slow a stream of a rung may be; the route's own limits where the client pinned its model.
+    /// Returns how slow a stream of a rung may be; the route's own limits where the client pinned its model.
     pub fn limits(&self, rung: u8) -> StreamLimits {
         self.ladder.get(usize::from(rung)).map_or(self.stream, |rung| rung.stream.over(self.stream))
     }
 
-    /// Gives the thresholds of every rung but the last.
+    /// Returns the thresholds of every rung but the last.
     pub fn thresholds(&self) -> Thresholds {
         self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
     }
@@ -528,7 +528,7 @@ impl Route {
         Ok(())
     }
 
-    /// Gives the range in which a rung's threshold may move without crossing its neighbours.
+    /// Returns the range in which a rung's threshold may move without crossing its neighbours.
     pub fn threshold_range(&self, rung: usize) -> (PerMille, PerMille) {
         let highest = if rung == 0 { PerMille::ONE } else { self.ladder[rung - 1].threshold };
         let lowest = self.ladder.get(rung + 1).map_or(PerMille::ZERO, |next| next.threshold);
@@ -546,14 +546,14 @@ impl Route {
             })
     }
 
-    /// Gives the rung that serves a confidence among those that may: the first of them whose threshold it reaches, else the
+    /// Returns the rung that serves a confidence among those that may: the first of them whose threshold it reaches, else the
     /// last of them; `None` where none may.
     pub fn place(&self, confidence: Option<PerMille>, open: Rungs) -> Option<usize> {
         let wanted = self.rung_for(confidence);
         open.at_or_after(wanted).or_else(|| open.last())
     }
 
-    /// Gives the rung that serves a confidence where all may.
+    /// Returns the rung that serves a confidence where all may.
     pub fn rung_for(&self, confidence: Option<PerMille>) -> usize {
         match confidence {
             None => self.no_signal as usize,
@@ -574,7 +574,7 @@ impl Route {
         signals.pinned && (self.mode == Mode::Observe || self.pins(signals.class))
     }
 
-    /// Gives the last rung.
+    /// Returns the last rung.
     pub fn strongest(&self) -> &Rung {
         &self.ladder[self.ladder.len() - 1]
     }

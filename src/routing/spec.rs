@@ -89,7 +89,7 @@ impl Mode {
     /// Every mode.
     pub const ALL: [Self; 3] = [Self::Pinned, Self::Observe, Self::Active];
 
-    /// Gives the word that policies use.
+    /// Returns the word that policies use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pinned => "pinned",
@@ -118,7 +118,7 @@ impl WhenFull {
     /// Every way.
     pub const ALL: [Self; 2] = [Self::Next, Self::Refuse];
 
-    /// Gives the word that policies use.
+    /// Returns the word that policies use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Next => "next",

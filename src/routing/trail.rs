@@ -124,7 +124,7 @@ pub enum Step {
         observed: bool,
     },
     /// The request went up the ladder.
-    Climbed {
+    Escalated {
         /// To this rung.
         to: u8,
         /// Because of this.
@@ -186,7 +186,7 @@ impl Step {
                 let status = status.name().replace('_', " ");
                 format!("{}: {status}{check} ({basis})", names.model(model))
             }
-            Self::Climbed { to, why } => {
+            Self::Escalated { to, why } => {
                 let why = match why {
                     Why::Check => "the check failed".to_owned(),
                     Why::Provider(status) => {
@@ -199,7 +199,7 @@ impl Step {
         }
     }
 
-    /// Gives the stage's short name, for the left column of a trail.
+    /// Returns the stage's short name, for the left column of a trail.
     pub fn stage(&self) -> &'static str {
         match self {
             Self::Classified { .. } => "classify",
@@ -209,7 +209,7 @@ impl Step {
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
-            Self::Climbed { .. } => "escalate",
+            Self::Escalated { .. } => "escalate",
             Self::AsRecorded => "recorded",
         }
     }

@@ -106,7 +106,7 @@ impl Draws {
 pub(super) struct Quantiles(pub(super) [u32; 21]);
 
 impl Quantiles {
-    /// Gives the value at a millionth, straight lines between the quantiles.
+    /// Returns the value at a millionth, straight lines between the quantiles.
     pub(super) fn at(&self, millionth: u64) -> u64 {
         let place = millionth.min(1_000_000) * 20;
         let step = usize::try_from(place / 1_000_000).unwrap_or(0).min(19);

@@ -31,7 +31,7 @@ impl Incidents {
         Self { storm: (at(125), at(145)), runaway: (at(190), at(230)), price: at(270) }
     }
 
-    /// Gives the share of calls to Google that are refused at a moment, in per mille: it swells, stays and fades.
+    /// Returns the share of calls to Google that are refused at a moment, in per mille: it swells, stays and fades.
     pub(super) fn refused(&self, at: Instant) -> u64 {
         let (from, to) = self.storm;
         if at < from || at >= to {
@@ -46,7 +46,7 @@ impl Incidents {
         }
     }
 
-    /// Gives the lines of the log that are no requests, in order of time.
+    /// Returns the lines of the log that are no requests, in order of time.
     pub(super) fn entries(&self, start: Instant, seed: u64) -> Vec<Entry<'static>> {
         let note = |at: Instant, text: Cow<'static, str>| Entry::Note { at, text, simulated: true };
         let usd = |cents: i64| PicoPerMillion(cents * 10_000_000_000);

@@ -132,7 +132,7 @@ impl Clock {
     }
 }
 
-/// Gives how busy a moment is, in per mille, straight lines between the hours.
+/// Returns how busy a moment is, in per mille, straight lines between the hours.
 fn day(millis: i64) -> u64 {
     let minute = u64::try_from(millis.rem_euclid(86_400_000) / 60_000).unwrap_or(0);
     let hour = usize::try_from(minute / 60).unwrap_or(0);

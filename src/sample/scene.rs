@@ -127,7 +127,7 @@ pub(super) struct Sizes {
     pub(super) answer: (&'static Quantiles, u64),
 }
 
-/// Gives the lengths for a kind of work; factors other than 1000 are ours.
+/// Returns the lengths for a kind of work; factors other than 1000 are ours.
 pub(super) fn sizes(class: TaskClass) -> Sizes {
     let (prompt, answer) = match class {
         Classification => ((&f::CHAT_PROMPT, 1000), (&f::SHORT_ANSWER, 500)),
@@ -146,7 +146,7 @@ pub(super) fn sizes(class: TaskClass) -> Sizes {
 /// One hump of a kind of work's confidences: centre, spread, weight.
 pub(super) type Hump = (u64, u64, u64);
 
-/// Gives the humps of a kind of work: what is plainly routine, what is open, what is plainly hard.
+/// Returns the humps of a kind of work: what is plainly routine, what is open, what is plainly hard.
 pub(super) const fn humps(class: TaskClass) -> [Hump; 3] {
     match class {
         Classification => [(915, 50, 620), (640, 80, 230), (290, 100, 150)],

@@ -199,11 +199,11 @@ impl Server {
                     answered
                 }
             };
-            let climbs = !last
+            let escalates = !last
                 && (attempt.status.is_retryable()
                     || attempt.status.is_ok() && attempt.check == Check::Failed);
             attempts.push(attempt);
-            if !climbs {
+            if !escalates {
                 break;
             }
             rung += 1;

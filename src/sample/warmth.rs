@@ -55,7 +55,7 @@ impl Warmth {
         Self { threads: vec![ThreadState::default(); threads], instructions: Default::default() }
     }
 
-    /// Gives the tokens of all turns of a thread so far.
+    /// Returns the tokens of all turns of a thread so far.
     pub(super) fn context(&self, thread: usize) -> u64 {
         self.threads.get(thread).map_or(0, |thread| thread.context)
     }
@@ -115,7 +115,7 @@ fn count(tokens: u64) -> Count {
     Count::new(tokens).unwrap_or_default()
 }
 
-/// Gives the tokens of a prefix that are still warm.
+/// Returns the tokens of a prefix that are still warm.
 fn alive(caching: Caching, call: Draws, held: Held, now: Instant) -> u64 {
     let idle = now - held.at;
     let chance = match caching {

@@ -214,7 +214,7 @@ fn boundary(
     Ok(Some((good, best)))
 }
 
-/// Gives `1 - cheap / strong` as a fraction in lowest terms, both costs from the engine.
+/// Returns `1 - cheap / strong` as a fraction in lowest terms, both costs from the engine.
 fn break_even(
     scenario: &Scenario,
     step: &StepSpec,

@@ -1,12 +1,12 @@
 //! A day of a scenario's tasks through the engine, with a provider played that answers and keeps prompts warm.
 //!
-//! The engine decides, climbs and sums; this file only says what tokens each call took.
+//! The engine decides, escalates and sums; this file only says what tokens each call took.
 
 use std::sync::Arc;
 
 use super::read::{Caching, CallSpec, Scenario, StepSpec};
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Leg, Operation};
+use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage, charge};
 use crate::routing::{
     AUTO, Check, Circumstance, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
@@ -45,7 +45,7 @@ pub struct Run {
     pub tasks: u64,
     /// Requests made.
     pub requests: u64,
-    /// Requests that climbed.
+    /// Requests that escalated.
     pub escalated: u64,
     /// What the day cost.
     pub cost: Pico,
@@ -103,18 +103,19 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
                         let usage = usage(call, read);
                         let cost = charge(&usage, prices.rates(model, at));
                         let check = if fails { Check::Failed } else { Check::None };
-                        let leg = leg(model, usage, cost, check);
-                        effects = engine.apply(Event::Attempted { key, leg, evidence: None });
+                        let attempt = attempt(model, usage, cost, check);
+                        effects = engine.apply(Event::Attempted { key, attempt, evidence: None });
                     }
                     Effect::Answer { settled, .. } => {
                         found.requests += 1;
                         found.escalated += u64::from(settled.escalated);
-                        for leg in &settled.legs {
-                            let Cost::Known(cost) = leg.cost else {
-                                let model = names.model(leg.model).to_owned();
+                        for attempt in &settled.attempts {
+                            let Cost::Known(cost) = attempt.cost else {
+                                let model = names.model(attempt.model).to_owned();
                                 return Err(RunError::NoPrice { book: book.name.clone(), model });
                             };
-                            let of_model = leg.model.index().and_then(|index| found.models.get_mut(index));
+                            let of_model =
+                                attempt.model.index().and_then(|index| found.models.get_mut(index));
                             for (_, calls, sum) in of_model.into_iter().chain(found.kinds.get_mut(kind)) {
                                 *calls += 1;
                                 *sum += cost;
@@ -134,7 +135,7 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
     Ok(found)
 }
 
-/// Gives the prompt tokens that are still warm on a model, and keeps the whole prompt warm there from now on.
+/// Returns the prompt tokens that are still warm on a model, and keeps the whole prompt warm there from now on.
 fn read(caching: Caching, call: &CallSpec, held: &mut Warm, task: u64, at: Instant) -> u64 {
     let alive = held.at.is_some_and(|last| at - last < CACHE_LIFE);
     let same = held.task == task;
@@ -158,8 +159,8 @@ fn usage(call: &CallSpec, read: u64) -> Usage {
     }
 }
 
-fn leg(model: ModelId, usage: Usage, cost: Cost, check: Check) -> Leg {
-    Leg {
+fn attempt(model: ModelId, usage: Usage, cost: Cost, check: Check) -> Attempt {
+    Attempt {
         model,
         usage,
         cost,

@@ -35,7 +35,7 @@ pub struct AllOn {
 }
 
 impl AllOn {
-    /// Gives half the width of the 95 % interval of the cost, by answer lengths alone.
+    /// Returns half the width of the 95 % interval of the cost, by answer lengths alone.
     pub fn cost_error(&self) -> Pico {
         let deviation = self.variance.max(0).unsigned_abs().isqrt();
         Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
@@ -73,13 +73,13 @@ fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
         }
         let mut observed = true;
         let mut costs = arrayvec::ArrayVec::<_, 16>::new();
-        for leg in visit(&evidence, Choice::plain(model), &outlook) {
-            observed &= leg.observed;
-            all.variance = all.variance.saturating_add(leg.variance);
-            if longest.is_some_and(|longest| !leg.observed && leg.usage.prompt() > Some(longest)) {
+        for attempt in visit(&evidence, Choice::plain(model), &outlook) {
+            observed &= attempt.observed;
+            all.variance = all.variance.saturating_add(attempt.variance);
+            if longest.is_some_and(|longest| !attempt.observed && attempt.usage.prompt() > Some(longest)) {
                 all.longer += 1;
             }
-            let _ = costs.try_push(leg.cost);
+            let _ = costs.try_push(attempt.cost);
         }
         all.estimated += u64::from(!observed);
         all.cost.add_operation(costs.into_iter());

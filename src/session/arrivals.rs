@@ -129,7 +129,7 @@ impl Player {
         self.scratch = settled;
     }
 
-    /// Gives the policy that decided an operation, also one that arrived before the first change held in memory.
+    /// Returns the policy that decided an operation, also one that arrived before the first change held in memory.
     fn policy_for(&self, index: usize, at: Instant) -> &Arc<Policy> {
         let change = self.changes.iter().rev().find(|change| change.at <= at);
         self.policies

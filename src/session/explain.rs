@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::stream::drive;
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
-use crate::outcome::{Leg, Operation, Particulars, Seen, Settled, priced};
+use crate::outcome::{Attempt, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
 use crate::units::Instant;
@@ -181,9 +181,9 @@ pub fn cost_text(cost: Cost) -> String {
 }
 
 /// Writes the tokens of a call.
-pub fn tokens_text(leg: &Leg) -> String {
+pub fn tokens_text(attempt: &Attempt) -> String {
     let count = |count: crate::units::Count| count.get().map_or_else(|| "?".to_owned(), |n| n.to_string());
-    let usage = &leg.usage;
+    let usage = &attempt.usage;
     let mut text = format!("in {}", count(usage.input));
     for (name, tokens) in
         [("cache read", usage.cache_read), ("write 5m", usage.write_5m), ("write 1h", usage.write_1h)]

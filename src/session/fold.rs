@@ -33,7 +33,7 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Decides the next request in order of arrival on the state of its instant. Gives how things stood, and what becomes
+    /// Decides the next request in order of arrival on the state of its instant. Returns how things stood, and what becomes
     /// of it.
     pub fn arrive(
         &mut self,
@@ -77,18 +77,19 @@ impl Fold {
                 self.turns.push(Reverse(Turn { at, order: (index, nth), leaves, enters }));
             }
         };
-        for (nth, leg) in self.settled.legs.iter().enumerate() {
-            let model = if leg.status.is_call() { outlook.prices.identity(leg.model) } else { ModelId::NONE };
+        for (nth, attempt) in self.settled.attempts.iter().enumerate() {
+            let model =
+                if attempt.status.is_call() { outlook.prices.identity(attempt.model) } else { ModelId::NONE };
             if nth == 0 {
                 self.in_flight.begin(model);
             } else {
                 turn(at, nth, calling, model);
             }
             calling = model;
-            let took = leg.latency.get().and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
+            let took = attempt.latency.get().and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
             at = at + Span(took.saturating_mul(1000));
         }
-        turn(at, self.settled.legs.len(), calling, ModelId::NONE);
+        turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
     }
 }
 
@@ -122,7 +123,7 @@ fn at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
 }
 
 impl Log {
-    /// Gives the log with how things stood at its requests from a place on, as these policies would have let it come.
+    /// Returns the log with how things stood at its requests from a place on, as these policies would have let it come.
     pub(super) fn anew(&self, policies: &[PolicySpan], from: usize) -> Self {
         let mut fold = Fold::default();
         let outlook = self.outlook();

@@ -198,7 +198,7 @@ impl Player {
         }
     }
 
-    /// Gives what is to be done outside.
+    /// Returns what is to be done outside.
     pub fn take_outgoing(&mut self) -> Vec<Outgoing> {
         self.live.as_mut().map(|live| std::mem::take(&mut live.outgoing)).unwrap_or_default()
     }
@@ -209,7 +209,7 @@ impl Player {
         self.message = Some(words);
     }
 
-    /// Gives the live session as readers see it.
+    /// Returns the live session as readers see it.
     pub(super) fn live_view(&self) -> Option<LiveView> {
         let live = self.live.as_ref()?;
         Some(LiveView {
@@ -493,7 +493,7 @@ impl Player {
         }
     }
 
-    /// Gives the log its strip before a picture is taken.
+    /// Returns the log its strip before a picture is taken.
     pub(super) fn draw_strip(&mut self) {
         if let Some(live) = &self.live {
             live.growth.draw_strip(&mut self.log);

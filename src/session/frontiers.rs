@@ -181,7 +181,7 @@ impl Frontiers {
         rows
     }
 
-    /// Gives the curve of one rung's threshold, other staged changes in force.
+    /// Returns the curve of one rung's threshold, other staged changes in force.
     pub fn curve(&mut self, now: &Policy, staged: &Policy, route: &Route, rung: usize) -> Vec<CurvePoint> {
         let Some(moved) = route.ladder.get(rung).filter(|_| rung + 1 < route.ladder.len()) else {
             return Vec::new();
@@ -205,7 +205,7 @@ impl Frontiers {
     }
 }
 
-/// Gives the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
+/// Returns the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
 /// the same values, and neighbours that would be crossed go along.
 pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
     let thresholds = route.thresholds();
@@ -244,7 +244,7 @@ pub fn moved_along(thresholds: &[PerMille], changed: &[(usize, PerMille)]) -> Th
     thresholds
 }
 
-/// Gives a policy with the routes besides that only earlier ones have, each as it was last; they decide nothing.
+/// Returns a policy with the routes besides that only earlier ones have, each as it was last; they decide nothing.
 pub fn with_earlier<'a>(now: &Policy, earlier: impl DoubleEndedIterator<Item = &'a Policy>) -> Policy {
     let mut all = now.clone();
     for route in earlier.rev().flat_map(|policy| &policy.routes) {
@@ -255,7 +255,7 @@ pub fn with_earlier<'a>(now: &Policy, earlier: impl DoubleEndedIterator<Item = &
     all
 }
 
-/// Gives a policy of the log with what is staged changed in it.
+/// Returns a policy of the log with what is staged changed in it.
 pub(super) fn with_staged(policy: &Policy, now: &Policy, staged: &Policy) -> Policy {
     let mut changed = policy.clone();
     for route in &mut changed.routes {

@@ -39,18 +39,18 @@ impl Inserts {
         self.count
     }
 
-    /// Gives the lowest place since a count; `usize::MAX` where there was none.
+    /// Returns the lowest place since a count; `usize::MAX` where there was none.
     pub fn lowest_since(&self, seen: u64) -> usize {
         self.since(seen).map_or(0, |places| places.min().unwrap_or(usize::MAX))
     }
 
-    /// Gives the present index of what was at an index when so many places were counted; none where that is too long ago.
+    /// Returns the present index of what was at an index when so many places were counted; none where that is too long ago.
     pub fn moved(&self, index: usize, seen: u64) -> Option<usize> {
         let places = self.since(seen)?;
         Some(places.fold(index, |index, place| index + usize::from(place <= index)))
     }
 
-    /// Gives the places since a count, the earliest first; none where that is too long ago.
+    /// Returns the places since a count, the earliest first; none where that is too long ago.
     pub fn since(&self, seen: u64) -> Option<impl Iterator<Item = usize>> {
         let new = usize::try_from(self.count.checked_sub(seen)?).ok()?;
         let skipped = self.last.len().checked_sub(new)?;
@@ -194,14 +194,14 @@ impl Growth {
         true
     }
 
-    /// Gives the log the circumstances met lately.
+    /// Returns the log the circumstances met lately.
     pub(super) fn share_circumstances(&self, log: &mut Arc<Log>) {
         if self.ingest.circumstances.len() != log.circumstances.len() {
             Arc::make_mut(log).circumstances = Arc::new(self.ingest.circumstances.clone());
         }
     }
 
-    /// Gives the log the names met lately.
+    /// Returns the log the names met lately.
     pub(super) fn share_names(&self, log: &mut Arc<Log>) {
         let (ours, theirs) = (&self.ingest.names, &log.names);
         let same = ours.session_count() == theirs.session_count()
@@ -307,7 +307,7 @@ impl Growth {
         }
     }
 
-    /// Gives the log its strip.
+    /// Returns the log its strip.
     pub(super) fn draw_strip(&self, log: &mut Arc<Log>) {
         if !log.strip.iter().eq(self.strip.cells.iter()) {
             Arc::make_mut(log).strip = self.strip.cells.iter().copied().collect();

@@ -93,12 +93,12 @@ impl Ingest {
         self.timing.remark(undated, all)
     }
 
-    /// Gives the classifier.
+    /// Returns the classifier.
     pub fn classifier(&self) -> Arc<Classifier> {
         Arc::clone(&self.classifier)
     }
 
-    /// Gives the meters that the price book has no price for, with how many calls told them: those that nobody here knows,
+    /// Returns the meters that the price book has no price for, with how many calls told them: those that nobody here knows,
     /// and those of a model whose tokens it prices.
     pub fn unknown_meters(&self, book: &PriceBook) -> Vec<(String, u64)> {
         let is_told = |model: &str, meter: &str| {
@@ -173,7 +173,7 @@ impl Ingest {
         }
     }
 
-    /// Gives how things stood: as the log tells, else as the tokens and tools of the request say.
+    /// Returns how things stood: as the log tells, else as the tokens and tools of the request say.
     fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
         let told = &record.needs;
         let tools = record.tools.is_some_and(|tools| tools > 0);

@@ -25,7 +25,7 @@ pub use super::written::Deed;
 use super::written::{line_of, policy_line};
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
-use crate::outcome::{Evidence, Observed, Operation, Seen, seen_leg};
+use crate::outcome::{Evidence, Observed, Operation, Seen, seen_attempt};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
@@ -144,7 +144,7 @@ impl Live {
         }
     }
 
-    /// Gives the price book.
+    /// Returns the price book.
     pub fn book(&self) -> &PriceBook {
         &self.book
     }
@@ -269,21 +269,21 @@ impl Live {
             assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
-        let leg = seen_leg(seen, ticket.operation.at, core.decider.prices());
+        let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
         let course = if again {
-            core.decider.retried(ticket.seq, leg).map(|()| None)
+            core.decider.retried(ticket.seq, attempt).map(|()| None)
         } else {
-            core.decider.attempted(ticket.seq, leg, None).map(Some)
+            core.decider.attempted(ticket.seq, attempt, None).map(Some)
         };
-        let climb = match &course {
+        let escalate = match &course {
             Ok(Some(Course::Call { rung, .. })) => Some(core.send(&ticket.policy, &ticket.decision, *rung)),
             _ => None,
         };
         drop(core);
         self.tell_meters(&call);
-        ticket.calls.push((call, leg.cost));
-        let follow = match (course?, climb) {
-            (Some(Course::Call { why, .. }), Some(send)) => Follow::Climb(send, why.map_or("", why_text)),
+        ticket.calls.push((call, attempt.cost));
+        let follow = match (course?, escalate) {
+            (Some(Course::Call { why, .. }), Some(send)) => Follow::Escalate(send, why.map_or("", why_text)),
             (Some(Course::Over(closed)), _) => {
                 let cost = closed.settled.cost;
                 self.over(ticket, *closed);
@@ -291,7 +291,7 @@ impl Live {
             }
             _ => Follow::Again,
         };
-        Ok((leg.cost, follow))
+        Ok((attempt.cost, follow))
     }
 
     /// Adds an operation that is over to the sums, and writes its line.
@@ -328,7 +328,7 @@ impl Live {
         Ok(Applied { version, at, from_seq: core.next_seq, line })
     }
 
-    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Gives the moment that
+    /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Returns the moment that
     /// was written, and what was said in words.
     pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> (Instant, String) {
         let mut core = lock(&self.core);
@@ -342,14 +342,14 @@ impl Live {
         (at, words)
     }
 
-    /// Gives the policy in force as it would be written.
+    /// Returns the policy in force as it would be written.
     pub fn policy_spec(&self) -> (u32, PolicySpec) {
         let core = lock(&self.core);
         let policy = core.decider.policy();
         (policy.version, policy.spec(&core.names))
     }
 
-    /// Gives the policy in force as a line of the log.
+    /// Returns the policy in force as a line of the log.
     pub fn policy_line(&self) -> Arc<str> {
         lock(&self.outlet).policy_line()
     }
@@ -423,7 +423,7 @@ impl Live {
         }
     }
 
-    /// Gives the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
+    /// Returns the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
     pub fn snapshot(&self) -> (Arc<EngineSnapshot>, Names) {
         let totals = {
             let mut totals = lock(&self.totals);
@@ -437,7 +437,7 @@ impl Live {
             open: core.decider.open(),
             policy: Arc::clone(core.decider.policy()),
             totals,
-            strays: core.decider.strays(),
+            unexpected: core.decider.unexpected(),
         };
         (Arc::new(snapshot), core.names.share())
     }
@@ -485,13 +485,13 @@ fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
 }
 
 impl Core {
-    /// Gives the moment of what happens now: not before `least`, but where the clock was set back, which dates follow rather
+    /// Returns the moment of what happens now: not before `least`, but where the clock was set back, which dates follow rather
     /// than stand still until it has caught up.
     fn dated(&self, now: Instant, least: Instant) -> Instant {
         if now.0 < self.last_at.0.saturating_sub(STEP.0) { now } else { now.max(least) }
     }
 
-    /// Gives the moment of an event that decides: later than all that arrived and no later than what comes next, so that the
+    /// Returns the moment of an event that decides: later than all that arrived and no later than what comes next, so that the
     /// log tells who was decided by which.
     fn event_at(&mut self, now: Instant) -> Instant {
         self.last_at = self.dated(now, Instant(self.last_at.0.saturating_add(1)));
@@ -506,14 +506,14 @@ impl Core {
         }
     }
 
-    /// Gives the id of a model that a client named.
+    /// Returns the id of a model that a client named.
     fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
         let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
         let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
         self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
 
-    /// Gives how an operation was decided.
+    /// Returns how an operation was decided.
     fn decision(&self, seq: u64, operation: &Operation, circumstance: &Circumstance) -> Decision {
         let open = self.decider.decision(seq).map(|(_, decision)| decision.clone());
         // Places are given out once, so that each is open; were one not, this is what it would have been.
@@ -540,7 +540,7 @@ impl Core {
 }
 
 impl Called {
-    /// Gives what stands in the log where no model may serve a request.
+    /// Returns what stands in the log where no model may serve a request.
     pub fn refused(why: &str) -> Self {
         Self { usage: Usage::NONE, status: Status::Refused, error: why.to_owned(), ..Self::default() }
     }

@@ -120,7 +120,7 @@ pub struct LogNote {
     pub kind: NoteKind,
     /// In one line.
     pub text: String,
-    /// Whether it was made up.
+    /// Whether it was synthetic.
     pub simulated: bool,
 }
 
@@ -166,7 +166,7 @@ pub struct Log {
     pub skipped: Skipped,
     /// Operations that were not in order of time and were put there.
     pub reordered: usize,
-    /// Operations marked as made up.
+    /// Operations marked as synthetic.
     pub simulated: usize,
     /// Operations without a confidence in the log, which the classifier judged.
     pub classified: usize,
@@ -183,12 +183,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Gives what estimates rest on.
+    /// Returns what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
         Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
     }
 
-    /// Gives the policy that was in force at an operation.
+    /// Returns the policy that was in force at an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         let place = self.policies.partition_point(|span| span.from <= index);
         place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
@@ -204,7 +204,7 @@ impl Log {
         self.history.is_empty()
     }
 
-    /// Gives the first and the last moment.
+    /// Returns the first and the last moment.
     pub fn bounds(&self) -> Option<(Instant, Instant)> {
         self.history.bounds()
     }
@@ -439,7 +439,7 @@ impl Log {
         self.errors = errors;
     }
 
-    /// Gives the time that rates are made of; none where the log tells none.
+    /// Returns the time that rates are made of; none where the log tells none.
     pub fn rated(&self, time: Span) -> Option<Span> {
         (self.timing != Timing::Placed).then_some(time)
     }
@@ -453,7 +453,7 @@ impl Log {
         }
     }
 
-    /// Gives the length of the log.
+    /// Returns the length of the log.
     pub fn span(&self) -> Span {
         self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
     }

@@ -94,7 +94,7 @@ impl Player {
         }
     }
 
-    /// Gives the log.
+    /// Returns the log.
     pub fn log(&self) -> &Arc<Log> {
         &self.log
     }
@@ -552,7 +552,7 @@ impl Player {
         }
     }
 
-    /// Gives the picture of this moment.
+    /// Returns the picture of this moment.
     pub fn snapshot(&mut self) -> Snapshot {
         self.draw_strip();
         let consequences = Arc::new(self.consequences());

@@ -89,7 +89,7 @@ impl SlowStreams {
     }
 }
 
-/// Gives the silence, in milliseconds, for which a stream was ended, where an error says so as the gateway does.
+/// Returns the silence, in milliseconds, for which a stream was ended, where an error says so as the gateway does.
 fn silence(error: &str) -> Option<u32> {
     let (_, rest) = error.split_once(" sent nothing for ")?;
     let (millis, rest) = rest.split_once(" ms ")?;

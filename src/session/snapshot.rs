@@ -21,7 +21,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// Gives the word on screen and in reports.
+    /// Returns the word on screen and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
@@ -79,7 +79,7 @@ pub struct WindowScope {
 }
 
 impl WindowScope {
-    /// Gives the time that the window really covers, at least a second.
+    /// Returns the time that the window really covers, at least a second.
     pub fn covered(&self) -> Span {
         Span((self.to - self.from).0.max(1_000_000))
     }
@@ -220,7 +220,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Gives the policy that decides an operation.
+    /// Returns the policy that decides an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
     }
@@ -230,7 +230,7 @@ impl Snapshot {
         self.staged.as_ref().is_some_and(|policy| policy.remembers())
     }
 
-    /// Gives the place of the clock in the log, in thousandths.
+    /// Returns the place of the clock in the log, in thousandths.
     pub fn progress(&self) -> u16 {
         let Some((first, last)) = self.log.bounds() else { return 0 };
         let whole = (last - first).0.max(1);

@@ -15,7 +15,7 @@ impl Speed {
     /// The recorded pace.
     pub const RECORDED: Self = Self::Tenths(10);
 
-    /// Gives the next faster speed.
+    /// Returns the next faster speed.
     #[must_use]
     pub fn faster(self) -> Self {
         match self {
@@ -26,7 +26,7 @@ impl Speed {
         }
     }
 
-    /// Gives the next slower speed.
+    /// Returns the next slower speed.
     #[must_use]
     pub fn slower(self) -> Self {
         let now = match self {

@@ -64,7 +64,7 @@ pub struct ModelHealth {
     pub resets: Option<Instant>,
     /// The last error; empty where there was none lately.
     pub last_error: String,
-    /// Whether the answers are made up.
+    /// Whether the answers are simulated.
     pub simulated: bool,
 }
 
@@ -98,7 +98,7 @@ pub struct LiveStatus {
     pub started: Instant,
     /// Whether any answer may be made up.
     pub simulated: bool,
-    /// The providers whose answers are made up.
+    /// The providers whose answers are simulated.
     pub simulated_providers: Vec<String>,
     /// How the models are.
     pub models: Vec<ModelHealth>,
@@ -210,6 +210,6 @@ pub struct Reply {
     pub latency_ms: u64,
     /// The operation's id, as in the traffic.
     pub operation: String,
-    /// Whether it is made up.
+    /// Whether it is synthetic.
     pub simulated: bool,
 }

@@ -13,7 +13,7 @@ use super::snapshot::Reading;
 use super::view::settle_one;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
-    Choice, Evidence, Extra, Leg, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
+    Attempt, Choice, Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
     recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
@@ -70,7 +70,7 @@ pub struct StreamResult {
     pub first_at: Option<Instant>,
     /// The last moment.
     pub last_at: Option<Instant>,
-    /// Operations marked as made up.
+    /// Operations marked as synthetic.
     pub simulated: u64,
     /// Operations that the classifier judged because the log carries no confidence.
     pub classified: u64,
@@ -535,7 +535,7 @@ pub(super) fn drive(
     }
 }
 
-/// Makes the calls of one effect, as the log has them or as they are estimated, and gives what follows.
+/// Makes the calls of one effect, as the log has them or as they are estimated, and returns what follows.
 fn send(
     engine: &mut Engine,
     key: u64,
@@ -548,14 +548,14 @@ fn send(
         engine: &mut Engine,
         key: u64,
         evidence: &Evidence<'_>,
-        legs: impl Iterator<Item = Leg>,
+        attempts: impl Iterator<Item = Attempt>,
     ) -> Effects {
-        let mut legs = legs.peekable();
-        while let Some(leg) = legs.next() {
-            if legs.peek().is_none() {
-                return engine.apply(Event::Attempted { key, leg, evidence: Some(*evidence) });
+        let mut attempts = attempts.peekable();
+        while let Some(attempt) = attempts.next() {
+            if attempts.peek().is_none() {
+                return engine.apply(Event::Attempted { key, attempt, evidence: Some(*evidence) });
             }
-            engine.apply(Event::Retried { key, leg });
+            engine.apply(Event::Retried { key, attempt });
         }
         None
     }

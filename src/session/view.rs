@@ -53,22 +53,22 @@ impl View {
         }
     }
 
-    /// Gives the operations covered.
+    /// Returns the operations covered.
     pub fn range(&self) -> (usize, usize) {
         (self.first, self.end)
     }
 
-    /// Gives the sums.
+    /// Returns the sums.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// Gives the frontiers.
+    /// Returns the frontiers.
     pub fn frontiers(&mut self) -> &mut Frontiers {
         &mut self.frontiers
     }
 
-    /// Gives the trend.
+    /// Returns the trend.
     pub fn trend(&self) -> &Trend {
         &self.trend
     }

@@ -51,7 +51,7 @@ impl Player {
         self.staged.is_some() && instant == found.cost
     }
 
-    /// Gives what the staged policy would have meant over the window where calls are capped: every request decided in order
+    /// Returns what the staged policy would have meant over the window where calls are capped: every request decided in order
     /// of time, on the state of its instant. `None` where nothing is capped, nothing staged, or time runs.
     pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
         let job = self.rerun_wanted().filter(|job| any_remembers(&job.policies))?;
@@ -78,7 +78,7 @@ impl Player {
         Some(rows)
     }
 
-    /// Gives the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
+    /// Returns the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
     fn grounds(&self) -> Arc<Policy> {
         let now = self.policy();
         if self.staged_policy().routes.len() <= now.routes.len() {
@@ -87,13 +87,13 @@ impl Player {
         Arc::new(with_earlier(now, self.policies.iter().map(|span| &*span.policy)))
     }
 
-    /// Gives what the staged policy would have meant over the window.
+    /// Returns what the staged policy would have meant over the window.
     pub fn what_if(&mut self) -> Vec<RouteConsequences> {
         let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().consequences(&now, &staged)
     }
 
-    /// Gives the curve of one rung's threshold over the window.
+    /// Returns the curve of one rung's threshold over the window.
     pub fn curve(&mut self, route: RouteId, rung: usize) -> Vec<CurvePoint> {
         let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
         self.view.frontiers().curve(&now, &staged, staged.route(route), rung)

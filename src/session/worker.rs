@@ -134,7 +134,7 @@ impl Reruns {
         self.stirred = Instant::now();
     }
 
-    /// Gives how long there is nothing to do for it; none where nothing is wanted.
+    /// Returns how long there is nothing to do for it; none where nothing is wanted.
     pub(super) fn wait(&self, player: &Player) -> Option<Duration> {
         if self.running.is_some() {
             return Some(Duration::from_millis(50));

@@ -1,7 +1,7 @@
 //! The sums of one slice of traffic: a model, a team, a route, or all of it.
 
 use super::Latencies;
-use crate::outcome::{Leg, Settled};
+use crate::outcome::{Attempt, Settled};
 use crate::pricing::{CostSum, Usage};
 use crate::units::Pico;
 
@@ -59,12 +59,12 @@ impl TokenSums {
         self.reasoning += other.reasoning;
     }
 
-    /// Gives the cache writes of both lifetimes.
+    /// Returns the cache writes of both lifetimes.
     pub fn cache_write(&self) -> u64 {
         self.write_5m + self.write_1h
     }
 
-    /// Gives all prompt tokens.
+    /// Returns all prompt tokens.
     pub fn prompt(&self) -> u64 {
         self.input + self.cache_read + self.write_5m + self.write_1h
     }
@@ -113,9 +113,9 @@ impl Cell {
         sign.count(&mut self.requests, 1);
         sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(settled.escalated));
-        sign.count(&mut self.estimated, u64::from(settled.legs.iter().any(Leg::is_estimate)));
-        for leg in &settled.legs {
-            self.usage(leg, sign);
+        sign.count(&mut self.estimated, u64::from(settled.attempts.iter().any(Attempt::is_estimate)));
+        for attempt in &settled.attempts {
+            self.usage(attempt, sign);
         }
         match sign {
             Sign::Plus => self.cost.add_operation(settled.costs()),
@@ -142,27 +142,27 @@ impl Cell {
     }
 
     /// Adds or takes away one call at its model; `answered` where its answer is the operation's.
-    pub(super) fn leg(&mut self, leg: &Leg, answered: bool, escalated: bool, sign: Sign) {
+    pub(super) fn attempt(&mut self, attempt: &Attempt, answered: bool, escalated: bool, sign: Sign) {
         sign.count(&mut self.requests, u64::from(answered));
-        sign.count(&mut self.errors, u64::from(!leg.status.is_ok()));
+        sign.count(&mut self.errors, u64::from(!attempt.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(answered && escalated));
-        sign.count(&mut self.estimated, u64::from(leg.is_estimate()));
-        self.usage(leg, sign);
+        sign.count(&mut self.estimated, u64::from(attempt.is_estimate()));
+        self.usage(attempt, sign);
         match sign {
-            Sign::Plus => self.cost.add(leg.cost),
-            Sign::Minus => self.cost.remove(leg.cost),
+            Sign::Plus => self.cost.add(attempt.cost),
+            Sign::Minus => self.cost.remove(attempt.cost),
         }
-        self.latency.apply(leg.latency, sign);
+        self.latency.apply(attempt.latency, sign);
     }
 
-    fn usage(&mut self, leg: &Leg, sign: Sign) {
+    fn usage(&mut self, attempt: &Attempt, sign: Sign) {
         sign.count(&mut self.attempts, 1);
-        sign.count(&mut self.cache_hits, u64::from(leg.usage.cache_read.or_zero() > 0));
-        sign.count(&mut self.tokens_unknown, u64::from(!leg.usage.is_complete()));
-        self.tokens.apply(&leg.usage, sign);
+        sign.count(&mut self.cache_hits, u64::from(attempt.usage.cache_read.or_zero() > 0));
+        sign.count(&mut self.tokens_unknown, u64::from(!attempt.usage.is_complete()));
+        self.tokens.apply(&attempt.usage, sign);
         match sign {
-            Sign::Plus => self.variance = self.variance.saturating_add(leg.variance),
-            Sign::Minus => self.variance = self.variance.saturating_sub(leg.variance),
+            Sign::Plus => self.variance = self.variance.saturating_add(attempt.variance),
+            Sign::Minus => self.variance = self.variance.saturating_sub(attempt.variance),
         }
     }
 
@@ -186,12 +186,12 @@ impl Cell {
         self.labelled += other.labelled;
     }
 
-    /// Gives what was saved against the baseline, over operations where both are known.
+    /// Returns what was saved against the baseline, over operations where both are known.
     pub fn saved(&self) -> Pico {
         self.baseline.total() - self.compared
     }
 
-    /// Gives the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
     pub fn cost_error(&self) -> Pico {
         let deviation = self.variance.max(0).unsigned_abs().isqrt();
         Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)

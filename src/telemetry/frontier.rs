@@ -309,7 +309,7 @@ impl Frontier {
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
                 match after_attempt(at, open, visit.status, visit.check) {
-                    Next::Climb { to, .. } => rung = usize::from(to),
+                    Next::Escalate { to, .. } => rung = usize::from(to),
                     Next::Answer => {
                         one.errors = u64::from(!visit.status.is_ok());
                         one.answered[rung] = 1;
@@ -356,7 +356,7 @@ impl Frontier {
         }
     }
 
-    /// Gives the requests per confidence value, 1,001 bins.
+    /// Returns the requests per confidence value, 1,001 bins.
     pub fn histogram(&self) -> &[u32] {
         self.counts.get(..PerMille::VALUES).unwrap_or(&[])
     }
@@ -422,7 +422,7 @@ fn stuck(open: Rungs, rungs: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Gives the band of confidence bins (`from..to`) that each rung serves.
+/// Returns the band of confidence bins (`from..to`) that each rung serves.
 fn bands(thresholds: &[PerMille], rungs: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let mut to = PerMille::VALUES;
     (0..rungs).map(move |rung| {
@@ -472,7 +472,7 @@ impl Prefix {
         }
     }
 
-    /// Gives the whole curve of one rung's threshold, 0 to 1000. Where it would cross a neighbour, the neighbour goes along.
+    /// Returns the whole curve of one rung's threshold, 0 to 1000. Where it would cross a neighbour, the neighbour goes along.
     pub fn curve(&self, thresholds: &[PerMille], rung: usize) -> Vec<CurvePoint> {
         let mut setting: crate::routing::Thresholds = thresholds.iter().copied().collect();
         (0..=1000u16)
@@ -524,12 +524,12 @@ impl Forecast {
             step(&mut self.quality, u64::from(quality.get()));
             step(&mut self.labelled, 1);
         }
-        for leg in &settled.legs {
-            step(&mut self.input, leg.usage.prompt().unwrap_or(0));
-            step(&mut self.output, leg.usage.output.or_zero());
+        for attempt in &settled.attempts {
+            step(&mut self.input, attempt.usage.prompt().unwrap_or(0));
+            step(&mut self.output, attempt.usage.output.or_zero());
             self.variance = match sign {
-                Sign::Plus => self.variance.saturating_add(leg.variance),
-                Sign::Minus => self.variance.saturating_sub(leg.variance),
+                Sign::Plus => self.variance.saturating_add(attempt.variance),
+                Sign::Minus => self.variance.saturating_sub(attempt.variance),
             };
         }
         if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
@@ -565,7 +565,7 @@ impl Forecast {
         }
     }
 
-    /// Gives the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
     pub fn cost_error(&self) -> Pico {
         let deviation = self.variance.max(0).unsigned_abs().isqrt();
         Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)

@@ -9,7 +9,7 @@ pub struct ModelHealth {
     pub provider: String,
     /// What the provider calls the model.
     pub model: String,
-    /// Whether answers are made up.
+    /// Whether answers are simulated.
     pub simulated: bool,
     /// Whether calls go through.
     pub breaker: BreakerState,

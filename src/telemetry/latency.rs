@@ -77,7 +77,7 @@ impl Latencies {
         }
     }
 
-    /// Gives the percentiles; `None` where no latency is known.
+    /// Returns the percentiles; `None` where no latency is known.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let added = self.added.as_ref()?;
         let read = |histogram: &Histogram<u32>| {
@@ -108,7 +108,7 @@ impl PartialEq for Latencies {
 /// Buckets of [`LatencyBuckets`]: eight to an octave from 1 ms to the longest that [`Millis`] holds, 49 days.
 pub(crate) const BUCKETS: usize = 240;
 
-/// Gives the bucket of a latency.
+/// Returns the bucket of a latency.
 pub(crate) fn bucket(millis: u64) -> usize {
     if millis < 16 {
         return usize::try_from(millis).unwrap_or(0);
@@ -118,7 +118,7 @@ pub(crate) fn bucket(millis: u64) -> usize {
     ((octave as usize - 4) * 8 + 16 + usize::try_from(eighth).unwrap_or(0)).min(BUCKETS - 1)
 }
 
-/// Gives the middle of a bucket in milliseconds.
+/// Returns the middle of a bucket in milliseconds.
 fn middle(bucket: usize) -> u64 {
     if bucket < 16 {
         return bucket as u64;
@@ -145,7 +145,7 @@ impl LatencyBuckets {
         self.0.iter().sum()
     }
 
-    /// Gives the latency that `per_mille` of all are at most.
+    /// Returns the latency that `per_mille` of all are at most.
     pub fn quantile(&self, per_mille: u64) -> Option<u64> {
         let known = self.known();
         if known == 0 {
@@ -162,7 +162,7 @@ impl LatencyBuckets {
         None
     }
 
-    /// Gives the percentiles shown beside thresholds.
+    /// Returns the percentiles shown beside thresholds.
     pub fn percentiles(&self) -> Option<Percentiles> {
         Some(Percentiles {
             known: self.known(),

@@ -61,13 +61,13 @@ impl Totals {
         named(&mut self.projects, operation.project.index()).operation(settled, quality, sign);
         slot(&mut self.routes, settled.tag.index().unwrap_or_default()).operation(settled, quality, sign);
         slot(&mut self.tasks, operation.class.index()).operation(settled, quality, sign);
-        let last = settled.legs.len().saturating_sub(1);
-        for (at, leg) in settled.legs.iter().enumerate() {
-            let cell = match leg.model.index() {
+        let last = settled.attempts.len().saturating_sub(1);
+        for (at, attempt) in settled.attempts.iter().enumerate() {
+            let cell = match attempt.model.index() {
                 Some(index) => slot(&mut self.models, index),
                 None => &mut self.unnamed_model,
             };
-            cell.leg(leg, at == last, settled.escalated, sign);
+            cell.attempt(attempt, at == last, settled.escalated, sign);
         }
     }
 

@@ -33,7 +33,7 @@ impl Trend {
         Self { slot: Span(slot.0.max(1000)), slots: BTreeMap::new() }
     }
 
-    /// Gives the length of a slot.
+    /// Returns the length of a slot.
     pub fn slot(&self) -> Span {
         self.slot
     }
@@ -63,7 +63,7 @@ impl Trend {
         }
     }
 
-    /// Gives the slots that cover `from..to`, empty ones as `None`; at most `most`, the latest ones.
+    /// Returns the slots that cover `from..to`, empty ones as `None`; at most `most`, the latest ones.
     pub fn series(&self, from: Instant, to: Instant, most: usize) -> Vec<Option<Slot>> {
         let last = (to.0 - 1).max(from.0).div_euclid(self.slot.0);
         let first = from

@@ -34,17 +34,17 @@ impl Visit {
             check: Check::None,
             quality: label.map(|quality| u64::from(quality.get())),
         };
-        for leg in visit(evidence, choice, outlook) {
-            match leg.cost {
+        for attempt in visit(evidence, choice, outlook) {
+            match attempt.cost {
                 Cost::Known(amount) => sums.known += amount.0,
                 Cost::Estimated(amount) => sums.estimated += amount.0,
                 Cost::Unknown(_) => sums.unknown = true,
             }
-            sums.variance = sums.variance.saturating_add(leg.variance);
-            sums.input += leg.usage.prompt().unwrap_or(0);
-            sums.output += leg.usage.output.or_zero();
-            sums.latency = sums.latency.zip(leg.latency.get()).map(|(a, b)| a + b);
-            (sums.status, sums.check) = (leg.status, leg.check);
+            sums.variance = sums.variance.saturating_add(attempt.variance);
+            sums.input += attempt.usage.prompt().unwrap_or(0);
+            sums.output += attempt.usage.output.or_zero();
+            sums.latency = sums.latency.zip(attempt.latency.get()).map(|(a, b)| a + b);
+            (sums.status, sums.check) = (attempt.status, attempt.check);
         }
         sums
     }

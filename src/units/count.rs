@@ -24,12 +24,12 @@ impl Count {
         tokens.map_or(Some(Self::UNKNOWN), Self::new)
     }
 
-    /// Gives the number of tokens where it is known.
+    /// Returns the number of tokens where it is known.
     pub fn get(self) -> Option<u64> {
         (self.0 != u32::MAX).then_some(u64::from(self.0))
     }
 
-    /// Gives the number of tokens, taking unknown as zero; for sums that report their unknowns beside them.
+    /// Returns the number of tokens, taking unknown as zero; for sums that report their unknowns beside them.
     pub fn or_zero(self) -> u64 {
         self.get().unwrap_or(0)
     }

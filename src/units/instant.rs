@@ -74,7 +74,7 @@ impl Instant {
         self.utc().format("%Y-%m-%d").to_string()
     }
 
-    /// Gives the midnight (UTC) that starts this day.
+    /// Returns the midnight (UTC) that starts this day.
     #[must_use]
     pub fn day_start(self) -> Self {
         Self(self.0 - self.0.rem_euclid(86_400_000_000))
@@ -184,7 +184,7 @@ impl Span {
         }
         Some(Self(i64::try_from(nanos.saturating_add(500) / 1_000).unwrap_or(i64::MAX)))
     }
-    /// Gives seconds as a float, for drawing.
+    /// Returns seconds as a float, for drawing.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }

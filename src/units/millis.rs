@@ -20,7 +20,7 @@ impl Millis {
         millis.map_or(Self::UNKNOWN, |millis| Self::new(u64::from(millis)))
     }
 
-    /// Gives the milliseconds where they are known.
+    /// Returns the milliseconds where they are known.
     pub fn get(self) -> Option<u64> {
         (self.0 != u32::MAX).then_some(u64::from(self.0))
     }

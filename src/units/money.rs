@@ -129,7 +129,7 @@ impl Pico {
         }
     }
 
-    /// Gives dollars as a float, for drawing only.
+    /// Returns dollars as a float, for drawing only.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 1e12
     }

@@ -17,7 +17,7 @@ macro_rules! id {
         impl $name {
             /// Stands for "not named".
             pub const NONE: Self = Self(<$repr>::MAX);
-            /// Gives the index in tables of this kind; `None` for [`Self::NONE`].
+            /// Returns the index in tables of this kind; `None` for [`Self::NONE`].
             pub fn index(self) -> Option<usize> {
                 (self != Self::NONE).then_some(self.0 as usize)
             }
@@ -128,12 +128,12 @@ impl Names {
     table!(intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
 
-    /// Gives the id of a session, making one at first sight; an empty name has none.
+    /// Returns the id of a session, making one at first sight; an empty name has none.
     pub fn intern_session(&mut self, name: &str) -> SessionId {
         if name.is_empty() { SessionId::NONE } else { self.sessions.intern(name) }
     }
 
-    /// Gives the name of a session; `-` where there is none, and where it was forgotten.
+    /// Returns the name of a session; `-` where there is none, and where it was forgotten.
     pub fn session(&self, id: SessionId) -> &str {
         self.sessions.get(id).unwrap_or("-")
     }
@@ -143,7 +143,7 @@ impl Names {
         self.sessions.len()
     }
 
-    /// Gives a copy for reading, which costs next to nothing however many sessions there are. Interning into it would
+    /// Returns a copy for reading, which costs next to nothing however many sessions there are. Interning into it would
     /// give sessions new ids.
     #[must_use]
     pub fn share(&self) -> Self {

@@ -30,12 +30,12 @@ impl PerMille {
         (p.is_finite() && (0.0..=1.0).contains(&p)).then(|| Self::clamped((p * 1000.0).round() as i64))
     }
 
-    /// Gives the number, 0 to 1000.
+    /// Returns the number, 0 to 1000.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Gives the index of this value in a table of [`PerMille::VALUES`] bins.
+    /// Returns the index of this value in a table of [`PerMille::VALUES`] bins.
     pub const fn bin(self) -> usize {
         self.0 as usize
     }

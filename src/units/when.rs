@@ -37,7 +37,7 @@ impl When {
         text.len() == 10 && Instant::parse(&format!("{text}T00:00:00Z")).is_ok()
     }
 
-    /// Gives the same a day later; a time of day stays what it is.
+    /// Returns the same a day later; a time of day stays what it is.
     #[must_use]
     pub fn a_day_later(self) -> Self {
         match self {
@@ -46,7 +46,7 @@ impl When {
         }
     }
 
-    /// Gives the moment, for a time of day the one of the day on which something starts, or of the next where that is
+    /// Returns the moment, for a time of day the one of the day on which something starts, or of the next where that is
     /// nearer to the start.
     #[must_use]
     pub fn near_start(self, start: Instant) -> Instant {
@@ -60,7 +60,7 @@ impl When {
         }
     }
 
-    /// Gives the moment, for a time of day the first one after `from`.
+    /// Returns the moment, for a time of day the first one after `from`.
     #[must_use]
     pub fn after(self, from: Instant) -> Instant {
         match self {
@@ -72,7 +72,7 @@ impl When {
         }
     }
 
-    /// Gives the moment, for a time of day the last one not after `now`.
+    /// Returns the moment, for a time of day the last one not after `now`.
     #[must_use]
     pub fn before(self, now: Instant) -> Instant {
         match self {

@@ -15,7 +15,7 @@ use super::json::Progress;
 use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
 
-/// Returns the calls of one answer their ids.
+/// Assigns the calls of one answer their ids.
 #[derive(Clone)]
 pub(super) struct CallIds {
     /// The request, which grows with its conversation.
@@ -56,7 +56,7 @@ pub(super) fn call_id(digest: &[u8]) -> String {
     digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))
 }
 
-/// Returns the calls of a whole answer ids of their own, and `{}` where they have no arguments.
+/// Assigns the calls of a whole answer ids of their own, and `{}` where they have no arguments.
 ///
 /// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
 /// client is told of the limit, and of the calls that are whole.

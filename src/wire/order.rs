@@ -1,4 +1,4 @@
-//! Brings what a provider adds into the order that block by block dialects need, and gives calls what they lack.
+//! Brings what a provider adds into the order that block by block dialects need, and returns calls what they lack.
 //!
 //! Invariants: between a call's start and its end comes nothing but its arguments; they make up one JSON object, or the
 //! answer is told as failed; every call has an id of its own; what is held back is never more than [`HELD`] bytes.

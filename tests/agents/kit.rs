@@ -44,7 +44,7 @@ impl Kit {
     }
 }
 
-/// Gives the path of a file beside these tests.
+/// Returns the path of a file beside these tests.
 pub(crate) fn beside(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agents").join(name)
 }
@@ -92,13 +92,13 @@ impl Home {
     }
 }
 
-/// Gives what a program printed as JSON, line by line; it must have ended well.
+/// Returns what a program printed as JSON, line by line; it must have ended well.
 pub(crate) fn events(run: &Output) -> Vec<serde_json::Value> {
     let out = must(run);
     out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// Gives what a program printed; it must have ended well.
+/// Returns what a program printed; it must have ended well.
 pub(crate) fn must(run: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{}\n{out}\n{err}", run.status);

@@ -49,7 +49,7 @@ impl ModelServer {
         server
     }
 
-    /// Gives the providers.toml that has models served from here: the tiny one's name over chat completions, `claude-*` and
+    /// Returns the providers.toml that has models served from here: the tiny one's name over chat completions, `claude-*` and
     /// `gpt-*` over the server's own Messages and Responses APIs, so that clients of these are not translated.
     pub(crate) fn providers(&self) -> String {
         let provider = |name: &str, dialect: &str, version: &str, models: &str, more: &str| {

@@ -12,7 +12,7 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-/// Gives one text field of every row, by the row's name.
+/// Returns one text field of every row, by the row's name.
 pub(super) fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
     let rows = rows.as_array().expect("rows");
     rows.iter().map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().expect("text"))).collect()

@@ -53,8 +53,8 @@ fn a_capped_model_passes_on_what_comes_while_it_is_full() {
             "name = \"capped\"\n[model.\"gpt-4.1-nano\"]\nmax_in_flight = 1\n[[route]]\nname = \"all\"\n{more}\nladder = [\n  {{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ rung = \"large\", model = \"gpt-4.1\" }},\n]\n"
         )
     };
-    desk.write("next.toml", &policy(""));
-    desk.write("refuse.toml", &policy("when_full = \"refuse\""));
+    desk.write("next.toml", policy(""));
+    desk.write("refuse.toml", policy("when_full = \"refuse\""));
     let request = |id: &str, at: &str, millis: u32| {
         format!(
             r#"{{"id":"{id}","at":"2026-05-23T10:00:{at}Z","task":"code","confidence":500,"model":"gpt-4.1-nano","in":1000,"out":0,"latency_ms":{millis}}}"#
@@ -85,7 +85,7 @@ fn a_capped_model_passes_on_what_comes_while_it_is_full() {
         (&"0.006".into(), &2.into()),
         "{found}"
     );
-    desk.write("rung.toml", &policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
+    desk.write("rung.toml", policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
     let message = desk.refused("replay crowd.jsonl --policy rung.toml");
     assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
 }

@@ -49,7 +49,7 @@ fn snapshot(name: &str, text: &str) {
     });
 }
 
-/// Gives the subcommands that a help text lists.
+/// Returns the subcommands that a help text lists.
 fn subcommands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     listed

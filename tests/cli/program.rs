@@ -25,7 +25,7 @@ impl Desk {
         Self { folder }
     }
 
-    /// Gives the path of a file on the desk.
+    /// Returns the path of a file on the desk.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -42,7 +42,7 @@ impl Desk {
         fs::read_to_string(self.path(name)).expect("a file that was written")
     }
 
-    /// Gives the program with the user's environment taken away.
+    /// Returns the program with the user's environment taken away.
     pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
         command

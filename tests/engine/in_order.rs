@@ -68,9 +68,9 @@ proptest! {
                 prop_assert!(under_way(rung.model) < most as usize, "request {} starts on a full model", index);
             }
             let mut from = at;
-            for leg in &settled.legs {
-                let to = from + Span(leg.latency.get().unwrap_or(0) as i64 * 1000);
-                calls.extend(leg.status.is_call().then_some((from, to, leg.model)));
+            for attempt in &settled.attempts {
+                let to = from + Span(attempt.latency.get().unwrap_or(0) as i64 * 1000);
+                calls.extend(attempt.status.is_call().then_some((from, to, attempt.model)));
                 from = to;
             }
         }

@@ -129,7 +129,7 @@ impl Stage {
                 let (_, follow) = self.live.ended(ticket, called, *again).unwrap();
                 match follow {
                     Follow::Again => {}
-                    Follow::Climb(send, _) => *model = send.model,
+                    Follow::Escalate(send, _) => *model = send.model,
                     Follow::Answer { cost } => {
                         self.heard.get_mut(&**id).unwrap().cost = Some(cost);
                         self.done.push((Arc::clone(id), Arc::clone(model)));
@@ -219,7 +219,7 @@ proptest! {
         }
         prop_assume!(stage.count > 0);
         let (picture, theirs) = stage.live.snapshot();
-        prop_assert_eq!((picture.open, picture.strays), (0, pointsman::engine::Strays::default()));
+        prop_assert_eq!((picture.open, picture.unexpected), (0, pointsman::engine::Unexpected::default()));
 
         let lines: Vec<String> = lines.try_iter().map(|line| line.to_string()).collect();
         let cut = cut.min(lines.len());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
-    Choice, Evidence, Extra, History, Leg, ModelLabel, Observed, Operation, Outlook, ProfileFit, Profiles,
-    Settled, calls, visit,
+    Attempt, Choice, Evidence, Extra, History, ModelLabel, Observed, Operation, Outlook, ProfileFit,
+    Profiles, Settled, calls, visit,
 };
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
@@ -351,16 +351,16 @@ pub(super) fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
         let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance }));
         while let Some(effect) = effects.take() {
             if let Effect::Send { model, rung, .. } = effect {
-                let mut legs: Vec<Leg> = if rung == NO_RUNG {
+                let mut attempts: Vec<Attempt> = if rung == NO_RUNG {
                     calls(&evidence(entry), model, &world.outlook()).collect()
                 } else {
                     visit(&evidence(entry), Choice::plain(model), &world.outlook()).collect()
                 };
-                let leg = legs.pop().unwrap();
-                for leg in legs {
-                    engine.apply(Event::Retried { key, leg });
+                let attempt = attempts.pop().unwrap();
+                for attempt in attempts {
+                    engine.apply(Event::Retried { key, attempt });
                 }
-                effects = engine.apply(Event::Attempted { key, leg, evidence: Some(evidence(entry)) });
+                effects = engine.apply(Event::Attempted { key, attempt, evidence: Some(evidence(entry)) });
             }
         }
     }

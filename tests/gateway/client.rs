@@ -45,7 +45,7 @@ impl Ask {
         self
     }
 
-    /// Gives the bytes on the wire.
+    /// Returns the bytes on the wire.
     pub(crate) fn wire(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", self.method, self.path);
         for (name, value) in &self.headers {
@@ -76,7 +76,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Gives the value of a header.
+    /// Returns the value of a header.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -109,7 +109,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// Gives the events of a stream: name and data, and comments under the name `:`.
+    /// Returns the events of a stream: name and data, and comments under the name `:`.
     pub(crate) fn events(&self) -> Vec<(String, String)> {
         let text = self.text();
         let mut events = Vec::new();
@@ -130,7 +130,7 @@ impl Answer {
         events
     }
 
-    /// Gives the JSON of all events that carry some.
+    /// Returns the JSON of all events that carry some.
     pub(crate) fn chunks(&self) -> Vec<Value> {
         let events = self.events();
         let data = events.iter().filter(|(name, data)| name != ":" && data != "[DONE]");
@@ -138,7 +138,7 @@ impl Answer {
             .collect()
     }
 
-    /// Gives the text of a stream or a whole answer, in the chat dialect or Anthropic's.
+    /// Returns the text of a stream or a whole answer, in the chat dialect or Anthropic's.
     pub(crate) fn said(&self) -> String {
         let stream = self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let parts = if stream { self.chunks() } else { vec![self.json()] };

@@ -98,16 +98,16 @@ fn two_rungs_may_be_one_model_at_two_efforts_live_and_replayed() {
     assert_eq!(bodies[1]["max_completion_tokens"], 4000);
     let lines = read(&mut feed, 2);
     save(&desk, &lines);
-    let climbed =
+    let escalated =
         lines.iter().find(|line| line["attempts"].as_array().is_some_and(|all| all.len() == 2)).unwrap();
     let efforts: Vec<&Value> =
-        climbed["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["effort"]).collect();
-    assert_eq!(efforts, ["low", "high"], "{climbed}");
+        escalated["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["effort"]).collect();
+    assert_eq!(efforts, ["low", "high"], "{escalated}");
     nothing_held(&front);
     let rows = front.settle();
     let known: i128 = rows.iter().filter_map(|row| row.amount).sum();
     assert!(known > 0 && rows.iter().all(|row| row.kind == "known"), "{rows:#?}");
-    let why = desk.must(&["why", "live.jsonl", climbed["id"].as_str().unwrap()]);
+    let why = desk.must(&["why", "live.jsonl", escalated["id"].as_str().unwrap()]);
     assert!(why.contains("quick (gpt-5.2)") && why.contains("thorough (gpt-5.2)"), "{why}");
     for (at, reading) in ["recorded", "routed", "recorded", "routed"].into_iter().enumerate() {
         if at == 2 {

@@ -21,7 +21,7 @@ const PRICES: &[(&str, [i128; 4])] = &[
 /// One model of each dialect.
 pub(crate) const MODELS: [&str; 4] = ["gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash", "mistral-small-2503"];
 
-/// Gives what tokens cost.
+/// Returns what tokens cost.
 pub(crate) fn price(model: &str, tokens: Tokens) -> i128 {
     let (_, [input, cached, written, output]) =
         PRICES.iter().find(|(name, _)| *name == model).unwrap_or_else(|| panic!("{model} has no price here"));
@@ -121,7 +121,7 @@ pub(crate) fn ends_well(answer: &Answer) -> bool {
     text.contains("data: [DONE]") || text.contains("message_stop")
 }
 
-/// Gives what of the tokens a dialect of an upstream can tell.
+/// Returns what of the tokens a dialect of an upstream can tell.
 fn as_charged(row: &Row) -> Tokens {
     Tokens {
         input: row.input.unwrap_or(u64::MAX),
@@ -177,7 +177,7 @@ fn may_be_lost(served: &Served) -> bool {
     served.spliced || served.reset || (!served.call.stream && served.end == Some(End::Broken))
 }
 
-/// Gives the lines of `/metrics` whose name begins like this, as labels and value.
+/// Returns the lines of `/metrics` whose name begins like this, as labels and value.
 pub(crate) fn metrics(front: &Front<'_>, name: &str) -> Vec<(String, String)> {
     let answer = Ask::get("/metrics").header("connection", "close").send(front.address());
     assert_eq!(answer.status(), 200);
@@ -218,7 +218,7 @@ pub(crate) fn all_lawful(rows: &[Row], served: &[Served]) {
     }
 }
 
-/// Gives each attempt what was served for it. A request on a used connection that broke before a byte of an answer came is
+/// Returns each attempt what was served for it. A request on a used connection that broke before a byte of an answer came is
 /// sent again and stands in no ledger.
 fn paired<'t>(rows: &[&'t Row], served: &'t [Served]) -> Option<Vec<(&'t Row, &'t Served)>> {
     let Some((first, rest)) = served.split_first() else { return rows.is_empty().then(Vec::new) };

@@ -100,7 +100,7 @@ fn after_the_head_a_failure_still_goes_to_another_model_and_the_client_is_told_o
     all_lawful(&rows, &upstream.served());
 }
 
-/// Gives the ids by which a message goes in its events.
+/// Returns the ids by which a message goes in its events.
 fn ids(answer: &Answer) -> std::collections::BTreeSet<String> {
     let id = |chunk: &Value| {
         let places = ["/id", "/message/id", "/response/id"];

@@ -378,7 +378,7 @@ fn whatever_is_done_to_an_export_is_found() {
     assert!(tried > 300, "{tried}");
 }
 
-/// Gives a value with each of its parts changed in turn, and where.
+/// Returns a value with each of its parts changed in turn, and where.
 fn changes(value: &serde_json::Value) -> Vec<(String, serde_json::Value)> {
     use serde_json::Value;
     match value {

@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use super::chain::full;
 use super::*;
 
-/// Gives every row of every table as text.
+/// Returns every row of every table as text.
 fn dump(path: &Path) -> Vec<String> {
     let conn = Connection::open(path).unwrap();
     let mut all = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1").unwrap();

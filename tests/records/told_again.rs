@@ -161,3 +161,25 @@ fn a_table_exported_with_its_columns_reads_like_its_rows() {
     let other = table.replace("\"two\nlines, \"\"so\"\"\"", "").replace(',', ";").replace(":1000;", ":1000,");
     assert_eq!(costs(&book, &other).0, ["known 0.0016"]);
 }
+
+#[test]
+fn a_body_within_a_row_or_a_span_tells_how_the_answer_ended() {
+    let book = builtin("list").unwrap();
+    let helicone = |reason: &str| {
+        format!(
+            r#"{{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","response_status":200,"response_model":"gpt-4.1","provider":"OPENAI",{PLAIN},"response_body":{{"id":"c","object":"chat.completion","model":"gpt-4.1","choices":[{{"index":0,"message":{{"content":"hi"}},"finish_reason":{reason}}}],"usage":{{{PLAIN}}}}}}}"#
+        )
+    };
+    assert_eq!(costs(&book, &helicone("null")).0, ["about 0.0028"], "it was cut");
+    assert_eq!(costs(&book, &helicone(r#""stop""#)).0, ["known 0.0028"]);
+}
+
+#[test]
+fn one_short_id_in_one_moment_is_two_requests_where_the_models_differ() {
+    let book = builtin("list").unwrap();
+    let line = |model: &str| {
+        format!(r#"{{"id":"r","at":"2026-05-01T10:00:00Z","model":"{model}","in":1000,"out":100}}"#) + "\n"
+    };
+    let (one, two) = (line("gpt-4.1"), line("gpt-4.1-2025-04-14"));
+    assert_eq!(costs(&book, &format!("{one}{two}{one}")).0, ["known 0.0028"; 2]);
+}

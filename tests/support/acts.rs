@@ -52,7 +52,7 @@ impl Upstream {
         Self { url, seen, connections }
     }
 
-    /// Gives the requests so far.
+    /// Returns the requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }

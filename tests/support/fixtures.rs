@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pointsman::record::InputFormat;
 
-/// Gives the path of a fixture.
+/// Returns the path of a fixture.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name)
 }

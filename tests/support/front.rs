@@ -311,7 +311,7 @@ impl<'a> Front<'a> {
         self.child.id()
     }
 
-    /// Gives what it has printed so far.
+    /// Returns what it has printed so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -350,7 +350,7 @@ impl<'a> Front<'a> {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
     }
 
-    /// Gives its resident memory in KiB; zero where the system does not say.
+    /// Returns its resident memory in KiB; zero where the system does not say.
     pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));

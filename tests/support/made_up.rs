@@ -16,7 +16,7 @@ impl Dice {
     }
 }
 
-/// Gives a log of so many requests.
+/// Returns a log of so many requests.
 pub(crate) fn jsonl(requests: u64) -> String {
     const MODELS: [&str; 5] =
         ["gpt-4.1", "gemini-2.5-flash", "claude-opus-4-6", "mistral-small-2503", "house-model-x"];

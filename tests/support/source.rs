@@ -114,7 +114,7 @@ pub(crate) fn words(source: &str) -> Vec<Word> {
     scoped(&raw)
 }
 
-/// Gives the end of a number: a point belongs to it only before a digit or at its end, not in `0..9` or `1.max(2)`.
+/// Returns the end of a number: a point belongs to it only before a digit or at its end, not in `0..9` or `1.max(2)`.
 fn number(code: &[char], mut i: usize) -> usize {
     let mut point = false;
     loop {
@@ -195,7 +195,7 @@ pub(crate) fn find<'a>(words: &'a [Word], path: &str) -> Vec<&'a Word> {
     found
 }
 
-/// Gives the first names inside `root::{..}`.
+/// Returns the first names inside `root::{..}`.
 fn grouped<'a>(words: &'a [Word], root: &str) -> Vec<&'a Word> {
     let mut found = Vec::new();
     for (at, window) in words.windows(3).enumerate() {
@@ -223,8 +223,8 @@ fn grouped<'a>(words: &'a [Word], root: &str) -> Vec<&'a Word> {
     found
 }
 
-/// Gives every top-level module that code names: `crate::name`, `crate::{name, ..}`, and `super::..::name` where the
-/// `super`s climb to the top. `depth` is how deep the file's module lies (1 for `src/units/mod.rs`).
+/// Returns every top-level module that code names: `crate::name`, `crate::{name, ..}`, and `super::..::name` where the
+/// `super`s escalate to the top. `depth` is how deep the file's module lies (1 for `src/units/mod.rs`).
 pub(crate) fn rooms(words: &[Word], depth: usize) -> Vec<(String, usize)> {
     let mut found: Vec<(String, usize)> = words
         .windows(3)
@@ -234,16 +234,16 @@ pub(crate) fn rooms(words: &[Word], depth: usize) -> Vec<(String, usize)> {
     found.extend(grouped(words, "crate").into_iter().map(|word| (word.text.clone(), word.line)));
     let mut at = 0;
     while at < words.len() {
-        let mut climbed = 0;
-        while words.get(at + 2 * climbed).is_some_and(|word| word.text == "super")
-            && words.get(at + 2 * climbed + 1).is_some_and(|word| word.text == "::")
+        let mut escalated = 0;
+        while words.get(at + 2 * escalated).is_some_and(|word| word.text == "super")
+            && words.get(at + 2 * escalated + 1).is_some_and(|word| word.text == "::")
         {
-            climbed += 1;
+            escalated += 1;
         }
-        if climbed > 0 && climbed >= depth + words[at].inline {
-            found.extend(words.get(at + 2 * climbed).map(|word| (word.text.clone(), word.line)));
+        if escalated > 0 && escalated >= depth + words[at].inline {
+            found.extend(words.get(at + 2 * escalated).map(|word| (word.text.clone(), word.line)));
         }
-        at += 2 * climbed + 1;
+        at += 2 * escalated + 1;
     }
     found
 }

@@ -51,7 +51,7 @@ fn cells(n: u16) -> NonZero<u16> {
     NonZero::new(n).expect("a terminal has cells")
 }
 
-/// Gives the line settings as text, to be compared.
+/// Returns the line settings as text, to be compared.
 fn settings(master: &dyn MasterPty) -> String {
     master.get_termios().map_or_else(String::new, |termios| format!("{termios:?}"))
 }
@@ -109,23 +109,23 @@ impl Console {
         self.seen.lock().expect("the reader did not panic")
     }
 
-    /// Gives the screen's text.
+    /// Returns the screen's text.
     pub(crate) fn text(&self) -> String {
         self.seen().parser.screen().contents()
     }
 
-    /// Gives the screen.
+    /// Returns the screen.
     pub(crate) fn screen(&self) -> vt100::Screen {
         self.seen().parser.screen().clone()
     }
 
-    /// Gives the rows of the screen as text.
+    /// Returns the rows of the screen as text.
     pub(crate) fn rows(&self) -> Vec<String> {
         let screen = self.screen();
         screen.rows(0, screen.size().1.get()).collect()
     }
 
-    /// Gives every byte so far.
+    /// Returns every byte so far.
     pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen().raw.clone()
     }
@@ -176,12 +176,12 @@ impl Console {
         settings(&*self.master)
     }
 
-    /// Gives how the line settings stood before the program started.
+    /// Returns how the line settings stood before the program started.
     pub(crate) fn settings_before(&self) -> &str {
         &self.before
     }
 
-    /// Gives the program's process id.
+    /// Returns the program's process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.process_id().expect("a running process")
     }
@@ -240,7 +240,7 @@ impl Console {
     }
 }
 
-/// Gives the parameters of every colour and style sequence.
+/// Returns the parameters of every colour and style sequence.
 pub(crate) fn styles(raw: &[u8]) -> Vec<Vec<u16>> {
     sequences(raw)
         .filter_map(|sequence| sequence.strip_suffix(b"m"))
@@ -252,7 +252,7 @@ pub(crate) fn styles(raw: &[u8]) -> Vec<Vec<u16>> {
         .collect()
 }
 
-/// Gives every control sequence without its `ESC [`, final byte included.
+/// Returns every control sequence without its `ESC [`, final byte included.
 pub(crate) fn sequences(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = raw;
     std::iter::from_fn(move || {
@@ -264,7 +264,7 @@ pub(crate) fn sequences(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Gives what was written between synchronized updates: outside of all frames.
+/// Returns what was written between synchronized updates: outside of all frames.
 pub(crate) fn outside_frames(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = raw;

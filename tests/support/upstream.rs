@@ -68,7 +68,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Gives the value of a header.
+    /// Returns the value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -156,12 +156,12 @@ impl Upstream {
         Self { address, shared, stop, thread: Some(thread) }
     }
 
-    /// Gives where it listens.
+    /// Returns where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives its base URL, without a path.
+    /// Returns its base URL, without a path.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -171,7 +171,7 @@ impl Upstream {
         self.shared.queue.lock().unwrap().push_back(reply);
     }
 
-    /// Gives every request so far.
+    /// Returns every request so far.
     pub(crate) fn served(&self) -> Vec<Served> {
         self.shared.state.lock().unwrap().served.clone()
     }
@@ -247,7 +247,7 @@ impl Refusing {
         Self { address: bound.local_addr().unwrap(), _bound: bound }
     }
 
-    /// Gives its base URL.
+    /// Returns its base URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -409,7 +409,7 @@ async fn respond(
     Ok(End::Whole)
 }
 
-/// Gives before which frame a fault strikes; none for before the headers.
+/// Returns before which frame a fault strikes; none for before the headers.
 fn strikes(at: At, body: &Body) -> Option<usize> {
     let mark = |mark: Mark| body.frames.iter().position(|frame| frame.mark == mark);
     match at {
@@ -421,7 +421,7 @@ fn strikes(at: At, body: &Body) -> Option<usize> {
     }
 }
 
-/// Gives status line and headers, and whether the body goes in chunks.
+/// Returns status line and headers, and whether the body goes in chunks.
 fn head(reply: &Reply, body: &Body, stream: bool, strike: Option<(Option<usize>, &Fault)>) -> (String, bool) {
     let ended = match strike {
         Some((Some(at), Fault::End)) => at,

@@ -58,7 +58,7 @@ pub(crate) struct Body {
     pub(crate) tokens: Tokens,
 }
 
-/// Gives the body of an answer.
+/// Returns the body of an answer.
 pub(crate) fn body(call: &Call, reply: &Reply) -> Body {
     let mut tokens = reply.tokens.unwrap_or_else(|| Tokens::of(call.number));
     if call.dialect != Dialect::Anthropic {
@@ -188,7 +188,7 @@ impl Says<'_> {
         format!("{prefix}{:08}", self.call.number)
     }
 
-    /// Gives the text, fitted to a schema where one was asked for.
+    /// Returns the text, fitted to a schema where one was asked for.
     fn pieces(&self) -> Vec<String> {
         let schema =
             ["/response_format/json_schema/schema", "/text/format/schema", "/output_config/format/schema"]
@@ -206,7 +206,7 @@ impl Says<'_> {
         }
     }
 
-    /// Gives name and arguments of the tool to call; none where no tool was offered or its result is already here.
+    /// Returns name and arguments of the tool to call; none where no tool was offered or its result is already here.
     fn tool(&self) -> Option<(String, String)> {
         let arguments = self.reply.tool_arguments.clone()?;
         let body = &self.call.body;

@@ -7,7 +7,7 @@ use super::super::upstream_script::{Report, Tokens};
 use super::{Frame, Mark, Says, Told, event, halves, named};
 
 impl Says<'_> {
-    /// Gives the usage block; an answer in progress has counted one token of it.
+    /// Returns the usage block; an answer in progress has counted one token of it.
     fn anthropic_usage(&self, output: u64) -> Option<Value> {
         let block = |t: Tokens, output: u64| {
             json!({"input_tokens": t.input, "cache_creation_input_tokens": t.write_5m,
@@ -92,7 +92,7 @@ impl Says<'_> {
         frames
     }
 
-    /// Gives the usage block after so much of the answer.
+    /// Returns the usage block after so much of the answer.
     fn gemini_usage(&self, output: u64, reasoning: u64) -> Option<Value> {
         let t = self.tokens;
         let prompt = t.input + t.cache_read;
@@ -127,7 +127,7 @@ impl Says<'_> {
         answer
     }
 
-    /// Gives the call to a tool as a part; this dialect sends it in one piece.
+    /// Returns the call to a tool as a part; this dialect sends it in one piece.
     fn function_call(&self) -> Option<Value> {
         let (name, arguments) = self.tool()?;
         let args: Value = serde_json::from_str(&arguments).unwrap_or(Value::Null);

@@ -66,7 +66,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Gives the counts of the request with this number; no two are alike.
+    /// Returns the counts of the request with this number; no two are alike.
     pub(crate) fn of(number: usize) -> Self {
         let n = number as u64;
         Self {
@@ -196,7 +196,7 @@ pub(crate) enum RetryAfter {
 }
 
 impl RetryAfter {
-    /// Gives the header line.
+    /// Returns the header line.
     pub(crate) fn header(&self) -> (String, String) {
         match self {
             Self::Millis(millis) => ("retry-after-ms".to_owned(), millis.to_string()),
@@ -251,27 +251,27 @@ impl Default for Reply {
 }
 
 impl Reply {
-    /// Gives a sound answer of this text.
+    /// Returns a sound answer of this text.
     pub(crate) fn text(text: &str) -> Self {
         Self { pieces: vec![text.to_owned()], ..Self::default() }
     }
 
-    /// Gives a refusal.
+    /// Returns a refusal.
     pub(crate) fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    /// Gives a sound answer of this body.
+    /// Returns a sound answer of this body.
     pub(crate) fn json(body: &Value) -> Self {
         Self { body: Some(body.to_string().into_bytes()), ..Self::default() }
     }
 
-    /// Gives an answer that goes wrong on the way.
+    /// Returns an answer that goes wrong on the way.
     pub(crate) fn fault(at: At, fault: Fault) -> Self {
         Self { fault: Some((at, fault)), ..Self::default() }
     }
 
-    /// Gives a sound answer whose usage is told in this way.
+    /// Returns a sound answer whose usage is told in this way.
     pub(crate) fn report(report: Report) -> Self {
         Self { report, ..Self::default() }
     }
@@ -304,7 +304,7 @@ impl Reply {
         self
     }
 
-    /// Gives the whole text.
+    /// Returns the whole text.
     pub(crate) fn whole_text(&self) -> String {
         self.pieces.concat()
     }

@@ -23,7 +23,7 @@ fn with(mut body: Value, more: Value) -> Value {
     body
 }
 
-/// Gives what a provider is sent, and what was left out of it.
+/// Returns what a provider is sent, and what was left out of it.
 fn put(ask: &Ask, to: Dialect, model: &str) -> (Value, Vec<String>) {
     let sent = ask.body_for(to, model, &Sending::default()).unwrap();
     (serde_json::from_slice(&sent.body).unwrap(), sent.left_out)
@@ -33,7 +33,7 @@ fn refusal(ask: &Ask, to: Dialect) -> String {
     ask.body_for(to, "m", &Sending::default()).unwrap_err().to_string()
 }
 
-/// Gives the data of the events.
+/// Returns the data of the events.
 fn events(text: &str) -> Vec<Value> {
     let data = text.split("\n\n").filter_map(|event| event.trim().strip_prefix("data: "));
     data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()

@@ -41,7 +41,7 @@ fn two(from: Dialect) -> Value {
     }
 }
 
-/// Gives text and logprobs of each answer in the client's dialect, from whole answers or chunks put together.
+/// Returns text and logprobs of each answer in the client's dialect, from whole answers or chunks put together.
 fn said(dialect: Dialect, parts: &[Value]) -> Vec<(String, Value)> {
     let mut all = vec![(String::new(), Value::Null); 2];
     let list = if dialect == Gemini { "candidates" } else { "choices" };

@@ -325,7 +325,7 @@ fn progress(tally: &Tally, command: Command, elapsed: Duration, planned: Option<
     )
 }
 
-/// Gives the time left: what the schedule has yet to come, or, without one, by the pace so far.
+/// Returns the time left: what the schedule has yet to come, or, without one, by the pace so far.
 fn left(tally: &Tally, elapsed: Duration, (total, planned): (u64, Span)) -> Option<Span> {
     let micros = if planned > Span::ZERO {
         planned.0.saturating_sub(tally.reached.0)

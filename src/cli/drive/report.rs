@@ -180,7 +180,7 @@ fn share(part: u64, whole: u64) -> String {
     percent(tenths(part, whole))
 }
 
-/// Gives a share in tenths of a percent, rounded.
+/// Returns a share in tenths of a percent, rounded.
 fn tenths(part: u64, whole: u64) -> u128 {
     let whole = u128::from(whole);
     (u128::from(part) * 1000 + whole / 2).checked_div(whole).unwrap_or(0)

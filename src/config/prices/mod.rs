@@ -99,17 +99,17 @@ const BUILTIN: [(&str, &str); 2] = [
     ("guide-2026", include_str!("../../../config/prices/guide-2026.toml")),
 ];
 
-/// Gives the names of the built-in books.
+/// Returns the names of the built-in books.
 pub fn builtin_names() -> impl Iterator<Item = &'static str> {
     BUILTIN.iter().map(|(name, _)| *name)
 }
 
-/// Gives the text of a built-in book, to start one's own from.
+/// Returns the text of a built-in book, to start one's own from.
 pub fn builtin_text(name: &str) -> Option<&'static str> {
     BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// Gives a built-in book. That each of them can be read is held by a test.
+/// Returns a built-in book. That each of them can be read is held by a test.
 pub fn builtin(name: &str) -> Option<PriceBook> {
     from_toml(builtin_text(name)?, &format!("built-in {name}.toml")).ok()
 }

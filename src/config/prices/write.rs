@@ -114,7 +114,7 @@ fn inline_prices(tier: &Tier) -> String {
     fields.join(", ")
 }
 
-/// Gives the prices of a tier, input and output first.
+/// Returns the prices of a tier, input and output first.
 fn priced(tier: &Tier) -> impl Iterator<Item = (&'static str, PicoPerMillion)> {
     let first = [("input", tier.input), ("output", tier.output)];
     first.into_iter().chain(tier.prices().filter(|(name, _)| !matches!(*name, "input" | "output")))

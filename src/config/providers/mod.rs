@@ -80,7 +80,7 @@ pub enum Speaks {
     Gemini,
     /// OpenAI's with Mistral's differences.
     Mistral,
-    /// There is no server: answers are made up.
+    /// There is no server: answers are simulated.
     Simulated,
 }
 
@@ -88,7 +88,7 @@ impl Speaks {
     /// Every dialect.
     pub const ALL: [Self; 5] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Simulated];
 
-    /// Gives the word that files use.
+    /// Returns the word that files use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",

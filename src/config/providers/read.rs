@@ -241,7 +241,7 @@ impl Source<'_> {
         })
     }
 
-    /// Gives the bare key that stands before a place in its line.
+    /// Returns the bare key that stands before a place in its line.
     fn key_near(self, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();

@@ -167,12 +167,12 @@ impl App {
         app
     }
 
-    /// Gives the picture that is shown: the frozen one, or the latest.
+    /// Returns the picture that is shown: the frozen one, or the latest.
     pub fn shown(&self) -> &Arc<Snapshot> {
         self.frozen.as_ref().map_or(&self.latest, |(frozen, _)| frozen)
     }
 
-    /// Gives the settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -232,7 +232,7 @@ impl App {
         self.messages.expire(now)
     }
 
-    /// Gives when the present message goes.
+    /// Returns when the present message goes.
     pub fn message_until(&self) -> Option<Duration> {
         self.messages.until()
     }

@@ -53,7 +53,7 @@ pub(super) fn window(snapshot: &Snapshot) -> Short {
     }
 }
 
-/// Gives the columns that a panel has for its scope beside its title.
+/// Returns the columns that a panel has for its scope beside its title.
 pub(super) fn scope_room(area: Rect, title: &str) -> usize {
     usize::from(area.width).saturating_sub(text::width(title) + 7)
 }
@@ -122,13 +122,13 @@ pub(super) fn plural(count: u64, one: &str) -> Short {
     short(format_args!("{} {one}{s}", format::count_short(count)))
 }
 
-/// Gives what a thousand requests cost, over those of known or estimated cost.
+/// Returns what a thousand requests cost, over those of known or estimated cost.
 pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
     let counted = requests.checked_sub(sum.unknown).filter(|&counted| counted > 0 && !sum.is_unknown())?;
     Some(sum.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Gives what a sum over some time comes to over another time.
+/// Returns what a sum over some time comes to over another time.
 pub(super) fn at_rate(total: Pico, covered: Span, over: Span) -> Option<Pico> {
     // Less than a minute of traffic is no rate.
     (covered >= Span::mins(1)).then(|| total.ratio(i128::from(over.0), i128::from(covered.0)))
@@ -149,13 +149,13 @@ pub(super) fn cost_share(sum: &CostSum, whole: Pico) -> Short {
     if sum.is_unknown() { short(format_args!("{UNKNOWN}")) } else { money_share(sum.total(), whole) }
 }
 
-/// Gives a share in thousandths, for bars.
+/// Returns a share in thousandths, for bars.
 pub(super) fn thousandths(part: u64, whole: u64) -> u32 {
     let exact = u128::from(part).saturating_mul(1000) / u128::from(whole.max(1));
     u32::try_from(exact).unwrap_or(1000).min(1000)
 }
 
-/// Gives a share of money in thousandths, for bars.
+/// Returns a share of money in thousandths, for bars.
 pub(super) fn money_thousandths(part: Pico, whole: Pico) -> u32 {
     let exact = part.0.max(0).saturating_mul(1000) / whole.0.max(1);
     u32::try_from(exact).unwrap_or(1000).min(1000)
@@ -193,12 +193,12 @@ pub(super) fn spans_days(snapshot: &Snapshot) -> bool {
     snapshot.log.bounds().is_some_and(|(first, last)| first.day_start() != last.day_start())
 }
 
-/// Gives the share of prompt tokens that were read from cache, where any prompt tokens are known.
+/// Returns the share of prompt tokens that were read from cache, where any prompt tokens are known.
 pub(super) fn cache_share(cell: &Cell) -> Short {
     format::percent(cell.tokens.cache_read, cell.tokens.prompt())
 }
 
-/// Gives the name that stands for calls to no named model.
+/// Returns the name that stands for calls to no named model.
 pub(super) const UNNAMED: &str = "(no model named)";
 
 /// Writes a latency that may be unknown.

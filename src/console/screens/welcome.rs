@@ -20,7 +20,7 @@ use crate::session::{LiveView, Snapshot};
 
 const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hello"}]}"#;
 
-/// Gives the live session where it is one that no request has reached.
+/// Returns the live session where it is one that no request has reached.
 fn waiting(snapshot: &Snapshot) -> Option<&LiveView> {
     snapshot.live.as_ref().filter(|live| snapshot.log.is_empty() && live.closed.is_none())
 }
@@ -30,7 +30,7 @@ pub fn is_due(snapshot: &Snapshot) -> bool {
     waiting(snapshot).is_some()
 }
 
-/// Gives the address that clients on this machine would use.
+/// Returns the address that clients on this machine would use.
 fn address(snapshot: &Snapshot, live: &LiveView) -> String {
     // An attached console knows the address that reached the gateway; the gateway may know another one.
     let shown = if snapshot.log.title.contains("://") { &snapshot.log.title } else { &live.status.address };
@@ -48,7 +48,7 @@ fn curl(snapshot: &Snapshot, live: &LiveView) -> [String; 4] {
     ]
 }
 
-/// Gives the first request as one line for a shell.
+/// Returns the first request as one line for a shell.
 pub fn command(snapshot: &Snapshot) -> Option<String> {
     waiting(snapshot).map(|live| curl(snapshot, live).concat())
 }

@@ -104,7 +104,7 @@ fn read_hex(hex: &str) -> Option<Color> {
     }
 }
 
-/// Gives the red, green and blue of a colour; `None` for the terminal's own default.
+/// Returns the red, green and blue of a colour; `None` for the terminal's own default.
 pub fn rgb(colour: Color) -> Option<[u8; 3]> {
     match colour {
         Color::Reset => None,
@@ -127,7 +127,7 @@ fn indexed_rgb(index: u8) -> [u8; 3] {
     }
 }
 
-/// Gives the nearest colour that a terminal of this depth can show.
+/// Returns the nearest colour that a terminal of this depth can show.
 pub fn reduce(colour: Color, depth: Depth) -> Color {
     match (colour, depth) {
         (_, Depth::None) => Color::Reset,
@@ -193,7 +193,7 @@ pub enum Blindness {
     Protanopia,
 }
 
-/// Gives the colour as someone with this colour blindness sees it (Machado, Oliveira and Fernandes 2009, full severity).
+/// Returns the colour as someone with this colour blindness sees it (Machado, Oliveira and Fernandes 2009, full severity).
 pub fn seen_by(colour: [u8; 3], blindness: Blindness) -> [u8; 3] {
     let rows = match blindness {
         Blindness::Deuteranopia => [

@@ -77,13 +77,13 @@ impl Catalogue {
         self.texts.iter().map(|text| text.name.as_str())
     }
 
-    /// Gives the name after `name`, starting again at the end.
+    /// Returns the name after `name`, starting again at the end.
     pub fn next_name(&self, name: &str) -> Option<&str> {
         let at = self.texts.iter().position(|text| text.name == name).map_or(0, |at| at + 1);
         self.texts.get(at).or_else(|| self.texts.first()).map(|text| text.name.as_str())
     }
 
-    /// Gives the text of a theme, to be printed.
+    /// Returns the text of a theme, to be printed.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.find(name).map(|text| text.text.as_str())
     }

@@ -37,7 +37,7 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// Gives the theme's name.
+    /// Returns the theme's name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -47,28 +47,28 @@ impl Theme {
         self.mode
     }
 
-    /// Gives the style of a role: a patch to lay over [`Theme::base`].
+    /// Returns the style of a role: a patch to lay over [`Theme::base`].
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
-    /// Gives the style that the whole frame is painted with before anything else.
+    /// Returns the style that the whole frame is painted with before anything else.
     pub fn base(&self) -> Style {
         let text = self.style(Role::Text);
         Style { fg: text.fg.or(Some(Color::Reset)), bg: text.bg.or(Some(Color::Reset)), ..text }
     }
 
-    /// Gives the ground of popups: the base with the popup's own colours over it.
+    /// Returns the ground of popups: the base with the popup's own colours over it.
     pub fn popup(&self) -> Style {
         self.base().patch(self.style(Role::Popup))
     }
 
-    /// Gives the style of the `index`th model.
+    /// Returns the style of the `index`th model.
     pub fn series(&self, index: usize) -> Style {
         self.style(Role::series(index))
     }
 
-    /// Gives this theme as a terminal of less colour can show it.
+    /// Returns this theme as a terminal of less colour can show it.
     #[must_use]
     pub fn reduced(&self, depth: Depth) -> Self {
         let base = self.base();

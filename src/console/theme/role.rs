@@ -12,12 +12,12 @@ macro_rules! roles {
             /// Every role, in the order of the table; parents come first.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Gives the name used in theme files.
+            /// Returns the name used in theme files.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Gives the role whose look is taken where a theme does not name this one.
+            /// Returns the role whose look is taken where a theme does not name this one.
             #[must_use]
             pub const fn parent(self) -> Self {
                 match self { $(Self::$variant => Self::$parent,)* }
@@ -144,7 +144,7 @@ impl Role {
         Self::Series8,
     ];
 
-    /// Gives the role of the `index`th model, starting again after eight.
+    /// Returns the role of the `index`th model, starting again after eight.
     pub fn series(index: usize) -> Self {
         Self::SERIES.get(index % 8).copied().unwrap_or(Self::Series1)
     }

@@ -19,7 +19,7 @@ pub(super) struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
-    /// Gives how many dots a cell has, across and down.
+    /// Returns how many dots a cell has, across and down.
     fn dots_in_cell(self) -> (u16, u16) {
         match self.glyphs.set {
             GlyphSet::Braille => (2, 4),
@@ -28,7 +28,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Gives how many dots there are, across and down.
+    /// Returns how many dots there are, across and down.
     pub(super) fn size(self) -> (u32, u32) {
         let (across, down) = self.dots_in_cell();
         (u32::from(self.area.width) * u32::from(across), u32::from(self.area.height) * u32::from(down))
@@ -98,7 +98,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Gives the cell of a place given in parts of the area (0 to 1, y upwards); `None` outside.
+    /// Returns the cell of a place given in parts of the area (0 to 1, y upwards); `None` outside.
     pub(super) fn cell(self, place: (f64, f64)) -> Option<(u16, u16)> {
         let inside = (0.0..=1.0).contains(&place.0) && (0.0..=1.0).contains(&place.1);
         if !inside || self.area.is_empty() {

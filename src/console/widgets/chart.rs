@@ -117,7 +117,7 @@ impl Axis {
         if length > 0.0 { (value - self.from) / length } else { 0.5 }
     }
 
-    /// Gives the axis over so many cells with ticks evenly far apart, at least `least` cells, or nearer where one tick
+    /// Returns the axis over so many cells with ticks evenly far apart, at least `least` cells, or nearer where one tick
     /// alone would tell no scale. The step is 0 where nothing can be marked.
     fn fitted(&self, cells: u16, least: u16) -> (Self, f64) {
         let length = self.to - self.from;
@@ -180,7 +180,7 @@ impl Axis {
     }
 }
 
-/// Gives a round stretch of time, in seconds, not less than `least`.
+/// Returns a round stretch of time, in seconds, not less than `least`.
 fn clock_step(least: f64) -> f64 {
     const STEPS: [u32; 18] = [
         1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
@@ -189,7 +189,7 @@ fn clock_step(least: f64) -> f64 {
     STEPS.into_iter().map(f64::from).find(|&step| step >= least).unwrap_or_else(|| nice_step(least))
 }
 
-/// Gives 1, 2 or 5 times a power of ten, not less than `least`.
+/// Returns 1, 2 or 5 times a power of ten, not less than `least`.
 pub fn nice_step(least: f64) -> f64 {
     if !(least.is_finite() && least > 0.0) {
         return 1.0;
@@ -239,7 +239,7 @@ impl Chart<'_> {
         u16::try_from(most.max().unwrap_or(0)).unwrap_or(u16::MAX).min(WIDEST_LABEL).saturating_add(2)
     }
 
-    /// Gives the column in which a value of the axis along the bottom is drawn.
+    /// Returns the column in which a value of the axis along the bottom is drawn.
     pub fn column(&self, area: Rect, x: f64) -> Option<u16> {
         let area = self.plot_area(area);
         let (axis, _) = self.x.fitted(area.width, APART.1);

@@ -65,13 +65,13 @@ pub struct Histogram<'a> {
     pub markers: &'a [Marker],
 }
 
-/// Gives the column in which a confidence is drawn.
+/// Returns the column in which a confidence is drawn.
 pub fn column(area: Rect, at: PerMille) -> u16 {
     let offset = u32::from(at.get()) * u32::from(area.width) / VALUES;
     area.x.saturating_add(u16::try_from(offset).unwrap_or(0))
 }
 
-/// Gives the confidence under a column, for the mouse: the first column is 0, the last 1000.
+/// Returns the confidence under a column, for the mouse: the first column is 0, the last 1000.
 pub fn hit(area: Rect, column: u16) -> Option<PerMille> {
     if column < area.left() || column >= area.right() {
         return None;

@@ -21,7 +21,7 @@ pub struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    /// Gives the area inside the frame.
+    /// Returns the area inside the frame.
     pub fn inner(area: Rect) -> Rect {
         if area.width < 2 || area.height < 2 {
             return Rect { width: 0, height: 0, ..area };

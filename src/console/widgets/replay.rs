@@ -35,14 +35,14 @@ pub struct Strip<'a> {
     pub looped: Option<(u32, u32)>,
 }
 
-/// Gives the column in which a place is drawn.
+/// Returns the column in which a place is drawn.
 pub fn column(area: Rect, place: u32) -> u16 {
     let last = u64::from(area.width.saturating_sub(1));
     let offset = (u64::from(place.min(WHOLE)) * last + u64::from(WHOLE / 2)) / u64::from(WHOLE);
     area.x.saturating_add(u16::try_from(offset).unwrap_or(0))
 }
 
-/// Gives the place under a column, in millionths, for the mouse.
+/// Returns the place under a column, in millionths, for the mouse.
 pub fn hit(area: Rect, column: u16) -> Option<u32> {
     if column < area.left() || column >= area.right() {
         return None;
@@ -186,7 +186,7 @@ impl ReplayBar<'_> {
         figures
     }
 
-    /// Gives where the strip is drawn, for the mouse.
+    /// Returns where the strip is drawn, for the mouse.
     pub fn strip_area(&self, area: Rect, look: Look<'_>) -> Rect {
         self.divide(area, look).0
     }

@@ -65,7 +65,7 @@ impl TableState {
         self.selected = count.checked_sub(1).map(|last| row.min(last));
     }
 
-    /// Gives the first row to show so that the chosen one is seen, moving as little as can be.
+    /// Returns the first row to show so that the chosen one is seen, moving as little as can be.
     #[must_use]
     pub fn scrolled(self, count: usize, visible: usize) -> Self {
         // A table that shows no row still has a place to come back to.
@@ -126,12 +126,12 @@ impl Slot<'_> {
 const MOST: usize = 32;
 
 impl Table<'_> {
-    /// Gives how many rows of data an area shows.
+    /// Returns how many rows of data an area shows.
     pub fn visible(area: Rect) -> usize {
         usize::from(area.height.saturating_sub(1))
     }
 
-    /// Gives the row under a place, for the mouse.
+    /// Returns the row under a place, for the mouse.
     pub fn hit(&self, area: Rect, x: u16, y: u16) -> Option<usize> {
         let inside = area.contains((x, y).into()) && y > area.top();
         let state = self.state.scrolled(self.rows, Self::visible(area));

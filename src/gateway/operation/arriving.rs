@@ -96,7 +96,7 @@ pub(in crate::gateway) fn open(
         tries: 0,
         n: 0,
         simulated: false,
-        climbed: None,
+        escalated: None,
         left_out: Vec::new(),
         tier: None,
         underway: None,

@@ -89,7 +89,7 @@ impl Asked {
         })
     }
 
-    /// Gives the text that is to be repeated to the letter, where the person asks for one.
+    /// Returns the text that is to be repeated to the letter, where the person asks for one.
     pub(super) fn exactly(&self) -> Option<String> {
         exactly(&self.text).map(|(_, said)| said)
     }
@@ -111,7 +111,7 @@ fn call_name(call: &Value) -> Option<&str> {
     call.pointer("/function/name").or_else(|| call.pointer("/custom/name"))?.as_str()
 }
 
-/// Gives the last text of a message that a person may have written.
+/// Returns the last text of a message that a person may have written.
 fn own_text(message: &Value) -> Option<String> {
     let is_own = |text: &&str| !is_wrapping(text) && !text.trim().is_empty();
     let text = match message.get("content")? {
@@ -144,7 +144,7 @@ fn without_reminders(text: &str) -> String {
     out.trim().to_owned()
 }
 
-/// Gives the beginning of what a tool said, on one line.
+/// Returns the beginning of what a tool said, on one line.
 fn brief(content: Option<&Value>) -> String {
     let texts: Vec<&str> = match content {
         Some(Value::String(text)) => vec![text],

@@ -49,12 +49,12 @@ impl Draws {
         wait::draw(self.attempt, purpose) % bound.max(1)
     }
 
-    /// Gives a number for what the answer says; `n` tells its places apart.
+    /// Returns a number for what the answer says; `n` tells its places apart.
     pub(super) fn text(&self, n: u64) -> u64 {
         wait::draw(self.request, TEXT + n)
     }
 
-    /// Gives a word for ids.
+    /// Returns a word for ids.
     pub(super) fn id(&self) -> String {
         format!("{:016x}", self.request)
     }
@@ -65,7 +65,7 @@ impl Draws {
         (median * SPREAD.get(at).copied().unwrap_or(1000) / 1000).max(1)
     }
 
-    /// Gives the wait for the first piece.
+    /// Returns the wait for the first piece.
     pub(super) fn first_byte(&self, spec: &SimulatedSpec, model: &str) -> Duration {
         let at = usize::try_from(wait::draw(self.attempt, FIRST_BYTE) % 16).unwrap_or(0);
         let spread = SPREAD.get(at).copied().unwrap_or(1000);
@@ -74,7 +74,7 @@ impl Draws {
         scaled(spec.first_byte, spec) * thousandths / 1000
     }
 
-    /// Gives the wait for each word.
+    /// Returns the wait for each word.
     pub(super) fn per_word(spec: &SimulatedSpec, model: &str) -> Duration {
         scaled(spec.per_word, spec) * u32::try_from(pace(model)).unwrap_or(1000) / 1000
     }
@@ -85,7 +85,7 @@ fn scaled(span: Duration, spec: &SimulatedSpec) -> Duration {
     span.saturating_mul(100).checked_div(spec.speed).unwrap_or_default()
 }
 
-/// Gives how long a model takes, in thousandths of the usual, guessed from its name: small ones are quick.
+/// Returns how long a model takes, in thousandths of the usual, guessed from its name: small ones are quick.
 fn pace(model: &str) -> u64 {
     let has = |words: &[&str]| words.iter().any(|word| model.contains(word));
     match () {

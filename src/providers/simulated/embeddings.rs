@@ -60,7 +60,7 @@ pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: 
     Simulation::whole(200, draws.first_byte(spec, model) / 4, &body)
 }
 
-/// Gives how long the vectors of a model are where nothing is said of it.
+/// Returns how long the vectors of a model are where nothing is said of it.
 fn usual(model: &str) -> u64 {
     match () {
         () if model.contains("text-embedding-3-large") => 3072,

@@ -47,7 +47,7 @@ struct Piece {
 }
 
 impl Simulation {
-    /// Gives the next piece after its wait.
+    /// Returns the next piece after its wait.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, &'static str> {
         let Some(wait) = self.pieces.front().map(|piece| piece.wait) else { return Ok(None) };
         if !wait.is_zero() {

@@ -161,7 +161,7 @@ fn tool(tool: &Value) -> Option<Tool<'_>> {
     Some(Tool { name, schema: none, is_custom: true })
 }
 
-/// Gives the tools that the person asks for: by name, or by a word of the name, the named ones first.
+/// Returns the tools that the person asks for: by name, or by a word of the name, the named ones first.
 fn liked<'r>(tools: &[Tool<'r>], asked: &Asked) -> Vec<Tool<'r>> {
     let named: Vec<Tool<'r>> = tools.iter().filter(|tool| is_named(tool.name, asked)).copied().collect();
     // An agent's tools have everyday words for names; there only a harmless one is taken for a word.
@@ -197,7 +197,7 @@ fn is_named(name: &str, asked: &Asked) -> bool {
         })
 }
 
-/// Gives what is called though nobody named it: with an agent what only looks, else the first that changes nothing.
+/// Returns what is called though nobody named it: with an agent what only looks, else the first that changes nothing.
 fn unasked<'r>(tools: &[Tool<'r>], asked: &Asked) -> Vec<Tool<'r>> {
     let ranked = tools.iter().filter_map(|tool| Some((rank(tool.name)?, tool))).min_by_key(|(rank, _)| *rank);
     let first = ranked.map(|(_, tool)| tool).or_else(|| tools.iter().find(|tool| !changes(tool.name)));

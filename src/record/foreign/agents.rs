@@ -33,7 +33,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Gives the moment of a request `micros` into a session.
+    /// Returns the moment of a request `micros` into a session.
     fn at(&mut self, session: &str, micros: i64) -> Instant {
         if session != self.session {
             if !self.session.is_empty() {

@@ -38,7 +38,7 @@ const OBJECTS: &[&str] = &[
     "container",
 ];
 
-/// Gives the moment that an answer tells, or else its place among the lines.
+/// Returns the moment that an answer tells, or else its place among the lines.
 pub(super) fn told_or_placed(told: Option<Instant>, line: u64) -> (Instant, Timing) {
     let seconds = i64::try_from(line.saturating_sub(1)).unwrap_or(0);
     let place = || (TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000)), Timing::Placed);
@@ -139,7 +139,7 @@ impl OpenAiAnswer {
             && choices.all(|choice| choice.error.is_some() || choice.finish_reason == Ending::Failed)
     }
 
-    /// Gives how much was written.
+    /// Returns how much was written.
     fn bytes(&self) -> u64 {
         let choices = self.choices.iter().flatten();
         let written = choices.map(|choice| choice.message.0.saturating_add(choice.text.0));

@@ -258,7 +258,7 @@ impl Stream {
         }
     }
 
-    /// Gives what the stream came to; nothing where it was none.
+    /// Returns what the stream came to; nothing where it was none.
     fn end(mut self, line: u64) -> Option<Result<Told, Refusal>> {
         if !self.has_events {
             return None;
@@ -340,7 +340,7 @@ pub(crate) fn is_stream(text: &[u8]) -> bool {
     [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|start| text.starts_with(start))
 }
 
-/// Gives the dialect of a stream of events by its beginning.
+/// Returns the dialect of a stream of events by its beginning.
 pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
     let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
     if !is_stream(start) {
@@ -471,13 +471,13 @@ fn tokens(usage: &Usage) -> u64 {
 }
 
 impl Body {
-    /// Gives its text; empty where there is none.
+    /// Returns its text; empty where there is none.
     pub(super) fn text(&self) -> &str {
         self.0.as_ref().map_or("", |raw| raw.0.as_str())
     }
 
     /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
-    /// Gives the key by which the answer is known elsewhere.
+    /// Returns the key by which the answer is known elsewhere.
     pub(super) fn complete(&self, attempt: &mut Attempt<'_>) -> Option<u64> {
         let text = self.text();
         if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {

@@ -164,7 +164,7 @@ pub(super) fn epoch_micros(text: &str) -> Option<i64> {
     }
 }
 
-/// Gives whole milliseconds from one moment to another; `None` where they stand the wrong way round.
+/// Returns whole milliseconds from one moment to another; `None` where they stand the wrong way round.
 pub(super) fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
     u32::try_from((to? - from).0 / 1000).ok()
 }
@@ -222,12 +222,12 @@ fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
     Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
-/// Gives text as an owned word of an entry.
+/// Returns text as an owned word of an entry.
 fn owned<'b>(word: Word) -> Cow<'b, str> {
     if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.0) }
 }
 
-/// Gives the cost that a log claims, where it does.
+/// Returns the cost that a log claims, where it does.
 fn claimed<'b>(word: Word) -> Option<Cow<'b, str>> {
     (!word.is_empty()).then_some(Cow::Owned(word.0))
 }

@@ -112,8 +112,8 @@ fn by(provider: &str, model: &str) -> By {
     if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
 }
 
-/// Addresses of makers that bill by their lists, and of gateways that pass a call on to whoever was named.
-const LISTED: [&str; 16] = [
+/// Addresses of makers that bill by their lists.
+const LISTED: [&str; 13] = [
     "api.openai.com",
     "api.anthropic.com",
     "generativelanguage.googleapis.com",
@@ -127,10 +127,9 @@ const LISTED: [&str; 16] = [
     "api.perplexity.ai",
     "api.moonshot.ai",
     "api.moonshot.cn",
-    "openrouter.ai",
-    "helicone.ai",
-    "portkey.ai",
 ];
+/// Gateways that pass a call on to whoever was named.
+const PASSING: [&str; 3] = ["openrouter.ai", "helicone.ai", "portkey.ai"];
 /// Ends of the addresses of clouds whose names are not in them.
 const CLOUDS: [(&str, &str); 3] =
     [("amazonaws.com", "bedrock"), ("aiplatform.googleapis.com", "vertex_ai"), ("azure-api.net", "azure")];
@@ -146,7 +145,7 @@ fn at(address: &str) -> Option<By> {
     let is_within =
         |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // A maker's own servers in one region have prices of their own.
-    if LISTED.contains(&host) || LISTED[13..].iter().any(|gateway| is_within(gateway)) {
+    if LISTED.contains(&host) || PASSING.iter().any(|gateway| is_within(gateway)) {
         return Some(By::Maker);
     }
     let cloud = CLOUDS.iter().find(|(end, _)| is_within(end) || host.ends_with(&format!("-{end}")));

@@ -312,7 +312,7 @@ struct Hidden {
 }
 
 impl Around {
-    /// Gives the tiers that it tells, those that served before those that were asked for.
+    /// Returns the tiers that it tells, those that served before those that were asked for.
     fn tiers(&self) -> [Said; 6] {
         let hidden = &self.hidden_params.0;
         [

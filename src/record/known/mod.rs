@@ -45,7 +45,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Gives the request on: one that may be counted twice as an estimate.
+    /// Returns the request on: one that may be counted twice as an estimate.
     fn given(mut self) -> Record<'static> {
         if self.nested.is_some_and(|nested| nested.is_doubtful) {
             let attempts = self.record.attempts.iter_mut();
@@ -84,7 +84,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Takes a request in, and gives on what has been held long enough.
+    /// Takes a request in, and returns on what has been held long enough.
     pub(crate) fn take(
         &mut self,
         line: u64,
@@ -160,7 +160,7 @@ impl Known {
         ControlFlow::Continue(false)
     }
 
-    /// Gives on all that is held, at the end of a file.
+    /// Returns on all that is held, at the end of a file.
     pub(crate) fn flush(
         &mut self,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,

@@ -269,7 +269,7 @@ impl Nest {
     }
 }
 
-/// Gives the calls below a span that it tells of, if it does: the one with its tokens, else all.
+/// Returns the calls below a span that it tells of, if it does: the one with its tokens, else all.
 fn told_below(outer: &Told, below: &Below) -> Option<[Option<u64>; MODELS]> {
     let alike = || below.parts.iter().filter(|part| part.is_embedding == outer.is_embedding);
     let same = alike().find(|part| outer.tokens == Some(part.tokens));

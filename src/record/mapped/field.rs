@@ -85,7 +85,7 @@ pub(crate) const FIELDS: &[(Field, &str, &[&str])] = &[
 ];
 
 impl Field {
-    /// Gives the name it has in a mapping.
+    /// Returns the name it has in a mapping.
     pub(crate) fn name(self) -> &'static str {
         FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
     }
@@ -146,7 +146,7 @@ impl Unit {
         Self::named(&last).filter(|unit| unit.seconds_exponent().is_some())
     }
 
-    /// Gives how many decimal places lie between it and a second; `None` for money.
+    /// Returns how many decimal places lie between it and a second; `None` for money.
     pub(crate) fn seconds_exponent(self) -> Option<u32> {
         match self {
             Self::Seconds => Some(0),
@@ -157,7 +157,7 @@ impl Unit {
         }
     }
 
-    /// Gives the word behind a field's name.
+    /// Returns the word behind a field's name.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Seconds => "s",

@@ -46,7 +46,7 @@ impl Path {
         Self { text: text.to_owned(), steps }
     }
 
-    /// Gives the path as written.
+    /// Returns the path as written.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
@@ -56,7 +56,7 @@ impl Path {
         self.steps.is_empty()
     }
 
-    /// Gives the steps, as the keys around a list of entries.
+    /// Returns the steps, as the keys around a list of entries.
     pub(crate) fn steps(&self) -> &[String] {
         &self.steps
     }

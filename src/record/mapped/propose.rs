@@ -156,7 +156,7 @@ impl Key {
         }
     }
 
-    /// Gives the unit of a length of time: by its name, by its values' own, else by their size.
+    /// Returns the unit of a length of time: by its name, by its values' own, else by their size.
     fn unit(&self) -> Option<Unit> {
         let last = self.path.rsplit('.').next().unwrap_or_default();
         if let Some(unit) = Unit::of_time_in(last) {

@@ -94,12 +94,12 @@ impl Shape {
         Some(Self { cut: Cut::Rows(delimiter), entries, header, keys })
     }
 
-    /// Gives the header of rows; empty for JSON.
+    /// Returns the header of rows; empty for JSON.
     pub(crate) fn header(&self) -> &Columns {
         &self.header
     }
 
-    /// Gives the paths of its keys, in the order in which they were met.
+    /// Returns the paths of its keys, in the order in which they were met.
     pub(crate) fn keys(&self) -> &[String] {
         &self.keys
     }
@@ -109,12 +109,12 @@ impl Shape {
         matches!(self.cut, Cut::Rows(_))
     }
 
-    /// Gives the first entries as text.
+    /// Returns the first entries as text.
     pub(crate) fn entries(&self) -> &[String] {
         &self.entries
     }
 
-    /// Gives the first entries.
+    /// Returns the first entries.
     pub(crate) fn samples(&self) -> Vec<Told<'_>> {
         let entries = self.entries.iter();
         if self.is_rows() {

@@ -67,7 +67,7 @@ impl AnthropicUsage {
         self.shown.absorb(then.shown);
     }
 
-    /// Gives the tokens of the answer so far; none where it does not say.
+    /// Returns the tokens of the answer so far; none where it does not say.
     pub(crate) fn answer(&self) -> u64 {
         self.output_tokens.or_zero()
     }
@@ -77,7 +77,7 @@ impl AnthropicUsage {
         self.shown.absorb(blocks);
     }
 
-    /// Gives what the answer is billed by besides tokens at the ordinary price, and whether that is told for sure.
+    /// Returns what the answer is billed by besides tokens at the ordinary price, and whether that is told for sure.
     fn terms(&self) -> (Terms, bool) {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());

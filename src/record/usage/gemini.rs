@@ -101,7 +101,7 @@ impl Kinds {
     }
 }
 
-/// Gives the service tier that a kind of traffic is.
+/// Returns the service tier that a kind of traffic is.
 fn tier_of(traffic: &str) -> &str {
     match traffic {
         "" | "ON_DEMAND" | "TRAFFIC_TYPE_UNSPECIFIED" => "",
@@ -112,7 +112,7 @@ fn tier_of(traffic: &str) -> &str {
 }
 
 impl GeminiUsage {
-    /// Gives the tokens of the answer so far; none where it does not say.
+    /// Returns the tokens of the answer so far; none where it does not say.
     pub(crate) fn answer(&self) -> u64 {
         self.candidates_token_count.or_zero().max(self.thoughts_token_count.or_zero())
     }
@@ -145,7 +145,7 @@ impl GeminiUsage {
         self.grounding.absorb(grounding);
     }
 
-    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    /// Returns what the answer is billed by besides tokens at the ordinary price.
     fn terms(&self) -> Terms {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());

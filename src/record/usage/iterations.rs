@@ -68,12 +68,12 @@ impl Iterations {
         }
     }
 
-    /// Gives the writes of all passes.
+    /// Returns the writes of all passes.
     pub(super) fn writes(&self) -> Writes {
         Writes { total: self.written.0, short: self.short.0, long: self.long.0 }
     }
 
-    /// Gives the prompts of all passes, cached parts included; none where no pass told any.
+    /// Returns the prompts of all passes, cached parts included; none where no pass told any.
     pub(super) fn prompts(&self) -> Num {
         let cached = self.read.or_zero().saturating_add(self.writes().all());
         Num(self.input.0.map(|input| input.saturating_add(cached)))

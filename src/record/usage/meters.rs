@@ -22,7 +22,7 @@ impl Said {
         Self(ShortName::new(word.trim()))
     }
 
-    /// Gives the word; empty for none.
+    /// Returns the word; empty for none.
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -98,7 +98,7 @@ impl ServerTools {
         grow(&mut self.web_search_requests, searches);
     }
 
-    /// Gives the number of searches.
+    /// Returns the number of searches.
     pub(crate) fn searches(&self) -> Num {
         self.web_search_requests
     }

@@ -159,7 +159,7 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
-    /// Gives all writes, however they were told.
+    /// Returns all writes, however they were told.
     pub(crate) fn all(self) -> u64 {
         let (short, long, _) = self.split();
         short.saturating_add(long)
@@ -236,7 +236,7 @@ impl Parts {
     }
 }
 
-/// Gives the usage of an attempt that ended so, where the log may have none: a call refused at the door used nothing.
+/// Returns the usage of an attempt that ended so, where the log may have none: a call refused at the door used nothing.
 pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
     let refused =
         matches!(status, Status::RateLimited | Status::Rejected | Status::Unfit | Status::ServerError);

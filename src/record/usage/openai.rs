@@ -204,7 +204,7 @@ impl OpenAiUsage {
         self.is_cited |= then.is_cited;
     }
 
-    /// Gives the tokens of the answer so far; none where it does not say.
+    /// Returns the tokens of the answer so far; none where it does not say.
     pub(crate) fn answer(&self) -> u64 {
         self.completion_tokens.most(self.output_tokens).most(self.billed_units.output_tokens).or_zero()
     }
@@ -235,7 +235,7 @@ impl OpenAiUsage {
         (self.is_cited && !is_counted) || terms.meters().any(|(name, _)| name == SESSIONS)
     }
 
-    /// Gives what the answer is billed by besides tokens at the ordinary price.
+    /// Returns what the answer is billed by besides tokens at the ordinary price.
     fn terms(&self) -> Terms {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());
@@ -268,7 +268,7 @@ impl OpenAiUsage {
         terms
     }
 
-    /// Gives the details of the prompt under whichever name they stand.
+    /// Returns the details of the prompt under whichever name they stand.
     fn prompt_details(&self) -> PromptDetails {
         let mut all = self.prompt_tokens_details;
         all.absorb(self.prompt_token_details);

@@ -117,7 +117,7 @@ pub(super) fn layout(parts: &Parts, claim: Claim) -> (Layout, Ground) {
 }
 
 impl Layout {
-    /// Gives what a total has beyond all its parts.
+    /// Returns what a total has beyond all its parts.
     pub(super) fn rest(self, parts: &Parts) -> u64 {
         parts.total.zip(self.total(parts)).map_or(0, |(all, told)| all.saturating_sub(told))
     }
@@ -135,7 +135,7 @@ impl Layout {
             && parts.output.is_none_or(|answer| thought <= answer)
     }
 
-    /// Gives the tokens that it bills as fresh, and those as the answer.
+    /// Returns the tokens that it bills as fresh, and those as the answer.
     fn billed(self, parts: &Parts) -> (u64, u64) {
         let within = match self.cached {
             Cached::Within => parts.read.saturating_add(parts.writes.all()),

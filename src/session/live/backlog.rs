@@ -19,7 +19,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Gives the count of bytes, which follows as lines come and go.
+    /// Returns the count of bytes, which follows as lines come and go.
     pub(super) fn bytes(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.bytes)
     }

@@ -34,12 +34,12 @@ impl Outlet {
         }
     }
 
-    /// Gives the count of bytes kept, which follows as lines come and go.
+    /// Returns the count of bytes kept, which follows as lines come and go.
     pub(super) fn bytes(&self) -> Arc<AtomicUsize> {
         self.backlog.bytes()
     }
 
-    /// Gives the policy in force as a line of the log.
+    /// Returns the policy in force as a line of the log.
     pub(super) fn policy_line(&self) -> Arc<str> {
         Arc::clone(&self.policy_line)
     }
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives what a reader who comes now is told first.
+    /// Returns what a reader who comes now is told first.
     fn greeted(outlet: &mut Outlet) -> (String, usize) {
         let (send, lines) = channel();
         outlet.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));

@@ -8,7 +8,7 @@ use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
 use crate::routing::{Capability, Status};
 
 impl Ticket {
-    /// Gives the entry.
+    /// Returns the entry.
     pub(super) fn record(&self) -> Record<'_> {
         let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
             model: Cow::Owned(call.model.to_string()),
@@ -56,7 +56,7 @@ impl Ticket {
         }
     }
 
-    /// Gives what the request asked of whoever was to serve it, and how things stood.
+    /// Returns what the request asked of whoever was to serve it, and how things stood.
     pub fn needs(&self) -> RecordedNeeds<'_> {
         RecordedNeeds {
             window: Some(self.needs.window).filter(|&window| window > 0),

@@ -173,7 +173,7 @@ pub struct Called {
     pub gap_ms: Option<u32>,
     /// How hard its rung told it to think.
     pub effort: Option<Effort>,
-    /// Whether anything about it was made up.
+    /// Whether anything about it was synthetic.
     pub simulated: bool,
 }
 
@@ -183,7 +183,7 @@ pub enum Follow {
     /// The same model once more.
     Again,
     /// Up the ladder, and why.
-    Climb(Dispatch, &'static str),
+    Escalate(Dispatch, &'static str),
     /// The operation is over.
     Answer {
         /// What all its calls cost.

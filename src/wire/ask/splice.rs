@@ -79,7 +79,7 @@ pub(super) fn splice(
     sent
 }
 
-/// Returns the limit of output the name that reasoning models know; where both stand there, the older one goes.
+/// Renames the limit of output to what reasoning models know; where both stand there, the older one goes.
 fn rename_limit(edits: &mut Edits<'_>) {
     let Some(at) = edits.find("max_tokens") else { return };
     if edits.value("max_completion_tokens").is_some_and(|value| !value.is_null()) {

@@ -25,7 +25,7 @@ use crate::console::theme::Role;
 use crate::console::ui::{Ask, Asks, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
-use crate::outcome::{Leg, Operation, Settled};
+use crate::outcome::{Attempt, Operation, Settled};
 use crate::pricing::Cost;
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
 use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, settle_one, tokens_text};
@@ -246,8 +246,8 @@ impl Page<'_> {
         };
         let shown = if reading == self.snapshot.reading { " · this reading" } else { "" };
         let mut lines = vec![heading(&title).with(shown, Role::Muted)];
-        for (at, leg) in settled.legs.iter().enumerate() {
-            lines.extend(self.call(at, leg, columns));
+        for (at, attempt) in settled.attempts.iter().enumerate() {
+            lines.extend(self.call(at, attempt, columns));
         }
         let total = |name: &str, words: &str, role: Role| {
             Line::default().with(name, Role::Muted).to(LABEL).with(words, role)
@@ -267,37 +267,37 @@ impl Page<'_> {
         lines
     }
 
-    fn call(&self, at: usize, leg: &Leg, columns: usize) -> Vec<Line> {
+    fn call(&self, at: usize, attempt: &Attempt, columns: usize) -> Vec<Line> {
         let log = &self.snapshot.log;
-        let (latency, role) = latency_words(leg.latency, leg.observed);
-        let check = match leg.check {
+        let (latency, role) = latency_words(attempt.latency, attempt.observed);
+        let check = match attempt.check {
             Check::None => "",
             Check::Passed => "  check passed",
             Check::Failed => "  check failed",
         };
         let (basis, basis_role) =
-            if leg.observed { ("  observed", Role::Muted) } else { ("  estimated", Role::Estimated) };
-        let status = leg.status.name().replace('_', " ");
+            if attempt.observed { ("  observed", Role::Muted) } else { ("  estimated", Role::Estimated) };
+        let status = attempt.status.name().replace('_', " ");
         let mut lines = vec![
             Line::default()
                 .with(&format!("{} ", at + 1), Role::Muted)
-                .with(log.names.model(leg.model), Role::Text)
+                .with(log.names.model(attempt.model), Role::Text)
                 .with("  ", Role::Text)
-                .with(&status, status_role(leg.status, leg.observed))
+                .with(&status, status_role(attempt.status, attempt.observed))
                 .with("  ", Role::Text)
                 .with(&latency, role)
-                .with(check, if leg.check == Check::Failed { Role::Warn } else { Role::Ok })
+                .with(check, if attempt.check == Check::Failed { Role::Warn } else { Role::Ok })
                 .with(basis, basis_role),
         ];
-        let figure = cost_role(leg.cost);
+        let figure = cost_role(attempt.cost);
         // Another service tier, a meter, another model billed, a charge of the past: the lines would not add up.
-        let billed = bill(&leg.usage, log.prices.rates(leg.model, self.operation.at))
-            .filter(|lines| Some(lines.iter().map(|line| line.amount).sum()) == leg.cost.amount());
-        match (leg.cost, billed) {
+        let billed = bill(&attempt.usage, log.prices.rates(attempt.model, self.operation.at))
+            .filter(|lines| Some(lines.iter().map(|line| line.amount).sum()) == attempt.cost.amount());
+        match (attempt.cost, billed) {
             (Cost::Unknown(why), _) => {
                 let words = format!("cost unknown: {}", why.text());
                 lines.extend(wrapped("  ", &words, 2, columns, (Role::Text, Role::Unknown)));
-                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(leg), Role::Muted));
+                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(attempt), Role::Muted));
             }
             (_, Some(billed)) => {
                 if billed.is_empty() {
@@ -322,7 +322,7 @@ impl Page<'_> {
                 }
             }
             (cost, None) => {
-                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(leg), Role::Muted));
+                lines.push(Line::default().with("  ", Role::Text).with(&tokens_text(attempt), Role::Muted));
                 lines.push(Line::default().with("  ", Role::Text).with(&cost_text(cost), figure));
             }
         }

@@ -70,7 +70,7 @@ impl Line {
         line
     }
 
-    /// Gives its words without their looks.
+    /// Returns its words without their looks.
     #[cfg(test)]
     pub(super) fn words(&self) -> String {
         self.spans.iter().map(|(words, _)| words.as_str()).collect()

@@ -37,7 +37,7 @@ impl Alone {
 /// The most names offered.
 const MOST: usize = 8;
 
-/// Gives the models that a typed piece may mean: those that begin with it first.
+/// Returns the models that a typed piece may mean: those that begin with it first.
 pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
     let piece = piece.trim().to_lowercase();
     let log = &snapshot.log;
@@ -53,7 +53,7 @@ pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
     found.into_iter().take(MOST).map(|(_, name)| text::clean(name).into_owned()).collect()
 }
 
-/// Draws the figures where they were asked for, and gives what is left below them.
+/// Draws the figures where they were asked for, and returns what is left below them.
 pub(super) fn draw(scene: Scene<'_>, at: Rect, buf: &mut Buffer) -> Rect {
     let Some(Alone { name, at: moment, figures: all }) = &scene.ui.models.all_on else { return at };
     let moment = figures::moment(scene.snapshot, *moment);

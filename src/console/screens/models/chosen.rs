@@ -128,7 +128,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     key_values::render(&rows, at, buf, look);
 }
 
-/// Says how the model is in a live session, and gives what is left below that.
+/// Says how the model is in a live session, and returns what is left below that.
 fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
     let Some(found) = health::of(scene.snapshot, row.name) else { return at };
     let at = heading(scene, "Health now", at, buf);

@@ -67,7 +67,7 @@ impl Key {
         Self::Name,
     ];
 
-    /// Gives the one after this, starting again at the end.
+    /// Returns the one after this, starting again at the end.
     pub(super) fn next(self) -> Self {
         Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
     }
@@ -203,7 +203,7 @@ static LIVE_NAMES: [Column<'static>; COUNT + LIVE_COUNT] = {
 /// A column, what it shows and what sorts by it.
 type Shown = (Column<'static>, Shows, Option<Key>);
 
-/// Gives the columns, in live and in a replay.
+/// Returns the columns, in live and in a replay.
 fn shown(live: bool) -> (&'static [Column<'static>], &'static [Shown]) {
     if live { (&LIVE_NAMES, &LIVE_COLUMNS) } else { (&NAMES, &COLUMNS) }
 }
@@ -236,7 +236,7 @@ pub(super) fn inside(area: Rect) -> Rect {
     Rect { width: area.width.saturating_sub(1), ..area }
 }
 
-/// Gives the row under the mouse.
+/// Returns the row under the mouse.
 pub(super) fn hit(
     state: &State,
     roster: &Roster<'_>,

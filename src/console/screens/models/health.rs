@@ -13,7 +13,7 @@ use crate::console::widgets::gauge::Gauge;
 use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
 use crate::units::Instant;
 
-/// Gives how a model is, where anybody says.
+/// Returns how a model is, where anybody says.
 pub(super) fn of<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a ModelHealth> {
     snapshot.live.as_ref()?.status.health(name)
 }

@@ -26,7 +26,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Gives its latencies.
+    /// Returns its latencies.
     pub(super) fn percentiles(&self) -> Option<Percentiles> {
         self.latency.or_else(|| self.cell?.latency.percentiles())
     }
@@ -84,7 +84,7 @@ impl<'a> Roster<'a> {
         self.0.len()
     }
 
-    /// Gives one.
+    /// Returns one.
     pub(super) fn at(&self, row: usize) -> Option<&Row<'a>> {
         self.0.get(row)
     }
@@ -95,13 +95,13 @@ impl<'a> Roster<'a> {
     }
 }
 
-/// Gives the share of failed calls in parts of a million.
+/// Returns the share of failed calls in parts of a million.
 fn error_share(row: &Row<'_>) -> u64 {
     let attempts = row.count(|cell| cell.attempts);
     row.count(|cell| cell.errors).saturating_mul(1_000_000).checked_div(attempts).unwrap_or(0)
 }
 
-/// Gives the share of the prompt read from cache in parts of a million.
+/// Returns the share of the prompt read from cache in parts of a million.
 fn cache_share(row: &Row<'_>) -> u64 {
     let prompt = row.count(|cell| cell.tokens.prompt());
     row.count(|cell| cell.tokens.cache_read).saturating_mul(1_000_000).checked_div(prompt).unwrap_or(0)

@@ -46,7 +46,7 @@ impl Dimension {
         }
     }
 
-    /// Gives the one after or before it, going round.
+    /// Returns the one after or before it, going round.
     pub(super) fn next(self, by: isize) -> Self {
         Self::ALL.get(super::turn(self as usize, by, Self::ALL.len())).copied().unwrap_or_default()
     }
@@ -73,7 +73,7 @@ impl Dimension {
         }
     }
 
-    /// The parts with any traffic, the dearest first.
+    /// The parts with any traffic, the most expensive first.
     fn rows(self, snapshot: &Snapshot) -> Vec<(Option<usize>, &Cell)> {
         let (named, rest) = self.cells(snapshot);
         let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
@@ -89,7 +89,7 @@ pub(super) fn count(snapshot: &Snapshot, dimension: Dimension) -> usize {
     dimension.rows(snapshot).len()
 }
 
-/// Gives the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
+/// Returns the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
 pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usize>) -> Option<String> {
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
@@ -108,7 +108,7 @@ fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
     })
 }
 
-/// Gives the tab under the mouse.
+/// Returns the tab under the mouse.
 pub(super) fn hit(inside: Rect, x: u16, y: u16) -> Option<Dimension> {
     let inside = paint::margin(inside);
     let offset = x.checked_sub(inside.x)?;

@@ -18,7 +18,7 @@ use crate::routing::{MAX_RUNGS, Mode, Route};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::{ModelId, PerMille};
 
-/// Gives the route shown: the chosen one, else the busiest in the window.
+/// Returns the route shown: the chosen one, else the busiest in the window.
 pub(super) fn route(state: &State, snapshot: &Snapshot) -> Option<usize> {
     let routes = &snapshot.consequences.routes;
     let busiest = || {

@@ -84,7 +84,7 @@ impl<'a> Events<'a> {
         self.0.len()
     }
 
-    /// Gives one, counted from the newest.
+    /// Returns one, counted from the newest.
     pub(super) fn at(&self, row: usize) -> Option<Event<'a>> {
         self.0.get(row).copied()
     }
@@ -161,7 +161,7 @@ fn height(event: &Event<'_>, snapshot: &Snapshot, wide: u16) -> u16 {
     u16::try_from(lines).unwrap_or(1)
 }
 
-/// Gives the first event shown, so that the chosen one is seen whole.
+/// Returns the first event shown, so that the chosen one is seen whole.
 fn first_shown(state: &State, events: &Events<'_>, snapshot: &Snapshot, inner: Rect) -> usize {
     let Some(chosen) = state.events.selected.map(|at| at.min(events.len().saturating_sub(1))) else {
         return 0;
@@ -178,7 +178,7 @@ fn first_shown(state: &State, events: &Events<'_>, snapshot: &Snapshot, inner: R
     first
 }
 
-/// Gives the event under the mouse.
+/// Returns the event under the mouse.
 pub(super) fn hit(state: &State, snapshot: &Snapshot, inside: Rect, y: u16) -> Option<usize> {
     let inner = paint::margin(inside);
     let events = Events::of(snapshot);

@@ -34,12 +34,12 @@ impl Panel {
     /// All of them, in the order of the key that goes from one to the next.
     pub(super) const ALL: [Self; 8] = [Spend, Split, Latency, Confidence, Traffic, Breakdown, Events, Rate];
 
-    /// Gives its place in that order.
+    /// Returns its place in that order.
     pub(super) fn place(self) -> usize {
         self as usize
     }
 
-    /// Gives the panel at a place; the first beyond the end.
+    /// Returns the panel at a place; the first beyond the end.
     pub(super) fn at(place: usize) -> Self {
         Self::ALL.get(place).copied().unwrap_or(Spend)
     }
@@ -133,7 +133,7 @@ fn rows(focus: Panel, area: Rect) -> [Row; 5] {
     }
 }
 
-/// Gives the panels shown and where they lie.
+/// Returns the panels shown and where they lie.
 pub(super) fn places(ui: &Ui, area: Rect) -> impl Iterator<Item = (Panel, Rect)> + use<> {
     let focus = Panel::at(ui.focus);
     let mut out = [None; Panel::ALL.len()];

@@ -39,29 +39,29 @@ impl<'a> Ranked<'a> {
         self.0.len()
     }
 
-    /// Gives a row's model, where it has a name.
+    /// Returns a row's model, where it has a name.
     pub(super) fn model(&self, row: usize) -> Option<ModelId> {
         let index = self.0.get(row)?.0?;
         u16::try_from(index).ok().map(ModelId)
     }
 
-    /// Gives a row's sums.
+    /// Returns a row's sums.
     pub(super) fn cell(&self, row: usize) -> Option<&'a Cell> {
         self.0.get(row).map(|(_, cell)| *cell)
     }
 
-    /// Gives a row's name.
+    /// Returns a row's name.
     pub(super) fn name<'s>(&self, row: usize, snapshot: &'s Snapshot) -> &'s str {
         self.model(row).map_or(figures::UNNAMED, |model| snapshot.log.names.model(model))
     }
 
-    /// Gives the columns that the longest name takes.
+    /// Returns the columns that the longest name takes.
     pub(super) fn longest(&self, snapshot: &Snapshot) -> u16 {
         let widest = (0..self.len()).map(|row| text::width(self.name(row, snapshot))).max().unwrap_or(0);
         u16::try_from(widest).unwrap_or(u16::MAX)
     }
 
-    /// Gives the number of the colour that stands for a row's model everywhere.
+    /// Returns the number of the colour that stands for a row's model everywhere.
     pub(super) fn series(&self, row: usize) -> usize {
         self.0.get(row).and_then(|(index, _)| *index).unwrap_or(7)
     }
@@ -77,7 +77,7 @@ const COLUMNS: [Column<'_>; 7] = [
     Column { name: "$/1k calls", width: Width::Fixed(10), right: true, yields: 4 },
 ];
 
-/// Gives the row under the mouse, here and in the latencies.
+/// Returns the row under the mouse, here and in the latencies.
 pub(super) fn hit(state: &State, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
     let state = state.models;
     Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
@@ -201,7 +201,7 @@ fn whole(
     }
 }
 
-/// Gives as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart, without
+/// Returns as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart, without
 /// its date or version where it has a word; nothing where less than three letters would be left.
 fn fitting(name: &str, room: u16) -> &str {
     fn tails(name: &str) -> impl Iterator<Item = &str> {

@@ -23,7 +23,7 @@ use crate::units::{Instant, Span};
 /// What a column shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    /// Whether something was made up.
+    /// Whether something was synthetic.
     Simulated,
     /// When it arrived.
     Time,
@@ -40,7 +40,7 @@ pub(super) enum Field {
     /// The confidence and where it comes from.
     Confidence,
     /// Whether it went up the ladder.
-    Climbed,
+    Escalated,
     /// The model that answered.
     Model,
     /// The rung that answered.
@@ -74,7 +74,7 @@ const COLUMNS: [(Field, Column<'static>); 17] = {
         (Field::Task, column("task", Fixed(14), false, 7)),
         (Field::Route, column("route", Fixed(14), false, 11)),
         (Field::Confidence, column("conf", Fixed(5), true, 3)),
-        (Field::Climbed, column("", Fixed(1), false, 2)),
+        (Field::Escalated, column("", Fixed(1), false, 2)),
         (Field::Model, column("model", Fill(16), false, 0)),
         (Field::Rung, column("rung", Fixed(7), false, 12)),
         (Field::Status, column("status", Fixed(9), false, 1)),
@@ -124,7 +124,7 @@ impl Clock {
     }
 }
 
-/// Gives the columns for a clock.
+/// Returns the columns for a clock.
 pub(super) fn columns(clock: Clock) -> [Column<'static>; COLUMNS.len()] {
     COLUMNS.map(|(field, column)| match field {
         Field::Time => Column { width: Width::Fixed(clock.columns()), ..column },
@@ -132,7 +132,7 @@ pub(super) fn columns(clock: Clock) -> [Column<'static>; COLUMNS.len()] {
     })
 }
 
-/// Gives the column that a sort goes by.
+/// Returns the column that a sort goes by.
 pub(super) fn sorted_column(by: SortBy) -> Option<usize> {
     let field = match by {
         SortBy::Time => Field::Time,
@@ -161,7 +161,7 @@ pub fn status_word(status: Status) -> &'static str {
     }
 }
 
-/// Gives the look of how a call ended.
+/// Returns the look of how a call ended.
 pub fn status_role(status: Status, observed: bool) -> Role {
     match status {
         Status::Ok if observed => Role::Ok,
@@ -251,7 +251,7 @@ impl<'a> Cells<'a> {
             let operation = self.snapshot.log.history.get(index)?;
             let words: &str = match field {
                 Field::Simulated if operation.simulated => "simulated",
-                Field::Climbed if self.settled.escalated => "escalated",
+                Field::Escalated if self.settled.escalated => "escalated",
                 Field::Time => {
                     self.words = operation.at.rfc3339();
                     &self.words
@@ -280,8 +280,8 @@ impl<'a> Cells<'a> {
         }
         let (operation, settled, words) = (evidence.operation, &self.settled, &mut self.words);
         words.clear();
-        let last = settled.legs.last();
-        let observed = last.is_none_or(|leg| leg.observed);
+        let last = settled.attempts.last();
+        let observed = last.is_none_or(|attempt| attempt.observed);
         let figure = if observed { Role::Observed } else { Role::Estimated };
         let number = |value: Option<u64>, words: &mut String| {
             let Some(value) = value else {
@@ -312,7 +312,7 @@ impl<'a> Cells<'a> {
             Field::Task => named(operation.class.name(), words, Role::Text),
             Field::Route => named(&policy.route(settled.route).name, words, Role::Text),
             Field::Confidence => number(operation.confidence().map(|value| u64::from(value.get())), words),
-            Field::Climbed => {
+            Field::Escalated => {
                 words.push(if settled.escalated { glyphs.threshold.0 } else { ' ' });
                 Role::Warn
             }
@@ -328,16 +328,18 @@ impl<'a> Cells<'a> {
                 words.push_str(status_word(settled.status));
                 status_role(settled.status, observed)
             }
-            Field::Input => number(last.and_then(|leg| leg.usage.prompt()), words),
-            Field::Output => number(last.and_then(|leg| leg.usage.output.get()), words),
-            Field::Cache => match last.and_then(|leg| leg.usage.prompt().zip(leg.usage.cache_read.get())) {
-                Some((_, 0)) => Role::Muted,
-                Some((prompt, cached)) => {
-                    words.push_str(&format::percent(cached, prompt));
-                    figure
+            Field::Input => number(last.and_then(|attempt| attempt.usage.prompt()), words),
+            Field::Output => number(last.and_then(|attempt| attempt.usage.output.get()), words),
+            Field::Cache => {
+                match last.and_then(|attempt| attempt.usage.prompt().zip(attempt.usage.cache_read.get())) {
+                    Some((_, 0)) => Role::Muted,
+                    Some((prompt, cached)) => {
+                        words.push_str(&format::percent(cached, prompt));
+                        figure
+                    }
+                    None => number(None, words),
                 }
-                None => number(None, words),
-            },
+            }
             Field::Latency => match settled.latency.get() {
                 Some(millis) => {
                     let millis = i64::try_from(millis).unwrap_or(i64::MAX);

@@ -272,7 +272,7 @@ fn unnamed(key: &str, text: &str) -> String {
     )
 }
 
-/// Gives the texts after `:`, `=` or `~`, separated by commas, in lower case; `=` before one says that it is the whole name.
+/// Returns the texts after `:`, `=` or `~`, separated by commas, in lower case; `=` before one says that it is the whole name.
 fn values(rest: &str) -> Option<Vec<String>> {
     let list = rest.strip_prefix([':', '=', '~'])?;
     let whole = if rest.starts_with('~') { "" } else { "=" };

@@ -38,7 +38,7 @@ const MOST: usize = 8;
 /// The most names looked through: a log may hold a name for every request.
 const LOOKED_AT: usize = 20_000;
 
-/// Gives the lines that could stand in place of the one typed, its last term completed, the likeliest first.
+/// Returns the lines that could stand in place of the one typed, its last term completed, the likeliest first.
 pub fn completions(line: &str, snapshot: &Snapshot) -> Vec<String> {
     let start = last_piece(line);
     let (before, piece) = line.split_at(start);
@@ -129,7 +129,7 @@ pub fn quoted(name: &str) -> String {
     if plain { name.to_owned() } else { format!("\"{name}\"") }
 }
 
-/// Gives what of the log is called so: those that start with the text, then those that hold it.
+/// Returns what of the log is called so: those that start with the text, then those that hold it.
 fn called(name: Name, lower: &str, snapshot: &Snapshot) -> Vec<String> {
     let names = &snapshot.log.names;
     let mut all = match name {

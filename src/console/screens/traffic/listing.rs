@@ -25,7 +25,7 @@ pub enum SortBy {
     /// Arrival, the newest first.
     #[default]
     Time,
-    /// Cost, the dearest first.
+    /// Cost, the most expensive first.
     Cost,
     /// Latency, the longest first.
     Latency,
@@ -36,7 +36,7 @@ pub enum SortBy {
 }
 
 impl SortBy {
-    /// Gives the sort after this one.
+    /// Returns the sort after this one.
     #[must_use]
     pub(super) fn next(self) -> Self {
         match self {
@@ -53,7 +53,7 @@ impl SortBy {
         match (self, reversed) {
             (Self::Time, false) => "newest first",
             (Self::Time, true) => "oldest first",
-            (Self::Cost, false) => "dearest first",
+            (Self::Cost, false) => "most expensive first",
             (Self::Cost, true) => "cheapest first",
             (Self::Latency, false) => "slowest first",
             (Self::Latency, true) => "fastest first",
@@ -131,7 +131,7 @@ fn same_policy(a: &Arc<Policy>, b: &Arc<Policy>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
 
-/// Gives the first row that two lists of policies may decide differently.
+/// Returns the first row that two lists of policies may decide differently.
 fn first_changed(old: &[PolicySpan], new: &[PolicySpan]) -> usize {
     let same = old.iter().zip(new).take_while(|(a, b)| same_span(a, b)).count();
     let from = |spans: &[PolicySpan]| spans.get(same).map_or(usize::MAX, |span| span.from);
@@ -148,7 +148,7 @@ impl Basis {
         }
     }
 
-    /// Gives the row up to which what was found still holds.
+    /// Returns the row up to which what was found still holds.
     fn holds_until(&self, now: &Self) -> usize {
         let flips = match (&self.flips, &now.flips) {
             (None, None) => true,
@@ -324,7 +324,7 @@ impl Listing {
         }
     }
 
-    /// Gives what a row is ranked by.
+    /// Returns what a row is ranked by.
     fn figure(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<i128> {
         if self.sort.0 == SortBy::Confidence {
             return row.evidence.operation.confidence().map(|value| i128::from(value.get()));
@@ -405,7 +405,7 @@ impl Listing {
         }
     }
 
-    /// Gives the rows that can be ranked next: up to where the filter has looked.
+    /// Returns the rows that can be ranked next: up to where the filter has looked.
     fn rank(&mut self, filter: &Filter, snapshot: &Snapshot, budget: &mut usize) {
         let (by, reversed) = self.sort;
         if by == SortBy::Time {
@@ -468,7 +468,7 @@ impl Listing {
         }
     }
 
-    /// Gives the sums of the rows listed.
+    /// Returns the sums of the rows listed.
     pub(super) fn summary(&self, filter: &Filter, snapshot: &Snapshot) -> Summary {
         if !is_plain(filter) {
             return self.summary;
@@ -477,7 +477,7 @@ impl Listing {
         Summary { requests: all.requests, cost: all.cost, errors: all.errors }
     }
 
-    /// Gives the request in a row of the table; the top row is 0.
+    /// Returns the request in a row of the table; the top row is 0.
     pub(super) fn at(&self, place: usize, filter: &Filter, snapshot: &Snapshot) -> Option<usize> {
         if self.ranked {
             return self.order.get(place).map(|&(_, at)| index_of(at));
@@ -494,7 +494,7 @@ impl Listing {
         self.sort == (SortBy::Time, true)
     }
 
-    /// Gives the row of a request, or of the one nearest to it in time where it is not listed.
+    /// Returns the row of a request, or of the one nearest to it in time where it is not listed.
     pub(super) fn place(&self, index: usize, filter: &Filter, snapshot: &Snapshot) -> usize {
         if self.ranked {
             return self.order.iter().position(|&(_, at)| index_of(at) == index).unwrap_or(0);

@@ -303,13 +303,13 @@ pub fn is_estimated(settled: &Settled) -> bool {
     settled.estimated || matches!(settled.cost, Cost::Estimated(_))
 }
 
-/// Gives a figure of an outcome, where it is known.
+/// Returns a figure of an outcome, where it is known.
 pub fn figure_of(figure: Figure, settled: &Settled) -> Option<i128> {
     match figure {
         Figure::Cost => settled.cost.amount().map(|amount| amount.0),
         Figure::Latency => settled.latency.get().map(i128::from),
         Figure::Tokens => {
-            let usage = settled.legs.last()?.usage;
+            let usage = settled.attempts.last()?.usage;
             Some(i128::from(usage.prompt()? + usage.output.get()?))
         }
         Figure::Confidence => None,

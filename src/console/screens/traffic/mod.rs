@@ -67,7 +67,7 @@ pub fn set_order(state: &mut State, sort: SortBy, reversed: bool) {
     (state.sort, state.reversed) = (sort, reversed);
 }
 
-/// Gives the filter.
+/// Returns the filter.
 pub fn filter(state: &State) -> &Filter {
     &state.filter
 }
@@ -94,7 +94,7 @@ pub fn work(state: &mut State, snapshot: &Snapshot) -> bool {
     state.listing.work(&state.filter, (state.sort, state.reversed), snapshot)
 }
 
-/// Gives the sums of what is listed.
+/// Returns the sums of what is listed.
 pub fn summary(state: &State, snapshot: &Snapshot) -> Summary {
     state.listing.summary(&state.filter, snapshot)
 }
@@ -109,12 +109,12 @@ pub fn rows(state: &State, snapshot: &Snapshot) -> usize {
     state.listing.len(&state.filter, snapshot)
 }
 
-/// Gives the request (its index in the log) in a row of the table.
+/// Returns the request (its index in the log) in a row of the table.
 pub fn request_at(state: &State, row: usize, snapshot: &Snapshot) -> Option<usize> {
     state.listing.at(row, &state.filter, snapshot)
 }
 
-/// Gives the chosen request.
+/// Returns the chosen request.
 pub fn selected(state: &State, snapshot: &Snapshot) -> Option<usize> {
     request_at(state, state.place(snapshot), snapshot)
 }
@@ -124,12 +124,12 @@ pub fn follows(state: &State) -> bool {
     state.held.is_none()
 }
 
-/// Gives the chosen row with tabs between its cells.
+/// Returns the chosen row with tabs between its cells.
 pub fn selected_text(state: &State, snapshot: &Snapshot) -> Option<String> {
     row_text(selected(state, snapshot)?, snapshot)
 }
 
-/// Gives a request's row with tabs between its cells.
+/// Returns a request's row with tabs between its cells.
 pub fn row_text(index: usize, snapshot: &Snapshot) -> Option<String> {
     Cells::new(snapshot, Clock::Millis).tabbed(index, Glyphs::of(GlyphSet::Ascii))
 }
@@ -159,7 +159,7 @@ impl State {
         self.detail.set((most, page));
     }
 
-    /// Gives what [`State::note_detail`] was told.
+    /// Returns what [`State::note_detail`] was told.
     pub(super) fn detail_room(&self) -> (usize, usize) {
         self.detail.get()
     }
@@ -168,7 +168,7 @@ impl State {
         self.sort == SortBy::Time && self.reversed
     }
 
-    /// Gives the row of the chosen request.
+    /// Returns the row of the chosen request.
     fn place(&self, snapshot: &Snapshot) -> usize {
         match self.held {
             Some(index) => self.listing.place(index, &self.filter, snapshot),
@@ -259,7 +259,7 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     Some(format!("{absent}{first}{more}{kept}"))
 }
 
-/// Gives the rows that a problem takes, wrapped to the width there is.
+/// Returns the rows that a problem takes, wrapped to the width there is.
 fn problem_rows(problem: Option<&str>, area: Rect) -> u16 {
     let wide = usize::from(paint::margin(Panel::inner(area)).width.saturating_sub(2));
     let rows = problem.map_or(0, |words| text::wrap(words, wide).count().min(PROBLEM_ROWS));

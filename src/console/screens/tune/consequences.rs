@@ -84,7 +84,7 @@ fn short(words: &str) -> Short {
     text
 }
 
-/// Gives dollars per 1,000 requests over those of known or estimated cost.
+/// Returns dollars per 1,000 requests over those of known or estimated cost.
 fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     let counted = forecast
         .requests
@@ -93,7 +93,7 @@ fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Gives a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
+/// Returns a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
 fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
     covered
         .filter(|covered| *covered >= Span::mins(1) && !cost.is_unknown())
@@ -395,7 +395,7 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     }
 }
 
-/// Gives the widths of a figure and of the change.
+/// Returns the widths of a figure and of the change.
 fn columns(width: u16, ascii: bool) -> (u16, u16) {
     let (figure, change) = match width {
         ..58 => (9, 10),

@@ -28,7 +28,7 @@ fn share(value: f64, _: f64) -> Short {
     text
 }
 
-/// Gives dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.
+/// Returns dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.
 fn per_thousand(point: &CurvePoint, requests: u64) -> Option<f64> {
     let counted = requests.checked_sub(point.cost.unknown).filter(|&n| n > 0 && !point.cost.is_unknown())?;
     Some(point.cost.whole().to_f64() * 1000.0 / counted as f64)

@@ -51,7 +51,7 @@ pub struct State {
     pub picked: bool,
 }
 
-/// Gives the route with the most requests in the window among those that have a threshold; the first of equals.
+/// Returns the route with the most requests in the window among those that have a threshold; the first of equals.
 pub fn busiest(snapshot: &Snapshot) -> usize {
     let requests = |at: usize| snapshot.consequences.routes.get(at).map_or(0, |one| one.applied.requests);
     let routes = snapshot.policy.routes.iter().enumerate().filter(|(_, route)| route.ladder.len() > 1);
@@ -59,7 +59,7 @@ pub fn busiest(snapshot: &Snapshot) -> usize {
 }
 
 impl State {
-    /// Gives the chosen route and rung, kept inside the policy.
+    /// Returns the chosen route and rung, kept inside the policy.
     pub fn chosen(&self, policy: &Policy) -> (RouteId, usize) {
         let route = self.route.min(policy.routes.len().saturating_sub(1));
         let most = policy.routes.get(route).map_or(0, |route| route.ladder.len().saturating_sub(2));
@@ -132,7 +132,7 @@ fn confidence_area(ui: &Ui, area: Rect) -> Rect {
     if ui.zoomed && ui.focus == 1 { area } else { layout(area).confidence }
 }
 
-/// Gives the bars' place, for drawing and for the mouse alike.
+/// Returns the bars' place, for drawing and for the mouse alike.
 fn bars(inside: Rect) -> Rect {
     Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside }
 }

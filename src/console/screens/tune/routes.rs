@@ -114,7 +114,7 @@ fn mode_words(now: Mode, then: Mode) -> Option<(&'static str, Role)> {
     }
 }
 
-/// Gives the route and rung under a row, for the mouse.
+/// Returns the route and rung under a row, for the mouse.
 pub(super) fn hit(snapshot: &Snapshot, inside: Rect, y: u16) -> Option<(usize, usize)> {
     let row = y.checked_sub(inside.y).filter(|&row| row < inside.height)?;
     let (route, rung) = (snapshot.consequences.route.index(), snapshot.consequences.rung);

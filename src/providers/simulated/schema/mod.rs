@@ -272,7 +272,7 @@ fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
-/// Gives the kinds that every schema allows, in the order of the first; `None` where none speaks of it.
+/// Returns the kinds that every schema allows, in the order of the first; `None` where none speaks of it.
 fn kinds<'s>(facets: &[Facet<'s>]) -> Option<Vec<&'s str>> {
     let said = |facet: &Facet<'s>| match facet.get("type")? {
         Value::String(kind) => Some(vec![kind.as_str()]),

@@ -7,7 +7,7 @@ use super::Facet;
 /// A bound, and whether the value itself is excluded.
 type Bound = (f64, bool);
 
-/// Gives the number nearest to zero's side of the lower bound; `nth` gives another for each place. `None` where none fits.
+/// Returns the number nearest to zero's side of the lower bound; `nth` gives another for each place. `None` where none fits.
 pub(super) fn fit(facets: &[Facet<'_>], is_whole: bool, nth: u64) -> Option<Value> {
     let low = bound(facets, "minimum", "exclusiveMinimum", |a, b| a > b);
     let high = bound(facets, "maximum", "exclusiveMaximum", |a, b| a < b);
@@ -52,7 +52,7 @@ fn written(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-/// Gives the narrowest bound of all schemas.
+/// Returns the narrowest bound of all schemas.
 fn bound(facets: &[Facet<'_>], open: &str, strict: &str, is_narrower: fn(f64, f64) -> bool) -> Option<Bound> {
     let of = |facet: &Facet<'_>| {
         let value = facet.get(open).and_then(Value::as_f64);

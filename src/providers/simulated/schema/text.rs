@@ -9,7 +9,7 @@ const LONGEST: usize = 10_000;
 /// How often a repetition without end is repeated to reach a length.
 const MOST_REPEATS: u32 = 256;
 
-/// Gives a text that fits; `harmless` is taken where nothing is asked of it, and `nth` gives another for each place.
+/// Returns a text that fits; `harmless` is taken where nothing is asked of it, and `nth` gives another for each place.
 pub(super) fn fit(facets: &[Facet<'_>], harmless: Option<&str>, nth: u64) -> String {
     let count = |key: &'static str| facets.iter().filter_map(move |facet| facet.get(key)?.as_u64());
     let size = |n: u64| usize::try_from(n).unwrap_or(LONGEST).min(LONGEST);
@@ -32,7 +32,7 @@ pub(super) fn fit(facets: &[Facet<'_>], harmless: Option<&str>, nth: u64) -> Str
     }
 }
 
-/// Gives what does no harm in an argument of that name.
+/// Returns what does no harm in an argument of that name.
 pub(super) fn harmless(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().replace(['_', '-'], "").as_str() {
         "command" | "cmd" | "commands" | "script" => "ls",

@@ -126,7 +126,7 @@ const ANSWERS: usize = 1 << 20;
 pub(super) struct Answers(FxHashMap<u64, Vec<(String, u64)>>);
 
 impl Answers {
-    /// Gives the key of an answer; a telling without a request is of whichever answer has that message.
+    /// Returns the key of an answer; a telling without a request is of whichever answer has that message.
     fn key(&mut self, message: &str, request: &str) -> Option<u64> {
         let by_message = id_of(&[message])?;
         if self.0.len() >= ANSWERS {

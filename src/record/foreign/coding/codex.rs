@@ -80,7 +80,7 @@ impl Tokens {
         .map(Num::or_zero)
     }
 
-    /// Gives what came since an earlier total; the total itself where it began anew.
+    /// Returns what came since an earlier total; the total itself where it began anew.
     fn since(&self, before: Option<[u64; 5]>) -> Self {
         let now = self.counts();
         let before = before.filter(|before| before.iter().zip(now).all(|(before, now)| *before <= now));
@@ -327,7 +327,7 @@ fn inherited(session: &mut Session, forks: &Forks, total: [u64; 5], at: Instant)
 }
 
 impl Forks {
-    /// Gives the key under which a call was met before: in a history, or as a history's in the session that made it.
+    /// Returns the key under which a call was met before: in a history, or as a history's in the session that made it.
     fn place(&mut self, total: [u64; 5], at: Instant, key: Option<u64>, is_guess: bool) -> Option<u64> {
         if let Some((known, was_guess)) = self.placed.get(&(at.0, total))
             && (is_guess || *was_guess)

@@ -140,7 +140,7 @@ fn project(file: &str, hash: &str) -> String {
     if is_hash { folder.get(..8).unwrap_or_default().to_owned() } else { folder.to_owned() }
 }
 
-/// Gives the text of what a user said: text, or a list of parts.
+/// Returns the text of what a user said: text, or a list of parts.
 fn said(content: Option<&Value>) -> String {
     match content {
         Some(Value::String(text)) => text.clone(),

@@ -95,7 +95,7 @@ fn record(id: String, at: Instant, caller: &Caller<'_>, only: Attempt<'static>) 
     }
 }
 
-/// Gives the last part of a path, of either kind.
+/// Returns the last part of a path, of either kind.
 fn last_part(path: &str) -> &str {
     path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default()
 }

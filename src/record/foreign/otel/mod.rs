@@ -128,7 +128,7 @@ struct Item {
 }
 
 impl Attributes {
-    /// Gives the first of the named attributes that says something.
+    /// Returns the first of the named attributes that says something.
     fn get(&self, names: &[&str]) -> Word {
         let find = |name: &&str| {
             let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
@@ -152,7 +152,7 @@ impl Attributes {
         reasons.peek().is_some() && reasons.all(|reason| reason != "other" && went_wrong(reason))
     }
 
-    /// Gives the largest of the named counts.
+    /// Returns the largest of the named counts.
     fn count(&self, names: &[&str]) -> Result<Num, Refusal> {
         let mut most = Num(None);
         for attribute in self.0.iter().filter(|attribute| names.contains(&attribute.key.as_str())) {
@@ -169,7 +169,7 @@ impl Attributes {
         Ok(most)
     }
 
-    /// Gives the counts of usage that stand under names which nobody here knows.
+    /// Returns the counts of usage that stand under names which nobody here knows.
     fn unlisted(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().filter_map(|attribute| {
             let key = attribute.key.as_str();
@@ -382,7 +382,7 @@ fn kind(span: &Span) -> Option<Kind> {
     (named && (of.has(INPUT) || of.has(OUTPUT) || of.has(PROVIDER))).then_some(Kind::Call)
 }
 
-/// Gives how much an attribute says was answered: what its JSON holds, or its text.
+/// Returns how much an attribute says was answered: what its JSON holds, or its text.
 fn written(text: &str) -> u64 {
     json::read::<Written>(text).map_or(text.len() as u64, |written| written.0)
 }

@@ -7,7 +7,7 @@ use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
 /// One call within an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Leg {
+pub struct Attempt {
     /// The model billed.
     pub model: ModelId,
     /// Tokens, observed or estimated.
@@ -26,14 +26,14 @@ pub struct Leg {
     pub variance: i128,
 }
 
-impl Leg {
+impl Attempt {
     /// Says whether its cost is an estimate: it was not seen, or its model or terms are assumed.
     pub fn is_estimate(&self) -> bool {
         !self.observed || matches!(self.cost, Cost::Estimated(_))
     }
 }
 
-impl Leg {
+impl Attempt {
     /// No call at all: no model may serve the request.
     pub const REFUSED: Self = Self {
         model: ModelId::NONE,
@@ -58,12 +58,12 @@ pub struct Outlook<'a> {
     pub circumstances: &'a Circumstances,
 }
 
-/// Writes an observed call as a leg, billed at its own model: as it was charged, where the log tells.
-pub fn seen_leg(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Leg {
+/// Writes an observed call as a attempt, billed at its own model: as it was charged, where the log tells.
+pub fn seen_attempt(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Attempt {
     let charged = if prices.reprices() { None } else { seen.call.charged.cost() };
     let cost = charged.unwrap_or_else(|| priced(seen, at, prices));
     let seen = seen.call;
-    Leg {
+    Attempt {
         model: seen.model,
         usage: seen.usage,
         cost,
@@ -112,11 +112,11 @@ pub fn visit<'a>(
     evidence: &Evidence<'a>,
     choice: Choice<'_>,
     outlook: &Outlook<'a>,
-) -> impl Iterator<Item = Leg> + use<'a> {
+) -> impl Iterator<Item = Attempt> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
     let mut seen = evidence.observed(choice, prices).peekable();
     let estimate = seen.peek().is_none().then(|| on_model(evidence, choice, outlook));
-    seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
+    seen.map(move |seen| seen_attempt(seen, at, prices)).chain(estimate)
 }
 
 /// Says what the model that the client named made of its request: all that happened, where that model was called or the
@@ -125,13 +125,13 @@ pub fn calls<'a>(
     evidence: &Evidence<'a>,
     asked: ModelId,
     outlook: &Outlook<'a>,
-) -> impl Iterator<Item = Leg> + use<'a> {
+) -> impl Iterator<Item = Attempt> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
     let is_its_own = |seen: Seen<'_>| !seen.call.status.is_call() || prices.same(seen.call.model, asked);
     let happened = !asked.is_some() || evidence.seen().any(is_its_own);
     let seen = happened.then(|| evidence.seen()).into_iter().flatten();
     let estimate = (!happened).then(|| on_model(evidence, Choice::plain(asked), outlook));
-    seen.map(move |seen| seen_leg(seen, at, prices)).chain(estimate)
+    seen.map(move |seen| seen_attempt(seen, at, prices)).chain(estimate)
 }
 
 /// Says how a call ended, or is estimated to have ended, with this request; of several attempts the last.
@@ -139,14 +139,14 @@ pub fn calls<'a>(
 /// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it; no
 /// more than the rung allows), latency from the model's profile, no failure. The variance is the answer length's alone; a
 /// model that is wordier by habit, or thinks harder, is not in it.
-pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Leg {
+pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Attempt {
     let at = evidence.operation.at;
     let Choice { model, with } = choice;
     let row = outlook.prices.row(model, at);
     let rates = row.map(|row| &row.standard);
     let identity = outlook.prices.identity(model);
     if let Some(seen) = evidence.observed(choice, outlook.prices).last() {
-        return seen_leg(seen, at, outlook.prices);
+        return seen_attempt(seen, at, outlook.prices);
     }
     let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
     usage.reasoning = Count::UNKNOWN;
@@ -175,7 +175,7 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
         }
         _ => 0,
     };
-    Leg {
+    Attempt {
         model,
         usage,
         cost: cost.as_estimate(),
