@@ -359,7 +359,8 @@ fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer,
     let short = match (held, state.sort) {
         (false, SortBy::Time) => "following",
         (false, _) => "at the top",
-        (true, SortBy::Time) => "held; End follows",
+        (true, SortBy::Time) if state.newest_is_last() => "held; End follows",
+        (true, SortBy::Time) => "held; Home follows",
         (true, _) => "held; Home is the top",
     };
     let full = format!("{} {} {short}", state.sort.words(state.reversed), look.glyphs.dot);
@@ -456,16 +457,18 @@ pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
         Action::Down => state.step(1, snapshot, true),
         Action::PageUp => state.step(-page, snapshot, false),
         Action::PageDown => state.step(page, snapshot, false),
-        Action::First if by_time => {
-            state.go(if state.newest_is_last() { 0 } else { last }, snapshot, true);
-        }
-        Action::First => state.follow(),
-        Action::Last if by_time => {
-            state.follow();
-            if snapshot.live.is_some() {
-                return vec![Ask::Send(Command::Follow)];
+        Action::First | Action::Last if by_time => {
+            if state.newest_is_last() == (action == Action::First) {
+                let oldest = if action == Action::First { 0 } else { last };
+                state.go(oldest, snapshot, true);
+            } else {
+                state.follow();
+                if snapshot.live.is_some() {
+                    return vec![Ask::Send(Command::Follow)];
+                }
             }
         }
+        Action::First => state.follow(),
         Action::Last => state.go(last, snapshot, true),
         Action::Flipped => show_flips(ui, snapshot),
         Action::CopyRow => {
