@@ -18,7 +18,7 @@ mod weights;
 
 pub use class::TaskClass;
 pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features};
-pub use model::{BUILTIN, Classifier, Measures};
+pub use model::{BUILTIN, Measures};
 pub use opinion::{Basis, Contribution, Opinion};
 pub use saw::Saw;
-pub use weights::WeightsError;
+pub use weights::{Classifier, WeightsError};

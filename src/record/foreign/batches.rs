@@ -7,7 +7,7 @@ use sonic_rs::LazyValue;
 
 use super::failures::{self, Failure};
 use super::{answers, bodies};
-use crate::record::entry::some_terms;
+use crate::record::attempts::some_terms;
 use crate::record::json::{self, Num, Word};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;

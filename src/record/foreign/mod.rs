@@ -28,8 +28,8 @@ pub(crate) use bodies::{dialect, is_stream};
 pub(crate) use coding::Coding;
 pub(crate) use served::by_column;
 
+use super::attempts::some_terms;
 use super::csv::Columns;
-use super::entry::some_terms;
 use super::json::Word;
 use super::known::{Nest, Told};
 use super::skip::Refusal;

@@ -13,7 +13,7 @@ use super::langfuse::is_bucket;
 use super::otel::ADDRESS;
 use super::served::{bill_by, by_address, by_prefix};
 use crate::pricing::Terms;
-use crate::record::entry::some_terms;
+use crate::record::attempts::some_terms;
 use crate::record::json::{self, Embedded, Num, Word, nullable};
 use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, ShownItem, is_known_key};
 use crate::record::{InputFormat, Record};

@@ -6,7 +6,7 @@
 use super::nest::Again;
 use super::{Record, Told};
 use crate::pricing::{Terms, Usage};
-use crate::record::entry::some_terms;
+use crate::record::attempts::some_terms;
 use crate::record::{Attempt, WriteTtl};
 use crate::units::Count;
 

@@ -1,11 +1,12 @@
 //! Lines of our format that are no requests: the header, price changes and notes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::line::LabelKeys;
-use super::{VERSION, or_empty};
+use super::request;
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
@@ -14,6 +15,9 @@ use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
+
+/// The version of the format that is written, and the newest that is read.
+pub const VERSION: u64 = 2;
 
 /// The first line of a log in our format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -435,8 +439,13 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
     if keys.id.0.is_empty() {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
-    let label = super::label(keys.label)?;
+    let label = request::label(keys.label)?;
     Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+}
+
+/// Turns an option of text into text, absent as empty.
+fn or_empty(text: Option<Text<'_>>) -> Cow<'_, str> {
+    text.map(|text| text.0).unwrap_or_default()
 }
 
 fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
