@@ -371,7 +371,7 @@ mod tests {
             format!("# a remark\n{GOOD}"),
             GOOD.replace("\"the\", \"of\"", "\"of\", \"the\""),
         ] {
-            assert_eq!(read(&same).unwrap().hash(), hash);
+            assert_eq!(Classifier::from_toml(&same).unwrap().hash(), hash);
         }
         for (from, to) in [
             ("-500", "-501"),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a tier, a meter or a region that the price row does not price never gives a known cost.
 
-use super::{Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
-use crate::units::{Pico, PicoPerMillion};
+use super::{Cost, PriceRow, Rates, Terms, Unpriced, Usage};
+use crate::units::Pico;
 
 /// Tiers that no provider bills dearer than the ordinary service: its price is an upper bound.
 const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];

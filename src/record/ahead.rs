@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::block::{Body, Shared};
+use super::block::Shared;
 use super::cut::BLOCK;
 use super::file::{OpenFile, ReadOptions, Stretch};
 use super::native::Header;

@@ -21,6 +21,7 @@ mod known;
 mod lines;
 mod mapped;
 mod native;
+mod recognise;
 mod rows;
 mod skip;
 mod source;

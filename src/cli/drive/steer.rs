@@ -94,7 +94,8 @@ fn toggle(set: &watch::Sender<Command>) {
     });
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -317,7 +317,7 @@ impl Stream {
                     };
                 }
                 if let (Some(InputFormat::Gemini), Some(last)) = (format, whole) {
-                    terms::complete(InputFormat::Gemini, &last, &mut told.record);
+                    terms::of_answer(InputFormat::Gemini, &last, &mut told.record);
                 }
                 told
             }
@@ -331,28 +331,6 @@ impl Stream {
             last.error = failure.word.into();
         }
         Some(Ok(told))
-    }
-}
-
-/// Says whether text is what a server sends as events.
-pub(crate) fn is_stream(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|start| text.starts_with(start))
-}
-
-/// Returns the dialect of a stream of events by its beginning.
-pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
-    let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
-    if !is_stream(start) {
-        None
-    } else if has("message_start") || has("content_block") || has("\"type\":\"error\"") {
-        Some(InputFormat::Anthropic)
-    } else if has("\"candidates\"") || has("\"usageMetadata\"") {
-        Some(InputFormat::Gemini)
-    } else if has("\"choices\"") || has("response.") || has("\"object\"") || has("\"error\"") {
-        Some(InputFormat::OpenAi)
-    } else {
-        None
     }
 }
 
@@ -424,7 +402,7 @@ pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
         _ => openai(text, line),
     };
     Some(told.map(|mut told| {
-        terms::complete(format, text, &mut told.record);
+        terms::of_answer(format, text, &mut told.record);
         told
     }))
 }

@@ -4,16 +4,17 @@
 //! other, the cost is an estimate.
 
 use super::nest::Again;
-use super::{Record, Told};
+use super::told::Told;
 use crate::pricing::{Terms, Usage};
-use crate::record::attempts::some_terms;
-use crate::record::{Attempt, WriteTtl};
+use crate::record::{Attempt, Record, WriteTtl, some_terms};
 use crate::units::Count;
 
-/// Adds what another span tells of a call that counts, or of several that it stands around.
-pub(crate) fn hear(calls: &mut [&mut Told], mut other: Record<'static>, again: Again) {
+/// Adds what another span tells of a call that counts, or of several that it stands around, which are among those given.
+pub(crate) fn hear<'t>(told: impl Iterator<Item = &'t mut Told>, mut other: Record<'static>, again: Again) {
+    let is_told = |call: &&mut Told| call.keys[0].is_some() && again.calls.contains(&call.keys[0]);
+    let mut calls: Vec<_> = told.filter(is_told).collect();
     let Some(other) = other.attempts.last_mut().map(std::mem::take) else { return };
-    if let [call] = calls {
+    if let [call] = calls.as_mut_slice() {
         let Some(known) = call.record.attempts.last_mut() else { return };
         if again.is_within && other.usage.is_complete() {
             // Whoever is nearest to the call knows best what it was.
