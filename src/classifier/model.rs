@@ -4,22 +4,7 @@ use super::feature::Features;
 use super::logistic::sigmoid;
 use super::opinion::{Basis, Contribution, Opinion};
 use super::weights::{CLASSES, Classifier};
-use super::{FeatureId, TaskClass, extract};
-
-/// The numbers known of a request beside its text; whatever is unknown is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Measures {
-    /// Tokens of the whole prompt.
-    pub prompt_tokens: Option<u64>,
-    /// The turn within the session, from 0.
-    pub turn: Option<u32>,
-    /// How many tools are offered.
-    pub tools: Option<u32>,
-    /// Tokens of earlier turns in the prompt.
-    pub history: Option<u32>,
-    /// The kind of work, where the client or the log says; it goes before what the text looks like.
-    pub task: Option<TaskClass>,
-}
+use super::{FeatureId, Measures, TaskClass, extract};
 
 /// The classifier file that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
