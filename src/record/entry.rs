@@ -36,6 +36,19 @@ pub enum Entry<'a> {
     },
 }
 
+impl Entry<'_> {
+    /// Returns its moment.
+    pub fn at(&self) -> Instant {
+        match self {
+            Self::Request(record) => record.at,
+            Self::Price(change) => change.row.from.unwrap_or_default(),
+            Self::Policy(change) => change.at,
+            Self::Note { at, .. } | Self::Signal(Signal { at, .. }) => *at,
+            Self::Label(late) => late.at,
+        }
+    }
+}
+
 /// What became known of an answer after its request had been told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LateLabel<'a> {

@@ -20,8 +20,8 @@ pub use plan::Options;
 use self::draw::Draws;
 use self::incident::Incidents;
 use crate::config::policy;
-use crate::record::{Entry, Header, Signal, Writer};
-use crate::units::{Instant, Names};
+use crate::record::{Entry, Header, Writer};
+use crate::units::Names;
 
 /// The sample that comes with the program, packed.
 pub const BUNDLED: &[u8] = include_bytes!("../../assets/sample.jsonl.zst");
@@ -55,7 +55,7 @@ pub fn generate(seed: u64, options: &Options, mut emit: impl FnMut(&Entry<'_>)) 
     let mut server = serve::Server::new(draws, incidents, earlier, &names, threads);
     let mut events = incidents.entries(options.start, seed).into_iter().peekable();
     for turn in &turns {
-        while let Some(event) = events.next_if(|event| moment(event) <= turn.at) {
+        while let Some(event) = events.next_if(|event| event.at() <= turn.at) {
             emit(&event);
         }
         if let Some(record) = server.serve(turn) {
@@ -81,14 +81,4 @@ pub fn write<W: Write>(seed: u64, options: &Options, out: W) -> io::Result<W> {
     .map_err(io::Error::other)?;
     written?;
     writer.finish()
-}
-
-fn moment(entry: &Entry<'_>) -> Instant {
-    match entry {
-        Entry::Request(record) => record.at,
-        Entry::Price(change) => change.row.from.unwrap_or_default(),
-        Entry::Policy(change) => change.at,
-        Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
-        Entry::Label(late) => late.at,
-    }
 }

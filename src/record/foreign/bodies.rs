@@ -12,7 +12,6 @@ use super::failures::{Failure, went_wrong};
 use super::served::by_name;
 use super::terms;
 use super::written::Written;
-use crate::pricing::Usage;
 use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
@@ -443,11 +442,6 @@ impl Shown {
     }
 }
 
-fn tokens(usage: &Usage) -> u64 {
-    let counts = [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output];
-    counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
-}
-
 impl Body {
     /// Returns its text; empty where there is none.
     pub(super) fn text(&self) -> &str {
@@ -466,7 +460,7 @@ impl Body {
         let told = Some(text).filter(|text| text.contains("usage")).and_then(|text| answer(text, 1))?.ok()?;
         let said = told.record.attempts.last()?;
         by_name(attempt, &told.record.id);
-        let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
+        let (ours, theirs) = (attempt.usage.told(), said.usage.told());
         // Of a body that breaks off more is guessed than the row knows.
         let is_surer = said.status != Status::Cut || ours == 0;
         if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {

@@ -109,11 +109,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
-            tokens: counted
-                .usage
-                .prompt()
-                .zip(counted.usage.output.get())
-                .map(|(prompt, answer)| prompt + answer),
+            tokens: counted.usage.total(),
             is_embedding,
             is_wrapper: is_sum,
             is_sum,

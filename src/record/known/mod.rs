@@ -22,6 +22,7 @@ pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 use super::Record;
 use super::foreign::Coding;
 use super::skip::Refusal;
+use crate::pricing::Usage;
 use crate::units::Instant;
 
 /// How many requests are held back, so that a later telling of one of them may still add to it.
@@ -153,10 +154,7 @@ impl Known {
 /// How much a telling says: an answer before none, one that is sure before an estimate, then the tokens it knows.
 fn says(record: &Record<'_>) -> (bool, bool, u64, usize) {
     let usages = || record.attempts.iter().map(|attempt| &attempt.usage);
-    let tokens = usages().map(|u| {
-        let counts = [u.input, u.cache_read, u.write_5m, u.write_1h, u.output];
-        counts.into_iter().map(crate::units::Count::or_zero).fold(0, u64::saturating_add)
-    });
+    let tokens = usages().map(Usage::told);
     let ended = record.attempts.last().is_some_and(|last| last.status.is_ok() && last.usage.is_known());
     let is_sure = record.attempts.iter().all(|attempt| !attempt.estimated);
     (ended, is_sure, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())
@@ -165,7 +163,6 @@ fn says(record: &Record<'_>) -> (bool, bool, u64, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pricing::Usage;
     use crate::record::{Attempt, Attempts};
 
     fn record(id: &str, out: u64) -> Record<'static> {

@@ -142,7 +142,7 @@ fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
     for (place, (span, result)) in read.iter().enumerate() {
         let (Ok((told, kind)), Some(key)) = (result, key(span, &span.id)) else { continue };
         let Some(only) = told.record.attempts.first() else { continue };
-        let tokens = only.usage.prompt().zip(only.usage.output.get()).map(|(prompt, answer)| prompt + answer);
+        let tokens = only.usage.total();
         // A call that failed without a word of tokens is one of several tries, and stands for itself.
         if tokens.is_none() && !only.status.is_ok() {
             continue;
