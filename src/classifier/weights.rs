@@ -9,7 +9,7 @@ use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
 use super::logistic::Calibration;
 use super::{FeatureId, TaskClass};
-use crate::units::PerMille;
+use crate::units::{PerMille, line_of};
 
 /// The number of classes.
 pub(super) const CLASSES: usize = TaskClass::ALL.len();
@@ -67,17 +67,17 @@ pub enum WeightsError {
 struct Source<'a>(&'a str);
 
 impl Source<'_> {
-    fn line(self, at: usize) -> usize {
-        1 + self.0.bytes().take(at).filter(|&b| b == b'\n').count()
-    }
-
     fn wrong(
         self,
         span: &Range<usize>,
         field: impl Into<String>,
         problem: impl Into<String>,
     ) -> WeightsError {
-        WeightsError::Field { line: self.line(span.start), field: field.into(), problem: problem.into() }
+        WeightsError::Field {
+            line: line_of(self.0, span.start),
+            field: field.into(),
+            problem: problem.into(),
+        }
     }
 
     fn integer(
@@ -178,7 +178,7 @@ impl Classifier {
     pub fn from_toml(text: &str) -> Result<Self, WeightsError> {
         let source = Source(text);
         let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax {
-            line: source.line(error.span().map_or(0, |span| span.start)),
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
             problem: error.message().to_owned(),
         })?;
         let root = root.get_ref();

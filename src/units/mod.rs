@@ -22,5 +22,5 @@ pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{Names, OTHERS};
 pub use permille::PerMille;
-pub use text::{clean, is_safe, marked, marked_lines};
+pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;

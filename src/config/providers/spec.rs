@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
 use crate::units::PerMille;
 
@@ -255,4 +256,10 @@ pub enum Error {
     /// The file of what models refuse, which is read beside it.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Parameters(error.into())
+    }
 }
