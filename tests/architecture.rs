@@ -304,7 +304,6 @@ const CIRCULAR: &[&str] = &[
     "classifier",
     "cli",
     "config",
-    "console",
     "drive",
     "gateway",
     "ledger",

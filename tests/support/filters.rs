@@ -2,8 +2,9 @@
 
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::help::explained_markdown;
+use pointsman::console::screen::{ScreenId, View};
 use pointsman::console::screens::traffic::{self, Filter, State};
-use pointsman::console::ui::{Screen, Ui};
+use pointsman::console::ui::Ui;
 use pointsman::session::Reading;
 
 use super::{finish, player, screen};
@@ -60,7 +61,7 @@ fn a_wrong_filter_says_what_would_be_right_in_the_width_there_is() {
         ("team:serch", &["did you mean team:search?"]),
     ] {
         for (width, height) in [(80, 24), (100, 30), (200, 60)] {
-            let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+            let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
             traffic::set_filter(&mut ui.traffic, filter);
             finish(&mut ui.traffic, &snapshot);
             let text = screen(&ui, &snapshot, width, height);

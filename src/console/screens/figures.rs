@@ -7,17 +7,18 @@ use std::fmt::Write;
 use arrayvec::ArrayString;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::{Instant, Pico, PicoPerMillion, Span};
+use crate::units::{Instant, ModelId, Pico, PicoPerMillion, Span};
 
 /// A line of words on the stack.
 pub(super) type Line = ArrayString<480>;
@@ -58,6 +59,19 @@ pub(super) fn scope_room(area: Rect, title: &str) -> usize {
     usize::from(area.width).saturating_sub(text::width(title) + 7)
 }
 
+/// Returns the look that stands for a model everywhere; the last for calls that name none.
+pub(super) fn series(look: Look<'_>, model: ModelId) -> Style {
+    look.theme.series(model.index().unwrap_or(7))
+}
+
+/// Writes a heading and returns what is below it.
+pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
+    let (row, rest) = paint::split_top(at, 1);
+    let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
+    paint::text(buf, row, words, style, scene.look.glyphs.cut);
+    rest
+}
+
 /// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.
 pub(super) fn frame(
     scene: Scene<'_>,
@@ -67,7 +81,7 @@ pub(super) fn frame(
     area: Rect,
     buf: &mut Buffer,
 ) -> Rect {
-    let inner = Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
+    let inner = Panel { title, scope, focus: scene.view.focus == place }.render(area, buf, scene.look);
     let area = area.intersection(buf.area);
     let log = &scene.snapshot.log;
     // Where all of the log was made up, the header says so once for every panel.

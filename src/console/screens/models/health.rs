@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 
 use crate::console::format;
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{Line, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::gauge::Gauge;
 use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
 use crate::units::Instant;

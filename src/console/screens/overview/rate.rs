@@ -8,12 +8,11 @@ use ratatui::layout::Rect;
 
 use super::events::{Events, What};
 use crate::console::format::{self, Short};
-use crate::console::frame;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks, dollars};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
@@ -168,7 +167,7 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
     let cells = i64::try_from(log.strip.len().max(2) - 1).unwrap_or(1);
     for (at, cell) in (0i64..).zip(&log.strip) {
         let moment = Instant(first.0 + (last.0 - first.0) / cells * at);
-        if !frame::is_trouble(*cell) || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
+        if !cell.is_trouble() || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
             continue;
         }
         if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {

@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::spark::Spark;
 use crate::telemetry::Slot;
 use crate::units::Span;

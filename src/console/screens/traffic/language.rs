@@ -7,6 +7,7 @@ use crate::classifier::TaskClass;
 use crate::console::text;
 use crate::routing::Status;
 use crate::session::Snapshot;
+use crate::units::ModelId;
 
 /// Forms of terms with what each lists; terms after one another must all hold.
 pub const LANGUAGE: &[(&str, &str)] = &[
@@ -127,6 +128,12 @@ fn values(piece: &str, at: usize, snapshot: &Snapshot) -> Vec<String> {
 pub fn quoted(name: &str) -> String {
     let plain = !name.contains(|c: char| c.is_whitespace() || c == ',');
     if plain { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+/// Returns the filter that lists the window's requests that a model answered, or that no named model did.
+pub fn answered_by(model: Option<ModelId>, snapshot: &Snapshot) -> String {
+    let name = model.filter(|model| model.is_some()).map(|model| snapshot.log.names.model(model));
+    format!("model:{} window", name.map_or_else(|| "-".to_owned(), quoted))
 }
 
 /// Returns what of the log is called so: those that start with the text, then those that hold it.
