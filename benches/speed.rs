@@ -19,7 +19,7 @@ use pointsman::config::{policy, prices};
 use pointsman::console::app::{App, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
-use pointsman::console::screen::{ScreenId, View};
+use pointsman::console::screen::ScreenId;
 use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::Ui;
 use pointsman::outcome::Settled;
@@ -317,7 +317,7 @@ fn frames() {
         // A minute of traffic a second: most figures move from frame to frame.
         player.handle(Command::SetSpeed(pointsman::session::Speed::Tenths(600)));
         player.handle(Command::Play);
-        let ui = Ui::from(View { screen, ..View::default() });
+        let ui = Ui::on(screen);
         let mut app = App::new(ui, settings(), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, 200, 60);
         let mut buffers = [Buffer::empty(area), Buffer::empty(area)];

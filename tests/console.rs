@@ -13,7 +13,7 @@ use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::goto;
 use pointsman::console::keys::Keymap;
-use pointsman::console::screen::{ScreenId, View};
+use pointsman::console::screen::ScreenId;
 use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::Ui;
@@ -59,7 +59,7 @@ impl Desk {
             message: Duration::from_secs(4),
             depth: Depth::True,
         };
-        let app = App::new(Ui::from(View { screen, ..View::default() }), settings, snapshot);
+        let app = App::new(Ui::on(screen), settings, snapshot);
         let mut desk = Self { app, player, area: Rect::new(0, 0, size.0, size.1), gone: false };
         desk.draw();
         desk

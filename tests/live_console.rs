@@ -16,7 +16,7 @@ use pointsman::config::{policy, prices, themes};
 use pointsman::console::app::{App, Do, Export, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
-use pointsman::console::screen::{ScreenId, View};
+use pointsman::console::screen::ScreenId;
 use pointsman::console::screens::traffic;
 use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
@@ -140,11 +140,7 @@ impl Desk {
         player.tick(last);
         player.set_owns(true);
         player.set_status(Arc::new(status(last)));
-        let app = App::new(
-            Ui::from(View { screen, ..View::default() }),
-            settings("dark"),
-            Arc::new(player.snapshot()),
-        );
+        let app = App::new(Ui::on(screen), settings("dark"), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, size.0, size.1);
         let (sent, applied) = (Vec::new(), Vec::new());
         let mut desk = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
@@ -446,7 +442,7 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
         let kept = desk.app.ui.traffic.clone();
         let mut anew = traffic::State::default();
         traffic::set_filter(&mut anew, &traffic::filter(&kept).text);
-        let mut ui = Ui { traffic: anew, ..Ui::from(View { screen: ScreenId::Traffic, ..View::default() }) };
+        let mut ui = Ui { traffic: anew, ..Ui::on(ScreenId::Traffic) };
         for key in keys.chars() {
             let action = if key == 's' {
                 pointsman::console::action::Action::Sort

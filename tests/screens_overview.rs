@@ -142,7 +142,7 @@ fn screens_look_as_agreed() {
     let snapshot = snapshot();
     for screen in [ScreenId::Overview, ScreenId::Models] {
         for (width, height) in BODIES {
-            let ui = Ui::from(View { screen, ..View::default() });
+            let ui = Ui::on(screen);
             let name = format!("{}_{width}x{height}", screen.name().to_lowercase());
             // The day of the price book changes with every new one.
             insta::with_settings!({ filters => vec![(r"list \d{4}-\d{2}-\d{2}", "list 0000-00-00")] }, {
@@ -162,7 +162,7 @@ fn no_size_focus_or_zoom_breaks_a_screen() {
     let staged = at(staged, 1000);
     for snapshot in [&snapshot(), &early, &staged] {
         for screen in [ScreenId::Overview, ScreenId::Models] {
-            let panels = Ui::from(View { screen, ..View::default() }).screen().panels();
+            let panels = Ui::on(screen).screen().panels();
             for zoomed in [false, true] {
                 for focus in 0..panels {
                     let ui = Ui::from(View { screen, focus, zoomed, ..View::default() });
@@ -198,7 +198,7 @@ fn keys_and_mouse_anywhere_break_nothing() {
     ];
     for screen in [ScreenId::Overview, ScreenId::Models] {
         for area in [Rect::new(0, 0, 0, 0), Rect::new(0, 2, 80, 20), Rect::new(0, 2, 200, 56)] {
-            let mut ui = Ui::from(View { screen, ..View::default() });
+            let mut ui = Ui::on(screen);
             for focus in 0..9 {
                 ui.view.focus = focus;
                 for action in actions {
@@ -223,7 +223,7 @@ fn keys_and_mouse_anywhere_break_nothing() {
 fn ascii_terminals_get_nothing_but_ascii_lines() {
     let snapshot = snapshot();
     for screen in [ScreenId::Overview, ScreenId::Models] {
-        let ui = Ui::from(View { screen, ..View::default() });
+        let ui = Ui::on(screen);
         let drawn = text(&picture(&ui, &snapshot, GlyphSet::Ascii, 200, 56));
         // Words keep their signs (per mille, plus-minus, the dash of the unknown); lines, bars and marks do not.
         let drawings = drawn.chars().filter(|c| !c.is_ascii() && !"‰±–".contains(*c));
@@ -286,7 +286,7 @@ fn events_lead_back_to_their_moment_and_never_tell_the_future() {
 #[test]
 fn a_chosen_model_stays_chosen_when_the_order_changes() {
     let snapshot = snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Models, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Models);
     ui.act(Action::Down, &snapshot);
     let chosen = |ui: &Ui| {
         let drawn = shown(ui, &snapshot, 120, 32);

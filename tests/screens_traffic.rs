@@ -14,7 +14,7 @@ use pointsman::config::{policy, prices, themes};
 use pointsman::console::action::Action;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::paint::{self, Look};
-use pointsman::console::screen::{Ask, Pointer, Screen as _, ScreenId, View};
+use pointsman::console::screen::{Ask, Pointer, Screen as _, ScreenId};
 use pointsman::console::screens::traffic::{self, Compare, Figure, Filter, Name, Summary, Test};
 use pointsman::console::screens::{detail, traffic::State};
 use pointsman::console::theme::{Catalogue, Depth, Theme};
@@ -259,7 +259,7 @@ fn flips_are_as_many_as_the_thresholds_say() {
 #[test]
 fn sorting_puts_the_most_first_and_the_unknown_last() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     for figure in [Figure::Cost, Figure::Latency, Figure::Confidence, Figure::Tokens] {
         ui.act(Action::Sort, &snapshot);
         for reversed in [false, true] {
@@ -350,7 +350,7 @@ proptest! {
         text in any_filter(), moves in prop::collection::vec((0u8..8, 0usize..=REQUESTS), 1..10), sorts in 0usize..3,
     ) {
         let mut player = Player::new(log(), Reading::Routed, Some(Span::mins(3)));
-        let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+        let mut ui = Ui::on(ScreenId::Traffic);
         traffic::set_filter(&mut ui.traffic, &text);
         for _ in 0..sorts {
             ui.act(Action::Sort, &player.snapshot());
@@ -411,7 +411,7 @@ fn screen(ui: &Ui, snapshot: &Snapshot, width: u16, height: u16) -> String {
 #[test]
 fn the_table_at_three_sizes() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     insta::assert_snapshot!("table_80x24", screen(&ui, &snapshot, 80, 20));
     traffic::set_filter(&mut ui.traffic, "team:search !status:ok");
@@ -455,7 +455,7 @@ fn every_size_can_be_drawn_and_clicked() {
     player.handle(Command::Stage(Some(staged(&applied, 90))));
     let snapshot = player.snapshot();
     let light = theme("light");
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     for filter in ["", "team:search what:ever", "nothing-has-this-name"] {
         traffic::set_filter(&mut ui.traffic, filter);
         finish(&mut ui.traffic, &snapshot);
@@ -489,7 +489,7 @@ fn every_size_can_be_drawn_and_clicked() {
 fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
     let mut player = Player::new(log(), Reading::Routed, None);
     player.handle(Command::SeekEvent(300));
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     let mut show = |ui: &mut Ui, head: usize| {
         player.handle(Command::SeekEvent(head));
         let snapshot = player.snapshot();
@@ -535,7 +535,7 @@ fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
 #[test]
 fn a_row_is_copied_whole() {
     let snapshot = player(Reading::Recorded).snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     let row = traffic::selected_text(&ui.traffic, &snapshot).unwrap();
     let cells: Vec<&str> = row.split('\t').collect();
@@ -547,7 +547,7 @@ fn a_row_is_copied_whole() {
 #[test]
 fn one_request_can_be_scrolled_and_left_for_its_neighbour() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     ui.detail = Some(detail::State::of(100));
     let top = screen(&ui, &snapshot, 80, 16);
@@ -577,7 +577,7 @@ fn foreign_text_cannot_move_the_cursor() {
     let mut player = Player::new(load(line.to_owned()), Reading::Recorded, None);
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
-    let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     let row = traffic::selected_text(&ui.traffic, &snapshot).unwrap();
     assert_eq!(row.split('\t').count(), 17, "{row}");

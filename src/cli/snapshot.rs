@@ -16,7 +16,7 @@ use super::whatif::staged;
 use crate::app::{ConsoleOptions, Dressing};
 use crate::console::app::App;
 use crate::console::goto;
-use crate::console::screen::{Screen, ScreenId, View};
+use crate::console::screen::{Screen, ScreenId};
 use crate::console::screens::{detail, traffic};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
@@ -112,7 +112,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
         }
     }
     let screen = ScreenId::named(&args.screen).unwrap_or(ScreenId::Traffic);
-    let mut ui = Ui::from(View { screen, ..View::default() });
+    let mut ui = Ui::on(screen);
     if let Some(name) = &args.route {
         let found = log.policy.find_route(name).with_context(|| format!("--route {name}: no such route"))?;
         ui.tune.route = found.index();

@@ -63,6 +63,11 @@ impl From<View> for Ui {
 }
 
 impl Ui {
+    /// Looks at a screen as it is at first.
+    pub fn on(screen: ScreenId) -> Self {
+        View { screen, ..View::default() }.into()
+    }
+
     /// Brings the indices held here up to a growing log, so that what is chosen stays chosen.
     pub fn follow_log(&mut self, snapshot: &Snapshot) {
         let inserts = &snapshot.log.inserts;

@@ -2,7 +2,7 @@
 
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::help::explained_markdown;
-use pointsman::console::screen::{ScreenId, View};
+use pointsman::console::screen::ScreenId;
 use pointsman::console::screens::traffic::{self, Filter, State};
 use pointsman::console::ui::Ui;
 use pointsman::session::Reading;
@@ -61,7 +61,7 @@ fn a_wrong_filter_says_what_would_be_right_in_the_width_there_is() {
         ("team:serch", &["did you mean team:search?"]),
     ] {
         for (width, height) in [(80, 24), (100, 30), (200, 60)] {
-            let mut ui = Ui::from(View { screen: ScreenId::Traffic, ..View::default() });
+            let mut ui = Ui::on(ScreenId::Traffic);
             traffic::set_filter(&mut ui.traffic, filter);
             finish(&mut ui.traffic, &snapshot);
             let text = screen(&ui, &snapshot, width, height);
