@@ -193,7 +193,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
             break;
         }
         let at = Rect { x: right.right() - room, width: room - 1, ..right };
-        paint::text(buf, at, words, look.style(fault.role), look.glyphs.cut);
+        look.text(buf, at, words, fault.role);
         right.width -= room;
     }
     let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
@@ -202,7 +202,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
             return;
         }
         let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
-        paint::text(buf, at, words, look.style(role), look.glyphs.cut);
+        look.text(buf, at, words, role);
         right.width -= wide;
     };
     put_right(&spend, Role::Accent, buf);
@@ -226,7 +226,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
             return;
         }
-        let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);
+        let used = look.text(buf, left, words, role);
         left = paint::split_left(left, used + 2).1;
     };
     put("pointsman", Role::Title, buf);
@@ -280,7 +280,7 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
     let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
     let scope = scope(scene, front, usize::from(room.width));
-    paint::text_right(buf, room, &scope, look.style(Role::Muted), look.glyphs.cut);
+    look.text_right(buf, room, &scope, Role::Muted);
 }
 
 /// Says what the screen's figures are of, as fully as there is room: window, reading, how much is estimated, prices,

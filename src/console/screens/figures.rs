@@ -92,7 +92,7 @@ pub(super) fn frame(
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
     if area.width > wide.saturating_add(3) && area.height > 1 {
         let at = Rect { x: area.right() - wide - 2, y: area.bottom() - 1, width: wide, height: 1 };
-        paint::text(buf, at, words, scene.look.style(Role::Simulated), scene.look.glyphs.cut);
+        scene.look.text(buf, at, words, Role::Simulated);
     }
     inner
 }
@@ -100,7 +100,7 @@ pub(super) fn frame(
 /// Says in the middle of an empty panel why it is empty.
 pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffer) {
     let row = paint::nth_row(area, area.height.saturating_sub(1) / 2);
-    paint::text_middle(buf, row, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    scene.look.text_middle(buf, row, words, Role::Muted);
 }
 
 /// Writes a sum of costs and gives the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.

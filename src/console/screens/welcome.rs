@@ -97,7 +97,7 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
         lines.retain(|(words, _)| !words.is_empty());
     }
     for (row, (words, role)) in (0..inside.height).zip(&lines) {
-        paint::text(buf, paint::nth_row(inside, row), words, look.style(*role), look.glyphs.cut);
+        look.text(buf, paint::nth_row(inside, row), words, *role);
     }
     true
 }

@@ -179,11 +179,11 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         format::count_short(known.known),
         figures::plural(calls, "call")
     ));
-    paint::text(buf, below, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    scene.look.text(buf, below, &words, Role::Muted);
     if row.cell.is_some_and(|cell| cell.estimated > 0) {
         let next = paint::split_top(below, 1).1;
         let words = "estimated calls: from this model's own pace";
-        paint::text(buf, next, words, scene.look.style(Role::Estimated), scene.look.glyphs.cut);
+        scene.look.text(buf, next, words, Role::Estimated);
     }
 }
 
@@ -195,7 +195,7 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let mut put = |words: &str, role| {
         let (row, rest) = paint::split_top(at, 1);
         at = rest;
-        paint::text(buf, row, words, look.style(role), look.glyphs.cut);
+        look.text(buf, row, words, role);
     };
     let Some(rates) = snapshot.log.prices.rates(row.model, snapshot.clock) else {
         put("no price: what it costs is unknown", Role::Warn);
@@ -249,7 +249,7 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         snapshot.policy.routes.iter().flat_map(|route| &route.ladder).filter(|rung| serves(rung)).count();
     if left == 0 {
         let words = "on no ladder of this policy";
-        paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, paint::nth_row(at, 0), words, Role::Muted);
     }
     for (index, route) in snapshot.policy.routes.iter().enumerate() {
         for (place, rung) in route.ladder.iter().enumerate().filter(|(_, rung)| serves(rung)) {
@@ -271,14 +271,14 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let whole = forecast.map_or(0, |forecast| forecast.requests);
             let (name_at, right) = paint::split_left(line_at, line_at.width.saturating_sub(19).min(22));
             let (name_at, _) = paint::split_left(name_at, name_at.width.saturating_sub(1));
-            paint::text(buf, name_at, &name, look.style(Role::Text), look.glyphs.cut);
+            look.text(buf, name_at, &name, Role::Text);
             let (middle, right) = paint::split_left(right, 11);
-            paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, middle, &words, Role::Muted);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
             gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
             let share =
                 if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
-            paint::text_right(buf, value, &share, look.style(Role::Text), look.glyphs.cut);
+            look.text_right(buf, value, &share, Role::Text);
         }
     }
 }

@@ -204,7 +204,7 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
     let (words, style) = match shows {
         Shows::Mark => {
             if slot.selected && slot.at.width > 0 {
-                paint::sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, look.style(Role::Accent));
+                look.sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, Role::Accent);
             }
             return;
         }
@@ -221,9 +221,9 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
             let (sign, role, words) = state_of(look, figures.cell);
             let (at, rest) = paint::split_left(slot.at, 2);
             if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
+                look.sign(buf, at.x, at.y, sign, role);
             }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+            look.text(buf, rest, &words, role);
             return;
         }
         Shows::Breaker | Shows::InFlight | Shows::Quota | Shows::LastError => {
@@ -277,9 +277,9 @@ fn draw_health(scene: Scene<'_>, shows: Shows, name: &str, slot: Slot<'_>, buf: 
             let (sign, role, words) = health::breaker(scene, found);
             let (at, rest) = paint::split_left(slot.at, 2);
             if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
+                look.sign(buf, at.x, at.y, sign, role);
             }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+            look.text(buf, rest, &words, role);
         }
         Shows::InFlight => slot.text(buf, &format::count(found.in_flight), look.style(Role::Text)),
         Shows::Quota => health::quota(found, slot.at, buf, look),

@@ -133,13 +133,7 @@ fn cost_and_latency(scene: Scene<'_>, compared: &Compared<'_>, at: Rect, buf: &m
         .collect();
     if points.is_empty() {
         let words = "no model has both a cost and a latency";
-        paint::text_middle(
-            buf,
-            paint::nth_row(at, 0),
-            words,
-            scene.look.style(Role::Muted),
-            scene.look.glyphs.cut,
-        );
+        scene.look.text_middle(buf, paint::nth_row(at, 0), words, Role::Muted);
         return;
     }
     let from_nothing =

@@ -213,12 +213,12 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
         let (sign, role, words) = event.show(scene);
         let (time, rest) = paint::split_left(at, clock);
         let moment = figures::moment(snapshot, event.at);
-        paint::text(buf, time, &moment, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, time, &moment, Role::Muted);
         let (mark, rest) = paint::split_left(rest, 2);
         if mark.width > 0 {
-            paint::sign(buf, mark.x, mark.y, sign, look.style(role));
+            look.sign(buf, mark.x, mark.y, sign, role);
         }
-        paint::wrapped(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
+        look.wrapped(buf, rest, &words, Role::Text);
         if chosen == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));
         }

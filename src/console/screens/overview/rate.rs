@@ -150,10 +150,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     for event in marks {
         let Some(x) = chart.column(chart_at, seconds(event.at)).filter(|&x| x < until) else { continue };
         let (sign, role, words) = event.show(scene);
-        paint::sign(buf, x, top.y, sign, look.style(role));
+        look.sign(buf, x, top.y, sign, role);
         let room = Rect { x: x + 2, width: until.saturating_sub(x + 3), ..top };
         if usize::from(room.width) >= text::width(&words).min(12) && !top.is_empty() {
-            paint::text(buf, room, &words, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, room, &words, Role::Muted);
         }
         until = x;
     }
@@ -171,7 +171,7 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
             continue;
         }
         if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {
-            paint::sign(buf, x, row, scene.look.glyphs.state.0, scene.look.style(Role::ReplayError));
+            scene.look.sign(buf, x, row, scene.look.glyphs.state.0, Role::ReplayError);
         }
     }
 }

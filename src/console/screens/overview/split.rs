@@ -164,7 +164,7 @@ fn whole(
         return;
     }
     let (label, bar) = paint::split_left(area, 9);
-    paint::text(buf, label, name, look.style(Role::Muted), look.glyphs.cut);
+    look.text(buf, label, name, Role::Muted);
     let (bar, names) = paint::split_top(bar, 1);
     let column = |thousandths: u32| {
         let offset = u64::from(thousandths.min(1000)) * u64::from(bar.width) / 1000;

@@ -234,9 +234,9 @@ impl<'a> Cells<'a> {
         };
         let (number, mark) = paint::split_left(slot.at, slot.at.width.saturating_sub(1));
         let role = if operation.confidence().is_some() { Role::Text } else { Role::Unknown };
-        paint::text_right(buf, number, &self.words, slot.look.style(role), slot.look.glyphs.cut);
+        slot.look.text_right(buf, number, &self.words, role);
         if mark.width > 0 {
-            paint::sign(buf, mark.x, mark.y, letter, slot.look.style(Role::Muted));
+            slot.look.sign(buf, mark.x, mark.y, letter, Role::Muted);
         }
     }
 

@@ -304,11 +304,10 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
 
 /// Says the order and whether the newest is followed, as fully as there is room; first of all how far the work is.
 fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
-    let cut = look.glyphs.cut;
     if state.filter.text.is_empty()
         && let Some(doing) = doing(state, snapshot)
     {
-        paint::text_right(buf, at, &doing, look.style(Role::Accent), cut);
+        look.text_right(buf, at, &doing, Role::Accent);
         return;
     }
     let held = state.held.is_some();
@@ -322,7 +321,7 @@ fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer,
     let role = if held { Role::State } else { Role::Muted };
     let room = usize::from(at.width);
     if let Some(words) = [full.as_str(), short].into_iter().find(|words| text::width(words) <= room) {
-        paint::text_right(buf, at, words, look.style(role), cut);
+        look.text_right(buf, at, words, role);
     }
 }
 
@@ -339,20 +338,19 @@ fn doing(state: &State, snapshot: &Snapshot) -> Option<String> {
 }
 
 fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buffer, look: Look<'_>) {
-    let cut = look.glyphs.cut;
     let doing = doing(state, snapshot).unwrap_or_default();
-    let used = paint::text_right(buf, parts.filter, &doing, look.style(Role::Accent), cut);
+    let used = look.text_right(buf, parts.filter, &doing, Role::Accent);
     let (left, _) = paint::split_left(parts.filter, parts.filter.width.saturating_sub(used));
     let mut along = Along { rest: left, look };
     along.say(buf, "filter", Role::Muted);
-    paint::text(buf, along.rest, &state.filter.text, look.style(Role::Input), cut);
+    look.text(buf, along.rest, &state.filter.text, Role::Input);
 }
 
 fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(problem) = problem else { return };
     let (mark, words) = paint::split_left(area, 2);
-    paint::sign(buf, mark.x, mark.y, look.glyphs.state.1, look.style(Role::Warn));
-    paint::wrapped(buf, words, problem, look.style(Role::Warn), look.glyphs.cut);
+    look.sign(buf, mark.x, mark.y, look.glyphs.state.1, Role::Warn);
+    look.wrapped(buf, words, problem, Role::Warn);
 }
 
 fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &mut Buffer, look: Look<'_>) {
@@ -390,7 +388,7 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
             None => "no request passes the filter",
         };
         let middle = paint::nth_row(at, (at.height / 2).max(1));
-        paint::text_middle(buf, middle, words, look.style(Role::Muted), look.glyphs.cut);
+        look.text_middle(buf, middle, words, Role::Muted);
     }
 }
 

@@ -495,7 +495,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         };
         let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
         let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Muted);
         return;
     }
     let here = one.map_or(0, |one| one.flips);
@@ -511,7 +511,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         ];
         let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
         let words = forms.iter().find(fits).unwrap_or(&forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Staged), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Staged);
         return;
     }
     words.push_str(&counted(here, "flip"));
@@ -524,13 +524,13 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
             words.push_str(more);
         }
     }
-    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
+    let used = look.text(buf, foot, &words, Role::Staged);
     let rest = Rect {
         x: foot.x + used + 2.min(foot.width - used),
         width: foot.width.saturating_sub(used + 2),
         ..foot
     };
-    paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+    look.text_right(buf, rest, &text, role);
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
         let (caption, below) = paint::split_top(rest, 1);
         draw_cost(scene, chosen, requests, top, buf);
         let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
-        paint::text(buf, caption, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        scene.look.text(buf, caption, &words, Role::Muted);
         draw_quality(scene, chosen, requests, below, buf);
     } else {
         draw_cost(scene, chosen, requests, inside, buf);

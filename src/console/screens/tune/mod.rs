@@ -157,30 +157,18 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inside = paint::margin(panel.render(area, buf, scene.look));
     let look = scene.look;
     if snapshot.changes.is_empty() {
-        paint::text(
-            buf,
-            paint::nth_row(inside, 0),
-            "no change yet; Enter applies what is staged",
-            look.style(Role::Muted),
-            look.glyphs.cut,
-        );
+        look.text(buf, paint::nth_row(inside, 0), "no change yet; Enter applies what is staged", Role::Muted);
         return;
     }
     for (row, change) in (0..inside.height).zip(snapshot.changes.iter().rev()) {
         let at = paint::nth_row(inside, row);
         let (version, rest) = paint::split_left(at, 4);
         let (time, what) = paint::split_left(rest, 9);
-        paint::text(
-            buf,
-            version,
-            &format!("v{}", change.version),
-            look.style(Role::Applied),
-            look.glyphs.cut,
-        );
-        paint::text(buf, time, &change.at.clock(), look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, version, &format!("v{}", change.version), Role::Applied);
+        look.text(buf, time, &change.at.clock(), Role::Muted);
         let who = if change.who.is_empty() { String::new() } else { format!("{}: ", change.who) };
         let words = format!("{who}{}", change.what);
-        paint::text(buf, what, &text::clean(&words), look.style(Role::Text), look.glyphs.cut);
+        look.text(buf, what, &text::clean(&words), Role::Text);
     }
 }
 
