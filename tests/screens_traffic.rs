@@ -15,13 +15,14 @@ use pointsman::console::action::Action;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::paint::{self, Look};
 use pointsman::console::screen::{Ask, Pointer, Screen as _, ScreenId};
-use pointsman::console::screens::traffic::{self, Compare, Figure, Filter, Name, Summary, Test};
+use pointsman::console::screens::traffic;
 use pointsman::console::screens::{detail, traffic::State};
 use pointsman::console::theme::{Catalogue, Depth, Theme};
 use pointsman::console::ui::Ui;
 use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{RouteId, match_route};
+use pointsman::session::listing::{Compare, Figure, Filter, Name, Summary, Test, figure_of, is_estimated};
 use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot, settle_one};
 use pointsman::units::{Names, PerMille, Span};
 use proptest::prelude::*;
@@ -142,7 +143,7 @@ fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
         },
         Test::Escalated => outcome.escalated,
         Test::Simulated => operation.simulated,
-        Test::Estimated => traffic::is_estimated(&outcome),
+        Test::Estimated => is_estimated(&outcome),
         Test::Flips => snapshot.staged.as_ref().is_some_and(|staged| {
             let signals = operation.signals();
             let rung = |policy: &pointsman::routing::Policy| {
@@ -280,7 +281,7 @@ fn sorting_puts_the_most_first_and_the_unknown_last() {
                         .get(index)
                         .and_then(pointsman::outcome::Operation::confidence)
                         .map(|value| i128::from(value.get())),
-                    _ => traffic::figure_of(figure, &settled(&snapshot, index)),
+                    _ => figure_of(figure, &settled(&snapshot, index)),
                 })
                 .collect();
             let known: Vec<i128> = figures.iter().map_while(|figure| *figure).collect();

@@ -11,8 +11,9 @@ use super::output;
 use super::replay::ReadAs;
 use crate::app::{load_log, write_requests};
 use crate::console::screen::Screen;
-use crate::console::screens::traffic::{self, SortBy};
+use crate::console::screens::traffic;
 use crate::report::Format;
+use crate::session::listing::SortBy;
 use crate::session::{Command, Player};
 
 /// Lists the requests of logs that pass a filter, with their exact figures.

@@ -14,11 +14,11 @@ use super::glyphs::Glyphs;
 use super::keys::Keymap;
 use super::legend;
 use super::paint::{self, Look};
-use super::screens::traffic::LANGUAGE;
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
 use super::widgets::table::scrollbar;
+use crate::session::listing::LANGUAGE;
 
 /// One thing that is explained: keys, a form, a sign.
 #[derive(Clone, Debug)]

@@ -6,16 +6,14 @@ use crate::console::action::Action;
 use crate::console::goto;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
+use crate::session::listing::completions;
 
 impl App {
     /// Takes the filter as far as it is typed.
     pub(super) fn filter_typed(&mut self) {
         traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-        let lines = if self.filter.is_at_end() {
-            traffic::completions(self.filter.value(), self.shown())
-        } else {
-            Vec::new()
-        };
+        let lines =
+            if self.filter.is_at_end() { completions(self.filter.value(), self.shown()) } else { Vec::new() };
         self.completing = Completing { lines, at: None };
     }
 

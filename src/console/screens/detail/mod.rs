@@ -26,10 +26,10 @@ use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
-use crate::outcome::{Attempt, Operation, Settled};
+use crate::outcome::{Attempt, Operation};
 use crate::pricing::Cost;
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
-use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, settle_one, tokens_text};
+use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, tokens_text};
 use crate::units::{Millis, Span};
 
 /// From this width on, what belongs together stands side by side.
@@ -266,11 +266,7 @@ impl Page<'_> {
             let words = format!("the same rung: {to}");
             return wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Muted));
         }
-        let mut outcome = Settled::default();
-        if let Some(evidence) = self.snapshot.log.history.evidence(self.found.index) {
-            let outlook = self.snapshot.log.outlook();
-            settle_one(&evidence, Reading::Routed, staged, &outlook, &mut outcome);
-        }
+        let outcome = self.snapshot.settled_as_tried(self.found.index).unwrap_or_default();
         let from = rung(self.policy, now.route, now.rung);
         let mut words = format!("would go to {to} instead of {from}: ");
         cost_short(outcome.cost, &mut words);

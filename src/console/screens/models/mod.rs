@@ -30,11 +30,11 @@ use self::roster::{Key, Roster, Row};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, View};
-use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
 use crate::session::Snapshot;
+use crate::session::listing::answered_by;
 use crate::units::ModelId;
 
 /// What is chosen on this screen.
@@ -165,7 +165,7 @@ impl Screen for State {
             Action::SortReverse => self.reversed = !self.reversed,
             Action::Open => {
                 let roster = self.roster(snapshot);
-                let list = |row: &Row<'_>| traffic::answered_by(Some(row.model), snapshot);
+                let list = |row: &Row<'_>| answered_by(Some(row.model), snapshot);
                 return self.chosen(&roster).map(list).map(Ask::ListFiltered).into_iter().collect();
             }
             Action::AllOn => return self.ask_all_on(snapshot),

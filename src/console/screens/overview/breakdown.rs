@@ -11,12 +11,12 @@ use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line};
-use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::gauge;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
 use crate::session::Snapshot;
+use crate::session::listing::quoted;
 use crate::telemetry::Cell;
 
 /// What spend is broken down by.
@@ -94,7 +94,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
     let name = dimension.part(Some((*index)?), snapshot);
-    Some(format!("{}:{} window", dimension.name(), traffic::quoted(name)))
+    Some(format!("{}:{} window", dimension.name(), quoted(name)))
 }
 
 /// Where a tab lies within the row of tabs.

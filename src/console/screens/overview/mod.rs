@@ -32,10 +32,11 @@ use self::breakdown::Dimension;
 use self::layout::Panel;
 use crate::console::action::Action;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
-use crate::console::screens::{traffic as table, welcome};
+use crate::console::screens::welcome;
 use crate::console::widgets::panel;
 use crate::console::widgets::table::TableState;
 use crate::routing::RouteId;
+use crate::session::listing::answered_by;
 use crate::session::{Command, Snapshot};
 
 /// What is chosen on this screen.
@@ -89,7 +90,7 @@ impl State {
                     return Asks::new();
                 }
                 let model = ranked.model(row);
-                let list = Ask::ListFiltered(table::answered_by(model, snapshot));
+                let list = Ask::ListFiltered(answered_by(model, snapshot));
                 model.map(Ask::Choose).into_iter().chain([list]).collect()
             }
             Panel::Confidence => {

@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
 
-use super::listing::SortBy;
-use super::matcher::{Row, settle};
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
@@ -18,6 +16,7 @@ use crate::outcome::Settled;
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Status};
 use crate::session::Snapshot;
+use crate::session::listing::SortBy;
 use crate::units::{Instant, Span};
 
 /// What a column shows.
@@ -274,8 +273,7 @@ impl<'a> Cells<'a> {
         let log = &snapshot.log;
         let evidence = log.history.evidence(index)?;
         if self.index != Some(index) {
-            let row = Row { index, evidence, id: log.history.id(index) };
-            settle(&row, snapshot, &mut self.settled);
+            snapshot.settle(index, &evidence, &mut self.settled);
             self.index = Some(index);
         }
         let (operation, settled, words) = (evidence.operation, &self.settled, &mut self.words);

@@ -4,10 +4,6 @@
 //! is; the chosen request stays chosen while new ones arrive.
 
 mod columns;
-mod filter;
-mod language;
-mod listing;
-mod matcher;
 
 use std::cell::Cell;
 
@@ -15,13 +11,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub use columns::{cost_short, status_role, status_word};
-pub use filter::{Compare, Figure, Filter, Name, Term, Test};
-pub use language::{LANGUAGE, answered_by, completions, quoted};
-pub use listing::{Progress, SortBy, Summary};
-pub use matcher::{figure_of, is_estimated};
 
 use columns::{Cells, Clock, columns, sorted_column};
-use listing::Listing;
 
 use crate::console::action::Action;
 use crate::console::format;
@@ -33,6 +24,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, Table, TableState};
+use crate::session::listing::{Filter, Listing, Progress, SortBy, Summary, nothing_called};
 use crate::session::{Command, Snapshot, window_label};
 
 /// What is chosen on this screen.
@@ -214,7 +206,7 @@ const PROBLEM_ROWS: usize = 5;
 /// Says what is wrong with the filter, or what it names that is not there.
 pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     let Some((first, more)) = state.filter.wrong.split_first() else {
-        return language::nothing_called(&state.filter, snapshot);
+        return nothing_called(&state.filter, snapshot);
     };
     let more = match more {
         [] => String::new(),
@@ -223,7 +215,7 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     };
     let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
     // A name that is not there comes first: it is why nothing passes.
-    let absent = language::nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
+    let absent = nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
         let stop = if why.ends_with('?') { " " } else { "; " };
         why + stop
     });
