@@ -234,6 +234,19 @@ impl Action {
         ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])
     }
 
+    /// Returns the rows that it moves a choice by, a page being ten; what is far enough for any list stands for its ends.
+    pub fn rows(self) -> Option<isize> {
+        match self {
+            Self::Up => Some(-1),
+            Self::Down => Some(1),
+            Self::PageUp => Some(-10),
+            Self::PageDown => Some(10),
+            Self::First => Some(isize::MIN / 2),
+            Self::Last => Some(isize::MAX / 2),
+            _ => None,
+        }
+    }
+
     /// Finds an action by its id.
     pub fn by_id(id: &str) -> Option<Self> {
         ACTIONS.iter().find(|spec| spec.id == id).map(|spec| spec.action)

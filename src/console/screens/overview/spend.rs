@@ -7,9 +7,9 @@ use ratatui::style::Modifier;
 
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::routing::Mode;
