@@ -46,13 +46,17 @@ impl Told {
     }
 }
 
-/// Returns what makes a line the same wherever it is told: a request's id and moment, and an event without its place in the
-/// ledger.
+/// Returns what makes a line the same wherever it is told: a request's id and moment, a policy's moment and version, and any
+/// other event without its place in the ledger.
 fn key(line: &str) -> &str {
-    const AT: &str = ",\"at\":\"";
+    let behind = |mark: &str, end: char| {
+        let from = line.find(mark)? + mark.len();
+        Some(from + line.get(from..)?.find(end)?)
+    };
     let end = if line.starts_with("{\"id\":") {
-        let at = line.find(AT).map(|at| at + AT.len());
-        at.and_then(|at| Some(at + line.get(at..)?.find('"')?))
+        behind(",\"at\":\"", '"')
+    } else if line.starts_with("{\"event\":\"policy\"") {
+        behind(",\"version\":", ',')
     } else {
         line.rfind(",\"ledger\":{\"cursor\":").or_else(|| line.len().checked_sub(1))
     };
@@ -80,6 +84,10 @@ mod tests {
             (
                 r#"{"id":"op-1","at":"2026-05-23T10:00:01.12Z","saw":"x=1","model":"m"}"#,
                 r#"{"id":"op-1","at":"2026-05-23T10:00:01.12Z","model":"m","ledger":{"cursor":"g:4"}}"#,
+            ),
+            (
+                r#"{"event":"policy","at":"2026-05-23T10:00:01Z","version":2,"under":{"gateway":"g"},"routes":[]}"#,
+                r#"{"event":"policy","at":"2026-05-23T10:00:01Z","version":2,"routes":[],"ledger":{"cursor":"g:3"}}"#,
             ),
             (
                 r#"{"event":"label","at":"2026-05-23T10:00:01Z","id":"op-1","quality":900}"#,

@@ -262,7 +262,7 @@ impl Stream<'_> {
     fn whole(&mut self) -> Ended {
         match self.relay.finish(&mut self.out) {
             StreamEnd::Complete => Ended::Whole,
-            StreamEnd::Cut => {
+            StreamEnd::Truncated => {
                 let why = self.relay.failure().cloned();
                 Ended::Broke(why.map_or(Break::Cut, Break::Wire))
             }

@@ -141,6 +141,16 @@ pub struct StripCell {
     pub errors: u32,
 }
 
+impl StripCell {
+    /// A stretch is marked where at least one in so many requests failed.
+    const TROUBLE: u32 = 12;
+
+    /// Says whether many requests of this stretch had a failed call.
+    pub fn is_trouble(self) -> bool {
+        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
+    }
+}
+
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
 #[derive(Clone, Debug)]
 pub struct Log {

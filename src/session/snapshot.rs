@@ -216,6 +216,11 @@ impl Snapshot {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
     }
 
+    /// Returns the policy being tried: the staged one, or the one in force where nothing is staged.
+    pub fn tried(&self) -> &Policy {
+        self.staged.as_deref().unwrap_or(&self.policy)
+    }
+
     /// Says whether what is staged caps calls, which the instant figure leaves out.
     pub fn staged_remembers(&self) -> bool {
         self.staged.as_ref().is_some_and(|policy| policy.remembers())

@@ -15,7 +15,9 @@ fn keys(value: &Value) -> Vec<&str> {
 /// Returns one text field of every row, by the row's name.
 pub(super) fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&'a str, &'a str> {
     let rows = rows.as_array().expect("rows");
-    rows.iter().map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().expect("text"))).collect()
+    rows.iter()
+        .map(|row| (row[name].as_str().unwrap_or("-"), row[field].as_str().unwrap_or("unknown")))
+        .collect()
 }
 
 #[test]
@@ -73,7 +75,11 @@ fn a_replay_gives_the_documented_fields_and_exact_figures() {
     );
     assert_eq!(
         column(models, "model", "cost_usd"),
-        BTreeMap::from([("gpt-4.1", "0.026912"), ("gemini-2.5-flash", "0.00135"), ("house-model", "0")])
+        BTreeMap::from([
+            ("gpt-4.1", "0.026912"),
+            ("gemini-2.5-flash", "0.00135"),
+            ("house-model", "unknown")
+        ])
     );
     assert_eq!(
         column(&report["by_route"], "route", "cost_usd"),

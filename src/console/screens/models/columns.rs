@@ -4,98 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::roster::{Roster, Row};
-use super::{State, health};
+use super::health;
+use super::roster::{Key, Roster, Row};
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
-use crate::console::widgets::table::{Column, Order, Slot, Table, Width};
+use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
 use crate::telemetry::{Cell, Percentiles};
-
-/// What the table is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Key {
-    /// Requests answered.
-    #[default]
-    Requests,
-    /// Calls.
-    Attempts,
-    /// The share of calls that failed.
-    Errors,
-    /// Latencies.
-    P50,
-    /// Latencies.
-    P95,
-    /// Latencies.
-    P99,
-    /// Prompt tokens.
-    TokensIn,
-    /// The share of them read from cache.
-    Cache,
-    /// Answer tokens.
-    TokensOut,
-    /// Cost.
-    Cost,
-    /// Cost of a thousand calls.
-    PerThousand,
-    /// The price of prompt tokens.
-    PriceIn,
-    /// The price of answer tokens.
-    PriceOut,
-    /// Names.
-    Name,
-}
-
-impl Key {
-    const ALL: [Self; 14] = [
-        Self::Requests,
-        Self::Attempts,
-        Self::Errors,
-        Self::P50,
-        Self::P95,
-        Self::P99,
-        Self::TokensIn,
-        Self::Cache,
-        Self::TokensOut,
-        Self::Cost,
-        Self::PerThousand,
-        Self::PriceIn,
-        Self::PriceOut,
-        Self::Name,
-    ];
-
-    /// Returns the one after this, starting again at the end.
-    pub(super) fn next(self) -> Self {
-        Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
-    }
-
-    /// Says whether the largest come first unless asked otherwise.
-    pub(super) fn descends(self) -> bool {
-        self != Self::Name
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Attempts => "calls",
-            Self::Errors => "share of failed calls",
-            Self::P50 => "p50",
-            Self::P95 => "p95",
-            Self::P99 => "p99",
-            Self::TokensIn => "prompt tokens",
-            Self::Cache => "share of cache reads",
-            Self::TokensOut => "answer tokens",
-            Self::Cost => "cost",
-            Self::PerThousand => "cost per 1,000 calls",
-            Self::PriceIn => "price of prompts",
-            Self::PriceOut => "price of answers",
-            Self::Name => "name",
-        }
-    }
-}
 
 /// What a column shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -208,16 +126,19 @@ fn shown(live: bool) -> (&'static [Column<'static>], &'static [Shown]) {
     if live { (&LIVE_NAMES, &LIVE_COLUMNS) } else { (&NAMES, &COLUMNS) }
 }
 
-fn table(state: &State, roster: &Roster<'_>, live: bool, focus: bool) -> Table<'static> {
+/// What the table is sorted by, which way, and what is chosen in it.
+pub(super) struct Sorted {
+    pub(super) by: Key,
+    pub(super) order: Order,
+    pub(super) state: TableState,
+}
+
+/// Returns the table, for drawing and for the mouse.
+pub(super) fn table(roster: &Roster<'_>, sorted: &Sorted, live: bool, focus: bool) -> Table<'static> {
     let (columns, all) = shown(live);
-    let sorted = all.iter().position(|(_, _, key)| *key == Some(state.sort));
-    Table {
-        columns,
-        rows: roster.len(),
-        sorted: sorted.map(|column| (column, state.order())),
-        state: state.table(roster),
-        focus,
-    }
+    let column = all.iter().position(|(_, _, key)| *key == Some(sorted.by));
+    let rows = roster.len();
+    Table { columns, rows, sorted: column.map(|column| (column, sorted.order)), state: sorted.state, focus }
 }
 
 /// The columns alone, as the table wants them.
@@ -236,18 +157,6 @@ pub(super) fn inside(area: Rect) -> Rect {
     Rect { width: area.width.saturating_sub(1), ..area }
 }
 
-/// Returns the row under the mouse.
-pub(super) fn hit(
-    state: &State,
-    roster: &Roster<'_>,
-    live: bool,
-    area: Rect,
-    x: u16,
-    y: u16,
-) -> Option<usize> {
-    table(state, roster, live, true).hit(area, x, y)
-}
-
 /// A row's figures, read once a row.
 struct Figures<'a> {
     row: &'a Row<'a>,
@@ -256,16 +165,15 @@ struct Figures<'a> {
 }
 
 /// Draws the table.
-pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
-    let state = &scene.ui.models;
+pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let glyphs = scene.look.glyphs;
-    let arrow = if state.order() == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
-    let title = line(format_args!("Models by {} {arrow}", state.sort.name()));
+    let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
+    let title = line(format_args!("Models by {} {arrow}", sorted.by.name()));
     let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
     let live = snapshot.live.is_some();
-    table(state, roster, live, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+    table(roster, sorted, live, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
         if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
             last = roster
                 .at(slot.row)
@@ -296,7 +204,7 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
     let (words, style) = match shows {
         Shows::Mark => {
             if slot.selected && slot.at.width > 0 {
-                paint::sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, look.style(Role::Accent));
+                look.sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, Role::Accent);
             }
             return;
         }
@@ -313,9 +221,9 @@ fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, b
             let (sign, role, words) = state_of(look, figures.cell);
             let (at, rest) = paint::split_left(slot.at, 2);
             if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
+                look.sign(buf, at.x, at.y, sign, role);
             }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+            look.text(buf, rest, &words, role);
             return;
         }
         Shows::Breaker | Shows::InFlight | Shows::Quota | Shows::LastError => {
@@ -369,9 +277,9 @@ fn draw_health(scene: Scene<'_>, shows: Shows, name: &str, slot: Slot<'_>, buf: 
             let (sign, role, words) = health::breaker(scene, found);
             let (at, rest) = paint::split_left(slot.at, 2);
             if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
+                look.sign(buf, at.x, at.y, sign, role);
             }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
+            look.text(buf, rest, &words, role);
         }
         Shows::InFlight => slot.text(buf, &format::count(found.in_flight), look.style(Role::Text)),
         Shows::Quota => health::quota(found, slot.at, buf, look),
@@ -382,7 +290,7 @@ fn draw_health(scene: Scene<'_>, shows: Shows, name: &str, slot: Slot<'_>, buf: 
 
 /// The colour that stands for a model everywhere.
 pub(super) fn series(look: Look<'_>, row: &Row<'_>) -> Style {
-    look.theme.series(row.model.index().unwrap_or(7))
+    figures::series(look, row.model)
 }
 
 fn error_style(look: Look<'_>, cell: &Cell) -> Style {

@@ -2,13 +2,95 @@
 
 use std::cmp::Ordering;
 
-use super::columns::Key;
 use crate::console::screens::figures;
 use crate::console::widgets::table::Order;
 use crate::pricing::Tier;
 use crate::session::Snapshot;
 use crate::telemetry::{Cell, Percentiles};
 use crate::units::{ModelId, Pico};
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    /// Requests answered.
+    #[default]
+    Requests,
+    /// Calls.
+    Attempts,
+    /// The share of calls that failed.
+    Errors,
+    /// Latencies.
+    P50,
+    /// Latencies.
+    P95,
+    /// Latencies.
+    P99,
+    /// Prompt tokens.
+    TokensIn,
+    /// The share of them read from cache.
+    Cache,
+    /// Answer tokens.
+    TokensOut,
+    /// Cost.
+    Cost,
+    /// Cost of a thousand calls.
+    PerThousand,
+    /// The price of prompt tokens.
+    PriceIn,
+    /// The price of answer tokens.
+    PriceOut,
+    /// Names.
+    Name,
+}
+
+impl Key {
+    const ALL: [Self; 14] = [
+        Self::Requests,
+        Self::Attempts,
+        Self::Errors,
+        Self::P50,
+        Self::P95,
+        Self::P99,
+        Self::TokensIn,
+        Self::Cache,
+        Self::TokensOut,
+        Self::Cost,
+        Self::PerThousand,
+        Self::PriceIn,
+        Self::PriceOut,
+        Self::Name,
+    ];
+
+    /// Returns the one after this, starting again at the end.
+    pub(super) fn next(self) -> Self {
+        Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
+    }
+
+    /// Says whether the largest come first unless asked otherwise.
+    pub(super) fn descends(self) -> bool {
+        self != Self::Name
+    }
+
+    /// Names the order.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Attempts => "calls",
+            Self::Errors => "share of failed calls",
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::TokensIn => "prompt tokens",
+            Self::Cache => "share of cache reads",
+            Self::TokensOut => "answer tokens",
+            Self::Cost => "cost",
+            Self::PerThousand => "cost per 1,000 calls",
+            Self::PriceIn => "price of prompts",
+            Self::PriceOut => "price of answers",
+            Self::Name => "name",
+        }
+    }
+}
 
 /// One model.
 #[derive(Clone, Copy, Debug)]

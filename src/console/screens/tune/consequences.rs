@@ -7,15 +7,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{model_series, staged};
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
-use crate::routing::Mode;
+use crate::routing::{Mode, RouteId};
 use crate::session::{RerunState, Snapshot};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
@@ -207,8 +206,8 @@ fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)
 }
 
 /// Draws up the table of the chosen route.
-fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
-    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
+fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
+    let snapshot = scene.snapshot;
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
     let covered = snapshot.log.rated(snapshot.window.covered());
@@ -266,14 +265,11 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     }
     // What clients asked for starts on no rung.
     let observes = snapshot.policy.route(id).mode == Mode::Observe;
-    let ladder = &staged(snapshot).route(id).ladder;
+    let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
         let mut name = Short::new();
         let _ = write!(name, "{:.20} share", rung.name);
-        let tenths = |forecast: &Forecast| {
-            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1)))
-                .unwrap_or(0)
-        };
+        let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         lines.push(Line {
             name,
             applied: if observes && applied.placed[at] == 0 {
@@ -282,13 +278,9 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
                 format::percent(applied.placed[at], applied.requests)
             },
             staged: format::percent(tried.placed[at], tried.requests),
-            change: if observes {
-                Short::new()
-            } else {
-                format::points_change(tenths(applied), tenths(tried))
-            },
+            change: if observes { Short::new() } else { format::points_change(share(applied), share(tried)) },
             role: Role::Muted,
-            style: Some(scene.look.theme.series(model_series(rung.model))),
+            style: Some(figures::series(scene.look, rung.model)),
             within: false,
             yields: 0,
         });
@@ -424,20 +416,19 @@ fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let look = scene.look;
-    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let route = snapshot.policy.route(id);
     let observes = route.mode == Mode::Observe;
     let title = format!("Consequences · {}{}", route.name, if observes { " · OBSERVE" } else { "" });
-    let panel = Panel { title: &title, scope: "", focus: scene.ui.focus == 2 };
+    let panel = Panel { title: &title, scope: "", focus: scene.view.focus == 2 };
     let inside = panel.render(area, buf, look);
     let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
-    let turned = match staged(snapshot).route(id).mode {
+    let turned = match snapshot.tried().route(id).mode {
         mode if mode == route.mode => "",
         Mode::Observe => "Enter: observe again",
         _ => "Enter turns it on",
@@ -456,7 +447,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ],
         look,
     );
-    let lines = fit(lines(scene, snapshot, columns(body.width, look.glyphs.is_ascii()).0), body.height);
+    let lines = fit(lines(scene, id, columns(body.width, look.glyphs.is_ascii()).0), body.height);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
@@ -497,7 +488,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         };
         let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
         let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Muted);
         return;
     }
     let here = one.map_or(0, |one| one.flips);
@@ -513,7 +504,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ];
         let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
         let words = forms.iter().find(fits).unwrap_or(&forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Staged), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Staged);
         return;
     }
     words.push_str(&counted(here, "flip"));
@@ -526,13 +517,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             words.push_str(more);
         }
     }
-    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
+    let used = look.text(buf, foot, &words, Role::Staged);
     let rest = Rect {
         x: foot.x + used + 2.min(foot.width - used),
         width: foot.width.saturating_sub(used + 2),
         ..foot
     };
-    paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+    look.text_right(buf, rest, &text, role);
 }
 
 #[cfg(test)]
