@@ -40,7 +40,9 @@ pub(super) async fn run(
     let operation = open(gateway, ask, pinned, headers, caller, place);
     let (client, response) = oneshot::channel();
     let work = Box::pin(async move {
-        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
+        // Pinned in its place: it is large, and each adapter would move it.
+        let work = std::pin::pin!(operation.work(client));
+        let _ = std::panic::AssertUnwindSafe(work).catch_unwind().await;
     });
     let carried = Carried { work: Some(work), response };
     carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
@@ -109,7 +111,7 @@ impl Operation {
             let model = Arc::clone(&dispatch.model);
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
-            self.gateway.signals.look(&self.gateway, &model, status);
+            self.gateway.look_at(&model, status);
             self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
             self.underway = None;
             self.n += 1;
@@ -127,7 +129,7 @@ impl Operation {
                 Follow::Answer { cost } => {
                     self.close(status);
                     let payer = (&self.team, &self.key);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
+                    self.gateway.note_served(&self.id, self.placed.seq, &dispatch.model, payer);
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,
