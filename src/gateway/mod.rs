@@ -22,6 +22,7 @@ mod headers;
 mod intake;
 mod keeper;
 mod lanes;
+mod large;
 mod metrics;
 mod missed;
 mod models;
@@ -41,7 +42,7 @@ mod socket;
 mod stored;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 mod turned_away;
 mod watch;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
@@ -20,7 +21,7 @@ use super::operation::{Attempted, Operation, Outcome, not_made, unknown_operatio
 use super::pace::millis;
 use super::respond::{json, refuse};
 use super::told::Told;
-use super::{Gateway, call, headers};
+use super::{Gateway, call, headers, large};
 use crate::access::Caller;
 use crate::ledger::{AttemptEnded, Entry};
 use crate::pricing::Cost;
@@ -37,7 +38,9 @@ pub(super) async fn run(
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
-    let operation = open(gateway, ask, pinned, headers, caller, place);
+    let body = ask.body().clone();
+    let hash = large::on(body.len(), move || Sha256::digest(&body).into()).await;
+    let operation = open(gateway, ask, pinned, headers, caller, (place, hash));
     let (client, response) = oneshot::channel();
     let work = Box::pin(async move {
         // Pinned in its place: it is large, and each adapter would move it.
