@@ -18,7 +18,7 @@ use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
 use crate::gateway::{Gateway, Parts, Server, now};
-use crate::ledger::{self, Durability, Ledger, LedgerError, LedgerOptions, Run};
+use crate::ledger::{self, Ledger, LedgerError, LedgerOptions, Run};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
@@ -276,10 +276,7 @@ fn ledger_options(
         None => ledger::usual_path()?,
     };
     let mut wanted = LedgerOptions::new(path);
-    wanted.durability = match settings.ledger.durability {
-        settings::Durability::Normal => Durability::Normal,
-        settings::Durability::Strict => Durability::Strict,
-    };
+    wanted.durability = settings.ledger.durability;
     wanted.progress = super::progress::ledger_brought_on;
     wanted.run = Run {
         listen: listen.to_owned(),

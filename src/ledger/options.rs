@@ -5,15 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::units::Instant;
 
-/// What a commit promises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// A crash of the program loses nothing committed; a power failure may lose the last moments.
-    #[default]
-    Normal,
-    /// What is committed is on the disk.
-    Strict,
-}
+pub use crate::config::gateway::Durability;
 
 /// What a run is written down with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
