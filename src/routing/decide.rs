@@ -151,8 +151,8 @@ pub fn after_attempt(rung: u8, open: Rungs, status: Status, check: Check) -> Nex
 
 #[cfg(test)]
 mod tests {
-    use crate::classifier::TaskClass;
     use super::*;
+    use crate::classifier::TaskClass;
     use crate::routing::{PolicySpec, RouteSpec, RungSpec};
     use crate::units::Names;
     use proptest::prelude::*;
