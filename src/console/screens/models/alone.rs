@@ -13,7 +13,6 @@ use crate::console::screens::figures::{self, Line, line};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::key_values::{self, KeyValue};
-use crate::pricing::CostSum;
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 
@@ -101,10 +100,7 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, 
         let requests = figures::plural(all.cost.unknown, "request");
         put("  unknown, besides", line(format_args!("{requests}")), Role::Warn);
     }
-    let policy = scene.snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, route| {
-        sum += &route.applied.cost;
-        sum
-    });
+    let (policy, _) = scene.snapshot.consequences.costs();
     let (policy_cost, role) = figures::cost(&policy);
     put("the policy, routed", line(format_args!("{policy_cost}")), role);
     if all.cost.unknown == 0 && policy.unknown == 0 && policy.total() > Pico::ZERO {
