@@ -1,7 +1,7 @@
 //! What came of one operation, as a snapshot has it.
 
+use super::settle::settle_one;
 use super::snapshot::{Reading, Snapshot};
-use super::view::settle_one;
 use crate::outcome::{Evidence, Settled};
 
 impl Snapshot {
