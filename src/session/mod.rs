@@ -25,7 +25,6 @@ mod preview;
 mod reason;
 mod rerun;
 mod settle;
-mod settled;
 mod slow;
 mod snapshot;
 mod speed;
