@@ -2,27 +2,32 @@
 
 use std::borrow::Cow;
 
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use serde_json::Value;
 
 use super::skip::Refusal;
 
 /// The column names of a file, in order, in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     names: Vec<String>,
     delimiter: u8,
+    /// Before the first byte of a row; to build one for each takes longer than to read a row.
+    reader: Reader,
 }
 
 impl Columns {
     /// Reads the header row; `delimiter` stands between its fields.
     pub(crate) fn read(row: &str, delimiter: u8) -> Self {
-        let names = split(row, delimiter).iter().map(|name| name.trim().to_lowercase()).collect();
-        Self { names, delimiter }
+        let Self { names, delimiter, reader } = Self::exact(row, delimiter);
+        Self { names: names.iter().map(|name| name.to_lowercase()).collect(), delimiter, reader }
     }
 
     /// Reads the header row of a table whose rows stand for objects: its names stay as they are.
     pub(crate) fn exact(row: &str, delimiter: u8) -> Self {
-        Self { names: split(row, delimiter).iter().map(|name| name.trim().to_owned()).collect(), delimiter }
+        let reader = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
+        let names = fields(row, delimiter, &reader).iter().map(|name| name.trim().to_owned()).collect();
+        Self { names, delimiter, reader }
     }
 
     /// Returns the number of columns.
@@ -40,9 +45,14 @@ impl Columns {
         self.names.iter().any(|column| column == name)
     }
 
+    /// Returns the names as they are.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.names
+    }
+
     /// Cuts a row into its named fields.
     pub(crate) fn row<'r>(&'r self, text: &'r str) -> Row<'r> {
-        Row { columns: self, fields: split(text, self.delimiter) }
+        Row { columns: self, fields: fields(text, self.delimiter, &self.reader) }
     }
 }
 
@@ -126,28 +136,30 @@ pub(crate) fn micros_of(seconds: f64) -> Option<i64> {
 }
 
 /// Cuts a row at its delimiters; quoted fields may hold them and doubled quotes.
-pub(crate) fn split(row: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
-    let delimiter = char::from(delimiter);
-    let mut fields = Vec::new();
+fn fields<'r>(row: &'r str, delimiter: u8, reader: &Reader) -> Vec<Cow<'r, str>> {
     if !row.contains('"') {
-        fields.extend(row.split(delimiter).map(Cow::Borrowed));
-        return fields;
+        return row.split(char::from(delimiter)).map(Cow::Borrowed).collect();
     }
-    let (mut field, mut quoted) = (String::new(), false);
-    let mut chars = row.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                field.push('"');
-                chars.next();
-            }
-            '"' => quoted = !quoted,
-            c if c == delimiter && !quoted => fields.push(Cow::Owned(std::mem::take(&mut field))),
-            other => field.push(other),
+    let (mut reader, mut rest) = (reader.clone(), row.as_bytes());
+    // What is read is never longer than the row, and has no more fields than that has bytes.
+    let (mut text, mut ends) = (vec![0; row.len()], vec![0; row.len() + 1]);
+    let (mut written, mut count) = (0, 0);
+    loop {
+        let (into, places) = (text.get_mut(written..), ends.get_mut(count..));
+        let (result, read, wrote, found) =
+            reader.read_record(rest, into.unwrap_or_default(), places.unwrap_or_default());
+        rest = rest.get(read..).unwrap_or_default();
+        (written, count) = (written + wrote, count + found);
+        if !matches!(result, ReadRecordResult::InputEmpty) {
+            break;
         }
     }
-    fields.push(Cow::Owned(field));
-    fields
+    let mut start = 0;
+    let field = |end: &usize| {
+        let bytes = text.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default();
+        Cow::Owned(String::from_utf8_lossy(bytes).into_owned())
+    };
+    ends.iter().take(count).map(field).collect()
 }
 
 #[cfg(test)]
@@ -159,6 +171,12 @@ mod tests {
         let columns = Columns::read("Timestamp,\"Log, Type\",Request tokens", b',');
         let row = columns.row("5.0,\"a \"\"b\"\", c\",472.0");
         assert_eq!(row.get("log, type"), "a \"b\", c");
+        let row = columns.row("1,\"ä\nb\" c,5\" pipe");
+        assert_eq!(
+            [row.get("timestamp"), row.get("log, type"), row.get("request tokens")],
+            ["1", "ä\nb c", "5\" pipe"]
+        );
+        assert_eq!(columns.row("\"\",,").check(), Ok(()), "empty fields are fields");
         assert_eq!(row.count("request tokens"), Ok(Some(472)));
         assert_eq!(row.micros("timestamp"), Ok(Some(5_000_000)));
         assert_eq!(row.get("absent"), "");
