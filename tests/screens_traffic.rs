@@ -487,7 +487,7 @@ fn every_size_can_be_drawn_and_clicked() {
 }
 
 #[test]
-fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
+fn a_chosen_request_stays_while_new_ones_arrive_and_home_follows_again() {
     let mut player = Player::new(log(), Reading::Routed, None);
     player.handle(Command::SeekEvent(300));
     let mut ui = Ui::on(ScreenId::Traffic);
@@ -512,14 +512,14 @@ fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(305));
     let (snapshot, after) = show(&mut ui, 400);
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(305), "the choice stays");
-    assert!(after.contains("held; End follows"), "{after}");
+    assert!(after.contains("held; Home follows"), "{after}");
     assert_eq!(line(&before, "req-00305"), line(&after, "req-00305"), "it stays on its line as well");
 
     assert_eq!(ui.act(Action::Open, &snapshot), vec![Ask::Open(305)]);
-    ui.act(Action::Last, &snapshot);
+    ui.act(Action::First, &snapshot);
     assert!(traffic::follows(&ui.traffic));
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(399));
-    ui.act(Action::First, &snapshot);
+    ui.act(Action::Last, &snapshot);
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(0), "the first request of all");
     ui.act(Action::PageUp, &snapshot);
     let up = traffic::selected(&ui.traffic, &snapshot).unwrap();

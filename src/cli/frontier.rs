@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use super::whatif::quality;
 use crate::app::load_log;
-use crate::report::{Format, Sheet, render, to_json};
+use crate::report::{Format, Sheet, quality, render, to_json};
 use crate::session::{Command, Player, Reading, RouteConsequences, with_earlier};
 use crate::units::counted;
 

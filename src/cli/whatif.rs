@@ -11,7 +11,7 @@ use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
 use crate::record::Timing;
-use crate::report::{Format, Sheet, count, error_text, render, to_json};
+use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::session::{Command, Consequences};
 use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
@@ -53,16 +53,8 @@ pub struct Side {
     errors: u64,
     quality: Option<String>,
     labelled_requests: u64,
-    latency_ms: Option<LatencySide>,
+    latency_ms: Option<Latency>,
     split: Vec<Share>,
-}
-
-#[derive(Debug, Serialize)]
-struct LatencySide {
-    known: u64,
-    p50: u64,
-    p95: u64,
-    p99: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -201,22 +193,9 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
         labelled_requests: forecast.labelled,
-        latency_ms: forecast.latency.percentiles().map(|p| LatencySide {
-            known: p.known,
-            p50: p.p50,
-            p95: p.p95,
-            p99: p.p99,
-        }),
+        latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
     }
-}
-
-/// Writes a mean quality to three decimals.
-pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
-    (labelled > 0).then(|| {
-        let thousandths = (sum + labelled / 2) / labelled;
-        format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
-    })
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {

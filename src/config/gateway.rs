@@ -2,7 +2,11 @@
 //!
 //! Invariant: the file that comes with the program says exactly what holds without it.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
+
+use super::FileError;
 
 /// The gateway.toml that comes with the program.
 pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
@@ -54,12 +58,32 @@ pub enum ClientTeams {
     Never,
 }
 
+/// How many threads serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "threads is \"cores\" or a number from 1 on")]
+pub enum Threads {
+    /// So many.
+    Number(NonZeroUsize),
+    /// One a core.
+    Cores(CoresWord),
+}
+
+/// The word for one a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoresWord {
+    /// `cores`.
+    Cores,
+}
+
 /// How the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: String,
+    /// How many threads serve.
+    pub threads: Threads,
     /// The most calls to models that one request may cause.
     pub attempts: u32,
     /// What becomes of a call whose client went away.
@@ -149,6 +173,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:4141".to_owned(),
+            threads: Threads::Cores(CoresWord::Cores),
             attempts: 8,
             on_disconnect: OnDisconnect::Drain,
             max_output_default: 8192,
@@ -202,26 +227,15 @@ impl Default for LedgerSettings {
     }
 }
 
-/// Something in a gateway file that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}: {what}")]
-pub struct GatewayFileError {
-    /// The file.
-    pub origin: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong and how to mend it.
-    pub what: String,
-}
-
 /// Reads a gateway file; what it leaves out keeps its default.
-pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileError> {
-    let fail = |line: usize, what: String| GatewayFileError { origin: origin.to_owned(), line, what };
-    let settings: GatewaySettings = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        fail(line, error.message().to_owned())
-    })?;
+pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
+    let settings: GatewaySettings =
+        toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    // The values are plain by now: the line is that of the key.
+    let fail = |key: &str, what: String| {
+        let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
+        Err(FileError::new(origin, line, what))
+    };
     let limits = &settings.limits;
     let needed = [
         ("attempts", u64::from(settings.attempts)),
@@ -240,16 +254,14 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileErro
     ];
     for (key, value) in needed {
         if value == 0 {
-            let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
             let least = if key == "headers" { "8192" } else { "1" };
-            return Err(fail(line, format!("{key} must be at least {least}")));
+            return fail(key, format!("{key} must be at least {least}"));
         }
     }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
-        let line = text.lines().position(|line| line.trim_start().starts_with("origins")).unwrap_or(0) + 1;
         let what =
             "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
-        return Err(fail(line, format!("origins: {origin:?} is no origin; {what}")));
+        return fail("origins", format!("origins: {origin:?} is no origin; {what}"));
     }
     Ok(settings)
 }
@@ -278,6 +290,8 @@ mod tests {
         let cases = [
             ("# x\nattempts = \"many\"", 2),
             ("lissten = \"x\"", 1),
+            ("\nthreads = 0", 2),
+            ("threads = \"many\"", 1),
             ("[limits]\nbody = 0", 2),
             ("[limits]\n\nheaders = 100", 3),
             ("on-disconnect = \"shrug\"", 1),

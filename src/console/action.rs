@@ -147,8 +147,8 @@ actions! {
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
     PageUp "list.page-up" [Overview Traffic Models Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
     PageDown "list.page-down" [Overview Traffic Models Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
-    First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row.", "top begin";
-    Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; new rows are then followed.", "bottom tail";
+    First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
+    Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
     Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
 
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";

@@ -168,10 +168,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     paint::clear(buf, area, look.theme.base().patch(style));
     // From the right: what must always be seen stands first.
     let all = &snapshot.to_date.all;
-    let mut spend = format!("{} spent", format::money(all.cost.total()));
-    if snapshot.reading == Reading::Routed {
-        spend = format!("{} routed", format::money(all.cost.total()));
-    }
+    let word = if snapshot.reading == Reading::Routed { "routed" } else { "spent" };
+    let mark = if all.cost.estimated == crate::units::Pico::ZERO { "" } else { "~" };
+    let mut spend = format!("{mark}{} {word}", format::money(all.cost.total()));
     if all.cost.unknown > 0 && all.cost.total() == crate::units::Pico::ZERO {
         "cost unknown".clone_into(&mut spend);
     } else if all.cost.unknown > 0 {

@@ -1,4 +1,4 @@
-//! The threads that serve: one a core, each with a runtime of its own.
+//! The threads that serve, each with a runtime of its own.
 //!
 //! Invariant: a connection stays on the thread it was given to, with the calls that it causes and the connections to providers
 //! that they use, so an ordinary request wakes no other thread.
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::config::gateway::Threads;
 use crate::providers;
 
 /// How long work on blocking threads may take after the end.
@@ -43,13 +44,16 @@ impl Drop for OnLane {
 }
 
 impl Lanes {
-    /// Starts a thread for each core.
+    /// Starts the threads.
     ///
     /// # Errors
     /// Where the system gives no thread, or nothing to wait for sockets with.
-    pub(super) fn start() -> std::io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let all = (0..cores.min(providers::LANES)).map(Lane::start).collect::<Result<_, _>>()?;
+    pub(super) fn start(threads: Threads) -> std::io::Result<Self> {
+        let threads = match threads {
+            Threads::Number(threads) => threads.get(),
+            Threads::Cores(_) => std::thread::available_parallelism().map_or(1, NonZero::get),
+        };
+        let all = (0..threads.min(providers::LANES)).map(Lane::start).collect::<Result<_, _>>()?;
         Ok(Self { all })
     }
 

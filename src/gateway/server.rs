@@ -165,7 +165,7 @@ impl Server {
         }
         let listener = listen(&found).map_err(fails)?;
         let address = listener.local_addr().map_err(fails)?;
-        let lanes = Lanes::start().map_err(ServeError::Threads)?;
+        let lanes = Lanes::start(gateway.settings.threads).map_err(ServeError::Threads)?;
         let _ = gateway.address.set(format!("http://{address}"));
         Ok(Self { listener, lanes, gateway, address })
     }

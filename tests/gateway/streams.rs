@@ -249,7 +249,8 @@ fn a_stream_is_over_when_it_says_so_though_its_connection_stays_open() {
 #[test]
 fn what_a_stale_connection_did_not_take_is_sent_again_and_is_no_call() {
     let upstream = Upstream::start();
-    let setup = Setup::of(&upstream.url());
+    // One thread, so that the second call takes the connection of the first.
+    let setup = Setup::of(&upstream.url()).gateway("threads = 1");
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     for fault in [Fault::Reset, Fault::Close] {

@@ -113,7 +113,8 @@ impl Provider {
     fn setup(&self) -> Setup {
         let mut setup = Setup::of(&format!("https://{}", self.address));
         setup.trusts.clone_from(&self.certificate);
-        setup
+        // One thread, so that all calls share a connection.
+        setup.gateway("threads = 1")
     }
 }
 

@@ -1,11 +1,15 @@
 //! Lines of our format that are no requests: the header, price changes and notes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::line::LabelKeys;
-use super::{VERSION, or_empty};
+use super::request;
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
@@ -14,6 +18,9 @@ use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
+
+/// The version of the format that is written, and the newest that is read.
+pub const VERSION: u64 = 2;
 
 /// The first line of a log in our format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,50 +89,31 @@ struct EventKeys<'a> {
     simulated: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TierKeys<'a> {
-    #[serde(borrow)]
-    input: Option<Text<'a>>,
-    #[serde(borrow)]
-    cache_read: Option<Text<'a>>,
-    #[serde(borrow)]
-    write_5m: Option<Text<'a>>,
-    #[serde(borrow)]
-    write_1h: Option<Text<'a>>,
-    #[serde(borrow)]
-    output: Option<Text<'a>>,
-    #[serde(borrow)]
-    reasoning: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_input: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_cached: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_output: Option<Text<'a>>,
-    #[serde(borrow)]
-    image_input: Option<Text<'a>>,
-    #[serde(borrow)]
-    image_output: Option<Text<'a>>,
-}
+/// The prices of a tier, in the order of [`Tier::PRICES`].
+#[derive(Debug, Default)]
+struct TierKeys<'a>([Text<'a>; Tier::PRICES.len()]);
 
-impl TierKeys<'_> {
-    fn text(&self, price: &str) -> &str {
-        let text = match price {
-            "input" => &self.input,
-            "cache_read" => &self.cache_read,
-            "write_5m" => &self.write_5m,
-            "write_1h" => &self.write_1h,
-            "output" => &self.output,
-            "reasoning" => &self.reasoning,
-            "audio_input" => &self.audio_input,
-            "audio_cached" => &self.audio_cached,
-            "audio_output" => &self.audio_output,
-            "image_input" => &self.image_input,
-            "image_output" => &self.image_output,
-            _ => return "",
-        };
-        text.as_ref().map_or("", |text| &text.0)
+impl<'de: 'a, 'a> Deserialize<'de> for TierKeys<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Prices;
+        impl<'de> Visitor<'de> for Prices {
+            type Value = TierKeys<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("prices")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut keys = TierKeys::default();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    let named = Tier::PRICES.iter().zip(&mut keys.0).find(|(name, _)| **name == key.0);
+                    match named {
+                        Some((_, price)) => *price = map.next_value()?,
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(keys)
+            }
+        }
+        deserializer.deserialize_map(Prices)
     }
 }
 
@@ -435,8 +423,13 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
     if keys.id.0.is_empty() {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
-    let label = super::label(keys.label)?;
+    let label = request::label(keys.label)?;
     Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+}
+
+/// Turns an option of text into text, absent as empty.
+fn or_empty(text: Option<Text<'_>>) -> Cow<'_, str> {
+    text.map(|text| text.0).unwrap_or_default()
 }
 
 fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
@@ -456,7 +449,10 @@ fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates
 
 fn tier(keys: &TierKeys<'_>) -> Result<Tier, Refusal> {
     Tier::build(
-        |field| price(field, keys.text(field)),
+        |field| {
+            let text = Tier::PRICES.iter().zip(&keys.0).find(|(name, _)| **name == field);
+            price(field, text.map_or("", |(_, text)| &text.0))
+        },
         |field| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")),
     )
 }

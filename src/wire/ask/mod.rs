@@ -3,6 +3,7 @@
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
+mod edits;
 mod gemini;
 mod parameters;
 mod prefill;
@@ -25,6 +26,7 @@ use super::reader::{Notes, Reader};
 use super::tools::ToolKinds;
 use super::{Dialect, WireError, chat, embeddings, translate};
 use crate::routing::Parameters;
+use crate::wire::error::Result;
 use scan::Scan;
 
 /// A client's request.
@@ -115,13 +117,13 @@ impl Sending<'_> {
 
 impl Ask {
     /// Reads a client's request.
-    pub fn read(dialect: Dialect, body: Bytes) -> Result<Self, WireError> {
+    pub fn read(dialect: Dialect, body: Bytes) -> Result<Self> {
         Self::read_for(dialect, body, None)
     }
 
     /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
     /// it is that one.
-    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self, WireError> {
+    pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self> {
         if matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings) {
             let root = check(&body)?;
             let scan = match dialect {
@@ -146,7 +148,7 @@ impl Ask {
     }
 
     /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
-    pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self, WireError> {
+    pub fn read_to_count(dialect: Dialect, body: &Bytes, named: &str) -> Result<Self> {
         let within = match dialect {
             Dialect::Gemini => super::gemini::names::member(check(body)?, "generateContentRequest"),
             _ => None,
@@ -260,7 +262,7 @@ impl Ask {
             .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
     }
 
-    /// Gives the keys that a JSON answer must have, from the schema that came with the request.
+    /// Returns the keys that a JSON answer must have, from the schema that came with the request.
     pub(super) fn required_keys(&self) -> Vec<String> {
         let schema = self.scan.schema.as_ref().and_then(|span| self.value(span));
         let required = schema.and_then(|schema| schema.get("required"));
@@ -272,7 +274,7 @@ impl Ask {
     }
 
     /// Returns the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
-    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent, WireError> {
+    pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent> {
         let notes = Notes::default();
         let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
         let rewritten = if to == self.dialect && !sending.with.is_none() {
@@ -295,7 +297,7 @@ impl Ask {
     }
 
     /// Writes the body that it goes as.
-    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes, WireError> {
+    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes> {
         let to = reader.to;
         Ok(if self.dialect == Dialect::GeminiEmbeddings {
             embeddings::write(self.root(), model, reader)?

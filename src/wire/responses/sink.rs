@@ -242,7 +242,9 @@ impl Events {
             let frame = Frame { id, model, created: *created, repeated };
             o.object("response", |o| {
                 frame.write(o, finish, usage, |a| {
-                    items.iter().for_each(|item| a.object(|o| item.write(o, ending(item))));
+                    for item in items {
+                        a.object(|o| item.write(o, ending(item)));
+                    }
                 });
             });
         });

@@ -80,7 +80,8 @@ fn lines(scene: Scene<'_>) -> Lines {
     unknown(all, 1, &mut put);
     let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
         Some(amount) if all.requests > all.cost.unknown && !all.cost.is_unknown() => {
-            (short(format_args!("~{}", format::money(amount))), Role::Estimated)
+            let more = if all.cost.unknown > 0 { " +?" } else { "" };
+            (short(format_args!("~{}{more}", format::money(amount))), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
     };

@@ -306,7 +306,8 @@ fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer,
     let short = match (held, state.sort) {
         (false, SortBy::Time) => "following",
         (false, _) => "at the top",
-        (true, SortBy::Time) => "held; End follows",
+        (true, SortBy::Time) if state.newest_is_last() => "held; End follows",
+        (true, SortBy::Time) => "held; Home follows",
         (true, _) => "held; Home is the top",
     };
     let full = format!("{} {} {short}", state.sort.words(state.reversed), look.glyphs.dot);
@@ -429,16 +430,17 @@ impl Screen for State {
             Action::Down => self.step(1, snapshot, true),
             Action::PageUp => self.step(-page, snapshot, false),
             Action::PageDown => self.step(page, snapshot, false),
-            Action::First if by_time => {
-                self.go(if self.newest_is_last() { 0 } else { last }, snapshot, true);
-            }
-            Action::First => self.follow(),
-            Action::Last if by_time => {
-                self.follow();
-                if snapshot.live.is_some() {
-                    return vec![Ask::Send(Command::Follow)];
+            Action::First | Action::Last if by_time => {
+                if self.newest_is_last() == (action == Action::First) {
+                    self.go(if action == Action::First { 0 } else { last }, snapshot, true);
+                } else {
+                    self.follow();
+                    if snapshot.live.is_some() {
+                        return vec![Ask::Send(Command::Follow)];
+                    }
                 }
             }
+            Action::First => self.follow(),
             Action::Last => self.go(last, snapshot, true),
             Action::Flipped => return vec![Ask::ListFlips],
             Action::CopyRow => return selected_text(self, snapshot).map(Ask::Copy).into_iter().collect(),

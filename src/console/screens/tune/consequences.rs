@@ -247,14 +247,11 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let observes = snapshot.policy.route(id).mode == Mode::Observe;
     let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
-        let tenths = |forecast: &Forecast| {
-            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1)))
-                .unwrap_or(0)
-        };
+        let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         let placed = |forecast: &Forecast| format::percent(forecast.placed[at], forecast.requests);
         let now = if observes && applied.placed[at] == 0 { key("-") } else { placed(applied) };
         let change =
-            if observes { Short::new() } else { format::points_change(tenths(applied), tenths(tried)) };
+            if observes { Short::new() } else { format::points_change(share(applied), share(tried)) };
         let name = short(format_args!("{:.20} share", rung.name));
         let line = Line::new(name, [now, placed(tried), change], Role::Muted);
         lines.push(line.styled(figures::series(scene.look, rung.model)));
