@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::growth::Inserts;
 use super::ingest::Ingest;
-use super::snapshot::PolicySpan;
+use super::inserts::Inserts;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -98,6 +97,15 @@ impl Skipped {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A policy and the operation from which on it decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySpan {
+    /// Index of the first operation that it decides.
+    pub from: usize,
+    /// The policy.
+    pub policy: Arc<Policy>,
 }
 
 /// What kind of event a note tells.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Log;
 use super::status::LiveView;
+use super::{Log, PolicySpan};
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -83,15 +83,6 @@ impl WindowScope {
     pub fn covered(&self) -> Span {
         Span((self.to - self.from).0.max(1_000_000))
     }
-}
-
-/// A policy and the operation from which on it decides.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PolicySpan {
-    /// Index of the first operation that it decides.
-    pub from: usize,
-    /// The policy.
-    pub policy: Arc<Policy>,
 }
 
 /// A change that an operator made.
