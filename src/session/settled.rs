@@ -1,4 +1,4 @@
-//! One operation settled under a reading, without an engine: as it was, or as a snapshot has it.
+//! One operation settled under a reading, without an engine.
 
 use super::snapshot::{Reading, Snapshot};
 use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
