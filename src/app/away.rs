@@ -9,44 +9,14 @@ use tokio::sync::{Mutex, watch};
 
 use super::remote::Remote;
 use super::told::Told;
-use crate::access::Access;
-use crate::classifier::Classifier;
-use crate::config::gateway::GatewaySettings;
-use crate::config::{policy, prices, providers};
-use crate::gateway::{Gateway, Parts, Server, now};
-use crate::ledger::{Entry, Ledger, LedgerOptions, Note};
-use crate::providers::{Providers, from_system};
-use crate::session::{Deed, Feed, Live, LiveSetup};
-use crate::units::Names;
+use crate::gateway::tests::gateway;
+use crate::gateway::{Server, now};
+use crate::ledger::{Entry, Note};
+use crate::session::{Deed, Feed};
 
 /// More lines than the backlog holds.
 const MANY: usize = 10_100;
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
-    let mut names = Names::default();
-    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
-    let spec = providers::parse(&[("providers.toml", "[simulated]\nspeed = 0\n")]).unwrap();
-    let (ledger, _) = Ledger::open(LedgerOptions::new(folder.path().join("ledger.db"))).unwrap();
-    Arc::new(Gateway::new(Parts {
-        live: Arc::new(Live::new(LiveSetup {
-            policy,
-            names,
-            classifier: Arc::new(Classifier::builtin()),
-            book: prices::resolve("list", None).unwrap(),
-            next_seq: 1,
-            at: now(),
-            who: "test".to_owned(),
-            gateway: String::new(),
-        })),
-        providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
-        ledger,
-        access: Access::open(folder.path().join("access.toml")).unwrap(),
-        settings: GatewaySettings::default(),
-        keeps_ledger: true,
-        on_apply: None,
-    }))
-}
 
 /// What came, each line with how often it did.
 #[derive(Default)]

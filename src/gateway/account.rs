@@ -11,29 +11,24 @@ use crate::pricing::{Terms, Usage};
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
-use crate::routing::Status;
+use crate::routing::{Parameters, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending, Sent, WireError};
+use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Sending, Sent, WireError};
 
 /// Says how a target speaks chat.
 pub(super) fn accent(target: &Target) -> Accent {
     if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi }
 }
 
-/// Writes the request for a target.
+/// Writes a request for a target; a provider that demands a limit gets `most` where the client names none.
 pub(super) fn written(
-    operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
-    dialect: Dialect,
+    ask: &Ask,
+    with: &Parameters,
+    (target, dialect): (&Target, Dialect),
+    most: u64,
 ) -> Result<Sent, WireError> {
-    let sending = Sending {
-        known: target.known(),
-        with: &dispatch.with,
-        default_max_output: operation.gateway.settings.max_output_default,
-        accent: accent(target),
-    };
-    operation.ask.body_for(dialect, target.upstream(), &sending)
+    let sending = Sending { known: target.known(), with, default_max_output: most, accent: accent(target) };
+    ask.body_for(dialect, target.upstream(), &sending)
 }
 
 /// Says whether a rung behind this one can take the request at all. One that cannot is no better than an answer that did not
@@ -42,7 +37,8 @@ pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
     let takes = |next: &Dispatch| {
         let target = operation.gateway.providers.target(&next.model)?;
         let dialect = target.dialect_for(operation.ask.dialect())?;
-        written(operation, next, &target, dialect).ok()
+        let most = operation.gateway.settings.max_output_default;
+        written(&operation.ask, &next.with, (&target, dialect), most).ok()
     };
     !dispatch.last
         && operation

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
@@ -25,7 +24,7 @@ pub(super) fn open(
     pinned: bool,
     headers: HeaderMap,
     caller: &Caller,
-    place: InFlight,
+    (place, prompt_hash): (InFlight, [u8; 32]),
 ) -> Operation {
     let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
@@ -58,7 +57,7 @@ pub(super) fn open(
         turn: measures.turn,
         tools: measures.tools,
         history: measures.history,
-        prompt_hash: Some(Sha256::digest(ask.body()).into()),
+        prompt_hash: Some(prompt_hash),
         prompt_bytes: ask.body().len() as u64,
         route: Arc::clone(&placed.route),
         rung: placed.send.as_ref().ok().and_then(|send| send.rung),

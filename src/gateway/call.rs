@@ -13,6 +13,7 @@ use super::account::{
     accent, billed, called, can_escalate, left, lost, report, terms, told, unfit, watched, written,
 };
 use super::audience::Audience;
+use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
 use super::{background, budget, estimate, stream};
@@ -61,7 +62,14 @@ pub(super) async fn attempt(
     if !copy.make_room(operation.ask.body(), operation.ask.is_translated(dialect)) {
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
-    let body = match written(operation, dispatch, &target, dialect) {
+    let most = gateway.settings.max_output_default;
+    let sent = if operation.ask.body().len() < LARGE {
+        written(&operation.ask, &dispatch.with, (&target, dialect), most)
+    } else {
+        let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
+        large::apart(move || written(&ask, &with, (&target, dialect), most)).await
+    };
+    let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             operation.tier = sent.tier;
@@ -167,8 +175,12 @@ pub(super) async fn attempt(
         let full = gateway.budget.full();
         return lost(operation, dispatch, &target, permit, Status::Cancelled, full, None);
     }
-    let answer = wire::answer(dialect, &ask, bytes.clone());
-    drop(ask);
+    let answer = if bytes.len() < LARGE {
+        wire::answer(dialect, &ask, bytes.clone())
+    } else {
+        let (ask, bytes) = (ask.into_owned(), bytes.clone());
+        large::apart(move || wire::answer(dialect, &ask, bytes)).await
+    };
     drop(beside);
     match answer {
         Ok(answer) => {

@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::body::Reply;
-use super::remembered::Remembered;
+use super::remembered::Judged;
 use super::respond::json;
 use super::{Gateway, now};
 use crate::access::Caller;
@@ -18,22 +18,9 @@ use crate::record;
 use crate::units::PerMille;
 use crate::wire::{ApiError, ErrorKind};
 
-/// Which operation was served by which model, of the latest ones.
-#[derive(Debug, Default)]
-pub(super) struct Served(Remembered<Judged>);
-
-/// An operation that may be judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Judged {
-    seq: u64,
-    model: Arc<str>,
-    team: Arc<str>,
-    key: Arc<str>,
-}
-
-impl Served {
+impl Gateway {
     /// Remembers an operation, or by which model it is served now.
-    pub(super) fn note(
+    pub(super) fn note_served(
         &self,
         id: &Arc<str>,
         seq: u64,
@@ -41,7 +28,7 @@ impl Served {
         (team, key): (&Arc<str>, &Arc<str>),
     ) {
         let (model, team, key) = (Arc::clone(model), Arc::clone(team), Arc::clone(key));
-        self.0.note(id, Judged { seq, model, team, key });
+        self.served.note(id, Judged { seq, model, team, key });
     }
 }
 
@@ -95,7 +82,7 @@ pub(super) async fn take(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     let (read, quality) = read(body)?;
-    let judged = match gateway.served.0.find(&read.operation) {
+    let judged = match gateway.served.find(&read.operation) {
         Some(judged) => Some(judged),
         None => from_ledger(gateway, &read.operation).await,
     };

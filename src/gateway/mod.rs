@@ -22,6 +22,7 @@ mod headers;
 mod intake;
 mod keeper;
 mod lanes;
+mod large;
 mod metrics;
 mod missed;
 mod models;
@@ -41,13 +42,15 @@ mod socket;
 mod stored;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 mod turned_away;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustc_hash::FxHashMap;
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
@@ -101,9 +104,10 @@ pub struct Gateway {
     ids: AtomicU64,
     in_flight: AtomicUsize,
     draining: AtomicBool,
-    served: feedback::Served,
+    served: remembered::Remembered<remembered::Judged>,
     stored: remembered::Remembered<crate::ledger::Kept>,
-    signals: signals::Signals,
+    /// Until when models cannot be called, as was said last.
+    down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
@@ -161,9 +165,9 @@ impl Gateway {
             ids: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
-            served: feedback::Served::default(),
+            served: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
-            signals: signals::Signals::default(),
+            down: Mutex::default(),
             turned_away: turned_away::Counts::default(),
             budget,
             teams,

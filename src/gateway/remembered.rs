@@ -10,6 +10,15 @@ use rustc_hash::FxHashMap;
 /// The most ids that are kept.
 const MOST: usize = 32_768;
 
+/// An operation that may be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) seq: u64,
+    pub(super) model: Arc<str>,
+    pub(super) team: Arc<str>,
+    pub(super) key: Arc<str>,
+}
+
 /// Something known of each of the latest ids.
 #[derive(Debug)]
 pub(super) struct Remembered<V> {

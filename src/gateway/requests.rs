@@ -13,7 +13,7 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, metrics, missed, models, run, stored};
+use super::{Gateway, count, feed, feedback, large, metrics, missed, models, run, stored};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -146,7 +146,8 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         }
         Endpoint::CountTokens(dialect) => {
             let body = collect(gateway, &headers, body).await?;
-            let ask = Ask::read_to_count(dialect, &body, &paths::decoded(place.name));
+            let model = paths::decoded(place.name);
+            let ask = large::on(body.len(), move || Ask::read_to_count(dialect, &body, &model)).await;
             count::answer(gateway, &ask.map_err(|error| error.to_api())?, &headers, &caller).await
         }
         Endpoint::Models => models::answer(gateway, &place, place.form(&headers), uri.query()).await,
@@ -209,7 +210,8 @@ async fn generate(
     }
     let body = collect(gateway, &headers, body).await?;
     let place = let_in(gateway)?;
-    let ask = Ask::read_for(dialect, body, named.model.as_deref());
+    let (length, model) = (body.len(), named.model);
+    let ask = large::on(length, move || Ask::read_for(dialect, body, model.as_deref())).await;
     let mut ask = ask.map_err(|error: WireError| error.to_api())?;
     if named.streams {
         ask = ask.streamed();

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
@@ -20,7 +21,7 @@ use super::operation::{Attempted, Operation, Outcome, not_made, unknown_operatio
 use super::pace::millis;
 use super::respond::{json, refuse};
 use super::told::Told;
-use super::{Gateway, call, headers};
+use super::{Gateway, call, headers, large};
 use crate::access::Caller;
 use crate::ledger::{AttemptEnded, Entry};
 use crate::pricing::Cost;
@@ -37,10 +38,14 @@ pub(super) async fn run(
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
-    let operation = open(gateway, ask, pinned, headers, caller, place);
+    let body = ask.body().clone();
+    let hash = large::on(body.len(), move || Sha256::digest(&body).into()).await;
+    let operation = open(gateway, ask, pinned, headers, caller, (place, hash));
     let (client, response) = oneshot::channel();
     let work = Box::pin(async move {
-        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
+        // Pinned in its place: it is large, and each adapter would move it.
+        let work = std::pin::pin!(operation.work(client));
+        let _ = std::panic::AssertUnwindSafe(work).catch_unwind().await;
     });
     let carried = Carried { work: Some(work), response };
     carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
@@ -109,7 +114,7 @@ impl Operation {
             let model = Arc::clone(&dispatch.model);
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
-            self.gateway.signals.look(&self.gateway, &model, status);
+            self.gateway.look_at(&model, status);
             self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
             self.underway = None;
             self.n += 1;
@@ -127,7 +132,7 @@ impl Operation {
                 Follow::Answer { cost } => {
                     self.close(status);
                     let payer = (&self.team, &self.key);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
+                    self.gateway.note_served(&self.id, self.placed.seq, &dispatch.model, payer);
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,

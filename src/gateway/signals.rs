@@ -3,10 +3,8 @@
 //! Invariant: the engine hears of a change once, and of nothing that it could not replay: what stands before a call is a
 //! signal in the log, no hidden state of a provider.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-use rustc_hash::FxHashMap;
 
 use super::{Gateway, now};
 use crate::routing::Status;
@@ -15,22 +13,16 @@ use crate::units::Span;
 /// How much later a model has to be called again than was said for that to be worth saying.
 const LATER: Duration = Duration::from_millis(100);
 
-/// What was said last of the models that cannot be called.
-#[derive(Debug, Default)]
-pub(super) struct Signals {
-    down: Mutex<FxHashMap<Arc<str>, Instant>>,
-}
-
-impl Signals {
+impl Gateway {
     /// Looks at a model of which a call has ended, and tells the engine where it can be called no longer, or again.
-    pub(super) fn look(&self, gateway: &Gateway, model: &Arc<str>, status: Status) {
+    pub(super) fn look_at(&self, model: &Arc<str>, status: Status) {
         let at = Instant::now();
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         let known = down.get(model).copied();
         if status.is_ok() && known.is_none() {
             return;
         }
-        let blocked = gateway.providers.blocked(model, at);
+        let blocked = self.providers.blocked(model, at);
         match (blocked, known) {
             (Some((wait, why)), known) => {
                 let until = at + wait;
@@ -39,11 +31,11 @@ impl Signals {
                 }
                 down.insert(Arc::clone(model), until);
                 let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX / 4);
-                gateway.signal(model, Some(now() + Span(micros)), why);
+                self.signal(model, Some(now() + Span(micros)), why);
             }
             (None, Some(_)) => {
                 down.remove(model);
-                gateway.signal(model, None, "");
+                self.signal(model, None, "");
             }
             (None, None) => {}
         }

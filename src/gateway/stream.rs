@@ -278,7 +278,7 @@ impl Stream<'_> {
                 keeper::disown(operation, preface.id(), &dispatch.model);
             }
             // The client knows the id from here on, and may judge what it reads.
-            operation.gateway.served.note(
+            operation.gateway.note_served(
                 &operation.id,
                 operation.placed.seq,
                 &dispatch.model,

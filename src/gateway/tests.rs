@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::arriving::open;
 use super::gate::let_in;
-use super::{Gateway, Parts};
+use super::{Gateway, Parts, now, run};
 use crate::access::{Access, Caller};
 use crate::classifier::Classifier;
 use crate::config::gateway::GatewaySettings;
@@ -18,22 +18,27 @@ use crate::session::{Arriving, Deed, Live, LiveSetup};
 use crate::units::{Instant, Names};
 use crate::wire::{Ask, Dialect};
 
-fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
+fn live(at: Instant) -> Live {
     let mut names = Names::default();
     let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
-    let spec = providers::parse(&[]).unwrap();
+    Live::new(LiveSetup {
+        policy,
+        names,
+        classifier: Arc::new(Classifier::builtin()),
+        book: prices::resolve("list", None).unwrap(),
+        next_seq: 1,
+        at,
+        who: "test".to_owned(),
+        gateway: String::new(),
+    })
+}
+
+/// Puts a gateway together over a ledger in a folder, whose models are simulated at once.
+pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
+    let spec = providers::parse(&[("providers.toml", "[simulated]\nspeed = 0\n")]).unwrap();
     let (ledger, _) = Ledger::open(LedgerOptions::new(folder.path().join("ledger.db"))).unwrap();
     Arc::new(Gateway::new(Parts {
-        live: Arc::new(Live::new(LiveSetup {
-            policy,
-            names,
-            classifier: Arc::new(Classifier::builtin()),
-            book: prices::resolve("list", None).unwrap(),
-            next_seq: 1,
-            at: Instant(0),
-            who: "test".to_owned(),
-            gateway: String::new(),
-        })),
+        live: Arc::new(live(now())),
         providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
         ledger,
         access: Access::open(folder.path().join("access.toml")).unwrap(),
@@ -51,7 +56,7 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hello"}]}"#;
         let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
         let place = let_in(&gateway).unwrap();
-        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
+        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), (place, [0; 32]));
         if is_called {
             let send = open.placed.send.clone().unwrap();
             open.record_start(&send, &"openai".into());
@@ -75,20 +80,39 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
     assert_eq!(String::from_utf8(log).unwrap().matches("the gateway itself failed").count(), 2);
 }
 
+/// A thread that serves has one runtime of its own. What is done apart is held up here by keeping the runtime's only other
+/// thread busy, so that an answer to a small request shows that none of a large one was done in its way.
+#[test]
+fn a_large_body_holds_no_other_request_of_its_thread_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(&folder);
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    let runtime = runtime.unwrap();
+    let (free, busy) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || busy.recv());
+    let caller = Caller::local();
+    let ask = |length: usize| {
+        let text = "word ".repeat(length / 5);
+        let body = format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
+        run::run(&gateway, ask, false, HeaderMap::new(), &caller, let_in(&gateway).unwrap())
+    };
+    runtime.block_on(async {
+        let mut large = std::pin::pin!(ask(2 << 20));
+        let small = async { ask(100).await.unwrap().status().as_u16() };
+        let first = tokio::select! {
+            biased;
+            large = &mut large => panic!("done in the way of others: {large:?}"),
+            status = small => status,
+        };
+        free.send(()).unwrap();
+        assert_eq!((first, large.await.unwrap().status().as_u16()), (200, 200));
+    });
+}
+
 #[test]
 fn a_flood_of_models_leaves_room_for_a_policys_own() {
-    let mut names = Names::default();
-    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
-    let live = Live::new(LiveSetup {
-        policy,
-        names,
-        classifier: Arc::new(Classifier::builtin()),
-        book: prices::resolve("list", None).unwrap(),
-        next_seq: 1,
-        at: Instant(0),
-        who: "test".to_owned(),
-        gateway: String::new(),
-    });
+    let live = live(Instant(0));
     for n in 0..5000 {
         let asked: Arc<str> = format!("gpt-{n}").into();
         let arriving = Arriving { asked: Arc::clone(&asked), pinned: true, ..Arriving::default() };
@@ -106,18 +130,7 @@ fn a_flood_of_models_leaves_room_for_a_policys_own() {
 
 #[test]
 fn dates_follow_a_clock_that_was_set_forward_and_back() {
-    let mut names = Names::default();
-    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
-    let live = Live::new(LiveSetup {
-        policy,
-        names,
-        classifier: Arc::new(Classifier::builtin()),
-        book: prices::resolve("list", None).unwrap(),
-        next_seq: 1,
-        at: Instant(0),
-        who: "test".to_owned(),
-        gateway: String::new(),
-    });
+    let live = live(Instant(0));
     let year = 365 * 86_400_000_000;
     let arrive = |at| live.arrive(Arriving::default(), Instant(at)).at.0;
     assert_eq!([10, year, year + 10].map(arrive), [10, year, year + 10]);

@@ -10,7 +10,7 @@ use super::following::Waiting;
 use super::growth::Growth;
 use super::log::PolicySpan;
 use super::log::{LogNote, NoteKind, price_text};
-use super::settle::settle_one;
+use super::settled::settle_one;
 use super::snapshot::{Change, Play, Reading};
 use super::written::Deed;
 use crate::engine::{Engine, Event};

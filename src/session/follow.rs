@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::following::{Live, Outgoing};
 use super::growth::Growth;
 use super::log::{LogNote, NoteKind, signal_note};
-use super::settle::settle_one;
+use super::settled::settle_one;
 use super::snapshot::{Play, Reading};
 use super::status::{Answer, LiveStatus, LiveView};
 use super::written::deed_of;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::settle::settle_one;
+use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::routing::{Mode, Policy, Route, Thresholds};

@@ -24,7 +24,6 @@ mod player;
 mod preview;
 mod reason;
 mod rerun;
-mod settle;
 mod settled;
 mod slow;
 mod snapshot;
@@ -58,7 +57,7 @@ pub use log::{
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use rerun::{Rerun, RerunJob, rerun};
-pub use settle::settle_one;
+pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,

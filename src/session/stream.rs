@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use super::constraints::Constraints;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
-use super::settle::settle_one;
+use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};

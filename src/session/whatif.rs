@@ -6,7 +6,7 @@ use super::fold::{any_remembers, walk};
 use super::frontiers::{with_earlier, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
-use super::settle::settle_one;
+use super::settled::settle_one;
 use super::snapshot::{Consequences, Reading, RouteConsequences};
 use super::{Play, Player};
 use crate::outcome::Settled;

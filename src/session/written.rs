@@ -61,5 +61,6 @@ pub(super) fn policy_line(
 pub(super) fn line_of(entry: &Entry<'_>) -> Arc<str> {
     let mut line = Vec::new();
     record::append_line(&mut line, entry);
-    String::from_utf8_lossy(&line).into()
+    let lossy = |error: std::string::FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    String::from_utf8(line).unwrap_or_else(lossy).into()
 }

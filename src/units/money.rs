@@ -101,10 +101,14 @@ impl Pico {
         let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
         let scale = 10u128.pow(PICO_PER_USD_DIGITS);
-        let fraction = format!("{:012}", magnitude % scale);
+        // Small numbers are written several times as fast.
+        let fraction = format!("{:012}", u64::try_from(magnitude % scale).unwrap_or(0));
         let kept = fraction.trim_end_matches('0');
         let dot = if kept.is_empty() { "" } else { "." };
-        format!("{sign}{}{dot}{kept}", magnitude / scale)
+        match u64::try_from(magnitude / scale) {
+            Ok(whole) => format!("{sign}{whole}{dot}{kept}"),
+            Err(_) => format!("{sign}{}{dot}{kept}", magnitude / scale),
+        }
     }
 
     /// Writes dollars rounded half-even to `places` decimals (at most 12), with thousands separated by commas.

@@ -342,7 +342,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let title = format!("Consequences · {}{}", route.name, if observes { " · OBSERVE" } else { "" });
     let panel = Panel { title: &title, scope: "", focus: scene.view.focus == 2 };
     let inside = panel.render(area, buf, look);
-    let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+    let inside = paint::margin(inside);
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));

@@ -3,6 +3,7 @@
 //! Invariants: a reference is never entered again on its own path, so schemas that refer to themselves come to an end;
 //! depth, parts and values are bounded whatever the schema says. What no finite value fits becomes `null`.
 
+mod facet;
 mod number;
 mod text;
 
@@ -12,6 +13,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+
+use facet::{Facet, implied, is_null, is_of, kinds, list};
 
 /// The deepest that a schema is followed.
 const DEEPEST: u32 = 64;
@@ -45,8 +48,6 @@ pub(super) fn arguments(schema: &Value) -> Value {
     }
 }
 
-/// A schema's members; several of them may hold for one value.
-type Facet<'s> = &'s Map<String, Value>;
 /// Alternatives, each a list of schemas that then hold too.
 type Choice<'s> = Vec<Vec<&'s Value>>;
 
@@ -260,53 +261,5 @@ impl<'s> Maker<'s> {
         self.nth = nth;
         (made.len() as u64 >= least.max(contains).min(MOST_ITEMS) || self.left == 0)
             .then_some(Value::Array(made))
-    }
-}
-
-/// Walks a list among a schema's members; of anything else there are none.
-fn list<'s>(facet: Facet<'s>, key: &str) -> impl Iterator<Item = &'s Value> + use<'s> {
-    facet.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn is_null(schema: &Value) -> bool {
-    schema.get("type").and_then(Value::as_str) == Some("null")
-}
-
-/// Returns the kinds that every schema allows, in the order of the first; `None` where none speaks of it.
-fn kinds<'s>(facets: &[Facet<'s>]) -> Option<Vec<&'s str>> {
-    let said = |facet: &Facet<'s>| match facet.get("type")? {
-        Value::String(kind) => Some(vec![kind.as_str()]),
-        Value::Array(kinds) => Some(kinds.iter().filter_map(Value::as_str).collect()),
-        _ => None,
-    };
-    facets.iter().filter_map(said).reduce(|all, more| {
-        let both = |a: &'s str, b: &'s str| match (a, b) {
-            (a, b) if a == b => Some(a),
-            ("integer", "number") | ("number", "integer") => Some("integer"),
-            _ => None,
-        };
-        all.iter().filter_map(|a| more.iter().find_map(|b| both(a, b))).collect()
-    })
-}
-
-/// Guesses the kind from the members that speak of one.
-fn implied(facets: &[Facet<'_>]) -> &'static str {
-    let has = |keys: &[&str]| facets.iter().any(|facet| keys.iter().any(|key| facet.contains_key(*key)));
-    match () {
-        () if has(&["properties", "required", "additionalProperties", "minProperties"]) => "object",
-        () if has(&["items", "prefixItems", "minItems", "contains"]) => "array",
-        () if has(&["minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"]) => "number",
-        () => "string",
-    }
-}
-
-fn is_of(value: &Value, kind: &str) -> bool {
-    match value {
-        Value::Null => kind == "null",
-        Value::Bool(_) => kind == "boolean",
-        Value::String(_) => kind == "string",
-        Value::Array(_) => kind == "array",
-        Value::Object(_) => kind == "object",
-        Value::Number(number) => kind == "number" || (kind == "integer" && !number.to_string().contains('.')),
     }
 }

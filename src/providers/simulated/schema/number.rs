@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Facet;
+use super::facet::Facet;
 
 /// A bound, and whether the value itself is excluded.
 type Bound = (f64, bool);

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::Facet;
+use super::facet::Facet;
 
 /// The longest text that is made.
 const LONGEST: usize = 10_000;
