@@ -298,9 +298,6 @@ fn arrows_point_downwards() {
     hold(&sources().iter().flat_map(arrows).collect::<Vec<_>>());
 }
 
-/// Rooms whose files still import each other in circles; nothing is added here.
-const CIRCULAR: &[&str] = &["wire"];
-
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let sources = sources();
@@ -309,8 +306,7 @@ fn no_files_import_each_other_in_a_circle() {
     let files: Vec<(String, String)> =
         sources.into_iter().map(|file| (file.path, file.text)).filter(|(path, _)| !of_tests(path)).collect();
     let ties = circles::Imports::read(&files).circles();
-    let old = |tie: &String| CIRCULAR.iter().any(|room| tie.starts_with(&format!("src/{room}/")));
-    hold(&ties.into_iter().filter(|tie| !old(tie)).collect::<Vec<_>>());
+    hold(&ties);
 }
 
 #[test]

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::EngineArgs;
 use super::output;
-use crate::app::{load_log, policies_text};
+use crate::app::policies_text;
 use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{Command, Consequences};
-use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
+use crate::session::{Command, Consequences, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -276,11 +275,7 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
-    let logs = [args.log.clone()];
-    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
-    player.handle(Command::Follow);
+    let (log, mut player) = args.engine.routed(&args.log)?;
     let policy = player.snapshot().policy;
     let observes = player.snapshot().policies.iter().any(|span| span.policy.observes());
     if args.set.is_empty() && !observes {

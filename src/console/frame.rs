@@ -375,7 +375,7 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
         error_count: snapshot.log.errors.partition_point(|&error| (error as usize) < snapshot.head) as u64,
         loop_label: &label,
     };
-    let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+    let inside = paint::margin(area);
     bar.render(inside, buf, look);
     bar.strip_area(inside, look)
 }

@@ -125,7 +125,9 @@ impl Encoding {
 
     /// Adds fields as they are written.
     pub(super) fn fields(&mut self, fields: &[Field<'_>]) {
-        fields.iter().for_each(|field| self.value(field.0));
+        for field in fields {
+            self.value(field.0);
+        }
     }
 
     fn value(&mut self, value: ValueRef<'_>) {

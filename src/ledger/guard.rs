@@ -80,26 +80,38 @@ impl Guard {
         self.broken.is_some()
     }
 
-    /// Says whether the ledger is there and its write-ahead log is what was written to it; asked before each write and after
-    /// it, and returns the log's length in pages.
+    /// Says whether the ledger is there, no shorter than it was, and its write-ahead log what was written to it; asked before
+    /// each write and after it, and returns the log's length in pages.
     pub(super) fn stands(&mut self) -> Option<u64> {
-        if !self.is_there() {
+        if !self.is_there() || self.lock.main().metadata().is_ok_and(|main| main.len() < self.length) {
             return None;
         }
         self.look_at_log(1).ok()
     }
 
-    /// Says whether all of the write-ahead log may be written back: SQLite would copy a hole in it into the ledger.
+    /// Says whether all of the write-ahead log may be written back: SQLite would copy a hole in it into the ledger, and make a
+    /// ledger that was cut short as long as it was, with a hole.
     pub(super) fn may_write_back(&mut self) -> bool {
         if !self.is_there() {
             return false;
         }
-        let (Some(log), Some(index)) = (&self.log, &self.index) else { return true };
-        if self.seen.prove(log, index).is_ok() {
-            return true;
+        if let (Some(log), Some(index)) = (&self.log, &self.index) {
+            // What writing back waits for before it copies; done here, nothing takes long between this look and the copy.
+            let _ = log.sync_data();
+            if self.seen.prove(log, index).is_err() {
+                self.breaks(LOG_DAMAGED);
+                return false;
+            }
         }
-        self.breaks(LOG_DAMAGED);
-        false
+        self.is_whole()
+    }
+
+    /// Says whether the ledger itself is as long as it was at the last look; asked before and after writing back.
+    pub(super) fn is_whole(&mut self) -> bool {
+        if let Some(what) = self.damage() {
+            self.breaks(what);
+        }
+        self.broken.is_none()
     }
 
     /// Looks at all of the files.

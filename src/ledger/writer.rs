@@ -223,11 +223,10 @@ impl Writer<'_> {
                 (None, Some(store)) => match store.append(entries) {
                     // What was cut away meanwhile may have taken this with it.
                     Ok(odd) => {
-                        let pages = self.guard.stands();
-                        let Some(trouble) = self.watch_broken() else {
-                            self.write_back(pages.unwrap_or(0));
-                            return Ok(Some(odd));
-                        };
+                        if let Some(pages) = self.guard.stands() {
+                            self.write_back(pages);
+                        }
+                        let Some(trouble) = self.watch_broken() else { return Ok(Some(odd)) };
                         trouble
                     }
                     Err(error) if error.may_pass => error.words,
@@ -276,6 +275,7 @@ impl Writer<'_> {
         self.written_back = pages;
         if let Some(store) = self.store.as_mut().filter(|_| self.guard.may_write_back()) {
             let _ = store.write_back(false);
+            self.guard.is_whole();
         }
     }
 
@@ -409,7 +409,8 @@ impl Writer<'_> {
                 return Some("it cannot be written back".to_owned());
             }
             match store.write_back(true) {
-                Ok(true) => {}
+                Ok(true) if self.guard.is_whole() => {}
+                Ok(true) => return Some("it was damaged meanwhile".to_owned()),
                 Ok(false) => return Some("another process holds the file".to_owned()),
                 Err(error) => return Some(error.words),
             }

@@ -3,6 +3,7 @@
 //! Invariants: a cost that cannot be known is [`Cost::Unknown`], never zero; a price row is never overwritten, a change
 //! adds a row with a later start; no float touches a price or a charge.
 
+mod bill;
 mod book;
 mod charge;
 mod charged;
@@ -11,6 +12,7 @@ mod table;
 mod terms;
 mod usage;
 
+pub use bill::{BillLine, bill_lines};
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
 pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::skip::Refusal;
 
 /// The column names of a file, in order, in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     names: Vec<String>,
     delimiter: u8,
@@ -16,7 +16,7 @@ pub(crate) struct Columns {
 impl Columns {
     /// Reads the header row; `delimiter` stands between its fields.
     pub(crate) fn read(row: &str, delimiter: u8) -> Self {
-        let names = split(row, delimiter).iter().map(|name| name.trim().to_lowercase()).collect();
+        let names = Self::exact(row, delimiter).names.iter().map(|name| name.to_lowercase()).collect();
         Self { names, delimiter }
     }
 
@@ -38,6 +38,11 @@ impl Columns {
     /// Says whether a column is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|column| column == name)
+    }
+
+    /// Returns the names as they are.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.names
     }
 
     /// Cuts a row into its named fields.
@@ -126,7 +131,7 @@ pub(crate) fn micros_of(seconds: f64) -> Option<i64> {
 }
 
 /// Cuts a row at its delimiters; quoted fields may hold them and doubled quotes.
-pub(crate) fn split(row: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+fn split(row: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
     let delimiter = char::from(delimiter);
     let mut fields = Vec::new();
     if !row.contains('"') {
@@ -159,6 +164,7 @@ mod tests {
         let columns = Columns::read("Timestamp,\"Log, Type\",Request tokens", b',');
         let row = columns.row("5.0,\"a \"\"b\"\", c\",472.0");
         assert_eq!(row.get("log, type"), "a \"b\", c");
+        assert_eq!(columns.row("\"\",,").check(), Ok(()), "empty fields are fields");
         assert_eq!(row.count("request tokens"), Ok(Some(472)));
         assert_eq!(row.micros("timestamp"), Ok(Some(5_000_000)));
         assert_eq!(row.get("absent"), "");

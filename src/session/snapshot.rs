@@ -132,6 +132,22 @@ pub struct Consequences {
     pub took: Duration,
 }
 
+impl Consequences {
+    /// Returns what all routes cost: under the policy in force, and under the staged one.
+    pub fn costs(&self) -> (CostSum, CostSum) {
+        self.routes.iter().fold(Default::default(), |(mut applied, mut staged), route| {
+            applied += &route.applied.cost;
+            staged += &route.staged.cost;
+            (applied, staged)
+        })
+    }
+
+    /// Counts the operations that the staged policy sends elsewhere.
+    pub fn flips(&self) -> u64 {
+        self.routes.iter().map(|route| route.flips).sum()
+    }
+}
+
 /// The full re-run that confirms the instant figure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RerunState {

@@ -51,6 +51,16 @@ impl std::fmt::Debug for CallIds {
     }
 }
 
+/// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
+pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
+    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
+}
+
+/// Returns a provider's id the beginning that ids of the client's dialect have.
+pub(super) fn as_own(prefix: &str, id: &str) -> String {
+    if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
+}
+
 /// Writes an id that every dialect takes, of at most 40 characters.
 pub(super) fn call_id(digest: &[u8]) -> String {
     digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))

@@ -5,10 +5,10 @@
 
 use bytes::BytesMut;
 
+use super::calls::own_id;
 use super::finish::Finish;
 use super::json::{Object, Raw, Value, put, quote, written};
 use super::reply::Reply;
-use super::sink::own_id;
 use super::sse::event;
 use super::{Ask, Dialect, usage};
 

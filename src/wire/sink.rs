@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 
 use super::Ask;
+use super::calls::{as_own, own_id};
 use super::preface::Preface;
 use super::reply::Delta;
 use crate::record::usage::Counted;
@@ -73,14 +74,4 @@ impl Head {
     pub(super) fn preface(&self, events: u64) -> Preface {
         Preface { id: self.id.clone(), events, has_begun: self.has_begun, ..Preface::default() }
     }
-}
-
-/// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
-pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
-    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
-}
-
-/// Returns a provider's id the beginning that ids of the client's dialect have.
-fn as_own(prefix: &str, id: &str) -> String {
-    if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
 }

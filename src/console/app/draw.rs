@@ -71,7 +71,7 @@ impl App {
         paint::clear(buf, rows, look.theme.popup());
         for (row, line) in (0..at.height).zip(lines) {
             let here = paint::nth_row(at, row);
-            let inside = Rect { x: here.x + 1.min(here.width), width: here.width.saturating_sub(2), ..here };
+            let inside = paint::margin(here);
             paint::text(buf, inside, line, look.theme.popup(), look.glyphs.cut);
             if self.completing.at == Some(usize::from(row)) {
                 paint::tint(buf, here, look.style(Role::Selection));

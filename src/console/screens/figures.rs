@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -14,6 +14,7 @@ use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::widgets::key_values::{self, KeyValue};
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::session::Snapshot;
@@ -70,6 +71,20 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
     let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
     paint::text(buf, row, words, style, scene.look.glyphs.cut);
     rest
+}
+
+/// Names with their figures, as many as a panel has use for.
+pub(super) type List = ArrayVec<(&'static str, Line, Role), 16>;
+
+/// Draws names and figures; returns what is left below them.
+pub(super) fn list(scene: Scene<'_>, rows: &List, at: Rect, buf: &mut Buffer) -> Rect {
+    let look = scene.look;
+    let rows: ArrayVec<KeyValue<'_>, 16> =
+        rows.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
+    let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(at.height);
+    let (here, rest) = paint::split_top(at, used);
+    key_values::render(&rows, here, buf, look);
+    paint::split_top(rest, u16::from(rest.height > 12)).1
 }
 
 /// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.

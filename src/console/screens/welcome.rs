@@ -55,7 +55,7 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
     let base = address(snapshot, live);
     let scope = format!("live {} {base}", look.glyphs.dot);
     let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
-    let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+    let inside = paint::margin(inside);
     let key = if live.status.keys > 0 { "YOUR-KEY" } else { "none" };
     let mut lines: Vec<(String, Role)> = vec![
         (format!("Base URL   {base}/v1"), Role::Accent),

@@ -112,6 +112,11 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
+    /// Writes the cell's text in the look of a role.
+    pub fn say(&self, buf: &mut Buffer, words: &str, role: Role) {
+        self.text(buf, words, self.look.style(role));
+    }
+
     /// Writes the cell's text where the column wants it.
     pub fn text(&self, buf: &mut Buffer, words: &str, style: Style) {
         if self.right {

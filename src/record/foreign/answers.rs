@@ -67,9 +67,9 @@ struct OpenAiAnswer {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Groq {
+pub(super) struct Groq {
     #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
+    pub(super) usage: Option<OpenAiUsage>,
 }
 
 /// What `LangChain` keeps of an answer beside its own count of it.

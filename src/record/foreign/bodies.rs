@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 
-use super::answers::{self, anthropic, gemini, openai};
+use super::answers::{self, Groq, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
 use super::served::by_name;
 use super::terms;
@@ -97,13 +97,6 @@ struct Within {
     #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
     container: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Groq {
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
 }
 
 /// What the events of a stream have told so far.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Mapping;
 use super::path::Told;
-use crate::record::csv::{Columns, split};
+use crate::record::csv::Columns;
 use crate::record::cut::{Elements, MAX_ENTRY, Piece};
 use crate::record::rows::Rows;
 
@@ -27,7 +27,7 @@ pub(crate) enum Cut {
 }
 
 /// What a log looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
     /// How it is cut.
     pub(crate) cut: Cut,
@@ -90,7 +90,7 @@ impl Shape {
         let told = told.map_or_else(|| vec![b',', b'\t', b';', b'|'], |told| vec![told]);
         let (delimiter, header, entries) =
             told.into_iter().filter_map(table).max_by_key(|(by, header, _)| (header.len(), *by == b','))?;
-        let keys = split(first, delimiter).iter().map(|name| name.trim().to_owned()).collect();
+        let keys = Columns::exact(first, delimiter).into_names();
         Some(Self { cut: Cut::Rows(delimiter), entries, header, keys })
     }
 

@@ -261,7 +261,7 @@ struct RouteKeys {
     require: Vec<String>,
     when_full: Option<String>,
     no_signal: Option<String>,
-    stream: StreamKeys,
+    stream: StreamLimits,
     ladder: Vec<RungKeys>,
 }
 
@@ -271,13 +271,9 @@ struct RungKeys {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
-    stream: StreamKeys,
-    labels: Vec<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
+    stream: StreamLimits,
+    #[serde(flatten)]
+    facts: FactsSpec,
     with: ParameterKeys,
 }
 
@@ -285,12 +281,8 @@ struct RungKeys {
 #[serde(default)]
 struct ModelKeys {
     model: String,
-    labels: Vec<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
+    #[serde(flatten)]
+    facts: FactsSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -325,33 +317,16 @@ fn mode(word: Option<String>) -> Result<Option<Mode>, Refusal> {
     word.map(known).transpose()
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StreamKeys {
-    first_byte_ms: Option<u32>,
-    gap_ms: Option<u32>,
-    tokens_per_second: Option<u32>,
-    hold: Option<bool>,
-}
-
-impl StreamKeys {
-    fn limits(&self) -> StreamLimits {
-        let Self { first_byte_ms, gap_ms, tokens_per_second, hold } = *self;
-        StreamLimits { first_byte_ms, gap_ms, tokens_per_second, hold }
-    }
-}
-
 fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
     let rung = |keys: RungKeys| {
-        let RungKeys { labels, context, max_output, max_in_flight, vision, tools, .. } = keys;
         Ok(RungSpec {
-            stream: keys.stream.limits(),
+            stream: keys.stream,
             name: keys.rung,
             model: keys.model,
             threshold: keys.threshold,
-            facts: FactsSpec { labels, context, max_output, max_in_flight, vision, tools },
+            facts: keys.facts,
             with: keys.with.parameters()?,
         })
     };
@@ -374,13 +349,10 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
-            stream: keys.stream.limits(),
+            stream: keys.stream,
         })
     };
-    let known = |keys: ModelKeys| {
-        let ModelKeys { model, labels, context, max_output, max_in_flight, vision, tools } = keys;
-        (model, FactsSpec { labels, context, max_output, max_in_flight, vision, tools })
-    };
+    let known = |keys: ModelKeys| (keys.model, keys.facts);
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),
         baseline: keys.baseline,

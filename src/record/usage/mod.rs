@@ -4,6 +4,11 @@
 //! guessed (`proof`); an explicit zero is zero, but hides no sibling that says more; a missing count is unknown; every
 //! block can absorb another one of the same stream: counts are running totals, so the largest said holds, and none is summed.
 
+/// Takes over, count by count, what another block of the same stream says.
+macro_rules! absorb {
+    ($then:ident into $me:ident: $($field:ident)*) => { $($me.$field.absorb($then.$field);)* };
+}
+
 mod anthropic;
 mod gemini;
 mod iterations;
@@ -23,7 +28,6 @@ pub(crate) use proof::{Claim, Parts, Writes};
 pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
 use super::WriteTtl;
-use super::json::Num;
 use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
@@ -198,11 +202,6 @@ pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
         return Counted::NOTHING;
     }
     counted
-}
-
-/// Takes over what another block of the same stream says of a count: it is a running total, which never shrinks.
-pub(crate) fn grow(now: &mut Num, then: Num) {
-    *now = now.most(then);
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
+use super::measures::AskMeasures;
 use super::scan::{Member, Scan};
-use super::{AskMeasures, weigh};
+use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;

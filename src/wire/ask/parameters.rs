@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use super::edits::{Edits, is_named, name_of, value_of};
 use super::scan::Scan;
-use super::{Accent, Sending};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
@@ -18,6 +17,7 @@ use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
 use crate::wire::json::{Value, object, quote};
 use crate::wire::known::place;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
+use crate::wire::sending::{Accent, Sending};
 
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{AskMeasures, weigh};
+use super::measures::AskMeasures;
+use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};

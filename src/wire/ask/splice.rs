@@ -14,12 +14,13 @@ use bytes::Bytes;
 
 use super::edits::{Edits, apply};
 use super::scan::Scan;
-use super::{Sending, prefill, refused, returned, system};
+use super::{prefill, refused, returned, system};
 use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quote};
 use crate::wire::prompt::Reader;
+use crate::wire::sending::Sending;
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(

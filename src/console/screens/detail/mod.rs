@@ -2,7 +2,6 @@
 //!
 //! Invariant: everything shown comes from [`explain`], so this view, the table and `pointsman why` agree.
 
-mod bill;
 mod page;
 mod ruler;
 
@@ -12,7 +11,6 @@ use std::fmt::Write as _;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub use bill::{BillLine, bill};
 pub(in crate::console) use page::{Line, wrapped};
 pub(in crate::console) use ruler::ruler;
 
@@ -27,7 +25,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
 use crate::outcome::{Attempt, Operation};
-use crate::pricing::Cost;
+use crate::pricing::{Cost, bill_lines};
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
 use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, tokens_text};
 use crate::units::{Millis, Span};
@@ -333,7 +331,7 @@ impl Page<'_> {
         ];
         let figure = cost_role(attempt.cost);
         // Another service tier, a meter, another model billed, a charge of the past: the lines would not add up.
-        let billed = bill(&attempt.usage, log.prices.rates(attempt.model, self.operation.at))
+        let billed = bill_lines(&attempt.usage, log.prices.rates(attempt.model, self.operation.at))
             .filter(|lines| Some(lines.iter().map(|line| line.amount).sum()) == attempt.cost.amount());
         match (attempt.cost, billed) {
             (Cost::Unknown(why), _) => {

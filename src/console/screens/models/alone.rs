@@ -2,18 +2,14 @@
 //!
 //! The model may be any that the price book has, whether or not the traffic ever saw it.
 
-use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line};
+use crate::console::screens::figures::{self, Line, List, line};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::key_values::{self, KeyValue};
-use crate::pricing::CostSum;
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 
@@ -61,19 +57,11 @@ pub(super) fn draw(scene: Scene<'_>, asked: Option<&Alone>, at: Rect, buf: &mut 
     let brief = line(format_args!("All on {name} to {moment}"));
     let title = if text::width(&title) <= usize::from(at.width) { title } else { brief };
     let at = figures::heading(scene, &title, at, buf);
-    let lines = lines(scene, all, usize::from(at.width));
-    let rows: ArrayVec<KeyValue<'_>, 10> = lines
-        .iter()
-        .map(|(key, value, role)| KeyValue { key, value, style: scene.look.style(*role) })
-        .collect();
-    let used = u16::try_from(rows.len()).unwrap_or(10).min(at.height);
-    let (here, rest) = paint::split_top(at, used);
-    key_values::render(&rows, here, buf, scene.look);
-    paint::split_top(rest, u16::from(rest.height > 12)).1
+    figures::list(scene, &lines(scene, all, usize::from(at.width)), at, buf)
 }
 
-fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, Line, Role), 10> {
-    let mut out: ArrayVec<(&'static str, Line, Role), 10> = ArrayVec::new();
+fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> List {
+    let mut out = List::new();
     let mut put = |key, value: Line, role| {
         let _ = out.try_push((key, value, role));
     };
@@ -101,10 +89,7 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, 
         let requests = figures::plural(all.cost.unknown, "request");
         put("  unknown, besides", line(format_args!("{requests}")), Role::Warn);
     }
-    let policy = scene.snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, route| {
-        sum += &route.applied.cost;
-        sum
-    });
+    let (policy, _) = scene.snapshot.consequences.costs();
     let (policy_cost, role) = figures::cost(&policy);
     put("the policy, routed", line(format_args!("{policy_cost}")), role);
     if all.cost.unknown == 0 && policy.unknown == 0 && policy.total() > Pico::ZERO {

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -13,11 +12,10 @@ use super::roster::Row;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line, short};
+use crate::console::screens::figures::{self, Line, List, line, short};
 use crate::console::theme::Role;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::gauge;
-use crate::console::widgets::key_values::{self, KeyValue};
 use crate::pricing::{Rates, Tier};
 use crate::routing::Rung;
 use crate::session::NoteKind;
@@ -38,7 +36,7 @@ pub(super) fn draw(
         return;
     };
     let inner = figures::frame(scene, 1, row.name, "", area, buf);
-    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    let inner = paint::margin(inner);
     // Side by side where that is wide enough, else one over the other for as far as it goes.
     let columns = match inner.width {
         0..=63 => 1,
@@ -92,7 +90,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
         return;
     };
     let (_, state, words) = state_of(look, Some(cell));
-    let mut lines: ArrayVec<(&str, Line, Role), 16> = ArrayVec::new();
+    let mut lines = List::new();
     let mut put = |key, value: Line, role| {
         let _ = lines.try_push((key, value, role));
     };
@@ -120,26 +118,18 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     if cell.tokens_unknown > 0 {
         put("calls of unknown tokens", count(cell.tokens_unknown), Role::Warn);
     }
-    let rows: ArrayVec<KeyValue<'_>, 16> =
-        lines.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
-    key_values::render(&rows, at, buf, look);
+    figures::list(scene, &lines, at, buf);
 }
 
 /// Says how the model is in a live session, and returns what is left below that.
 fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
     let Some(found) = health::of(scene.snapshot, row.name) else { return at };
     let at = figures::heading(scene, "Health now", at, buf);
-    let mut lines: ArrayVec<(&str, Line, Role), 8> = ArrayVec::new();
+    let mut lines = List::new();
     health::lines(scene, found, |key, value, role| {
         let _ = lines.try_push((key, value, role));
     });
-    let style = |role| scene.look.style(role);
-    let rows: ArrayVec<KeyValue<'_>, 8> =
-        lines.iter().map(|(key, value, role)| KeyValue { key, value, style: style(*role) }).collect();
-    let used = u16::try_from(rows.len()).unwrap_or(8).min(at.height);
-    let (here, rest) = paint::split_top(at, used);
-    key_values::render(&rows, here, buf, scene.look);
-    paint::split_top(rest, u16::from(rest.height > 12)).1
+    figures::list(scene, &lines, at, buf)
 }
 
 /// Writes a count with its share: `12  0.4 %`.

@@ -39,7 +39,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
     let all = &scene.snapshot.totals.all;
     // A place that no focus can have: there is nothing to choose here.
     let inner = figures::frame(scene, usize::MAX, title, "", area, buf);
-    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    let inner = paint::margin(inner);
     let rows =
         (0..roster.len()).filter_map(|row| roster.at(row)).filter_map(|row| row.cell.map(|cell| (row, cell)));
     let compared: Compared<'_> = rows

@@ -59,7 +59,7 @@ pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look
 }
 
 /// What there is to say of a model's health: name, value and look.
-pub(super) fn lines<'a>(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(&'a str, Line, Role)) {
+pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(&'static str, Line, Role)) {
     let (_, role, words) = breaker(scene, health);
     put("provider", cleaned(&health.provider), Role::Text);
     put("breaker", line(format_args!("{words}")), role);

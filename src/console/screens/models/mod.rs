@@ -25,8 +25,8 @@ use ratatui::layout::Rect;
 pub use self::alone::named_like;
 
 use self::alone::Alone;
-use self::columns::Sorted;
-use self::roster::{Key, Roster, Row};
+use self::columns::{Key, Sorted};
+use self::roster::{Roster, Row};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, View};
@@ -103,7 +103,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
 
 impl State {
     fn roster<'a>(&self, snapshot: &'a Snapshot) -> Roster<'a> {
-        Roster::of(snapshot, self.sort, self.order())
+        Roster::of(snapshot, self.sort.sort().1, self.order())
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
@@ -189,9 +189,7 @@ impl Screen for State {
             }
         } else if table.contains(at) {
             view.focus = 0;
-            let inside = columns::inside(Panel::inner(table));
-            let live = snapshot.live.is_some();
-            if let Some(row) = columns::table(&roster, &self.sorted(&roster), live, true).hit(inside, x, y) {
+            if let Some(row) = columns::hit(&roster, &self.sorted(&roster), Panel::inner(table), (x, y)) {
                 self.model = roster.at(row).map(|row| row.model);
             }
         } else if rest.contains(at) {

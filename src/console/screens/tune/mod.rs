@@ -102,11 +102,6 @@ fn confidence_area(view: View, area: Rect) -> Rect {
     if view.zoomed && view.focus == 1 { area } else { layout(area).confidence }
 }
 
-/// Returns the bars' place, for drawing and for the mouse alike.
-fn bars(inside: Rect) -> Rect {
-    Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside }
-}
-
 fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let route = snapshot.policy.route(id);
@@ -120,7 +115,7 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
     }
     let title = format!("Confidence · {}", route.name);
     let panel = Panel { title: &title, scope: &scope, focus: scene.view.focus == 1 };
-    let inside = bars(panel.render(area, buf, scene.look));
+    let inside = paint::margin(panel.render(area, buf, scene.look));
     let Some(consequences) = consequences else { return };
     if requests == 0 {
         figures::nothing(scene, "no requests of this route in the window", inside, buf);
@@ -296,7 +291,7 @@ impl Screen for State {
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let parts = layout(area);
         let confidence = confidence_area(*view, area);
-        let inside = bars(Panel::inner(confidence));
+        let inside = paint::margin(Panel::inner(confidence));
         match pointer {
             Pointer::Press(x, y) if confidence.contains((x, y).into()) => {
                 view.focus = 1;

@@ -1,8 +1,9 @@
 //! What a call is charged, bucket by bucket.
 //!
-//! Invariant: the lines add up to what [`crate::pricing::charge`] says, to the pico-dollar.
+//! Invariant: the lines add up to what [`charge`](super::charge()) says, to the pico-dollar.
 
-use crate::pricing::{Rates, Usage};
+use super::book::Rates;
+use super::usage::Usage;
 use crate::units::{Pico, PicoPerMillion};
 
 /// Tokens of one bucket times their price.
@@ -19,7 +20,7 @@ pub struct BillLine {
 }
 
 /// Lists what is charged; `None` where tokens or prices are unknown.
-pub fn bill(usage: &Usage, rates: Option<&Rates>) -> Option<Vec<BillLine>> {
+pub fn bill_lines(usage: &Usage, rates: Option<&Rates>) -> Option<Vec<BillLine>> {
     let (prompt, output) = (usage.prompt()?, usage.output.get()?);
     if prompt == 0 && output == 0 {
         return Some(Vec::new());
@@ -79,15 +80,15 @@ mod tests {
                 output: price(4).unwrap_or_default(), reasoning: price(5), ..Tier::default()
             };
             let rates = Rates { base: tier, above: vec![(long, Tier { input: PicoPerMillion(7), ..tier })] };
-            let sum = bill(&usage, Some(&rates)).map(|lines| lines.iter().map(|line| line.amount).sum::<Pico>());
+            let sum = bill_lines(&usage, Some(&rates)).map(|lines| lines.iter().map(|line| line.amount).sum::<Pico>());
             prop_assert_eq!(sum, charge(&usage, Some(&rates)).amount());
         }
     }
 
     #[test]
     fn what_is_unknown_has_no_bill() {
-        assert_eq!(bill(&Usage::UNKNOWN, Some(&Rates::default())), None);
-        assert_eq!(bill(&Usage::plain(5, 5).unwrap(), None), None);
-        assert_eq!(bill(&Usage::NONE, None), Some(Vec::new()));
+        assert_eq!(bill_lines(&Usage::UNKNOWN, Some(&Rates::default())), None);
+        assert_eq!(bill_lines(&Usage::plain(5, 5).unwrap(), None), None);
+        assert_eq!(bill_lines(&Usage::NONE, None), Some(Vec::new()));
     }
 }
