@@ -165,7 +165,7 @@ impl Operation {
         };
         let mut told = Told::default();
         loop {
-            let started = Clock::now();
+            let (started, calls) = (Clock::now(), self.calls);
             audience.call_begins();
             self.left_out.clear();
             self.tier = None;
@@ -176,7 +176,8 @@ impl Operation {
                 call::attempt(&mut self, &dispatch, &mut audience).await
             };
             self.simulated |= attempted.called.simulated;
-            attempted.called.latency_ms = millis(started.elapsed());
+            let is_made = self.calls > calls && attempted.called.status.is_call();
+            attempted.called.latency_ms = is_made.then(|| millis(started.elapsed()));
             attempted.called.left_out.clone_from(&self.left_out);
             attempted.called.began_us = self.call_began_us();
             let left = self.calls < self.gateway.settings.attempts;
@@ -393,7 +394,7 @@ impl Operation {
             status: called.status,
             check: called.check,
             error: called.error.as_str().into(),
-            latency_ms: Some(called.latency_ms).filter(|_| called.status != Status::Refused),
+            latency_ms: called.latency_ms,
             ttft_ms: called.ttft_ms,
             terms: called.terms,
             left_out: called.left_out.clone(),

@@ -95,7 +95,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
         return;
     };
     let (_, state, words) = state_of(look, Some(cell));
-    let mut lines: ArrayVec<(&str, Line, Role), 16> = ArrayVec::new();
+    let mut lines: ArrayVec<(&str, Line, Role), 18> = ArrayVec::new();
     let mut put = |key, value: Line, role| {
         let _ = lines.try_push((key, value, role));
     };
@@ -114,6 +114,9 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     put("calls", count(cell.attempts), Role::Text);
     put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
     put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
+    if cell.not_made > 0 {
+        put("calls not made (breaker, limit)", count(cell.not_made), Role::Warn);
+    }
     put("after escalation", shared(cell.escalated, cell.requests), Role::Text);
     put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
     put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
@@ -123,7 +126,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
     if cell.tokens_unknown > 0 {
         put("calls of unknown tokens", count(cell.tokens_unknown), Role::Warn);
     }
-    let rows: ArrayVec<KeyValue<'_>, 16> =
+    let rows: ArrayVec<KeyValue<'_>, 18> =
         lines.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
     key_values::render(&rows, at, buf, look);
 }
