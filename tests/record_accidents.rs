@@ -41,7 +41,8 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
             write_5m,
             write_1h,
             output,
-            reasoning,
+            // Read back, more reasoning than output is an estimate of the output.
+            reasoning: if reasoning.get() > output.get() { output } else { reasoning },
         },
     );
     let rest = (

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::lock::{WriteLock, beside};
+use super::lock::{Place, WriteLock, beside};
 use super::schema::{Looks, looks};
 use super::sqlite::Sqlite;
 use super::store::Store;
@@ -24,33 +24,6 @@ pub(super) enum Finding {
     Reopen(&'static str),
     /// Nothing may be written, and why.
     Trouble(String),
-}
-
-/// Which file it is that stands under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u64, u64);
-
-impl Place {
-    /// Returns the file under a name, if there is one.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|found| Self::said(&found))
-    }
-
-    /// Returns an open file.
-    pub(super) fn of_file(file: &File) -> Option<Self> {
-        file.metadata().ok().map(|found| Self::said(&found))
-    }
-
-    #[cfg(unix)]
-    fn said(found: &std::fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-        Self(found.dev(), found.ino())
-    }
-
-    #[cfg(not(unix))]
-    fn said(_: &std::fs::Metadata) -> Self {
-        Self(0, 0)
-    }
 }
 
 /// The files of a ledger that is written.
@@ -227,7 +200,7 @@ fn leave_mark(path: &Path, what: &str) {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     super::lock::owner_only(&mut options);
-    let line = format!("{}: {what} while it was written\n", super::handle::now());
+    let line = format!("{}: {what} while it was written\n", super::options::now());
     let written = options.open(beside(path, MARK)).and_then(|mut mark| mark.write_all(line.as_bytes()));
     if let Err(error) = written {
         tracing::warn!("the mark of a damaged ledger could not be written: {error}");

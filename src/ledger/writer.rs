@@ -7,8 +7,9 @@ use std::time::{Duration, Instant as Moment};
 
 use super::entry::Shift;
 use super::guard::{Finding, Guard};
-use super::handle::{FULL, Failing, Inner, Lost, Shared, now};
 use super::opening::Opened;
+use super::options::now;
+use super::queue::{Lost, Shared};
 use super::store::{Oddities, Store};
 use super::{Entry, Note};
 use crate::units::Instant;
@@ -424,29 +425,5 @@ impl Writer<'_> {
             }
             Err(error) => Some(error.in_a_line()),
         }
-    }
-}
-
-impl Inner {
-    pub(super) fn note_failure(&mut self, reason: &str) {
-        match &mut self.failing {
-            Some(failing) if failing.reason == reason => {}
-            Some(failing) => reason.clone_into(&mut failing.reason),
-            None => {
-                tracing::error!(reason, "the ledger cannot be written; entries wait in memory");
-                self.failing =
-                    Some(Failing { reason: reason.to_owned(), since: now(), began: Moment::now() });
-            }
-        }
-    }
-
-    fn recovered(&mut self) {
-        if let Some(failing) = self.failing.take() {
-            tracing::info!(seconds = failing.began.elapsed().as_secs(), "the ledger is written again");
-        }
-    }
-
-    fn in_hurry(&self) -> bool {
-        self.closing || self.queue.len() >= FULL || self.urgent > self.committed
     }
 }

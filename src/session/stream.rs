@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use super::constraints::Constraints;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
+use super::settle::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
-use super::view::settle_one;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,

@@ -1,14 +1,12 @@
 //! Numbers within bounds. They fill made-up answers and decide nothing.
 
-use serde_json::Value;
-
-use super::Facet;
+use serde_json::{Map, Value};
 
 /// A bound, and whether the value itself is excluded.
 type Bound = (f64, bool);
 
 /// Returns the number nearest to zero's side of the lower bound; `nth` gives another for each place. `None` where none fits.
-pub(super) fn fit(facets: &[Facet<'_>], is_whole: bool, nth: u64) -> Option<Value> {
+pub(super) fn fit(facets: &[&Map<String, Value>], is_whole: bool, nth: u64) -> Option<Value> {
     let low = bound(facets, "minimum", "exclusiveMinimum", |a, b| a > b);
     let high = bound(facets, "maximum", "exclusiveMaximum", |a, b| a < b);
     let steps = || facets.iter().filter_map(|facet| facet.get("multipleOf"));
@@ -53,8 +51,13 @@ fn written(text: &str) -> Option<Value> {
 }
 
 /// Returns the narrowest bound of all schemas.
-fn bound(facets: &[Facet<'_>], open: &str, strict: &str, is_narrower: fn(f64, f64) -> bool) -> Option<Bound> {
-    let of = |facet: &Facet<'_>| {
+fn bound(
+    facets: &[&Map<String, Value>],
+    open: &str,
+    strict: &str,
+    is_narrower: fn(f64, f64) -> bool,
+) -> Option<Bound> {
+    let of = |facet: &&Map<String, Value>| {
         let value = facet.get(open).and_then(Value::as_f64);
         match facet.get(strict) {
             // Draft 4 has a flag beside the bound.

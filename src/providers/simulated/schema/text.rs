@@ -1,8 +1,7 @@
 //! Texts of a form, of a pattern, of a length.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
-
-use super::Facet;
+use serde_json::{Map, Value};
 
 /// The longest text that is made.
 const LONGEST: usize = 10_000;
@@ -10,7 +9,7 @@ const LONGEST: usize = 10_000;
 const MOST_REPEATS: u32 = 256;
 
 /// Returns a text that fits; `harmless` is taken where nothing is asked of it, and `nth` gives another for each place.
-pub(super) fn fit(facets: &[Facet<'_>], harmless: Option<&str>, nth: u64) -> String {
+pub(super) fn fit(facets: &[&Map<String, Value>], harmless: Option<&str>, nth: u64) -> String {
     let count = |key: &'static str| facets.iter().filter_map(move |facet| facet.get(key)?.as_u64());
     let size = |n: u64| usize::try_from(n).unwrap_or(LONGEST).min(LONGEST);
     let least = count("minLength").max().map_or(0, size);
