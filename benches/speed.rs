@@ -487,7 +487,7 @@ fn live_session() {
         let started = Instant::now();
         let mut placed = live.arrive(black_box(arriving), pointsman::units::Instant(n));
         let arrived = started.elapsed();
-        let called = Called { model: Arc::clone(&model), latency_ms: 300, ..Called::default() };
+        let called = Called { model: Arc::clone(&model), latency_ms: Some(300), ..Called::default() };
         let started = Instant::now();
         let _ = black_box(live.ended(&mut placed.ticket, called, false));
         (arrived, started.elapsed())

@@ -298,6 +298,36 @@ fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
 }
 
 #[test]
+fn a_call_that_was_not_made_is_no_quick_call_and_waits_count() {
+    let world = World::of(&[]);
+    let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0], 0));
+    let call = |status, latency, waited| Observed {
+        model: ModelId(1),
+        usage: if status == Status::Ok { Usage::plain(1000, 10).unwrap() } else { Usage::NONE },
+        status,
+        latency,
+        waited,
+        ..Observed::default()
+    };
+    let entry = |served, earlier| {
+        let extra = Extra { earlier, ..Extra::default() };
+        (Operation { served, ..Operation::default() }, Some(extra))
+    };
+    let never = entry(call(Status::Unavailable, Millis::new(0), 0), vec![]);
+    let late = entry(
+        call(Status::Ok, Millis::new(100), 1000),
+        vec![call(Status::ServerError, Millis::new(3), 0), call(Status::Unavailable, Millis::UNKNOWN, 5)],
+    );
+    assert_eq!(world.settle(&never, &policy, Reading::Recorded).latency, Millis::UNKNOWN);
+    assert_eq!(world.settle(&late, &policy, Reading::Recorded).latency, Millis::new(1108));
+    let totals = world.totals(&[never, late], &policy, Reading::Recorded);
+    let model = &totals.models[1];
+    assert_eq!((model.attempts, model.errors, model.not_made, model.answered), (2, 1, 2, 1));
+    assert_eq!(model.latency.percentiles().unwrap().known, 2, "only calls that were made have a latency");
+    assert_eq!((totals.all.attempts, totals.all.not_made), (2, 2));
+}
+
+#[test]
 fn each_attempt_is_billed_at_its_own_model_and_counted_once() {
     let world = World::of(&[]);
     let policy = compile(&(vec![500, 0], vec![0, 0, 0], vec![0], 0));

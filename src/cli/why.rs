@@ -88,8 +88,11 @@ fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &S
     out.push('\n');
     line(out, format_args!("{title}"));
     for (at, attempt) in settled.attempts.iter().enumerate() {
-        let latency =
-            attempt.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
+        let latency = match attempt.latency.get() {
+            _ if !attempt.status.is_call() => "not made".to_owned(),
+            Some(ms) => format!("{ms} ms"),
+            None => "latency unknown".to_owned(),
+        };
         line(
             out,
             format_args!(

@@ -72,13 +72,16 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
         cells
             .iter()
             .enumerate()
-            .filter(|(_, cell)| cell.attempts > 0)
+            .filter(|(_, cell)| cell.attempts > 0 || cell.not_made > 0)
             .map(|(at, cell)| (names.models().get(at).map_or("-", |name| &**name), cell))
     };
-    let counters: [Counter; 3] = [
+    let counters: [Counter; 4] = [
         ("pointsman_model_calls_total", "Calls to a model.", |cell| cell.attempts),
         ("pointsman_model_errors_total", "Calls that ended without an answer.", |cell| cell.errors),
-        ("pointsman_model_answers_total", "Requests that a model answered.", |cell| cell.requests),
+        ("pointsman_model_not_made_total", "Calls not made, for a breaker, a quota or a limit.", |cell| {
+            cell.not_made
+        }),
+        ("pointsman_model_answers_total", "Requests that a model answered.", |cell| cell.answered),
     ];
     for (name, help, read) in counters {
         out.head(name, "counter", help);

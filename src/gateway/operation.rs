@@ -207,7 +207,7 @@ impl Operation {
             status: called.status,
             check: called.check,
             error: called.error.as_str().into(),
-            latency_ms: Some(called.latency_ms).filter(|_| called.status != Status::Refused),
+            latency_ms: called.latency_ms,
             ttft_ms: called.ttft_ms,
             terms: called.terms,
             left_out: called.left_out.clone(),

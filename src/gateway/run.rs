@@ -87,7 +87,7 @@ impl Operation {
         };
         let mut told = Told::default();
         loop {
-            let started = Clock::now();
+            let (started, calls) = (Clock::now(), self.calls);
             audience.call_begins();
             self.left_out.clear();
             self.tier = None;
@@ -98,7 +98,8 @@ impl Operation {
                 call::attempt(&mut self, &dispatch, &mut audience).await
             };
             self.simulated |= attempted.called.simulated;
-            attempted.called.latency_ms = millis(started.elapsed());
+            let is_made = self.calls > calls && attempted.called.status.is_call();
+            attempted.called.latency_ms = is_made.then(|| millis(started.elapsed()));
             attempted.called.left_out.clone_from(&self.left_out);
             attempted.called.began_us = self.call_began_us();
             let left = self.calls < self.gateway.settings.attempts;

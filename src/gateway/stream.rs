@@ -28,6 +28,8 @@ use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireE
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How long a whole answer waits for its last event, which may tell the usage.
 const LINGER: Duration = Duration::from_secs(2);
+/// What stands beside a stream that the client had before its check.
+const UNFIT: &str = "did not pass its check, and the client had it already";
 /// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
 const HELD: usize = 1024 * 1024;
 /// The most bytes held back until they are checked; what goes on longer is handed on without.
@@ -332,7 +334,15 @@ impl Stream<'_> {
         let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
-        let called = self.called(operation, usage, write_ttl, estimated);
+        let mut called = self.called(operation, usage, write_ttl, estimated);
+        // The client has had it; no other model can be asked, but the account says what it was.
+        if self.relay.check() == Check::Failed {
+            if self.attempt.dispatch.last {
+                called.check = Check::Failed;
+            } else {
+                UNFIT.clone_into(&mut called.error);
+            }
+        }
         Attempted { called, outcome: Outcome::Streamed(last), retry: None }
     }
 

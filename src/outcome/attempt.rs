@@ -14,8 +14,10 @@ pub struct Attempt {
     pub usage: Usage,
     /// What it costs.
     pub cost: Cost,
-    /// How long it took.
+    /// How long it took; unknown where it was not made.
     pub latency: Millis,
+    /// For how many milliseconds nobody was called before it.
+    pub waited: u32,
     /// How it ended.
     pub status: Status,
     /// What a check said.
@@ -40,6 +42,7 @@ impl Attempt {
         usage: Usage::NONE,
         cost: Cost::Known(Pico::ZERO),
         latency: Millis::UNKNOWN,
+        waited: 0,
         status: Status::Refused,
         check: Check::None,
         observed: true,
@@ -67,7 +70,8 @@ pub fn seen_attempt(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Attempt
         model: seen.model,
         usage: seen.usage,
         cost,
-        latency: seen.latency,
+        latency: if seen.status.is_call() { seen.latency } else { Millis::UNKNOWN },
+        waited: seen.waited,
         status: seen.status,
         check: seen.check,
         observed: true,
@@ -180,6 +184,7 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
         usage,
         cost: cost.as_estimate(),
         latency: outlook.profiles.latency(identity, usage.output),
+        waited: 0,
         status: Status::Ok,
         check: Check::None,
         observed: false,

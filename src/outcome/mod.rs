@@ -12,7 +12,7 @@ mod settle;
 pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, visit};
 pub use history::{Chunk, History};
 pub use operation::{
-    Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen,
+    Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen, Timeline,
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};

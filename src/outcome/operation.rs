@@ -14,6 +14,8 @@ pub struct Observed {
     pub latency: Millis,
     /// From request to first byte.
     pub ttft: Millis,
+    /// Milliseconds between the end of the call before it, or the request's arrival, and its begin, as far as that is told.
+    pub waited: u32,
     /// The model called; none where the log names none.
     pub model: ModelId,
     /// The model that the provider says it billed, where its price is another; else none.
@@ -28,6 +30,19 @@ pub struct Observed {
     pub assumed: bool,
     /// What was charged for it then, where the log tells.
     pub charged: Charged,
+}
+
+/// The time within an operation, call by call, to know how long it waited between them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeline(u64);
+
+impl Timeline {
+    /// Goes on to the end of a call; returns for how many milliseconds nobody was called before it.
+    pub fn wait(&mut self, began_us: Option<u64>, latency: Millis) -> u32 {
+        let waited = began_us.map_or(0, |began| (began / 1000).saturating_sub(self.0));
+        self.0 = self.0.saturating_add(waited).saturating_add(latency.get().unwrap_or(0));
+        u32::try_from(waited).unwrap_or(u32::MAX)
+    }
 }
 
 /// One client request and what became of it.

@@ -25,8 +25,11 @@ pub struct Settled {
     pub cost: Cost,
     /// What the same tokens cost on the baseline model.
     pub baseline: Cost,
-    /// The sum over its calls.
+    /// From its arrival to the last byte of the last call, waits included; unknown where nobody was called.
     pub latency: Millis,
+    /// The same up to now, whether or not somebody was called.
+    reached: Millis,
+    called: bool,
     /// How the last call ended.
     pub status: Status,
     /// Whether it went up the ladder (or to another model, in a recorded reading).
@@ -49,6 +52,8 @@ impl Default for Settled {
             cost: Cost::Unknown(Unpriced::NoUsage),
             baseline: Cost::Unknown(Unpriced::NoUsage),
             latency: Millis::UNKNOWN,
+            reached: Millis::new(0),
+            called: false,
             status: Status::Ok,
             escalated: false,
             estimated: false,
@@ -68,7 +73,9 @@ impl Settled {
         self.model = ModelId::NONE;
         self.cost = Cost::Known(Pico::ZERO);
         self.baseline = Cost::Unknown(Unpriced::NoUsage);
-        self.latency = Millis::new(0);
+        self.latency = Millis::UNKNOWN;
+        self.reached = Millis::new(0);
+        self.called = false;
         self.status = Status::Ok;
         self.escalated = false;
         self.estimated = false;
@@ -78,7 +85,14 @@ impl Settled {
     /// Adds a call.
     pub fn push(&mut self, attempt: Attempt) {
         self.cost = self.cost.plus(attempt.cost);
-        self.latency = self.latency.plus(attempt.latency);
+        self.reached = self.reached.plus(Millis::new(u64::from(attempt.waited)));
+        if attempt.status.is_call() {
+            self.called = true;
+            self.reached = self.reached.plus(attempt.latency);
+        }
+        if self.called {
+            self.latency = self.reached;
+        }
         self.status = attempt.status;
         self.model = attempt.model;
         self.estimated |= !attempt.observed;

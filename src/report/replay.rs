@@ -89,6 +89,8 @@ pub struct Row {
     pub requests: u64,
     /// Calls to models.
     pub attempts: u64,
+    /// Calls that were not made, as a breaker, a quota or a limit stood before them.
+    pub not_made: u64,
     /// Operations without an answer (at a model: failed calls).
     pub errors: u64,
     /// Operations that went up the ladder.
@@ -182,6 +184,8 @@ pub struct ReplayReport {
     pub requests: u64,
     /// Calls to models.
     pub attempts: u64,
+    /// Calls that were not made, as a breaker, a quota or a limit stood before them.
+    pub not_made: u64,
     /// Lines that could not be used.
     pub skipped_lines: u64,
     /// The first of them, with reasons.
@@ -292,6 +296,7 @@ fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
         name: (dimension, name),
         requests: cell.requests,
         attempts: cell.attempts,
+        not_made: cell.not_made,
         errors: cell.errors,
         escalated: cell.escalated,
         tokens: cell.into(),
@@ -335,6 +340,7 @@ impl ReplayReport {
             scope,
             requests: all.requests,
             attempts: all.attempts,
+            not_made: all.not_made,
             skipped_lines: 0,
             passed_over: BTreeMap::new(),
             skipped: Vec::new(),

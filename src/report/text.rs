@@ -233,27 +233,28 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
     let of_calls = title == "By model";
     let errors = if of_calls { ">failed calls" } else { ">failed" };
     let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
-    let mut sheet = Sheet::new(
-        title,
-        &[
-            "name",
-            ">requests",
-            ">cost",
-            unknown,
-            ">input",
-            ">cache read",
-            ">cache write",
-            ">output",
-            ">p50",
-            ">p95",
-            ">p99",
-            ">escalated",
-            errors,
-        ],
-    );
+    let mut heads = vec![
+        "name",
+        ">requests",
+        ">cost",
+        unknown,
+        ">input",
+        ">cache read",
+        ">cache write",
+        ">output",
+        ">p50",
+        ">p95",
+        ">p99",
+        ">escalated",
+        errors,
+    ];
+    // Few logs have calls that were never made.
+    let not_made = rows.iter().any(|row| row.not_made > 0);
+    heads.extend(not_made.then_some(">not made"));
+    let mut sheet = Sheet::new(title, &heads);
     for row in rows {
         let latency = row.latency_ms.as_ref();
-        sheet.push(vec![
+        let mut cells = vec![
             row.name.1.clone().unwrap_or_else(|| "-".into()),
             count(row.requests),
             format!(
@@ -271,7 +272,9 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
             millis(latency, |l| l.p99),
             count(row.escalated),
             count(row.errors),
-        ]);
+        ];
+        cells.extend(not_made.then(|| count(row.not_made)));
+        sheet.push(cells);
     }
     sheet
 }
@@ -297,6 +300,7 @@ fn flat(report: &ReplayReport) -> Sheet {
             "latency_p50_ms",
             "latency_p95_ms",
             "latency_p99_ms",
+            "not_made",
         ],
     );
     let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| {
@@ -306,6 +310,7 @@ fn flat(report: &ReplayReport) -> Sheet {
         name: ("all", None),
         requests: report.requests,
         attempts: report.attempts,
+        not_made: report.not_made,
         errors: report.errors,
         escalated: report.escalated,
         tokens: report.tokens.clone(),
@@ -337,6 +342,7 @@ fn flat(report: &ReplayReport) -> Sheet {
             latency(ms, |l| l.p50),
             latency(ms, |l| l.p95),
             latency(ms, |l| l.p99),
+            row.not_made.to_string(),
         ]);
     }
     sheet

@@ -165,6 +165,7 @@ fn attempt(model: ModelId, usage: Usage, cost: Cost, check: Check) -> Attempt {
         usage,
         cost,
         latency: Millis::UNKNOWN,
+        waited: 0,
         status: Status::Ok,
         check,
         observed: true,

@@ -86,8 +86,8 @@ impl Fold {
                 turn(at, nth, calling, model);
             }
             calling = model;
-            let took = attempt.latency.get().and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
-            at = at + Span(took.saturating_mul(1000));
+            let took = attempt.latency.get().unwrap_or(0).saturating_add(u64::from(attempt.waited));
+            at = at + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
         }
         turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Stretch;
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
-use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars};
+use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
@@ -149,10 +149,11 @@ impl Ingest {
         Ok(Some(Arc::new(policy)))
     }
 
-    fn observed(&mut self, attempt: &Attempt<'_>) -> Observed {
+    fn observed(&mut self, attempt: &Attempt<'_>, waited: u32) -> Observed {
         Observed {
             usage: attempt.usage,
-            latency: Millis::from_option(attempt.latency_ms),
+            latency: latency(attempt),
+            waited,
             ttft: Millis::from_option(attempt.ttft_ms),
             model: self.names.intern_model(&attempt.model),
             billed: self.names.intern_model(&attempt.billed),
@@ -214,8 +215,11 @@ impl Ingest {
             Some((last, earlier)) => (Some(last), earlier),
             None => (None, &[][..]),
         };
+        let mut timeline = Timeline::default();
+        let mut wait = |attempt: &Attempt<'_>| timeline.wait(attempt.began_us, latency(attempt));
+        let waits: Vec<u32> = earlier.iter().map(&mut wait).collect();
         let served = match last {
-            Some(attempt) => self.observed(attempt),
+            Some(attempt) => self.observed(attempt, wait(attempt)),
             None => Observed::default(),
         };
         // Logs name what was asked for where another model served; a pinned one is asked for by name.
@@ -249,7 +253,11 @@ impl Ingest {
             && error.is_empty()
             && !has_particulars;
         let mut extra = (!plain).then(|| Extra {
-            earlier: earlier.iter().map(|attempt| self.observed(attempt)).collect(),
+            earlier: earlier
+                .iter()
+                .zip(waits)
+                .map(|(attempt, waited)| self.observed(attempt, waited))
+                .collect(),
             labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
@@ -305,6 +313,11 @@ impl Ingest {
         operation.set_confidence(opinion.confidence, source);
         operation.saw = Saw::of(&opinion);
     }
+}
+
+/// Returns how long a call took; nobody was waited for where nobody was called.
+fn latency(attempt: &Attempt<'_>) -> Millis {
+    if attempt.status.is_call() { Millis::from_option(attempt.latency_ms) } else { Millis::UNKNOWN }
 }
 
 fn has_particulars(attempt: &Attempt<'_>) -> bool {

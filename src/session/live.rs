@@ -25,7 +25,7 @@ pub use super::written::Deed;
 use super::written::{line_of, policy_line};
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
-use crate::outcome::{Evidence, Observed, Operation, Seen, seen_attempt};
+use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
@@ -251,15 +251,16 @@ impl Live {
             call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &self.book));
         core.price_new_models(&self.book);
         core.applied += 1;
+        let mut timeline = Timeline::default();
+        for (before, _) in &ticket.calls {
+            timeline.wait(Some(before.began_us), Millis::from_option(before.latency_ms));
+        }
+        let latency = Millis::from_option(call.latency_ms);
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
-            // Nobody was waited for where nobody was asked.
-            latency: if call.status == Status::Refused {
-                Millis::UNKNOWN
-            } else {
-                Millis::new(u64::from(call.latency_ms))
-            },
+            latency,
+            waited: timeline.wait(Some(call.began_us), latency),
             ttft: Millis::from_option(call.ttft_ms),
             model,
             billed,

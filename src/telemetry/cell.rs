@@ -55,11 +55,15 @@ impl TokenSums {
 /// The sums of one slice of traffic.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Cell {
-    /// Operations; at a model, those it answered.
+    /// Operations; at a model, those that ended there.
     pub requests: u64,
+    /// Those that were answered.
+    pub answered: u64,
     /// Calls to models.
     pub attempts: u64,
-    /// Operations that ended without an answer; at a model, calls that did.
+    /// Calls that were not made, as a breaker, a quota or a limit stood before them; in no other count.
+    pub not_made: u64,
+    /// Operations that ended without an answer; at a model, calls that were made and did.
     pub errors: u64,
     /// Operations that went up the ladder.
     pub escalated: u64,
@@ -93,6 +97,7 @@ impl Cell {
     /// Adds or takes away a whole operation.
     pub(super) fn operation(&mut self, settled: &Settled, quality: Option<u64>, sign: Sign) {
         sign.count(&mut self.requests, 1);
+        sign.count(&mut self.answered, u64::from(settled.status.is_ok()));
         sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(settled.escalated));
         sign.count(&mut self.estimated, u64::from(settled.attempts.iter().any(Attempt::is_estimate)));
@@ -123,11 +128,15 @@ impl Cell {
         self.latency.apply(settled.latency, sign);
     }
 
-    /// Adds or takes away one call at its model; `answered` where its answer is the operation's.
-    pub(super) fn attempt(&mut self, attempt: &Attempt, answered: bool, escalated: bool, sign: Sign) {
-        sign.count(&mut self.requests, u64::from(answered));
+    /// Adds or takes away one call at its model; `last` where the operation ended with it.
+    pub(super) fn attempt(&mut self, attempt: &Attempt, last: bool, escalated: bool, sign: Sign) {
+        sign.count(&mut self.requests, u64::from(last));
+        sign.count(&mut self.answered, u64::from(last && attempt.status.is_ok()));
+        sign.count(&mut self.escalated, u64::from(last && escalated));
+        if !attempt.status.is_call() {
+            return self.usage(attempt, sign);
+        }
         sign.count(&mut self.errors, u64::from(!attempt.status.is_ok()));
-        sign.count(&mut self.escalated, u64::from(answered && escalated));
         sign.count(&mut self.estimated, u64::from(attempt.is_estimate()));
         self.usage(attempt, sign);
         match sign {
@@ -138,6 +147,9 @@ impl Cell {
     }
 
     fn usage(&mut self, attempt: &Attempt, sign: Sign) {
+        if !attempt.status.is_call() {
+            return sign.count(&mut self.not_made, 1);
+        }
         sign.count(&mut self.attempts, 1);
         sign.count(&mut self.cache_hits, u64::from(attempt.usage.cache_read.or_zero() > 0));
         sign.count(&mut self.tokens_unknown, u64::from(!attempt.usage.is_complete()));
@@ -151,6 +163,8 @@ impl Cell {
     /// Adds another cell.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.answered += other.answered;
+        self.not_made += other.not_made;
         self.attempts += other.attempts;
         self.errors += other.errors;
         self.escalated += other.escalated;
@@ -181,6 +195,6 @@ impl Cell {
 
     /// Says whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.requests == 0 && self.attempts == 0
+        self.requests == 0 && self.attempts == 0 && self.not_made == 0
     }
 }

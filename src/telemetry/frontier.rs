@@ -283,7 +283,7 @@ impl Frontier {
         }
         for start in 0..self.rungs {
             let mut one = Sums { requests: 1, ..Sums::default() };
-            let mut latency = Some(0u64);
+            let (mut latency, mut called) = (Some(0u64), false);
             // Where no rung may serve it, it is an error that costs nothing.
             let begun = open.at_or_after(start).or_else(|| open.last());
             let mut rung = begun.unwrap_or(MAX_RUNGS);
@@ -307,6 +307,7 @@ impl Frontier {
                 one.input += visit.input;
                 one.output += visit.output;
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
+                called |= visit.called;
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
                 match after_attempt(at, open, visit.status, visit.check) {
                     Next::Escalate { to, .. } => rung = usize::from(to),
@@ -330,7 +331,7 @@ impl Frontier {
                 Sign::Plus => *sums += &one,
                 Sign::Minus => *sums -= &one,
             }
-            if let Some(millis) = latency.filter(|_| begun.is_some()) {
+            if let Some(millis) = latency.filter(|_| called) {
                 self.latency[start].apply(bin, millis, sign);
             }
         }

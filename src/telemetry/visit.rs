@@ -12,7 +12,10 @@ pub(super) struct Visit {
     pub(super) variance: i128,
     pub(super) input: u64,
     pub(super) output: u64,
+    /// Waits included.
     pub(super) latency: Option<u64>,
+    /// Whether any of them was made.
+    pub(super) called: bool,
     pub(super) status: Status,
     pub(super) check: Check,
     pub(super) quality: Option<u64>,
@@ -30,6 +33,7 @@ impl Visit {
             input: 0,
             output: 0,
             latency: Some(0),
+            called: false,
             status: Status::Ok,
             check: Check::None,
             quality: label.map(|quality| u64::from(quality.get())),
@@ -43,7 +47,10 @@ impl Visit {
             sums.variance = sums.variance.saturating_add(attempt.variance);
             sums.input += attempt.usage.prompt().unwrap_or(0);
             sums.output += attempt.usage.output.or_zero();
-            sums.latency = sums.latency.zip(attempt.latency.get()).map(|(a, b)| a + b);
+            let is_call = attempt.status.is_call();
+            let took = if is_call { attempt.latency.get() } else { Some(0) };
+            sums.latency = sums.latency.zip(took).map(|(a, b)| a + b + u64::from(attempt.waited));
+            sums.called |= is_call;
             (sums.status, sums.check) = (attempt.status, attempt.check);
         }
         sums

@@ -123,7 +123,7 @@ impl Stage {
                     status: Status::ALL[*status],
                     check: if *failed { Check::Failed } else { Check::Passed },
                     estimated: *estimated,
-                    latency_ms: 7,
+                    latency_ms: Some(7),
                     ..Called::default()
                 };
                 let (_, follow) = self.live.ended(ticket, called, *again).unwrap();

@@ -74,7 +74,7 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 }
 
 /// Names with their figures, as many as a panel has use for.
-pub(super) type List = ArrayVec<(&'static str, Line, Role), 16>;
+pub(super) type List = ArrayVec<(&'static str, Line, Role), 18>;
 
 /// Draws names and figures; returns what is left below them.
 pub(super) fn list(scene: Scene<'_>, rows: &List, at: Rect, buf: &mut Buffer) -> Rect {

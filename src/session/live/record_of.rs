@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Called, SIMULATED, Ticket};
 use crate::pricing::{Charged, Cost};
 use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
-use crate::routing::{Capability, Status};
+use crate::routing::Capability;
 
 impl Ticket {
     /// Returns the entry.
@@ -17,7 +17,7 @@ impl Ticket {
             usage: call.usage,
             write_ttl: call.write_ttl,
             estimated: call.estimated,
-            latency_ms: Some(call.latency_ms).filter(|_| call.status != Status::Refused),
+            latency_ms: call.latency_ms,
             ttft_ms: call.ttft_ms,
             status: call.status,
             error: Cow::Owned(call.error.clone()),

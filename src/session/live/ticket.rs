@@ -161,8 +161,8 @@ pub struct Called {
     pub error: String,
     /// From the request's arrival to the start of the call, in microseconds.
     pub began_us: u64,
-    /// To the last byte.
-    pub latency_ms: u32,
+    /// To the last byte; none where it was not made.
+    pub latency_ms: Option<u32>,
     /// To the first byte.
     pub ttft_ms: Option<u32>,
     /// The service tier that served, and what is billed besides tokens.

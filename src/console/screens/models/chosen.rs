@@ -109,6 +109,9 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     put("calls", count(cell.attempts), Role::Text);
     put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
     put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
+    if cell.not_made > 0 {
+        put("calls not made (breaker, limit)", count(cell.not_made), Role::Warn);
+    }
     put("after escalation", shared(cell.escalated, cell.requests), Role::Text);
     put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
     put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
