@@ -64,21 +64,22 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
         }
         F::Gemini => is_guess = gemini(text, &mut terms),
         F::Anthropic => is_guess = ServerBlocks::of_message(text).tell(&mut terms),
-        F::LiteLlmSpend | F::LiteLlmPayload => went = litellm(text, &mut terms),
-        F::Langfuse => went = langfuse(text, &mut terms),
+        F::LiteLlmSpend | F::LiteLlmPayload => (went, is_guess) = litellm(text, &mut terms),
+        F::Langfuse => (went, is_guess) = langfuse(text, &mut terms),
         F::Helicone => helicone(text, &mut terms),
         F::Portkey | F::TensorZero => {}
         F::OpenRouter => openrouter(text, &mut terms),
         _ => return,
     }
     if matches!(format, F::LiteLlmSpend | F::LiteLlmPayload | F::Helicone | F::Portkey | F::TensorZero) {
-        part::<Bodies>(text).serve(&mut terms);
+        // Whoever is short of one serves another.
+        is_guess |= part::<Bodies>(text).serve(&mut terms);
     }
     for Went { address, model } in &went {
         by_address(last, address.as_str());
         by_prefix(last, model.as_str());
     }
-    last.estimated |= is_guess;
+    last.estimated |= is_guess && last.usage.is_known();
     last.terms = some_terms(&terms);
 }
 
@@ -119,14 +120,15 @@ struct Asked {
 }
 
 impl Bodies {
-    /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included.
-    fn serve(&self, terms: &mut Terms) {
+    /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included; says whether it did.
+    fn serve(&self, terms: &mut Terms) -> bool {
         let answer = self.response_body.text();
         let is_told = !part::<Tier>(answer).service_tier.as_str().is_empty()
             || ["\"service_tier\":\"", "\"service_tier\": \""].iter().any(|told| answer.contains(told));
-        if !is_told {
-            let asked = part::<Asked>(self.request_body.text());
-            serve_first(terms, [asked.service_tier, asked.body.0.service_tier].into_iter());
+        let asked = || part::<Asked>(self.request_body.text());
+        !is_told && {
+            let asked = asked();
+            serve_first(terms, [asked.service_tier, asked.body.0.service_tier].into_iter())
         }
     }
 }
@@ -312,17 +314,15 @@ struct Hidden {
 }
 
 impl Around {
-    /// Returns the tiers that it tells, those that served before those that were asked for.
-    fn tiers(&self) -> [Said; 6] {
-        let hidden = &self.hidden_params.0;
-        [
-            self.usage_object.0.service_tier,
-            self.cost_breakdown.0.service_tier,
-            self.service_tier,
-            hidden.service_tier,
-            hidden.optional_params.0.service_tier,
-            self.optional_params.0.service_tier,
-        ]
+    /// Returns the tiers that served, as it tells.
+    fn tiers(&self) -> [Said; 4] {
+        let (used, billed) = (self.usage_object.0.service_tier, self.cost_breakdown.0.service_tier);
+        [used, billed, self.service_tier, self.hidden_params.0.service_tier]
+    }
+
+    /// Returns the tiers that were asked for.
+    fn asked(&self) -> [Said; 2] {
+        [self.hidden_params.0.optional_params.0.service_tier, self.optional_params.0.service_tier]
     }
 }
 
@@ -333,15 +333,13 @@ struct Went {
     model: Word,
 }
 
-/// Tells the tier and meters of a row; gives where it says that the call went.
-fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
+/// Tells the tier and meters of a row; gives where it says that the call went, and whether the tier was only asked for.
+fn litellm(text: &str, terms: &mut Terms) -> (Vec<Went>, bool) {
     let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
     let around = [&row, &metadata.0];
-    let told = around.iter().flat_map(|part| part.tiers());
-    serve_first(
-        terms,
-        std::iter::once(response.0.service_tier).chain(told).chain([model_parameters.0.service_tier]),
-    );
+    let told = std::iter::once(response.0.service_tier).chain(around.iter().flat_map(|part| part.tiers()));
+    let asked = around.iter().flat_map(|part| part.asked()).chain([model_parameters.0.service_tier]);
+    let is_guess = serve_or_ask(terms, told, asked);
     let mut models: Vec<_> = around.iter().flat_map(|part| &part.hidden_params.0.batch_models).collect();
     models.sort_by_key(|model| model.as_str());
     models.dedup();
@@ -362,15 +360,28 @@ fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
         let hidden = Went { address: api_base.clone(), model: litellm_model_name.clone() };
         [Went { address: part.api_base.clone(), ..Went::default() }, hidden]
     });
-    places.collect()
+    (places.collect(), is_guess)
 }
 
-/// Takes the first tier that is said, unless the usage told one.
-fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) {
+/// Takes the first tier that is told, else the first that was asked for, and says whether it was that: whoever is short of
+/// one serves another.
+fn serve_or_ask(
+    terms: &mut Terms,
+    told: impl Iterator<Item = Said>,
+    asked: impl Iterator<Item = Said>,
+) -> bool {
+    let mut told = told.filter(|said| !said.as_str().is_empty()).peekable();
+    let is_told = told.peek().is_some();
+    let is_new = serve_first(terms, told);
+    (!is_told && !is_new) && serve_first(terms, asked)
+}
+
+/// Takes the first tier that is said, unless the usage told one; says whether it took any but the ordinary one.
+fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) -> bool {
     let said = told.find(|said| !matches!(said.as_str(), "" | "auto" | "standard_only"));
-    if let Some(said) = said.filter(|_| terms.tier().is_empty()) {
-        terms.serve(said.as_str());
-    }
+    let Some(said) = said.filter(|_| terms.tier().is_empty()) else { return false };
+    terms.serve(said.as_str());
+    !terms.tier().is_empty()
 }
 
 #[derive(Default, Deserialize)]
@@ -392,15 +403,19 @@ struct Beside {
     attributes: Embedded<BTreeMap<String, Word>>,
 }
 
-/// Tells the tier of an observation; gives where it says that the call went.
-fn langfuse(text: &str, terms: &mut Terms) -> Vec<Went> {
+/// Tells the tier of an observation; gives where it says that the call went, and whether the tier was only asked for.
+fn langfuse(text: &str, terms: &mut Terms) -> (Vec<Went>, bool) {
     let row = part::<Observation>(text);
     let beside = part::<Beside>(row.metadata.text());
     let attributes = beside.attributes.0;
-    let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
-    serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
+    let said = |names: &'static [&str]| {
+        names.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()))
+    };
+    let (told, asked) = (said(TIER).chain([beside.service_tier]), said(TIER_ASKED));
+    let is_guess = serve_or_ask(terms, told, asked.chain([row.model_parameters.0.service_tier]));
     let addresses = ADDRESS.iter().filter_map(|name| attributes.get(*name)).cloned();
-    addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() }).collect()
+    let went = addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() });
+    (went.collect(), is_guess)
 }
 
 /// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.
@@ -473,7 +488,7 @@ fn is_charge(amount: &Word) -> bool {
     amount.as_str().parse().is_ok_and(|amount: f64| amount > 0.0)
 }
 
-/// Attributes of spans that tell the tier, those of the answer before those of the request.
+/// Attributes of spans that tell the tier that served.
 const TIER: &[&str] = &[
     "openai.response.service_tier",
     "gen_ai.openai.response.service_tier",
@@ -481,10 +496,10 @@ const TIER: &[&str] = &[
     "gen_ai.usage.service_tier",
     "gen_ai.usage.details.service_tier",
     "llm.response.service_tier",
-    "openai.request.service_tier",
-    "gen_ai.openai.request.service_tier",
-    "gen_ai.request.service_tier",
 ];
+/// Those that tell the one that was asked for.
+const TIER_ASKED: &[&str] =
+    &["openai.request.service_tier", "gen_ai.openai.request.service_tier", "gen_ai.request.service_tier"];
 /// Attributes of spans that count what is billed apart, by meter.
 const METERS: [(&str, &[&str]); 4] = [
     (
@@ -519,13 +534,16 @@ const METERS: [(&str, &[&str]); 4] = [
 
 /// Says whether an attribute is read here.
 pub(super) fn is_told(key: &str) -> bool {
-    TIER.contains(&key) || METERS.iter().any(|(_, names)| names.contains(&key))
+    TIER.contains(&key) || TIER_ASKED.contains(&key) || METERS.iter().any(|(_, names)| names.contains(&key))
 }
 
-/// Reads what a span tells; `get` gives the first of the named attributes that says something.
-pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) {
-    serve_first(terms, [Said::new(get(TIER).as_str())].into_iter());
+/// Reads what a span tells, and says whether its tier was only asked for; `get` gives the first of the named attributes
+/// that says something.
+pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) -> bool {
+    let said = |names: &[&str]| std::iter::once(Said::new(get(names).as_str()));
+    let is_guess = serve_or_ask(terms, said(TIER), said(TIER_ASKED));
     for (meter, names) in METERS {
         once(terms, meter, get(names).as_str().parse().unwrap_or(0));
     }
+    is_guess
 }

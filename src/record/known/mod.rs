@@ -15,7 +15,7 @@ use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
 pub(crate) use join::hear;
 use nest::Joined;
-pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold};
+pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold, names_one};
 
 use super::Record;
 use super::foreign::Coding;

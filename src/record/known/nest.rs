@@ -369,7 +369,7 @@ fn may_hold(outer: &Told, model: &str, tokens: Option<u64>, is_embedding: bool) 
 }
 
 /// Says whether two names stand for one model: they differ in a date or version of the same at most, or one is not told.
-fn names_one(one: &str, other: &str) -> bool {
+pub(crate) fn names_one(one: &str, other: &str) -> bool {
     let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     let (one, other) = (bare(one), bare(other));
     one.is_empty() || other.is_empty() || one == other || undated(&one) == other || one == undated(&other)

@@ -424,7 +424,8 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     // Another span of the document may tell more of the same call.
     by_column(InputFormat::Otel, &mut only);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
-    terms::of_span(|names| of.get(names), &mut terms);
+    let is_guess = terms::of_span(|names| of.get(names), &mut terms);
+    only.estimated |= is_guess && only.usage.is_known();
     of.unlisted().for_each(|(name, count)| terms.meter(name, count));
     // What pictures, sound and whatever is new cost, tokens alone do not tell.
     if kind == Kind::Other && terms.meters().next().is_none() && only.usage.is_known() {
