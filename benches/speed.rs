@@ -19,8 +19,9 @@ use pointsman::config::{policy, prices};
 use pointsman::console::app::{App, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
+use pointsman::console::screen::ScreenId;
 use pointsman::console::theme::{Catalogue, Depth};
-use pointsman::console::ui::{Screen, Ui};
+use pointsman::console::ui::Ui;
 use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{Circumstance, ConfidenceSource, Facts, RouteId, Signals, decide};
@@ -309,14 +310,14 @@ fn frames() {
         message: Duration::from_secs(4),
         depth: Depth::True,
     };
-    for screen in Screen::ALL {
+    for screen in ScreenId::ALL {
         let mut player = Player::new(Arc::clone(&log), Reading::Routed, Some(Span::hours(1)));
         player.handle(Command::SeekShare(PerMille::clamped(300)));
         player.handle(Command::SetThreshold(RouteId(1), 0, PerMille::clamped(588)));
         // A minute of traffic a second: most figures move from frame to frame.
         player.handle(Command::SetSpeed(pointsman::session::Speed::Tenths(600)));
         player.handle(Command::Play);
-        let ui = Ui { screen, ..Ui::default() };
+        let ui = Ui::on(screen);
         let mut app = App::new(ui, settings(), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, 200, 60);
         let mut buffers = [Buffer::empty(area), Buffer::empty(area)];

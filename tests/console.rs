@@ -13,9 +13,10 @@ use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::goto;
 use pointsman::console::keys::Keymap;
+use pointsman::console::screen::ScreenId;
 use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
-use pointsman::console::ui::{Screen, Ui};
+use pointsman::console::ui::Ui;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::sample;
 use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot, all_on};
@@ -46,7 +47,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(log: &Arc<Log>, screen: Screen, size: (u16, u16)) -> Self {
+    fn open(log: &Arc<Log>, screen: ScreenId, size: (u16, u16)) -> Self {
         let mut player = Player::new(Arc::clone(log), Reading::Recorded, Some(Span::hours(1)));
         player.handle(Command::SeekShare(PerMille::new(360).unwrap()));
         let snapshot = Arc::new(player.snapshot());
@@ -58,7 +59,7 @@ impl Desk {
             message: Duration::from_secs(4),
             depth: Depth::True,
         };
-        let app = App::new(Ui { screen, ..Ui::default() }, settings, snapshot);
+        let app = App::new(Ui::on(screen), settings, snapshot);
         let mut desk = Self { app, player, area: Rect::new(0, 0, size.0, size.1), gone: false };
         desk.draw();
         desk
@@ -132,13 +133,13 @@ fn screens_look_as_they_did() {
     let log = log();
     for size in SIZES {
         for (screen, name) in [
-            (Screen::Tune, "tune"),
-            (Screen::Overview, "overview"),
-            (Screen::Models, "models"),
-            (Screen::Traffic, "traffic"),
+            (ScreenId::Tune, "tune"),
+            (ScreenId::Overview, "overview"),
+            (ScreenId::Models, "models"),
+            (ScreenId::Traffic, "traffic"),
         ] {
             let mut desk = Desk::open(&log, screen, size);
-            if screen == Screen::Tune {
+            if screen == ScreenId::Tune {
                 desk.keys("r");
                 desk.key(KeyCode::Left, KeyModifiers::SHIFT);
             }
@@ -157,7 +158,7 @@ fn screens_look_as_they_did() {
 #[test]
 fn nudging_stages_applying_holds_and_undo_takes_back() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
     desk.keys("r");
     assert_eq!(desk.applied(), 620, "extraction's first rung in the built-in policy");
     desk.key(KeyCode::Left, KeyModifiers::SHIFT);
@@ -194,16 +195,16 @@ fn nudging_stages_applying_holds_and_undo_takes_back() {
 #[test]
 fn a_model_leads_to_its_traffic_and_esc_comes_back() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Models, (120, 36));
     desk.key(KeyCode::Down, KeyModifiers::NONE);
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
     let text = desk.text();
     assert!(text.contains("filter  model:") && text.contains(" window"), "{text}");
     desk.key(KeyCode::Esc, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Models);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Models);
     desk.key(KeyCode::Esc, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Models, "there is nowhere else to go back to");
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Models, "there is nowhere else to go back to");
     desk.keys("3");
     assert!(!desk.text().contains("filter  model"), "the filter went with the way back");
 }
@@ -211,7 +212,7 @@ fn a_model_leads_to_its_traffic_and_esc_comes_back() {
 #[test]
 fn all_on_one_model_says_its_cost_and_what_nobody_knows() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Models, (120, 36));
     desk.keys("a");
     let text = desk.text();
     for part in [
@@ -238,12 +239,12 @@ fn all_on_one_model_says_its_cost_and_what_nobody_knows() {
 fn any_model_that_has_a_price_can_be_asked_to_answer_everything() {
     let log = log();
     for size in [(80, 24), (120, 36)] {
-        let mut desk = Desk::open(&log, Screen::Overview, size);
+        let mut desk = Desk::open(&log, ScreenId::Overview, size);
         desk.keys("Agpt-5-nan");
         assert!(desk.text().contains("gpt-5-nano"), "names are completed\n{}", desk.text());
         desk.key(KeyCode::Enter, KeyModifiers::NONE);
         let text = desk.text();
-        assert_eq!(desk.app.ui.screen, Screen::Models);
+        assert_eq!(desk.app.ui.view.screen, ScreenId::Models);
         for part in
             ["All on gpt-5-nano ", "the recorded tokens on it", "its own answers", "never seen with it"]
         {
@@ -265,7 +266,7 @@ fn a_log_without_models_can_be_priced_on_any() {
         |at| format!("{{\"at\":\"2026-05-23T10:{:02}:{:02}Z\",\"in\":1000,\"out\":100}}\n", at / 60, at % 60);
     let lines = (0..90).map(line).collect::<Vec<_>>().concat();
     let log = log_of("nameless", lines.leak().as_bytes());
-    let mut desk = Desk::open(&log, Screen::Models, (80, 24));
+    let mut desk = Desk::open(&log, ScreenId::Models, (80, 24));
     desk.player.handle(Command::Follow);
     desk.app.update(Arc::new(desk.player.snapshot()));
     desk.keys("Agpt-4.1-nano");
@@ -280,7 +281,7 @@ fn a_log_without_models_can_be_priced_on_any() {
 #[test]
 fn tune_opens_on_the_busiest_route_with_a_threshold() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Models, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Models, (120, 36));
     desk.keys("2");
     let picture = desk.shown();
     let (route, rung) = desk.app.ui.tune.chosen(&picture.policy);
@@ -297,7 +298,7 @@ fn tune_opens_on_the_busiest_route_with_a_threshold() {
 #[test]
 fn the_mouse_drags_a_threshold() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
     desk.keys("r");
     let text = desk.text();
     let row = text.lines().position(|line| line.contains('▲')).unwrap();
@@ -317,8 +318,8 @@ fn the_mouse_drags_a_threshold() {
 #[test]
 fn a_reader_changes_no_policy() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
-    desk.app.ui.read_only = true;
+    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
+    desk.app.ui.view.read_only = true;
     desk.keys("5");
     desk.key(KeyCode::Left, KeyModifiers::NONE);
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
@@ -330,11 +331,11 @@ fn a_reader_changes_no_policy() {
 #[test]
 fn the_palette_finds_and_the_help_lists_what_works_here() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Overview, (120, 36));
     desk.keys(":");
     desk.keys("screen tune");
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.screen, Screen::Tune);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Tune);
     desk.keys("?");
     assert!(desk.text().contains("Lowers the chosen threshold by 1 per mille"));
     desk.key(KeyCode::Esc, KeyModifiers::NONE);
@@ -345,7 +346,7 @@ fn the_palette_finds_and_the_help_lists_what_works_here() {
 #[test]
 fn a_filter_narrows_and_a_request_says_why() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Traffic, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Traffic, (120, 36));
     desk.keys("/team:payments escalated");
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
     let text = desk.text();
@@ -360,13 +361,13 @@ fn a_filter_narrows_and_a_request_says_why() {
 #[test]
 fn flips_lists_exactly_the_requests_that_tune_counts() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Tune, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
     desk.keys("r500");
     desk.key(KeyCode::Enter, KeyModifiers::NONE);
     let flips: u64 = desk.shown().consequences.routes.iter().map(|route| route.flips).sum();
     assert!(flips > 0);
     desk.keys("x");
-    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
     desk.draw();
     let text = desk.text();
     assert!(
@@ -412,7 +413,7 @@ fn go_to_understands_what_its_hint_says_and_nothing_else() {
 #[test]
 fn freezing_holds_the_picture_while_the_log_goes_on() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Overview, (120, 36));
     desk.keys("f");
     let held = desk.shown().head;
     desk.player.handle(Command::Step(50));
@@ -427,20 +428,20 @@ fn freezing_holds_the_picture_while_the_log_goes_on() {
 #[test]
 fn the_strip_and_the_tabs_take_the_mouse() {
     let log = log();
-    let mut desk = Desk::open(&log, Screen::Overview, (120, 36));
+    let mut desk = Desk::open(&log, ScreenId::Overview, (120, 36));
     let parts = frame::parts(desk.area);
     let before = desk.shown().clock;
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 70, parts.bar.y);
     assert!(desk.shown().clock > before);
     let (screen, at) = frame::tab_places(parts.tabs).nth(2).unwrap();
     desk.mouse(MouseEventKind::Down(MouseButton::Left), at.x, at.y);
-    assert_eq!(desk.app.ui.screen, screen);
+    assert_eq!(desk.app.ui.view.screen, screen);
 }
 
 #[test]
 fn no_size_breaks_any_screen_or_overlay() {
     let log = log();
-    for screen in Screen::ALL {
+    for screen in ScreenId::ALL {
         let mut desk = Desk::open(&log, screen, (120, 36));
         for overlay in ["", "?", ":", "t", "A", "z", "zz"] {
             desk.keys(overlay);
@@ -457,7 +458,7 @@ fn no_size_breaks_any_screen_or_overlay() {
                 desk.key(KeyCode::Esc, KeyModifiers::NONE);
             }
         }
-        if screen == Screen::Traffic {
+        if screen == ScreenId::Traffic {
             desk.key(KeyCode::Enter, KeyModifiers::NONE);
             for height in 0..40 {
                 for width in [0, 1, 30, 60, 80, 109, 110, 180] {
@@ -474,7 +475,7 @@ fn every_theme_and_glyph_set_draws_every_screen_and_ascii_means_ascii() {
     let log = log();
     let catalogue = Catalogue::new(themes::built_in());
     let names: Vec<String> = catalogue.names().map(str::to_owned).collect();
-    for screen in Screen::ALL {
+    for screen in ScreenId::ALL {
         let mut desk = Desk::open(&log, screen, (120, 36));
         for name in &names {
             desk.app.set_theme(catalogue.load(name, Depth::True).unwrap().0);

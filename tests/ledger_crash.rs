@@ -482,6 +482,39 @@ fn a_log_that_is_cut_under_load_ruins_no_ledger_and_is_told_afterwards() {
 }
 
 #[cfg(unix)]
+#[test]
+fn a_ledger_that_is_cut_short_under_load_is_told_before_anything_is_written_back() {
+    std::thread::scope(|scope| {
+        // The second grows beyond its first length with the next write-back.
+        for (left, before) in [(0, 20), (2, 20), (3, 600), (15, 600)] {
+            scope.spawn(move || cut_the_ledger(left * 4096, before));
+        }
+    });
+}
+
+#[cfg(unix)]
+fn cut_the_ledger(left: u64, before: u64) {
+    let what = format!("cut to {left} after {before}");
+    let folder = tempfile::tempdir().unwrap();
+    let options = LedgerOptions { batch: Duration::ZERO, ..options(folder.path()) };
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    let mut seq = 0;
+    let mut go_on = || {
+        seq += 1;
+        ledger.record_all(operation(seq));
+        wait(ledger.commit()).is_ok().then_some(seq)
+    };
+    while go_on().unwrap() < before {}
+    std::fs::File::options().write(true).open(&options.path).unwrap().set_len(left).unwrap();
+    assert!((0..3).any(|_| go_on().is_none()), "{what}: goes on unnoticed");
+    assert!(ledger.state().health.to_string().contains("NOT WRITING"), "{what}");
+    assert!(ledger.close().is_err(), "{what}: what could not be written is lost aloud");
+    assert_eq!(std::fs::metadata(&options.path).unwrap().len(), left, "{what}: written to all the same");
+    let mark = std::fs::read_to_string(folder.path().join("ledger.db-damaged")).unwrap();
+    assert!(mark.contains("cut short") || mark.contains("emptied"), "{what}: {mark}");
+}
+
+#[cfg(unix)]
 fn cut_under_load(durability: Durability, deed: &str, act: fn(&Path), before: u64) {
     let what = format!("{deed} after {before} at {durability:?}");
     let folder = tempfile::tempdir().unwrap();

@@ -16,10 +16,11 @@ use pointsman::config::{policy, prices, themes};
 use pointsman::console::app::{App, Do, Export, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
+use pointsman::console::screen::ScreenId;
 use pointsman::console::screens::traffic;
 use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
-use pointsman::console::ui::{Screen, Ui};
+use pointsman::console::ui::Ui;
 use pointsman::record::{self, Entry, Input, PolicyChange, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::sample;
@@ -131,7 +132,7 @@ fn player(now: Instant) -> Player {
 }
 
 impl Desk {
-    fn open(screen: Screen, size: (u16, u16), fed: &[String]) -> Self {
+    fn open(screen: ScreenId, size: (u16, u16), fed: &[String]) -> Self {
         let now = Instant::parse("2026-05-23T12:00:00Z").unwrap();
         let mut player = player(now - Span::hours(12));
         player.extend(&fed.join("\n"));
@@ -139,7 +140,7 @@ impl Desk {
         player.tick(last);
         player.set_owns(true);
         player.set_status(Arc::new(status(last)));
-        let app = App::new(Ui { screen, ..Ui::default() }, settings("dark"), Arc::new(player.snapshot()));
+        let app = App::new(Ui::on(screen), settings("dark"), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, size.0, size.1);
         let (sent, applied) = (Vec::new(), Vec::new());
         let mut desk = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
@@ -226,16 +227,16 @@ fn live_screens_look_as_they_did() {
                 insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), text);
             });
         };
-        for screen in Screen::ALL {
+        for screen in ScreenId::ALL {
             let mut desk = Desk::open(screen, size, &lines);
             look(&format!("live_{}", screen.name().to_lowercase()), &mut desk);
         }
-        let mut desk = Desk::open(Screen::Overview, size, &lines[..2500]);
+        let mut desk = Desk::open(ScreenId::Overview, size, &lines[..2500]);
         desk.keys(" ");
         desk.feed(&lines[2500..]);
         desk.pass(12);
         look("live_frozen", &mut desk);
-        let mut desk = Desk::open(Screen::Traffic, size, &lines[..2500]);
+        let mut desk = Desk::open(ScreenId::Traffic, size, &lines[..2500]);
         desk.keys("i");
         desk.event(&Event::Paste(
             "Extract all dates from the following text as JSON.\nThe meeting is on 3 May.".into(),
@@ -273,7 +274,7 @@ fn no_size_breaks_a_live_screen_in_any_state() {
     ];
     for fed in [&lines[..0], &lines[..1], &lines[..]] {
         for (name, state) in states {
-            for screen in Screen::ALL {
+            for screen in ScreenId::ALL {
                 let mut desk = Desk::open(screen, (120, 36), fed);
                 state(&mut desk);
                 for (height, width) in (0..=46)
@@ -295,7 +296,7 @@ fn no_size_breaks_a_live_screen_in_any_state() {
 #[test]
 fn dark_and_light_draw_every_state() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Models, (160, 45), &lines);
+    let mut desk = Desk::open(ScreenId::Models, (160, 45), &lines);
     for theme in ["dark", "light", "colorblind-light", "mono"] {
         desk.app.set_settings(settings(theme));
         let ground = if theme.contains("light") { svg::Ground::LIGHT } else { svg::Ground::DARK };
@@ -310,7 +311,7 @@ fn dark_and_light_draw_every_state() {
 #[test]
 fn the_header_says_what_state_it_is_in() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Overview, (160, 40), &lines[..2000]);
+    let mut desk = Desk::open(ScreenId::Overview, (160, 40), &lines[..2000]);
     let first = |desk: &mut Desk| desk.text().lines().next().unwrap().to_owned();
     let line = first(&mut desk);
     for words in ["LIVE", "SIMULATED", "policy 1", "3 open", "http://127.0.0.1:4141"] {
@@ -349,7 +350,7 @@ fn the_header_says_what_state_it_is_in() {
 #[test]
 fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Tune, (160, 45), &lines);
+    let mut desk = Desk::open(ScreenId::Tune, (160, 45), &lines);
     desk.keys("r");
     desk.key(KeyCode::Left);
     desk.key(KeyCode::Enter);
@@ -376,7 +377,7 @@ fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
 #[test]
 fn a_prompt_is_explained_sent_and_answered() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Overview, (120, 40), &lines);
+    let mut desk = Desk::open(ScreenId::Overview, (120, 40), &lines);
     desk.keys("i");
     desk.event(&Event::Paste("Is this review positive or negative?\nIt broke \u{1b}[31mafter a day.".into()));
     let text = desk.text();
@@ -407,14 +408,14 @@ fn a_prompt_is_explained_sent_and_answered() {
         assert!(text.contains(words), "{words}:\n{text}");
     }
     desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL)));
-    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
     assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "id:op-77");
 }
 
 #[test]
 fn what_is_chosen_stays_chosen_while_requests_come_in() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Traffic, (140, 40), &lines[..1000]);
+    let mut desk = Desk::open(ScreenId::Traffic, (140, 40), &lines[..1000]);
     for _ in 0..5 {
         desk.key(KeyCode::Down);
     }
@@ -429,7 +430,7 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
     }
     // A filtered and sorted list that was kept up is the list made anew.
     for keys in ["", "s", "ss", "S"] {
-        let mut desk = Desk::open(Screen::Traffic, (140, 40), &lines[..1200]);
+        let mut desk = Desk::open(ScreenId::Traffic, (140, 40), &lines[..1200]);
         desk.keys("/");
         desk.keys("status:error !translation");
         desk.key(KeyCode::Enter);
@@ -441,7 +442,7 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
         let kept = desk.app.ui.traffic.clone();
         let mut anew = traffic::State::default();
         traffic::set_filter(&mut anew, &traffic::filter(&kept).text);
-        let mut ui = Ui { screen: Screen::Traffic, traffic: anew, ..Ui::default() };
+        let mut ui = Ui { traffic: anew, ..Ui::on(ScreenId::Traffic) };
         for key in keys.chars() {
             let action = if key == 's' {
                 pointsman::console::action::Action::Sort
@@ -450,7 +451,7 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
             };
             ui.act(action, &snapshot);
         }
-        while traffic::work(&mut ui.traffic, &snapshot) {}
+        while ui.screen_mut().work(&snapshot) {}
         let list = |state: &traffic::State| {
             (0..traffic::rows(state, &snapshot))
                 .map(|row| traffic::request_at(state, row, &snapshot))
@@ -466,7 +467,7 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
 #[test]
 fn one_thing_leads_to_another_and_back() {
     let lines = lines();
-    let mut desk = Desk::open(Screen::Overview, (200, 60), &lines);
+    let mut desk = Desk::open(ScreenId::Overview, (200, 60), &lines);
     let text = desk.text();
     let row = text.lines().position(|line| line.contains("By team")).unwrap();
     let (column, row) = (5, u16::try_from(row).unwrap() + 3);
@@ -480,15 +481,15 @@ fn one_thing_leads_to_another_and_back() {
     desk.keys("r");
     desk.key(KeyCode::Left);
     desk.keys("x");
-    assert_eq!(desk.app.ui.screen, Screen::Traffic);
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
     desk.key(KeyCode::Esc);
-    assert_eq!(desk.app.ui.screen, Screen::Tune, "Esc from the flips goes back to Tune");
+    assert_eq!(desk.app.ui.view.screen, ScreenId::Tune, "Esc from the flips goes back to Tune");
     assert!(traffic::filter(&desk.app.ui.traffic).text.is_empty());
 }
 
 #[test]
 fn leaving_waits_for_requests_in_flight() {
-    let mut desk = Desk::open(Screen::Overview, (120, 36), &lines()[..500]);
+    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
     desk.keys("q");
     assert!(desk.drained && !desk.gone);
     assert!(desk.text().contains("3 requests in flight; draining · q again to leave at once"));
@@ -496,10 +497,10 @@ fn leaving_waits_for_requests_in_flight() {
     desk.player.set_status(Arc::new(LiveStatus { open: 0, draining: true, ..status(desk.now) }));
     desk.update();
     assert!(desk.app.has_drained());
-    let mut desk = Desk::open(Screen::Overview, (120, 36), &lines()[..500]);
+    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
     desk.keys("qq");
     assert!(desk.gone, "whoever insists leaves at once");
-    let mut desk = Desk::open(Screen::Overview, (120, 36), &lines()[..500]);
+    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
     desk.player.set_owns(false);
     desk.update();
     desk.keys("q");

@@ -11,9 +11,9 @@ use pointsman::console::action::Action;
 use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::paint::{self, Look};
-use pointsman::console::screens::{models, overview};
+use pointsman::console::screen::{Ask, Pointer, ScreenId, View};
 use pointsman::console::theme::{Catalogue, Depth, Theme};
-use pointsman::console::ui::{Ask, Pointer, Scene, Screen, Ui, draw_body};
+use pointsman::console::ui::Ui;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot};
 use pointsman::units::{Names, PerMille, Span};
@@ -116,7 +116,7 @@ fn picture(ui: &Ui, snapshot: &Snapshot, glyphs: GlyphSet, width: u16, height: u
     let area = Rect::new(0, 0, width, height);
     let mut buf = Buffer::empty(area);
     paint::clear(&mut buf, area, theme.base());
-    draw_body(Scene { snapshot, ui, look }, area, &mut buf);
+    ui.draw(snapshot, look, area, &mut buf);
     buf
 }
 
@@ -140,9 +140,9 @@ const BODIES: [(u16, u16); 3] = [(80, 20), (120, 32), (200, 56)];
 #[test]
 fn screens_look_as_agreed() {
     let snapshot = snapshot();
-    for screen in [Screen::Overview, Screen::Models] {
+    for screen in [ScreenId::Overview, ScreenId::Models] {
         for (width, height) in BODIES {
-            let ui = Ui { screen, ..Ui::default() };
+            let ui = Ui::on(screen);
             let name = format!("{}_{width}x{height}", screen.name().to_lowercase());
             // The day of the price book changes with every new one.
             insta::with_settings!({ filters => vec![(r"list \d{4}-\d{2}-\d{2}", "list 0000-00-00")] }, {
@@ -161,10 +161,11 @@ fn no_size_focus_or_zoom_breaks_a_screen() {
     staged.handle(Command::Stage(Some(Arc::new(tried))));
     let staged = at(staged, 1000);
     for snapshot in [&snapshot(), &early, &staged] {
-        for (screen, panels) in [(Screen::Overview, overview::PANELS), (Screen::Models, models::PANELS)] {
+        for screen in [ScreenId::Overview, ScreenId::Models] {
+            let panels = Ui::on(screen).screen().panels();
             for zoomed in [false, true] {
                 for focus in 0..panels {
-                    let ui = Ui { screen, focus, zoomed, ..Ui::default() };
+                    let ui = Ui::from(View { screen, focus, zoomed, ..View::default() });
                     for (width, height) in sizes() {
                         picture(&ui, snapshot, GlyphSet::Ascii, width, height);
                     }
@@ -195,22 +196,22 @@ fn keys_and_mouse_anywhere_break_nothing() {
         Action::SortReverse,
         Action::Play,
     ];
-    for screen in [Screen::Overview, Screen::Models] {
+    for screen in [ScreenId::Overview, ScreenId::Models] {
         for area in [Rect::new(0, 0, 0, 0), Rect::new(0, 2, 80, 20), Rect::new(0, 2, 200, 56)] {
-            let mut ui = Ui { screen, ..Ui::default() };
+            let mut ui = Ui::on(screen);
             for focus in 0..9 {
-                ui.focus = focus;
+                ui.view.focus = focus;
                 for action in actions {
                     ui.act(action, &snapshot);
                     picture(&ui, &snapshot, GlyphSet::Braille, 80, 20);
                 }
             }
-            ui.focus = 0;
+            ui.view.focus = 0;
             for y in 0..60 {
                 for x in (0..210).step_by(3) {
                     ui.point(Pointer::Press(x, y), area, &snapshot);
                     ui.point(Pointer::Wheel(x, y, if x % 2 == 0 { 1 } else { -1 }), area, &snapshot);
-                    assert!(ui.focus < ui.panels());
+                    assert!(ui.view.focus < ui.screen().panels());
                 }
             }
             picture(&ui, &snapshot, GlyphSet::Braille, 120, 32);
@@ -221,8 +222,8 @@ fn keys_and_mouse_anywhere_break_nothing() {
 #[test]
 fn ascii_terminals_get_nothing_but_ascii_lines() {
     let snapshot = snapshot();
-    for screen in [Screen::Overview, Screen::Models] {
-        let ui = Ui { screen, ..Ui::default() };
+    for screen in [ScreenId::Overview, ScreenId::Models] {
+        let ui = Ui::on(screen);
         let drawn = text(&picture(&ui, &snapshot, GlyphSet::Ascii, 200, 56));
         // Words keep their signs (per mille, plus-minus, the dash of the unknown); lines, bars and marks do not.
         let drawings = drawn.chars().filter(|c| !c.is_ascii() && !"‰±–".contains(*c));
@@ -236,7 +237,7 @@ fn scope(ui: &Ui, snapshot: &Snapshot, width: u16) -> String {
     let look = Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) };
     let area = Rect::new(0, 0, width, 1);
     let mut buf = Buffer::empty(area);
-    frame::tabs(Scene { snapshot, ui, look }, area, &mut buf);
+    frame::tabs(ui.scene(snapshot, look), ui.front(), area, &mut buf);
     text(&buf).trim_end().to_owned()
 }
 
@@ -263,7 +264,7 @@ fn every_figure_says_how_well_it_is_known() {
 #[test]
 fn nothing_is_projected_from_less_than_a_minute() {
     let first = at(player(1_800, false, Reading::Routed, Some(Span::mins(15))), 0);
-    let drawn = shown(&Ui { zoomed: true, ..Ui::default() }, &first, 60, 20);
+    let drawn = shown(&Ui::from(View { zoomed: true, ..View::default() }), &first, 60, 20);
     let row = drawn.lines().find(|line| line.contains("per 30 days")).expect("the row stands");
     assert!(row.contains('–') && !row.contains('$'), "{row}");
 }
@@ -271,7 +272,7 @@ fn nothing_is_projected_from_less_than_a_minute() {
 #[test]
 fn events_lead_back_to_their_moment_and_never_tell_the_future() {
     let snapshot = snapshot();
-    let mut ui = Ui { focus: 6, zoomed: true, ..Ui::default() };
+    let mut ui = Ui::from(View { focus: 6, zoomed: true, ..View::default() });
     let drawn = shown(&ui, &snapshot, 100, 20);
     assert!(!drawn.contains("still to come"), "{drawn}");
     let row = drawn.lines().position(|line| line.contains("provider reports elevated errors"));
@@ -285,7 +286,7 @@ fn events_lead_back_to_their_moment_and_never_tell_the_future() {
 #[test]
 fn a_chosen_model_stays_chosen_when_the_order_changes() {
     let snapshot = snapshot();
-    let mut ui = Ui { screen: Screen::Models, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Models);
     ui.act(Action::Down, &snapshot);
     let chosen = |ui: &Ui| {
         let drawn = shown(ui, &snapshot, 120, 32);
@@ -304,20 +305,20 @@ fn a_chosen_model_stays_chosen_when_the_order_changes() {
 #[test]
 fn overview_hands_the_chosen_model_and_route_on() {
     let snapshot = snapshot();
-    let mut ui = Ui { focus: 1, ..Ui::default() };
+    let mut ui = Ui::from(View { focus: 1, ..View::default() });
     ui.act(Action::Down, &snapshot);
     ui.act(Action::Down, &snapshot);
     let asks = ui.act(Action::Open, &snapshot);
     assert!(
         matches!(&asks[..], [Ask::ListFiltered(filter)] if filter.starts_with("model:") && filter.ends_with(" window"))
     );
-    let second = shown(&Ui { focus: 1, zoomed: true, ..Ui::default() }, &snapshot, 120, 20);
+    let second = shown(&Ui::from(View { focus: 1, zoomed: true, ..View::default() }), &snapshot, 120, 20);
     let name =
         second.lines().nth(3).and_then(|line| line.split_whitespace().nth(1)).expect("two models").to_owned();
-    ui.screen = Screen::Models;
+    ui.view.screen = ScreenId::Models;
     assert!(shown(&ui, &snapshot, 120, 32).lines().any(|line| line.contains('▸') && line.contains(&name)));
-    let mut ui = Ui { focus: 3, ..Ui::default() };
+    let mut ui = Ui::from(View { focus: 3, ..View::default() });
     ui.act(Action::Down, &snapshot);
     let asks = ui.act(Action::Open, &snapshot);
-    assert!(matches!(asks[..], [Ask::Send(Command::Focus(..)), Ask::Show(Screen::Tune)]), "{asks:?}");
+    assert!(matches!(asks[..], [Ask::Send(Command::Focus(..)), Ask::Show(ScreenId::Tune)]), "{asks:?}");
 }

@@ -14,13 +14,15 @@ use pointsman::config::{policy, prices, themes};
 use pointsman::console::action::Action;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::paint::{self, Look};
-use pointsman::console::screens::traffic::{self, Compare, Figure, Filter, Name, Summary, Test};
+use pointsman::console::screen::{Ask, Pointer, Screen as _, ScreenId};
+use pointsman::console::screens::traffic;
 use pointsman::console::screens::{detail, traffic::State};
 use pointsman::console::theme::{Catalogue, Depth, Theme};
-use pointsman::console::ui::{Ask, Pointer, Scene, Screen, Ui, draw_body};
+use pointsman::console::ui::Ui;
 use pointsman::outcome::Settled;
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::routing::{RouteId, match_route};
+use pointsman::session::listing::{Compare, Figure, Filter, Name, Summary, Test, figure_of, is_estimated};
 use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot, settle_one};
 use pointsman::units::{Names, PerMille, Span};
 use proptest::prelude::*;
@@ -63,7 +65,7 @@ fn staged(snapshot: &Snapshot, by: i64) -> Arc<pointsman::routing::Policy> {
 
 fn finish(state: &mut State, snapshot: &Snapshot) {
     for _ in 0..10_000 {
-        if !traffic::work(state, snapshot) {
+        if !state.work(snapshot) {
             return;
         }
     }
@@ -141,7 +143,7 @@ fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
         },
         Test::Escalated => outcome.escalated,
         Test::Simulated => operation.simulated,
-        Test::Estimated => traffic::is_estimated(&outcome),
+        Test::Estimated => is_estimated(&outcome),
         Test::Flips => snapshot.staged.as_ref().is_some_and(|staged| {
             let signals = operation.signals();
             let rung = |policy: &pointsman::routing::Policy| {
@@ -248,9 +250,8 @@ fn flips_are_as_many_as_the_thresholds_say() {
     player.handle(Command::Window(Some(Span::mins(5))));
     let snapshot = player.snapshot();
     let mut ui = Ui::default();
-    traffic::show_flips(&mut ui, &snapshot);
+    traffic::show_flips(&mut ui.traffic, &snapshot);
     finish(&mut ui.traffic, &snapshot);
-    assert_eq!(ui.screen, Screen::Traffic);
     let said: u64 = snapshot.consequences.routes.iter().map(|route| route.flips).sum();
     assert!(said > 0);
     assert_eq!(traffic::rows(&ui.traffic, &snapshot) as u64, said);
@@ -259,7 +260,7 @@ fn flips_are_as_many_as_the_thresholds_say() {
 #[test]
 fn sorting_puts_the_most_first_and_the_unknown_last() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     for figure in [Figure::Cost, Figure::Latency, Figure::Confidence, Figure::Tokens] {
         ui.act(Action::Sort, &snapshot);
         for reversed in [false, true] {
@@ -280,7 +281,7 @@ fn sorting_puts_the_most_first_and_the_unknown_last() {
                         .get(index)
                         .and_then(pointsman::outcome::Operation::confidence)
                         .map(|value| i128::from(value.get())),
-                    _ => traffic::figure_of(figure, &settled(&snapshot, index)),
+                    _ => figure_of(figure, &settled(&snapshot, index)),
                 })
                 .collect();
             let known: Vec<i128> = figures.iter().map_while(|figure| *figure).collect();
@@ -350,7 +351,7 @@ proptest! {
         text in any_filter(), moves in prop::collection::vec((0u8..8, 0usize..=REQUESTS), 1..10), sorts in 0usize..3,
     ) {
         let mut player = Player::new(log(), Reading::Routed, Some(Span::mins(3)));
-        let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+        let mut ui = Ui::on(ScreenId::Traffic);
         traffic::set_filter(&mut ui.traffic, &text);
         for _ in 0..sorts {
             ui.act(Action::Sort, &player.snapshot());
@@ -390,7 +391,7 @@ fn drawn(ui: &Ui, snapshot: &Snapshot, width: u16, height: u16, theme: &Theme) -
     let mut buf = Buffer::empty(area);
     paint::clear(&mut buf, area, theme.base());
     let look = Look { theme, glyphs: Glyphs::of(GlyphSet::Braille) };
-    draw_body(Scene { snapshot, ui, look }, area, &mut buf);
+    ui.draw(snapshot, look, area, &mut buf);
     buf
 }
 
@@ -411,7 +412,7 @@ fn screen(ui: &Ui, snapshot: &Snapshot, width: u16, height: u16) -> String {
 #[test]
 fn the_table_at_three_sizes() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     insta::assert_snapshot!("table_80x24", screen(&ui, &snapshot, 80, 20));
     traffic::set_filter(&mut ui.traffic, "team:search !status:ok");
@@ -442,7 +443,7 @@ fn one_request_at_three_sizes() {
     traffic::set_filter(&mut flips, "flips source:classified");
     finish(&mut flips, &snapshot);
     let judged = traffic::request_at(&flips, 0, &snapshot).unwrap();
-    let at = |index| Ui { detail: Some(detail::State { index, scroll: 0 }), ..Ui::default() };
+    let at = |index| Ui { detail: Some(detail::State::of(index)), ..Ui::default() };
     insta::assert_snapshot!("request_80x24", screen(&at(escalated(&snapshot)), &snapshot, 80, 20));
     insta::assert_snapshot!("request_120x36", screen(&at(judged), &snapshot, 120, 32));
     insta::assert_snapshot!("request_200x60", screen(&at(escalated(&snapshot)), &snapshot, 200, 56));
@@ -455,7 +456,7 @@ fn every_size_can_be_drawn_and_clicked() {
     player.handle(Command::Stage(Some(staged(&applied, 90))));
     let snapshot = player.snapshot();
     let light = theme("light");
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     for filter in ["", "team:search what:ever", "nothing-has-this-name"] {
         traffic::set_filter(&mut ui.traffic, filter);
         finish(&mut ui.traffic, &snapshot);
@@ -473,21 +474,23 @@ fn every_size_can_be_drawn_and_clicked() {
             }
         }
     }
-    ui.detail = Some(detail::State { index: escalated(&snapshot), scroll: 0 });
+    ui.detail = Some(detail::State::of(escalated(&snapshot)));
     for width in 0..=130 {
         for height in (0..=45).step_by(9) {
             drawn(&ui, &snapshot, width, height, &light);
         }
     }
-    ui.detail = Some(detail::State { index: usize::MAX, scroll: usize::MAX });
+    let mut nowhere = detail::State::of(usize::MAX);
+    nowhere.scroll = usize::MAX;
+    ui.detail = Some(nowhere);
     drawn(&ui, &snapshot, 80, 24, &light);
 }
 
 #[test]
-fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
+fn a_chosen_request_stays_while_new_ones_arrive_and_home_follows_again() {
     let mut player = Player::new(log(), Reading::Routed, None);
     player.handle(Command::SeekEvent(300));
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     let mut show = |ui: &mut Ui, head: usize| {
         player.handle(Command::SeekEvent(head));
         let snapshot = player.snapshot();
@@ -509,14 +512,14 @@ fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(305));
     let (snapshot, after) = show(&mut ui, 400);
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(305), "the choice stays");
-    assert!(after.contains("held; End follows"), "{after}");
+    assert!(after.contains("held; Home follows"), "{after}");
     assert_eq!(line(&before, "req-00305"), line(&after, "req-00305"), "it stays on its line as well");
 
     assert_eq!(ui.act(Action::Open, &snapshot), vec![Ask::Open(305)]);
-    ui.act(Action::Last, &snapshot);
+    ui.act(Action::First, &snapshot);
     assert!(traffic::follows(&ui.traffic));
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(399));
-    ui.act(Action::First, &snapshot);
+    ui.act(Action::Last, &snapshot);
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), Some(0), "the first request of all");
     ui.act(Action::PageUp, &snapshot);
     let up = traffic::selected(&ui.traffic, &snapshot).unwrap();
@@ -527,13 +530,13 @@ fn a_chosen_request_stays_while_new_ones_arrive_and_end_follows_again() {
     assert_eq!(traffic::selected(&ui.traffic, &snapshot), None);
     assert!(text.contains("no request passes the filter"), "{text}");
     assert_eq!(ui.act(Action::Open, &snapshot), Vec::new());
-    assert!(traffic::leave_filter(&mut ui.traffic) && !traffic::leave_filter(&mut ui.traffic));
+    assert!(ui.traffic.widen() && !ui.traffic.widen());
 }
 
 #[test]
 fn a_row_is_copied_whole() {
     let snapshot = player(Reading::Recorded).snapshot();
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     let row = traffic::selected_text(&ui.traffic, &snapshot).unwrap();
     let cells: Vec<&str> = row.split('\t').collect();
@@ -545,9 +548,9 @@ fn a_row_is_copied_whole() {
 #[test]
 fn one_request_can_be_scrolled_and_left_for_its_neighbour() {
     let snapshot = player(Reading::Routed).snapshot();
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
-    ui.detail = Some(detail::State { index: 100, scroll: 0 });
+    ui.detail = Some(detail::State::of(100));
     let top = screen(&ui, &snapshot, 80, 16);
     ui.act(Action::Last, &snapshot);
     let end = screen(&ui, &snapshot, 80, 16);
@@ -556,9 +559,9 @@ fn one_request_can_be_scrolled_and_left_for_its_neighbour() {
     assert_eq!(screen(&ui, &snapshot, 80, 16), end, "there is nothing beyond the end");
     ui.act(Action::Up, &snapshot);
     assert_ne!(screen(&ui, &snapshot, 80, 16), end, "one press up is seen at once");
-    assert!(detail::step(&mut ui, 1, &snapshot));
+    ui.act(Action::NextRequest, &snapshot);
     assert_eq!(ui.detail.as_ref().map(|state| (state.index, state.scroll)), Some((99, 0)));
-    assert!(detail::step(&mut ui, -1, &snapshot));
+    ui.act(Action::PreviousRequest, &snapshot);
     assert_eq!(ui.detail.as_ref().map(|state| state.index), Some(100));
     ui.act(Action::Close, &snapshot);
     assert!(ui.detail.is_none());
@@ -575,7 +578,7 @@ fn foreign_text_cannot_move_the_cursor() {
     let mut player = Player::new(load(line.to_owned()), Reading::Recorded, None);
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
-    let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+    let mut ui = Ui::on(ScreenId::Traffic);
     finish(&mut ui.traffic, &snapshot);
     let row = traffic::selected_text(&ui.traffic, &snapshot).unwrap();
     assert_eq!(row.split('\t').count(), 17, "{row}");

@@ -19,12 +19,12 @@ use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
 use crate::console::ground::{Ground, Heard, Listener, QUESTION};
 use crate::console::keys::Keymap;
-use crate::console::screens::tune;
+use crate::console::screen::{ScreenId, View};
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
-use crate::console::ui::{Screen, Ui};
+use crate::console::ui::Ui;
 use crate::report::Format;
-use crate::session::{Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::counted;
 
 /// The least time between two frames.
@@ -41,7 +41,7 @@ pub struct ConsoleOptions {
     /// The glyphs.
     pub glyphs: Option<String>,
     /// The first screen.
-    pub screen: Option<Screen>,
+    pub screen: Option<ScreenId>,
     /// Whether changes of policy are refused.
     pub read_only: bool,
     /// Whether the mouse is left to the terminal.
@@ -176,8 +176,8 @@ impl Dressing {
     }
 
     /// Returns the screen to begin with.
-    pub fn screen(&self) -> Screen {
-        Screen::named(&self.settings.screen).unwrap_or_default()
+    pub fn screen(&self) -> ScreenId {
+        ScreenId::named(&self.settings.screen).unwrap_or_default()
     }
 
     fn next_theme(&mut self) -> anyhow::Result<Theme> {
@@ -232,12 +232,9 @@ fn open(
     let mut dressing = Dressing::read(options)?;
     let settings = dressing.console_settings(options.no_mouse)?;
     let screen = options.screen.unwrap_or_else(|| dressing.screen());
-    let mut ui = Ui { screen, read_only: options.read_only, ..Ui::default() };
-    if screen == Screen::Tune {
-        let picture = player.snapshot();
-        ui.tune.route = tune::busiest(&picture);
-        let (route, rung) = ui.tune.chosen(&picture.policy);
-        player.handle(Command::Focus(route, rung));
+    let mut ui = Ui::from(View { screen, read_only: options.read_only, ..View::default() });
+    if let Some(command) = ui.screen_mut().shown(&player.snapshot()) {
+        player.handle(command);
     }
     let first = Arc::new(player.snapshot());
     let mut app = App::new(ui, settings, Arc::clone(&first));

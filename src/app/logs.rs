@@ -3,16 +3,16 @@
 //!
 //! Invariant: a database that cannot be read to its end is an error, never a shorter log.
 
-use std::io::{self, PipeReader, Read, Write};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use crate::ledger::{self, ExportOptions, LedgerFile, Range};
 use crate::record::{self, Entry, Input, ReadOptions, Timing};
 use crate::units::Instant;
 
+use super::exported::{Export, Exported};
 use super::opencode;
 
 /// How deep folders are looked into.
@@ -132,48 +132,12 @@ fn is_named_like_a_log(name: &str) -> bool {
     bare.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
-/// Writes what a database holds as a log.
-pub(super) type Export = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
-
 fn ledger_export(path: &Path) -> io::Result<Export> {
     let file = LedgerFile::open(path).map_err(io::Error::other)?;
     Ok(Box::new(move |into| {
         let exported = file.export(&Range::default(), ExportOptions::default(), into, |_, _| true);
         exported.map(drop).map_err(io::Error::other)
     }))
-}
-
-/// A database's export while it is read.
-struct Exported {
-    lines: PipeReader,
-    /// Taken when it has ended.
-    writer: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl Exported {
-    fn start(export: Export) -> io::Result<Self> {
-        let (lines, into) = io::pipe()?;
-        let writer = std::thread::Builder::new().name("export".to_owned()).spawn(move || {
-            let mut into = io::BufWriter::with_capacity(1 << 16, into);
-            export(&mut into)?;
-            into.flush()
-        })?;
-        Ok(Self { lines, writer: Some(writer) })
-    }
-}
-
-impl Read for Exported {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.lines.read(into)?;
-        if count > 0 || into.is_empty() {
-            return Ok(count);
-        }
-        match self.writer.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(0),
-            Some(Ok(Err(error))) => Err(error),
-            Some(Err(_)) => Err(io::Error::other("the export failed")),
-        }
-    }
 }
 
 #[cfg(test)]

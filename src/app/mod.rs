@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod away;
 mod console;
+mod exported;
 mod fault;
 mod known;
 mod live;

@@ -5,7 +5,7 @@
 use std::io::{self, Read as _, Write};
 use std::path::Path;
 
-use super::logs::Export;
+use super::exported::Export;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 /// How a database in SQLite begins.

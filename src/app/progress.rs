@@ -54,7 +54,7 @@ impl Cancel {
     }
 }
 
-/// A bar with time left, fed by bytes read.
+/// A bar with time left, fed by bytes read or steps done.
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
@@ -86,6 +86,18 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
             bar.set_position(bytes);
+        }
+    }
+
+    /// Tells how many of all steps are done.
+    pub fn step(&mut self, done: u64, total: u64) {
+        if self.bar.is_none() && self.started.elapsed() >= QUIET {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+                .with_style(style("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left"));
+            self.bar = Some(bar.with_message(self.what.clone()));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
         }
     }
 

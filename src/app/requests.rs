@@ -9,7 +9,7 @@ use crate::console::screens::traffic;
 use crate::outcome::Settled;
 use crate::pricing::Cost;
 use crate::report::{Format, RequestRow, RequestsScope, RequestsWriter};
-use crate::session::{Snapshot, settle_one};
+use crate::session::Snapshot;
 use crate::units::Pico;
 
 /// Writes the rows that a table lists, as many as `limit` says, and counts them.
@@ -47,7 +47,7 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
     let evidence = log.history.evidence(index)?;
     let operation = evidence.operation;
     let policy = snapshot.policy_at(index);
-    settle_one(&evidence, snapshot.reading, policy, &log.outlook(), settled);
+    snapshot.settle(index, &evidence, settled);
     let route = policy.route(settled.route);
     let usage = settled.attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
     let kind = match settled.cost {

@@ -15,7 +15,7 @@ use super::console::run_live_console;
 use super::live::player;
 use super::logs::{files, one};
 use super::{ConsoleOptions, Internal, Setup};
-use crate::record::{self, Entry, Known, ReadOptions, Signal};
+use crate::record::{self, Known, ReadOptions};
 use crate::routing::Policy;
 use crate::session::{Deed, Feed, LiveControl, Question};
 use crate::units::{Instant, Names};
@@ -124,23 +124,13 @@ impl Tail {
                     if by_name || entries > shown {
                         let mut line = Vec::new();
                         record::append_line(&mut line, &entry);
-                        new.push((moment(&entry), line));
+                        new.push((entry.at(), line));
                     }
                 }
                 ControlFlow::Continue(())
             });
         }
         entries
-    }
-}
-
-fn moment(entry: &Entry<'_>) -> Instant {
-    match entry {
-        Entry::Request(record) => record.at,
-        Entry::Price(change) => change.row.from.unwrap_or_default(),
-        Entry::Policy(change) => change.at,
-        Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
-        Entry::Label(late) => late.at,
     }
 }
 

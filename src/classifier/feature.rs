@@ -5,6 +5,21 @@
 
 use super::TaskClass;
 
+/// The numbers known of a request beside its text; whatever is unknown is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Measures {
+    /// Tokens of the whole prompt.
+    pub prompt_tokens: Option<u64>,
+    /// The turn within the session, from 0.
+    pub turn: Option<u32>,
+    /// How many tools are offered.
+    pub tools: Option<u32>,
+    /// Tokens of earlier turns in the prompt.
+    pub history: Option<u32>,
+    /// The kind of work, where the client or the log says; it goes before what the text looks like.
+    pub task: Option<TaskClass>,
+}
+
 /// The version of the meaning of all features; a weights file names the one it was made for.
 pub const FEATURES_VERSION: u32 = 1;
 

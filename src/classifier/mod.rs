@@ -17,8 +17,8 @@ mod saw;
 mod weights;
 
 pub use class::TaskClass;
-pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features};
-pub use model::{BUILTIN, Classifier, Measures};
+pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features, Measures};
+pub use model::BUILTIN;
 pub use opinion::{Basis, Contribution, Opinion};
 pub use saw::Saw;
-pub use weights::WeightsError;
+pub use weights::{Classifier, WeightsError};

@@ -1,48 +1,10 @@
 //! The classifier: features times weights, a logistic score, a calibrated confidence.
 
-use super::feature::{FEATURES, Features};
-use super::lexicon::Lexicon;
-use super::logistic::{Calibration, sigmoid};
+use super::feature::Features;
+use super::logistic::sigmoid;
 use super::opinion::{Basis, Contribution, Opinion};
-use super::weights::{self, WeightsError};
-use super::{FeatureId, TaskClass, extract};
-
-/// The number of classes.
-pub(super) const CLASSES: usize = TaskClass::ALL.len();
-
-/// The numbers known of a request beside its text; whatever is unknown is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Measures {
-    /// Tokens of the whole prompt.
-    pub prompt_tokens: Option<u64>,
-    /// The turn within the session, from 0.
-    pub turn: Option<u32>,
-    /// How many tools are offered.
-    pub tools: Option<u32>,
-    /// Tokens of earlier turns in the prompt.
-    pub history: Option<u32>,
-    /// The kind of work, where the client or the log says; it goes before what the text looks like.
-    pub task: Option<TaskClass>,
-}
-
-/// Weights, lexicon and calibration of one version.
-#[derive(Clone, Debug)]
-pub struct Classifier {
-    pub(super) name: String,
-    pub(super) version: u32,
-    pub(super) hash: u64,
-    /// Milli-logits before any feature speaks, with text and without.
-    pub(super) bias: i32,
-    pub(super) measures_bias: i32,
-    /// The share of known words below which a text is unlike anything known.
-    pub(super) least_known: u16,
-    /// The votes a class needs; below that the work is not known.
-    pub(super) least_votes: i32,
-    pub(super) weights: [i16; FEATURES],
-    pub(super) votes: Box<[[i16; CLASSES]; FEATURES]>,
-    pub(super) calibration: Calibration,
-    pub(super) lexicon: Lexicon,
-}
+use super::weights::{CLASSES, Classifier};
+use super::{FeatureId, Measures, TaskClass, extract};
 
 /// The classifier file that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
@@ -52,28 +14,6 @@ impl Classifier {
     pub fn builtin() -> Self {
         // A test holds that the file is good; were it not, a classifier that never has a signal is the safe one.
         Self::from_toml(BUILTIN).unwrap_or_else(|_| Self::silent())
-    }
-
-    /// Returns a classifier that never has a signal, so that the strongest model serves everything.
-    pub fn silent() -> Self {
-        Self {
-            name: "silent".to_owned(),
-            version: 0,
-            hash: 0,
-            bias: 0,
-            measures_bias: 0,
-            least_known: 1000,
-            least_votes: i32::MAX,
-            weights: [0; FEATURES],
-            votes: Box::new([[0; CLASSES]; FEATURES]),
-            calibration: Calibration::default(),
-            lexicon: Lexicon::default(),
-        }
-    }
-
-    /// Reads weights, lexicon and calibration from a weights file.
-    pub fn from_toml(text: &str) -> Result<Self, WeightsError> {
-        weights::read(text)
     }
 
     /// Returns the name the weights file states.

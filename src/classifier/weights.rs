@@ -1,4 +1,4 @@
-//! Reads a weights file. The file is data made by training or by hand, so whatever is wrong in it is told by line and field.
+//! The weights of a classifier, and the file they are read from. That file is data made by training or by hand, so whatever is wrong in it is told by line and field.
 
 use std::ops::Range;
 
@@ -8,9 +8,30 @@ use toml::de::{DeTable, DeValue};
 use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
 use super::logistic::Calibration;
-use super::model::{CLASSES, Classifier};
 use super::{FeatureId, TaskClass};
-use crate::units::PerMille;
+use crate::units::{PerMille, line_of};
+
+/// The number of classes.
+pub(super) const CLASSES: usize = TaskClass::ALL.len();
+
+/// Weights, lexicon and calibration of one version.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    pub(super) name: String,
+    pub(super) version: u32,
+    pub(super) hash: u64,
+    /// Milli-logits before any feature speaks, with text and without.
+    pub(super) bias: i32,
+    pub(super) measures_bias: i32,
+    /// The share of known words below which a text is unlike anything known.
+    pub(super) least_known: u16,
+    /// The votes a class needs; below that the work is not known.
+    pub(super) least_votes: i32,
+    pub(super) weights: [i16; FEATURES],
+    pub(super) votes: Box<[[i16; CLASSES]; FEATURES]>,
+    pub(super) calibration: Calibration,
+    pub(super) lexicon: Lexicon,
+}
 
 /// Why a weights file was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,17 +67,17 @@ pub enum WeightsError {
 struct Source<'a>(&'a str);
 
 impl Source<'_> {
-    fn line(self, at: usize) -> usize {
-        1 + self.0.bytes().take(at).filter(|&b| b == b'\n').count()
-    }
-
     fn wrong(
         self,
         span: &Range<usize>,
         field: impl Into<String>,
         problem: impl Into<String>,
     ) -> WeightsError {
-        WeightsError::Field { line: self.line(span.start), field: field.into(), problem: problem.into() }
+        WeightsError::Field {
+            line: line_of(self.0, span.start),
+            field: field.into(),
+            problem: problem.into(),
+        }
     }
 
     fn integer(
@@ -135,65 +156,86 @@ const FIELDS: [&str; 11] = [
     "words",
 ];
 
-/// Reads a whole weights file.
-pub(super) fn read(text: &str) -> Result<Classifier, WeightsError> {
-    let source = Source(text);
-    let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax {
-        line: source.line(error.span().map_or(0, |span| span.start)),
-        problem: error.message().to_owned(),
-    })?;
-    let root = root.get_ref();
-    for key in root.keys() {
-        if !FIELDS.contains(&key.get_ref().as_ref()) {
-            return Err(source.wrong(
-                &key.span(),
-                key.get_ref().as_ref(),
-                format!("unknown; known are {}", FIELDS.join(", ")),
-            ));
+impl Classifier {
+    /// Returns a classifier that never has a signal, so that the strongest model serves everything.
+    pub fn silent() -> Self {
+        Self {
+            name: "silent".to_owned(),
+            version: 0,
+            hash: 0,
+            bias: 0,
+            measures_bias: 0,
+            least_known: 1000,
+            least_votes: i32::MAX,
+            weights: [0; FEATURES],
+            votes: Box::new([[0; CLASSES]; FEATURES]),
+            calibration: Calibration::default(),
+            lexicon: Lexicon::default(),
         }
     }
-    let need = |field: &'static str| root.get(field).ok_or(WeightsError::Missing { field });
-    let number = |field: &'static str, allowed: Range<i64>| source.integer(need(field)?, field, allowed);
 
-    let made_for = number("features", 0..i64::from(u32::MAX))?;
-    if made_for != i64::from(FEATURES_VERSION) {
-        let problem = format!(
-            "made for features {made_for}, this program has {FEATURES_VERSION}; train the weights again"
-        );
-        return Err(source.wrong(&need("features")?.span(), "features", problem));
-    }
-    let mut made = Classifier::silent();
-    source.text(need("name")?, "name")?.clone_into(&mut made.name);
-    made.version = narrow(number("version", 0..i64::from(u32::MAX))?);
-    made.bias = narrow(number("bias", I16)?);
-    made.measures_bias = narrow(number("measures_bias", I16)?);
-    made.least_known = narrow(number("least_known", 0..1001)?);
-    made.least_votes = narrow(number("least_votes", 1..32_001)?);
-    for (key, value) in source.table(need("weights")?, "weights")? {
-        let feature = source.feature(key, "weights")?;
-        let weight = narrow(source.integer(value, &format!("weights.{}", feature.name()), I16)?);
-        if let Some(slot) = made.weights.get_mut(feature.index()) {
-            *slot = weight;
-        }
-    }
-    for (key, value) in source.table(need("votes")?, "votes")? {
-        let feature = source.feature(key, "votes")?;
-        for (class, value) in source.table(value, &format!("votes.{}", feature.name()))? {
-            let field = format!("votes.{}.{}", feature.name(), class.get_ref());
-            let Some(known) = TaskClass::ALL.into_iter().find(|known| known.name() == class.get_ref()) else {
-                return Err(source.wrong(&class.span(), field, "no such class of work"));
-            };
-            let votes = narrow(source.integer(value, &field, I16)?);
-            if let Some(slot) = made.votes.get_mut(feature.index()).and_then(|row| row.get_mut(known.index()))
-            {
-                *slot = votes;
+    /// Reads weights, lexicon and calibration from a weights file.
+    pub fn from_toml(text: &str) -> Result<Self, WeightsError> {
+        let source = Source(text);
+        let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax {
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
+            problem: error.message().to_owned(),
+        })?;
+        let root = root.get_ref();
+        for key in root.keys() {
+            if !FIELDS.contains(&key.get_ref().as_ref()) {
+                return Err(source.wrong(
+                    &key.span(),
+                    key.get_ref().as_ref(),
+                    format!("unknown; known are {}", FIELDS.join(", ")),
+                ));
             }
         }
+        let need = |field: &'static str| root.get(field).ok_or(WeightsError::Missing { field });
+        let number = |field: &'static str, allowed: Range<i64>| source.integer(need(field)?, field, allowed);
+
+        let made_for = number("features", 0..i64::from(u32::MAX))?;
+        if made_for != i64::from(FEATURES_VERSION) {
+            let problem = format!(
+                "made for features {made_for}, this program has {FEATURES_VERSION}; train the weights again"
+            );
+            return Err(source.wrong(&need("features")?.span(), "features", problem));
+        }
+        let mut made = Self::silent();
+        source.text(need("name")?, "name")?.clone_into(&mut made.name);
+        made.version = narrow(number("version", 0..i64::from(u32::MAX))?);
+        made.bias = narrow(number("bias", I16)?);
+        made.measures_bias = narrow(number("measures_bias", I16)?);
+        made.least_known = narrow(number("least_known", 0..1001)?);
+        made.least_votes = narrow(number("least_votes", 1..32_001)?);
+        for (key, value) in source.table(need("weights")?, "weights")? {
+            let feature = source.feature(key, "weights")?;
+            let weight = narrow(source.integer(value, &format!("weights.{}", feature.name()), I16)?);
+            if let Some(slot) = made.weights.get_mut(feature.index()) {
+                *slot = weight;
+            }
+        }
+        for (key, value) in source.table(need("votes")?, "votes")? {
+            let feature = source.feature(key, "votes")?;
+            for (class, value) in source.table(value, &format!("votes.{}", feature.name()))? {
+                let field = format!("votes.{}.{}", feature.name(), class.get_ref());
+                let Some(known) = TaskClass::ALL.into_iter().find(|known| known.name() == class.get_ref())
+                else {
+                    return Err(source.wrong(&class.span(), field, "no such class of work"));
+                };
+                let votes = narrow(source.integer(value, &field, I16)?);
+                if let Some(slot) =
+                    made.votes.get_mut(feature.index()).and_then(|row| row.get_mut(known.index()))
+                {
+                    *slot = votes;
+                }
+            }
+        }
+        made.calibration = calibration(source, need("calibration")?)?;
+        made.lexicon = lexicon(source, need("words")?)?;
+        made.hash = hash(&made);
+        Ok(made)
     }
-    made.calibration = calibration(source, need("calibration")?)?;
-    made.lexicon = lexicon(source, need("words")?)?;
-    made.hash = hash(&made);
-    Ok(made)
 }
 
 fn calibration(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Calibration, WeightsError> {
@@ -286,12 +328,12 @@ mod tests {
 
     fn refused(from: &str, to: &str) -> String {
         assert!(GOOD.contains(from), "{from}");
-        read(&GOOD.replace(from, to)).unwrap_err().to_string()
+        Classifier::from_toml(&GOOD.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
     fn a_good_file_is_read() {
-        let made = read(GOOD).unwrap();
+        let made = Classifier::from_toml(GOOD).unwrap();
         assert_eq!((made.name(), made.version(), made.weight(FeatureId::LONG_TEXT)), ("t", 3, -500));
     }
 
@@ -323,13 +365,13 @@ mod tests {
 
     #[test]
     fn the_hash_follows_what_decides_and_nothing_else() {
-        let hash = read(GOOD).unwrap().hash();
+        let hash = Classifier::from_toml(GOOD).unwrap().hash();
         for same in [
             GOOD.replace("\"t\"", "\"other name\""),
             format!("# a remark\n{GOOD}"),
             GOOD.replace("\"the\", \"of\"", "\"of\", \"the\""),
         ] {
-            assert_eq!(read(&same).unwrap().hash(), hash);
+            assert_eq!(Classifier::from_toml(&same).unwrap().hash(), hash);
         }
         for (from, to) in [
             ("-500", "-501"),
@@ -338,7 +380,11 @@ mod tests {
             ("code = 900", "code = 901"),
             ("version = 3", "version = 4"),
         ] {
-            assert_ne!(read(&GOOD.replace(from, to)).unwrap().hash(), hash, "{from} -> {to}");
+            assert_ne!(
+                Classifier::from_toml(&GOOD.replace(from, to)).unwrap().hash(),
+                hash,
+                "{from} -> {to}"
+            );
         }
     }
 }

@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::output;
 pub use crate::app::input;
-use crate::app::{Setup, SetupOptions};
+use crate::app::{Setup, SetupOptions, load_log};
 use crate::record::{InputFormat, Mapping, ReadOptions};
-use crate::session::Stretch;
+use crate::session::{Command, Log, Player, Reading, Stretch};
 use crate::units::When;
 
 /// How logs are read and what a run rests on.
@@ -105,6 +105,21 @@ impl EngineArgs {
             output::remark(remark);
         }
         Ok(setup)
+    }
+}
+
+impl EngineArgs {
+    /// Loads a log, and starts a player at its end that shows what the policy would do.
+    ///
+    /// # Errors
+    /// Where the log, policy, prices or classifier cannot be used.
+    pub fn routed(&self, log: &Path) -> anyhow::Result<(Arc<Log>, Player)> {
+        let setup = self.start()?;
+        let logs = [log.to_owned()];
+        let log = Arc::new(load_log(&input(&logs), &logs, setup, &self.read(), None)?);
+        let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
+        player.handle(Command::Follow);
+        Ok((log, player))
     }
 }
 

@@ -13,7 +13,7 @@ use super::serve::{GatewayArgs, ServeArgs};
 use crate::app::{
     ConsoleOptions, Offered, agent_logs, follow, load_log, offer, run_console, serve, stream_report, watch,
 };
-use crate::console::ui::Screen;
+use crate::console::screen::ScreenId;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
 use crate::sample;
@@ -51,7 +51,7 @@ pub struct ConsoleArgs {
 pub struct LookArgs {
     /// The screen to begin with: overview, tune, traffic, models.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
-    pub screen: Option<Screen>,
+    pub screen: Option<ScreenId>,
     /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
@@ -80,8 +80,8 @@ impl LookArgs {
     }
 }
 
-fn screen(text: &str) -> Result<Screen, String> {
-    Screen::named(text).ok_or_else(|| "write overview, tune, traffic or models".to_owned())
+fn screen(text: &str) -> Result<ScreenId, String> {
+    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic or models".to_owned())
 }
 
 /// Loads the logs named, or the bundled sample.

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::EngineArgs;
 use super::output;
-use super::whatif::quality;
-use crate::app::load_log;
-use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{Command, Player, Reading, RouteConsequences, with_earlier};
+use crate::report::{Format, Sheet, quality, render, to_json};
+use crate::session::{Command, RouteConsequences, with_earlier};
 use crate::units::counted;
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
@@ -68,11 +66,7 @@ struct FrontierReport {
 /// # Errors
 /// Where the log, policy, route or rung cannot be used.
 pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
-    let logs = [args.log.clone()];
-    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
-    player.handle(Command::Follow);
+    let (log, mut player) = args.engine.routed(&args.log)?;
     // The policy in force at the end: the log may bring its own.
     let (mut policy, decided) = (player.snapshot().policy, player.snapshot().policies);
     if policy.find_route(&args.route).is_none() {

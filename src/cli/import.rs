@@ -5,19 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
+use crate::app::Progress;
 use crate::record::{
-    self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, Progress, ReadOptions, Summary, Writer,
+    self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, ReadOptions, Summary, Writer,
 };
 use crate::units::counted;
 
@@ -47,9 +46,6 @@ pub struct ImportArgs {
     pub strict: bool,
 }
 
-/// How long an import runs before it shows how far it is.
-const PATIENCE: Duration = Duration::from_millis(700);
-
 /// Runs the command.
 pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let to_stdout = args.output == Path::new("-");
@@ -70,14 +66,13 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     };
     let mut source = record::open(&crate::app::input(&args.logs), &options)?;
     let header = header(&args.logs, &options, &source);
-    let bar = LateBar::new(source.progress());
     let result = if to_stdout {
         let out = Writer::new(output::data(), &header);
-        let (out, summary) = copy(&mut source, out, bar)?;
+        let (out, summary) = copy(&mut source, out)?;
         quiet_if_closed(out.finish().map(drop)).map(|()| summary)
     } else {
         let out = Writer::new(Packed::create(&args.output)?, &header);
-        let (out, summary) = copy(&mut source, out, bar)?;
+        let (out, summary) = copy(&mut source, out)?;
         let close = out.finish().and_then(Packed::close);
         close.with_context(|| format!("cannot finish writing {}", args.output.display())).map(|()| summary)
     };
@@ -92,12 +87,10 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
 type Outcome = (Summary, Vec<record::Error>);
 
 /// Copies every entry; a damaged log does not keep the next from being read, unless reading is strict.
-fn copy<W: Write>(
-    source: &mut record::Source,
-    mut out: Writer<W>,
-    mut bar: LateBar,
-) -> anyhow::Result<(Writer<W>, Outcome)> {
+fn copy<W: Write>(source: &mut record::Source, mut out: Writer<W>) -> anyhow::Result<(Writer<W>, Outcome)> {
     let (mut summary, mut damage) = (Summary::default(), Vec::new());
+    let watch = source.progress();
+    let mut progress = Progress::new("importing", watch.total);
     while let Some(block) = source.next_block() {
         match block {
             Ok(block) => {
@@ -107,8 +100,9 @@ fn copy<W: Write>(
             }
             Err(error) => damage.push(error),
         }
-        bar.tick();
+        progress.update(watch.read(), summary.entries);
     }
+    progress.finish();
     Ok((out, (summary, damage)))
 }
 
@@ -207,43 +201,6 @@ fn tell(summary: &Summary, damage: &[record::Error]) {
         let _ = write!(text, "\n  {error}");
     }
     output::say(&text);
-}
-
-/// A progress bar that shows only on a terminal and only when the work takes long.
-struct LateBar {
-    progress: Progress,
-    since: Instant,
-    bar: Option<ProgressBar>,
-    wanted: bool,
-}
-
-impl LateBar {
-    fn new(progress: Progress) -> Self {
-        Self { progress, since: Instant::now(), bar: None, wanted: io::stderr().is_terminal() }
-    }
-
-    fn tick(&mut self) {
-        if !self.wanted || (self.bar.is_none() && self.since.elapsed() < PATIENCE) {
-            return;
-        }
-        let bar = self.bar.get_or_insert_with(|| match self.progress.total {
-            Some(total) => {
-                let form = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-                let bar = ProgressBar::new(total);
-                ProgressStyle::with_template(form).map_or(bar.clone(), |style| bar.with_style(style))
-            }
-            None => ProgressBar::new_spinner(),
-        });
-        bar.set_position(self.progress.read());
-    }
-}
-
-impl Drop for LateBar {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 #[cfg(test)]

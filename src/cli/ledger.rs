@@ -3,16 +3,14 @@
 //! Invariant: standard output carries nothing but what was asked for; nothing here changes a charge.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant as Moment};
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{end_time, time};
 use super::output;
-use crate::app::Cancel;
+use crate::app::{Cancel, Progress};
 use crate::ledger::{self, Cursor, ExportOptions, Exported, LedgerError, LedgerFile, Range, Salvaged};
 use crate::record::Packed;
 use crate::session::LoadError;
@@ -102,9 +100,6 @@ pub struct Unsound {
     wrong: u64,
 }
 
-/// Work shorter than this shows nothing.
-const QUIET: Duration = Duration::from_millis(700);
-
 type Places = (Option<u64>, Option<u64>);
 
 fn places(text: &str) -> Result<Places, String> {
@@ -167,9 +162,9 @@ fn check(path: &Path, head: Option<&str>) -> anyhow::Result<()> {
         return proved(path, report.wrong);
     }
     let file = LedgerFile::open(path)?;
-    let mut progress = Meter::new("checking");
+    let mut progress = Progress::new("checking", None);
     let report = file.check_against(head, |done, total| {
-        progress.update(done, total);
+        progress.step(done, total);
         !cancel.is_raised()
     });
     progress.finish();
@@ -200,9 +195,9 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let range = Range { from: args.from, to: args.to, first, last };
     let options = ExportOptions { prices: args.with_prices, chain: true };
     let cancel = Cancel::on_interrupt();
-    let mut progress = Meter::new("exporting");
+    let mut progress = Progress::new("exporting", None);
     let tick = |done, total| {
-        progress.update(done, total);
+        progress.step(done, total);
         !cancel.is_raised()
     };
     let write = |out: &mut dyn io::Write| {
@@ -280,8 +275,8 @@ fn missing(found: &Salvaged) -> String {
 }
 
 fn vacuum(path: &Path) -> anyhow::Result<()> {
-    let mut progress = Meter::new("bringing it up to date");
-    let done = ledger::vacuum(path, |done, total| progress.update(done, total));
+    let mut progress = Progress::new("bringing it up to date", None);
+    let done = ledger::vacuum(path, |done, total| progress.step(done, total));
     progress.finish();
     let done = done?;
     output::text(&format!(
@@ -291,38 +286,6 @@ fn vacuum(path: &Path) -> anyhow::Result<()> {
         done.after,
         done.prompts
     ))
-}
-
-/// A bar with time left: only where a person looks at it, only for work that takes longer than a moment.
-struct Meter {
-    what: &'static str,
-    since: Moment,
-    bar: Option<ProgressBar>,
-}
-
-impl Meter {
-    fn new(what: &'static str) -> Self {
-        Self { what, since: Moment::now(), bar: None }
-    }
-
-    fn update(&mut self, done: u64, total: u64) {
-        if self.bar.is_none() && (self.since.elapsed() < QUIET || !io::stderr().is_terminal()) {
-            return;
-        }
-        let bar = self.bar.get_or_insert_with(|| {
-            let style =
-                ProgressStyle::with_template("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left");
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-            ProgressBar::new(total).with_style(style).with_message(self.what)
-        });
-        bar.set_position(done);
-    }
-
-    fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 #[cfg(test)]

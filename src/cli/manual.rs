@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, output};
+use super::output;
 use crate::config;
 
 /// Prints completions for a shell.
@@ -21,9 +21,9 @@ pub struct CompletionsArgs {
 ///
 /// # Errors
 /// Where stdout cannot be written.
-pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
+pub fn completions(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<()> {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "pointsman", &mut out);
+    clap_complete::generate(args.shell, &mut command, "pointsman", &mut out);
     output::text(&String::from_utf8_lossy(&out))
 }
 
@@ -36,18 +36,17 @@ const TRIED: [(&str, &str); 3] = [
 
 /// Says what was meant where the first argument is neither a command, nor a flag, nor a log that is there. What looks like
 /// a file's name is left to whoever opens it.
-pub(super) fn mistyped(first: Option<&OsStr>) -> Option<anyhow::Error> {
+pub(super) fn mistyped(first: Option<&OsStr>, command: &Command) -> Option<anyhow::Error> {
     let word = first?.to_str()?;
     let looks_like_a_command = word.starts_with(char::is_alphabetic)
         && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
-    let command = Cli::command();
-    let mut names = command.get_subcommands().map(clap::Command::get_name);
+    let mut names = command.get_subcommands().map(Command::get_name);
     if !looks_like_a_command || names.any(|name| name == word) || Path::new(word).exists() {
         return None;
     }
     let meant = match TRIED.iter().find(|(tried, _)| *tried == word) {
         Some((_, meant)) => vec![format!("`{meant}`")],
-        None => config::nearest(word, command.get_subcommands().map(clap::Command::get_name))
+        None => config::nearest(word, command.get_subcommands().map(Command::get_name))
             .into_iter()
             .map(|name| format!("`pointsman {name}`"))
             .collect(),
@@ -63,15 +62,15 @@ pub(super) fn mistyped(first: Option<&OsStr>) -> Option<anyhow::Error> {
 ///
 /// # Errors
 /// Where stdout cannot be written.
-pub fn man() -> anyhow::Result<()> {
-    let mut command = Cli::command().disable_help_subcommand(true);
+pub fn man(command: Command) -> anyhow::Result<()> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut out = Vec::new();
     pages(&command, &mut out)?;
     output::text(&String::from_utf8_lossy(&out))
 }
 
-fn pages(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+fn pages(command: &Command, out: &mut Vec<u8>) -> std::io::Result<()> {
     clap_mangen::Man::new(command.clone()).render(out)?;
     command.get_subcommands().filter(|sub| sub.get_name() != "help").try_for_each(|sub| pages(sub, out))
 }

@@ -22,7 +22,7 @@ pub mod snapshot;
 pub mod whatif;
 pub mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::session::LoadError;
 
@@ -100,7 +100,8 @@ pub fn main() -> ExitCode {
         words.remove(1);
         words.push("--help".into());
     }
-    if let Some(mistyped) = manual::mistyped(words.get(1).map(std::ffi::OsString::as_os_str)) {
+    if let Some(mistyped) = manual::mistyped(words.get(1).map(std::ffi::OsString::as_os_str), &Cli::command())
+    {
         return report(&mistyped);
     }
     let cli = match Cli::try_parse_from(words) {
@@ -148,8 +149,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Drive(args)) => drive::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Config(args)) => settings::run(&args),
-        Some(Command::Completions(args)) => manual::completions(&args),
-        Some(Command::Man) => manual::man(),
+        Some(Command::Completions(args)) => manual::completions(&args, Cli::command()),
+        Some(Command::Man) => manual::man(Cli::command()),
     }
 }
 

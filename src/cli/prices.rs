@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::{user_dir, write_whole};
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
+use crate::report::{Sheet, aligned, count};
 use crate::units::{Instant, PicoPerMillion, counted, marked};
 
 /// Lists, shows and imports prices.
@@ -179,8 +179,8 @@ fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Res
         counted(book.models.len() as u64, "model")
     )?;
     let header =
-        ["model", "provider", "input", "output", "cache read", "write 5m", "write 1h", "long prompts"];
-    table(&header, 2, &rows, out)
+        ["model", "provider", ">input", ">output", ">cache read", ">write 5m", ">write 1h", ">long prompts"];
+    table(&header, rows, out)
 }
 
 fn list_line(name: &str, prices: &ModelPrices) -> Vec<String> {
@@ -197,7 +197,7 @@ fn list_line(name: &str, prices: &ModelPrices) -> Vec<String> {
         .standard
         .above
         .iter()
-        .map(|(tokens, tier)| format!("{} > {}", usd(Some(tier.input)), grouped(*tokens)))
+        .map(|(tokens, tier)| format!("{} > {}", usd(Some(tier.input)), count(*tokens)))
         .collect();
     line.push(if tiers.is_empty() { "-".to_owned() } else { tiers.join(", ") });
     line
@@ -217,7 +217,7 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
     } else {
         writeln!(out, "{} is {}  {}", shown(model), shown(name), title(book))?;
     }
-    let tokens = |tokens: Option<u64>| tokens.map_or_else(|| "-".to_owned(), grouped);
+    let tokens = |tokens: Option<u64>| tokens.map_or_else(|| "-".to_owned(), count);
     writeln!(
         out,
         "provider {}  longest prompt {}  longest answer {}  deprecated {}",
@@ -236,14 +236,14 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
         let header = [
             "service",
             "prompt tokens",
-            "input",
-            "output",
-            "cache read",
-            "write 5m",
-            "write 1h",
-            "reasoning",
+            ">input",
+            ">output",
+            ">cache read",
+            ">write 5m",
+            ">write 1h",
+            ">reasoning",
         ];
-        table(&header, 2, &lines, out)?;
+        table(&header, lines, out)?;
         for (service, rates) in services(row) {
             for (name, price) in
                 rates.base.prices().filter(|(name, _)| name.starts_with("audio") || name.starts_with("image"))
@@ -265,7 +265,7 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
         writeln!(out, "\nother meters, kept as written and not charged")?;
         let lines: Vec<Vec<String>> =
             prices.other_meters.iter().map(|(meter, text)| vec![meter.clone(), text.clone()]).collect();
-        table(&["meter", "as written"], 2, &lines, out)?;
+        table(&["meter", "as written"], lines, out)?;
     }
     Ok(())
 }
@@ -295,9 +295,8 @@ fn rate_lines(service: &str, rates: &Rates) -> Vec<Vec<String>> {
     };
     let base = if rates.above.is_empty() { "any" } else { "up to the next" };
     let mut lines = vec![line(base.to_owned(), &rates.base)];
-    lines.extend(
-        rates.above.iter().map(|(tokens, tier)| line(format!("more than {}", grouped(*tokens)), tier)),
-    );
+    lines
+        .extend(rates.above.iter().map(|(tokens, tier)| line(format!("more than {}", count(*tokens)), tier)));
     lines
 }
 
@@ -332,7 +331,7 @@ fn near_names<'a>(book: &'a PriceBook, model: &str) -> Vec<&'a str> {
         .chain(book.aliases.keys())
         .filter_map(|name| {
             let known = name.to_lowercase();
-            let distance = edit_distance(&wanted, &known);
+            let distance = strsim::levenshtein(&wanted, &known);
             let alike = distance <= 2 + wanted.len() / 6;
             let part =
                 wanted.len() >= 3 && (known.contains(&wanted) || known.len() >= 3 && wanted.contains(&known));
@@ -342,26 +341,6 @@ fn near_names<'a>(book: &'a PriceBook, model: &str) -> Vec<&'a str> {
     near.sort_unstable();
     near.truncate(5);
     near.into_iter().map(|(_, name)| name).collect()
-}
-
-/// Counts the insertions, deletions and replacements between two names (Levenshtein), looking at 80 characters at most.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().take(80).collect();
-    let mut costs: Vec<usize> = (0..=to.len()).collect();
-    for (row, a) in from.chars().take(80).enumerate() {
-        let mut diagonal = row;
-        let mut left = row + 1;
-        for (b, cost) in to.iter().zip(costs.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = *cost;
-            left = replaced.min(left + 1).min(diagonal + 1);
-            *cost = left;
-        }
-        if let Some(first) = costs.first_mut() {
-            *first = row + 1;
-        }
-    }
-    costs.last().copied().unwrap_or_default()
 }
 
 fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {
@@ -386,12 +365,12 @@ fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> a
         .map(|(kind, count)| vec![kind.to_owned(), count.to_string()])
         .collect();
     writeln!(out)?;
-    table(&["refused because", "entries"], 1, &kinds, out)?;
+    table(&["refused because", ">entries"], kinds, out)?;
     if each {
         writeln!(out)?;
         let lines: Vec<Vec<String>> =
             refused.iter().map(|refusal| vec![refusal.model.clone(), refusal.reason.to_string()]).collect();
-        table(&["refused", "reason"], 2, &lines, out)?;
+        table(&["refused", "reason"], lines, out)?;
     }
     Ok(())
 }
@@ -434,50 +413,14 @@ fn usd(price: Option<PicoPerMillion>) -> String {
     }
 }
 
-fn grouped(tokens: u64) -> String {
-    let digits = tokens.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Makes text that comes from a file fit for a terminal.
 fn shown(text: &str) -> String {
     marked(text).into_owned()
 }
 
-/// Writes aligned columns: the first `texts` to the left, the others to the right.
-fn table(header: &[&str], texts: usize, rows: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
-    let header: Vec<String> = header.iter().map(|&title| title.to_owned()).collect();
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
-    let mut widths = vec![0usize; header.len()];
-    for row in rows.iter().chain([&header]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    for row in [&header].into_iter().chain(&rows) {
-        let mut line = String::new();
-        for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let gap = " ".repeat(width.saturating_sub(cell.width()));
-            if at > 0 {
-                line.push_str("  ");
-            }
-            if at < texts {
-                line.push_str(cell);
-                line.push_str(&gap);
-            } else {
-                line.push_str(&gap);
-                line.push_str(cell);
-            }
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+/// Writes aligned columns.
+fn table(heads: &[&'static str], rows: Vec<Vec<String>>, out: &mut impl Write) -> io::Result<()> {
+    let mut sheet = Sheet::new("", heads);
+    sheet.rows = rows;
+    aligned(&sheet).iter().try_for_each(|line| writeln!(out, "{line}"))
 }

@@ -10,8 +10,10 @@ use super::args::{EngineArgs, input};
 use super::output;
 use super::replay::ReadAs;
 use crate::app::{load_log, write_requests};
-use crate::console::screens::traffic::{self, SortBy};
+use crate::console::screen::Screen;
+use crate::console::screens::traffic;
 use crate::report::Format;
+use crate::session::listing::SortBy;
 use crate::session::{Command, Player};
 
 /// Lists the requests of logs that pass a filter, with their exact figures.
@@ -94,7 +96,7 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), None);
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
-    while traffic::work(&mut table, &snapshot) {}
+    while table.work(&snapshot) {}
     if let Some(problem) = traffic::problem(&table, &snapshot) {
         output::remark(&format!("--filter {}: {problem}", args.filter));
     }

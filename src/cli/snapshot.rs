@@ -16,10 +16,11 @@ use super::whatif::staged;
 use crate::app::{ConsoleOptions, Dressing};
 use crate::console::app::App;
 use crate::console::goto;
-use crate::console::screens::{detail, traffic, tune};
+use crate::console::screen::{Screen, ScreenId};
+use crate::console::screens::{detail, traffic};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
-use crate::console::ui::{Screen, Ui};
+use crate::console::ui::Ui;
 use crate::session::{Command, Player, WINDOWS, window_label};
 use crate::units::Span;
 
@@ -110,18 +111,19 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
             player.handle(command);
         }
     }
-    let mut ui = Ui { screen: Screen::named(&args.screen).unwrap_or(Screen::Traffic), ..Ui::default() };
+    let screen = ScreenId::named(&args.screen).unwrap_or(ScreenId::Traffic);
+    let mut ui = Ui::on(screen);
     if let Some(name) = &args.route {
         let found = log.policy.find_route(name).with_context(|| format!("--route {name}: no such route"))?;
         ui.tune.route = found.index();
-    } else {
-        ui.tune.route = tune::busiest(&player.snapshot());
+        ui.tune.picked = true;
     }
     if !args.set.is_empty() {
         player.handle(Command::Stage(Some(Arc::new(staged(&log.policy, &args.set, &log.names)?))));
     }
-    let (route, rung) = ui.tune.chosen(&log.policy);
-    player.handle(Command::Focus(route, rung));
+    if let Some(command) = ui.tune.shown(&player.snapshot()) {
+        player.handle(command);
+    }
     let options = ConsoleOptions {
         theme: args.theme.clone(),
         glyphs: args.glyphs.clone(),
@@ -136,7 +138,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     if args.screen == "request" {
         let id = args.request.as_deref().context("the screen `request` needs --request ID")?;
         let index = log.history.find(id).with_context(|| format!("no request `{id}` in the log"))?;
-        ui.detail = Some(detail::State { index, ..detail::State::default() });
+        ui.detail = Some(detail::State::of(index));
     }
     let mut app = App::new(ui, settings, Arc::new(player.snapshot()));
     while app.work() {}

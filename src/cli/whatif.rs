@@ -6,15 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::EngineArgs;
 use super::output;
-use crate::app::{load_log, policies_text};
+use crate::app::policies_text;
 use crate::console::format;
 use crate::record::Timing;
-use crate::report::{Format, Sheet, count, error_text, render, to_json};
+use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{Command, Consequences};
-use crate::session::{Player, Reading, Snapshot, carried, moved_along, with_earlier};
+use crate::session::{Command, Consequences, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -53,16 +52,8 @@ pub struct Side {
     errors: u64,
     quality: Option<String>,
     labelled_requests: u64,
-    latency_ms: Option<LatencySide>,
+    latency_ms: Option<Latency>,
     split: Vec<Share>,
-}
-
-#[derive(Debug, Serialize)]
-struct LatencySide {
-    known: u64,
-    p50: u64,
-    p95: u64,
-    p99: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -201,22 +192,9 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
         labelled_requests: forecast.labelled,
-        latency_ms: forecast.latency.percentiles().map(|p| LatencySide {
-            known: p.known,
-            p50: p.p50,
-            p95: p.p95,
-            p99: p.p99,
-        }),
+        latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
     }
-}
-
-/// Writes a mean quality to three decimals.
-pub(super) fn quality(sum: u64, labelled: u64) -> Option<String> {
-    (labelled > 0).then(|| {
-        let thousandths = (sum + labelled / 2) / labelled;
-        format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
-    })
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
@@ -297,11 +275,7 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
-    let logs = [args.log.clone()];
-    let log = Arc::new(load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?);
-    let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
-    player.handle(Command::Follow);
+    let (log, mut player) = args.engine.routed(&args.log)?;
     let policy = player.snapshot().policy;
     let observes = player.snapshot().policies.iter().any(|span| span.policy.observes());
     if args.set.is_empty() && !observes {

@@ -1,6 +1,6 @@
 //! `pointsman why`: the reason trail of one request.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use super::output;
 use crate::app::load_log;
 use crate::outcome::Settled;
 use crate::session::{Log, cost_text, explain, tokens_text};
+use crate::units::marked;
 
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
@@ -47,26 +48,29 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
         );
     };
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "request {}  (#{} of {} in {})",
-        explained.id,
-        explained.index + 1,
-        log.len(),
-        log.title
+    line(
+        &mut out,
+        format_args!(
+            "request {}  (#{} of {} in {})",
+            explained.id,
+            explained.index + 1,
+            log.len(),
+            log.title
+        ),
     );
     for (name, value) in &explained.facts {
-        let _ = writeln!(out, "  {name:<11} {value}");
+        line(&mut out, format_args!("  {name:<11} {value}"));
     }
     if !explained.features.is_empty() {
-        let _ = writeln!(out, "\nwhat the classifier saw");
+        out.push_str("\nwhat the classifier saw\n");
         for (feature, weight) in &explained.features {
-            let _ = writeln!(out, "  {:>+6.2}  {feature}", f64::from(*weight) / 100.0);
+            line(&mut out, format_args!("  {:>+6.2}  {feature}", f64::from(*weight) / 100.0));
         }
     }
-    let _ = writeln!(out, "\nwhy (policy {} v{})", policy.name, policy.version);
+    out.push('\n');
+    line(&mut out, format_args!("why (policy {} v{})", policy.name, policy.version));
     for (stage, text) in &explained.trail {
-        let _ = writeln!(out, "  {stage:<9} {text}");
+        line(&mut out, format_args!("  {stage:<9} {text}"));
     }
     let baseline = log.names.model(policy.baseline);
     outcome(&mut out, "as recorded", &log, baseline, &explained.recorded);
@@ -74,26 +78,37 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     output::text(&out)
 }
 
+/// Adds a line. What a log says stays within its line: it could forge another.
+fn line(out: &mut String, text: fmt::Arguments<'_>) {
+    out.push_str(&marked(&text.to_string()));
+    out.push('\n');
+}
+
 fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &Settled) {
-    let _ = writeln!(out, "\n{title}");
+    out.push('\n');
+    line(out, format_args!("{title}"));
     for (at, attempt) in settled.attempts.iter().enumerate() {
         let latency =
             attempt.latency.get().map_or_else(|| "latency unknown".to_owned(), |ms| format!("{ms} ms"));
-        let _ = writeln!(
+        line(
             out,
-            "  {}. {}  {}  {latency}  {}  {}{}",
-            at + 1,
-            log.names.model(attempt.model),
-            attempt.status.name(),
-            tokens_text(attempt),
-            cost_text(attempt.cost),
-            if attempt.observed { "" } else { "  [not observed]" },
+            format_args!(
+                "  {}. {}  {}  {latency}  {}  {}{}",
+                at + 1,
+                log.names.model(attempt.model),
+                attempt.status.name(),
+                tokens_text(attempt),
+                cost_text(attempt.cost),
+                if attempt.observed { "" } else { "  [not observed]" }
+            ),
         );
     }
-    let _ = writeln!(
+    line(
         out,
-        "  cost {}; baseline {baseline} {}",
-        cost_text(settled.cost),
-        cost_text(settled.baseline)
+        format_args!(
+            "  cost {}; baseline {baseline} {}",
+            cost_text(settled.cost),
+            cost_text(settled.baseline)
+        ),
     );
 }

@@ -4,6 +4,9 @@
 
 use serde::Deserialize;
 
+use super::FileError;
+use crate::units::line_of;
+
 /// The console.toml that comes with the program.
 pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
 
@@ -41,26 +44,10 @@ impl Default for ConsoleSettings {
     }
 }
 
-/// Something in a console file that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}: {what}")]
-pub struct ConsoleFileError {
-    /// The file.
-    pub origin: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong and how to mend it.
-    pub what: String,
-}
-
 /// Reads a console file; what it leaves out keeps its default.
-pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, ConsoleFileError> {
-    let fail = |at: usize, what: String| {
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        ConsoleFileError { origin: origin.to_owned(), line, what }
-    };
-    let settings: ConsoleSettings = toml::from_str(text)
-        .map_err(|error| fail(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
+    let settings: ConsoleSettings =
+        toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let choices: [(&str, &str, &[&str]); 2] = [
         ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),
         ("screen", &settings.screen, &["overview", "tune", "traffic", "models"]),
@@ -69,10 +56,8 @@ pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, ConsoleFileErro
         if !allowed.contains(&value) {
             let at =
                 text.match_indices(key).map(|(at, _)| at).find(|&at| at_line_start(text, at)).unwrap_or(0);
-            return Err(fail(
-                at,
-                format!("{key} = \"{value}\" is unknown; write one of {}", allowed.join(", ")),
-            ));
+            let what = format!("{key} = \"{value}\" is unknown; write one of {}", allowed.join(", "));
+            return Err(FileError::new(origin, line_of(text, at), what));
         }
     }
     Ok(settings)

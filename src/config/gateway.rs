@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
+use super::FileError;
+
 /// The gateway.toml that comes with the program.
 pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
 
@@ -225,26 +227,15 @@ impl Default for LedgerSettings {
     }
 }
 
-/// Something in a gateway file that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}: {what}")]
-pub struct GatewayFileError {
-    /// The file.
-    pub origin: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong and how to mend it.
-    pub what: String,
-}
-
 /// Reads a gateway file; what it leaves out keeps its default.
-pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileError> {
-    let fail = |line: usize, what: String| GatewayFileError { origin: origin.to_owned(), line, what };
-    let settings: GatewaySettings = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        fail(line, error.message().to_owned())
-    })?;
+pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
+    let settings: GatewaySettings =
+        toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    // The values are plain by now: the line is that of the key.
+    let fail = |key: &str, what: String| {
+        let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
+        Err(FileError::new(origin, line, what))
+    };
     let limits = &settings.limits;
     let needed = [
         ("attempts", u64::from(settings.attempts)),
@@ -263,16 +254,14 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, GatewayFileErro
     ];
     for (key, value) in needed {
         if value == 0 {
-            let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
             let least = if key == "headers" { "8192" } else { "1" };
-            return Err(fail(line, format!("{key} must be at least {least}")));
+            return fail(key, format!("{key} must be at least {least}"));
         }
     }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
-        let line = text.lines().position(|line| line.trim_start().starts_with("origins")).unwrap_or(0) + 1;
         let what =
             "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
-        return Err(fail(line, format!("origins: {origin:?} is no origin; {what}")));
+        return fail("origins", format!("origins: {origin:?} is no origin; {what}"));
     }
     Ok(settings)
 }

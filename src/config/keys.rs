@@ -6,6 +6,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::FileError;
+use crate::units::line_of;
+
 /// The keys.toml that comes with the program: every action with the keys it has anyhow.
 pub const DEFAULT_KEYS: &str = include_str!("../../config/keys.toml");
 
@@ -22,24 +25,10 @@ pub struct Remap {
     pub line: usize,
 }
 
-/// Something in a key file that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}: {what}")]
-pub struct KeyFileError {
-    /// The file.
-    pub origin: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong and how to mend it.
-    pub what: String,
-}
-
 /// Reads a key file.
-pub fn read(origin: &str, text: &str) -> Result<Vec<Remap>, KeyFileError> {
-    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-    let fail = |at: usize, what: String| KeyFileError { origin: origin.to_owned(), line: line(at), what };
-    let table = DeTable::parse(text)
-        .map_err(|error| fail(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+pub fn read(origin: &str, text: &str) -> Result<Vec<Remap>, FileError> {
+    let fail = |at: usize, what: String| FileError::new(origin, line_of(text, at), what);
+    let table = DeTable::parse(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let mut remaps = Vec::new();
     for (group, value) in table.get_ref() {
         let group_name = group.get_ref();
@@ -56,7 +45,7 @@ pub fn read(origin: &str, text: &str) -> Result<Vec<Remap>, KeyFileError> {
                     format!("`{action}` wants a key or a list of keys, such as [\"right\", \"k\"]"),
                 )
             })?;
-            let line = line(name.span().start);
+            let line = line_of(text, name.span().start);
             remaps.push(Remap { action, keys, origin: origin.to_owned(), line });
         }
     }

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod keys;
 mod nearest;
 pub mod parameters;
+mod place;
 pub mod policy;
 pub mod prices;
 pub mod providers;
@@ -14,6 +15,7 @@ pub mod themes;
 mod whole;
 
 pub use nearest::nearest;
+pub use place::FileError;
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;

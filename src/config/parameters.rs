@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::FileError;
+
 /// The parameters.toml that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/parameters.toml");
 
@@ -93,15 +95,8 @@ pub enum ParametersError {
         source: std::io::Error,
     },
     /// The text is no TOML, or a field is missing, unknown or wrong.
-    #[error("{file}:{line}: {what}")]
-    Field {
-        /// The file.
-        file: String,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong, and what would be right.
-        what: String,
-    },
+    #[error(transparent)]
+    Field(#[from] FileError),
 }
 
 #[derive(Deserialize)]
@@ -126,23 +121,23 @@ struct TakesSystem {
 /// Reads `parameters.toml` from the operator's folder, if there is one, over the program's own.
 pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
     let Some(path) = user_dir.map(|dir| dir.join(FILE)).filter(|path| path.is_file()) else {
-        return builtin();
+        return Ok(builtin()?);
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(&path)
         .map_err(|source| ParametersError::Io { path: name.clone(), source })?;
-    parse(&name, &text)
+    Ok(parse(&name, &text)?)
 }
 
 /// Reads the file that comes with the program.
-pub fn builtin() -> Result<Parameters, ParametersError> {
+pub fn builtin() -> Result<Parameters, FileError> {
     let file = read("built-in parameters.toml", BUILTIN)?;
     let takes_system = file.takes_system.map(|takes| takes.models).unwrap_or_default();
     Ok(Parameters { rules: file.rule, takes_system })
 }
 
 /// Reads a user's file over the program's own.
-pub fn parse(origin: &str, text: &str) -> Result<Parameters, ParametersError> {
+pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
     let user = read(origin, text)?;
     let mut all = builtin()?;
     for rule in &mut all.rules {
@@ -161,12 +156,9 @@ pub fn plain(model: &str) -> String {
     name.chars().map(|c| if c == '.' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-fn read(origin: &str, text: &str) -> Result<File, ParametersError> {
-    let fail = |line: usize, what: String| ParametersError::Field { file: origin.to_owned(), line, what };
-    let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        fail(text.get(..at).unwrap_or_default().matches('\n').count() + 1, error.message().to_owned())
-    })?;
+fn read(origin: &str, text: &str) -> Result<File, FileError> {
+    let fail = |line: usize, what: String| FileError::new(origin, line, what);
+    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let line_of = |nth: usize| {
         let mut heads = text.lines().enumerate().filter(|(_, line)| line.trim() == "[[rule]]");
         heads.nth(nth).map_or(1, |(line, _)| line + 1)

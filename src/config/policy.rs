@@ -7,12 +7,13 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::place::toml_line;
 use super::span::Span;
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
     StreamLimits, WhenFull,
 };
-use crate::units::Names;
+use crate::units::{Names, line_of};
 
 /// The policy that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/policy.toml");
@@ -113,46 +114,50 @@ struct MatchFile {
     model: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RungFile {
+/// Declares a table that may tell what is known of a model beside its own keys: serde's `flatten` would let unknown keys pass.
+macro_rules! with_facts {
+    ($name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* }) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            $($(#[$of])* $field: $kind,)*
+            #[serde(default)]
+            labels: Vec<String>,
+            region: Option<String>,
+            context: Option<u32>,
+            max_output: Option<u32>,
+            max_in_flight: Option<u32>,
+            vision: Option<bool>,
+            tools: Option<bool>,
+        }
+
+        impl $name {
+            /// Returns what is known of the model; a region is a label like others.
+            fn facts(&self) -> FactsSpec {
+                let region = self.region.iter().map(|region| format!("{REGION}{region}"));
+                FactsSpec {
+                    labels: self.labels.iter().cloned().chain(region).collect(),
+                    context: self.context,
+                    max_output: self.max_output,
+                    max_in_flight: self.max_in_flight,
+                    vision: self.vision,
+                    tools: self.tools,
+                }
+            }
+        }
+    };
+}
+
+with_facts!(FactsFile {});
+with_facts!(RungFile {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
     #[serde(default)]
     stream: StreamFile,
-    #[serde(default)]
-    labels: Vec<String>,
-    region: Option<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
     #[serde(default, rename = "with")]
     parameters: Option<Spanned<ParametersFile>>,
-}
-
-/// What is known of a model; a region is a label like others.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct FactsFile {
-    labels: Vec<String>,
-    region: Option<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
-}
-
-impl FactsFile {
-    fn spec(self) -> FactsSpec {
-        let Self { mut labels, region, context, max_output, max_in_flight, vision, tools } = self;
-        labels.extend(region.map(|region| format!("{REGION}{region}")));
-        FactsSpec { labels, context, max_output, max_in_flight, vision, tools }
-    }
-}
+});
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -202,10 +207,6 @@ fn thousandths(text: &str) -> Option<u32> {
     (all <= 2000).then_some(all)
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
-}
-
 /// Where the fields of a policy stand in its file.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -246,7 +247,7 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
 pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy, Places), Error> {
     let file: PolicyFile = toml::from_str(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
-        line: error.span().map_or(1, |span| line_of(text, span.start)),
+        line: toml_line(text, &error),
         problem: error.message().to_owned(),
     })?;
     let mut lines: Vec<(String, usize)> = Vec::new();
@@ -272,7 +273,7 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
     spec.mode = read_mode(file.mode, "mode".into(), &mut lines)?;
     for (name, facts) in file.model {
         lines.push((format!("model.{name}"), line_of(text, facts.span().start)));
-        spec.models.push((name, facts.into_inner().spec()));
+        spec.models.push((name, facts.get_ref().facts()));
     }
     for (at, route) in file.route.into_iter().enumerate() {
         let start = line_of(text, route.span().start);
@@ -302,23 +303,9 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         }
         for (at, rung) in route.ladder.into_iter().enumerate() {
             lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
-            let RungFile {
-                rung,
-                model,
-                threshold,
-                stream,
-                labels,
-                region,
-                context,
-                max_output,
-                max_in_flight,
-                vision,
-                tools,
-                parameters,
-            } = rung.into_inner();
-            let facts =
-                FactsFile { labels, region, context, max_output, max_in_flight, vision, tools }.spec();
-            let with = match parameters {
+            let rung = rung.into_inner();
+            let facts = rung.facts();
+            let with = match rung.parameters {
                 None => Parameters::NONE,
                 Some(parameters) => {
                     let line = line_of(text, parameters.span().start);
@@ -328,7 +315,8 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                     })?
                 }
             };
-            one.ladder.push(RungSpec { name: rung, model, threshold, stream: stream.limits(), facts, with });
+            let RungFile { rung: name, model, threshold, stream, .. } = rung;
+            one.ladder.push(RungSpec { name, model, threshold, stream: stream.limits(), facts, with });
         }
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));

@@ -32,6 +32,12 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        span.0
+    }
+}
+
 impl Span {
     /// Returns it in whole milliseconds.
     pub(super) fn millis(self) -> u32 {

@@ -147,8 +147,8 @@ actions! {
     Down "list.down" [Overview Traffic Models Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
     PageUp "list.page-up" [Overview Traffic Models Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
     PageDown "list.page-down" [Overview Traffic Models Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
-    First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row.", "top begin";
-    Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; new rows are then followed.", "bottom tail";
+    First "list.first" [Overview Traffic Models Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
+    Last "list.last" [Overview Traffic Models Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
     Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
 
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
@@ -232,6 +232,19 @@ impl Action {
     pub fn spec(self) -> &'static Spec {
         // The table is written in the order of the enum, by the same macro.
         ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])
+    }
+
+    /// Returns the rows that it moves a choice by, a page being ten; what is far enough for any list stands for its ends.
+    pub fn rows(self) -> Option<isize> {
+        match self {
+            Self::Up => Some(-1),
+            Self::Down => Some(1),
+            Self::PageUp => Some(-10),
+            Self::PageDown => Some(10),
+            Self::First => Some(isize::MIN / 2),
+            Self::Last => Some(isize::MAX / 2),
+            _ => None,
+        }
     }
 
     /// Finds an action by its id.

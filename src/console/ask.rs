@@ -240,7 +240,7 @@ impl AskBox {
         for (place, name) in FIELDS.iter().enumerate().skip(1) {
             let (cell, after) = paint::split_left(rest, each);
             rest = after;
-            let used = paint::text(buf, cell, name, look.style(Role::Muted), look.glyphs.cut);
+            let used = look.text(buf, cell, name, Role::Muted);
             let (_, value) = paint::split_left(cell, used + 1);
             let value = Rect { width: value.width.saturating_sub(1), ..value };
             let Some(field) = self.fields.get(place) else { continue };
@@ -255,7 +255,7 @@ impl AskBox {
             let skipped = text::width(words).saturating_sub(columns);
             let (from, _) = text::fit(words, skipped);
             let shown = words.get(from..).unwrap_or_default();
-            let used = paint::text(buf, value, shown, look.style(role), look.glyphs.cut);
+            let used = look.text(buf, value, shown, role);
             if focused && value.width > 0 {
                 let x = value.x.saturating_add(used).min(value.right() - 1);
                 let style = look.theme.base().add_modifier(Modifier::REVERSED);

@@ -8,69 +8,30 @@ use std::str::FromStr;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// A key without its modifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
-    /// A character, upper case when shift was held.
-    Char(char),
-    /// A function key, 1 to 24.
-    Function(u8),
-    /// Enter.
-    Enter,
-    /// Escape.
-    Esc,
-    /// Tab.
-    Tab,
-    /// Backspace.
-    Backspace,
-    /// Delete.
-    Delete,
-    /// Insert.
-    Insert,
-    /// Arrow up.
-    Up,
-    /// Arrow down.
-    Down,
-    /// Arrow left.
-    Left,
-    /// Arrow right.
-    Right,
-    /// Home.
-    Home,
-    /// End.
-    End,
-    /// Page up.
-    PageUp,
-    /// Page down.
-    PageDown,
-}
-
 /// The keys that have names: the name in files, and the one on screen.
-const NAMES: [(Key, &str, &str); 15] = [
-    (Key::Char(' '), "space", "Space"),
-    (Key::Enter, "enter", "Enter"),
-    (Key::Esc, "esc", "Esc"),
-    (Key::Tab, "tab", "Tab"),
-    (Key::Backspace, "backspace", "Bksp"),
-    (Key::Delete, "delete", "Del"),
-    (Key::Insert, "insert", "Ins"),
-    (Key::Up, "up", "↑"),
-    (Key::Down, "down", "↓"),
-    (Key::Left, "left", "←"),
-    (Key::Right, "right", "→"),
-    (Key::Home, "home", "Home"),
-    (Key::End, "end", "End"),
-    (Key::PageUp, "pageup", "PgUp"),
-    (Key::PageDown, "pagedown", "PgDn"),
+const NAMES: [(KeyCode, &str, &str); 15] = [
+    (KeyCode::Char(' '), "space", "Space"),
+    (KeyCode::Enter, "enter", "Enter"),
+    (KeyCode::Esc, "esc", "Esc"),
+    (KeyCode::Tab, "tab", "Tab"),
+    (KeyCode::Backspace, "backspace", "Bksp"),
+    (KeyCode::Delete, "delete", "Del"),
+    (KeyCode::Insert, "insert", "Ins"),
+    (KeyCode::Up, "up", "↑"),
+    (KeyCode::Down, "down", "↓"),
+    (KeyCode::Left, "left", "←"),
+    (KeyCode::Right, "right", "→"),
+    (KeyCode::Home, "home", "Home"),
+    (KeyCode::End, "end", "End"),
+    (KeyCode::PageUp, "pageup", "PgUp"),
+    (KeyCode::PageDown, "pagedown", "PgDn"),
 ];
 
 /// A key with its modifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chord {
-    key: Key,
-    ctrl: bool,
-    alt: bool,
-    shift: bool,
+    key: KeyCode,
+    with: KeyModifiers,
 }
 
 /// A text that is no key.
@@ -82,70 +43,47 @@ pub struct ChordError(pub String);
 
 impl Chord {
     /// Builds a chord in its one normal form: shift is part of a character, and control ignores its case.
-    pub fn new(key: Key, ctrl: bool, alt: bool, shift: bool) -> Self {
+    fn new(key: KeyCode, with: KeyModifiers) -> Self {
+        let with = with & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let (control, shift) = (with.contains(KeyModifiers::CONTROL), with.contains(KeyModifiers::SHIFT));
         match key {
-            Key::Char(c) if ctrl => Self { key: Key::Char(lower(c)), ctrl, alt, shift: false },
-            Key::Char(c) if shift => Self { key: Key::Char(upper(c)), ctrl, alt, shift: false },
-            key => Self { key, ctrl, alt, shift: shift && key != Key::Char(' ') },
+            KeyCode::Char(c) => {
+                let c = if control {
+                    lower(c)
+                } else if shift {
+                    upper(c)
+                } else {
+                    c
+                };
+                Self { key: KeyCode::Char(c), with: with - KeyModifiers::SHIFT }
+            }
+            KeyCode::BackTab => Self { key: KeyCode::Tab, with: with | KeyModifiers::SHIFT },
+            key => Self { key, with },
         }
-    }
-
-    /// Builds a chord of a bare key.
-    pub fn bare(key: Key) -> Self {
-        Self::new(key, false, false, false)
     }
 
     /// Reads a key event; `None` for releases and for keys that cannot be bound.
     pub fn of(event: &KeyEvent) -> Option<Self> {
-        if event.kind == KeyEventKind::Release {
-            return None;
-        }
-        let has = |modifier| event.modifiers.contains(modifier);
-        let (key, tab_back) = match event.code {
-            KeyCode::Char(c) if !c.is_control() => (Key::Char(c), false),
-            KeyCode::F(n @ 1..=24) => (Key::Function(n), false),
-            KeyCode::Enter => (Key::Enter, false),
-            KeyCode::Esc => (Key::Esc, false),
-            KeyCode::Tab => (Key::Tab, false),
-            KeyCode::BackTab => (Key::Tab, true),
-            KeyCode::Backspace => (Key::Backspace, false),
-            KeyCode::Delete => (Key::Delete, false),
-            KeyCode::Insert => (Key::Insert, false),
-            KeyCode::Up => (Key::Up, false),
-            KeyCode::Down => (Key::Down, false),
-            KeyCode::Left => (Key::Left, false),
-            KeyCode::Right => (Key::Right, false),
-            KeyCode::Home => (Key::Home, false),
-            KeyCode::End => (Key::End, false),
-            KeyCode::PageUp => (Key::PageUp, false),
-            KeyCode::PageDown => (Key::PageDown, false),
-            _ => return None,
+        let bound = match event.code {
+            KeyCode::Char(c) => !c.is_control(),
+            KeyCode::F(n) => (1..=24).contains(&n),
+            KeyCode::BackTab => true,
+            key => NAMES.iter().any(|entry| entry.0 == key),
         };
-        let shift = tab_back || has(KeyModifiers::SHIFT);
-        Some(Self::new(key, has(KeyModifiers::CONTROL), has(KeyModifiers::ALT), shift))
-    }
-
-    /// Returns the key.
-    pub fn key(self) -> Key {
-        self.key
+        (bound && event.kind != KeyEventKind::Release).then(|| Self::new(event.code, event.modifiers))
     }
 
     /// Returns the digit, where the key is one.
     pub fn digit(self) -> Option<u8> {
         match self.key {
-            Key::Char(c) => c.to_digit(10).and_then(|d| u8::try_from(d).ok()),
+            KeyCode::Char(c) => c.to_digit(10).and_then(|d| u8::try_from(d).ok()),
             _ => None,
         }
     }
 
     /// Says whether this is control and the given letter.
     pub fn is_ctrl(self, letter: char) -> bool {
-        self.ctrl && !self.alt && self.key == Key::Char(letter)
-    }
-
-    /// Says whether control is held.
-    pub fn ctrl(self) -> bool {
-        self.ctrl
+        self.with == KeyModifiers::CONTROL && self.key == KeyCode::Char(letter)
     }
 
     /// Reads `0..9`, `alt-0..9` as ten chords, anything else as one.
@@ -158,29 +96,24 @@ impl Chord {
 
     /// Writes the chord as the footer shows it: `^R`, `⇧←`, `Alt-<`, `Space`.
     pub fn label(self, ascii: bool) -> String {
-        let mut out = String::new();
-        if self.alt {
-            out.push_str("Alt-");
-        }
-        if self.ctrl {
-            out.push_str(if matches!(self.key, Key::Char(_)) { "^" } else { "Ctrl-" });
-        }
-        if self.shift {
-            out.push_str(if ascii { "S-" } else { "⇧" });
-        }
-        match self.key {
-            Key::Function(n) => {
-                let _ = fmt::Write::write_fmt(&mut out, format_args!("F{n}"));
-            }
-            Key::Char(c) if c != ' ' => out.push(if self.ctrl { upper(c) } else { c }),
+        let has = |modifier| self.with.contains(modifier);
+        let name = match self.key {
+            KeyCode::F(n) => format!("F{n}"),
+            KeyCode::Char(c) if c != ' ' => if has(KeyModifiers::CONTROL) { upper(c) } else { c }.to_string(),
             key => {
                 let entry = NAMES.iter().find(|entry| entry.0 == key);
-                out.push_str(
-                    entry.map_or("?", |entry| if ascii && !entry.2.is_ascii() { entry.1 } else { entry.2 }),
-                );
+                let plain = |(_, file, label): &(_, &'static str, &'static str)| {
+                    if ascii && !label.is_ascii() { *file } else { *label }
+                };
+                entry.map_or("?", plain).to_owned()
             }
-        }
-        out
+        };
+        let control = if matches!(self.key, KeyCode::Char(_)) { "^" } else { "Ctrl-" };
+        let shift = if ascii { "S-" } else { "⇧" };
+        let held =
+            [(KeyModifiers::ALT, "Alt-"), (KeyModifiers::CONTROL, control), (KeyModifiers::SHIFT, shift)];
+        let before: String = held.into_iter().filter(|(one, _)| has(*one)).map(|(_, words)| words).collect();
+        before + &name
     }
 }
 
@@ -198,16 +131,18 @@ fn upper(c: char) -> char {
     if all.next().is_none() { first } else { c }
 }
 
+/// The modifiers as they are written, in their order.
+const MODIFIERS: [(KeyModifiers, &str); 3] =
+    [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")];
+
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (held, name) in [(self.ctrl, "ctrl-"), (self.alt, "alt-"), (self.shift, "shift-")] {
-            if held {
-                f.write_str(name)?;
-            }
+        for (_, name) in MODIFIERS.into_iter().filter(|(one, _)| self.with.contains(*one)) {
+            f.write_str(name)?;
         }
         match self.key {
-            Key::Function(n) => write!(f, "f{n}"),
-            Key::Char(c) if c != ' ' => write!(f, "{c}"),
+            KeyCode::F(n) => write!(f, "f{n}"),
+            KeyCode::Char(c) if c != ' ' => write!(f, "{c}"),
             key => f.write_str(NAMES.iter().find(|entry| entry.0 == key).map_or("", |entry| entry.1)),
         }
     }
@@ -217,36 +152,31 @@ impl FromStr for Chord {
     type Err = ChordError;
 
     fn from_str(text: &str) -> Result<Self, ChordError> {
-        let mut rest = text;
-        let (mut ctrl, mut alt, mut shift) = (false, false, false);
-        loop {
-            let (held, after) = match rest {
-                _ if rest.starts_with("ctrl-") => (&mut ctrl, rest.get(5..)),
-                _ if rest.starts_with("alt-") => (&mut alt, rest.get(4..)),
-                _ if rest.starts_with("shift-") => (&mut shift, rest.get(6..)),
-                _ => break,
-            };
-            if *held {
-                return Err(ChordError(text.to_owned()));
+        let wrong = || ChordError(text.to_owned());
+        let (mut rest, mut with) = (text, KeyModifiers::NONE);
+        while let Some((held, after)) =
+            MODIFIERS.into_iter().find_map(|(held, name)| Some((held, rest.strip_prefix(name)?)))
+        {
+            if with.contains(held) {
+                return Err(wrong());
             }
-            *held = true;
-            rest = after.unwrap_or_default();
+            (rest, with) = (after, with | held);
         }
         let mut chars = rest.chars();
         let key = match (chars.next(), chars.next()) {
-            (Some(c), None) if !c.is_control() => Key::Char(c),
-            _ => named_key(rest).ok_or_else(|| ChordError(text.to_owned()))?,
+            (Some(c), None) if !c.is_control() => KeyCode::Char(c),
+            _ => named_key(rest).ok_or_else(wrong)?,
         };
-        Ok(Self::new(key, ctrl, alt, shift))
+        Ok(Self::new(key, with))
     }
 }
 
-fn named_key(name: &str) -> Option<Key> {
+fn named_key(name: &str) -> Option<KeyCode> {
     if let Some(entry) = NAMES.iter().find(|entry| entry.1 == name) {
         return Some(entry.0);
     }
     let number: u8 = name.strip_prefix('f')?.parse().ok()?;
-    (1..=24).contains(&number).then_some(Key::Function(number))
+    (1..=24).contains(&number).then_some(KeyCode::F(number))
 }
 
 #[cfg(test)]
@@ -307,10 +237,10 @@ mod tests {
         }
     }
 
-    fn any_key() -> impl Strategy<Value = Key> {
+    fn any_key() -> impl Strategy<Value = KeyCode> {
         prop_oneof![
-            any::<char>().prop_filter("control", |c| !c.is_control()).prop_map(Key::Char),
-            (1u8..=24).prop_map(Key::Function),
+            any::<char>().prop_filter("control", |c| !c.is_control()).prop_map(KeyCode::Char),
+            (1u8..=24).prop_map(KeyCode::F),
             proptest::sample::select(NAMES.map(|entry| entry.0).to_vec()),
         ]
     }
@@ -318,7 +248,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_reads_back(key in any_key(), ctrl: bool, alt: bool, shift: bool) {
-            let chord = Chord::new(key, ctrl, alt, shift);
+            let held = [(ctrl, KeyModifiers::CONTROL), (alt, KeyModifiers::ALT), (shift, KeyModifiers::SHIFT)];
+            let with = held.into_iter().filter(|(on, _)| *on).map(|(_, one)| one).collect();
+            let chord = Chord::new(key, with);
             prop_assert_eq!(chord.to_string().parse::<Chord>(), Ok(chord));
         }
 

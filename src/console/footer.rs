@@ -70,7 +70,7 @@ impl Hints {
             let mark = if place + 1 < self.items.len() { 3 } else { 0 };
             if columns(item) + 2 + mark > usize::from(rest.width) {
                 if rest.width > 0 {
-                    paint::sign(buf, rest.x, rest.y, look.glyphs.cut, look.style(Role::KeyHint));
+                    look.sign(buf, rest.x, rest.y, look.glyphs.cut, Role::KeyHint);
                 }
                 break;
             }
@@ -89,9 +89,9 @@ impl Hints {
 }
 
 fn draw(item: &(String, &str), at: Rect, buf: &mut Buffer, look: Look<'_>) -> Rect {
-    let used = paint::text(buf, at, &item.0, look.style(Role::Key), look.glyphs.cut);
+    let used = look.text(buf, at, &item.0, Role::Key);
     let (_, rest) = paint::split_left(at, used.saturating_add(1));
-    let used = paint::text(buf, rest, item.1, look.style(Role::KeyHint), look.glyphs.cut);
+    let used = look.text(buf, rest, item.1, Role::KeyHint);
     paint::split_left(rest, used.saturating_add(2)).1
 }
 
@@ -146,9 +146,9 @@ impl Messages {
         paint::clear(buf, at, look.theme.base().patch(look.style(Role::Toast)));
         if !at.is_empty() {
             let (_, inside) = paint::split_left(at, 1);
-            paint::text(buf, inside, sign.encode_utf8(&mut [0; 4]), look.style(role), look.glyphs.cut);
+            look.text(buf, inside, sign.encode_utf8(&mut [0; 4]), role);
             let (_, rest) = paint::split_left(inside, 2);
-            paint::text(buf, rest, words, look.style(Role::Toast), look.glyphs.cut);
+            look.text(buf, rest, words, Role::Toast);
         }
         true
     }

@@ -170,15 +170,19 @@ pub fn percent_change(from: i128, to: i128) -> Short {
     short(format_args!("{sign}{}.{} %", tenths / 10, tenths % 10))
 }
 
-/// Writes the change between two shares in percentage points, from per mille: `+6.4 pt`.
-pub fn points_change(from: i64, to: i64) -> Short {
-    let change = to.saturating_sub(from);
+/// Writes the change between two shares, each a part of a whole, in percentage points: `+6.4 pt`. Rounded once, so that what
+/// one share gains another loses.
+pub fn points_change(from: (u64, u64), to: (u64, u64)) -> Short {
+    let wide = |number: u64| i128::from(number);
+    let (whole, other) = (wide(from.1.max(1)), wide(to.1.max(1)));
+    let change = (wide(to.0).saturating_mul(whole)).saturating_sub(wide(from.0).saturating_mul(other));
+    let change = change.saturating_mul(1000);
+    let tenths = divide(change.unsigned_abs(), whole.saturating_mul(other).unsigned_abs());
     let sign = match change {
-        0 => "",
+        _ if tenths == 0 => "",
         1.. => "+",
         _ => "-",
     };
-    let tenths = change.unsigned_abs();
     short(format_args!("{sign}{}.{} pt", tenths / 10, tenths % 10))
 }
 
@@ -283,7 +287,13 @@ mod tests {
         assert_eq!(percent(0, 0).as_str(), UNKNOWN);
         assert_eq!(percent_change(842, 731).as_str(), "-13.2 %");
         assert_eq!(percent_change(-100, -50).as_str(), "-50.0 %");
-        assert_eq!(points_change(649, 713).as_str(), "+6.4 pt");
+        assert_eq!(points_change((649, 1000), (713, 1000)).as_str(), "+6.4 pt");
+        assert_eq!(points_change((475, 726), (503, 726)).as_str(), "+3.9 pt");
+        assert_eq!(
+            points_change((210, 726), (182, 726)).as_str(),
+            "-3.9 pt",
+            "what one gains the other loses"
+        );
         assert_eq!(per_mille(PerMille::clamped(620)).as_str(), "620 ‰");
     }
 
@@ -316,7 +326,7 @@ mod tests {
         fn no_number_is_too_large(pico: i128, other: i128, n: u64, m: u64, micros: i64, points: i64) {
             prop_assert!(!money(Pico(pico)).is_empty());
             let _ = (money_change(Pico(pico)), percent_change(pico, other), percent(n, m), count_short(n));
-            let _ = (count(n), duration(Span(micros)), rate(n, Span(micros)), points_change(micros, points));
+            let _ = (count(n), duration(Span(micros)), rate(n, Span(micros)), points_change((n, n), (points.unsigned_abs(), n)));
         }
 
         #[test]

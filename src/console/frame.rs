@@ -13,11 +13,11 @@ use std::fmt::Write as _;
 
 use super::format;
 use super::paint::{self, Look};
+use super::screen::{FiguresOf, Scene, Screen, ScreenId};
 use super::text;
 use super::theme::Role;
-use super::ui::{Scene, Screen};
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
-use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, StripCell, window_label};
+use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 
 /// Where the parts of the window lie.
@@ -44,14 +44,6 @@ pub fn parts(area: Rect) -> Parts {
     Parts { header, tabs, body, bar, footer }
 }
 
-/// A cell of the strip is marked where at least one in so many requests failed.
-const TROUBLE: u32 = 12;
-
-/// Says whether many requests of a stretch of the log had a failed call.
-pub(super) fn is_trouble(cell: StripCell) -> bool {
-    cell.errors > 0 && cell.errors.saturating_mul(TROUBLE) >= cell.requests
-}
-
 /// The strip over the whole log, worked out once.
 #[derive(Clone, Debug, Default)]
 pub struct StripData {
@@ -67,7 +59,7 @@ impl StripData {
             rate: log.strip.iter().map(|cell| cell.requests).collect(),
             errors: (0u64..)
                 .zip(&log.strip)
-                .filter(|(_, cell)| is_trouble(**cell))
+                .filter(|(_, cell)| cell.is_trouble())
                 .map(|(at, _)| u32::try_from(at * u64::from(WHOLE) / cells).unwrap_or(WHOLE))
                 .collect(),
         }
@@ -176,10 +168,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     paint::clear(buf, area, look.theme.base().patch(style));
     // From the right: what must always be seen stands first.
     let all = &snapshot.to_date.all;
-    let mut spend = format!("{} spent", format::money(all.cost.total()));
-    if snapshot.reading == Reading::Routed {
-        spend = format!("{} routed", format::money(all.cost.total()));
-    }
+    let word = if snapshot.reading == Reading::Routed { "routed" } else { "spent" };
+    let mark = if all.cost.estimated == crate::units::Pico::ZERO { "" } else { "~" };
+    let mut spend = format!("{mark}{} {word}", format::money(all.cost.total()));
     if all.cost.unknown > 0 && all.cost.total() == crate::units::Pico::ZERO {
         "cost unknown".clone_into(&mut spend);
     } else if all.cost.unknown > 0 {
@@ -201,7 +192,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
             break;
         }
         let at = Rect { x: right.right() - room, width: room - 1, ..right };
-        paint::text(buf, at, words, look.style(fault.role), look.glyphs.cut);
+        look.text(buf, at, words, fault.role);
         right.width -= room;
     }
     let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
@@ -210,7 +201,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
             return;
         }
         let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
-        paint::text(buf, at, words, look.style(role), look.glyphs.cut);
+        look.text(buf, at, words, role);
         right.width -= wide;
     };
     put_right(&spend, Role::Accent, buf);
@@ -234,7 +225,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
             return;
         }
-        let used = paint::text(buf, left, words, look.style(role), look.glyphs.cut);
+        let used = look.text(buf, left, words, role);
         left = paint::split_left(left, used + 2).1;
     };
     put("pointsman", Role::Title, buf);
@@ -274,28 +265,28 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
 }
 
 /// Draws the tabs.
-pub fn tabs(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) {
     let look = scene.look;
     paint::clear(buf, area, look.theme.base());
     // Where digits type a threshold, the function keys change screens.
-    let key = if scene.ui.screen == Screen::Tune && scene.ui.detail.is_none() { "F" } else { "" };
+    let key = if front.types_digits() { "F" } else { "" };
     for (screen, at) in tab_places(area) {
-        let number = Screen::ALL.iter().position(|&one| one == screen).unwrap_or(0) + 1;
-        let active = scene.ui.screen == screen;
+        let number = screen as usize + 1;
+        let active = scene.view.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
         paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.cut);
     }
     let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
-    let scope = scope(scene, usize::from(room.width));
-    paint::text_right(buf, room, &scope, look.style(Role::Muted), look.glyphs.cut);
+    let scope = scope(scene, front, usize::from(room.width));
+    look.text_right(buf, room, &scope, Role::Muted);
 }
 
 /// Says what the screen's figures are of, as fully as there is room: window, reading, how much is estimated, prices,
 /// classifier. A panel says it again only where its own differ.
-pub(super) fn scope(scene: Scene<'_>, room: usize) -> String {
+pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String {
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
-    let listed = scene.ui.screen == Screen::Traffic || scene.ui.detail.is_some();
+    let listed = front.figures_of() == FiguresOf::Played;
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;
     let (window, brief) = match snapshot.window.window {
         _ if listed && snapshot.live.is_some() => ("all so far".to_owned(), "so far".to_owned()),
@@ -308,7 +299,7 @@ pub(super) fn scope(scene: Scene<'_>, room: usize) -> String {
         None => ("all so far".to_owned(), "so far".to_owned()),
     };
     // What-if is of the routed reading, whichever is shown elsewhere.
-    let tune = scene.ui.screen == Screen::Tune && !listed;
+    let tune = front.figures_of() == FiguresOf::WhatIf;
     let reading = if tune { Reading::Routed } else { snapshot.reading }.name();
     let share = format::percent(all.estimated, all.requests);
     let (standing, short) = match (all.estimated, all.requests) {
@@ -336,9 +327,9 @@ pub(super) fn scope(scene: Scene<'_>, room: usize) -> String {
 }
 
 /// Returns where each tab stands, for drawing and for the mouse.
-pub fn tab_places(area: Rect) -> impl Iterator<Item = (Screen, Rect)> {
+pub fn tab_places(area: Rect) -> impl Iterator<Item = (ScreenId, Rect)> {
     let mut x = area.x.saturating_add(1);
-    Screen::ALL.into_iter().map(move |screen| {
+    ScreenId::ALL.into_iter().map(move |screen| {
         let width = u16::try_from(screen.name().len() + 3).unwrap_or(0);
         let at = Rect { x, width: width.min(area.right().saturating_sub(x)), ..area };
         x = x.saturating_add(width + 1);

@@ -14,11 +14,11 @@ use super::glyphs::Glyphs;
 use super::keys::Keymap;
 use super::legend;
 use super::paint::{self, Look};
-use super::screens::traffic::LANGUAGE;
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
 use super::widgets::table::scrollbar;
+use crate::session::listing::LANGUAGE;
 
 /// One thing that is explained: keys, a form, a sign.
 #[derive(Clone, Debug)]
@@ -249,7 +249,7 @@ impl Help {
             if look.glyphs.is_ascii() { "left/right: pages".into() } else { "←/→ pages".into() };
         let room = Rect { width: rest.width.saturating_sub(1), ..rest };
         if usize::from(room.width) > text::width(&keys) {
-            paint::text_right(buf, room, &keys, look.style(Role::Muted), look.glyphs.cut);
+            look.text_right(buf, room, &keys, Role::Muted);
         }
     }
 
@@ -264,12 +264,12 @@ fn render_line(line: &Line<'_>, first: u16, at: Rect, buf: &mut Buffer, look: Lo
     match line {
         Line::Blank => {}
         Line::Heading(heading) => {
-            paint::text(buf, at, heading, look.style(Role::Title), look.glyphs.cut);
+            look.text(buf, at, heading, Role::Title);
         }
         Line::Row(what, means) => {
             let (place, rest) = paint::split_left(at, first);
             let (place, _) = paint::split_left(place, place.width.saturating_sub(1));
-            paint::text(buf, place, what, look.style(Role::Key), look.glyphs.cut);
+            look.text(buf, place, what, Role::Key);
             let (words_at, _) = paint::split_left(rest, rest.width.saturating_sub(1));
             paint::text(buf, words_at, means, look.theme.popup(), look.glyphs.cut);
         }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use rustc_hash::FxHashMap;
+
 use super::action::{ACTIONS, Action, Context, Spec};
 use super::chord::{Chord, ChordError};
 use crate::config::keys::Remap;
@@ -61,8 +63,7 @@ pub enum KeymapError {
 /// Which key does what where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
-    /// Sorted by context and chord.
-    bindings: Vec<(Context, Chord, Action)>,
+    bindings: FxHashMap<(Context, Chord), Action>,
     /// The keys of each action as they were written, in the order of the table.
     written: Vec<Vec<Chord>>,
     /// Whether the written keys are a range of digits.
@@ -120,26 +121,23 @@ impl Keymap {
                 *from = Some(place);
             }
         }
-        let mut bindings = Vec::new();
+        let mut bindings = FxHashMap::default();
         for (spec, chords) in ACTIONS.iter().zip(&written) {
-            for &context in spec.contexts {
-                bindings.extend(chords.iter().map(|&chord| (context, chord, spec.action)));
-            }
-        }
-        bindings.sort_unstable();
-        bindings.dedup();
-        for pair in bindings.windows(2) {
-            if let [(context, chord, first), (other, same, second)] = *pair
-                && (context, chord) == (other, same)
+            for (&context, &chord) in
+                spec.contexts.iter().flat_map(|on| chords.iter().map(move |key| (on, key)))
             {
-                let place = [first, second].iter().find_map(|a| places.get(*a as usize).cloned().flatten());
-                return Err(KeymapError::Twice {
-                    place: place.unwrap_or_else(|| "built-in keys".to_owned()),
-                    chord,
-                    first: first.spec().id,
-                    second: second.spec().id,
-                    context,
-                });
+                let Some(first) = bindings.insert((context, chord), spec.action) else { continue };
+                if first != spec.action {
+                    let of = [first, spec.action];
+                    let place = of.iter().find_map(|a| places.get(*a as usize).cloned().flatten());
+                    return Err(KeymapError::Twice {
+                        place: place.unwrap_or_else(|| "built-in keys".to_owned()),
+                        chord,
+                        first: first.spec().id,
+                        second: spec.id,
+                        context,
+                    });
+                }
             }
         }
         Ok(Self { bindings, written, ranges })
@@ -154,8 +152,7 @@ impl Keymap {
     }
 
     fn bound(&self, context: Context, chord: Chord) -> Option<Action> {
-        let at = self.bindings.binary_search_by(|(c, k, _)| (*c, *k).cmp(&(context, chord))).ok()?;
-        self.bindings.get(at).map(|binding| binding.2)
+        self.bindings.get(&(context, chord)).copied()
     }
 
     /// Says where a key of the user's own takes the place of another action, or has its place taken.
@@ -256,7 +253,7 @@ impl Default for Keymap {
     fn default() -> Self {
         // A test holds that the table alone always builds.
         Self::build(&[]).unwrap_or_else(|_| Self {
-            bindings: Vec::new(),
+            bindings: FxHashMap::default(),
             written: Vec::new(),
             ranges: Vec::new(),
         })
@@ -360,7 +357,7 @@ mod tests {
     #[test]
     fn the_table_alone_builds_and_breaks_none_of_its_rules() {
         let keymap = Keymap::build(&[]).unwrap();
-        for &(_, chord, action) in &keymap.bindings {
+        for (&(_, chord), &action) in &keymap.bindings {
             assert_eq!(reserved(chord, action), None, "{chord} for {action:?}");
         }
     }

@@ -26,6 +26,31 @@ impl Look<'_> {
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
     }
+
+    /// Writes one sign of one column.
+    pub fn sign(self, buf: &mut Buffer, x: u16, y: u16, sign: char, role: Role) {
+        self::sign(buf, x, y, sign, self.style(role));
+    }
+
+    /// Writes a text as [`text()`] does; returns the columns used.
+    pub fn text(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
+        text(buf, at, words, self.style(role), self.glyphs.cut)
+    }
+
+    /// Writes a text at the right end; returns the columns used.
+    pub fn text_right(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
+        text_right(buf, at, words, self.style(role), self.glyphs.cut)
+    }
+
+    /// Writes a text in the middle; returns the columns used.
+    pub fn text_middle(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
+        text_middle(buf, at, words, self.style(role), self.glyphs.cut)
+    }
+
+    /// Writes a text over the rows of `at`, as [`wrapped`] does.
+    pub fn wrapped(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) {
+        wrapped(buf, at, words, self.style(role), self.glyphs.cut);
+    }
 }
 
 /// The longest cluster of combining marks that is kept on one letter.

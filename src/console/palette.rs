@@ -155,13 +155,7 @@ impl Palette {
             scrollbar(buf, place, state.offset, visible, self.found.len(), look);
         }
         if self.found.is_empty() {
-            paint::text(
-                buf,
-                paint::nth_row(list, 0),
-                " nothing is called that",
-                look.style(Role::Muted),
-                look.glyphs.cut,
-            );
+            look.text(buf, paint::nth_row(list, 0), " nothing is called that", Role::Muted);
         }
     }
 
@@ -188,9 +182,9 @@ impl Palette {
         }
         let (_, rest) = paint::split_left(words, used.saturating_add(2));
         if rest.width >= 12 && !says_the_same(spec.name, spec.doc) {
-            paint::text(buf, rest, spec.doc, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, rest, spec.doc, Role::Muted);
         }
-        paint::text_right(buf, place, &keys, look.style(Role::Key), look.glyphs.cut);
+        look.text_right(buf, place, &keys, Role::Key);
         if selected {
             paint::tint(buf, at, look.style(Role::Selection));
         }

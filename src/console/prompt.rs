@@ -110,7 +110,7 @@ impl Prompt {
         }
         let style = look.style(Role::Input);
         paint::clear(buf, at, look.theme.base().patch(style));
-        let used = paint::text(buf, at, label, look.style(Role::Key), look.glyphs.cut);
+        let used = look.text(buf, at, label, Role::Key);
         let (_, line) = paint::split_left(at, used);
         if line.is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Prompt {
         let shown = self.value().get(from..).unwrap_or_default();
         if shown.is_empty() {
             let (_, place) = paint::split_left(line, 1);
-            paint::text(buf, place, hint, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, place, hint, Role::Muted);
         }
         // The last column is kept for the cursor, so the text ends before it and is not marked as cut.
         let (kept, _) = text::fit(shown, usize::from(line.width));

@@ -1,4 +1,4 @@
-//! A drawn frame as a picture (SVG) and as text for tests.
+//! A drawn frame as a picture (SVG).
 //!
 //! Invariant: the same buffer always gives the same bytes; every cell stands exactly on its grid; bars, braille and lines
 //! are drawn as shapes so that they join in every viewer, and the rest is text that can be selected.
@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::style::{Color, Modifier};
+use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr;
 
 use super::text::is_safe;
@@ -255,56 +255,11 @@ fn line(out: &mut String, x: u32, y: u32, sign: char, fg: [u8; 3]) -> bool {
     true
 }
 
-/// Writes a frame as text with, under each row, the stretches that do not look plain: for tests of themes and focus.
-pub fn styled_dump(buf: &Buffer) -> String {
-    let area = buf.area;
-    let mut out = String::new();
-    for y in area.top()..area.bottom() {
-        let mut hidden = 0;
-        let mut words = String::new();
-        for x in area.left()..area.right() {
-            let symbol = buf.cell((x, y)).map_or(" ", Cell::symbol);
-            if hidden > 0 {
-                hidden -= 1;
-                continue;
-            }
-            words.push_str(symbol);
-            hidden = symbol.width().saturating_sub(1);
-        }
-        let _ = writeln!(out, "{:02}|{}", y - area.top(), words.trim_end());
-        let mut x = area.left();
-        while x < area.right() {
-            let look = |x: u16| buf.cell((x, y)).map(|cell| (cell.fg, cell.bg, cell.modifier));
-            let first = look(x);
-            let start = x;
-            while x < area.right() && look(x) == first {
-                x += 1;
-            }
-            if let Some((fg, bg, modifier)) = first
-                && (fg, bg, modifier) != (Color::Reset, Color::Reset, Modifier::empty())
-            {
-                let _ = write!(out, "    {}..{}", start - area.left(), x - area.left());
-                if fg != Color::Reset {
-                    let _ = write!(out, " fg={fg}");
-                }
-                if bg != Color::Reset {
-                    let _ = write!(out, " bg={bg}");
-                }
-                for (name, _) in modifier.iter_names() {
-                    let _ = write!(out, " {}", name.to_ascii_lowercase());
-                }
-                out.push('\n');
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ratatui::layout::Rect;
-    use ratatui::style::Style;
+    use ratatui::style::{Color, Style};
 
     fn sample() -> Buffer {
         let mut buf = Buffer::empty(Rect::new(0, 0, 12, 2));
@@ -332,10 +287,5 @@ mod tests {
             "shapes are drawn, not written"
         );
         assert_eq!(svg, render(&sample(), Ground::DARK, "a \"title\" & more"));
-    }
-
-    #[test]
-    fn dumps_name_what_does_not_look_plain() {
-        assert_eq!(styled_dump(&sample()), "00|a<b&日本 ▃⣿│\n01|chosen\n    0..6 fg=Red reversed\n");
     }
 }

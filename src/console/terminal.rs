@@ -12,8 +12,8 @@ use crossterm::event::{
     EnableMouseCapture,
 };
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
 use ratatui::backend::CrosstermBackend;
@@ -32,7 +32,15 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Takes the terminal: alternate screen, no cursor, paste and focus reports, the mouse where wanted.
 pub fn enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
-    queue!(out, EnterAlternateScreen, cursor::Hide, EnableFocusChange, EnableBracketedPaste)?;
+    // Where there is no alternate screen, what stood there would show between the words.
+    queue!(
+        out,
+        EnterAlternateScreen,
+        Clear(ClearType::All),
+        cursor::Hide,
+        EnableFocusChange,
+        EnableBracketedPaste
+    )?;
     if mouse {
         queue!(out, EnableMouseCapture)?;
     }

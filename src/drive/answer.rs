@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::units::Pico;
 
+/// The header (and the comment at a stream's end) that tells the cost in dollars.
+pub(super) const COST_HEADER: &str = "pointsman-cost-usd";
 /// Only the beginning of a line is looked at; what is sought is short.
 const LINE: usize = 256;
 
@@ -105,7 +107,7 @@ impl StreamEnd {
         let line = std::mem::take(&mut self.line);
         if let Some(comment) = line.strip_prefix(b":") {
             let text = std::str::from_utf8(comment).unwrap_or_default().trim();
-            if let Some(cost) = text.strip_prefix(super::send::COST_HEADER) {
+            if let Some(cost) = text.strip_prefix(COST_HEADER) {
                 self.cost = read_cost(cost.trim_start_matches([':', ' ', '=']));
             }
         } else if let Some(data) = line.strip_prefix(b"data:") {

@@ -8,11 +8,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::answer::{Answer, Ending, StreamEnd, read_cost};
+use super::answer::{Answer, COST_HEADER, Ending, StreamEnd, read_cost};
 use super::{Job, Target};
 
-/// The header (and the comment at a stream's end) that tells the cost in dollars.
-pub(super) const COST_HEADER: &str = "pointsman-cost-usd";
 const MODEL_HEADER: &str = "pointsman-model";
 const SIMULATED_HEADER: &str = "pointsman-simulated";
 

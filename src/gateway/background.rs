@@ -14,7 +14,7 @@ use tokio::time::Instant as Clock;
 
 use super::body::Reply;
 use super::operation::Operation;
-use super::requests::json;
+use super::respond::json;
 use crate::providers::Target;
 use crate::session::Dispatch;
 use crate::wire::ApiError;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Gateway;
+use super::arriving::arriving;
 use super::body::Reply;
+use super::gate::{let_in, pinned};
 use super::headers::COUNT;
-use super::operation::arriving;
-use super::requests::{json, let_in, pinned};
+use super::respond::json;
 use super::stored;
 use crate::access::Caller;
 use crate::session::Arriving;

@@ -14,7 +14,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::body::{self, Reply};
 use super::budget::Budget;
-use super::requests::{admit, json};
+use super::gate::admit;
+use super::respond::json;
 use super::{Gateway, watch};
 use crate::access::{Caller, Scope};
 use crate::ledger::Cursor;

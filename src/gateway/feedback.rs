@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::body::Reply;
 use super::remembered::Remembered;
-use super::requests::json;
+use super::respond::json;
 use super::{Gateway, now};
 use crate::access::Caller;
 use crate::ledger::{Entry, Label, LedgerFile};

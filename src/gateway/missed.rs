@@ -13,7 +13,8 @@ use tokio::task::spawn_blocking;
 
 use super::Gateway;
 use super::body::{self, Line, Reply};
-use super::requests::{admit, json};
+use super::gate::admit;
+use super::respond::json;
 use crate::access::{Caller, Scope};
 use crate::ledger::{Cursor, LedgerError, LedgerFile};
 use crate::record;

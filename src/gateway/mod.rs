@@ -4,6 +4,8 @@
 //! Invariants: every way in passes the same gate; an operation that was let in is settled once, whatever its client does;
 //! nothing from a client or a model reaches a log or an error unclean.
 
+mod account;
+mod arriving;
 mod audience;
 mod background;
 mod body;
@@ -15,6 +17,7 @@ mod crowd;
 mod estimate;
 mod feed;
 mod feedback;
+mod gate;
 mod headers;
 mod intake;
 mod keeper;
@@ -29,7 +32,9 @@ mod prices;
 mod question;
 mod remembered;
 mod requests;
+mod respond;
 mod roll;
+mod run;
 mod server;
 mod signals;
 mod socket;
@@ -43,7 +48,6 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
@@ -53,6 +57,7 @@ use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
 
+pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;
 pub use server::{ServeError, Server};
@@ -116,12 +121,6 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway").field("address", &self.address()).finish_non_exhaustive()
     }
-}
-
-/// Returns the moment by the system's clock.
-pub fn now() -> Instant {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl Gateway {

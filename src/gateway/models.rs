@@ -9,8 +9,9 @@ use rustc_hash::FxHashSet;
 
 use super::Gateway;
 use super::body::Reply;
+use super::gate::pinned;
 use super::paths::{Place, decoded, parameter};
-use super::requests::{json, pinned};
+use super::respond::json;
 use crate::wire::{ApiError, Dialect, ErrorKind, ModelEntry, model_body, models_body};
 
 /// Answers with the list, or with the model that the path names.

@@ -1,29 +1,16 @@
-//! One operation from arrival to settlement: calls, retries and escalations, whatever becomes of its client.
+//! An operation under way, and its account: what engine and ledger hear of it, and what an answer says of itself.
 //!
-//! Invariants: a client that leaves cannot stop it half-way; every call is ended once in
-//! the engine and in the ledger; a client hears of an answer or of one error, never both.
+//! Invariant: every call is ended once in the engine and in the ledger, even where the gateway itself fails.
 
-mod arriving;
-
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use tokio::sync::oneshot;
+use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant as Clock;
 
-pub(super) use self::arriving::{arriving, open};
-use super::audience::{Audience, Client};
-use super::body::Reply;
-use super::headers;
-use super::requests::{InFlight, refuse};
-use super::told::Told;
-use super::{Gateway, call};
-use crate::access::Caller;
+use super::gate::InFlight;
+use super::{Gateway, headers};
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
@@ -31,7 +18,7 @@ use crate::pricing::Cost;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
-use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE};
+use crate::wire::{ApiError, Ask, ErrorKind};
 
 /// An operation under way.
 #[derive(Debug)]
@@ -51,26 +38,26 @@ pub(super) struct Operation {
     /// Calls made to the present model.
     pub(super) tries: u32,
     /// Attempts so far, refused ones included.
-    n: u32,
-    simulated: bool,
+    pub(super) n: u32,
+    pub(super) simulated: bool,
     /// Why it left its first rung.
-    escalated: Option<&'static str>,
+    pub(super) escalated: Option<&'static str>,
     /// What was left out of the request for the present model.
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
     pub(super) tier: Option<Arc<str>>,
     /// The attempt under way, for the account of it should this task fail.
-    underway: Option<(Dispatch, Arc<str>)>,
+    pub(super) underway: Option<(Dispatch, Arc<str>)>,
     /// Tokens of the stream under way that came so far.
     pub(super) delivered: u64,
     /// When it arrived, by a clock that never jumps.
-    began: Clock,
+    pub(super) began: Clock,
     /// When the present call began.
-    call_began: Instant,
+    pub(super) call_began: Instant,
     /// Whether it is settled.
-    is_settled: bool,
+    pub(super) is_settled: bool,
     /// Held until the operation is over.
-    _place: InFlight,
+    pub(super) _place: InFlight,
 }
 
 /// What the client gets of an attempt.
@@ -93,57 +80,14 @@ pub(super) struct Attempted {
     pub(super) retry: Option<Duration>,
 }
 
-/// Runs an operation and gives what its client gets.
-pub(super) async fn run(
-    gateway: &Arc<Gateway>,
-    ask: Ask,
-    pinned: bool,
-    headers: HeaderMap,
-    caller: &Caller,
-    place: InFlight,
-) -> Result<Response<Reply>, ApiError> {
-    let operation = open(gateway, ask, pinned, headers, caller, place);
-    let (client, response) = oneshot::channel();
-    let work = Box::pin(async move {
-        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
-    });
-    let carried = Carried { work: Some(work), response };
-    carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
-}
-
-/// Runs an operation within its connection's task until the client has its response, and in a task of its own from then on,
-/// or from the moment that the client is gone. So an ordinary request wakes no other thread.
-struct Carried {
-    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    response: oneshot::Receiver<Response<Reply>>,
-}
-
-impl Future for Carried {
-    type Output = Result<Response<Reply>, oneshot::error::RecvError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.work.as_mut().is_some_and(|work| work.as_mut().poll(context).is_ready()) {
-            self.work = None;
-        }
-        Pin::new(&mut self.response).poll(context)
-    }
-}
-
-impl Drop for Carried {
-    fn drop(&mut self) {
-        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(work);
-        }
-    }
-}
-
 impl Operation {
+    /// Says whether nothing is answered before its account is on the disk.
     pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict
     }
 
     /// Waits for the disk where that is asked for; an error where policy says that nothing goes on without it.
-    async fn committed(&self) -> Result<(), ApiError> {
+    pub(super) async fn committed(&self) -> Result<(), ApiError> {
         if !self.strict() {
             return Ok(());
         }
@@ -156,99 +100,8 @@ impl Operation {
         }
     }
 
-    async fn work(mut self, client: Client) {
-        let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
-        let mut audience = Audience::new(client, dialect, streams, &self.gateway);
-        let mut dispatch = match self.placed.send.clone() {
-            Ok(dispatch) => dispatch,
-            Err(why) => return self.refused(&why, audience),
-        };
-        let mut told = Told::default();
-        loop {
-            let started = Clock::now();
-            audience.call_begins();
-            self.left_out.clear();
-            self.tier = None;
-            // What was asked for is read to its end, but nothing further is bought for a client that is gone.
-            let mut attempted = if self.n > 0 && audience.is_gone() {
-                self.left_before(&dispatch)
-            } else {
-                call::attempt(&mut self, &dispatch, &mut audience).await
-            };
-            self.simulated |= attempted.called.simulated;
-            attempted.called.latency_ms = millis(started.elapsed());
-            attempted.called.left_out.clone_from(&self.left_out);
-            attempted.called.began_us = self.call_began_us();
-            let left = self.calls < self.gateway.settings.attempts;
-            let again = attempted.retry.is_some() && left && !audience.is_gone();
-            if !again && !dispatch.last && audience.is_gone() {
-                nobody_waits(&mut attempted.called);
-            }
-            let status = attempted.called.status;
-            if let Outcome::Failed(error) = &attempted.outcome {
-                told.note(error, status);
-            }
-            let ended = self.ended_entry(&attempted.called);
-            let model = Arc::clone(&dispatch.model);
-            let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
-            let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
-            self.gateway.signals.look(&self.gateway, &model, status);
-            self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
-            self.underway = None;
-            self.n += 1;
-            match follow {
-                Follow::Again => {
-                    self.gateway.ledger.wake();
-                    let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
-                    Box::pin(call::watched(&self, &dispatch, &mut audience, wait)).await;
-                }
-                Follow::Escalate(next, why) => {
-                    self.escalated = Some(why);
-                    self.tries = 0;
-                    dispatch = next;
-                }
-                Follow::Answer { cost } => {
-                    self.close(status);
-                    let payer = (&self.team, &self.key);
-                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
-                    let outcome = match attempted.outcome {
-                        Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
-                        outcome => outcome,
-                    };
-                    let ledger = self.gateway.ledger.clone();
-                    self.answer(outcome, &dispatch, cost, &mut audience).await;
-                    // In its turn, after the response has been written.
-                    tokio::spawn(async move { ledger.wake() });
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Answers a request that no model may serve.
-    fn refused(mut self, why: &str, mut audience: Audience) {
-        let (dispatch, provider) = (Dispatch::nowhere(), Arc::from(""));
-        self.record_start(&dispatch, &provider);
-        let ended = self.ended_entry(&Called::refused(why));
-        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
-        self.close(Status::Refused);
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        if self.placed.is_crowded_out() {
-            // It may be sent again as it is.
-            error = ApiError::new(ErrorKind::RateLimited, why);
-            error.retry_after_ms = Some(1000);
-        } else {
-            error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
-        }
-        let mut response = refuse(self.ask.dialect(), &error);
-        self.sign(response.headers_mut(), &dispatch);
-        price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
-        audience.respond(response);
-        self.gateway.ledger.wake();
-    }
-
     /// Ends the operation in the ledger.
-    fn close(&mut self, status: Status) {
+    pub(super) fn close(&mut self, status: Status) {
         self.is_settled = true;
         let (seq, at) = (self.placed.seq, self.now());
         self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at }));
@@ -260,47 +113,8 @@ impl Operation {
     }
 
     /// Returns how long after the request's arrival the present call began.
-    fn call_began_us(&self) -> u64 {
+    pub(super) fn call_began_us(&self) -> u64 {
         u64::try_from((self.call_began - self.placed.at).0).unwrap_or(0)
-    }
-
-    /// Ends an attempt before it is made, as nobody is there any more.
-    fn left_before(&mut self, dispatch: &Dispatch) -> Attempted {
-        let provider = self.gateway.providers.target(&dispatch.model);
-        let provider = provider.map_or_else(|| Arc::from(""), |target| Arc::clone(target.provider()));
-        self.record_start(dispatch, &provider);
-        let error = ApiError::new(ErrorKind::Timeout, "the client went away");
-        let mut attempted = not_made(dispatch, &provider, error);
-        attempted.called.status = Status::Cancelled;
-        attempted
-    }
-
-    /// Hands the client what became of its request.
-    async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, audience: &mut Audience) {
-        let durable = self.committed().await;
-        let signed = |mut response: Response<Reply>| {
-            self.sign(response.headers_mut(), dispatch);
-            price(response.headers_mut(), cost);
-            response
-        };
-        match outcome {
-            Outcome::Failed(error) if !audience.is_listening() => {
-                return audience.respond(signed(refuse(self.ask.dialect(), &error)));
-            }
-            Outcome::Answer(body) => {
-                return audience.respond(match durable {
-                    Ok(()) => signed(super::requests::json(StatusCode::OK, body)),
-                    Err(error) => refuse(self.ask.dialect(), &error),
-                });
-            }
-            Outcome::Failed(error) => audience.fail(&error),
-            Outcome::Streamed(mut last) => match durable {
-                Ok(()) => audience.hand(&mut last).await,
-                // It had all of the answer; without its end it cannot take it for one that is accounted for.
-                Err(error) => audience.fail(&error),
-            },
-        }
-        audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
     }
 
     /// Writes into headers what an answer says of itself.
@@ -379,7 +193,7 @@ impl Operation {
         self.gateway.ledger.record(Entry::Progress { seq, n, delivered });
     }
 
-    fn ended_entry(&self, called: &Called) -> AttemptEnded {
+    pub(super) fn ended_entry(&self, called: &Called) -> AttemptEnded {
         let gateway = &self.gateway;
         let billed = called.billed.as_ref().unwrap_or(&called.model);
         AttemptEnded {
@@ -455,36 +269,10 @@ impl Operation {
 
 /// Tells of a call whose operation the engine does not know: what it cost is not known to the sums, so it is not said to be
 /// nothing.
-fn unknown_operation(error: UnknownOperation) -> (Cost, Follow) {
+pub(super) fn unknown_operation(error: UnknownOperation) -> (Cost, Follow) {
     tracing::error!(%error, "a call ended that the engine knows nothing of");
     let cost = Cost::Unknown(crate::pricing::Unpriced::NoUsage);
     (cost, Follow::Answer { cost })
-}
-
-/// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.
-fn nobody_waits(called: &mut Called) {
-    if called.status.is_retryable() || (called.status.is_ok() && called.check == Check::Failed) {
-        let was = if called.error.is_empty() { called.status.name() } else { &called.error };
-        called.error = format!("the client went away ({was})");
-        called.status = Status::Cancelled;
-    }
-}
-
-fn price(into: &mut HeaderMap, cost: Cost) {
-    let kind = match cost {
-        Cost::Known(_) => "known",
-        Cost::Estimated(_) => "estimated",
-        Cost::Unknown(_) => "unknown",
-    };
-    into.insert(headers::COST_KIND, HeaderValue::from_static(kind));
-    if let Some(amount) = cost.amount() {
-        into.insert(headers::COST, headers::value(&amount.usd()));
-    }
-}
-
-/// Returns whole milliseconds, as many as a log holds.
-pub(super) fn millis(span: Duration) -> u32 {
-    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Makes the end of an attempt that was never a call.

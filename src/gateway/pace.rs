@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant as Clock;
 
-use super::operation::millis;
 use crate::routing::{StreamLimit, StreamLimits};
 use crate::session::Dispatch;
 use crate::wire::{ApiError, ErrorKind};
@@ -84,6 +83,11 @@ impl Pace {
     pub(super) fn gap(&self) -> Option<u32> {
         self.ttft.map(|_| millis(self.longest))
     }
+}
+
+/// Returns whole milliseconds, as many as a log holds.
+pub(super) fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Returns by when a call has to begin to answer.

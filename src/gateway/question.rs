@@ -7,9 +7,9 @@ use http::{HeaderMap, Response};
 use serde_json::Value;
 
 use super::body::Reply as Body;
+use super::gate::{let_in, pinned};
 use super::headers::{self, value};
-use super::requests::{let_in, pinned};
-use super::{Gateway, operation};
+use super::{Gateway, run};
 use crate::access::Caller;
 use crate::session::{Answer, Question, Reply};
 use crate::units::Pico;
@@ -92,7 +92,7 @@ impl Gateway {
         let pinned = pinned(self, ask.model()).map_err(|error| error.message)?;
         let caller = Caller { name: "console".into(), ..Caller::local() };
         let tags = tags(question);
-        let response = operation::run(self, ask, pinned, tags, &caller, place);
+        let response = run::run(self, ask, pinned, tags, &caller, place);
         let response = tokio::time::timeout(PATIENCE, response).await;
         response.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.message)
     }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant as Clock, Sleep};
 
 use super::body::{BrokeOff, Reply};
-use super::stored::Watch;
+use super::keeper::Watch;
 
 /// A request's head is awaited: it has begun, or the connection is new.
 const HEAD: u32 = 0;

@@ -8,63 +8,19 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::Reply;
-use super::headers::MODEL;
-use super::operation::Operation;
+use super::gate::InFlight;
+use super::keeper::{self, Watch, is_id};
 use super::paths::decoded;
-use super::requests::{InFlight, json};
-use super::{Gateway, background, keeper, operation};
+use super::respond::json;
+use super::{Gateway, background, run};
 use crate::access::Caller;
 use crate::ledger::Kept;
 use crate::providers::{CallError, Told};
-use crate::units::{Instant, marked};
+use crate::units::marked;
 use crate::wire::{ApiError, Ask, Dialect, ErrorKind, read_error};
 
-/// How much of an answer is searched for its id, in bytes.
-const SEARCHED: usize = 16 * 1024;
-/// The longest id that is taken, in bytes.
-const LONGEST: usize = 256;
 /// The parameters of a query that go along; streaming is none of them.
 const PARAMETERS: [&str; 7] = ["include", "include[]", "include%5B%5D", "limit", "order", "after", "before"];
-
-/// Watches an answer on its way to the client for its id, which it bears near its beginning.
-#[derive(Clone, Debug)]
-pub(super) struct Watch {
-    gateway: Arc<Gateway>,
-    kept: Kept,
-    /// Whether it is worth being known after a restart.
-    lasts: bool,
-    seen: Vec<u8>,
-}
-
-impl Watch {
-    /// Begins to watch the answer to a request for OpenAI's responses.
-    pub(super) fn over(
-        gateway: &Arc<Gateway>,
-        answer: &HeaderMap,
-        (team, key): (&Arc<str>, &Arc<str>),
-        is_stored: bool,
-    ) -> Option<Self> {
-        let model: Arc<str> = answer.get(MODEL)?.to_str().ok()?.into();
-        let target = gateway.providers.target(&model)?;
-        let keeps = !target.simulated()
-            && target.dialect_for(Dialect::OpenAiResponses) == Some(Dialect::OpenAiResponses);
-        let provider = keeps.then(|| Arc::clone(target.provider()));
-        let lasts = provider.is_some() && is_stored;
-        let kept = unnamed(provider, &model, team, key);
-        Some(Self { gateway: Arc::clone(gateway), kept, lasts, seen: Vec::new() })
-    }
-
-    /// Looks at a piece of the answer; says whether to go on.
-    pub(super) fn look(&mut self, piece: &[u8]) -> bool {
-        let room = SEARCHED.saturating_sub(self.seen.len());
-        self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
-        if let Some(id) = id_in(&self.seen) {
-            keeper::note(&self.gateway, id, self.kept.clone(), self.lasts);
-            return false;
-        }
-        self.seen.len() < SEARCHED
-    }
-}
 
 /// Runs a request for OpenAI's responses: what it leans on has to be there, and where its answer is kept is remembered.
 pub(super) async fn run(
@@ -79,7 +35,7 @@ pub(super) async fn run(
     let team = gateway.tags(&headers, caller, None).team;
     let is_stored = !ask.keeps_nothing();
     let waits = ask.wants_background() && !ask.stream();
-    let operation = operation::run(gateway, ask, pinned, headers, caller, place);
+    let operation = run::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
         && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name), is_stored)
@@ -138,41 +94,12 @@ pub(super) async fn check(
     }
 }
 
-/// Takes note that the id a client was told is not the one under which its answer is kept: the call that gave it failed.
-pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
-    if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
-        let kept = unnamed(None, model, &operation.team, &operation.key);
-        keeper::note(&operation.gateway, id, kept, !operation.ask.keeps_nothing());
-    }
-}
-
-/// Says who keeps an answer whose id is not known yet; no provider where it is translated or made up.
-fn unnamed(provider: Option<Arc<str>>, model: &Arc<str>, team: &Arc<str>, key: &Arc<str>) -> Kept {
-    let [model, team, key] = [model, team, key].map(Arc::clone);
-    Kept { id: "".into(), provider, model, team, key, at: Instant::default() }
-}
-
 fn nowhere(id: &str, kept: &Kept) -> String {
     format!(
         "the response {id} is kept nowhere: {} was asked by translation, after another call had begun to answer, or made it \
          up, and only a provider of OpenAI's responses keeps them",
         kept.model
     )
-}
-
-/// Finds the id of a response: the first member of that name, whole or in an event.
-fn id_in(bytes: &[u8]) -> Option<&str> {
-    let at = memchr::memmem::find(bytes, b"\"id\"")?;
-    let rest = bytes.get(at + 4..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-    let rest = rest.strip_prefix(b"\"")?;
-    let id = rest.get(..memchr::memchr(b'"', rest)?)?;
-    std::str::from_utf8(id).ok().filter(|id| is_id(id))
-}
-
-/// Says whether this can be an id: nothing in it leads to another path.
-fn is_id(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
-    !text.is_empty() && text.len() <= LONGEST && !text.starts_with('.') && text.bytes().all(plain)
 }
 
 /// Answers a request for something that a provider keeps.
@@ -274,23 +201,6 @@ fn hand_on(gateway: &Gateway, provider: &str, told: Told) -> Result<Response<Rep
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_id_is_found_whole_and_streamed() {
-        for (text, id) in [
-            ("{\n  \"id\": \"resp_1a\",\n  \"object\": \"response\"", Some("resp_1a")),
-            (
-                "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_2\",",
-                Some("resp_2"),
-            ),
-            (": ping\n\n", None),
-            ("{\"id\":\"resp_", None),
-            ("{\"id\":\"../admin\"}", None),
-            ("{\"id\":7}", None),
-        ] {
-            assert_eq!(id_in(text.as_bytes()), id, "{text}");
-        }
-    }
 
     #[test]
     fn only_what_is_known_goes_along_of_a_query() {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
+use super::account::{accent, billed, called, can_escalate, left, lost, report, terms, unfit, watched};
 use super::audience::Audience;
 use super::budget::Held;
-use super::call::{accent, billed, called, can_escalate, left, lost, report, terms, unfit, watched};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::{estimate, stored};
+use super::{estimate, keeper};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
 use crate::record::WriteTtl;
@@ -262,7 +262,7 @@ impl Stream<'_> {
     fn whole(&mut self) -> Ended {
         match self.relay.finish(&mut self.out) {
             StreamEnd::Complete => Ended::Whole,
-            StreamEnd::Cut => {
+            StreamEnd::Truncated => {
                 let why = self.relay.failure().cloned();
                 Ended::Broke(why.map_or(Break::Cut, Break::Wire))
             }
@@ -275,7 +275,7 @@ impl Stream<'_> {
             let dispatch = self.attempt.dispatch;
             audience.open(|headers| operation.sign(headers, dispatch));
             if let Some(preface) = &self.goes_on {
-                stored::disown(operation, preface.id(), &dispatch.model);
+                keeper::disown(operation, preface.id(), &dispatch.model);
             }
             // The client knows the id from here on, and may judge what it reads.
             operation.gateway.served.note(

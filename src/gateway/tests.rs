@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::requests::let_in;
-use super::{Gateway, Parts, operation};
+use super::arriving::open;
+use super::gate::let_in;
+use super::{Gateway, Parts};
 use crate::access::{Access, Caller};
 use crate::classifier::Classifier;
 use crate::config::gateway::GatewaySettings;
@@ -50,7 +51,7 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hello"}]}"#;
         let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
         let place = let_in(&gateway).unwrap();
-        let mut open = operation::open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
+        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), place);
         if is_called {
             let send = open.placed.send.clone().unwrap();
             open.record_start(&send, &"openai".into());

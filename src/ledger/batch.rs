@@ -2,9 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Kept;
 use super::entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt,
+    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Kept, Label, Note, Opened, PolicyVersion, Prompt,
 };
 
 /// What a batch says of one attempt.

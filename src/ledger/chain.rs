@@ -311,6 +311,17 @@ impl Chain {
         if !new && newest_link(conn, kind, number)?.is_some_and(|(_, known)| known == digest) {
             return Ok(());
         }
+        self.put(conn, kind, number, digest)
+    }
+
+    /// Gives an entry of that digest its link.
+    pub(super) fn put(
+        &mut self,
+        conn: &Connection,
+        kind: Kind,
+        number: i64,
+        digest: Hash,
+    ) -> rusqlite::Result<()> {
         self.head += 1;
         self.hash = chained(&self.hash, &digest, kind.code());
         let mut put = conn.prepare_cached(
@@ -338,7 +349,7 @@ pub(super) fn new_id() -> String {
     let mut bytes = [0; 8];
     if getrandom::fill(&mut bytes).is_err() {
         // Without chance the moment has to do.
-        bytes = super::handle::now().0.to_be_bytes();
+        bytes = super::options::now().0.to_be_bytes();
     }
     format!("gw-{}", hex(&bytes))
 }
@@ -353,7 +364,7 @@ pub(super) fn link_all(conn: &Connection, mut tick: impl FnMut(u64, u64)) -> rus
         let mut all = conn.prepare(kind.statements().astray)?;
         let numbers: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for (done, number) in (0..).zip(numbers) {
-            if kind == Kind::Operation && done % super::file::STRIDE == 0 {
+            if kind == Kind::Operation && done % super::row::STRIDE == 0 {
                 tick(done, total);
             }
             chain.link(conn, kind, number, true)?;

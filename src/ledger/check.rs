@@ -8,16 +8,16 @@ use std::{fmt, io};
 use rusqlite::Row;
 
 use super::chain::gateway_of;
-use super::file::{LedgerFile, Range, STRIDE};
+use super::encoding::text_hash;
+use super::file::{LedgerFile, Range};
 use super::guard::marks;
 use super::recover::charged;
-use super::row::{amount_at, count_at, read_cost, read_terms, usage_at};
+use super::row::{STRIDE, amount_at, count_at, read_cost, read_terms, usage_at};
 use super::schema::CHAINED;
-use super::sqlite::policy_hash;
 use super::sums::each;
 use super::{ExportOptions, Head, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
-use crate::units::Instant;
+use crate::units::{Instant, hex};
 
 /// Findings that are quoted; more are counted.
 const QUOTED: usize = 50;
@@ -343,7 +343,7 @@ impl LedgerFile {
             let (version, from) = (count_at(row, 0)?, count_at(row, 1)?);
             let (hash, text): (String, String) = (row.get(2)?, row.get(3)?);
             report.policies += 1;
-            if policy_hash(&text) != hash {
+            if hex(&text_hash(&text)) != hash {
                 report.find(format!("policy {version}: the text is not what its hash says"));
             }
             if from < before {

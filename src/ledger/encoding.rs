@@ -4,11 +4,56 @@
 
 use crate::units::hex;
 use rusqlite::Row;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256.
 pub(super) type Hash = [u8; 32];
+
+/// A field as it is bound to a statement, and as it goes into the canonical form: one value for both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field<'v>(ValueRef<'v>);
+
+impl ToSql for Field<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
+}
+
+impl<'v> From<&'v str> for Field<'v> {
+    fn from(text: &'v str) -> Self {
+        Self(ValueRef::Text(text.as_bytes()))
+    }
+}
+
+impl<'v> From<&'v [u8]> for Field<'v> {
+    fn from(bytes: &'v [u8]) -> Self {
+        Self(ValueRef::Blob(bytes))
+    }
+}
+
+impl From<i64> for Field<'_> {
+    fn from(number: i64) -> Self {
+        Self(ValueRef::Integer(number))
+    }
+}
+
+macro_rules! small {
+    ($($number:ty),+) => {$(
+        impl From<$number> for Field<'_> {
+            fn from(number: $number) -> Self {
+                Self::from(i64::from(number))
+            }
+        }
+    )+};
+}
+small!(bool, u8, u16, u32);
+
+impl<'v, T: Into<Field<'v>>> From<Option<T>> for Field<'v> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self(ValueRef::Null), Into::into)
+    }
+}
 
 /// An entry in its canonical form, field by field: `~` is nothing, `12,` a number, `3:abc` a text of that many bytes.
 #[derive(Debug)]
@@ -73,20 +118,29 @@ impl Encoding {
     /// Adds so many columns of a row.
     pub(super) fn columns(&mut self, row: &Row<'_>, from: usize, count: usize) -> rusqlite::Result<()> {
         for at in from..from + count {
-            match row.get_ref(at)? {
-                ValueRef::Null => self.none(),
-                ValueRef::Integer(number) => self.whole(number),
-                ValueRef::Text(bytes) => {
-                    self.digits(bytes.len() as u64);
-                    self.0.push(b':');
-                    self.0.extend_from_slice(bytes);
-                }
-                ValueRef::Blob(bytes) => self.bytes(bytes),
-                // No column of ours holds one; where somebody put it, it is no value that was written here.
-                ValueRef::Real(_) => self.text("a fraction"),
-            }
+            self.value(row.get_ref(at)?);
         }
         Ok(())
+    }
+
+    /// Adds fields as they are written.
+    pub(super) fn fields(&mut self, fields: &[Field<'_>]) {
+        fields.iter().for_each(|field| self.value(field.0));
+    }
+
+    fn value(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.none(),
+            ValueRef::Integer(number) => self.whole(number),
+            ValueRef::Text(bytes) => {
+                self.digits(bytes.len() as u64);
+                self.0.push(b':');
+                self.0.extend_from_slice(bytes);
+            }
+            ValueRef::Blob(bytes) => self.bytes(bytes),
+            // No column of ours holds one; where somebody put it, it is no value that was written here.
+            ValueRef::Real(_) => self.text("a fraction"),
+        }
     }
 
     /// Returns its digest.
@@ -120,6 +174,11 @@ pub(super) fn chained(before: &Hash, digest: &Hash, kind: i64) -> Hash {
 /// Returns what a gateway's first link follows.
 pub(super) fn origin(gateway: &str) -> Hash {
     Sha256::digest(format!("pointsman ledger {gateway}").as_bytes()).into()
+}
+
+/// Returns the hash of a text that is kept: it outlasts the text.
+pub(super) fn text_hash(text: &str) -> Hash {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 /// Reads a hash as people pass it on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Kept, Price};
+use super::Price;
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Effort, Status};
@@ -295,6 +295,23 @@ pub struct Prompt {
     pub body: Text,
     /// When it is deleted.
     pub expires_at: Instant,
+}
+
+/// An answer that a provider keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its id, by which the provider knows it.
+    pub id: Text,
+    /// The provider; `None` where it turned out that none keeps it.
+    pub provider: Option<Text>,
+    /// The model that gave it.
+    pub model: Text,
+    /// The team that paid; empty for none.
+    pub team: Text,
+    /// The name of the key.
+    pub key: Text,
+    /// When it was given.
+    pub at: Instant,
 }
 
 /// How far the numbers of a run lie from those in the file: it began before anybody could read them there.

@@ -192,3 +192,40 @@ pub(super) fn words(error: &rusqlite::Error) -> String {
     };
     format!("{said} ({error})")
 }
+
+/// Faults that are quoted; more are counted.
+const QUOTED: usize = 40;
+
+/// What could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Where and why, in words; at most the first forty.
+    pub found: Vec<String>,
+    /// How many.
+    pub count: u64,
+    /// Whether they end the work.
+    pub(super) fatal: bool,
+}
+
+impl Faults {
+    /// Ends the work at the first fault.
+    pub(super) fn fatal() -> Self {
+        Self { fatal: true, ..Self::default() }
+    }
+
+    /// Takes note of a fault, or gives it back where it ends the work.
+    pub(super) fn pass(&mut self, what: &str, error: rusqlite::Error) -> rusqlite::Result<()> {
+        if self.fatal {
+            return Err(error);
+        }
+        self.tell(format!("{what}: {error}"));
+        Ok(())
+    }
+
+    pub(super) fn tell(&mut self, text: String) {
+        self.count += 1;
+        if self.found.len() < QUOTED {
+            self.found.push(text);
+        }
+    }
+}

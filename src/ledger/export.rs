@@ -10,11 +10,11 @@ use std::path::Path;
 use rusqlite::{Row, Rows, params};
 
 use super::chain::{Kind, own};
-use super::file::{LedgerFile, Range, STRIDE, WITHIN};
+use super::error::Faults;
+use super::file::{LedgerFile, Range, WITHIN};
 use super::marks::{self, Marks};
-use super::proof::{Member, PolicyRest};
-use super::row::{count_at, whole};
-use super::salvage::Faults;
+use super::proof::{Member, PolicyRest, SOURCE};
+use super::row::{STRIDE, count_at, whole};
 use super::stored::{
     ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
 };
@@ -48,9 +48,6 @@ pub struct Exported {
     /// Where whoever has read all of this goes on; none for a stretch, or without marks.
     pub next: Option<Cursor>,
 }
-
-/// Where a log of the ledger comes from, as its header says it.
-pub(super) const SOURCE: &str = "pointsman ledger";
 
 /// Writes a stretch of the ledger at `path` as a log.
 ///

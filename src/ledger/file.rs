@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::row::{amount_at, count_at, read_cost, whole};
+use super::encoding::text_hash;
+use super::row::{STRIDE, amount_at, count_at, read_cost, whole};
 use super::schema::CHAINED;
-use super::{LedgerError, Totals, recover, schema, sums};
-use crate::units::Instant;
+use super::{LedgerError, Totals, schema, sums};
+use crate::units::{Instant, hex};
 
 /// A stretch of a ledger; everything where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,19 @@ pub struct ServedBy {
     pub team: String,
     /// The key's name.
     pub key: String,
+}
+
+/// A policy as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInForce {
+    /// Its version.
+    pub version: u32,
+    /// Since when.
+    pub at: Instant,
+    /// Its text.
+    pub text: String,
+    /// The hash of the text.
+    pub hash: String,
 }
 
 const BUSIEST_TEAMS: &str =
@@ -225,8 +239,8 @@ impl LedgerFile {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn policy(&self) -> Result<Option<recover::PolicyInForce>, LedgerError> {
-        recover::newest_policy(&self.conn).map_err(|source| self.failed(source))
+    pub fn policy(&self) -> Result<Option<PolicyInForce>, LedgerError> {
+        newest_policy(&self.conn).map_err(|source| self.failed(source))
     }
 
     pub(super) fn failed(&self, source: rusqlite::Error) -> LedgerError {
@@ -234,5 +248,13 @@ impl LedgerFile {
     }
 }
 
-/// How many rows go by between two looks at the progress.
-pub(super) const STRIDE: u64 = 4_096;
+/// Reads the newest policy.
+pub(super) fn newest_policy(conn: &Connection) -> rusqlite::Result<Option<PolicyInForce>> {
+    let newest = "SELECT version, at, text FROM policies ORDER BY version DESC LIMIT 1";
+    let found = conn.query_row(newest, [], |row| {
+        let version = u32::try_from(count_at(row, 0)?).unwrap_or(u32::MAX);
+        let text: String = row.get(2)?;
+        Ok(PolicyInForce { version, at: Instant(row.get(1)?), hash: hex(&text_hash(&text)), text })
+    });
+    found.optional()
+}

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::lock::{WriteLock, beside};
+use super::lock::{Place, WriteLock, beside};
 use super::schema::{Looks, looks};
 use super::sqlite::Sqlite;
 use super::store::Store;
@@ -24,33 +24,6 @@ pub(super) enum Finding {
     Reopen(&'static str),
     /// Nothing may be written, and why.
     Trouble(String),
-}
-
-/// Which file it is that stands under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u64, u64);
-
-impl Place {
-    /// Returns the file under a name, if there is one.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|found| Self::said(&found))
-    }
-
-    /// Returns an open file.
-    pub(super) fn of_file(file: &File) -> Option<Self> {
-        file.metadata().ok().map(|found| Self::said(&found))
-    }
-
-    #[cfg(unix)]
-    fn said(found: &std::fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-        Self(found.dev(), found.ino())
-    }
-
-    #[cfg(not(unix))]
-    fn said(_: &std::fs::Metadata) -> Self {
-        Self(0, 0)
-    }
 }
 
 /// The files of a ledger that is written.
@@ -107,26 +80,38 @@ impl Guard {
         self.broken.is_some()
     }
 
-    /// Says whether the ledger is there and its write-ahead log is what was written to it; asked before each write and after
-    /// it, and returns the log's length in pages.
+    /// Says whether the ledger is there, no shorter than it was, and its write-ahead log what was written to it; asked before
+    /// each write and after it, and returns the log's length in pages.
     pub(super) fn stands(&mut self) -> Option<u64> {
-        if !self.is_there() {
+        if !self.is_there() || self.lock.main().metadata().is_ok_and(|main| main.len() < self.length) {
             return None;
         }
         self.look_at_log(1).ok()
     }
 
-    /// Says whether all of the write-ahead log may be written back: SQLite would copy a hole in it into the ledger.
+    /// Says whether all of the write-ahead log may be written back: SQLite would copy a hole in it into the ledger, and make a
+    /// ledger that was cut short as long as it was, with a hole.
     pub(super) fn may_write_back(&mut self) -> bool {
         if !self.is_there() {
             return false;
         }
-        let (Some(log), Some(index)) = (&self.log, &self.index) else { return true };
-        if self.seen.prove(log, index).is_ok() {
-            return true;
+        if let (Some(log), Some(index)) = (&self.log, &self.index) {
+            // What writing back waits for before it copies; done here, nothing takes long between this look and the copy.
+            let _ = log.sync_data();
+            if self.seen.prove(log, index).is_err() {
+                self.breaks(LOG_DAMAGED);
+                return false;
+            }
         }
-        self.breaks(LOG_DAMAGED);
-        false
+        self.is_whole()
+    }
+
+    /// Says whether the ledger itself is as long as it was at the last look; asked before and after writing back.
+    pub(super) fn is_whole(&mut self) -> bool {
+        if let Some(what) = self.damage() {
+            self.breaks(what);
+        }
+        self.broken.is_none()
     }
 
     /// Looks at all of the files.
@@ -215,7 +200,7 @@ fn leave_mark(path: &Path, what: &str) {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     super::lock::owner_only(&mut options);
-    let line = format!("{}: {what} while it was written\n", super::handle::now());
+    let line = format!("{}: {what} while it was written\n", super::options::now());
     let written = options.open(beside(path, MARK)).and_then(|mut mark| mark.write_all(line.as_bytes()));
     if let Err(error) = written {
         tracing::warn!("the mark of a damaged ledger could not be written: {error}");

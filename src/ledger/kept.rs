@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::entry::Text;
+use super::entry::{Kept, Text};
 use super::schema::CHAINED;
 use super::{LedgerError, LedgerFile};
 use crate::units::{Instant, Span};
@@ -13,23 +13,6 @@ use crate::units::{Instant, Span};
 const MOST: i64 = 100_000;
 /// How long they are known: as long as OpenAI keeps them.
 const FOR: Span = Span(30 * 86_400 * 1_000_000);
-
-/// An answer that a provider keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Its id, by which the provider knows it.
-    pub id: Text,
-    /// The provider; `None` where it turned out that none keeps it.
-    pub provider: Option<Text>,
-    /// The model that gave it.
-    pub model: Text,
-    /// The team that paid; empty for none.
-    pub team: Text,
-    /// The name of the key.
-    pub key: Text,
-    /// When it was given.
-    pub at: Instant,
-}
 
 impl Kept {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {

@@ -9,7 +9,33 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
-use super::guard::Place;
+
+/// Which file it is that stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u64, u64);
+
+impl Place {
+    /// Returns the file under a name, if there is one.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|found| Self::said(&found))
+    }
+
+    /// Returns an open file.
+    pub(super) fn of_file(file: &File) -> Option<Self> {
+        file.metadata().ok().map(|found| Self::said(&found))
+    }
+
+    #[cfg(unix)]
+    fn said(found: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self(found.dev(), found.ino())
+    }
+
+    #[cfg(not(unix))]
+    fn said(_: &std::fs::Metadata) -> Self {
+        Self(0, 0)
+    }
+}
 
 /// Holds the right to write a ledger for as long as it lives.
 #[derive(Debug)]

@@ -11,9 +11,8 @@ use rusqlite::Row;
 use super::LedgerError;
 use super::chain::{Cursor, Kind, OWN, base, gateway_of, newest_link, own};
 use super::encoding::Hash;
-use super::export::SOURCE;
 use super::file::{LedgerFile, Range, WITHIN};
-use super::proof::{ChainLine, MEMBER, Member, Stretch};
+use super::proof::{ChainLine, MEMBER, Member, SOURCE, Stretch};
 use super::row::whole;
 use crate::record::{Entry, Writer};
 

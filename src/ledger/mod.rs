@@ -19,8 +19,10 @@ mod kept;
 mod lock;
 mod marks;
 mod opening;
+mod options;
 mod price;
 mod proof;
+mod queue;
 mod recover;
 mod row;
 mod salvage;
@@ -40,17 +42,18 @@ mod writing;
 pub use chain::{Cursor, Head};
 pub use check::CheckReport;
 pub use entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Label, Note, Opened, PolicyVersion, Prompt, Text,
+    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Kept, Label, Note, Opened, PolicyVersion, Prompt,
+    Text,
 };
-pub use error::LedgerError;
+pub use error::{Faults, LedgerError};
 pub use export::{ExportOptions, Exported, export};
 pub use exported::{ExportReport, check_export};
-pub use file::{LedgerFile, Range, ServedBy};
-pub use handle::{Durability, Ledger, LedgerOptions, Run};
-pub use kept::Kept;
+pub use file::{LedgerFile, PolicyInForce, Range, ServedBy};
+pub use handle::Ledger;
+pub use options::{Durability, LedgerOptions, Run, now};
 pub use price::Price;
-pub use recover::{PolicyInForce, Recovery};
-pub use salvage::{Faults, Salvaged};
+pub use recover::Recovery;
+pub use salvage::Salvaged;
 pub use schema::is_ledger;
 pub use state::{Health, LedgerState};
 pub use sums::{Sum, Totals};

@@ -3,8 +3,8 @@
 //! Invariant: whatever fails, nothing stays locked and no charge is changed, so it may be tried again.
 
 use super::guard::Guard;
-use super::handle::now;
 use super::lock::{WriteLock, owner_only_folder};
+use super::options::now;
 use super::recover::{Recovery, recover};
 use super::sqlite::Sqlite;
 use super::store::Store;

@@ -11,6 +11,9 @@ use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
 use crate::units::{Instant, hex};
 
+/// Where a log of the ledger comes from, as its header says it.
+pub(super) const SOURCE: &str = "pointsman ledger";
+
 /// The member that carries it.
 pub(super) const MEMBER: &str = "ledger";
 

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 use super::chain::{Kind, OWN, base};
-use super::row::count_at;
-use super::sqlite::{Sqlite, policy_hash};
+use super::file::{PolicyInForce, newest_policy};
+use super::options::Run;
+use super::price;
+use super::sqlite::Sqlite;
 use super::writing::{Writing, charge};
-use super::{Run, price};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
 use crate::routing::Status;
 use crate::units::{Count, Instant, Pico};
@@ -30,19 +31,6 @@ pub struct Recovery {
     pub unknown: u64,
     /// The newest policy.
     pub policy: Option<PolicyInForce>,
-}
-
-/// A policy as the ledger keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyInForce {
-    /// Its version.
-    pub version: u32,
-    /// Since when.
-    pub at: Instant,
-    /// Its text.
-    pub text: String,
-    /// The hash of the text.
-    pub hash: String,
 }
 
 struct OpenAttempt {
@@ -174,15 +162,4 @@ pub(super) fn charged(
         Cost::Unknown(Unpriced::NoModel)
     };
     if estimated { cost.as_estimate() } else { cost }
-}
-
-/// Reads the newest policy.
-pub(super) fn newest_policy(conn: &rusqlite::Connection) -> rusqlite::Result<Option<PolicyInForce>> {
-    let newest = "SELECT version, at, text FROM policies ORDER BY version DESC LIMIT 1";
-    let found = conn.query_row(newest, [], |row| {
-        let version = u32::try_from(count_at(row, 0)?).unwrap_or(u32::MAX);
-        let text: String = row.get(2)?;
-        Ok(PolicyInForce { version, at: Instant(row.get(1)?), hash: policy_hash(&text), text })
-    });
-    found.optional()
 }

@@ -7,6 +7,9 @@ use crate::pricing::{Cost, Terms, Unpriced, Usage};
 use crate::routing::Check;
 use crate::units::{Count, Pico};
 
+/// How many rows go by between two looks at the progress.
+pub(super) const STRIDE: u64 = 4_096;
+
 /// Returns a whole number as SQLite holds it; the few beyond its range are cut.
 pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

@@ -7,53 +7,16 @@ use std::io::Write;
 
 use rusqlite::{Connection, Row, Statement, params};
 
-use super::LedgerError;
+use super::error::{Faults, LedgerError};
 use super::export::Exported;
-use super::file::{LedgerFile, Range, STRIDE};
+use super::file::{LedgerFile, Range};
 use super::guard::marks;
-use super::handle::now;
 use super::marks::Marks;
-use super::row::{count_at, whole};
+use super::options::now;
+use super::row::{STRIDE, count_at, whole};
 use super::stored::{JOINED, REST, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
-
-/// Faults that are quoted; more are counted.
-const QUOTED: usize = 40;
-
-/// What could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Where and why, in words; at most the first forty.
-    pub found: Vec<String>,
-    /// How many.
-    pub count: u64,
-    /// Whether they end the work.
-    pub(super) fatal: bool,
-}
-
-impl Faults {
-    /// Ends the work at the first fault.
-    pub(super) fn fatal() -> Self {
-        Self { fatal: true, ..Self::default() }
-    }
-
-    /// Takes note of a fault, or gives it back where it ends the work.
-    pub(super) fn pass(&mut self, what: &str, error: rusqlite::Error) -> rusqlite::Result<()> {
-        if self.fatal {
-            return Err(error);
-        }
-        self.tell(format!("{what}: {error}"));
-        Ok(())
-    }
-
-    fn tell(&mut self, text: String) {
-        self.count += 1;
-        if self.found.len() < QUOTED {
-            self.found.push(text);
-        }
-    }
-}
 
 /// What was brought out of a ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

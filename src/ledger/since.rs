@@ -7,12 +7,12 @@ use std::io::Write;
 
 use super::chain::{Cursor, Kind, base, newest_link, own};
 use super::check::plain;
-use super::export::{Event, Exported, SOURCE, marked};
-use super::file::{LedgerFile, Range, STRIDE};
+use super::error::Faults;
+use super::export::{Event, Exported, marked};
+use super::file::{LedgerFile, Range};
 use super::marks::{self, Marks};
-use super::proof::Member;
-use super::row::whole;
-use super::salvage::Faults;
+use super::proof::{Member, SOURCE};
+use super::row::{STRIDE, whole};
 use super::stored::{JOINED, LateStored, REST, StoredAttempt, record};
 use super::{LedgerError, schema};
 use crate::record::{Entry, Header, Writer};

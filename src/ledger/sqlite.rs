@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::batch::Batch;
 use super::chain::{Chain, OWN, base, own};
+use super::encoding::Encoding;
 use super::entry::Entry;
 use super::error::words;
 use super::lock::WriteLock;
@@ -15,7 +16,7 @@ use super::store::{Oddities, Store, StoreError};
 use super::sums::Increments;
 use super::writing::Writing;
 use super::{Head, LedgerError, LedgerOptions, schema};
-use crate::units::{Instant, hex};
+use crate::units::Instant;
 
 /// The open file, and what has to be known to write on.
 #[derive(Debug)]
@@ -26,9 +27,12 @@ pub(super) struct Sqlite {
     pub(super) chain: Chain,
     /// The gateway's highest operation written.
     pub(super) newest: u64,
+    /// The highest operation of which any call was written.
+    called: u64,
     /// When the last operation arrived.
     pub(super) last_at: Option<Instant>,
     prices: FxHashMap<String, i64>,
+    form: Encoding,
     /// Whether what is remembered here may differ from the file, because a transaction failed.
     stale: bool,
 }
@@ -53,8 +57,10 @@ impl Sqlite {
             sums: Increments::default(),
             chain,
             newest: 0,
+            called: 0,
             last_at: None,
             prices: FxHashMap::default(),
+            form: Encoding::of(""),
             stale: true,
         };
         store.refresh().map_err(fails)?;
@@ -77,6 +83,9 @@ impl Sqlite {
         let last: Option<(i64, i64)> =
             self.conn.query_row(last, all, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         self.newest = last.map_or(0, |(seq, _)| u64::try_from(own(seq)).unwrap_or(0));
+        let called = "SELECT max(seq) FROM attempts WHERE seq BETWEEN ?1 AND ?2";
+        let called: Option<i64> = self.conn.query_row(called, all, |row| row.get(0))?;
+        self.called = called.map_or(0, |seq| u64::try_from(own(seq)).unwrap_or(0));
         self.last_at = last.map(|(_, at)| Instant(at));
         self.stale = false;
         Ok(())
@@ -91,10 +100,11 @@ impl Sqlite {
             self.refresh()?;
         }
         self.stale = true;
-        let Self { conn, run, sums, chain, newest, last_at, prices, .. } = self;
+        let Self { conn, run, sums, chain, form, newest, called, last_at, prices, .. } = self;
         let change = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (run, odd) = (*run, Oddities::default());
-        let mut writing = Writing { conn: &change, run, prices, sums, chain, newest, last_at, odd };
+        let mut writing =
+            Writing { conn: &change, run, prices, sums, chain, form, newest, called, last_at, odd };
         let done = what(&mut writing)?;
         change.commit()?;
         self.stale = false;
@@ -167,10 +177,4 @@ pub(super) fn forget_prompts(conn: &Connection, now: Instant) -> rusqlite::Resul
     let next = "SELECT min(expires_at) FROM prompts WHERE body IS NOT NULL";
     let next: Option<i64> = conn.query_row(next, [], |row| row.get(0))?;
     Ok((gone, next.map(Instant)))
-}
-
-/// Returns the hash under which a policy's text is stored.
-pub(super) fn policy_hash(text: &str) -> String {
-    use sha2::Digest as _;
-    hex(&sha2::Sha256::digest(text.as_bytes()))
 }

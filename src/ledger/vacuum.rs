@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::handle::now;
 use super::lock::{WriteLock, beside};
+use super::options::now;
 use super::sqlite::forget_prompts;
 use super::{Durability, LedgerError, schema};
 

@@ -10,12 +10,11 @@ use rusqlite::OptionalExtension as _;
 
 use super::chain::{Found, Kind, base, find, gateway_of, newest_link, noted, own};
 use super::check::CheckReport;
-use super::encoding::{Encoding, Hash, chained, origin};
-use super::file::{LedgerFile, STRIDE};
-use super::handle::now;
-use super::row::count_at;
+use super::encoding::{Encoding, Hash, chained, origin, text_hash};
+use super::file::LedgerFile;
+use super::options::now;
+use super::row::{STRIDE, count_at};
 use super::schema::CHAINED;
-use super::writing::body_hash;
 use super::{Cursor, Head, LedgerError};
 
 /// Where one gateway's chain has been followed to.
@@ -211,7 +210,7 @@ impl LedgerFile {
         while let Some(row) = rows.next()? {
             let (id, hash): (i64, Hash) = (row.get(0)?, row.get(2)?);
             match row.get_ref(1)?.as_str_or_null()? {
-                Some(body) if body_hash(body) != hash => {
+                Some(body) if text_hash(body) != hash => {
                     report.find(format!("prompt {id}: the text is not what its hash says"));
                 }
                 None if row.get::<_, i64>(3)? > now().0 => {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant as Moment};
 
 use super::entry::Shift;
 use super::guard::{Finding, Guard};
-use super::handle::{FULL, Failing, Inner, Lost, Shared, now};
 use super::opening::Opened;
+use super::options::now;
+use super::queue::{Lost, Shared};
 use super::store::{Oddities, Store};
 use super::{Entry, Note};
 use crate::units::Instant;
@@ -222,11 +223,10 @@ impl Writer<'_> {
                 (None, Some(store)) => match store.append(entries) {
                     // What was cut away meanwhile may have taken this with it.
                     Ok(odd) => {
-                        let pages = self.guard.stands();
-                        let Some(trouble) = self.watch_broken() else {
-                            self.write_back(pages.unwrap_or(0));
-                            return Ok(Some(odd));
-                        };
+                        if let Some(pages) = self.guard.stands() {
+                            self.write_back(pages);
+                        }
+                        let Some(trouble) = self.watch_broken() else { return Ok(Some(odd)) };
                         trouble
                     }
                     Err(error) if error.may_pass => error.words,
@@ -275,6 +275,7 @@ impl Writer<'_> {
         self.written_back = pages;
         if let Some(store) = self.store.as_mut().filter(|_| self.guard.may_write_back()) {
             let _ = store.write_back(false);
+            self.guard.is_whole();
         }
     }
 
@@ -408,7 +409,8 @@ impl Writer<'_> {
                 return Some("it cannot be written back".to_owned());
             }
             match store.write_back(true) {
-                Ok(true) => {}
+                Ok(true) if self.guard.is_whole() => {}
+                Ok(true) => return Some("it was damaged meanwhile".to_owned()),
                 Ok(false) => return Some("another process holds the file".to_owned()),
                 Err(error) => return Some(error.words),
             }
@@ -423,29 +425,5 @@ impl Writer<'_> {
             }
             Err(error) => Some(error.in_a_line()),
         }
-    }
-}
-
-impl Inner {
-    pub(super) fn note_failure(&mut self, reason: &str) {
-        match &mut self.failing {
-            Some(failing) if failing.reason == reason => {}
-            Some(failing) => reason.clone_into(&mut failing.reason),
-            None => {
-                tracing::error!(reason, "the ledger cannot be written; entries wait in memory");
-                self.failing =
-                    Some(Failing { reason: reason.to_owned(), since: now(), began: Moment::now() });
-            }
-        }
-    }
-
-    fn recovered(&mut self) {
-        if let Some(failing) = self.failing.take() {
-            tracing::info!(seconds = failing.began.elapsed().as_secs(), "the ledger is written again");
-        }
-    }
-
-    fn in_hurry(&self) -> bool {
-        self.closing || self.queue.len() >= FULL || self.urgent > self.committed
     }
 }

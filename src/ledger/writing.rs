@@ -7,18 +7,22 @@ use rustc_hash::FxHashMap;
 
 use super::Price;
 use super::batch::{Aside, AttemptDraft, Batch, Draft};
-use super::chain::{Chain, Kind, OWN, base};
+use super::chain::{Chain, Kind, OWN, base, own};
+use super::encoding::{Encoding, Field, text_hash};
 use super::entry::{AttemptEnded, Closed, Opened, PolicyVersion};
 use super::row::{amount, buckets, check_word, count, kind, list, meters, whole, word};
-use super::sqlite::policy_hash;
 use super::store::Oddities;
 use super::sums::Increments;
 use crate::pricing::Cost;
 use crate::routing::Effort;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, hex};
 
 /// A step back of the clock that is worth a note.
 const JUMP: Span = Span(2_000_000);
+
+/// How many columns of an operation are written, and which of them is its state.
+const OPERATION: usize = 32;
+const STATE: usize = 24;
 
 /// One transaction under way.
 pub(super) struct Writing<'w> {
@@ -27,8 +31,12 @@ pub(super) struct Writing<'w> {
     pub(super) prices: &'w mut FxHashMap<String, i64>,
     pub(super) sums: &'w mut Increments,
     pub(super) chain: &'w mut Chain,
+    /// The canonical form of the operation that is written.
+    pub(super) form: &'w mut Encoding,
     /// The gateway's highest operation.
     pub(super) newest: &'w mut u64,
+    /// The highest operation of which any call was written before this batch.
+    pub(super) called: &'w mut u64,
     pub(super) last_at: &'w mut Option<Instant>,
     pub(super) odd: Oddities,
 }
@@ -47,10 +55,15 @@ impl Writing<'_> {
             }
         }
         for draft in batch.ended() {
-            let over = self.draft(draft)?;
+            let number = self.number(draft.seq);
             // At once, as long as its pages are at hand.
-            self.chain.link(self.conn, Kind::Operation, self.number(draft.seq), over)?;
+            match self.draft(draft)? {
+                Written::Whole => self.chain.put(self.conn, Kind::Operation, number, self.form.digest())?,
+                written => self.chain.link(self.conn, Kind::Operation, number, written == Written::Ended)?,
+            }
         }
+        let called = batch.drafts.iter().filter(|draft| !draft.attempts.is_empty()).map(|draft| draft.seq);
+        *self.called = called.max().unwrap_or(0).max(*self.called);
         for aside in batch.asides.iter().filter(|aside| !matches!(aside, Aside::Policy(_))) {
             self.aside(aside)?;
         }
@@ -88,12 +101,12 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Writes what a batch says of an operation; says whether that has ended now.
-    fn draft(&mut self, draft: &Draft<'_>) -> rusqlite::Result<bool> {
-        let mut written_whole = false;
+    /// Writes what a batch says of an operation.
+    fn draft(&mut self, draft: &Draft<'_>) -> rusqlite::Result<Written> {
+        let mut is_new = false;
         if let Some(opened) = draft.opened {
-            written_whole = self.open(opened, draft)?;
-            if written_whole {
+            is_new = self.open(opened, draft)?;
+            if is_new {
                 self.clock(opened)?;
             }
         }
@@ -103,12 +116,20 @@ impl Writing<'_> {
                 .prepare_cached("UPDATE operations SET simulated = ?2 WHERE seq = ?1 AND simulated = ''")?;
             put.execute(params![self.number(draft.seq), what])?;
         }
+        // Whatever calls its rows have besides are of an earlier batch; the canonical form has them by number.
+        let mut is_whole =
+            is_new && draft.seq > *self.called && draft.attempts.is_sorted_by_key(|call| call.n);
         for attempt in &draft.attempts {
-            self.attempt(draft, attempt)?;
+            is_whole &= self.attempt(draft, attempt)?;
         }
         match draft.closed {
-            Some(closed) if !written_whole => self.close(closed),
-            closed => Ok(closed.is_some()),
+            None => Ok(Written::Open),
+            Some(closed) if !is_new && !self.close(closed)? => Ok(Written::Open),
+            Some(_) if is_whole => {
+                self.form.whole(i64::try_from(draft.attempts.len()).unwrap_or(i64::MAX));
+                Ok(Written::Whole)
+            }
+            Some(_) => Ok(Written::Ended),
         }
     }
 
@@ -131,7 +152,7 @@ impl Writing<'_> {
         self.insert(opened, &id, draft)
     }
 
-    fn insert(&self, opened: &Opened, id: &str, draft: &Draft<'_>) -> rusqlite::Result<bool> {
+    fn insert(&mut self, opened: &Opened, id: &str, draft: &Draft<'_>) -> rusqlite::Result<bool> {
         let closed = draft.closed;
         let simulated = match &*opened.simulated {
             "" => draft.simulated.unwrap_or(""),
@@ -144,41 +165,50 @@ impl Writing<'_> {
              ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, \
              ?29, ?30, ?31, ?32)",
         )?;
-        let done = put.execute(params![
-            self.number(opened.seq),
-            id,
-            self.run,
-            opened.at.0,
-            &*opened.team,
-            &*opened.project,
-            &*opened.user,
-            &*opened.session,
-            &*opened.key,
-            &*opened.asked,
-            opened.pinned,
-            opened.task.map(crate::classifier::TaskClass::name),
-            opened.confidence.map(crate::units::PerMille::get),
-            &*opened.classified,
-            opened.turn,
-            opened.tools,
-            opened.history,
-            opened.prompt_hash.as_ref().map(|hash| &hash[..]),
-            whole(opened.prompt_bytes),
-            &*opened.route,
-            opened.rung,
-            opened.policy_version,
-            &*opened.reason,
-            simulated,
-            if closed.is_some() { "done" } else { "open" },
-            closed.map(|closed| closed.status.name()),
-            closed.map(|closed| closed.at.0),
-            opened.window,
-            opened.max_output,
-            opened.vision,
-            list(&opened.require),
-            list(&opened.down),
-        ])?;
-        Ok(done > 0)
+        let (require, down) = (list(&opened.require), list(&opened.down));
+        let fields: [Field<'_>; OPERATION] = [
+            self.number(opened.seq).into(),
+            id.into(),
+            self.run.into(),
+            opened.at.0.into(),
+            (&*opened.team).into(),
+            (&*opened.project).into(),
+            (&*opened.user).into(),
+            (&*opened.session).into(),
+            (&*opened.key).into(),
+            (&*opened.asked).into(),
+            opened.pinned.into(),
+            opened.task.map(crate::classifier::TaskClass::name).into(),
+            opened.confidence.map(crate::units::PerMille::get).into(),
+            (&*opened.classified).into(),
+            opened.turn.into(),
+            opened.tools.into(),
+            opened.history.into(),
+            opened.prompt_hash.as_ref().map(|hash| &hash[..]).into(),
+            whole(opened.prompt_bytes).into(),
+            (&*opened.route).into(),
+            opened.rung.into(),
+            opened.policy_version.into(),
+            (&*opened.reason).into(),
+            simulated.into(),
+            (if closed.is_some() { "done" } else { "open" }).into(),
+            closed.map(|closed| closed.status.name()).into(),
+            closed.map(|closed| closed.at.0).into(),
+            opened.window.into(),
+            opened.max_output.into(),
+            opened.vision.into(),
+            require.as_deref().into(),
+            down.as_deref().into(),
+        ];
+        let is_new = put.execute(rusqlite::params_from_iter(fields))? > 0;
+        if is_new {
+            self.form.begin(Kind::Operation.name());
+            self.form.fields(&[own(self.number(opened.seq)).into()]);
+            // Without the number of the store, and the state that stands among them.
+            self.form.fields(fields.get(1..STATE).unwrap_or_default());
+            self.form.fields(fields.get(STATE + 1..).unwrap_or_default());
+        }
+        Ok(is_new)
     }
 
     /// Closes an operation; says whether it was open.
@@ -193,7 +223,8 @@ impl Writing<'_> {
         Ok(done > 0)
     }
 
-    fn attempt(&mut self, draft: &Draft<'_>, attempt: &AttemptDraft<'_>) -> rusqlite::Result<()> {
+    /// Writes what a batch says of a call; says whether all of it was new, and is in the canonical form now.
+    fn attempt(&mut self, draft: &Draft<'_>, attempt: &AttemptDraft<'_>) -> rusqlite::Result<bool> {
         let (seq, n) = (self.number(draft.seq), attempt.n);
         if attempt.started.is_some() && self.start(seq, attempt)? {
             return match attempt.ended {
@@ -204,7 +235,7 @@ impl Writing<'_> {
                     };
                     self.charge(seq, ended, model, draft.opened.map(|opened| &*opened.team))
                 }
-                None => Ok(()),
+                None => Ok(false),
             };
         }
         if let Some(delivered) = attempt.delivered
@@ -215,10 +246,11 @@ impl Writing<'_> {
             )?;
             put.execute(params![seq, n, whole(delivered)])?;
         }
-        let Some(ended) = attempt.ended else { return Ok(()) };
+        let Some(ended) = attempt.ended else { return Ok(false) };
         let model: Option<String> = self.end(seq, ended)?;
         if let Some(model) = model {
-            return self.charge(seq, ended, &model, draft.opened.map(|opened| &*opened.team));
+            self.charge(seq, ended, &model, draft.opened.map(|opened| &*opened.team))?;
+            return Ok(false);
         }
         let settled = self
             .conn
@@ -226,7 +258,7 @@ impl Writing<'_> {
             .exists(params![seq, n])?;
         self.odd.unexpected += 1;
         if settled {
-            return Ok(());
+            return Ok(false);
         }
         // Money of a call whose beginning nobody recorded is money all the same.
         let mut put = self.conn.prepare_cached(
@@ -234,7 +266,8 @@ impl Writing<'_> {
         )?;
         put.execute(params![seq, n, &*ended.model])?;
         self.end(seq, ended)?;
-        self.charge(seq, ended, &ended.model, draft.opened.map(|opened| &*opened.team))
+        self.charge(seq, ended, &ended.model, draft.opened.map(|opened| &*opened.team))?;
+        Ok(false)
     }
 
     /// Writes an attempt that began, with its end where that is known already; says whether it is new.
@@ -255,37 +288,43 @@ impl Writing<'_> {
              reasoning, estimated, tier, meters, left_out, gap_ms, effort) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
              ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?;
-        let done = put.execute(params![
-            seq,
-            started.n,
-            &*started.asked,
-            &**model,
-            &*started.provider,
-            started.rung,
-            started.at.0,
-            count(started.prompt_tokens),
-            attempt.delivered.map(whole),
-            price,
-            if ended.is_some() { "settled" } else { "open" },
-            ended.map(|ended| ended.status.name()),
-            ended.and_then(|ended| check_word(ended.check)),
-            ended.and_then(|ended| word(&ended.error)),
-            ended.and_then(|ended| ended.latency_ms),
-            ended.and_then(|ended| ended.ttft_ms),
-            input,
-            cache_read,
-            write_5m,
-            write_1h,
-            output,
-            reasoning,
-            ended.is_some_and(|ended| ended.estimated),
-            ended.and_then(|ended| word(ended.terms.tier())),
-            ended.and_then(|ended| meters(&ended.terms)),
-            ended.and_then(|ended| list(&ended.left_out)),
-            ended.and_then(|ended| ended.gap_ms),
-            ended.map_or(started.effort, |ended| ended.effort).map(Effort::name),
-        ])?;
-        Ok(done > 0)
+        let meters = ended.and_then(|ended| meters(&ended.terms));
+        let left_out = ended.and_then(|ended| list(&ended.left_out));
+        let fields: [Field<'_>; 28] = [
+            seq.into(),
+            started.n.into(),
+            (&*started.asked).into(),
+            (&**model).into(),
+            (&*started.provider).into(),
+            started.rung.into(),
+            started.at.0.into(),
+            count(started.prompt_tokens).into(),
+            attempt.delivered.map(whole).into(),
+            price.into(),
+            (if ended.is_some() { "settled" } else { "open" }).into(),
+            ended.map(|ended| ended.status.name()).into(),
+            ended.and_then(|ended| check_word(ended.check)).into(),
+            ended.and_then(|ended| word(&ended.error)).into(),
+            ended.and_then(|ended| ended.latency_ms).into(),
+            ended.and_then(|ended| ended.ttft_ms).into(),
+            input.into(),
+            cache_read.into(),
+            write_5m.into(),
+            write_1h.into(),
+            output.into(),
+            reasoning.into(),
+            ended.is_some_and(|ended| ended.estimated).into(),
+            ended.and_then(|ended| word(ended.terms.tier())).into(),
+            meters.as_deref().into(),
+            left_out.as_deref().into(),
+            ended.and_then(|ended| ended.gap_ms).into(),
+            ended.map_or(started.effort, |ended| ended.effort).map(Effort::name).into(),
+        ];
+        let is_new = put.execute(rusqlite::params_from_iter(fields))? > 0;
+        if is_new {
+            self.form.fields(fields.get(1..).unwrap_or_default());
+        }
+        Ok(is_new)
     }
 
     /// Settles an attempt that is open in the file; gives the model billed, or none where no such attempt is open.
@@ -328,27 +367,29 @@ impl Writing<'_> {
         .optional()
     }
 
+    /// Charges a call; says whether that is new.
     fn charge(
         &mut self,
         seq: i64,
         ended: &AttemptEnded,
         model: &str,
         team: Option<&str>,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<bool> {
         let price = ended.price.as_ref().map(|price| self.price(price)).transpose()?;
-        let new = charge(self.conn, seq, ended.n, ended.cost, price)?;
-        if !new {
+        let fields = charged(ended.cost)?;
+        if !put_charge(self.conn, seq, ended.n, &fields, price)? {
             self.odd.unexpected += 1;
-            return Ok(());
+            return Ok(false);
         }
+        self.form.fields(&fields);
         if let Some(team) = team {
             self.sums.add(model, team, ended.cost);
-            return Ok(());
+            return Ok(true);
         }
         let mut find = self.conn.prepare_cached("SELECT team FROM operations WHERE seq = ?1")?;
         let team: Option<String> = find.query_row([seq], |row| row.get(0)).optional()?;
         self.sums.add(model, team.as_deref().unwrap_or(""), ended.cost);
-        Ok(())
+        Ok(true)
     }
 
     /// Returns a price's number, writing the price at first sight.
@@ -402,7 +443,7 @@ impl Writing<'_> {
                     "INSERT INTO prompts (seq, kind, body, hash, expires_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS \
                      (SELECT 1 FROM prompts WHERE seq = ?1 AND kind = ?2 AND hash = ?4 AND expires_at = ?5)",
                 )?;
-                let hash = body_hash(&prompt.body);
+                let hash = text_hash(&prompt.body);
                 let (seq, until) = (self.number(prompt.seq), prompt.expires_at.0);
                 let new = put.execute(params![seq, &*prompt.kind, &*prompt.body, hash, until])?;
                 self.told(Kind::Prompt, new)
@@ -420,7 +461,7 @@ impl Writing<'_> {
     }
 
     fn policy(&mut self, policy: &PolicyVersion) -> rusqlite::Result<()> {
-        let hash = policy_hash(&policy.text);
+        let hash = hex(&text_hash(&policy.text));
         let mut put = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO policies (version, at, from_seq, who, what, hash, text, undo) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -458,10 +499,35 @@ impl Writing<'_> {
     }
 }
 
-/// Returns the hash of a stored text, which outlasts it.
-pub(super) fn body_hash(body: &str) -> super::encoding::Hash {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(body.as_bytes()).into()
+/// How much of an operation a batch wrote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It goes on, or was over before.
+    Open,
+    /// It has ended.
+    Ended,
+    /// All of it, from its beginning to its end, and its canonical form is made.
+    Whole,
+}
+
+/// Returns a cost as the fields of a charge: kind, why, micro and pico.
+fn charged(cost: Cost) -> rusqlite::Result<[Field<'static>; 4]> {
+    let (micro, pico) = cost.amount().map(amount).transpose()?.unzip();
+    let (kind, why) = kind(cost);
+    Ok([kind.into(), why.into(), micro.into(), pico.into()])
+}
+
+fn put_charge(
+    conn: &Connection,
+    seq: i64,
+    n: u32,
+    [kind, why, micro, pico]: &[Field<'_>; 4],
+    price: Option<i64>,
+) -> rusqlite::Result<bool> {
+    let mut put = conn.prepare_cached(
+        "INSERT OR IGNORE INTO charges (seq, n, kind, why, micro, pico, price) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    Ok(put.execute(params![seq, n, kind, why, micro, pico, price])? > 0)
 }
 
 /// Writes a charge; says whether it is new.
@@ -472,10 +538,5 @@ pub(super) fn charge(
     cost: Cost,
     price: Option<i64>,
 ) -> rusqlite::Result<bool> {
-    let mut put = conn.prepare_cached(
-        "INSERT OR IGNORE INTO charges (seq, n, kind, why, micro, pico, price) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    let (micro, pico) = cost.amount().map(amount).transpose()?.unzip();
-    let (kind, why) = kind(cost);
-    Ok(put.execute(params![seq, n, kind, why, micro, pico, price])? > 0)
+    put_charge(conn, seq, n, &charged(cost)?, price)
 }

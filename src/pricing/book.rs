@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::charge::prices_meter;
 use crate::units::{Instant, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
@@ -71,6 +70,18 @@ impl Tier {
         Self::PRICES.into_iter().zip(prices).filter_map(|(name, price)| Some((name, price?)))
     }
 
+    /// Returns the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
+    pub(super) fn part(&self, name: &str) -> Option<(usize, PicoPerMillion, Option<PicoPerMillion>)> {
+        match name {
+            "audio_input" => Some((0, self.input, self.audio_input)),
+            "audio_cached" => Some((1, self.cache_read.unwrap_or(self.input), self.audio_cached)),
+            "audio_output" => Some((2, self.output, self.audio_output)),
+            "image_input" => Some((0, self.input, Some(self.image_input.unwrap_or(self.input)))),
+            "image_output" => Some((2, self.output, self.image_output)),
+            _ => None,
+        }
+    }
+
     /// Puts a tier together from prices by name.
     ///
     /// # Errors
@@ -132,6 +143,14 @@ pub struct PriceRow {
     pub source: Option<String>,
 }
 
+impl PriceRow {
+    /// Says whether it prices a meter, by itself or as a part of its tokens.
+    fn prices_meter(&self, name: &str) -> bool {
+        let own = self.standard.base.part(name).and_then(|(_, _, own)| own);
+        own.is_some() || self.meters.contains_key(name)
+    }
+}
+
 /// Reads a factor like `1.1` in thousandths; `None` where it is none that can be held exactly.
 pub fn thousandths(text: &str) -> Option<u32> {
     const ONE: i64 = 1_000_000_000_000 / 1000;
@@ -164,7 +183,7 @@ pub struct ModelPrices {
 impl ModelPrices {
     /// Says whether any row prices a meter of that name.
     pub fn prices_meter(&self, meter: &str) -> bool {
-        self.rows.iter().any(|row| prices_meter(row, meter))
+        self.rows.iter().any(|row| row.prices_meter(meter))
     }
 
     /// Returns the row in force at a moment.

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a tier, a meter or a region that the price row does not price never gives a known cost.
 
-use super::{Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
-use crate::units::{Pico, PicoPerMillion};
+use super::{Cost, PriceRow, Rates, Terms, Unpriced, Usage};
+use crate::units::Pico;
 
 /// Tiers that no provider bills dearer than the ordinary service: its price is an upper bound.
 const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];
@@ -63,18 +63,12 @@ pub fn unpriced<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Vec<&'t 
         tier => row.tiers.get(tier),
     };
     let tier = rates.unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
-    let is_priced = |name: &str| match part(name, tier) {
+    let is_priced = |name: &str| match tier.part(name) {
         Some((_, _, own)) => own.is_some(),
         None if is_place(name) => row.factors.contains_key(name),
         None => row.meters.contains_key(name),
     };
     terms.meters().map(|(name, _)| name).filter(|name| !is_priced(name)).collect()
-}
-
-/// Says whether a row prices a meter, by itself or as a part of its tokens.
-pub(super) fn prices_meter(row: &PriceRow, name: &str) -> bool {
-    let own = part(name, &row.standard.base).and_then(|(_, _, own)| own);
-    own.is_some() || row.meters.contains_key(name)
 }
 
 /// Says whether a meter tells where a call was served.
@@ -138,7 +132,7 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
         usage.cache_read.or_zero() == 0 || tier.cache_read.is_some() || rates.base.cache_read.is_none();
     let mut left = [usage.input.or_zero(), usage.cache_read.or_zero(), output];
     for (name, count) in terms.meters() {
-        let Some((bucket, plain, own)) = part(name, tier) else { continue };
+        let Some((bucket, plain, own)) = tier.part(name) else { continue };
         let Some(own) = own else { return Cost::Unknown(Unpriced::NoMeter) };
         let Some(room) = left.get_mut(bucket) else { continue };
         // Parts may overlap, and what is cached may be counted in both: no token is billed twice.
@@ -149,17 +143,4 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
         total -= plain.charge(billed);
     }
     if is_fact { Cost::Known(total) } else { Cost::Estimated(total) }
-}
-
-/// Returns the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
-fn part(name: &str, tier: &Tier) -> Option<(usize, PicoPerMillion, Option<PicoPerMillion>)> {
-    let cached = tier.cache_read.unwrap_or(tier.input);
-    match name {
-        "audio_input" => Some((0, tier.input, tier.audio_input)),
-        "audio_cached" => Some((1, cached, tier.audio_cached)),
-        "audio_output" => Some((2, tier.output, tier.audio_output)),
-        "image_input" => Some((0, tier.input, Some(tier.image_input.unwrap_or(tier.input)))),
-        "image_output" => Some((2, tier.output, tier.image_output)),
-        _ => None,
-    }
 }

@@ -54,6 +54,22 @@ impl Usage {
         Some(self.input.get()? + self.cache_read.get()? + self.write_5m.get()? + self.write_1h.get()?)
     }
 
+    /// Returns prompt and answer together.
+    pub fn total(&self) -> Option<u64> {
+        Some(self.prompt()? + self.output.get()?)
+    }
+
+    /// Returns the tokens of the buckets that are known.
+    pub fn told(&self) -> u64 {
+        [self.input, self.output].into_iter().map(Count::or_zero).fold(self.cached(), u64::saturating_add)
+    }
+
+    /// Returns the tokens read from caches and written to them, as far as they are known.
+    pub fn cached(&self) -> u64 {
+        let parts = [self.cache_read, self.write_5m, self.write_1h];
+        parts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
+    }
+
     /// Says whether every billed bucket is known.
     pub fn is_complete(&self) -> bool {
         self.prompt().is_some() && self.output.is_known()

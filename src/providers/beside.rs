@@ -14,8 +14,9 @@ use tokio::time::{Instant as Clock, timeout_at};
 
 use super::breaker::Phase;
 use super::error::CallError;
+use super::http as network;
 use super::provider::Provider;
-use super::{Providers, Target, http as network};
+use super::registry::{Providers, Target};
 use crate::config::providers::Speaks;
 use crate::wire::{Dialect, ModelEntry, read_models};
 
@@ -35,16 +36,6 @@ const COUNT: usize = 64 << 10;
 const STORED: Duration = Duration::from_secs(60);
 /// The largest such answer, in bytes.
 const ANSWER: usize = 64 << 20;
-
-/// What a provider said of its models.
-#[derive(Debug, Default)]
-pub(super) struct Catalogue(tokio::sync::Mutex<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    models: Arc<[ModelEntry]>,
-    until: Option<Clock>,
-}
 
 /// What a provider answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

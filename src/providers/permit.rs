@@ -103,7 +103,7 @@ impl Permit {
         self.answer = Some((reply.status, reply.retry_after));
         let mut state = self.slot.state();
         let anthropic = self.slot.provider.spec.speaks == Speaks::Anthropic;
-        state.quota.learn(&reply.headers, anthropic, now, super::http::wall);
+        state.quota.learn(&reply.headers, anthropic, now, super::wait::wall);
         match reply.status {
             429 => state.quota.refused(reply.retry_after, now),
             200..400 => {

@@ -14,14 +14,14 @@ use reqwest::{Client, Url};
 use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::beside::Catalogue;
 use super::breaker::Breaker;
+use super::client;
 use super::error::{CallError, ProviderError};
 use super::lane::Clients;
 use super::limit::Limiter;
 use super::quota::Quota;
 use crate::config::providers::{ProviderSpec, Speaks};
-use crate::wire::Dialect;
+use crate::wire::{Dialect, ModelEntry};
 
 /// The most models of a provider that have a state of their own.
 const MOST_MODELS: usize = 512;
@@ -51,6 +51,16 @@ pub(crate) struct Provider {
     pub(super) catalogue: Catalogue,
     limiter: Arc<Limiter>,
     slots: Mutex<Slots>,
+}
+
+/// What a provider said of its models.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue(pub(super) tokio::sync::Mutex<Seen>);
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) models: Arc<[ModelEntry]>,
+    pub(super) until: Option<tokio::time::Instant>,
 }
 
 #[derive(Default)]
@@ -264,7 +274,7 @@ impl Provider {
     }
 
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
-        let made = self.clients.get_or_make(|| super::http::client(&self.spec, &self.over_http2));
+        let made = self.clients.get_or_make(|| client::client(&self.spec, &self.over_http2));
         made.map_err(|why| CallError::Setup { to: self.to.clone(), why: why.to_owned() })
     }
 

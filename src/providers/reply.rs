@@ -100,7 +100,7 @@ impl Reply {
     }
 
     fn new(status: u16, headers: HeaderMap, source: Source, to: String, deadlines: Deadlines) -> Self {
-        let retry_after = if status >= 400 { wait::retry_after(&headers, super::http::wall()) } else { None };
+        let retry_after = if status >= 400 { wait::retry_after(&headers, wait::wall()) } else { None };
         let said = headers.get(SHOULD_RETRY).and_then(|value| value.to_str().ok());
         let should_retry = match said {
             Some("true") => Some(true),

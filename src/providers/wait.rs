@@ -80,6 +80,11 @@ pub(crate) fn draw(seed: u64, n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Returns the time of day, for headers that name one.
+pub(super) fn wall() -> crate::units::Instant {
+    crate::units::Instant(chrono::Utc::now().timestamp_micros())
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::block::{Body, Shared};
+use super::block::Shared;
 use super::cut::BLOCK;
+use super::file::{OpenFile, ReadOptions, Stretch};
 use super::native::Header;
-use super::source::Open;
-use super::{Error, Input, ReadOptions};
+use super::{Error, Input};
 
 /// How many threads read ahead at most.
 const LANES: usize = 4;
@@ -21,8 +21,6 @@ const STEPS: usize = 6;
 /// What is larger than this waits alone, as entries may be much longer than a block.
 const LARGE: usize = 4 * BLOCK;
 
-/// Whole entries, cut from a file.
-pub(super) type Stretch = (Vec<u8>, Body);
 /// A file that was opened, and its header if it is in our own format.
 pub(super) type Opened = (Arc<Shared>, Option<Header>);
 
@@ -132,7 +130,7 @@ fn one(
     read: &Arc<AtomicU64>,
     send: &SyncSender<Step>,
 ) -> Option<()> {
-    let (mut open, header) = match Open::at(input, place, options, read)? {
+    let (mut open, header) = match OpenFile::at(input, place, options, read)? {
         Ok(opened) => opened,
         Err(error) => return send.send(Step::Opened(Err(error))).ok(),
     };

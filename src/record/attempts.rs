@@ -1,8 +1,68 @@
-//! The attempts of one operation. Nearly every operation has one, and that one needs no allocation.
+//! The calls of one operation. Nearly every operation has one, and that one needs no allocation.
 
+use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
-use super::Attempt;
+use crate::pricing::{Charged, Terms, Usage};
+use crate::routing::Effort;
+
+pub use crate::routing::{Check, Status};
+
+/// One call to a model.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Attempt<'a> {
+    /// The model that was billed; empty where the log names none.
+    pub model: Cow<'a, str>,
+    /// Whether the log names no model and the reader was told which to assume, which makes the cost an estimate.
+    pub assumed_model: bool,
+    /// Whether tokens were estimated because the provider did not say, which makes the cost an estimate.
+    pub estimated: bool,
+    /// The model that the provider says it billed, where its price is another; empty where it is the same.
+    pub billed: Cow<'a, str>,
+    /// Its provider, where named.
+    pub provider: Cow<'a, str>,
+    /// Tokens in disjoint buckets.
+    pub usage: Usage,
+    /// How sure the split of cache writes by lifetime is.
+    pub write_ttl: WriteTtl,
+    /// From the request's arrival to the start of the call, in microseconds, where the log says.
+    pub began_us: Option<u64>,
+    /// From request to last byte.
+    pub latency_ms: Option<u32>,
+    /// From request to first byte.
+    pub ttft_ms: Option<u32>,
+    /// How the call ended.
+    pub status: Status,
+    /// The HTTP status or error class, where the log has one.
+    pub error: Cow<'a, str>,
+    /// Whether the answer was checked, and how that went.
+    pub check: Check,
+    /// The service tier that served and what is billed besides tokens; none for nearly every call.
+    pub terms: Option<Box<Terms>>,
+    /// Parameters of the request that were left out for this model.
+    pub left_out: Vec<Cow<'a, str>>,
+    /// The longest silence within a stream after its first byte.
+    pub gap_ms: Option<u32>,
+    /// How hard its rung told it to think; none where the request went as it was.
+    pub effort: Option<Effort>,
+    /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
+    pub charged: Charged,
+}
+
+/// Keeps terms only where there are any.
+pub(crate) fn some_terms(terms: &Terms) -> Option<Box<Terms>> {
+    (!terms.is_none()).then(|| Box::new(*terms))
+}
+
+/// Says where the lifetime of cache writes comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WriteTtl {
+    /// The log tells 5-minute and 1-hour writes apart, or there were none.
+    #[default]
+    Reported,
+    /// The log has one number; all of it was put under 5 minutes, which makes the cost an estimate.
+    Assumed,
+}
 
 /// A list of attempts that holds a single one in place.
 #[derive(Clone, Debug)]

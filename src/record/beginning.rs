@@ -3,8 +3,8 @@
 //! Invariant: nothing here takes more of a log than its first line.
 
 use super::csv::Columns;
-use super::format::recognise;
 use super::native::{self, Header};
+use super::recognise::recognise;
 use super::{Error, InputFormat};
 
 /// The mark that some programs put before a text.

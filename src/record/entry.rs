@@ -4,11 +4,9 @@ use std::borrow::Cow;
 
 use super::Attempts;
 use crate::classifier::{Saw, TaskClass};
-use crate::pricing::{Charged, PriceRow, Terms, Usage};
-use crate::routing::{Effort, Policy, PolicyError, PolicySpec};
+use crate::pricing::PriceRow;
+use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
-
-pub use crate::routing::{Check, Status};
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +34,19 @@ pub enum Entry<'a> {
         /// Whether it was synthetic for a demonstration.
         simulated: bool,
     },
+}
+
+impl Entry<'_> {
+    /// Returns its moment.
+    pub fn at(&self) -> Instant {
+        match self {
+            Self::Request(record) => record.at,
+            Self::Price(change) => change.row.from.unwrap_or_default(),
+            Self::Policy(change) => change.at,
+            Self::Note { at, .. } | Self::Signal(Signal { at, .. }) => *at,
+            Self::Label(late) => late.at,
+        }
+    }
 }
 
 /// What became known of an answer after its request had been told.
@@ -174,62 +185,6 @@ pub struct RecordedNeeds<'a> {
     pub require: Vec<Cow<'a, str>>,
     /// Models that could not be called.
     pub down: Vec<Cow<'a, str>>,
-}
-
-/// One call to a model.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Attempt<'a> {
-    /// The model that was billed; empty where the log names none.
-    pub model: Cow<'a, str>,
-    /// Whether the log names no model and the reader was told which to assume, which makes the cost an estimate.
-    pub assumed_model: bool,
-    /// Whether tokens were estimated because the provider did not say, which makes the cost an estimate.
-    pub estimated: bool,
-    /// The model that the provider says it billed, where its price is another; empty where it is the same.
-    pub billed: Cow<'a, str>,
-    /// Its provider, where named.
-    pub provider: Cow<'a, str>,
-    /// Tokens in disjoint buckets.
-    pub usage: Usage,
-    /// How sure the split of cache writes by lifetime is.
-    pub write_ttl: WriteTtl,
-    /// From the request's arrival to the start of the call, in microseconds, where the log says.
-    pub began_us: Option<u64>,
-    /// From request to last byte.
-    pub latency_ms: Option<u32>,
-    /// From request to first byte.
-    pub ttft_ms: Option<u32>,
-    /// How the call ended.
-    pub status: Status,
-    /// The HTTP status or error class, where the log has one.
-    pub error: Cow<'a, str>,
-    /// Whether the answer was checked, and how that went.
-    pub check: Check,
-    /// The service tier that served and what is billed besides tokens; none for nearly every call.
-    pub terms: Option<Box<Terms>>,
-    /// Parameters of the request that were left out for this model.
-    pub left_out: Vec<Cow<'a, str>>,
-    /// The longest silence within a stream after its first byte.
-    pub gap_ms: Option<u32>,
-    /// How hard its rung told it to think; none where the request went as it was.
-    pub effort: Option<Effort>,
-    /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
-    pub charged: Charged,
-}
-
-/// Keeps terms only where there are any.
-pub(crate) fn some_terms(terms: &Terms) -> Option<Box<Terms>> {
-    (!terms.is_none()).then(|| Box::new(*terms))
-}
-
-/// Says where the lifetime of cache writes comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum WriteTtl {
-    /// The log tells 5-minute and 1-hour writes apart, or there were none.
-    #[default]
-    Reported,
-    /// The log has one number; all of it was put under 5 minutes, which makes the cost an estimate.
-    Assumed,
 }
 
 /// What is known of a model's answer to a request, whether or not it served.

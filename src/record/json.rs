@@ -13,6 +13,85 @@ use serde::de::{
 use super::forgiving::in_words;
 pub(crate) use super::forgiving::maybe;
 
+/// What stands at one place, whatever is due there. Of a list or an object only that it is one, and whether it is empty.
+#[derive(Clone, Debug)]
+pub(crate) enum Plain<'a> {
+    Null,
+    Truth(bool),
+    Whole(u64),
+    Negative(i64),
+    Real(f64),
+    Text(Cow<'a, str>),
+    List { is_empty: bool },
+    Object,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Anything;
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Plain<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Plain::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Plain::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_bool<E: Error>(self, yes: bool) -> Result<Self::Value, E> {
+                Ok(Plain::Truth(yes))
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Self::Value, E> {
+                Ok(Plain::Whole(n))
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Self::Value, E> {
+                Ok(u64::try_from(n).map_or(Plain::Negative(n), Plain::Whole))
+            }
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Self::Value, E> {
+                Ok(Plain::Real(n))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Plain::Null)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut is_empty = true;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    is_empty = false;
+                }
+                Ok(Plain::List { is_empty })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Plain::Object)
+            }
+        }
+        deserializer.deserialize_any(Anything)
+    }
+}
+
+impl Plain<'_> {
+    /// Says that something else is due.
+    #[cold]
+    pub(crate) fn unfit<E: Error>(&self, due: &'static str) -> E {
+        E::invalid_type(
+            match self {
+                Self::Null => Unexpected::Unit,
+                Self::Truth(yes) => Unexpected::Bool(*yes),
+                Self::Whole(n) => Unexpected::Unsigned(*n),
+                Self::Negative(n) => Unexpected::Signed(*n),
+                Self::Real(n) => Unexpected::Float(*n),
+                Self::Text(text) => Unexpected::Str(text),
+                Self::List { .. } => Unexpected::Seq,
+                Self::Object => Unexpected::Map,
+            },
+            &due,
+        )
+    }
+}
+
 /// Text borrowed from the line unless it holds escapes; numbers are taken as they print, `null` as empty.
 ///
 /// A plain `Cow` would not do: serde copies it whenever it sits inside an `Option`.
@@ -21,32 +100,14 @@ pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_u64<E: Error>(self, n: u64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(n.to_string())))
-            }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(n.to_string())))
-            }
-            fn visit_f64<E: Error>(self, n: f64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(n.to_string())))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Text::default())
-            }
-        }
-        deserializer.deserialize_any(Words)
+        Ok(Self(match Plain::deserialize(deserializer)? {
+            Plain::Text(text) => text,
+            Plain::Whole(n) => n.to_string().into(),
+            Plain::Negative(n) => n.to_string().into(),
+            Plain::Real(n) => n.to_string().into(),
+            Plain::Null => Cow::default(),
+            other => return Err(other.unfit("text")),
+        }))
     }
 }
 
@@ -71,40 +132,14 @@ impl Word {
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Word;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
-                Ok(Word(text.to_owned()))
-            }
-            fn visit_bool<E: Error>(self, yes: bool) -> Result<Word, E> {
-                Ok(Word(yes.to_string()))
-            }
-            fn visit_u64<E: Error>(self, n: u64) -> Result<Word, E> {
-                Ok(Word(n.to_string()))
-            }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Word, E> {
-                Ok(Word(n.to_string()))
-            }
-            fn visit_f64<E: Error>(self, n: f64) -> Result<Word, E> {
-                Ok(Word(n.to_string()))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Word, E> {
-                Ok(Word::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Word, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Word::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Word, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Word::default())
-            }
-        }
-        deserializer.deserialize_any(Words)
+        Ok(Self(match Plain::deserialize(deserializer)? {
+            Plain::Text(text) => text.into_owned(),
+            Plain::Truth(yes) => yes.to_string(),
+            Plain::Whole(n) => n.to_string(),
+            Plain::Negative(n) => n.to_string(),
+            Plain::Real(n) => n.to_string(),
+            Plain::Null | Plain::List { .. } | Plain::Object => String::new(),
+        }))
     }
 }
 
@@ -126,6 +161,10 @@ impl Num {
     pub(crate) fn most(self, other: Self) -> Self {
         Self(self.0.max(other.0))
     }
+    /// Takes over what another block of the same stream says of a count: it is a running total, which never shrinks.
+    pub(crate) fn absorb(&mut self, then: Self) {
+        *self = self.most(then);
+    }
     /// Returns the count, taking "not said" as zero.
     pub(crate) fn or_zero(self) -> u64 {
         self.0.unwrap_or(0)
@@ -137,52 +176,26 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl<'de> Deserialize<'de> for Num {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Numbers;
-        impl<'de> Visitor<'de> for Numbers {
-            type Value = Num;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number that is not negative")
+        let plain = Plain::deserialize(deserializer)?;
+        Ok(Self(match &plain {
+            Plain::Null | Plain::Object | Plain::List { is_empty: true } => None,
+            Plain::Whole(n) => Some(*n),
+            Plain::Negative(_) => return Err(D::Error::custom("a negative count")),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, in range and not negative by the test before"
+            )]
+            Plain::Real(n) if (0.0..EXACT).contains(n) && n.fract() == 0.0 => Some(*n as u64),
+            Plain::Real(_) => return Err(D::Error::custom("not a whole number that is not negative")),
+            Plain::Text(text) if text.trim().is_empty() => None,
+            Plain::Text(text) => {
+                Some(text.trim().parse().map_err(|_| D::Error::custom("not a whole number"))?)
             }
-            fn visit_u64<E: Error>(self, n: u64) -> Result<Num, E> {
-                Ok(Num(Some(n)))
+            Plain::Truth(_) | Plain::List { .. } => {
+                return Err(plain.unfit("a whole number that is not negative"));
             }
-            fn visit_i64<E: Error>(self, n: i64) -> Result<Num, E> {
-                u64::try_from(n).map(|n| Num(Some(n))).map_err(|_| E::custom("a negative count"))
-            }
-            fn visit_f64<E: Error>(self, n: f64) -> Result<Num, E> {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "whole, in range and not negative by the test before"
-                )]
-                if (0.0..EXACT).contains(&n) && n.fract() == 0.0 {
-                    Ok(Num(Some(n as u64)))
-                } else {
-                    Err(E::custom("not a whole number that is not negative"))
-                }
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Num, E> {
-                let text = text.trim();
-                if text.is_empty() {
-                    return Ok(Num(None));
-                }
-                text.parse().map(|n| Num(Some(n))).map_err(|_| E::custom("not a whole number"))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Num, E> {
-                Ok(Num(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Num, A::Error> {
-                match list.next_element::<IgnoredAny>()? {
-                    Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
-                    None => Ok(Num(None)),
-                }
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Num, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Num(None))
-            }
-        }
-        deserializer.deserialize_any(Numbers)
+        }))
     }
 }
 

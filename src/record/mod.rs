@@ -11,6 +11,7 @@ mod csv;
 mod cut;
 mod entry;
 mod error;
+mod file;
 mod foreign;
 mod forgiving;
 mod format;
@@ -20,6 +21,7 @@ mod known;
 mod lines;
 mod mapped;
 mod native;
+mod recognise;
 mod rows;
 mod skip;
 mod source;
@@ -28,15 +30,15 @@ mod summary;
 pub mod usage;
 mod writer;
 
-pub use attempts::Attempts;
+pub(crate) use attempts::some_terms;
+pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
 pub use block::Block;
 pub use cut::MAX_ENTRY;
-pub(crate) use entry::some_terms;
 pub use entry::{
-    Attempt, Check, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal,
-    Status, Timing, Under, WriteTtl,
+    Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing, Under,
 };
 pub use error::{Error, Strange};
+pub use file::ReadOptions;
 pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};
 pub(crate) use input::FileId;
@@ -46,6 +48,6 @@ pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
 pub use native::{Header, UnknownKey, VERSION, unknown_policy_key, write_entry as append_line};
 pub use skip::{Skip, SkipKind};
-pub use source::{Blocks, Progress, ReadOptions, Source, open};
+pub use source::{Blocks, Progress, Source, open};
 pub use summary::Summary;
 pub use writer::{Packed, Writer};

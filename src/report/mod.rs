@@ -11,12 +11,12 @@ mod text;
 
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
-pub(crate) use replay::error_text;
 pub use replay::{
     BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
     Tokens, Undated, UnknownMeter,
 };
+pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
-pub use sheet::{Format, Sheet, render};
+pub use sheet::{Format, Sheet, aligned, render};
 pub(crate) use text::count;
 pub use text::replay_text;

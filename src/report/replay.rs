@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::classifier::TaskClass;
-use crate::telemetry::{Cell, Totals};
+use crate::telemetry::{Cell, Percentiles, Totals};
 use crate::units::{Instant, Names, Pico};
 
 /// What the figures are about.
@@ -269,8 +269,22 @@ impl From<&Cell> for Tokens {
     }
 }
 
+impl From<Percentiles> for Latency {
+    fn from(of: Percentiles) -> Self {
+        Self { known: of.known, p50: of.p50, p95: of.p95, p99: of.p99 }
+    }
+}
+
 fn latency(cell: &Cell) -> Option<Latency> {
-    cell.latency.percentiles().map(|p| Latency { known: p.known, p50: p.p50, p95: p.p95, p99: p.p99 })
+    cell.latency.percentiles().map(Latency::from)
+}
+
+/// Writes a mean quality, of a sum in thousandths over so many labels, to three decimals.
+pub(crate) fn quality(sum: u64, labelled: u64) -> Option<String> {
+    (labelled > 0).then(|| {
+        let thousandths = (sum + labelled / 2) / labelled;
+        format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+    })
 }
 
 fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
@@ -348,10 +362,7 @@ impl ReplayReport {
             stream_limits: Vec::new(),
             tokens: all.into(),
             latency_ms: latency(all),
-            quality: (all.labelled > 0).then(|| {
-                let thousandths = (all.quality + all.labelled / 2) / all.labelled;
-                format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
-            }),
+            quality: quality(all.quality, all.labelled),
             labelled_requests: all.labelled,
             by_model: rows(
                 "model",

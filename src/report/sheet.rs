@@ -76,40 +76,37 @@ pub fn render(sheets: &[Sheet], format: Format) -> String {
     out
 }
 
-fn table(sheet: &Sheet, out: &mut String) {
-    let mut widths: Vec<usize> = sheet.heads.iter().map(|text| head(text).0.width()).collect();
-    let rows: Vec<Vec<String>> =
-        sheet.rows.iter().map(|row| row.iter().map(|cell| marked(cell).into_owned()).collect()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+/// Writes the columns of a sheet aligned: its heads, where there are any, then its rows.
+pub fn aligned(sheet: &Sheet) -> Vec<String> {
+    let heads = sheet.heads.iter().map(|text| head(text).0.to_owned()).collect();
+    let has_heads = sheet.heads.iter().any(|text| !head(text).0.is_empty());
+    let mut lines: Vec<Vec<String>> = vec![heads];
+    lines.extend(sheet.rows.iter().map(|row| row.iter().map(|cell| marked(cell).into_owned()).collect()));
+    let mut widths = vec![0; sheet.heads.len()];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.width());
         }
     }
+    let aligned = |cells: &Vec<String>| {
+        let mut text = String::new();
+        for ((cell, width), name) in cells.iter().zip(&widths).zip(&sheet.heads) {
+            let gap = if text.is_empty() { "" } else { "  " };
+            let pad = " ".repeat(width.saturating_sub(cell.width()));
+            let (before, behind) = if head(name).1 { (&*pad, "") } else { ("", &*pad) };
+            text.extend([gap, before, cell, behind]);
+        }
+        text.trim_end().to_owned()
+    };
+    lines.iter().skip(usize::from(!has_heads)).map(aligned).collect()
+}
+
+fn table(sheet: &Sheet, out: &mut String) {
     if !sheet.title.is_empty() {
         let _ = writeln!(out, "{}", marked(&sheet.title));
     }
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
-        for ((cell, width), name) in cells.zip(&widths).zip(&sheet.heads) {
-            if !text.is_empty() {
-                text.push_str("  ");
-            }
-            let pad = " ".repeat(width.saturating_sub(cell.width()));
-            if head(name).1 {
-                text.push_str(&pad);
-                text.push_str(cell);
-            } else {
-                text.push_str(cell);
-                text.push_str(&pad);
-            }
-        }
-        let _ = writeln!(out, "  {}", text.trim_end());
-    };
-    if !sheet.heads.iter().all(|name| head(name).0.is_empty()) {
-        line(&mut sheet.heads.iter().map(|name| head(name).0));
-    }
-    for row in &rows {
-        line(&mut row.iter().map(String::as_str));
+    for line in aligned(sheet) {
+        let _ = writeln!(out, "  {line}");
     }
 }
 

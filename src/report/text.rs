@@ -302,29 +302,21 @@ fn flat(report: &ReplayReport) -> Sheet {
     let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| {
         latency.map(|l| pick(l).to_string()).unwrap_or_default()
     };
-    let all = report.latency_ms.as_ref();
-    sheet.push(vec![
-        "all".into(),
-        String::new(),
-        report.requests.to_string(),
-        report.attempts.to_string(),
-        report.errors.to_string(),
-        String::new(),
-        report.escalated.to_string(),
-        report.tokens.input.to_string(),
-        report.tokens.cache_read.to_string(),
-        report.tokens.cache_write.to_string(),
-        report.tokens.output.to_string(),
-        report.cost_usd.clone().unwrap_or_default(),
-        report.cost_estimated_usd.clone(),
-        report.cost_unknown_requests.to_string(),
-        latency(all, |l| l.p50),
-        latency(all, |l| l.p95),
-        latency(all, |l| l.p99),
-    ]);
+    let all = Row {
+        name: ("all", None),
+        requests: report.requests,
+        attempts: report.attempts,
+        errors: report.errors,
+        escalated: report.escalated,
+        tokens: report.tokens.clone(),
+        cost_usd: report.cost_usd.clone(),
+        cost_estimated_usd: report.cost_estimated_usd.clone(),
+        cost_unknown_requests: report.cost_unknown_requests,
+        latency_ms: report.latency_ms.clone(),
+    };
     let dimensions =
         [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
-    for row in dimensions.into_iter().flatten() {
+    for row in std::iter::once(&all).chain(dimensions.into_iter().flatten()) {
         let ms = row.latency_ms.as_ref();
         sheet.push(vec![
             row.name.0.into(),

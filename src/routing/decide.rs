@@ -3,32 +3,10 @@
 use super::guard::{avail, constrain, lacking};
 use super::in_flight::admit;
 use super::{
-    Bar, Check, Circumstance, ConfidenceSource, Policy, Route, RouteId, Rungs, Status, Step, Trail, Why,
+    Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Signals, Status, Step, Trail, Why,
+    match_route,
 };
-use crate::classifier::TaskClass;
-use crate::units::{ModelId, PerMille, ProjectId, TeamId};
-
-/// Stands for "no rung": a pinned model, or a recorded reading, which decides nothing.
-pub const NO_RUNG: u8 = u8::MAX;
-
-/// What a decision looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Signals {
-    /// The team that pays.
-    pub team: TeamId,
-    /// The project.
-    pub project: ProjectId,
-    /// The kind of work.
-    pub class: TaskClass,
-    /// The model or alias asked for.
-    pub asked: ModelId,
-    /// The confidence that the cheap answer will do.
-    pub confidence: Option<PerMille>,
-    /// Where that confidence comes from.
-    pub source: ConfidenceSource,
-    /// Whether the client named a concrete model, which then serves whatever the confidence.
-    pub pinned: bool,
-}
+use crate::units::{ModelId, PerMille};
 
 /// Where a request goes, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +29,6 @@ pub struct Decision {
     pub policy_version: u32,
     /// The reasons.
     pub trail: Trail,
-}
-
-/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
-pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
-    let named =
-        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
-    let takes = || {
-        policy.routes.iter().position(|route| {
-            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
-        })
-    };
-    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
-    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
 }
 
 /// Decides where a request goes: classify, find the route, ask the guards, place.
@@ -187,6 +152,7 @@ pub fn after_attempt(rung: u8, open: Rungs, status: Status, check: Check) -> Nex
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classifier::TaskClass;
     use crate::routing::{PolicySpec, RouteSpec, RungSpec};
     use crate::units::Names;
     use proptest::prelude::*;

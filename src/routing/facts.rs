@@ -104,7 +104,8 @@ impl Labels {
 }
 
 /// What is known of a model, as written.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(default)]
 pub struct FactsSpec {
     /// Labels: `zdr`, `no-training`, `region=eu`.
     pub labels: Vec<String>,

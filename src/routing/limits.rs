@@ -4,7 +4,8 @@
 //! Invariant: a limit that is not set cuts nothing; what a log does not tell is never taken for quick.
 
 /// How slow a stream may be; none where there is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(default)]
 pub struct StreamLimits {
     /// Milliseconds to the first piece of the answer.
     pub first_byte_ms: Option<u32>,

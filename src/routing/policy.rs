@@ -6,17 +6,14 @@ use arrayvec::ArrayVec;
 
 use super::facts::labels;
 use super::{
-    Facts, Labels, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, Signals,
-    StreamLimits, WhenFull,
+    Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
+    Signals, StreamLimits, WhenFull,
 };
 use crate::classifier::TaskClass;
-use crate::units::{ModelId, Names, PerMille, ProjectId, RouteTag, TeamId};
+use crate::units::{ModelId, Names, PerMille, RouteTag};
 
 /// The model name by which a client leaves the choice to the policy; `auto/ROUTE` names the route.
 pub const AUTO: &str = "auto";
-
-/// The most rungs a ladder may have.
-pub const MAX_RUNGS: usize = 8;
 
 /// The thresholds of one ladder, one for every rung but the last.
 pub type Thresholds = ArrayVec<PerMille, MAX_RUNGS>;
@@ -91,63 +88,21 @@ pub struct Rung {
     pub with: Parameters,
 }
 
-/// What a route takes; an empty list takes everything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Matcher {
-    teams: Vec<TeamId>,
-    projects: Vec<ProjectId>,
-    tasks: u16,
-    asked: Vec<ModelId>,
-}
-
-impl Matcher {
-    /// Says whether a request with these tags is taken.
-    pub fn takes(&self, team: TeamId, project: ProjectId, task: TaskClass, asked: ModelId) -> bool {
-        (self.teams.is_empty() || self.teams.contains(&team))
-            && (self.projects.is_empty() || self.projects.contains(&project))
-            && (self.tasks == 0 || self.tasks & (1 << task.index()) != 0)
-            && (self.asked.is_empty() || self.asked.contains(&asked))
-    }
-
-    /// Says whether it lists a model name or alias that clients ask for.
-    pub fn names_asked(&self, asked: ModelId) -> bool {
-        asked.is_some() && self.asked.contains(&asked)
-    }
-
-    fn takes_all(&self) -> bool {
-        self.teams.is_empty() && self.projects.is_empty() && self.tasks == 0 && self.asked.is_empty()
-    }
-
-    /// Returns the lists that narrow it, under the names they have in a policy file.
-    pub fn lists<'a>(&self, names: &'a Names) -> Vec<(&'static str, Vec<&'a str>)> {
-        let tasks =
-            TaskClass::ALL.iter().filter(|t| self.tasks & (1 << t.index()) != 0).map(|t| t.name()).collect();
-        let mut lists: Vec<(&'static str, Vec<&'a str>)> = vec![
-            ("team", self.teams.iter().map(|&t| names.team(t)).collect()),
-            ("project", self.projects.iter().map(|&p| names.project(p)).collect()),
-            ("task", tasks),
-            ("model", self.asked.iter().map(|&m| names.model(m)).collect()),
-        ];
-        lists.retain(|(_, list)| !list.is_empty());
-        lists
-    }
-
-    /// Writes what is taken in a few words: `task extraction, code · team search`.
-    pub fn describe(&self, names: &Names) -> String {
-        if self.takes_all() {
-            return "everything else".to_owned();
-        }
-        let parts: Vec<String> = self
-            .lists(names)
-            .into_iter()
-            .map(|(key, list)| format!("{} {}", if key == "model" { "asked" } else { key }, list.join(", ")))
-            .collect();
-        parts.join(" · ")
-    }
-}
-
 fn wrong(field: String, problem: impl Into<String>) -> PolicyError {
     PolicyError { field, problem: problem.into() }
+}
+
+/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
+pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
+    let named =
+        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
+    let takes = || {
+        policy.routes.iter().position(|route| {
+            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
+        })
+    };
+    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
+    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
 }
 
 impl Policy {

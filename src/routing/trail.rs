@@ -2,47 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::{Bar, Check, Policy, RouteId, Status};
+use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille};
 
 /// The steps of one decision in order; the usual ones lie in place, and none is lost however many there are.
 pub type Trail = SmallVec<[Step; 8]>;
-
-/// Where a confidence comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[repr(u8)]
-pub enum ConfidenceSource {
-    /// There is none.
-    #[default]
-    None,
-    /// The log carries it.
-    Recorded,
-    /// The log carries it with what our classifier saw when the request arrived.
-    Judged,
-    /// Our classifier read the text.
-    Text,
-    /// Our classifier read measures only (tokens, turn, tools, history).
-    Measures,
-}
-
-impl ConfidenceSource {
-    /// Says whether the log carries the confidence, whoever judged.
-    pub fn is_told(self) -> bool {
-        matches!(self, Self::Recorded | Self::Judged)
-    }
-
-    /// Says it in words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::None => "no signal",
-            Self::Recorded => "recorded in the log",
-            Self::Judged => "by the classifier, when it arrived",
-            Self::Text => "classified from text",
-            Self::Measures => "classified from measures",
-        }
-    }
-}
 
 /// Why a request went up the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +136,7 @@ impl Step {
                 )
             }
             Self::Barred { rung: at, why } => {
-                let who = if at == super::NO_RUNG { "the model asked for".to_owned() } else { rung(at) };
+                let who = if at == NO_RUNG { "the model asked for".to_owned() } else { rung(at) };
                 format!("{who} {}", why.describe(names))
             }
             Self::PassedOn { to } => format!("passed on to {}", rung(to)),

@@ -15,12 +15,13 @@ mod warmth;
 use std::io::{self, Write};
 
 pub use incident::{GENERATED, PRICE_CHANGE, RUNAWAY, STORM};
+pub use plan::Options;
 
 use self::draw::Draws;
 use self::incident::Incidents;
 use crate::config::policy;
-use crate::record::{Entry, Header, Signal, Writer};
-use crate::units::{Instant, Names, Span};
+use crate::record::{Entry, Header, Writer};
+use crate::units::Names;
 
 /// The sample that comes with the program, packed.
 pub const BUNDLED: &[u8] = include_bytes!("../../assets/sample.jsonl.zst");
@@ -30,31 +31,6 @@ pub const NAME: &str = "sample.jsonl.zst";
 pub const SEED: u64 = 1;
 /// The policy in force while the sample was "recorded".
 pub const EARLIER_POLICY: &str = include_str!("../../config/sample/policy.toml");
-
-/// How much to generate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// When it starts.
-    pub start: Instant,
-    /// How many hours it spans.
-    pub hours: u32,
-    /// How many requests come in that time.
-    pub requests: u32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        // 2026-05-23T13:00:00Z
-        Self { start: Instant::from_secs(1_779_541_200), hours: 6, requests: 26_000 }
-    }
-}
-
-impl Options {
-    /// Returns the moment at which it ends.
-    pub fn end(&self) -> Instant {
-        self.start + Span::hours(i64::from(self.hours))
-    }
-}
 
 /// Returns the first line of a generated log.
 pub fn header() -> Header {
@@ -79,7 +55,7 @@ pub fn generate(seed: u64, options: &Options, mut emit: impl FnMut(&Entry<'_>)) 
     let mut server = serve::Server::new(draws, incidents, earlier, &names, threads);
     let mut events = incidents.entries(options.start, seed).into_iter().peekable();
     for turn in &turns {
-        while let Some(event) = events.next_if(|event| moment(event) <= turn.at) {
+        while let Some(event) = events.next_if(|event| event.at() <= turn.at) {
             emit(&event);
         }
         if let Some(record) = server.serve(turn) {
@@ -105,14 +81,4 @@ pub fn write<W: Write>(seed: u64, options: &Options, out: W) -> io::Result<W> {
     .map_err(io::Error::other)?;
     written?;
     writer.finish()
-}
-
-fn moment(entry: &Entry<'_>) -> Instant {
-    match entry {
-        Entry::Request(record) => record.at,
-        Entry::Price(change) => change.row.from.unwrap_or_default(),
-        Entry::Policy(change) => change.at,
-        Entry::Note { at, .. } | Entry::Signal(Signal { at, .. }) => *at,
-        Entry::Label(late) => late.at,
-    }
 }

@@ -1,11 +1,10 @@
 //! When requests come: threads of turns laid over a day's curve and the bursts of real traces.
 
-use super::Options;
 use super::draw::{Draws, Purpose, Quantiles};
 use super::figures as f;
 use super::incident::Incidents;
 use super::scene::{PROJECTS, RUNAWAY_PROJECT, Rhythm, Thread};
-use crate::units::Instant;
+use crate::units::{Instant, Span};
 
 /// The finest grain of bursts, and how many of them make a minute.
 const SLOT_MILLIS: u64 = 6_000;
@@ -16,6 +15,31 @@ const DAY: [u64; 24] = [
     180, 140, 120, 120, 140, 200, 330, 480, 620, 700, 720, 700, 740, 800, 960, 1000, 980, 860, 900, 820, 640,
     460, 330, 240,
 ];
+
+/// How much to generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// When it starts.
+    pub start: Instant,
+    /// How many hours it spans.
+    pub hours: u32,
+    /// How many requests come in that time.
+    pub requests: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // 2026-05-23T13:00:00Z
+        Self { start: Instant::from_secs(1_779_541_200), hours: 6, requests: 26_000 }
+    }
+}
+
+impl Options {
+    /// Returns the moment at which it ends.
+    pub fn end(&self) -> Instant {
+        self.start + Span::hours(i64::from(self.hours))
+    }
+}
 
 /// One request to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

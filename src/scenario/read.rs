@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::classifier::TaskClass;
-use crate::units::{Count, MoneyError, PerMille, Pico};
+use crate::units::{Count, MoneyError, PerMille, Pico, line_of};
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -216,9 +216,7 @@ const MOST_POINTS: u64 = 1_001;
 pub fn parse(text: &str, path: &str) -> Result<Scenario, Error> {
     let scenario: Scenario = toml::from_str(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
-        line: error
-            .span()
-            .map_or(1, |span| text.bytes().take(span.start).filter(|&byte| byte == b'\n').count() + 1),
+        line: line_of(text, error.span().map_or(0, |span| span.start)),
         problem: error.message().to_owned(),
     })?;
     match check(&scenario) {

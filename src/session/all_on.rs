@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::Snapshot;
-use super::view::settle_one;
+use super::settle::settle_one;
 use crate::outcome::{Choice, Outlook, Settled, visit};
 use crate::pricing::{CostSum, PriceTable};
 use crate::units::{ModelId, Pico};

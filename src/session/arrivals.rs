@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use super::Player;
-use super::follow::Waiting;
+use super::difference::{describe_change, same_thresholds};
+use super::following::Waiting;
 use super::growth::Growth;
+use super::log::PolicySpan;
 use super::log::{LogNote, NoteKind, price_text};
-use super::snapshot::{Change, Play, PolicySpan, Reading};
-use super::view::settle_one;
-use super::whatif::{describe_change, same_thresholds};
+use super::settle::settle_one;
+use super::snapshot::{Change, Play, Reading};
 use super::written::Deed;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::follow::Outgoing;
+use super::following::Outgoing;
 use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;

@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
+use super::following::{Live, Outgoing};
 use super::growth::Growth;
 use super::log::{LogNote, NoteKind, signal_note};
+use super::settle::settle_one;
 use super::snapshot::{Play, Reading};
 use super::status::{Answer, LiveStatus, LiveView};
-use super::view::settle_one;
 use super::written::deed_of;
 use super::{Ingest, Log, Player, Skipped};
 use crate::engine::{Engine, Event};
-use crate::outcome::{Extra, History, Operation, Profiles};
+use crate::outcome::{History, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
@@ -39,51 +40,6 @@ pub struct LiveStart {
     pub now: Instant,
     /// Operations to hold in memory; [`KEEP`] by default.
     pub keep: usize,
-}
-
-/// What the player wants done by whoever drives the live traffic.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outgoing {
-    /// Bring this policy into force.
-    Apply {
-        /// The policy, under the version that it is to follow.
-        policy: Arc<Policy>,
-        /// What changes, in one line.
-        what: String,
-        /// Whether that takes the latest change back.
-        undo: bool,
-    },
-}
-
-/// An operation that waits until the view is moved.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) id: String,
-    pub(super) operation: Operation,
-    pub(super) extra: Option<Extra>,
-}
-
-/// What a player has more where its log is live.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) growth: Growth,
-    /// The sums of what memory let go, by reading.
-    pub(super) floors: [Engine; 2],
-    pub(super) waiting: Vec<Waiting>,
-    /// When this console began; policies of before are not changes seen here.
-    pub(super) started: Instant,
-    pub(super) now: Instant,
-    held_since: Option<Instant>,
-    pub(super) rewound: bool,
-    pub(super) fresh: u64,
-    status: Arc<LiveStatus>,
-    lost: u64,
-    closed: Option<Arc<str>>,
-    again: Option<Instant>,
-    read_only: Option<Arc<str>>,
-    owns: bool,
-    outgoing: Vec<Outgoing>,
-    answer: Option<Arc<Answer>>,
 }
 
 fn floor_of(reading: Reading) -> usize {

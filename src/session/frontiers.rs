@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use super::settle::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
-use super::view::settle_one;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::routing::{Mode, Policy, Route, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};

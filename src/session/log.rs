@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::growth::Inserts;
 use super::ingest::Ingest;
-use super::snapshot::PolicySpan;
+use super::inserts::Inserts;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -100,6 +99,15 @@ impl Skipped {
     }
 }
 
+/// A policy and the operation from which on it decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySpan {
+    /// Index of the first operation that it decides.
+    pub from: usize,
+    /// The policy.
+    pub policy: Arc<Policy>,
+}
+
 /// What kind of event a note tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteKind {
@@ -131,6 +139,16 @@ pub struct StripCell {
     pub requests: u32,
     /// Operations with a failed attempt.
     pub errors: u32,
+}
+
+impl StripCell {
+    /// A stretch is marked where at least one in so many requests failed.
+    const TROUBLE: u32 = 12;
+
+    /// Says whether many requests of this stretch had a failed call.
+    pub fn is_trouble(self) -> bool {
+        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
+    }
 }
 
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.

@@ -7,19 +7,24 @@ mod all_on;
 mod arrivals;
 mod command;
 mod constraints;
+mod difference;
 mod explain;
 mod feed;
 mod fold;
 mod follow;
+mod following;
 mod frontiers;
 mod growth;
 mod ingest;
+mod inserts;
+pub mod listing;
 mod live;
 mod log;
 mod player;
 mod preview;
 mod reason;
 mod rerun;
+mod settle;
 mod slow;
 mod snapshot;
 mod speed;
@@ -37,24 +42,26 @@ pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
-pub use follow::{KEEP, LiveStart, Outgoing};
+pub use follow::{KEEP, LiveStart};
+pub use following::Outgoing;
 pub use frontiers::{carried, moved_along, with_earlier};
-pub use growth::Inserts;
 pub use ingest::{Ingest, IngestOptions};
+pub use inserts::Inserts;
 pub use live::{
     Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED, Ticket,
     Wants,
 };
 pub use log::{
-    LoadError, Log, LogNote, NoteKind, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
+    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };
 pub use player::Player;
 pub use preview::{Preview, preview};
-pub use rerun::{Rerun, rerun};
+pub use rerun::{Rerun, RerunJob, rerun};
+pub use settle::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
-    Change, Consequences, Play, PolicySpan, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS,
-    WindowScope, window_label,
+    Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
+    window_label,
 };
 pub use speed::Speed;
 pub use status::{
@@ -63,6 +70,5 @@ pub use status::{
 };
 pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
-pub use view::{View, settle_one};
-pub use whatif::RerunJob;
+pub use view::View;
 pub use worker::{Worker, spawn};

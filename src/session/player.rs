@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::difference::{describe_change, same_thresholds};
 use super::fold::any_remembers;
-use super::follow::Live;
-use super::snapshot::{Change, Play, PolicySpan, Reading, RerunState, Snapshot, WindowScope};
+use super::following::Live;
+use super::log::PolicySpan;
+use super::snapshot::{Change, Play, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
 use super::view::View;
-use super::whatif::{describe_change, same_thresholds};
 use super::{Command, Log, Speed};
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;

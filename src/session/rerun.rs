@@ -1,13 +1,24 @@
 //! Re-deciding a stretch of the log in full, on all cores: the check on the instant figure.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::fold::{any_remembers, walk};
-use super::whatif::RerunJob;
 use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
 use crate::routing::match_route;
+
+/// What a full re-run decides anew, and by what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RerunJob {
+    /// The policies that were in force, what is staged changed in each.
+    pub policies: Arc<[PolicySpan]>,
+    /// The first operation.
+    pub first: usize,
+    /// The one after the last.
+    pub end: usize,
+}
 
 /// What a re-run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Log;
 use super::status::LiveView;
+use super::{Log, PolicySpan};
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -85,15 +85,6 @@ impl WindowScope {
     }
 }
 
-/// A policy and the operation from which on it decides.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PolicySpan {
-    /// Index of the first operation that it decides.
-    pub from: usize,
-    /// The policy.
-    pub policy: Arc<Policy>,
-}
-
 /// A change that an operator made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -139,6 +130,22 @@ pub struct Consequences {
     pub rung: usize,
     /// How long the answer took.
     pub took: Duration,
+}
+
+impl Consequences {
+    /// Returns what all routes cost: under the policy in force, and under the staged one.
+    pub fn costs(&self) -> (CostSum, CostSum) {
+        self.routes.iter().fold(Default::default(), |(mut applied, mut staged), route| {
+            applied += &route.applied.cost;
+            staged += &route.staged.cost;
+            (applied, staged)
+        })
+    }
+
+    /// Counts the operations that the staged policy sends elsewhere.
+    pub fn flips(&self) -> u64 {
+        self.routes.iter().map(|route| route.flips).sum()
+    }
 }
 
 /// The full re-run that confirms the instant figure.
@@ -223,6 +230,11 @@ impl Snapshot {
     /// Returns the policy that decides an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
+    }
+
+    /// Returns the policy being tried: the staged one, or the one in force where nothing is staged.
+    pub fn tried(&self) -> &Policy {
+        self.staged.as_deref().unwrap_or(&self.policy)
     }
 
     /// Says whether what is staged caps calls, which the instant figure leaves out.

@@ -3,31 +3,11 @@
 use std::sync::Arc;
 
 use super::frontiers::Frontiers;
-use super::{Log, PolicySpan, Reading};
-use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
-use crate::routing::{Policy, decide, match_route};
+use super::{Log, PolicySpan, Reading, settle_one};
+use crate::outcome::{Evidence, Settled};
+use crate::routing::Policy;
 use crate::telemetry::{Sign, Totals, Trend};
 use crate::units::Span;
-
-/// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
-pub fn settle_one(
-    evidence: &Evidence<'_>,
-    reading: Reading,
-    policy: &Policy,
-    outlook: &Outlook<'_>,
-    into: &mut Settled,
-) {
-    let signals = evidence.operation.signals();
-    match reading {
-        Reading::Recorded => {
-            recorded(evidence, policy, match_route(policy, &signals), outlook, into);
-        }
-        Reading::Routed => {
-            let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-            routed(evidence, policy, &decide(policy, &signals, circumstance), outlook, into);
-        }
-    }
-}
 
 /// The sums of one window.
 #[derive(Clone, Debug)]

@@ -4,23 +4,14 @@ use std::sync::Arc;
 
 use super::fold::{any_remembers, walk};
 use super::frontiers::{with_earlier, with_staged};
-use super::snapshot::{Consequences, PolicySpan, Reading, RouteConsequences};
-use super::view::settle_one;
-use super::{Play, Player, Rerun};
+use super::log::PolicySpan;
+use super::rerun::{Rerun, RerunJob};
+use super::settle::settle_one;
+use super::snapshot::{Consequences, Reading, RouteConsequences};
+use super::{Play, Player};
 use crate::outcome::Settled;
-use crate::routing::{Mode, Policy, Route, RouteId};
+use crate::routing::{Mode, Policy, RouteId};
 use crate::telemetry::{CurvePoint, Forecast, Sign};
-
-/// What a full re-run decides anew, and by what.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RerunJob {
-    /// The policies that were in force, what is staged changed in each.
-    pub policies: Arc<[PolicySpan]>,
-    /// The first operation.
-    pub first: usize,
-    /// The one after the last.
-    pub end: usize,
-}
 
 impl Player {
     /// Says what a re-run of what is staged has to decide; `None` where nothing is staged or time runs.
@@ -107,28 +98,4 @@ impl Player {
         let curve = Arc::new(self.curve(route, rung));
         Consequences { routes, curve, route, rung, took }
     }
-}
-
-pub(super) fn same_thresholds(a: &Policy, b: &Policy) -> bool {
-    let same = |(x, y): (&Route, &Route)| x.mode == y.mode && x.thresholds() == y.thresholds();
-    a.same_shape(b) && a.routes.iter().zip(&b.routes).all(same)
-}
-
-/// Writes what differs between two policies: `extraction · flash 620 → 588`.
-pub(super) fn describe_change(before: &Policy, after: &Policy) -> String {
-    if !before.same_shape(after) {
-        return format!("policy {} → {}", before.name, after.name);
-    }
-    let mut parts = Vec::new();
-    for (old, new) in before.routes.iter().zip(&after.routes) {
-        if old.mode != new.mode {
-            parts.push(format!("{} · {} → {}", old.name, old.mode.name(), new.mode.name()));
-        }
-        for (a, b) in old.ladder.iter().zip(&new.ladder) {
-            if a.threshold != b.threshold {
-                parts.push(format!("{} · {} {} → {}", old.name, a.name, a.threshold, b.threshold));
-            }
-        }
-    }
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

@@ -1,27 +1,9 @@
 //! The sums of one slice of traffic: a model, a team, a route, or all of it.
 
-use super::Latencies;
+use super::{Latencies, Sign};
 use crate::outcome::{Attempt, Settled};
 use crate::pricing::{CostSum, Usage};
 use crate::units::Pico;
-
-/// Whether a request enters a window or leaves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// It enters.
-    Plus,
-    /// It leaves.
-    Minus,
-}
-
-impl Sign {
-    fn count(self, field: &mut u64, n: u64) {
-        match self {
-            Self::Plus => *field += n,
-            Self::Minus => *field = field.saturating_sub(n),
-        }
-    }
-}
 
 /// Sums of known token counts by bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -7,13 +7,15 @@ mod cell;
 mod frontier;
 mod health;
 mod latency;
+mod sign;
 mod totals;
 mod trend;
 mod visit;
 
-pub use cell::{Cell, Sign, TokenSums};
+pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
+pub use sign::Sign;
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -156,13 +156,13 @@ impl Span {
             let letters = behind.find(|c: char| c.is_ascii_digit() || c == '.' || c == ' ');
             let (unit, next) = behind.split_at(letters.unwrap_or(behind.len()));
             let unit = match unit {
-                "ns" => 1,
-                "us" | "µs" | "μs" => 1_000,
-                "ms" => 1_000_000,
-                "s" => 1_000_000_000,
-                "m" | "min" => 60_000_000_000,
-                "h" => 3_600_000_000_000,
-                "d" => 86_400_000_000_000,
+                "ns" | "nsec" | "nano" | "nanos" | "nanosecond" | "nanoseconds" => 1,
+                "us" | "µs" | "μs" | "usec" | "micros" | "microsecond" | "microseconds" => 1_000,
+                "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => 1_000_000,
+                "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000_000,
+                "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000_000,
+                "h" | "hour" | "hours" => 3_600_000_000_000,
+                "d" | "day" | "days" => 86_400_000_000_000,
                 _ => return None,
             };
             let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -271,6 +271,7 @@ mod tests {
             ("1h30m", 5_400_000_000),
             ("1h2m3.5s", 3_723_500_000),
             ("2 min 5 s", 125_000_000),
+            ("1 hour 250 milliseconds", 3_600_250_000),
             (".5s", 500_000),
             ("1500ns", 2),
             ("12µs", 12),

@@ -4,6 +4,7 @@
 
 mod count;
 mod hex;
+mod id;
 mod instant;
 mod millis;
 mod money;
@@ -15,10 +16,11 @@ mod when;
 
 pub use count::{Count, counted};
 pub use hex::hex;
+pub use id::{LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{LabelId, ModelId, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId};
+pub use names::{Names, OTHERS};
 pub use permille::PerMille;
-pub use text::{clean, is_safe, marked, marked_lines};
+pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::SessionId;
+use super::id::SessionId;
 
 /// Names in one block.
 const BLOCK: usize = 1024;

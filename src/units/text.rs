@@ -119,6 +119,11 @@ fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     }
 }
 
+/// Returns the line of a place in a text, from 1.
+pub fn line_of(text: &str, at: usize) -> usize {
+    memchr::memchr_iter(b'\n', text.as_bytes().get(..at).unwrap_or_default()).count() + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
+use super::error::Result;
 use super::finish::unended;
 use super::json::{Value, check};
-use super::reply::{Choice, Part, Reply, block, buckets, source};
-use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, sink};
+use super::reply::{Choice, Part, Reply, block, buckets};
+use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
@@ -32,7 +33,7 @@ pub struct Answer {
 }
 
 /// Reads a provider's answer to `ask` and puts it into the client's dialect.
-pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError> {
+pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
@@ -43,7 +44,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
         return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
     }
     let (reply, fault) = read(from, ask, root)?;
-    let translated = (ask.is_translated(from) && fault.is_none()).then(|| sink::whole(ask, &reply));
+    let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     Ok(Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
@@ -57,18 +58,14 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer, WireError
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
-pub(super) fn read(
-    from: Dialect,
-    ask: &Ask,
-    root: Value<'_>,
-) -> Result<(Reply, Option<WireError>), WireError> {
+pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, Option<WireError>)> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }
     if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let mut source = source(from);
+    let mut source = translate::source(from);
     let mut reply = Reply::default();
     let mut fault = source.whole(root, &mut |delta| reply.take(delta)).err();
     reply.usage = source.usage();
@@ -96,7 +93,7 @@ pub(super) fn read(
 
 /// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
-    let mut source = source(from);
+    let mut source = translate::source(from);
     let _ = source.whole(check(body).ok()?, &mut |_| {});
     source.usage()
 }
@@ -120,7 +117,7 @@ fn unfence(choice: &mut Choice) {
 }
 
 /// Reads an answer to embeddings, but for its body.
-fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer, WireError> {
+fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
     if !root.is_object() {
         return Err(WireError::Malformed("it is not an object".to_owned()));
     }

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::error::Result;
 use super::finish::Finish;
 use super::json::Progress;
 use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
 
-/// Returns the calls of one answer their ids.
+/// Assigns the calls of one answer their ids.
 #[derive(Clone)]
 pub(super) struct CallIds {
     /// The request, which grows with its conversation.
@@ -50,16 +51,26 @@ impl std::fmt::Debug for CallIds {
     }
 }
 
+/// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
+pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
+    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
+}
+
+/// Returns a provider's id the beginning that ids of the client's dialect have.
+pub(super) fn as_own(prefix: &str, id: &str) -> String {
+    if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
+}
+
 /// Writes an id that every dialect takes, of at most 40 characters.
 pub(super) fn call_id(digest: &[u8]) -> String {
     digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))
 }
 
-/// Returns the calls of a whole answer ids of their own, and `{}` where they have no arguments.
+/// Assigns the calls of a whole answer ids of their own, and `{}` where they have no arguments.
 ///
 /// Says which of them has arguments that are no object. One that the limit of output cut off is taken away instead: the
 /// client is told of the limit, and of the calls that are whole.
-pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<(), WireError> {
+pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<()> {
     if choice.finish == Finish::Length {
         choice.parts.retain(|part| !matches!(part, Part::Call(call) if !is_fit(&call.arguments)));
     }

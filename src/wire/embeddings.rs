@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::error::Result;
 use super::gemini::names::{camel, member, text_of};
 use super::json::{Raw, Value, object, put};
 use super::prompt::Reader;
@@ -20,7 +21,7 @@ fn requests(root: Value<'_>) -> Vec<Value<'_>> {
 }
 
 /// Refuses a request that names another model than its address does.
-pub(super) fn names(root: Value<'_>, model: &str) -> Result<(), WireError> {
+pub(super) fn names(root: Value<'_>, model: &str) -> Result<()> {
     let bare = |name: &str| name.rsplit_once("models/").map_or(name, |(_, name)| name).to_owned();
     let list = member(root, "requests").into_iter().flat_map(Value::items).enumerate();
     let places = list.map(|(at, request)| (format!("requests[{at}].model"), request));
@@ -42,7 +43,7 @@ fn is_batch(root: Value<'_>) -> bool {
 }
 
 /// Returns the texts' place in the body, to be weighed and looked at.
-pub(super) fn content(root: Value<'_>) -> Result<Value<'_>, WireError> {
+pub(super) fn content(root: Value<'_>) -> Result<Value<'_>> {
     if is_batch(root) {
         let list = member(root, "requests").filter(|list| list.items().next().is_some());
         return list
@@ -53,7 +54,7 @@ pub(super) fn content(root: Value<'_>) -> Result<Value<'_>, WireError> {
 }
 
 /// Writes a request for a provider that speaks `reader.to`.
-pub(super) fn write(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes, WireError> {
+pub(super) fn write(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes> {
     match reader.to {
         Dialect::GeminiEmbeddings => Ok(write_gemini(root, model)),
         Dialect::OpenAiEmbeddings => write_openai(root, model, reader),
@@ -79,7 +80,7 @@ fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
     out.into()
 }
 
-fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes, WireError> {
+fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes> {
     let is_batch = is_batch(root);
     let mut texts = Vec::new();
     let mut sizes = Vec::new();
@@ -117,7 +118,7 @@ fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Byte
 }
 
 /// Reads the text of a content.
-fn text<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Cow<'a, str>, WireError> {
+fn text<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Cow<'a, str>> {
     if let Some(text) = content.text() {
         return Ok(text);
     }
@@ -144,7 +145,7 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
         Dialect::GeminiEmbeddings => ("embeddings", "values"),
         _ => ("data", "embedding"),
     };
-    let vectors = root.get(list).into_iter().flat_map(Value::items);
+    let vectors = root.list(list);
     let vectors = vectors.map(|vector| vector.get(values).map_or("[]", Value::raw));
     let mut out = Vec::with_capacity(body.len());
     object(&mut out, |o| {

@@ -4,6 +4,9 @@
 
 use super::Dialect;
 
+/// What comes of reading or carrying.
+pub(super) type Result<T, E = WireError> = std::result::Result<T, E>;
+
 /// Why a request, an answer or a stream could not be read or carried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {

@@ -31,7 +31,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
         Dialect::AnthropicMessages => {
             put!(o, "type": "error");
             o.object("error", |o| {
-                put!(o, "type": anthropic_type(error.kind), "message": message);
+                put!(o, "type": words(error.kind).2, "message": message);
                 // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
                 let is_told = |code: &&str| code.starts_with("thread_") || *code == NO_MODEL_MAY_SERVE;
                 if let Some(code) = code.as_deref().filter(is_told) {
@@ -40,8 +40,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
             });
         }
         Dialect::Gemini | Dialect::GeminiEmbeddings => o.object("error", |o| {
-            let status = gemini_status(error.kind);
-            put!(o, "code": u64::from(error.status), "message": message, "status": status);
+            put!(o, "code": u64::from(error.status), "message": message, "status": words(error.kind).3);
             if code.as_deref() == Some(NO_MODEL_MAY_SERVE) {
                 let info = "type.googleapis.com/google.rpc.ErrorInfo";
                 put!(o, "details": [|a| a.object(|o| put!(o, "@type": info, "reason": NO_MODEL_MAY_SERVE))]);
@@ -58,7 +57,7 @@ pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, num
     if to != Dialect::OpenAiResponses {
         return write(o, to, error);
     }
-    let code = error.code.as_deref().or(openai_code(error.kind));
+    let code = error.code.as_deref().or(words(error.kind).1);
     put!(o, "type": "error", "sequence_number": number, "code": code, "message": &error.message);
     // Without the last member OpenAI's library hands the event to the program instead of raising it.
     put!(o, "param": error.param.as_ref(), "error": |o| openai_error(o, error));
@@ -66,59 +65,25 @@ pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, num
 
 /// Writes the members of OpenAI's error object.
 fn openai_error(o: &mut Object<'_>, error: &ApiError) {
-    let code = error.code.as_deref().or(openai_code(error.kind));
-    put!(o, "message": &error.message, "type": openai_type(error.kind));
+    let code = error.code.as_deref().or(words(error.kind).1);
+    put!(o, "message": &error.message, "type": words(error.kind).0);
     put!(o, "param": error.param.as_ref(), "code": code);
 }
 
-const fn openai_type(kind: ErrorKind) -> &'static str {
+/// What each kind of trouble is to OpenAI (its type and its code), to Anthropic and to Google.
+#[rustfmt::skip]
+const fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>, &'static str, &'static str) {
     match kind {
-        ErrorKind::InvalidRequest | ErrorKind::NotFound | ErrorKind::TooLarge => "invalid_request_error",
-        ErrorKind::Authentication => "authentication_error",
-        ErrorKind::Permission => "permission_error",
-        ErrorKind::RateLimited => "rate_limit_error",
-        ErrorKind::Budget => "insufficient_quota",
-        ErrorKind::Overloaded | ErrorKind::Server => "server_error",
-        ErrorKind::Timeout => "timeout_error",
-    }
-}
-
-const fn openai_code(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
-        ErrorKind::Authentication => Some("invalid_api_key"),
-        ErrorKind::NotFound => Some("model_not_found"),
-        ErrorKind::RateLimited => Some("rate_limit_exceeded"),
-        ErrorKind::Budget => Some("insufficient_quota"),
-        ErrorKind::Overloaded => Some("overloaded"),
-        _ => None,
-    }
-}
-
-const fn anthropic_type(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidRequest => "invalid_request_error",
-        ErrorKind::Authentication => "authentication_error",
-        ErrorKind::Permission => "permission_error",
-        ErrorKind::NotFound => "not_found_error",
-        ErrorKind::TooLarge => "request_too_large",
-        ErrorKind::RateLimited => "rate_limit_error",
-        ErrorKind::Budget => "billing_error",
-        ErrorKind::Overloaded => "overloaded_error",
-        ErrorKind::Server => "api_error",
-        ErrorKind::Timeout => "timeout_error",
-    }
-}
-
-const fn gemini_status(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidRequest | ErrorKind::TooLarge => "INVALID_ARGUMENT",
-        ErrorKind::Authentication => "UNAUTHENTICATED",
-        ErrorKind::Permission => "PERMISSION_DENIED",
-        ErrorKind::NotFound => "NOT_FOUND",
-        ErrorKind::RateLimited | ErrorKind::Budget => "RESOURCE_EXHAUSTED",
-        ErrorKind::Overloaded => "UNAVAILABLE",
-        ErrorKind::Server => "INTERNAL",
-        ErrorKind::Timeout => "DEADLINE_EXCEEDED",
+        ErrorKind::InvalidRequest => ("invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
+        ErrorKind::Authentication => ("authentication_error", Some("invalid_api_key"), "authentication_error", "UNAUTHENTICATED"),
+        ErrorKind::Permission => ("permission_error", None, "permission_error", "PERMISSION_DENIED"),
+        ErrorKind::NotFound => ("invalid_request_error", Some("model_not_found"), "not_found_error", "NOT_FOUND"),
+        ErrorKind::TooLarge => ("invalid_request_error", None, "request_too_large", "INVALID_ARGUMENT"),
+        ErrorKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
+        ErrorKind::Budget => ("insufficient_quota", Some("insufficient_quota"), "billing_error", "RESOURCE_EXHAUSTED"),
+        ErrorKind::Overloaded => ("server_error", Some("overloaded"), "overloaded_error", "UNAVAILABLE"),
+        ErrorKind::Server => ("server_error", None, "api_error", "INTERNAL"),
+        ErrorKind::Timeout => ("timeout_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
     }
 }
 
@@ -304,72 +269,26 @@ mod tests {
 
     #[test]
     fn errors_of_every_provider_are_understood() {
+        use Dialect::{AnthropicMessages, Gemini, OpenAiChat};
+        #[rustfmt::skip]
         let cases = [
-            (
-                Dialect::OpenAiChat,
-                429,
-                r#"{"error":{"message":"slow","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#,
-                ErrorKind::RateLimited,
-                "slow",
-            ),
-            (
-                Dialect::OpenAiChat,
-                429,
-                r#"{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}"#,
-                ErrorKind::Budget,
-                "pay",
-            ),
-            (
-                Dialect::AnthropicMessages,
-                529,
-                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#,
-                ErrorKind::Overloaded,
-                "Overloaded",
-            ),
-            (
-                Dialect::Gemini,
-                400,
-                r#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]"#,
-                ErrorKind::InvalidRequest,
-                "bad",
-            ),
-            (
-                Dialect::OpenAiChat,
-                422,
-                r#"{"detail":[{"loc":["body"],"msg":"extra","type":"x"}]}"#,
-                ErrorKind::InvalidRequest,
-                "extra",
-            ),
-            (Dialect::OpenAiChat, 500, r#"{"error":"broken"}"#, ErrorKind::Server, "broken"),
-            (
-                Dialect::OpenAiChat,
-                422,
-                r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","x"],"msg":"Extra inputs"}]},"code":null}"#,
-                ErrorKind::InvalidRequest,
-                "Extra inputs",
-            ),
-            (
-                Dialect::OpenAiChat,
-                502,
-                "<html>bad gateway</html>",
-                ErrorKind::Server,
-                "OpenAI chat completions answered with status 502 and no message",
-            ),
-            (Dialect::OpenAiChat, 503, "no\u{7}\x1b[31mupstream", ErrorKind::Overloaded, "no [31mupstream"),
-            (
-                Dialect::OpenAiChat,
-                404,
-                "",
-                ErrorKind::NotFound,
-                "OpenAI chat completions answered with status 404 and no message",
-            ),
+            (OpenAiChat, 429, r#"{"error":{"message":"slow","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#, ErrorKind::RateLimited, "slow"),
+            (OpenAiChat, 429, r#"{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}"#, ErrorKind::Budget, "pay"),
+            (AnthropicMessages, 529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#, ErrorKind::Overloaded, "Overloaded"),
+            (Gemini, 400, r#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]"#, ErrorKind::InvalidRequest, "bad"),
+            (OpenAiChat, 422, r#"{"detail":[{"loc":["body"],"msg":"extra","type":"x"}]}"#, ErrorKind::InvalidRequest, "extra"),
+            (OpenAiChat, 500, r#"{"error":"broken"}"#, ErrorKind::Server, "broken"),
+            (OpenAiChat, 422, r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","x"],"msg":"Extra inputs"}]},"code":null}"#, ErrorKind::InvalidRequest, "Extra inputs"),
+            (OpenAiChat, 502, "<html>bad gateway</html>", ErrorKind::Server, "OpenAI chat completions answered with status 502 and no message"),
+            (OpenAiChat, 503, "no\u{7}\x1b[31mupstream", ErrorKind::Overloaded, "no [31mupstream"),
+            (OpenAiChat, 404, "", ErrorKind::NotFound, "OpenAI chat completions answered with status 404 and no message"),
         ];
         for (from, status, body, kind, message) in cases {
             let error = read_error(from, status, body.as_bytes());
             assert_eq!((error.kind, error.message.as_str(), error.status), (kind, message, status), "{body}");
         }
         let waiting = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
-        assert_eq!(read_error(Dialect::Gemini, 429, waiting.as_bytes()).retry_after_ms, Some(34_500));
+        assert_eq!(read_error(Gemini, 429, waiting.as_bytes()).retry_after_ms, Some(34_500));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl<'a> Logprobs<'a> {
             let logprob = token.get(if self.is_geminis { "logProbability" } else { "logprob" })?;
             Some((token.text_of("token").unwrap_or_default(), logprob.raw()))
         };
-        let list = |name: &str| self.told.get(name).into_iter().flat_map(Value::items);
+        let list = |name: &str| self.told.list(name);
         let token = |token: Value<'a>, top: Option<Value<'a>>| {
             let (text, logprob) = one(token)?;
             let top = top.into_iter().flat_map(Value::items).filter_map(one).collect();

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 
 use super::calls::{CallIds, unfit};
+use super::error::Result;
 use super::finish::Finish;
 use super::json::{Kind, Progress};
 use super::reply::Delta;
@@ -86,11 +87,7 @@ impl Order {
     }
 
     /// Takes what is added and tells what the client gets of it.
-    pub(super) fn take(
-        &mut self,
-        delta: Delta<'_>,
-        tell: &mut dyn FnMut(Delta<'_>),
-    ) -> Result<(), WireError> {
+    pub(super) fn take(&mut self, delta: Delta<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
         match delta {
             Delta::Start { .. } | Delta::Logprobs(_) => tell(delta),
             Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) => {
@@ -134,12 +131,7 @@ impl Order {
         Ok(())
     }
 
-    fn arguments(
-        &mut self,
-        nth: usize,
-        text: &str,
-        tell: &mut dyn FnMut(Delta<'_>),
-    ) -> Result<(), WireError> {
+    fn arguments(&mut self, nth: usize, text: &str, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
         let Some(call) = self.calls.get_mut(nth) else { return Ok(()) };
         call.arguments.push(text);
         // Blanks and `null` before any object are no arguments.
@@ -176,7 +168,7 @@ impl Order {
         self.current.and_then(|call| self.calls.get(call)).is_none_or(|call| call.arguments.is_object())
     }
 
-    fn hold(&mut self, bytes: usize) -> Result<(), WireError> {
+    fn hold(&mut self, bytes: usize) -> Result<()> {
         // An entry takes memory besides its bytes.
         self.held = self.held.saturating_add(bytes).saturating_add(32);
         if self.held > HELD { Err(WireError::TooMixed(HELD)) } else { Ok(()) }
@@ -231,7 +223,7 @@ impl Order {
     /// Tells all that waited and how the answer ended.
     ///
     /// Arguments that are cut by the limit of output stand as they are, as the client is told of the limit.
-    pub(super) fn end(&mut self, tell: &mut dyn FnMut(Delta<'_>)) -> Result<(), WireError> {
+    pub(super) fn end(&mut self, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
         let is_cut = self.finish == Finish::Length;
         let is_fit = |call: &Call| call.arguments.is_object() || call.arguments.is_nothing();
         if let Some(call) = self.calls.iter().find(|call| !is_cut && !is_fit(call)) {

@@ -4,6 +4,7 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::error::Result;
 use super::json::{Value, check};
 use super::{Dialect, WireError};
 
@@ -50,7 +51,7 @@ impl Plain {
     }
 
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), WireError> {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<()> {
         if self.buffer.len().saturating_add(chunk.len()) > LONGEST {
             return Err(WireError::TooLong(LONGEST));
         }

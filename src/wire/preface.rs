@@ -4,10 +4,11 @@
 
 use bytes::BytesMut;
 
+use super::Dialect;
+use super::error::Result;
 use super::json::{Value, object};
 use super::replay::with;
 use super::sse::{self, Event, Splitter, event};
-use super::{Dialect, WireError};
 
 /// What a client was told of a message that had said nothing yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Preface {
             Dialect::AnthropicMessages => (root.get("message"), true),
             Dialect::OpenAiResponses => (root.get("response"), true),
             _ => {
-                let choices = root.get("choices").into_iter().flat_map(Value::items);
+                let choices = root.list("choices");
                 let mut deltas = choices.filter_map(|choice| choice.get("delta"));
                 (Some(root), deltas.any(|delta| delta.get("role").is_some()))
             }
@@ -129,19 +130,7 @@ pub(super) fn go_on(dialect: Dialect, preface: &mut Preface, said: &Event<'_>, o
         (Dialect::AnthropicMessages, _) if let Some(usage) = used(&preface.usage, root) => {
             event(out, name, |o| with(o, root, &[("usage", &usage)]));
         }
-        _ => {
-            if !name.is_empty() {
-                out.extend_from_slice(b"event: ");
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b"\n");
-            }
-            for line in said.data.split('\n') {
-                out.extend_from_slice(b"data: ");
-                out.extend_from_slice(line.as_bytes());
-                out.extend_from_slice(b"\n");
-            }
-            out.extend_from_slice(b"\n");
-        }
+        _ => sse::frame(out, name, said.data.as_bytes()),
     }
 }
 
@@ -175,7 +164,7 @@ pub(super) fn all_go_on(
     preface: &mut Preface,
     events: &[u8],
     out: &mut BytesMut,
-) -> Result<(), WireError> {
+) -> Result<()> {
     let mut splitter = Splitter::default();
     splitter.push(events);
     while let Some(raw) = splitter.next()? {

@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 
 use super::effort::Effort;
+use super::error::Result;
 use super::json::Value;
 use super::known::{Change, Known, place};
 use super::reply::Call;
-use super::{Accent, Dialect, WireError};
+use super::{Accent, Dialect};
 use crate::routing::Parameters;
 
-pub(super) use super::reader::Reader;
+pub(super) use super::reader::{Reader, pieces as read_pieces};
 
 /// A request.
 #[derive(Debug, Default)]
@@ -188,12 +189,7 @@ impl<'a> Prompt<'a> {
     }
 
     /// Adds what the system says: before the first turn to the system prompt, later in its place.
-    pub(super) fn say_system(
-        &mut self,
-        said: Vec<Piece<'a>>,
-        place: &str,
-        reader: Reader<'_>,
-    ) -> Result<(), WireError> {
+    pub(super) fn say_system(&mut self, said: Vec<Piece<'a>>, place: &str, reader: Reader<'_>) -> Result<()> {
         for piece in said {
             match piece {
                 Piece::Text(text) if self.turns.is_empty() => self.system.push(text),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
+use super::error::Result;
 use super::gemini::names::camel;
 use super::json::Value;
 use super::known::place;
@@ -65,9 +66,26 @@ pub(super) struct Reader<'n> {
     pub(super) notes: &'n Notes,
 }
 
+/// Reads content: a text, or a list of parts, some of which may be left out.
+pub(super) fn pieces<'a>(
+    content: Value<'a>,
+    place: &str,
+    part: impl Fn(Value<'a>, &str) -> Result<Option<Piece<'a>>>,
+) -> Result<Vec<Piece<'a>>> {
+    if content.is_text() {
+        let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
+        return Ok(vec![Piece::text(text, None)]);
+    }
+    if !content.is_array() {
+        return Err(WireError::invalid(place, "has to be a text or a list of parts"));
+    }
+    let parts = content.items().enumerate();
+    parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
+}
+
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
-    pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T, WireError> {
+    pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T> {
         if self.to == Dialect::OpenAiChat && self.accent == Accent::Mistral {
             let what =
                 "Mistral has no counterpart for it; leave it out, or ask for a model that understands it";
@@ -105,7 +123,7 @@ impl Reader<'_> {
     }
 
     /// Says whether a member is to be read: gives its row where it is, notes or refuses it where it is not.
-    pub(super) fn takes(self, field: &str, value: Value<'_>) -> Result<Option<&'static Row>, WireError> {
+    pub(super) fn takes(self, field: &str, value: Value<'_>) -> Result<Option<&'static Row>> {
         if value.is_null() || table::is_zero(field, value) {
             return Ok(None);
         }
@@ -123,12 +141,7 @@ impl Reader<'_> {
     }
 
     /// Says what becomes of a kind of tool or content: whether it is left out (which is noted), or refused.
-    pub(super) fn leaves_out(
-        self,
-        kinds: &[table::Kind],
-        kind: &str,
-        place: &str,
-    ) -> Result<bool, WireError> {
+    pub(super) fn leaves_out(self, kinds: &[table::Kind], kind: &str, place: &str) -> Result<bool> {
         match kinds.iter().find(|known| known.is(kind)).map(|known| known.fate) {
             Some(Fate::LeftOut) => {
                 let at = place.find('[').and_then(|at| place.get(..at)).unwrap_or(place);
@@ -141,7 +154,7 @@ impl Reader<'_> {
     }
 
     /// Refuses bytes that the target does not take in this form.
-    pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>, WireError> {
+    pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>> {
         let is_taken = match (&data, self.to) {
             (Data::Url(_), Dialect::Gemini) => false,
             (Data::Url(_), Dialect::OpenAiChat) => !is_file,
@@ -171,31 +184,13 @@ impl Reader<'_> {
         Call { id, name, arguments }
     }
 
-    /// Reads content: a text, or a list of parts, some of which may be left out.
-    pub(super) fn pieces<'a>(
-        self,
-        content: Value<'a>,
-        place: &str,
-        part: impl Fn(Value<'a>, &str) -> Result<Option<Piece<'a>>, WireError>,
-    ) -> Result<Vec<Piece<'a>>, WireError> {
-        if content.is_text() {
-            let text = content.text().ok_or_else(|| WireError::invalid(place, "is no valid text"))?;
-            return Ok(vec![Piece::text(text, None)]);
-        }
-        if !content.is_array() {
-            return Err(WireError::invalid(place, "has to be a text or a list of parts"));
-        }
-        let parts = content.items().enumerate();
-        parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
-    }
-
     /// Reads what form the answer has to have; a schema stands in `holder`.
     pub(super) fn format<'a>(
         self,
         value: Value<'a>,
         (holder, at): (Option<Value<'a>>, &str),
         place: &str,
-    ) -> Result<Format<'a>, WireError> {
+    ) -> Result<Format<'a>> {
         match value.text_of("type").as_deref() {
             Some("text") => Ok(Format::Text),
             Some("json_object") => Ok(Format::Json),
@@ -212,7 +207,7 @@ impl Reader<'_> {
     }
 
     /// Refuses a result whose call does not stand before it, where the target wants the name of what was called.
-    pub(super) fn answered(self, prompt: &Prompt<'_>, call: &str, place: &str) -> Result<(), WireError> {
+    pub(super) fn answered(self, prompt: &Prompt<'_>, call: &str, place: &str) -> Result<()> {
         if self.to == Dialect::Gemini && prompt.tool_called(call).is_none() {
             return Err(WireError::invalid(place, "no earlier turn makes that call"));
         }
@@ -225,7 +220,7 @@ impl Reader<'_> {
         prompt: &mut Prompt<'a>,
         mode: Option<&str>,
         names: &[String],
-    ) -> Result<ToolChoice<'a>, WireError> {
+    ) -> Result<ToolChoice<'a>> {
         prompt.tools.retain(|tool| names.iter().any(|name| *name == tool.name));
         if mode != Some("required") {
             return Ok(if prompt.tools.is_empty() { ToolChoice::None } else { ToolChoice::Auto });
@@ -234,7 +229,7 @@ impl Reader<'_> {
     }
 
     /// Ends the reading: a tool that is forced is offered, somebody has the last word, and there is one.
-    pub(super) fn finish(self, mut prompt: Prompt<'_>, count: usize) -> Result<Prompt<'_>, WireError> {
+    pub(super) fn finish(self, mut prompt: Prompt<'_>, count: usize) -> Result<Prompt<'_>> {
         match &prompt.choice {
             Some(ToolChoice::Named(name)) if !prompt.tools.iter().any(|tool| tool.name == *name) => {
                 return Err(WireError::Forced { to: self.to });

@@ -7,15 +7,16 @@
 
 use bytes::BytesMut;
 
+use super::error::Result;
 use super::finish::{ended_empty, unended};
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Seen, Source, source};
+use super::reply::{Delta, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
-use super::translate::Translation;
+use super::translate::{Translation, source};
 use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
 use crate::record::usage::Counted;
 use crate::routing::Check;
@@ -26,7 +27,7 @@ pub enum StreamEnd {
     /// The answer was whole.
     Complete,
     /// The stream broke off before the answer was whole.
-    Cut,
+    Truncated,
 }
 
 /// Relays one stream.
@@ -127,7 +128,7 @@ impl Relay {
     ///
     /// After an error the stream is not followed further; what was written before it stands. Call [`Self::fail`] to tell
     /// the client.
-    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         if let Some(failure) = &self.story.failure {
             return Err(failure.clone());
         }
@@ -151,7 +152,7 @@ impl Relay {
         waiting.saturating_add(self.story.held()).saturating_add(translated)
     }
 
-    fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         if let Form::Unknown = self.form {
             self.form = Form::of(chunk);
         }
@@ -179,7 +180,7 @@ impl Relay {
         Ok(())
     }
 
-    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
@@ -217,7 +218,7 @@ impl Relay {
     }
 
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
-    fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen, WireError> {
+    fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen> {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
@@ -253,7 +254,7 @@ impl Relay {
     }
 
     /// Reads JSON that came without the frame of an event: an event, a whole answer, or an error.
-    fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<()> {
         let text = text.trim_ascii();
         if text == b"[DONE]" {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
@@ -269,31 +270,15 @@ impl Relay {
         self.value(root, out)
     }
 
-    fn value(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+    fn value(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<()> {
         if !is_event(self.from, root) {
             return self.whole(root, out);
         }
-        let name = root.text_of("type").unwrap_or_default();
-        let seen = self.tell(&Event { name: &name, data: root.raw().into() }, out)?;
+        // From here on it is an event as any other, in the frame that it came without.
         self.is_early = false;
-        if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
-            if self.goes_on {
-                let event = Event { name: &name, data: root.raw().into() };
-                preface::go_on(self.from, &mut self.preface, &event, out);
-                self.story.is_closed |= seen == Seen::End;
-                return Ok(());
-            }
-            if !name.is_empty() {
-                out.extend_from_slice(format!("event: {name}\n").as_bytes());
-            }
-            out.extend_from_slice(b"data: ");
-            // A line's end within would end the data.
-            out.extend(root.raw().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
-            out.extend_from_slice(b"\n\n");
-            self.passed(root.raw());
-            self.story.is_closed |= seen == Seen::End;
-        }
-        Ok(())
+        let mut framed = BytesMut::with_capacity(root.raw().len() + 64);
+        sse::frame(&mut framed, &root.text_of("type").unwrap_or_default(), root.raw().as_bytes());
+        self.event(&framed, out)
     }
 
     /// Takes note of the number of an event that was passed on.
@@ -320,7 +305,7 @@ impl Relay {
     }
 
     /// Tells a whole answer as a stream; to a client of the provider's dialect with everything in it as it came.
-    fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<()> {
         let ask = &self.ask;
         let (reply, fault) = answer::read(self.from, ask, root)?;
         self.usage = reply.usage;
@@ -360,11 +345,11 @@ impl Relay {
                 self.last(out).and_then(|()| if self.is_complete() { self.close(out) } else { Ok(()) });
             self.story.failure = ended.err();
         }
-        if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Cut }
+        if self.is_complete() { StreamEnd::Complete } else { StreamEnd::Truncated }
     }
 
     /// Reads what is left: the last event may lack its empty line; half an event says nothing.
-    fn last(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+    fn last(&mut self, out: &mut BytesMut) -> Result<()> {
         if self.story.is_over {
             return Ok(());
         }
@@ -382,7 +367,7 @@ impl Relay {
     }
 
     /// Writes the closing events that are still missing.
-    fn close(&mut self, out: &mut BytesMut) -> Result<(), WireError> {
+    fn close(&mut self, out: &mut BytesMut) -> Result<()> {
         if std::mem::replace(&mut self.story.is_closed, true) {
             return Ok(());
         }

@@ -5,10 +5,10 @@
 
 use bytes::BytesMut;
 
+use super::calls::own_id;
 use super::finish::Finish;
 use super::json::{Object, Raw, Value, put, quote, written};
 use super::reply::Reply;
-use super::sink::own_id;
 use super::sse::event;
 use super::{Ask, Dialect, usage};
 
@@ -75,7 +75,7 @@ fn raw<'a>(value: Value<'a>, name: &str, or: &'a str) -> Raw<'a> {
 
 /// Walks the items of a member.
 fn items<'a>(value: Value<'a>, name: &str) -> impl Iterator<Item = (u64, Value<'a>)> {
-    (0..).zip(value.get(name).into_iter().flat_map(Value::items))
+    (0..).zip(value.list(name))
 }
 
 /// Writes numbered events.
@@ -230,10 +230,12 @@ fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) 
             fill(o);
         });
     };
-    let used = root.get("usage").map(|said| said.raw().to_owned()).unwrap_or_else(|| {
+    let used = if let Some(said) = root.get("usage") {
+        said.raw().to_owned()
+    } else {
         let prompt = usage::prompt_alone(ask.measures().estimated_prompt_tokens);
         written(|o| usage::messages(o, &reply.usage.unwrap_or(prompt)))
-    });
+    };
     let begun =
         [("content", "[]"), ("stop_reason", "null"), ("stop_sequence", "null"), ("usage", used.as_str())];
     named("message_start", &|o| put!(o, "message": |o| with(o, root, &begun)));

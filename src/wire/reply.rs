@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::error::Result;
 use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
-use super::{Dialect, WireError};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -221,32 +221,19 @@ pub(super) type Tell<'t> = &'t mut (dyn FnMut(Delta<'_>) + 't);
 /// Reads the answers of a provider: one that comes as events, or one that comes whole.
 pub(super) trait Source: std::fmt::Debug + Send + Sync {
     /// Reads one event and says what it adds.
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError>;
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen>;
 
     /// Reads a whole answer and says what it consists of, every choice by its place. What was said of usage is known even
     /// where the answer turns out to be none.
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError>;
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()>;
 
     /// Says what the mark of the end means (`[DONE]`).
-    fn done(&mut self) -> Result<Seen, WireError> {
+    fn done(&mut self) -> Result<Seen> {
         Ok(Seen::End)
     }
 
     /// Returns the usage said so far.
     fn usage(&self) -> Option<Counted>;
-}
-
-/// Starts reading the answer of a provider.
-pub(super) fn source(from: Dialect) -> Box<dyn Source> {
-    match from {
-        Dialect::OpenAiChat
-        | Dialect::OpenAiEmbeddings
-        | Dialect::GeminiEmbeddings
-        | Dialect::OpenAiCompletions => Box::<super::chat::source::Chunks>::default(),
-        Dialect::OpenAiResponses => Box::<super::responses::source::Events>::default(),
-        Dialect::AnthropicMessages => Box::<super::messages::source::Events>::default(),
-        Dialect::Gemini => Box::<super::gemini::source::Chunks>::default(),
-    }
 }
 
 /// Tells the texts that say anything.

@@ -1,10 +1,11 @@
 //! An answer of another dialect written in the client's, whole or as events.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
+use super::Ask;
+use super::calls::{as_own, own_id};
 use super::preface::Preface;
-use super::reply::{Delta, Reply};
-use super::{Ask, Dialect, chat, completions, gemini, messages, responses};
+use super::reply::Delta;
 use crate::record::usage::Counted;
 
 /// Writes the parts of an answer as events of the client's dialect.
@@ -30,33 +31,6 @@ pub(super) trait Sink: std::fmt::Debug + Send + Sync {
     fn preface(&self) -> Preface {
         Preface::default()
     }
-}
-
-/// Starts a stream that answers `ask`.
-pub(super) fn sink(ask: &Ask) -> Box<dyn Sink> {
-    match ask.dialect() {
-        Dialect::OpenAiResponses => Box::new(responses::sink::Events::new(ask)),
-        Dialect::AnthropicMessages => Box::new(messages::sink::Events::new(ask)),
-        Dialect::Gemini => Box::new(gemini::sink::Chunks::new(ask)),
-        Dialect::OpenAiCompletions => Box::new(completions::sink::Texts::new(ask)),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
-            Box::new(chat::sink::Deltas::new(ask))
-        }
-    }
-}
-
-/// Writes a whole answer.
-pub(super) fn whole(ask: &Ask, reply: &Reply) -> Bytes {
-    let body = match ask.dialect() {
-        Dialect::OpenAiResponses => responses::sink::whole(ask, reply),
-        Dialect::AnthropicMessages => messages::sink::whole(ask, reply),
-        Dialect::Gemini => gemini::sink::whole(ask, reply),
-        Dialect::OpenAiCompletions => completions::sink::whole(ask, reply),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
-            chat::sink::whole(ask, reply)
-        }
-    };
-    body.into()
 }
 
 /// What a message says of itself: its id and its model.
@@ -100,14 +74,4 @@ impl Head {
     pub(super) fn preface(&self, events: u64) -> Preface {
         Preface { id: self.id.clone(), events, has_begun: self.has_begun, ..Preface::default() }
     }
-}
-
-/// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
-pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
-    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
-}
-
-/// Returns a provider's id the beginning that ids of the client's dialect have.
-fn as_own(prefix: &str, id: &str) -> String {
-    if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
 }

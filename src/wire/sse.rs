@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr2, memmem};
 
 use super::WireError;
+use super::error::Result;
 use super::json::{Object, Value, check, object};
 
 /// The most bytes of one event.
@@ -43,7 +44,7 @@ impl Splitter {
     }
 
     /// Returns the raw bytes of the next whole event, up to and with the empty line that ends it.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, WireError> {
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>> {
         while let Some((end, next)) = self.line_end() {
             let is_empty = end == self.line;
             self.line = next;
@@ -102,14 +103,14 @@ pub(super) struct Event<'a> {
 
 impl Event<'_> {
     /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
-    pub(super) fn json(&self) -> Result<Value<'_>, WireError> {
+    pub(super) fn json(&self) -> Result<Value<'_>> {
         let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
         check(self.data.as_bytes()).map_err(reason)
     }
 }
 
 /// Reads the fields of one raw event.
-pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
+pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>> {
     let text =
         std::str::from_utf8(raw).map_err(|_| WireError::Malformed("an event is not UTF-8".to_owned()))?;
     let mut event = Event::default();
@@ -137,19 +138,27 @@ pub(super) fn parse(raw: &[u8]) -> Result<Event<'_>, WireError> {
     Ok(event)
 }
 
-/// Writes an event; one of no name has no line for it.
+/// Writes an event whose data is an object.
 pub(super) fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
     let mut data = Vec::with_capacity(256);
     object(&mut data, fill);
+    frame(out, name, &data);
+}
+
+/// Writes JSON as an event; one of no name has no line for it.
+pub(super) fn frame(out: &mut BytesMut, name: &str, data: &[u8]) {
     if !name.is_empty() {
-        [b"event: ", name.as_bytes(), b"\n"].iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\n");
     }
     out.extend_from_slice(b"data: ");
     // A line's end within would end the data; in JSON it is a blank.
-    if memchr2(b'\n', b'\r', &data).is_some() {
-        data.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    if memchr2(b'\n', b'\r', data).is_some() {
+        out.extend(data.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+    } else {
+        out.extend_from_slice(data);
     }
-    out.extend_from_slice(&data);
     out.extend_from_slice(b"\n\n");
 }
 

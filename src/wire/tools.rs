@@ -70,16 +70,13 @@ impl ToolKinds {
                 kinds.0.push((tool.name.into_owned(), origin));
             }
         };
-        let tools = root.get("tools").into_iter().flat_map(Value::items);
+        let tools = root.list("tools");
         match dialect {
             Dialect::OpenAiResponses => {
                 tools.for_each(|tool| responses(tool, &mut note));
-                for item in root.get("input").into_iter().flat_map(Value::items) {
+                for item in root.list("input") {
                     if brings_tools(item) {
-                        item.get("tools")
-                            .into_iter()
-                            .flat_map(Value::items)
-                            .for_each(|tool| responses(tool, &mut note));
+                        item.list("tools").for_each(|tool| responses(tool, &mut note));
                     }
                 }
             }
@@ -112,7 +109,7 @@ pub(super) fn responses<'a>(tool: Value<'a>, note: &mut impl FnMut(Offered<'a>))
     let Some(namespace) = tool.text_of("name") else {
         return note(Offered::Incomplete { what: "name" });
     };
-    for inner in tool.get("tools").into_iter().flat_map(Value::items) {
+    for inner in tool.list("tools") {
         note(responses_tool(inner, Some(&namespace)));
     }
 }

@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::error::Result;
 use super::gemini::read_schema::Schemas;
 use super::json::Value;
 use super::order::Order;
 use super::preface::Preface;
 use super::prompt::Reader;
-use super::reply::Delta;
-use super::sink::{Sink, sink};
+use super::reply::{Delta, Reply, Source};
+use super::sink::Sink;
 use super::{Ask, Dialect, Sending, WireError, chat, completions, effort, gemini, messages, responses};
 use crate::record::usage::Counted;
 
@@ -19,7 +20,7 @@ pub(super) fn request(
     model: &str,
     sending: &Sending<'_>,
     reader: Reader<'_>,
-) -> Result<Bytes, WireError> {
+) -> Result<Bytes> {
     let (from, to) = (reader.from, reader.to);
     let temperature = sending.with.temperature_text();
     let schemas = if from == Dialect::Gemini { Schemas::of(root) } else { Schemas::default() };
@@ -52,6 +53,46 @@ pub(super) fn request(
         }
     };
     Ok(body.into())
+}
+
+/// Starts reading the answer of a provider.
+pub(super) fn source(from: Dialect) -> Box<dyn Source> {
+    match from {
+        Dialect::OpenAiChat
+        | Dialect::OpenAiEmbeddings
+        | Dialect::GeminiEmbeddings
+        | Dialect::OpenAiCompletions => Box::<chat::source::Chunks>::default(),
+        Dialect::OpenAiResponses => Box::<responses::source::Events>::default(),
+        Dialect::AnthropicMessages => Box::<messages::source::Events>::default(),
+        Dialect::Gemini => Box::<gemini::source::Chunks>::default(),
+    }
+}
+
+/// Starts a stream that answers `ask`.
+pub(super) fn sink(ask: &Ask) -> Box<dyn Sink> {
+    match ask.dialect() {
+        Dialect::OpenAiResponses => Box::new(responses::sink::Events::new(ask)),
+        Dialect::AnthropicMessages => Box::new(messages::sink::Events::new(ask)),
+        Dialect::Gemini => Box::new(gemini::sink::Chunks::new(ask)),
+        Dialect::OpenAiCompletions => Box::new(completions::sink::Texts::new(ask)),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            Box::new(chat::sink::Deltas::new(ask))
+        }
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn whole(ask: &Ask, reply: &Reply) -> Bytes {
+    let body = match ask.dialect() {
+        Dialect::OpenAiResponses => responses::sink::whole(ask, reply),
+        Dialect::AnthropicMessages => messages::sink::whole(ask, reply),
+        Dialect::Gemini => gemini::sink::whole(ask, reply),
+        Dialect::OpenAiCompletions => completions::sink::whole(ask, reply),
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
+            chat::sink::whole(ask, reply)
+        }
+    };
+    body.into()
 }
 
 /// The most answers to one request.
@@ -126,7 +167,7 @@ impl Translation {
     }
 
     /// Writes what was held back and the closing events.
-    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<(), WireError> {
+    pub(super) fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) -> Result<()> {
         let Self { orders, begun, sink, .. } = self;
         for (choice, order) in orders.iter_mut().take(*begun).enumerate() {
             sink.choose(choice);

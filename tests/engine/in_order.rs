@@ -69,7 +69,7 @@ proptest! {
             }
             let mut from = at;
             for attempt in &settled.attempts {
-                let to = from + Span(attempt.latency.get().unwrap_or(0) as i64 * 1000);
+                let to = from + Span(i64::try_from(attempt.latency.get().unwrap_or(0)).unwrap() * 1000);
                 calls.extend(attempt.status.is_call().then_some((from, to, attempt.model)));
                 from = to;
             }

@@ -9,7 +9,7 @@ fn done(desk: &mut Desk, key: char) -> Vec<Do> {
 
 #[test]
 fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() {
-    for (screen, size) in [(Screen::Overview, (80, 24)), (Screen::Traffic, (120, 36))] {
+    for (screen, size) in [(ScreenId::Overview, (80, 24)), (ScreenId::Traffic, (120, 36))] {
         let mut desk = Desk::open(screen, size, &[]);
         let text = desk.text();
         for words in [
@@ -39,7 +39,7 @@ fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() 
 #[test]
 fn the_detail_of_a_live_request_shows_what_the_classifier_saw() {
     let line = r#"{"id":"op-1","at":"2026-05-23T12:00:00Z","task":"extraction","confidence":700,"saw":"asks_extract=123 code_fence=-80","model":"gpt-4.1","in":10,"out":5,"latency_ms":900}"#;
-    let mut desk = Desk::open(Screen::Traffic, (120, 36), &[line.to_owned()]);
+    let mut desk = Desk::open(ScreenId::Traffic, (120, 36), &[line.to_owned()]);
     desk.key(KeyCode::Enter);
     let text = desk.text();
     for words in [
@@ -63,7 +63,7 @@ fn ids_that_begin_alike_show_what_differs() {
     };
     let fed: Vec<String> = (10..20).map(line).collect();
     for size in [(120, 36), (200, 60)] {
-        let text = Desk::open(Screen::Traffic, size, &fed).text();
+        let text = Desk::open(ScreenId::Traffic, size, &fed).text();
         for n in 10..20 {
             assert!(text.contains(&format!("c1-{n} ")), "{n} at {size:?}: {text}");
         }
@@ -72,8 +72,8 @@ fn ids_that_begin_alike_show_what_differs() {
 
 #[test]
 fn a_refusal_is_marked_as_one() {
-    let mut desk = Desk::open(Screen::Tune, (120, 36), &lines()[..500]);
-    desk.app.ui.read_only = true;
+    let mut desk = Desk::open(ScreenId::Tune, (120, 36), &lines()[..500]);
+    desk.app.ui.view.read_only = true;
     for key in ["7", "P", "u"] {
         desk.keys(key);
         let text = desk.text();
@@ -86,7 +86,7 @@ fn a_refusal_is_marked_as_one() {
 
 #[test]
 fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
-    let mut desk = Desk::open(Screen::Overview, (120, 36), &lines()[..500]);
+    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
     let copied = done(&mut desk, 'y');
     let [Do::Copy(text)] = copied.as_slice() else { panic!("{copied:?}") };
     assert!(
@@ -94,7 +94,7 @@ fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
         "{text}"
     );
     assert!(!text.contains('│') && !text.contains('╭'), "{text}");
-    let mut desk = Desk::open(Screen::Traffic, (120, 36), &lines()[..500]);
+    let mut desk = Desk::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
     assert_eq!(done(&mut desk, 'Y'), [Do::CopyList]);
     assert_eq!(done(&mut desk, 'X'), [Do::Export(Export::Csv)]);
     let row = done(&mut desk, 'y');
@@ -103,7 +103,7 @@ fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
 
 #[test]
 fn ascii_writes_errors_with_two_signs() {
-    let mut desk = Desk::open(Screen::Tune, (120, 36), &lines());
+    let mut desk = Desk::open(ScreenId::Tune, (120, 36), &lines());
     let glyphs = Glyphs::of(GlyphSet::Ascii);
     desk.app.set_settings(Settings { glyphs, ..settings("dark") });
     desk.key(KeyCode::Right);
@@ -115,7 +115,7 @@ fn ascii_writes_errors_with_two_signs() {
 fn a_ledger_that_is_not_written_is_told_at_every_width() {
     let lines = lines();
     for width in [60, 80, 100, 120, 160, 200] {
-        let mut desk = Desk::open(Screen::Overview, (width, 30), &lines[..400]);
+        let mut desk = Desk::open(ScreenId::Overview, (width, 30), &lines[..400]);
         let text = "NOT WRITING since 14:03:22: no space left on device; 12 entries wait".to_owned();
         let ledger = LedgerState { text, severity: Severity::Failure };
         desk.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(desk.now) }));
@@ -138,7 +138,7 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         ((80, 24), "refused    12 besides: 8 not"),
         ((160, 45), "refused    12 besides: 8 not found, 4 no valid key"),
     ] {
-        let mut desk = Desk::open(Screen::Overview, size, &lines);
+        let mut desk = Desk::open(ScreenId::Overview, size, &lines);
         let requests = desk.player.snapshot().totals.all.requests;
         desk.player.set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(desk.now) }));
         desk.update();
@@ -148,7 +148,7 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         assert_eq!(desk.player.snapshot().totals.all.requests, requests);
     }
     // Where no request has come through, that is the first thing to know.
-    let mut desk = Desk::open(Screen::Overview, (100, 30), &[]);
+    let mut desk = Desk::open(ScreenId::Overview, (100, 30), &[]);
     desk.player.set_status(Arc::new(LiveStatus { turned_away, ..status(desk.now) }));
     desk.update();
     assert!(

@@ -2,9 +2,11 @@
 
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::help::explained_markdown;
-use pointsman::console::screens::traffic::{self, Filter, State};
-use pointsman::console::ui::{Screen, Ui};
+use pointsman::console::screen::ScreenId;
+use pointsman::console::screens::traffic::{self, State};
+use pointsman::console::ui::Ui;
 use pointsman::session::Reading;
+use pointsman::session::listing::{Filter, completions};
 
 use super::{finish, player, screen};
 
@@ -29,7 +31,7 @@ fn the_page_on_filters_and_signs_is_what_the_help_says() {
 #[test]
 fn names_are_completed_and_an_exact_name_is_exact() {
     let snapshot = player(Reading::Recorded).snapshot();
-    let complete = |line: &str| traffic::completions(line, &snapshot);
+    let complete = |line: &str| completions(line, &snapshot);
     assert_eq!(complete("escalated mod").first().map(String::as_str), Some("escalated model:"));
     assert!(complete("model:gpt").contains(&"model:gpt-4.1".to_owned()), "{:?}", complete("model:gpt"));
     assert!(complete("!team:ads,se").contains(&"!team:ads,search".to_owned()));
@@ -60,7 +62,7 @@ fn a_wrong_filter_says_what_would_be_right_in_the_width_there_is() {
         ("team:serch", &["did you mean team:search?"]),
     ] {
         for (width, height) in [(80, 24), (100, 30), (200, 60)] {
-            let mut ui = Ui { screen: Screen::Traffic, ..Ui::default() };
+            let mut ui = Ui::on(ScreenId::Traffic);
             traffic::set_filter(&mut ui.traffic, filter);
             finish(&mut ui.traffic, &snapshot);
             let text = screen(&ui, &snapshot, width, height);

@@ -166,7 +166,7 @@ fn begun() -> String {
 fn an_error_goes_on_with_the_numbers_of_the_stream() {
     let (_, end, mut relay) =
         relayed(OpenAiResponses, &asked(OpenAiResponses, true), begun().as_bytes(), &[]);
-    assert_eq!(end, StreamEnd::Cut);
+    assert_eq!(end, StreamEnd::Truncated);
     let mut out = BytesMut::new();
     relay.fail(&ApiError::new(ErrorKind::Server, "it broke"), &mut out);
     let events = events(std::str::from_utf8(&out).unwrap());
@@ -181,7 +181,7 @@ fn a_response_that_failed_says_so_in_its_own_words() {
     let stream = begun() + &format!("event: response.failed\ndata: {failed}\n\n");
     let (before, end, mut relay) =
         relayed(OpenAiResponses, &asked(OpenAiResponses, true), stream.as_bytes(), &[40]);
-    assert_eq!((before, end), (begun(), StreamEnd::Cut));
+    assert_eq!((before, end), (begun(), StreamEnd::Truncated));
     let error = relay.failure().unwrap().to_api();
     let mut out = BytesMut::new();
     relay.fail(&error, &mut out);

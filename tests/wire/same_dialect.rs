@@ -282,7 +282,7 @@ fn a_broken_stream_is_told_from_a_whole_one() {
     let asked = streaming(Dialect::OpenAiChat, "");
     let cut = CHAT.find("data: {\"id\":\"c\",\"choices\":[{").unwrap() + 40;
     let (out, end, relay) = relayed(Dialect::OpenAiChat, &asked, &CHAT.as_bytes()[..cut], &[]);
-    assert_eq!((end, relay.delivered(), relay.usage()), (StreamEnd::Cut, "Hé", None));
+    assert_eq!((end, relay.delivered(), relay.usage()), (StreamEnd::Truncated, "Hé", None));
     assert!(!out.contains("[DONE]"), "half an event is not passed on");
     let done = CHAT.find("data: [DONE]").unwrap();
     let (out, end, _) = relayed(Dialect::OpenAiChat, &asked, &CHAT.as_bytes()[..done], &[]);
@@ -298,7 +298,7 @@ fn a_placeholder_is_no_count() {
     let cut = MESSAGES.find("event: message_delta").unwrap();
     let (_, end, relay) = relayed(Dialect::AnthropicMessages, &asked, &MESSAGES.as_bytes()[..cut], &[]);
     let usage = relay.usage().unwrap().usage;
-    assert_eq!((end, usage.input.get(), usage.output.get()), (StreamEnd::Cut, Some(25), None));
+    assert_eq!((end, usage.input.get(), usage.output.get()), (StreamEnd::Truncated, Some(25), None));
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn an_error_in_a_stream_is_not_passed_on_as_an_event() {
         relay.fail(&error, &mut out);
         let out = String::from_utf8(out.to_vec()).unwrap();
         assert!(out.starts_with(told) && out.matches("\n\n").count() == 1, "{out}");
-        assert_eq!(relay.finish(&mut BytesMut::new()), StreamEnd::Cut);
+        assert_eq!(relay.finish(&mut BytesMut::new()), StreamEnd::Truncated);
     }
 }
 

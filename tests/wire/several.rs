@@ -312,7 +312,11 @@ fn an_answer_beside_others_that_never_ends_is_broken_off_and_no_end_is_made_up_f
         for without in [0, 1] {
             let stream = unended(provider, without);
             let (out, end, relay) = relayed(provider, &asks(client, true), stream.as_bytes(), &[]);
-            assert_eq!((end, relay.is_complete()), (StreamEnd::Cut, false), "{provider} to {client}: {out}");
+            assert_eq!(
+                (end, relay.is_complete()),
+                (StreamEnd::Truncated, false),
+                "{provider} to {client}: {out}"
+            );
             assert!(!out.contains("[DONE]"), "{out}");
             for event in events(&out) {
                 let list = event["candidates"].as_array().or(event["choices"].as_array());

@@ -246,7 +246,7 @@ fn a_translated_stream_that_breaks_is_not_closed_as_whole() {
             let whole = stream(from);
             let cut = whole.find("llo").unwrap();
             let (out, end, mut relay) = relayed(from, &asked(client, true), &whole.as_bytes()[..cut], &[]);
-            assert_eq!((end, relay.delivered()), (StreamEnd::Cut, "Hé"));
+            assert_eq!((end, relay.delivered()), (StreamEnd::Truncated, "Hé"));
             assert!(!["[DONE]", "message_stop", "response.completed"].iter().any(|mark| out.contains(mark)));
             let mut out = BytesMut::new();
             relay.fail(&WireError::Malformed("cut".into()).to_api(), &mut out);

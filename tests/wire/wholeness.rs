@@ -50,7 +50,7 @@ fn broke(from: Dialect, client: Dialect, stream: &str) -> (String, Option<String
     let (out, end, relay) = relayed(from, &asked(client, true), stream.as_bytes(), &[]);
     let why = relay.failure().map(ToString::to_string);
     assert_eq!(end == StreamEnd::Complete, relay.is_complete());
-    let why = why.or_else(|| (end == StreamEnd::Cut).then(|| "cut".to_owned()));
+    let why = why.or_else(|| (end == StreamEnd::Truncated).then(|| "cut".to_owned()));
     (out, why, relay)
 }
 

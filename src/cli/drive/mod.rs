@@ -124,7 +124,7 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
         if survey.requests == 0 {
             bail!("{} holds no requests", args.log.display());
         }
-        remark(&announce(survey, args, &sender));
+        output::say(&announce(survey, args, &sender));
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Internal::from_any)?;
@@ -213,10 +213,6 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
         let _ = write!(text, "\n{} could not be read and are left out", counted(survey.bad, "line"));
     }
     text
-}
-
-fn remark(text: &str) {
-    output::say(text);
 }
 
 /// What a run came to, and how reading the log ended.

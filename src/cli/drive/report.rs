@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::drive::{End, Tally};
-use crate::report::{Format, Sheet, render as sheets, to_json};
+use crate::report::{Format, Latency, Sheet, render as sheets, to_json};
 use crate::telemetry::Percentiles;
 use crate::units::Pico;
 
@@ -41,20 +41,6 @@ struct Report<'a> {
     cost_beyond_worst_requests: u64,
     max_spend_usd: String,
     simulated_requests: u64,
-}
-
-#[derive(Serialize)]
-struct Latency {
-    known: u64,
-    p50: u64,
-    p95: u64,
-    p99: u64,
-}
-
-impl From<Percentiles> for Latency {
-    fn from(of: Percentiles) -> Self {
-        Self { known: of.known, p50: of.p50, p95: of.p95, p99: of.p99 }
-    }
 }
 
 pub(super) fn render(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::remark;
+use crate::cli::output;
 use crate::drive::Command;
 
 /// Starts listening; what comes back holds what is wanted just now.
@@ -28,7 +28,7 @@ pub(super) fn listen() -> watch::Receiver<Command> {
 async fn interrupts(set: Arc<watch::Sender<Command>>) {
     if tokio::signal::ctrl_c().await.is_ok() {
         set.send_replace(Command::Stop);
-        remark("\nwaiting for what is in flight; Ctrl-C again leaves at once");
+        output::say("\nwaiting for what is in flight; Ctrl-C again leaves at once");
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(130);
         }
@@ -94,7 +94,8 @@ fn toggle(set: &watch::Sender<Command>) {
     });
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

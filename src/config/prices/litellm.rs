@@ -194,64 +194,36 @@ fn is_free(tier: &Tier) -> bool {
     tier.input == PicoPerMillion::default() && tier.output == PicoPerMillion::default()
 }
 
-/// Prices of one tier as far as the catalogue states them.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Stated {
-    input: Option<PicoPerMillion>,
-    cache_read: Option<PicoPerMillion>,
-    write_5m: Option<PicoPerMillion>,
-    write_1h: Option<PicoPerMillion>,
-    output: Option<PicoPerMillion>,
-    reasoning: Option<PicoPerMillion>,
-    audio_input: Option<PicoPerMillion>,
-    audio_cached: Option<PicoPerMillion>,
-    audio_output: Option<PicoPerMillion>,
-    image_input: Option<PicoPerMillion>,
-    image_output: Option<PicoPerMillion>,
-}
+/// Prices of one tier as far as the catalogue states them, by the names of [`Tier::PRICES`].
+type Stated = BTreeMap<&'static str, PicoPerMillion>;
 
 /// One service class of an entry: tiers by the prompt length above which they hold, 0 for the base.
 type Service = BTreeMap<u64, Stated>;
 
-impl Stated {
-    /// Finds the bucket that a field of the catalogue prices.
-    fn bucket(&mut self, field: &str) -> Option<&mut Option<PicoPerMillion>> {
-        match field {
-            "input_cost_per_token" => Some(&mut self.input),
-            "output_cost_per_token" => Some(&mut self.output),
-            "cache_read_input_token_cost" => Some(&mut self.cache_read),
-            "cache_creation_input_token_cost" => Some(&mut self.write_5m),
-            "cache_creation_input_token_cost_above_1hr" => Some(&mut self.write_1h),
-            "output_cost_per_reasoning_token" => Some(&mut self.reasoning),
-            "input_cost_per_audio_token" => Some(&mut self.audio_input),
-            "cache_read_input_audio_token_cost" => Some(&mut self.audio_cached),
-            "output_cost_per_audio_token" => Some(&mut self.audio_output),
-            "input_cost_per_image_token" => Some(&mut self.image_input),
-            "output_cost_per_image_token" => Some(&mut self.image_output),
-            _ => None,
-        }
-    }
+/// Names the price that a field of the catalogue states.
+fn bucket(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "input_cost_per_token" => "input",
+        "output_cost_per_token" => "output",
+        "cache_read_input_token_cost" => "cache_read",
+        "cache_creation_input_token_cost" => "write_5m",
+        "cache_creation_input_token_cost_above_1hr" => "write_1h",
+        "output_cost_per_reasoning_token" => "reasoning",
+        "input_cost_per_audio_token" => "audio_input",
+        "cache_read_input_audio_token_cost" => "audio_cached",
+        "output_cost_per_audio_token" => "audio_output",
+        "input_cost_per_image_token" => "image_input",
+        "output_cost_per_image_token" => "image_output",
+        _ => return None,
+    })
+}
 
-    fn tier(&self, answers: bool) -> Result<Tier, Missing> {
-        let output = match self.output {
-            Some(output) => output,
-            None if answers => return Err(Missing::Output),
-            None => PicoPerMillion::default(),
-        };
-        Ok(Tier {
-            input: self.input.ok_or(Missing::Input)?,
-            cache_read: self.cache_read,
-            write_5m: self.write_5m,
-            write_1h: self.write_1h,
-            output,
-            reasoning: self.reasoning,
-            audio_input: self.audio_input,
-            audio_cached: self.audio_cached,
-            audio_output: self.audio_output,
-            image_input: self.image_input,
-            image_output: self.image_output,
-        })
+fn tier(stated: &Stated, answers: bool) -> Result<Tier, Missing> {
+    if answers && !stated.contains_key("output") {
+        return Err(Missing::Output);
     }
+    let free = |name| (name == "output").then(PicoPerMillion::default);
+    Tier::build(|name| Ok(stated.get(name).copied().or_else(|| free(name))), |_| Missing::Input)
 }
 
 /// The price that a tier lacks.
@@ -276,10 +248,7 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     for (field, value) in entry {
         if let Some((bucket, above, service)) = token_meter(field) {
             let price = price(field, value)?;
-            if let Some(slot) = services.entry(service).or_default().entry(above).or_default().bucket(bucket)
-            {
-                *slot = Some(price);
-            }
+            services.entry(service).or_default().entry(above).or_default().insert(bucket, price);
         } else if is_price(field) {
             other_meters.insert(field.clone(), value.to_string());
         }
@@ -295,8 +264,8 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     if entry.contains_key("off_peak_pricing") {
         return Err(Reason::TimeOfDay);
     }
-    let base = standard.get(&0).copied().unwrap_or_default();
-    base.tier(answers).map_err(|missing| match missing {
+    let base = standard.get(&0).cloned().unwrap_or_default();
+    tier(&base, answers).map_err(|missing| match missing {
         Missing::Input => Reason::NoInputPrice(mode.clone()),
         Missing::Output => Reason::NoOutputPrice(mode.clone()),
     })?;
@@ -356,7 +325,7 @@ const SERVICES: [&str; 6] = [BATCH, "flex", "priority", "ultrafast", "balanced",
 
 /// Splits a field like `input_cost_per_token_above_200k_tokens_batches` into bucket, tier and service; empty for the
 /// ordinary one.
-fn token_meter(field: &str) -> Option<(&str, u64, &'static str)> {
+fn token_meter(field: &str) -> Option<(&'static str, u64, &'static str)> {
     let service = SERVICES.into_iter().find_map(|service| {
         let rest = field.strip_suffix(service)?.strip_suffix('_')?;
         Some((rest, service))
@@ -366,8 +335,8 @@ fn token_meter(field: &str) -> Option<(&str, u64, &'static str)> {
         let (bucket, thousands) = head.rsplit_once("_above_")?;
         Some((bucket, thousands.parse::<u64>().ok()?.checked_mul(1000)?))
     });
-    let (bucket, above) = tier.unwrap_or((rest, 0));
-    Stated::default().bucket(bucket).is_some().then_some((bucket, above, service))
+    let (field, above) = tier.unwrap_or((rest, 0));
+    Some((bucket(field)?, above, service))
 }
 
 /// Takes over what multiplies the price of tokens: places as factors, fast service as a tier of its own.
@@ -479,10 +448,9 @@ fn older_cache_price(entry: &Map<String, Value>, standard: &mut Service) -> Resu
     let Some(value) = entry.get(FIELD) else { return Ok(()) };
     let older = price(FIELD, value)?;
     let base = standard.entry(0).or_default();
-    if base.cache_read.is_some_and(|newer| newer != older) {
+    if base.insert("cache_read", older).is_some_and(|newer| newer != older) {
         return Err(Reason::Tiers(format!("{FIELD} and cache_read_input_token_cost differ")));
     }
-    base.cache_read = Some(older);
     Ok(())
 }
 
@@ -507,10 +475,8 @@ fn take_ranges(entry: &Map<String, Value>, standard: &mut Service) -> Result<boo
         expected = high;
         let stated = tiers.entry(low).or_default();
         for (field, value) in range.iter().filter(|(field, _)| *field != "range") {
-            match stated.bucket(field) {
-                Some(slot) => *slot = Some(price(field, value)?),
-                None => return Err(malformed(&format!("{field} inside a range"))),
-            }
+            let bucket = bucket(field).ok_or_else(|| malformed(&format!("{field} inside a range")))?;
+            stated.insert(bucket, price(field, value)?);
         }
     }
     let flat = std::mem::take(standard);
@@ -522,10 +488,10 @@ fn take_ranges(entry: &Map<String, Value>, standard: &mut Service) -> Result<boo
 }
 
 fn rates(service: &Service, answers: bool, less: u64) -> Option<Rates> {
-    let base = service.get(&0)?.tier(answers).ok()?;
+    let base = tier(service.get(&0)?, answers).ok()?;
     let mut above = Vec::new();
     for (tokens, stated) in service.range(1..) {
-        above.push((tokens.saturating_sub(less), stated.tier(answers).ok()?));
+        above.push((tokens.saturating_sub(less), tier(stated, answers).ok()?));
     }
     Some(Rates { base, above })
 }

@@ -39,8 +39,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
+use crate::config::place::toml_line;
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
-use crate::units::{Instant, MoneyError, PicoPerMillion};
+use crate::units::{Instant, MoneyError, PicoPerMillion, line_of};
 
 const BOOK: [&str; 5] = ["name", "dated", "source", "aliases", "models"];
 const RATES_ONLY: [&str; 1] = ["above"];
@@ -59,7 +60,7 @@ pub fn from_toml(text: &str, file: &str) -> Result<PriceBook, Error> {
     let origin = Origin { text, file };
     let root = DeTable::parse(text).map_err(|error| Error::Syntax {
         file: file.to_owned(),
-        line: origin.line(&error.span().unwrap_or_default()),
+        line: toml_line(text, &error),
         message: error.message().to_owned(),
     })?;
     let book = Fields { origin: &origin, path: String::new(), span: root.span(), table: root.get_ref() };
@@ -81,13 +82,6 @@ pub fn from_toml(text: &str, file: &str) -> Result<PriceBook, Error> {
 struct Origin<'a> {
     text: &'a str,
     file: &'a str,
-}
-
-impl Origin<'_> {
-    fn line(&self, span: &Range<usize>) -> usize {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        memchr::memchr_iter(b'\n', before).count() + 1
-    }
 }
 
 /// One table of the file, with the way to it.
@@ -121,7 +115,7 @@ impl<'a> Fields<'a> {
     ) -> Error {
         Error::Field {
             file: self.origin.file.to_owned(),
-            line: self.origin.line(span),
+            line: line_of(self.origin.text, span.start),
             field: self.path_of(field),
             message: message.into(),
             hint: hint.into(),

@@ -16,7 +16,7 @@ use super::{
     Timeouts, address,
 };
 use crate::config::span::Span as Time;
-use crate::units::PerMille;
+use crate::units::{PerMille, line_of};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +68,7 @@ struct Provider {
     breaker: BreakerFile,
 }
 
-/// Declares a table whose every field may be left out, and how one is laid over another.
+/// Declares a table whose every field may be left out, and how one is laid over another; and how the defaults fill it up.
 macro_rules! layer {
     ($name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
         #[derive(Deserialize, Default, Clone)]
@@ -80,13 +80,22 @@ macro_rules! layer {
             }
         }
     };
+    ($name:ident => $spec:ident { $($field:ident: $kind:ty),* $(,)? }) => {
+        layer!($name { $($field: $kind),* });
+        impl $name {
+            fn filled(self) -> $spec {
+                let default = $spec::default();
+                $spec { $($field: self.$field.map_or(default.$field, Into::into)),* }
+            }
+        }
+    };
 }
 
-layer!(TimeoutsFile { connect: Time, first_byte: Time, idle: Time, total: Time });
-layer!(RetriesFile { attempts: u32, base: Time, max_wait: Time });
+layer!(TimeoutsFile => Timeouts { connect: Time, first_byte: Time, idle: Time, total: Time });
+layer!(RetriesFile => Retries { attempts: u32, base: Time, max_wait: Time });
 layer!(LimitsFile { requests_per_minute: u32, tokens_per_minute: u32, concurrent: u32, per: Per });
-layer!(BreakerFile { failures: u32, window: Time, cool_down: Time });
-layer!(Simulated {
+layer!(BreakerFile => BreakerSpec { failures: u32, window: Time, cool_down: Time });
+layer!(Simulated => SimulatedSpec {
     without_key: bool,
     seed: u64,
     speed: u32,
@@ -127,6 +136,12 @@ impl<'de> Deserialize<'de> for Share {
         let number = u16::deserialize(deserializer)?;
         let wrong = || serde::de::Error::custom("expected a share in thousandths, 0 to 1000");
         PerMille::new(number).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl From<Share> for PerMille {
+    fn from(share: Share) -> Self {
+        share.0
     }
 }
 
@@ -209,10 +224,6 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn line(self, at: usize) -> usize {
-        self.text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
-    }
-
     fn error(
         self,
         span: &Range<usize>,
@@ -222,7 +233,7 @@ impl Source<'_> {
     ) -> Error {
         Error::Field {
             file: self.file.to_owned(),
-            line: self.line(span.start),
+            line: line_of(self.text, span.start),
             field: field.into(),
             message: message.into(),
             hint: hint.into(),
@@ -328,7 +339,7 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
         providers.push(finish(known, &shared)?);
     }
     let parameters = crate::config::parameters::builtin()?;
-    Ok(ProvidersSpec { providers, simulated: simulation(&simulated), parameters })
+    Ok(ProvidersSpec { providers, simulated: simulated.filled(), parameters })
 }
 
 fn lay(over: Provider, below: &Provider) -> Provider {
@@ -434,7 +445,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
         return Err(fail("base_url", "would send the key unprotected over the network", hint));
     }
-    let waits = timeouts(&provider.timeouts.clone().over(&shared.timeouts));
+    let waits = provider.timeouts.clone().over(&shared.timeouts).filled();
     if [waits.connect, waits.first_byte, waits.idle, waits.total].iter().any(Duration::is_zero) {
         return Err(fail("timeouts", "no time at all is given", "write a time above zero, like \"5s\""));
     }
@@ -448,6 +459,8 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         return Err(fail("models", "missing", "say which models it serves, like models = [\"qwen3-*\"]"));
     }
     let headers = provider.headers.iter().flat_map(|pairs| pairs.get_ref().0.clone());
+    let retries = provider.retries.clone().over(&shared.retries).filled();
+    let breaker = provider.breaker.clone().over(&shared.breaker).filled();
     Ok(ProviderSpec {
         speaks,
         base_url,
@@ -459,35 +472,12 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         responses: provider.responses.unwrap_or(false),
         completions: provider.completions.unwrap_or(false),
         timeouts: waits,
-        retries: retries(&provider.retries.clone().over(&shared.retries)),
+        retries: Retries { attempts: retries.attempts.max(1), ..retries },
         limits: limits(&provider.limits.clone().over(&shared.limits)),
-        breaker: breaker(&provider.breaker.clone().over(&shared.breaker)),
-        origin: format!("{}:{}", source.file, source.line(span.start)),
+        breaker: BreakerSpec { failures: breaker.failures.max(1), ..breaker },
+        origin: format!("{}:{}", source.file, line_of(source.text, span.start)),
         name,
     })
-}
-
-fn or(time: Option<Time>, otherwise: Duration) -> Duration {
-    time.map_or(otherwise, |time| time.0)
-}
-
-fn timeouts(file: &TimeoutsFile) -> Timeouts {
-    let default = Timeouts::default();
-    Timeouts {
-        connect: or(file.connect, default.connect),
-        first_byte: or(file.first_byte, default.first_byte),
-        idle: or(file.idle, default.idle),
-        total: or(file.total, default.total),
-    }
-}
-
-fn retries(file: &RetriesFile) -> Retries {
-    let default = Retries::default();
-    Retries {
-        attempts: file.attempts.unwrap_or(default.attempts).max(1),
-        base: or(file.base, default.base),
-        max_wait: or(file.max_wait, default.max_wait),
-    }
 }
 
 fn limits(file: &LimitsFile) -> Limits {
@@ -496,31 +486,5 @@ fn limits(file: &LimitsFile) -> Limits {
         tokens_per_minute: file.tokens_per_minute.unwrap_or(0),
         concurrent: file.concurrent.unwrap_or(0),
         per_model: file.per == Some(Per::Model),
-    }
-}
-
-fn breaker(file: &BreakerFile) -> BreakerSpec {
-    let default = BreakerSpec::default();
-    BreakerSpec {
-        failures: file.failures.unwrap_or(default.failures).max(1),
-        window: or(file.window, default.window),
-        cool_down: or(file.cool_down, default.cool_down),
-    }
-}
-
-fn simulation(file: &Simulated) -> SimulatedSpec {
-    let default = SimulatedSpec::default();
-    let share = |share: Option<Share>| share.map_or(PerMille::ZERO, |share| share.0);
-    SimulatedSpec {
-        without_key: file.without_key.unwrap_or(default.without_key),
-        seed: file.seed.unwrap_or(default.seed),
-        speed: file.speed.unwrap_or(default.speed),
-        first_byte: or(file.first_byte, default.first_byte),
-        per_word: or(file.per_word, default.per_word),
-        words: file.words.unwrap_or(default.words),
-        rate_limited: share(file.rate_limited),
-        server_error: share(file.server_error),
-        cut: share(file.cut),
-        slow: share(file.slow),
     }
 }

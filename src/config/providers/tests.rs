@@ -1,5 +1,7 @@
 //! What a user may write into `providers.toml`, and what the program says where it is wrong.
 
+use std::time::Duration;
+
 use super::*;
 
 fn fails(text: &str) -> String {

@@ -2,8 +2,8 @@
 
 use super::{App, Do, Overlay};
 use crate::console::action::Action;
+use crate::console::screen::ScreenId;
 use crate::console::screens::traffic;
-use crate::console::ui::Screen;
 use crate::session::Command;
 
 impl App {
@@ -56,7 +56,7 @@ impl App {
     }
 
     pub(super) fn list_filtered(&mut self, filter: &str) -> Vec<Do> {
-        let done = self.lead(Screen::Traffic);
+        let done = self.lead(ScreenId::Traffic);
         self.filter.set(filter);
         traffic::set_filter(&mut self.ui.traffic, self.filter.value());
         done

@@ -6,14 +6,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{App, Do, Export};
+use crate::console::action::Action;
 use crate::console::frame;
-use crate::console::screens::traffic;
-use crate::console::ui::{Scene, Screen, Ui, draw_body};
+use crate::console::screen::{Scene, View};
+use crate::console::screens::{traffic, welcome};
 
 impl App {
     /// Has the listed requests written, once the list is whole.
     pub(super) fn export(&mut self, form: Export) -> Vec<Do> {
         if self.lists_all() { vec![Do::Export(form)] } else { Vec::new() }
+    }
+
+    /// Copies the listed requests, once the list is whole.
+    pub(super) fn copy_list(&mut self) -> Vec<Do> {
+        if self.lists_all() { vec![Do::CopyList] } else { Vec::new() }
     }
 
     fn lists_all(&mut self) -> bool {
@@ -25,18 +31,24 @@ impl App {
         whole
     }
 
-    /// Copies the panel with the keys; of Traffic the list itself.
-    pub(super) fn copy_panel(&mut self) -> Vec<Do> {
-        if self.ui.screen == Screen::Traffic && self.ui.detail.is_none() {
-            return if self.lists_all() { vec![Do::CopyList] } else { Vec::new() };
+    /// Copies what the screen has to give, else the panel with the keys.
+    pub(super) fn copy(&mut self, action: Action) -> Vec<Do> {
+        let shown = Arc::clone(self.shown());
+        let asks = self.ui.act(action, &shown);
+        if !asks.is_empty() {
+            return self.asks(asks);
+        }
+        if action == Action::CopyRow {
+            let command = welcome::command(&shown);
+            return command.map_or_else(|| self.copy(Action::CopyPanel), |command| vec![Do::Copy(command)]);
         }
         let area = frame::parts(self.area).body;
-        let ui = Ui { zoomed: true, ..self.ui.clone() };
-        let scene = Scene { ui: &ui, ..self.scene() };
+        let scene = self.scene();
+        let scene = Scene { view: View { zoomed: true, ..scene.view }, ..scene };
         let mut buf = Buffer::empty(Rect { x: 0, y: 0, ..area });
-        let area = buf.area;
-        draw_body(scene, area, &mut buf);
-        vec![Do::Copy(markdown(&buf, &frame::scope(scene, usize::MAX)))]
+        let front = self.ui.front();
+        front.draw(scene, buf.area, &mut buf);
+        vec![Do::Copy(markdown(&buf, &frame::scope(scene, front, usize::MAX)))]
     }
 }
 

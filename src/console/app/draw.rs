@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 
 use super::{App, Asked, Overlay};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::theme::Role;
-use crate::console::ui::{Scene, draw_body};
 use crate::console::widgets::panel;
 use crate::console::{frame, goto, text};
 
@@ -18,7 +18,7 @@ impl App {
     }
 
     pub(super) fn scene(&self) -> Scene<'_> {
-        Scene { snapshot: self.shown(), ui: &self.ui, look: self.look() }
+        self.ui.scene(self.shown(), self.look())
     }
 
     pub(super) fn look(&self) -> Look<'_> {
@@ -41,8 +41,8 @@ impl App {
             format!("{seconds}s, {new} new")
         });
         frame::header(scene, frozen.as_deref(), parts.header, buf);
-        frame::tabs(scene, parts.tabs, buf);
-        draw_body(scene, parts.body, buf);
+        frame::tabs(scene, self.ui.front(), parts.tabs, buf);
+        self.ui.front().draw(scene, parts.body, buf);
         frame::bar(scene, &self.strip, parts.bar, buf);
         self.draw_footer(parts.footer, buf);
         match &self.overlay {

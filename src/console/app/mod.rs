@@ -3,13 +3,14 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
+mod completing;
 mod copying;
 mod draw;
 mod mouse;
 mod moves;
 mod typing;
 
-use typing::Completing;
+use completing::Completing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,10 @@ use super::help::Help;
 use super::keys::{self, Keymap};
 use super::palette::Palette;
 use super::prompt::Prompt;
-use super::screens::{detail, traffic, tune, welcome};
+use super::screen::{Ask, Asks, ScreenId, View};
+use super::screens::{detail, traffic};
 use super::theme::{Depth, Theme};
-use super::ui::{Ask, Asks, Screen, Ui};
+use super::ui::Ui;
 use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
 use crate::units::{PerMille, Span};
 
@@ -127,8 +129,8 @@ pub struct App {
     hints: (Context, Hints),
     area: Rect,
     now: Duration,
-    /// Where one was led away from: the screen, its panel, whether that was zoomed.
-    came_from: Option<(Screen, usize, bool)>,
+    /// Where one was led away from.
+    came_from: Option<View>,
 }
 
 fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
@@ -239,11 +241,8 @@ impl App {
 
     /// Goes on with what takes longer than a moment; says whether there is more to do.
     pub fn work(&mut self) -> bool {
-        if self.ui.screen != Screen::Traffic {
-            return false;
-        }
         let shown = Arc::clone(self.shown());
-        traffic::work(&mut self.ui.traffic, &shown)
+        self.ui.screen_mut().work(&shown)
     }
 
     fn context(&self) -> Context {
@@ -287,7 +286,7 @@ impl App {
         match (&mut self.overlay, action) {
             (Overlay::None, Some(Action::TypeValue)) => {
                 let digit = chord.digit().map_or('0', |digit| char::from(b'0' + digit.min(9)));
-                let asks = tune::digit(&mut self.ui, digit);
+                let asks = self.ui.digit(digit);
                 self.asks(asks)
             }
             (Overlay::None, Some(Action::JumpTenth)) => {
@@ -350,7 +349,7 @@ impl App {
             Action::ExportCsv => self.export(Export::Csv),
             Action::ExportJson => self.export(Export::Json),
             Action::ExportMarkdown => self.export(Export::Markdown),
-            Action::CopyPanel => self.copy_panel(),
+            Action::CopyRow | Action::CopyPanel => self.copy(action),
             Action::Help => {
                 let context = self.ui.context();
                 let help =
@@ -400,31 +399,19 @@ impl App {
             | Action::PromptComplete
             | Action::PromptEarlier
             | Action::PromptLater => self.prompt(action),
-            Action::Overview => self.show(Screen::Overview),
-            Action::Tune => self.show(Screen::Tune),
-            Action::Traffic => self.show(Screen::Traffic),
-            Action::Models => self.show(Screen::Models),
-            Action::NextScreen => self.next_screen(1),
-            Action::PreviousScreen => self.next_screen(Screen::ALL.len() - 1),
-            Action::FocusNext => {
-                self.ui.focus = (self.ui.focus + 1) % self.ui.panels().max(1);
-                Vec::new()
-            }
-            Action::FocusPrevious => {
-                let panels = self.ui.panels().max(1);
-                self.ui.focus = (self.ui.focus + panels - 1) % panels;
+            Action::NextScreen => self.show(self.ui.view.screen.further(1)),
+            Action::PreviousScreen => self.show(self.ui.view.screen.further(ScreenId::ALL.len() - 1)),
+            Action::FocusNext | Action::FocusPrevious => {
+                let panels = self.ui.screen().panels().max(1);
+                let by = if action == Action::FocusNext { 1 } else { panels - 1 };
+                self.ui.view.focus = (self.ui.view.focus + by) % panels;
                 Vec::new()
             }
             Action::Zoom => {
-                self.ui.zoomed = !self.ui.zoomed;
+                self.ui.view.zoomed = !self.ui.view.zoomed;
                 Vec::new()
             }
             Action::Back => self.back(),
-            Action::CopyRow if self.ui.detail.is_some() => {
-                let shown = Arc::clone(self.shown());
-                let asks = self.ui.act(action, &shown);
-                self.asks(asks)
-            }
             // A live view is held by the session, where a moved threshold is still answered.
             Action::Freeze if self.latest.live.is_some() => send(Command::Toggle),
             Action::Freeze => {
@@ -440,13 +427,6 @@ impl App {
                 Reading::Recorded => Reading::Routed,
                 Reading::Routed => Reading::Recorded,
             })),
-            Action::CopyRow => {
-                let shown = Arc::clone(self.shown());
-                let row = traffic::selected_text(&self.ui.traffic, &shown)
-                    .filter(|_| self.ui.screen == Screen::Traffic)
-                    .or_else(|| welcome::command(&shown));
-                row.map_or_else(|| self.copy_panel(), |row| vec![Do::Copy(row)])
-            }
             Action::CopyMode => {
                 self.settings.mouse = !self.settings.mouse;
                 self.say(if self.settings.mouse {
@@ -498,6 +478,9 @@ impl App {
                 Vec::new()
             }
             other => {
+                if let Some(screen) = ScreenId::shown_by(other) {
+                    return self.show(screen);
+                }
                 let shown = Arc::clone(self.shown());
                 let asks = self.ui.act(other, &shown);
                 self.asks(asks)
@@ -521,11 +504,6 @@ impl App {
         }
     }
 
-    fn next_screen(&mut self, by: usize) -> Vec<Do> {
-        let now = Screen::ALL.iter().position(|&screen| screen == self.ui.screen).unwrap_or(0);
-        self.show(Screen::ALL[(now + by) % Screen::ALL.len()])
-    }
-
     fn asks(&mut self, asks: Asks) -> Vec<Do> {
         let mut out = Vec::new();
         for ask in asks {
@@ -540,7 +518,7 @@ impl App {
                     out.push(Do::Send(command));
                 }
                 Ask::Open(index) => {
-                    self.ui.detail = Some(detail::State { index, ..detail::State::default() });
+                    self.ui.detail = Some(detail::State::of(index));
                 }
                 Ask::Show(screen) => out.extend(self.lead(screen)),
                 Ask::Back => out.extend(self.back()),
@@ -550,11 +528,14 @@ impl App {
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::PickModel => out.extend(self.pick_model()),
                 Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
+                Ask::CopyList => out.extend(self.copy_list()),
                 Ask::ListFlips => {
-                    self.lead(Screen::Traffic);
+                    self.lead(ScreenId::Traffic);
                     let shown = Arc::clone(self.shown());
-                    traffic::show_flips(&mut self.ui, &shown);
+                    traffic::show_flips(&mut self.ui.traffic, &shown);
                 }
+                // What one screen asks of another is done by then.
+                Ask::Choose(_) | Ask::Close | Ask::Neighbour(_) => {}
             }
         }
         out

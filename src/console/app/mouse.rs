@@ -7,7 +7,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use super::{App, Do, Overlay};
 use crate::console::action::Action;
 use crate::console::frame;
-use crate::console::ui::Pointer;
+use crate::console::screen::Pointer;
 use crate::console::widgets::replay;
 use crate::session::Command;
 use crate::units::PerMille;
@@ -17,17 +17,14 @@ impl App {
         let (x, y) = (mouse.column, mouse.row);
         let parts = frame::parts(self.area);
         if let Overlay::Palette(_) | Overlay::Help(_) = self.overlay {
+            let help = matches!(self.overlay, Overlay::Help(_));
             return match mouse.kind {
-                MouseEventKind::ScrollUp => self.action(if matches!(self.overlay, Overlay::Help(_)) {
-                    Action::HelpUp
-                } else {
-                    Action::PaletteUp
-                }),
-                MouseEventKind::ScrollDown => self.action(if matches!(self.overlay, Overlay::Help(_)) {
-                    Action::HelpDown
-                } else {
-                    Action::PaletteDown
-                }),
+                MouseEventKind::ScrollUp => {
+                    self.action(if help { Action::HelpUp } else { Action::PaletteUp })
+                }
+                MouseEventKind::ScrollDown => {
+                    self.action(if help { Action::HelpDown } else { Action::PaletteDown })
+                }
                 _ => Vec::new(),
             };
         }

@@ -1,52 +1,40 @@
 //! From screen to screen and back again.
 
 use super::{App, Do};
-use crate::console::screens::{traffic, tune};
-use crate::console::ui::Screen;
-use crate::session::Command;
+use crate::console::screen::{ScreenId, View};
 
 impl App {
     /// Shows a screen that something chosen leads to; Esc comes back from there.
-    pub(super) fn lead(&mut self, screen: Screen) -> Vec<Do> {
-        let here = (self.ui.screen, self.ui.focus, self.ui.zoomed);
+    pub(super) fn lead(&mut self, screen: ScreenId) -> Vec<Do> {
+        let here = self.ui.view;
         let done = self.show(screen);
-        self.came_from = (here.0 != screen).then_some(here);
+        self.came_from = (here.screen != screen).then_some(here);
         done
     }
 
     /// Leaves the zoom, else goes back to where one was led from, else leaves the filter.
     pub(super) fn back(&mut self) -> Vec<Do> {
-        if self.ui.zoomed {
-            self.ui.zoomed = false;
+        if self.ui.view.zoomed {
+            self.ui.view.zoomed = false;
             return Vec::new();
         }
         let came_from = self.came_from.take();
-        if self.ui.screen == Screen::Traffic {
+        if self.ui.screen_mut().widen() {
             self.filter.set("");
-            traffic::leave_filter(&mut self.ui.traffic);
         }
-        let Some((screen, focus, zoomed)) = came_from else { return Vec::new() };
+        let Some(View { screen, focus, zoomed, .. }) = came_from else { return Vec::new() };
         let done = self.show(screen);
-        (self.ui.focus, self.ui.zoomed) = (focus, zoomed);
+        self.ui.view = View { focus, zoomed, ..self.ui.view };
         done
     }
 
-    pub(super) fn show(&mut self, screen: Screen) -> Vec<Do> {
+    pub(super) fn show(&mut self, screen: ScreenId) -> Vec<Do> {
         self.ui.detail = None;
         self.came_from = None;
-        if self.ui.screen != screen {
-            self.ui.screen = screen;
-            self.ui.focus = 0;
-            self.ui.zoomed = false;
+        let view = self.ui.view;
+        if view.screen != screen {
+            self.ui.view = View { screen, read_only: view.read_only, ..View::default() };
         }
-        if screen != Screen::Tune {
-            return Vec::new();
-        }
-        if !self.ui.tune.picked {
-            self.ui.tune.route = tune::busiest(&self.latest);
-        }
-        // The curve drawn there is of the threshold chosen there.
-        let (route, rung) = self.ui.tune.chosen(&self.latest.policy);
-        vec![Do::Send(Command::Focus(route, rung))]
+        self.ui.screen_mut().shown(&self.latest).map(Do::Send).into_iter().collect()
     }
 }

@@ -1,27 +1,19 @@
 //! What is typed and pasted into the lines at the bottom.
 
+use super::completing::Completing;
 use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
 use crate::console::goto;
+use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
-use crate::console::ui::{Ask, Screen};
-
-/// The lines that could stand in place of the one typed, and the one that does.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Completing {
-    pub(super) lines: Vec<String>,
-    pub(super) at: Option<usize>,
-}
+use crate::session::listing::completions;
 
 impl App {
     /// Takes the filter as far as it is typed.
     pub(super) fn filter_typed(&mut self) {
         traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-        let lines = if self.filter.is_at_end() {
-            traffic::completions(self.filter.value(), self.shown())
-        } else {
-            Vec::new()
-        };
+        let lines =
+            if self.filter.is_at_end() { completions(self.filter.value(), self.shown()) } else { Vec::new() };
         self.completing = Completing { lines, at: None };
     }
 
@@ -71,8 +63,8 @@ impl App {
         match models::ask_all_on_named(&mut self.ui.models, &name, &shown) {
             Ok(()) => {
                 let mut done = self.close_model();
-                if self.ui.screen != Screen::Models {
-                    done.extend(self.asks(vec![Ask::Show(Screen::Models)]));
+                if self.ui.view.screen != ScreenId::Models {
+                    done.extend(self.asks(vec![Ask::Show(ScreenId::Models)]));
                 }
                 done
             }

@@ -7,17 +7,18 @@ use std::fmt::Write;
 use arrayvec::ArrayString;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::{Instant, Pico, PicoPerMillion, Span};
+use crate::units::{Instant, ModelId, Pico, PicoPerMillion, Span};
 
 /// A line of words on the stack.
 pub(super) type Line = ArrayString<480>;
@@ -58,6 +59,19 @@ pub(super) fn scope_room(area: Rect, title: &str) -> usize {
     usize::from(area.width).saturating_sub(text::width(title) + 7)
 }
 
+/// Returns the look that stands for a model everywhere; the last for calls that name none.
+pub(super) fn series(look: Look<'_>, model: ModelId) -> Style {
+    look.theme.series(model.index().unwrap_or(7))
+}
+
+/// Writes a heading and returns what is below it.
+pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
+    let (row, rest) = paint::split_top(at, 1);
+    let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
+    paint::text(buf, row, words, style, scene.look.glyphs.cut);
+    rest
+}
+
 /// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.
 pub(super) fn frame(
     scene: Scene<'_>,
@@ -67,7 +81,7 @@ pub(super) fn frame(
     area: Rect,
     buf: &mut Buffer,
 ) -> Rect {
-    let inner = Panel { title, scope, focus: scene.ui.focus == place }.render(area, buf, scene.look);
+    let inner = Panel { title, scope, focus: scene.view.focus == place }.render(area, buf, scene.look);
     let area = area.intersection(buf.area);
     let log = &scene.snapshot.log;
     // Where all of the log was made up, the header says so once for every panel.
@@ -78,7 +92,7 @@ pub(super) fn frame(
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
     if area.width > wide.saturating_add(3) && area.height > 1 {
         let at = Rect { x: area.right() - wide - 2, y: area.bottom() - 1, width: wide, height: 1 };
-        paint::text(buf, at, words, scene.look.style(Role::Simulated), scene.look.glyphs.cut);
+        scene.look.text(buf, at, words, Role::Simulated);
     }
     inner
 }
@@ -86,7 +100,7 @@ pub(super) fn frame(
 /// Says in the middle of an empty panel why it is empty.
 pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffer) {
     let row = paint::nth_row(area, area.height.saturating_sub(1) / 2);
-    paint::text_middle(buf, row, words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    scene.look.text_middle(buf, row, words, Role::Muted);
 }
 
 /// Writes a sum of costs and gives the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.

@@ -12,9 +12,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::session::{LiveView, Snapshot};
 
@@ -23,11 +23,6 @@ const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hell
 /// Returns the live session where it is one that no request has reached.
 fn waiting(snapshot: &Snapshot) -> Option<&LiveView> {
     snapshot.live.as_ref().filter(|live| snapshot.log.is_empty() && live.closed.is_none())
-}
-
-/// Says whether there is nothing to show yet but where to begin.
-pub fn is_due(snapshot: &Snapshot) -> bool {
-    waiting(snapshot).is_some()
 }
 
 /// Returns the address that clients on this machine would use.
@@ -53,10 +48,10 @@ pub fn command(snapshot: &Snapshot) -> Option<String> {
     waiting(snapshot).map(|live| curl(snapshot, live).concat())
 }
 
-/// Draws the page.
-pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws the page in place of a screen that has nothing to show yet; says whether it did.
+pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
     let (snapshot, look) = (scene.snapshot, scene.look);
-    let Some(live) = waiting(snapshot) else { return };
+    let Some(live) = waiting(snapshot) else { return false };
     let base = address(snapshot, live);
     let scope = format!("live {} {base}", look.glyphs.dot);
     let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
@@ -102,6 +97,7 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         lines.retain(|(words, _)| !words.is_empty());
     }
     for (row, (words, role)) in (0..inside.height).zip(&lines) {
-        paint::text(buf, paint::nth_row(inside, row), words, look.style(*role), look.glyphs.cut);
+        look.text(buf, paint::nth_row(inside, row), words, *role);
     }
+    true
 }

@@ -57,50 +57,38 @@ impl TerminalEnv<'_> {
     }
 }
 
-/// The names of the sixteen, with the colours most terminals give them.
-const SIXTEEN: [(&str, Color, [u8; 3]); 16] = [
-    ("black", Color::Black, [0, 0, 0]),
-    ("red", Color::Red, [205, 49, 49]),
-    ("green", Color::Green, [13, 188, 121]),
-    ("yellow", Color::Yellow, [199, 160, 20]),
-    ("blue", Color::Blue, [36, 114, 200]),
-    ("magenta", Color::Magenta, [188, 63, 188]),
-    ("cyan", Color::Cyan, [17, 168, 205]),
-    ("gray", Color::Gray, [204, 204, 204]),
-    ("dark-gray", Color::DarkGray, [118, 118, 118]),
-    ("light-red", Color::LightRed, [241, 76, 76]),
-    ("light-green", Color::LightGreen, [35, 209, 139]),
-    ("light-yellow", Color::LightYellow, [245, 222, 67]),
-    ("light-blue", Color::LightBlue, [59, 142, 234]),
-    ("light-magenta", Color::LightMagenta, [214, 112, 214]),
-    ("light-cyan", Color::LightCyan, [41, 184, 219]),
-    ("white", Color::White, [255, 255, 255]),
+/// The sixteen, as most terminals show them.
+const SIXTEEN: [(Color, [u8; 3]); 16] = [
+    (Color::Black, [0, 0, 0]),
+    (Color::Red, [205, 49, 49]),
+    (Color::Green, [13, 188, 121]),
+    (Color::Yellow, [199, 160, 20]),
+    (Color::Blue, [36, 114, 200]),
+    (Color::Magenta, [188, 63, 188]),
+    (Color::Cyan, [17, 168, 205]),
+    (Color::Gray, [204, 204, 204]),
+    (Color::DarkGray, [118, 118, 118]),
+    (Color::LightRed, [241, 76, 76]),
+    (Color::LightGreen, [35, 209, 139]),
+    (Color::LightYellow, [245, 222, 67]),
+    (Color::LightBlue, [59, 142, 234]),
+    (Color::LightMagenta, [214, 112, 214]),
+    (Color::LightCyan, [41, 184, 219]),
+    (Color::White, [255, 255, 255]),
 ];
 
 /// Reads `#rrggbb`, `#rgb`, `default`, the name of one of the sixteen, or a number 0 to 255 of the xterm palette.
 pub fn read(text: &str) -> Option<Color> {
-    if text == "default" {
-        return Some(Color::Reset);
-    }
-    if let Some(hex) = text.strip_prefix('#') {
-        return read_hex(hex);
-    }
-    if let Some(found) = SIXTEEN.iter().find(|entry| entry.0 == text) {
-        return Some(found.1);
-    }
-    text.parse().ok().map(Color::Indexed)
-}
-
-fn read_hex(hex: &str) -> Option<Color> {
-    if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let value = u32::from_str_radix(hex, 16).ok()?;
-    let [_, a, b, c] = value.to_be_bytes();
-    match hex.len() {
-        6 => Some(Color::Rgb(a, b, c)),
-        3 => Some(Color::Rgb((b & 15) * 17, (c >> 4) * 17, (c & 15) * 17)),
-        _ => None,
+    match text.strip_prefix('#') {
+        _ if text == "default" => Some(Color::Reset),
+        None => text.parse().ok(),
+        // The library's parser takes a sign for a digit.
+        Some(hex) if !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) => None,
+        Some(hex) if hex.len() == 3 => {
+            let long: String = hex.chars().flat_map(|digit| [digit, digit]).collect();
+            format!("#{long}").parse().ok()
+        }
+        Some(_) => text.parse().ok(),
     }
 }
 
@@ -110,7 +98,7 @@ pub fn rgb(colour: Color) -> Option<[u8; 3]> {
         Color::Reset => None,
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(index) => Some(indexed_rgb(index)),
-        named => SIXTEEN.iter().find(|entry| entry.1 == named).map(|entry| entry.2),
+        named => SIXTEEN.iter().find(|entry| entry.0 == named).map(|entry| entry.1),
     }
 }
 
@@ -118,7 +106,7 @@ fn indexed_rgb(index: u8) -> [u8; 3] {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let step = |n: u8| STEPS.get(usize::from(n % 6)).copied().unwrap_or(0);
     match index {
-        0..16 => SIXTEEN.get(usize::from(index)).map_or([0; 3], |entry| entry.2),
+        0..16 => SIXTEEN.get(usize::from(index)).map_or([0; 3], |entry| entry.1),
         16..232 => {
             let n = index - 16;
             [step(n / 36), step(n / 6), step(n)]
@@ -145,7 +133,7 @@ fn nearest_indexed(target: [u8; 3]) -> u8 {
 }
 
 fn nearest_sixteen(target: [u8; 3]) -> Color {
-    SIXTEEN.iter().min_by(|a, b| closer(target, a.2, b.2)).map_or(Color::Reset, |entry| entry.1)
+    SIXTEEN.iter().min_by(|a, b| closer(target, a.1, b.1)).map_or(Color::Reset, |entry| entry.0)
 }
 
 fn closer(target: [u8; 3], a: [u8; 3], b: [u8; 3]) -> std::cmp::Ordering {

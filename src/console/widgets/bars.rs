@@ -58,16 +58,16 @@ impl BarList<'_> {
         for (index, bar) in (0u16..).zip(shown.clone()) {
             let row = paint::nth_row(area, index);
             let (label, rest) = paint::split_left(row, labels);
-            paint::text(buf, label, bar.label, look.style(Role::Text), look.glyphs.cut);
+            look.text(buf, label, bar.label, Role::Text);
             let (_, rest) = paint::split_left(rest, u16::from(lengths > 0));
             let (length, rest) = paint::split_left(rest, lengths);
             gauge::bar(buf, length, bar.filled, bar.style, look);
             if let (Some(staged), Some(last)) = (bar.staged, length.width.checked_sub(1)) {
                 let offset = u64::from(staged.min(1000)) * u64::from(last) / 1000;
                 let x = length.left() + u16::try_from(offset).unwrap_or(0);
-                paint::sign(buf, x, length.top(), look.glyphs.threshold.1, look.style(Role::Staged));
+                look.sign(buf, x, length.top(), look.glyphs.threshold.1, Role::Staged);
             }
-            paint::text_right(buf, rest, bar.value, look.style(Role::Text), look.glyphs.cut);
+            look.text_right(buf, rest, bar.value, Role::Text);
         }
     }
 }

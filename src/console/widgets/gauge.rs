@@ -58,7 +58,7 @@ impl Gauge {
                 _ if offset < held => (look.glyphs.gauge.0, Role::Muted),
                 _ => (look.glyphs.gauge.1, Role::GaugeEmpty),
             };
-            paint::sign(buf, at.left() + offset, at.top(), sign, look.style(role));
+            look.sign(buf, at.left() + offset, at.top(), sign, role);
         }
     }
 }
@@ -81,8 +81,8 @@ impl Slider {
         }
         paint::row(buf, at, look.glyphs.slider.0, look.style(Role::SliderTrack));
         let ghost = super::histogram::column(at, self.applied);
-        paint::sign(buf, ghost, at.y, look.glyphs.point.1, look.style(Role::SliderGhost));
+        look.sign(buf, ghost, at.y, look.glyphs.point.1, Role::SliderGhost);
         let knob = super::histogram::column(at, self.staged);
-        paint::sign(buf, knob, at.y, look.glyphs.slider.1, look.style(Role::SliderKnob));
+        look.sign(buf, knob, at.y, look.glyphs.slider.1, Role::SliderKnob);
     }
 }

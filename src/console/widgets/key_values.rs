@@ -31,7 +31,7 @@ pub fn render(rows: &[KeyValue<'_>], area: Rect, buf: &mut Buffer, look: Look<'_
         let at = paint::nth_row(area, index);
         let wide = u16::try_from(text::width(row.value)).unwrap_or(u16::MAX).min(at.width);
         let (name, _) = paint::split_left(at, at.width.saturating_sub(wide.saturating_add(1)));
-        paint::text(buf, name, row.key, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, name, row.key, Role::Muted);
         paint::text_right(buf, at, row.value, row.style, look.glyphs.cut);
     }
 }

@@ -94,12 +94,12 @@ pub fn too_small(area: Rect, buf: &mut Buffer, look: Look<'_>) -> bool {
     }
     let middle = area.height / 2;
     let first = paint::nth_row(area, middle.saturating_sub(1));
-    paint::text_middle(buf, first, "window too small", look.style(Role::Warn), look.glyphs.cut);
+    look.text_middle(buf, first, "window too small", Role::Warn);
     let mut words = crate::console::format::Short::new();
     let _ = std::fmt::Write::write_fmt(
         &mut words,
         format_args!("{}x{}, wants {}x{}", area.width, area.height, SMALLEST.0, SMALLEST.1),
     );
-    paint::text_middle(buf, paint::nth_row(area, middle), &words, look.style(Role::Muted), look.glyphs.cut);
+    look.text_middle(buf, paint::nth_row(area, middle), &words, Role::Muted);
     true
 }

@@ -94,10 +94,10 @@ impl Strip<'_> {
         }
         for &place in self.marks {
             let x = column(ticks, place);
-            paint::sign(buf, x, ticks.bottom() - 1, look.glyphs.mark, look.style(Role::ReplayMark));
+            look.sign(buf, x, ticks.bottom() - 1, look.glyphs.mark, Role::ReplayMark);
         }
         for y in rate.top()..rate.bottom() {
-            paint::sign(buf, column(rate, self.head), y, look.glyphs.line.1, look.style(Role::ReplayHead));
+            look.sign(buf, column(rate, self.head), y, look.glyphs.line.1, Role::ReplayHead);
         }
     }
 }
@@ -226,7 +226,7 @@ impl ReplayBar<'_> {
         };
         let first = paint::nth_row(area, 0);
         paint::clear(buf, first, look.theme.base());
-        paint::text(buf, first, &self.left(look), look.style(role), look.glyphs.cut);
+        look.text(buf, first, &self.left(look), role);
         if strip.width == 0 {
             return;
         }
@@ -241,11 +241,11 @@ impl ReplayBar<'_> {
             paint::sign(buf, rest.x, rest.y, end, edge);
         }
         rest = paint::split_left(rest, 1).1;
-        let used = paint::text(buf, rest, self.end, look.style(Role::Muted), look.glyphs.cut);
+        let used = look.text(buf, rest, self.end, Role::Muted);
         rest = paint::split_left(rest, used).1;
         for (words, role) in self.figures(look).iter().take(shown).filter(|figure| !figure.0.is_empty()) {
             rest = paint::split_left(rest, 2).1;
-            let used = paint::text(buf, rest, words, look.style(*role), look.glyphs.cut);
+            let used = look.text(buf, rest, words, *role);
             rest = paint::split_left(rest, used).1;
         }
     }

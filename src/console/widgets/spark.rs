@@ -70,7 +70,7 @@ impl Spark<'_> {
                 Column::Value(value) => column(buf, area, x, value, most, self.style, look),
                 Column::Absent => {
                     let y = area.bottom() - 1;
-                    paint::sign(buf, x, y, look.glyphs.dot, look.style(Role::Unknown));
+                    look.sign(buf, x, y, look.glyphs.dot, Role::Unknown);
                 }
                 Column::Before => {}
             }

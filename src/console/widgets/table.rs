@@ -112,6 +112,11 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
+    /// Writes the cell's text in the look of a role.
+    pub fn say(&self, buf: &mut Buffer, words: &str, role: Role) {
+        self.text(buf, words, self.look.style(role));
+    }
+
     /// Writes the cell's text where the column wants it.
     pub fn text(&self, buf: &mut Buffer, words: &str, style: Style) {
         if self.right {
@@ -252,7 +257,7 @@ impl Table<'_> {
         let start = if column.right { at.right() - total } else { at.left() };
         paint::text(buf, Rect { x: start, width: wide, ..at }, column.name, style, look.glyphs.cut);
         if let Some(sign) = sign {
-            paint::sign(buf, start + wide, at.y, sign, look.style(Role::Accent));
+            look.sign(buf, start + wide, at.y, sign, Role::Accent);
         }
     }
 }
@@ -272,7 +277,7 @@ pub fn scrollbar(buf: &mut Buffer, at: Rect, offset: usize, visible: usize, coun
         let on = (start..start + thumb).contains(&y);
         let (sign, role) =
             if on { (look.glyphs.scroll.1, Role::Muted) } else { (look.glyphs.scroll.0, Role::Border) };
-        paint::sign(buf, at.x, at.y + y, sign, look.style(role));
+        look.sign(buf, at.x, at.y + y, sign, role);
     }
 }
 

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::draws::{CUT, CUT_AT};
+use super::draws::{CUT, CUT_AT, Draws};
 use super::schema::Fill;
+use super::simulation::{Piece, Simulation, headers};
 use super::tools::{Call, Tool};
-use super::{Draws, Piece, Simulation, headers, schema, tools};
+use super::{schema, tools};
 use crate::config::providers::SimulatedSpec;
 
 /// What every made-up text begins with.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Draws, Simulation};
+use super::draws::Draws;
+use super::simulation::Simulation;
 use crate::config::providers::SimulatedSpec;
 use crate::providers::wait;
 

@@ -8,17 +8,14 @@ mod chat;
 mod draws;
 mod embeddings;
 mod schema;
+mod simulation;
 mod tools;
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde_json::{Value, json};
+use http::{HeaderValue, header};
+use serde_json::Value;
 use tokio::time::{Instant as Clock, sleep, timeout_at};
 
-use super::Call;
+use super::call::Call;
 use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
@@ -26,54 +23,7 @@ use crate::config::providers::SimulatedSpec;
 use crate::wire::Dialect;
 use draws::Draws;
 
-/// Stands in every made-up answer's headers.
-const SIMULATED: HeaderName = HeaderName::from_static("x-simulated");
-
-/// An answer that is made up.
-#[derive(Debug)]
-pub(crate) struct Simulation {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    /// The wait before the head.
-    first: Duration,
-    pieces: VecDeque<Piece>,
-}
-
-/// A piece of the body, or the break of the connection, and the wait before it.
-#[derive(Debug)]
-struct Piece {
-    wait: Duration,
-    bytes: Result<Bytes, &'static str>,
-}
-
-impl Simulation {
-    /// Returns the next piece after its wait.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, &'static str> {
-        let Some(wait) = self.pieces.front().map(|piece| piece.wait) else { return Ok(None) };
-        if !wait.is_zero() {
-            sleep(wait).await;
-        }
-        self.pieces.pop_front().map_or(Ok(None), |piece| piece.bytes.map(Some))
-    }
-
-    fn whole(status: u16, first: Duration, body: &Value) -> Self {
-        let piece = Piece { wait: Duration::ZERO, bytes: Ok(Bytes::from(body.to_string())) };
-        Self { status, headers: headers("application/json"), first, pieces: VecDeque::from([piece]) }
-    }
-
-    fn error(status: u16, kind: &str, code: &str, message: &str) -> Self {
-        let error =
-            json!({ "message": format!("SIMULATED: {message}"), "type": kind, "param": null, "code": code });
-        Self::whole(status, Duration::ZERO, &json!({ "error": error }))
-    }
-}
-
-fn headers(content: &'static str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
-    headers.insert(SIMULATED, HeaderValue::from_static("true"));
-    headers
-}
+pub(super) use simulation::Simulation;
 
 /// Makes up an answer and waits for its head.
 pub(super) async fn call(slot: &Slot, spec: &SimulatedSpec, call: Call) -> Result<Reply, CallError> {

@@ -2,6 +2,13 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::json;
+
+use super::simulation::{Piece, SIMULATED};
 use super::*;
 use crate::units::PerMille;
 

@@ -10,11 +10,11 @@ use std::ops::ControlFlow;
 use rustc_hash::FxHashSet;
 use serde::Deserialize;
 
-use super::{Sink, TRACE_EPOCH, attempt};
+use super::fields::{TRACE_EPOCH, attempt};
 use crate::classifier::TaskClass;
 use crate::record::csv::{Row, micros_of};
 use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::Told;
+use crate::record::known::{Sink, Told};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts};
 use crate::record::{Attempt, Attempts, Record, Timing};

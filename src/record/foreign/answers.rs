@@ -1,6 +1,6 @@
 //! Answers as providers send them, one JSON object each.
 //!
-//! An answer that tells no time is placed at [`TRACE_EPOCH`] plus one second for each line before it, so that a file of
+//! An answer that tells no time is placed at [`TRACE_EPOCH`](super::TRACE_EPOCH) plus one second for each line before it, so that a file of
 //! them has an order; parts of a streamed answer are passed over except the one with the final counts.
 
 use std::borrow::Cow;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::failures::went_wrong;
+use super::fields::{attempt, claimed, maybe_moment, owned, told_or_placed};
 use super::written::Written;
-use super::{TRACE_EPOCH, attempt, claimed, maybe_moment, owned};
 use crate::record::json::{self, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
@@ -37,13 +37,6 @@ const OBJECTS: &[&str] = &[
     "response.input",
     "container",
 ];
-
-/// Returns the moment that an answer tells, or else its place among the lines.
-pub(super) fn told_or_placed(told: Option<Instant>, line: u64) -> (Instant, Timing) {
-    let seconds = i64::try_from(line.saturating_sub(1)).unwrap_or(0);
-    let place = || (TRACE_EPOCH + Span(seconds.saturating_mul(1_000_000)), Timing::Placed);
-    told.map_or_else(place, |at| (at, Timing::Told))
-}
 
 fn answer(id: Word, (at, timing): (Instant, Timing), only: Attempt<'_>) -> Record<'_> {
     Record { id: owned(id), at, timing, attempts: Attempts::one(only), ..Record::default() }
@@ -74,9 +67,9 @@ struct OpenAiAnswer {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Groq {
+pub(super) struct Groq {
     #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
+    pub(super) usage: Option<OpenAiUsage>,
 }
 
 /// What `LangChain` keeps of an answer beside its own count of it.

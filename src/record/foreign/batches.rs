@@ -7,12 +7,11 @@ use sonic_rs::LazyValue;
 
 use super::failures::{self, Failure};
 use super::{answers, bodies};
-use crate::record::entry::some_terms;
 use crate::record::json::{self, Num, Word};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::Counted;
-use crate::record::{Attempt, InputFormat};
+use crate::record::{Attempt, InputFormat, some_terms};
 use crate::routing::Status;
 
 /// A line of `OpenAI`'s and Mistral's results, of Anthropic's, or of Gemini's.

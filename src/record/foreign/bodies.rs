@@ -7,14 +7,14 @@
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 
-use super::answers::{self, anthropic, gemini, openai};
+use super::answers::{self, Groq, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
 use super::served::{by_answer, by_name};
 use super::terms;
 use super::written::Written;
-use crate::pricing::Usage;
 use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
+use crate::record::recognise::is_stream;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
     AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks, or_refused,
@@ -112,13 +112,6 @@ struct Within {
     #[serde(deserialize_with = "maybe")]
     usage: Option<AnthropicUsage>,
     container: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Groq {
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
 }
 
 /// What the events of a stream have told so far.
@@ -345,7 +338,7 @@ impl Stream {
                     };
                 }
                 if let (Some(InputFormat::Gemini), Some(last)) = (format, whole) {
-                    terms::complete(InputFormat::Gemini, &last, &mut told.record);
+                    terms::of_answer(InputFormat::Gemini, &last, &mut told.record);
                 }
                 told
             }
@@ -359,28 +352,6 @@ impl Stream {
             last.error = failure.word.into();
         }
         Some(Ok(told))
-    }
-}
-
-/// Says whether text is what a server sends as events.
-pub(crate) fn is_stream(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|start| text.starts_with(start))
-}
-
-/// Returns the dialect of a stream of events by its beginning.
-pub(crate) fn dialect(start: &[u8]) -> Option<InputFormat> {
-    let has = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
-    if !is_stream(start) {
-        None
-    } else if has("message_start") || has("content_block") || has("\"type\":\"error\"") {
-        Some(InputFormat::Anthropic)
-    } else if has("\"candidates\"") || has("\"usageMetadata\"") {
-        Some(InputFormat::Gemini)
-    } else if has("\"choices\"") || has("response.") || has("\"object\"") || has("\"error\"") {
-        Some(InputFormat::OpenAi)
-    } else {
-        None
     }
 }
 
@@ -452,7 +423,7 @@ pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
         _ => openai(text, line),
     };
     Some(told.map(|mut told| {
-        terms::complete(format, text, &mut told.record);
+        terms::of_answer(format, text, &mut told.record);
         told
     }))
 }
@@ -493,11 +464,6 @@ impl Shown {
     }
 }
 
-fn tokens(usage: &Usage) -> u64 {
-    let counts = [usage.input, usage.cache_read, usage.write_5m, usage.write_1h, usage.output];
-    counts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
-}
-
 impl Body {
     /// Returns its text; empty where there is none.
     pub(super) fn text(&self) -> &str {
@@ -518,7 +484,7 @@ impl Body {
         let said = told.record.attempts.last()?;
         by_answer(attempt, &said.model, asked);
         by_name(attempt, &told.record.id);
-        let (ours, theirs) = (tokens(&attempt.usage), tokens(&said.usage));
+        let (ours, theirs) = (attempt.usage.told(), said.usage.told());
         // Of a body that breaks off more is guessed than the row knows.
         let is_surer = said.status != Status::Cut || ours == 0;
         if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::bodies::Body;
+use super::calls;
+use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned};
 use super::served::by_address;
-use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned};
 use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;

@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 
-use super::answers::told_or_placed;
-use super::{attempt, owned, status_of};
+use super::fields::{attempt, owned, status_of, told_or_placed};
 use crate::record::json::{self, Word};
 use crate::record::known::Told;
 use crate::record::usage::Counted;

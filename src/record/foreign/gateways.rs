@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::bodies::Body;
-use super::{attempt, claimed, moment, owned};
+use super::fields::{attempt, claimed, moment, owned};
 use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{Told, answer_key, id_of};

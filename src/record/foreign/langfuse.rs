@@ -9,14 +9,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::bodies::Body;
-use super::terms::langfuse_meters;
+use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use super::written::Written;
-use super::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::known::{Nest, Nested, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes};
+use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes, is_known_key};
 use crate::record::{Attempts, Record};
 use crate::routing::Status;
 
@@ -110,11 +109,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     if let Some(key) = key {
         let told = SpanTold {
             model: row.provided_model_name.0.clone(),
-            tokens: counted
-                .usage
-                .prompt()
-                .zip(counted.usage.output.get())
-                .map(|(prompt, answer)| prompt + answer),
+            tokens: counted.usage.total(),
             is_embedding,
             is_wrapper: is_sum,
             is_sum,
@@ -201,7 +196,7 @@ const PLAIN: &[&str] = &[
 ];
 
 /// Says whether a key of Langfuse's usage is one whose tokens are in the buckets, at the price of those.
-pub(super) fn is_bucket(key: &str) -> bool {
+fn is_bucket(key: &str) -> bool {
     [PLAIN, READ, WRITE, SHORT, LONG, REASONING].iter().any(|names| names.contains(&key))
 }
 
@@ -298,6 +293,23 @@ fn buckets(details: &BTreeMap<String, Num>) -> Result<Counted, Refusal> {
         ..Parts::default()
     };
     let mut terms = Terms::NONE;
-    langfuse_meters(details, &mut terms);
+    meters(details, &mut terms);
     Ok(parts.counted(Claim::DISJOINT.open(true, true))?.on(terms, &[]))
+}
+
+/// Tells what keys of Langfuse's usage count besides plain tokens; every key counts something, so an unknown one is told.
+fn meters(details: &BTreeMap<String, Num>, terms: &mut Terms) {
+    for (key, count) in details {
+        let (name, count) = (key.to_ascii_lowercase(), count.or_zero());
+        let side = if name.starts_with("input") { "input" } else { "output" };
+        let is_side = name.starts_with(side);
+        match name.as_str() {
+            name if is_bucket(name) => {}
+            name if is_side && name.contains("audio") => terms.meter(&format!("audio_{side}"), count),
+            name if is_side && name.contains("image") => terms.meter(&format!("image_{side}"), count),
+            name if name.contains("web_search") => terms.meter("web_search", count),
+            name if is_known_key(name) => {}
+            name => terms.meter(name, count),
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::bodies::Body;
-use super::{attempt, calls, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::calls;
+use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
 use crate::record::known::{Told, answer_key, id_of};

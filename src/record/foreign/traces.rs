@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{TRACE_EPOCH, attempt};
+use super::fields::{TRACE_EPOCH, attempt};
 use crate::record::csv::Row;
 use crate::record::json::{self, Measure, Num};
 use crate::record::skip::Refusal;

@@ -4,16 +4,17 @@
 //! other, the cost is an estimate.
 
 use super::nest::Again;
-use super::{Record, Told};
+use super::told::Told;
 use crate::pricing::{Terms, Usage};
-use crate::record::entry::some_terms;
-use crate::record::{Attempt, WriteTtl};
+use crate::record::{Attempt, Record, WriteTtl, some_terms};
 use crate::units::Count;
 
-/// Adds what another span tells of a call that counts, or of several that it stands around.
-pub(crate) fn hear(calls: &mut [&mut Told], mut other: Record<'static>, again: Again) {
+/// Adds what another span tells of a call that counts, or of several that it stands around, which are among those given.
+pub(crate) fn hear<'t>(told: impl Iterator<Item = &'t mut Told>, mut other: Record<'static>, again: Again) {
+    let is_told = |call: &&mut Told| call.keys[0].is_some() && again.calls.contains(&call.keys[0]);
+    let mut calls: Vec<_> = told.filter(is_told).collect();
     let Some(other) = other.attempts.last_mut().map(std::mem::take) else { return };
-    if let [call] = calls {
+    if let [call] = calls.as_mut_slice() {
         let Some(known) = call.record.attempts.last_mut() else { return };
         if again.is_within && other.usage.is_complete() {
             // Whoever is nearest to the call knows best what it was.
@@ -26,8 +27,8 @@ pub(crate) fn hear(calls: &mut [&mut Told], mut other: Record<'static>, again: A
     }
     let all = again.is_all && calls.len() == again.calls.iter().flatten().count();
     let attempts = calls.iter().filter_map(|call| call.record.attempts.last());
-    let told = attempts.map(|known| cached(&known.usage)).fold(0, u64::saturating_add);
-    let is_cached = all && cached(&other.usage) > told;
+    let told = attempts.map(|known| known.usage.cached()).fold(0, u64::saturating_add);
+    let is_cached = all && other.usage.cached() > told;
     for known in calls.iter_mut().filter_map(|call| call.record.attempts.last_mut()) {
         let is_elsewhere = !other.billed.is_empty() && known.billed.is_empty();
         let is_other = is_cached || is_elsewhere || (other.terms.is_some() && known.terms.is_none());
@@ -40,10 +41,10 @@ pub(super) fn add(known: &mut Attempt<'static>, other: Attempt<'static>) {
     let prompts = (known.usage.prompt(), other.usage.prompt());
     let answers = (known.usage.output.get(), other.usage.output.get());
     let is_same = prompts.0.is_some() && prompts.0 == prompts.1 && answers.0 == answers.1;
-    let sum = |usage: &Usage| usage.prompt().zip(usage.output.get()).map(|(prompt, answer)| prompt + answer);
-    let mut is_against = !is_same && sum(&known.usage).is_some() && sum(&known.usage) == sum(&other.usage);
+    let (sum, others) = (known.usage.total(), other.usage.total());
+    let mut is_against = !is_same && sum.is_some() && sum == others;
     if is_same {
-        let parts = |usage: &Usage| (usage.cache_read.or_zero(), cached(usage) - usage.cache_read.or_zero());
+        let parts = |usage: &Usage| (usage.cache_read.or_zero(), usage.cached() - usage.cache_read.or_zero());
         let (one, two) = (parts(&known.usage), parts(&other.usage));
         let (is_more, is_less) = (two.0 >= one.0 && two.1 >= one.1, two.0 <= one.0 && two.1 <= one.1);
         is_against = !is_more && !is_less || (one.0 > 0 && two.0 > 0 && one.0 != two.0);
@@ -82,9 +83,4 @@ fn both(mut known: Terms, told: &Terms) -> Terms {
         known.meter(meter, count.saturating_sub(had));
     }
     known
-}
-
-fn cached(usage: &Usage) -> u64 {
-    let parts = [usage.cache_read, usage.write_5m, usage.write_1h];
-    parts.into_iter().map(Count::or_zero).fold(0, u64::saturating_add)
 }

@@ -7,6 +7,7 @@
 mod ids;
 mod join;
 mod nest;
+mod told;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -14,74 +15,18 @@ use std::ops::ControlFlow;
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
 pub(crate) use join::hear;
-use nest::Joined;
-pub(crate) use nest::{Nest, Nested, Standing, Told as SpanTold, names_one};
+pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing, names_one};
+use nest::{Joined, SUMMED};
+pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
 use super::Record;
 use super::foreign::Coding;
 use super::skip::Refusal;
+use crate::pricing::Usage;
 use crate::units::Instant;
 
 /// How many requests are held back, so that a later telling of one of them may still add to it.
 const WINDOW: usize = 64;
-
-/// The same answer, told before.
-pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
-/// A span around a call that is told by itself.
-pub(crate) const AROUND: Refusal = Refusal::Repeated("a span around or within another of the same call");
-/// The sum of an agent's run.
-const SUMMED: Refusal =
-    Refusal::Repeated("a span of an agent's run, which tells the sum of the calls within it");
-/// A file that was read before.
-pub(crate) const NAMED_TWICE: Refusal = Refusal::Repeated("a file that is named twice; it is read once");
-
-/// A request as a reader gives it, with what it is known by.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) record: Record<'static>,
-    /// Names of the answer; two tellings that share one are of the same answer.
-    pub(crate) keys: [Option<u64>; 2],
-    /// How it stands to spans around and below it.
-    pub(crate) nested: Option<Nested>,
-}
-
-impl Told {
-    /// Returns the request on: one that may be counted twice as an estimate.
-    fn given(mut self) -> Record<'static> {
-        if self.nested.as_ref().is_some_and(|nested| nested.is_doubtful) {
-            let attempts = self.record.attempts.iter_mut();
-            attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
-        }
-        self.record
-    }
-
-    fn is_within(&self, outer: u64) -> bool {
-        self.nested.as_ref().is_some_and(|nested| nested.around == Some(outer))
-    }
-
-    /// Says whether it is what a span tells, by itself or in other words.
-    fn is_of(&self, span: u64) -> bool {
-        let is_repeat = |nested: &Nested| nested.repeats.contains(&span);
-        self.keys.contains(&Some(span)) || self.nested.as_ref().is_some_and(is_repeat)
-    }
-
-    fn nested(&mut self) -> &mut Nested {
-        self.nested.get_or_insert_default()
-    }
-
-    fn is_sure(&mut self) {
-        let repeats = std::mem::take(&mut self.nested().repeats);
-        self.nested = Some(Nested { repeats, ..Nested::default() });
-    }
-}
-
-impl From<Record<'static>> for Told {
-    /// Knows a request by its own id.
-    fn from(record: Record<'static>) -> Self {
-        let key = id_of(&[&record.id]);
-        Self { record, keys: [key, None], nested: None }
-    }
-}
 
 /// What a reading has met so far.
 #[derive(Debug, Default)]
@@ -107,8 +52,7 @@ impl Known {
             self.join(std::mem::take(&mut nested.joined), give)?;
         }
         if let Some(again) = told.nested.as_ref().and_then(|nested| nested.again) {
-            let calls = self.held.iter_mut().map(|(_, held)| held);
-            hear(&mut again.of(calls), told.record, again);
+            hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
             return give(line, Err(again.refusal()));
         }
         if told.keys == [None, None] {
@@ -228,7 +172,7 @@ impl Known {
                 continue;
             }
             if let Some((line, told)) = self.held.remove(around) {
-                hear(&mut again.of(self.held.iter_mut().map(|(_, held)| held)), told.record, again);
+                hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
                 self.is_gone(outer);
                 give(line, Err(again.refusal()))?;
             }
@@ -274,10 +218,7 @@ impl Known {
 /// How much a telling says: an answer before none, one that is sure before an estimate, then the tokens it knows.
 fn says(record: &Record<'_>) -> (bool, bool, u64, usize) {
     let usages = || record.attempts.iter().map(|attempt| &attempt.usage);
-    let tokens = usages().map(|u| {
-        let counts = [u.input, u.cache_read, u.write_5m, u.write_1h, u.output];
-        counts.into_iter().map(crate::units::Count::or_zero).fold(0, u64::saturating_add)
-    });
+    let tokens = usages().map(Usage::told);
     let ended = record.attempts.last().is_some_and(|last| last.status.is_ok() && last.usage.is_known());
     let is_sure = record.attempts.iter().all(|attempt| !attempt.estimated);
     (ended, is_sure, tokens.fold(0, u64::saturating_add), usages().filter(|usage| usage.is_known()).count())
@@ -286,7 +227,6 @@ fn says(record: &Record<'_>) -> (bool, bool, u64, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pricing::Usage;
     use crate::record::{Attempt, Attempts};
 
     fn record(id: &str, out: u64) -> Record<'static> {

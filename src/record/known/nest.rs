@@ -14,6 +14,12 @@ const HEIGHT: usize = 64;
 /// How many different models below a span are remembered.
 const MODELS: usize = 4;
 
+/// A span around a call that is told by itself.
+pub(crate) const AROUND: Refusal = Refusal::Repeated("a span around or within another of the same call");
+/// The sum of an agent's run.
+pub(super) const SUMMED: Refusal =
+    Refusal::Repeated("a span of an agent's run, which tells the sum of the calls within it");
+
 /// Where a call stands among the spans around and below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -38,12 +44,7 @@ pub(crate) struct Again {
 impl Again {
     /// Says why whoever tells again is no request.
     pub(crate) fn refusal(self) -> Refusal {
-        if self.is_sum { super::SUMMED } else { super::AROUND }
-    }
-
-    /// Finds those calls among others.
-    pub(super) fn of<'t>(&self, held: impl Iterator<Item = &'t mut super::Told>) -> Vec<&'t mut super::Told> {
-        held.filter(|call| call.keys[0].is_some() && self.calls.contains(&call.keys[0])).collect()
+        if self.is_sum { SUMMED } else { AROUND }
     }
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct Joined {
 
 /// What is known of a span that may be a call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct SpanTold {
     /// The model, bare.
     pub(crate) model: String,
     /// Prompt and answer tokens together, where told.
@@ -111,16 +112,16 @@ struct Part {
 }
 
 impl Part {
-    fn may_be_of(&self, outer: &Told) -> bool {
+    fn may_be_of(&self, outer: &SpanTold) -> bool {
         may_hold(outer, &self.model, Some(self.tokens), self.is_embedding)
     }
 }
 
 impl Below {
     /// Makes it of one call.
-    fn of(span: u64, told: &Told) -> Self {
+    fn of(span: u64, told: &SpanTold) -> Self {
         let tokens = told.tokens.unwrap_or(0);
-        let Told { model, is_embedding, is_sum, .. } = told.clone();
+        let SpanTold { model, is_embedding, is_sum, .. } = told.clone();
         Self { tokens, parts: vec![Part { span, model, tokens, is_embedding, is_sum }], count: 1 }
     }
 
@@ -142,7 +143,7 @@ impl Below {
 struct Span {
     parent: Option<u64>,
     /// What it counted for, if it did.
-    counted: Option<Told>,
+    counted: Option<SpanTold>,
     below: Option<Below>,
     /// Whether it is no span, but the trace that those without a parent stand in.
     is_trace: bool,
@@ -211,7 +212,7 @@ impl Nest {
     }
 
     /// Judges a span that looks like a call: says whether it counts, or tells again of one that does.
-    pub(crate) fn judge(&mut self, span: u64, told: Told) -> Standing {
+    pub(crate) fn judge(&mut self, span: u64, told: SpanTold) -> Standing {
         // The same span again: whoever knows ids tells.
         if self.at(span).counted.is_some() {
             return Standing::Counts(Nested::default());
@@ -276,7 +277,7 @@ impl Nest {
     }
 
     /// Finds the nearest span around one that counts and is as asked for, by itself and what counts below it.
-    fn around(&self, span: u64, is: impl Fn(&Told, &Below) -> bool) -> Option<u64> {
+    fn around(&self, span: u64, is: impl Fn(&SpanTold, &Below) -> bool) -> Option<u64> {
         let none = Below::default();
         let is =
             |at: &Span| at.counted.as_ref().is_some_and(|told| is(told, at.below.as_ref().unwrap_or(&none)));
@@ -298,7 +299,7 @@ impl Nest {
     }
 
     /// Takes back what every span around one was told of it.
-    fn fall(&mut self, span: u64, told: &Told) {
+    fn fall(&mut self, span: u64, told: &SpanTold) {
         let tokens = told.tokens.unwrap_or(0);
         let mut at = self.at(span).parent;
         for _ in 0..HEIGHT {
@@ -333,7 +334,7 @@ impl Nest {
 }
 
 /// Returns the calls below a span that it tells of, if it does: the one with its tokens, else all.
-fn told_below(outer: &Told, below: &Below) -> Option<[Option<u64>; MODELS]> {
+fn told_below(outer: &SpanTold, below: &Below) -> Option<[Option<u64>; MODELS]> {
     let alike = || below.parts.iter().filter(|part| part.is_embedding == outer.is_embedding);
     let same = alike().find(|part| outer.tokens == Some(part.tokens));
     // A span without tokens has nothing to tell that those below do not.
@@ -344,7 +345,7 @@ fn told_below(outer: &Told, below: &Below) -> Option<[Option<u64>; MODELS]> {
 }
 
 /// Says whether a span tells of the call that a counted span around it was counted for.
-fn is_same(outer: &Told, inner: &Told) -> bool {
+fn is_same(outer: &SpanTold, inner: &SpanTold) -> bool {
     if outer.is_embedding != inner.is_embedding {
         return false;
     }
@@ -358,13 +359,13 @@ fn is_same(outer: &Told, inner: &Told) -> bool {
 }
 
 /// Says whether a call is the last of several below a counted span that add up to what it was counted for.
-fn completes(outer: &Told, below: &Below, inner: &Told) -> bool {
+fn completes(outer: &SpanTold, below: &Below, inner: &SpanTold) -> bool {
     let sum = inner.tokens.map(|tokens| tokens.saturating_add(below.tokens));
     below.count > 0 && sum.is_some() && sum == outer.tokens && outer.is_embedding == inner.is_embedding
 }
 
 /// Says whether a span may tell, besides of other things, of a call below it: one of the same model with fewer tokens.
-fn may_hold(outer: &Told, model: &str, tokens: Option<u64>, is_embedding: bool) -> bool {
+fn may_hold(outer: &SpanTold, model: &str, tokens: Option<u64>, is_embedding: bool) -> bool {
     outer.is_embedding == is_embedding && tokens < outer.tokens && names_one(&outer.model, model)
 }
 
@@ -398,19 +399,19 @@ fn undated(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn told(model: &str, tokens: u64) -> Told {
-        Told { model: model.to_owned(), tokens: Some(tokens), ..Told::default() }
+    fn told(model: &str, tokens: u64) -> SpanTold {
+        SpanTold { model: model.to_owned(), tokens: Some(tokens), ..SpanTold::default() }
     }
 
     /// Says whether a span counts, and then whether it is in doubt.
-    fn doubt(nest: &mut Nest, span: u64, told: Told) -> Option<bool> {
+    fn doubt(nest: &mut Nest, span: u64, told: SpanTold) -> Option<bool> {
         match nest.judge(span, told) {
             Standing::Counts(nested) => Some(nested.is_doubtful),
             Standing::Told(_) => None,
         }
     }
 
-    fn counts(nest: &mut Nest, span: u64, told: Told) -> bool {
+    fn counts(nest: &mut Nest, span: u64, told: SpanTold) -> bool {
         doubt(nest, span, told).is_some()
     }
 
@@ -424,7 +425,7 @@ mod tests {
             let Standing::Counts(nested) = nest.judge(inner, told("gpt-4.1", 1100)) else { panic!("counts") };
             assert_eq!((nested.around, nested.completes), (Some(2), inner == 4));
         }
-        // Told once more, it is the sum of what counts; around it there are two calls, not three.
+        // SpanTold once more, it is the sum of what counts; around it there are two calls, not three.
         assert!(!counts(&mut nest, 2, told("gpt-4.1", 2200)));
         assert!(!counts(&mut nest, 1, told("router", 2200)));
         nest.place(5, Some(2));
@@ -491,7 +492,7 @@ mod tests {
         assert!(counts(&mut nest, 1, told("claude-opus-4-6", 9000)));
         let mut nest = Nest::default();
         nest.place(2, Some(1));
-        assert!(counts(&mut nest, 2, Told { is_embedding: true, ..told("gpt-4.1", 40) }));
+        assert!(counts(&mut nest, 2, SpanTold { is_embedding: true, ..told("gpt-4.1", 40) }));
         assert!(counts(&mut nest, 1, told("gpt-4.1", 40)));
         nest.place(3, Some(3));
         assert!(counts(&mut nest, 3, told("m", 1)), "a span that is its own parent ends");

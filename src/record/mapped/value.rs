@@ -125,23 +125,7 @@ pub(super) fn millis(text: &str, unit: Option<Unit>) -> Option<u32> {
         }
         return whole_millis(micros_of(seconds, 0)?);
     }
-    let (mut rest, mut micros) = (text.trim(), 0i64);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, behind) = rest.split_at(digits);
-        let behind = behind.trim_start();
-        let letters = behind.find(|c: char| c.is_ascii_digit() || c == ' ').unwrap_or(behind.len());
-        let (word, next) = behind.split_at(letters);
-        let number: Decimal = number.parse().ok()?;
-        let part = match word {
-            "h" => micros_of(number.checked_mul(Decimal::from(3600))?, 0)?,
-            "m" | "min" => micros_of(number.checked_mul(Decimal::from(60))?, 0)?,
-            word => micros_of(number, Unit::named(word)?.seconds_exponent()?)?,
-        };
-        micros = micros.checked_add(part)?;
-        rest = next.trim_start();
-    }
-    whole_millis(micros)
+    whole_millis(Span::parse(&text.to_lowercase())?.0)
 }
 
 fn whole_millis(micros: i64) -> Option<u32> {

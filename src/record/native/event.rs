@@ -1,11 +1,15 @@
 //! Lines of our format that are no requests: the header, price changes and notes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::line::LabelKeys;
-use super::{VERSION, or_empty};
+use super::request;
 use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
@@ -14,6 +18,9 @@ use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
+
+/// The version of the format that is written, and the newest that is read.
+pub const VERSION: u64 = 2;
 
 /// The first line of a log in our format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,50 +89,31 @@ struct EventKeys<'a> {
     simulated: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TierKeys<'a> {
-    #[serde(borrow)]
-    input: Option<Text<'a>>,
-    #[serde(borrow)]
-    cache_read: Option<Text<'a>>,
-    #[serde(borrow)]
-    write_5m: Option<Text<'a>>,
-    #[serde(borrow)]
-    write_1h: Option<Text<'a>>,
-    #[serde(borrow)]
-    output: Option<Text<'a>>,
-    #[serde(borrow)]
-    reasoning: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_input: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_cached: Option<Text<'a>>,
-    #[serde(borrow)]
-    audio_output: Option<Text<'a>>,
-    #[serde(borrow)]
-    image_input: Option<Text<'a>>,
-    #[serde(borrow)]
-    image_output: Option<Text<'a>>,
-}
+/// The prices of a tier, in the order of [`Tier::PRICES`].
+#[derive(Debug, Default)]
+struct TierKeys<'a>([Text<'a>; Tier::PRICES.len()]);
 
-impl TierKeys<'_> {
-    fn text(&self, price: &str) -> &str {
-        let text = match price {
-            "input" => &self.input,
-            "cache_read" => &self.cache_read,
-            "write_5m" => &self.write_5m,
-            "write_1h" => &self.write_1h,
-            "output" => &self.output,
-            "reasoning" => &self.reasoning,
-            "audio_input" => &self.audio_input,
-            "audio_cached" => &self.audio_cached,
-            "audio_output" => &self.audio_output,
-            "image_input" => &self.image_input,
-            "image_output" => &self.image_output,
-            _ => return "",
-        };
-        text.as_ref().map_or("", |text| &text.0)
+impl<'de: 'a, 'a> Deserialize<'de> for TierKeys<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Prices;
+        impl<'de> Visitor<'de> for Prices {
+            type Value = TierKeys<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("prices")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut keys = TierKeys::default();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    let named = Tier::PRICES.iter().zip(&mut keys.0).find(|(name, _)| **name == key.0);
+                    match named {
+                        Some((_, price)) => *price = map.next_value()?,
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(keys)
+            }
+        }
+        deserializer.deserialize_map(Prices)
     }
 }
 
@@ -273,7 +261,7 @@ struct RouteKeys {
     require: Vec<String>,
     when_full: Option<String>,
     no_signal: Option<String>,
-    stream: StreamKeys,
+    stream: StreamLimits,
     ladder: Vec<RungKeys>,
 }
 
@@ -283,13 +271,9 @@ struct RungKeys {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
-    stream: StreamKeys,
-    labels: Vec<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
+    stream: StreamLimits,
+    #[serde(flatten)]
+    facts: FactsSpec,
     with: ParameterKeys,
 }
 
@@ -297,12 +281,8 @@ struct RungKeys {
 #[serde(default)]
 struct ModelKeys {
     model: String,
-    labels: Vec<String>,
-    context: Option<u32>,
-    max_output: Option<u32>,
-    max_in_flight: Option<u32>,
-    vision: Option<bool>,
-    tools: Option<bool>,
+    #[serde(flatten)]
+    facts: FactsSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -337,33 +317,16 @@ fn mode(word: Option<String>) -> Result<Option<Mode>, Refusal> {
     word.map(known).transpose()
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StreamKeys {
-    first_byte_ms: Option<u32>,
-    gap_ms: Option<u32>,
-    tokens_per_second: Option<u32>,
-    hold: Option<bool>,
-}
-
-impl StreamKeys {
-    fn limits(&self) -> StreamLimits {
-        let Self { first_byte_ms, gap_ms, tokens_per_second, hold } = *self;
-        StreamLimits { first_byte_ms, gap_ms, tokens_per_second, hold }
-    }
-}
-
 fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let keys: PolicyKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
     let version = keys.version.ok_or_else(|| Refusal::bad("version: missing; a policy has a version"))?;
     let rung = |keys: RungKeys| {
-        let RungKeys { labels, context, max_output, max_in_flight, vision, tools, .. } = keys;
         Ok(RungSpec {
-            stream: keys.stream.limits(),
+            stream: keys.stream,
             name: keys.rung,
             model: keys.model,
             threshold: keys.threshold,
-            facts: FactsSpec { labels, context, max_output, max_in_flight, vision, tools },
+            facts: keys.facts,
             with: keys.with.parameters()?,
         })
     };
@@ -386,13 +349,10 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
-            stream: keys.stream.limits(),
+            stream: keys.stream,
         })
     };
-    let known = |keys: ModelKeys| {
-        let ModelKeys { model, labels, context, max_output, max_in_flight, vision, tools } = keys;
-        (model, FactsSpec { labels, context, max_output, max_in_flight, vision, tools })
-    };
+    let known = |keys: ModelKeys| (keys.model, keys.facts);
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),
         baseline: keys.baseline,
@@ -435,8 +395,13 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
     if keys.id.0.is_empty() {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
-    let label = super::label(keys.label)?;
+    let label = request::label(keys.label)?;
     Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+}
+
+/// Turns an option of text into text, absent as empty.
+fn or_empty(text: Option<Text<'_>>) -> Cow<'_, str> {
+    text.map(|text| text.0).unwrap_or_default()
 }
 
 fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates, Refusal> {
@@ -456,7 +421,10 @@ fn rates(base: &TierKeys<'_>, above: Option<Vec<AboveKeys<'_>>>) -> Result<Rates
 
 fn tier(keys: &TierKeys<'_>) -> Result<Tier, Refusal> {
     Tier::build(
-        |field| price(field, keys.text(field)),
+        |field| {
+            let text = Tier::PRICES.iter().zip(&keys.0).find(|(name, _)| **name == field);
+            price(field, text.map_or("", |(_, text)| &text.0))
+        },
         |field| Refusal::Bad(format!("{field}: missing; write USD per 1M tokens, like \"2.00\"")),
     )
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 
 use crate::pricing::Terms;
-use crate::record::json::Text;
+use crate::record::json::{Plain, Text};
 use crate::routing::{Check, Status};
 
 /// A token count as written: absent, `null` (said to be unknown) or a number.
@@ -21,20 +21,11 @@ pub(super) enum Tokens {
 
 impl<'de> Deserialize<'de> for Tokens {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Numbers;
-        impl Visitor<'_> for Numbers {
-            type Value = Tokens;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number of tokens, or null where unknown")
-            }
-            fn visit_u64<E: Error>(self, n: u64) -> Result<Tokens, E> {
-                Ok(Tokens::Known(n))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Tokens, E> {
-                Ok(Tokens::Unknown)
-            }
+        match Plain::deserialize(deserializer)? {
+            Plain::Whole(n) => Ok(Self::Known(n)),
+            Plain::Null => Ok(Self::Unknown),
+            other => Err(other.unfit("a whole number of tokens, or null where unknown")),
         }
-        deserializer.deserialize_any(Numbers)
     }
 }
 
@@ -44,31 +35,21 @@ pub(super) struct StatusWord(pub(super) Option<Status>);
 
 impl<'de> Deserialize<'de> for StatusWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl Visitor<'_> for Words {
-            type Value = StatusWord;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "ok, rate_limited, server_error, timeout, rejected, unfit, cancelled, failed, cut, unavailable or an HTTP code",
-                )
-            }
-            fn visit_str<E: Error>(self, word: &str) -> Result<StatusWord, E> {
-                match Status::from_name(word) {
-                    Some(status) => Ok(StatusWord(Some(status))),
-                    None => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
-                }
-            }
-            fn visit_u64<E: Error>(self, code: u64) -> Result<StatusWord, E> {
-                match u16::try_from(code) {
-                    Ok(code @ 100..600) => Ok(StatusWord(Some(Status::from_http(code)))),
-                    _ => Err(E::invalid_value(serde::de::Unexpected::Unsigned(code), &self)),
-                }
-            }
-            fn visit_unit<E: Error>(self) -> Result<StatusWord, E> {
-                Ok(StatusWord(None))
-            }
-        }
-        deserializer.deserialize_any(Words)
+        const DUE: &str = "ok, rate_limited, server_error, timeout, rejected, unfit, cancelled, failed, cut, unavailable or an HTTP code";
+        let http = |code: u64| u16::try_from(code).ok().filter(|code| (100..600).contains(code));
+        Ok(Self(match Plain::deserialize(deserializer)? {
+            Plain::Null => None,
+            Plain::Text(word) => Some(
+                Status::from_name(&word)
+                    .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&word), &DUE))?,
+            ),
+            Plain::Whole(code) => Some(
+                http(code)
+                    .map(Status::from_http)
+                    .ok_or_else(|| D::Error::invalid_value(Unexpected::Unsigned(code), &DUE))?,
+            ),
+            other => return Err(other.unfit(DUE)),
+        }))
     }
 }
 
@@ -78,25 +59,26 @@ pub(super) struct CheckWord(pub(super) Option<Check>);
 
 impl<'de> Deserialize<'de> for CheckWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl Visitor<'_> for Words {
-            type Value = CheckWord;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("passed, failed or none")
+        const DUE: &str = "passed, failed or none";
+        match Plain::deserialize(deserializer)? {
+            Plain::Null => Ok(Self(None)),
+            Plain::Text(word) => {
+                Self::named(&word).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&word), &DUE))
             }
-            fn visit_str<E: Error>(self, word: &str) -> Result<CheckWord, E> {
-                match word {
-                    "passed" => Ok(CheckWord(Some(Check::Passed))),
-                    "failed" => Ok(CheckWord(Some(Check::Failed))),
-                    "none" | "" => Ok(CheckWord(None)),
-                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
-                }
-            }
-            fn visit_unit<E: Error>(self) -> Result<CheckWord, E> {
-                Ok(CheckWord(None))
-            }
+            other => Err(other.unfit(DUE)),
         }
-        deserializer.deserialize_any(Words)
+    }
+}
+
+impl CheckWord {
+    /// Reads the word.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        Some(Self(match word {
+            "passed" => Some(Check::Passed),
+            "failed" => Some(Check::Failed),
+            "none" | "" => None,
+            _ => return None,
+        }))
     }
 }
 
@@ -106,26 +88,12 @@ pub(super) struct Circumstance<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Circumstance<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Circumstance<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of what was simulated, or true")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Circumstance(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Circumstance(Cow::Owned(text.to_owned())))
-            }
-            fn visit_bool<E: Error>(self, yes: bool) -> Result<Self::Value, E> {
-                Ok(Circumstance(Cow::Borrowed(if yes { "simulated" } else { "" })))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Circumstance::default())
-            }
+        match Plain::deserialize(deserializer)? {
+            Plain::Text(text) => Ok(Self(text)),
+            Plain::Truth(yes) => Ok(Self(Cow::Borrowed(if yes { "simulated" } else { "" }))),
+            Plain::Null => Ok(Self::default()),
+            other => Err(other.unfit("the name of what was simulated, or true")),
         }
-        deserializer.deserialize_any(Words)
     }
 }
 
@@ -269,28 +237,6 @@ pub(super) struct Line<'a> {
     pub(super) special: bool,
 }
 
-/// A key of the line, borrowed where it holds no escapes.
-struct Key<'a>(Cow<'a, [u8]>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(key.as_bytes())))
-            }
-            fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(key.as_bytes().to_owned())))
-            }
-        }
-        deserializer.deserialize_identifier(Words)
-    }
-}
-
 // Both maps are read by hand: a derived reader cannot flatten the attempt's keys into the line without a copy.
 impl<'de: 'a, 'a> Deserialize<'de> for AttemptKeys<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -302,8 +248,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for AttemptKeys<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut keys = AttemptKeys::default();
-                while let Some(key) = map.next_key::<Key<'de>>()? {
-                    if !keys.take(&key.0, &mut map)? {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if !keys.take(key.0.as_bytes(), &mut map)? {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
@@ -324,8 +270,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut line = Line::default();
-                while let Some(key) = map.next_key::<Key<'de>>()? {
-                    match &*key.0 {
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    match key.0.as_bytes() {
                         b"id" => line.id = map.next_value()?,
                         b"at" => line.at = map.next_value()?,
                         b"timing" => line.timing = map.next_value()?,

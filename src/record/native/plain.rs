@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::line::{CheckWord, Circumstance, Line, StatusWord, Tokens};
 use crate::record::json::Text;
-use crate::routing::{Check, Status};
+use crate::routing::Status;
 
 /// Reads a plain line; `None` leaves it to the full reader.
 pub(super) fn read(text: &str) -> Option<Line<'_>> {
@@ -20,22 +20,9 @@ pub(super) fn read(text: &str) -> Option<Line<'_>> {
         match cursor.peek()? {
             b'"' => take_text(&mut line, key, cursor.text()?)?,
             b'0'..=b'9' => take_number(&mut line, key, cursor.number()?)?,
-            b't' if key == "pinned" => {
+            b't' => {
                 cursor.word("true")?;
-                line.pinned = true;
-            }
-            b't' if key == "vision" => {
-                cursor.word("true")?;
-                line.vision = true;
-            }
-            b't' if key == "unsure" => {
-                cursor.word("true")?;
-                line.unsure = true;
-            }
-            b't' if key == "estimated" => {
-                cursor.word("true")?;
-                line.only.estimated = true;
-                line.only.any = true;
+                take_true(&mut line, key)?;
             }
             _ => return None,
         }
@@ -81,14 +68,7 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
         "charged" => only.charged = word,
         "charged_as" => only.charged_as = word,
         "status" => only.status = StatusWord(Some(Status::from_name(value)?)),
-        "check" => {
-            only.check = CheckWord(match value {
-                "passed" => Some(Check::Passed),
-                "failed" => Some(Check::Failed),
-                "none" | "" => None,
-                _ => return None,
-            });
-        }
+        "check" => only.check = CheckWord::named(value)?,
         // Keys that are not known may still be of a kind that the full reader looks at.
         _ => return None,
     }
@@ -96,9 +76,21 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
     Some(())
 }
 
+fn take_true(line: &mut Line<'_>, key: &str) -> Option<()> {
+    match key {
+        "pinned" => line.pinned = true,
+        "vision" => line.vision = true,
+        "unsure" => line.unsure = true,
+        "estimated" => (line.only.estimated, line.only.any) = (true, true),
+        _ => return None,
+    }
+    Some(())
+}
+
 fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
     let only = &mut line.only;
     let known = Tokens::Known(value);
+    let small = u32::try_from(value);
     match key {
         "in" => only.input = known,
         "out" => only.out = known,
@@ -107,44 +99,28 @@ fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
         "write_1h" => only.write_1h = known,
         "reasoning" => only.reasoning = known,
         "began_us" => only.began_us = Some(value),
-        "latency_ms" => only.latency_ms = Some(u32::try_from(value).ok()?),
-        "ttft_ms" => only.ttft_ms = Some(u32::try_from(value).ok()?),
-        "gap_ms" => only.gap_ms = Some(u32::try_from(value).ok()?),
-        "confidence" => {
-            line.confidence = Some(u16::try_from(value).ok()?);
-            return Some(());
-        }
-        "seq" => {
-            line.seq = Some(value);
-            return Some(());
-        }
-        "policy" => {
-            line.policy = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        "window" => {
-            line.window = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        "max_output" => {
-            line.max_output = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        "turn" => {
-            line.turn = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        "tools" => {
-            line.tools = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        "history" => {
-            line.history = Some(u32::try_from(value).ok()?);
-            return Some(());
-        }
-        _ => return None,
+        "latency_ms" => only.latency_ms = Some(small.ok()?),
+        "ttft_ms" => only.ttft_ms = Some(small.ok()?),
+        "gap_ms" => only.gap_ms = Some(small.ok()?),
+        _ => return take_request_number(line, key, value),
     }
     only.any = true;
+    Some(())
+}
+
+fn take_request_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
+    let small = u32::try_from(value);
+    match key {
+        "confidence" => line.confidence = Some(u16::try_from(value).ok()?),
+        "seq" => line.seq = Some(value),
+        "policy" => line.policy = Some(small.ok()?),
+        "window" => line.window = Some(small.ok()?),
+        "max_output" => line.max_output = Some(small.ok()?),
+        "turn" => line.turn = Some(small.ok()?),
+        "tools" => line.tools = Some(small.ok()?),
+        "history" => line.history = Some(small.ok()?),
+        _ => return None,
+    }
     Some(())
 }
 
@@ -226,7 +202,7 @@ fn stops(eight: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::record::json;
-    use crate::record::native::request;
+    use crate::record::native::request::request;
     use proptest::prelude::*;
 
     /// Whatever the fast reader accepts, the full reader must read the same.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Header, VERSION};
+use super::event::{Header, VERSION};
 use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::ServerBlocks;
-use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use super::{Claim, Counted, Parts, UsageError, Writes};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
@@ -51,20 +51,11 @@ impl AnthropicUsage {
             self.input_tokens = then.input_tokens;
             self.total_tokens = then.total_tokens;
         }
-        grow(&mut self.input_tokens, then.input_tokens);
-        grow(&mut self.total_tokens, then.total_tokens);
-        grow(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
-        grow(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        self.cache_creation.absorb(then.cache_creation);
-        self.iterations.absorb(then.iterations);
-        grow(&mut self.output_tokens, then.output_tokens);
-        grow(&mut self.output_tokens_details.thinking_tokens, then.output_tokens_details.thinking_tokens);
-        self.service_tier.absorb(then.service_tier);
-        self.speed.absorb(then.speed);
-        self.inference_geo.absorb(then.inference_geo);
-        self.server_tool_use.absorb(then.server_tool_use);
-        self.unlisted.absorb(then.unlisted);
-        self.shown.absorb(then.shown);
+        absorb!(then into self:
+            input_tokens total_tokens cache_creation_input_tokens cache_read_input_tokens cache_creation
+            iterations output_tokens service_tier speed inference_geo server_tool_use unlisted shown
+        );
+        self.output_tokens_details.thinking_tokens.absorb(then.output_tokens_details.thinking_tokens);
     }
 
     /// Returns the tokens of the answer so far; none where it does not say.

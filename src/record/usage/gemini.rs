@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::meters::{Said, Unlisted};
 use super::shown::Grounding;
-use super::{Claim, Counted, Parts, UsageError, grow};
+use super::{Claim, Counted, Parts, UsageError};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
@@ -71,9 +71,9 @@ impl<'de> Deserialize<'de> for Kinds {
             let sum = kinds.all.or_zero().saturating_add(kind.token_count.or_zero());
             kinds.all = Num(Some(sum));
             match kind.modality.as_str().to_ascii_uppercase().as_str() {
-                "AUDIO" => grow(&mut kinds.audio, kind.token_count),
-                "IMAGE" => grow(&mut kinds.image, kind.token_count),
-                "VIDEO" => grow(&mut kinds.video, kind.token_count),
+                "AUDIO" => kinds.audio.absorb(kind.token_count),
+                "IMAGE" => kinds.image.absorb(kind.token_count),
+                "VIDEO" => kinds.video.absorb(kind.token_count),
                 "" | "TEXT" | "DOCUMENT" | "MODALITY_UNSPECIFIED" => {}
                 other => {
                     let name = Said::new(&format!("{}_tokens", other.to_ascii_lowercase()));
@@ -87,10 +87,7 @@ impl<'de> Deserialize<'de> for Kinds {
 
 impl Kinds {
     fn absorb(&mut self, then: Self) {
-        grow(&mut self.audio, then.audio);
-        grow(&mut self.image, then.image);
-        grow(&mut self.video, then.video);
-        grow(&mut self.all, then.all);
+        absorb!(then into self: audio image video all);
         self.absorb_other(then.other);
     }
 
@@ -119,20 +116,12 @@ impl GeminiUsage {
 
     /// Takes over what another chunk of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
-        grow(&mut self.prompt_token_count, then.prompt_token_count);
-        grow(&mut self.candidates_token_count, then.candidates_token_count);
-        grow(&mut self.total_token_count, then.total_token_count);
-        grow(&mut self.cached_content_token_count, then.cached_content_token_count);
-        grow(&mut self.thoughts_token_count, then.thoughts_token_count);
-        grow(&mut self.tool_use_prompt_token_count, then.tool_use_prompt_token_count);
-        self.prompt_tokens_details.absorb(then.prompt_tokens_details);
-        self.tool_use_prompt_tokens_details.absorb(then.tool_use_prompt_tokens_details);
-        self.cache_tokens_details.absorb(then.cache_tokens_details);
-        self.candidates_tokens_details.absorb(then.candidates_tokens_details);
-        self.traffic_type.absorb(then.traffic_type);
-        self.service_tier.absorb(then.service_tier);
-        self.unlisted.absorb(then.unlisted);
-        self.grounding.absorb(then.grounding);
+        absorb!(then into self:
+            prompt_token_count candidates_token_count total_token_count cached_content_token_count
+            thoughts_token_count tool_use_prompt_token_count prompt_tokens_details
+            tool_use_prompt_tokens_details cache_tokens_details candidates_tokens_details traffic_type
+            service_tier unlisted grounding
+        );
     }
 
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.

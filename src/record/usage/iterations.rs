@@ -8,8 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::Writes;
 use super::meters::Said;
-use super::{Writes, grow};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
@@ -49,20 +49,14 @@ pub(super) struct Lifetimes {
 
 impl Lifetimes {
     pub(super) fn absorb(&mut self, then: Self) {
-        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
-        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
+        absorb!(then into self: ephemeral_5m_input_tokens ephemeral_1h_input_tokens);
     }
 }
 
 impl Iterations {
     /// Takes over what another block of the same answer says.
     pub(super) fn absorb(&mut self, then: Self) {
-        grow(&mut self.input, then.input);
-        grow(&mut self.output, then.output);
-        grow(&mut self.read, then.read);
-        grow(&mut self.written, then.written);
-        grow(&mut self.short, then.short);
-        grow(&mut self.long, then.long);
+        absorb!(then into self: input output read written short long);
         if then.others.1 > self.others.1 {
             self.others = then.others;
         }

@@ -8,9 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::grow;
 use crate::pricing::{ShortName, Terms};
-use crate::record::json::{Num, Text};
+use crate::record::json::{Num, Plain, Text};
 
 /// A word that a provider says of an answer, like its service tier; anything else is no word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,40 +36,10 @@ impl Said {
 
 impl<'de> Deserialize<'de> for Said {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-        impl<'de> Visitor<'de> for Words {
-            type Value = Said;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a word")
-            }
-            fn visit_str<E: Error>(self, word: &str) -> Result<Said, E> {
-                Ok(Said::new(word))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Said, E> {
-                Ok(Said::default())
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Said, E> {
-                Ok(Said::default())
-            }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Said, E> {
-                Ok(Said::default())
-            }
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Said, E> {
-                Ok(Said::default())
-            }
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Said, E> {
-                Ok(Said::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Said, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Said::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Said::default())
-            }
-        }
-        deserializer.deserialize_any(Words)
+        Ok(match Plain::deserialize(deserializer)? {
+            Plain::Text(word) => Self::new(&word),
+            _ => Self::default(),
+        })
     }
 }
 
@@ -89,13 +58,12 @@ pub(crate) struct ServerTools {
 
 impl ServerTools {
     pub(crate) fn absorb(&mut self, then: Self) {
-        grow(&mut self.web_search_requests, then.web_search_requests);
-        self.unlisted.absorb(then.unlisted);
+        absorb!(then into self: web_search_requests unlisted);
     }
 
     /// Takes the number of searches as it is told elsewhere.
     pub(crate) fn searched(&mut self, searches: Num) {
-        grow(&mut self.web_search_requests, searches);
+        self.web_search_requests.absorb(searches);
     }
 
     /// Returns the number of searches.

@@ -4,6 +4,11 @@
 //! guessed (`proof`); an explicit zero is zero, but hides no sibling that says more; a missing count is unknown; every
 //! block can absorb another one of the same stream: counts are running totals, so the largest said holds, and none is summed.
 
+/// Takes over, count by count, what another block of the same stream says.
+macro_rules! absorb {
+    ($then:ident into $me:ident: $($field:ident)*) => { $($me.$field.absorb($then.$field);)* };
+}
+
 mod anthropic;
 mod gemini;
 mod iterations;
@@ -18,12 +23,11 @@ pub use gemini::GeminiUsage;
 pub(crate) use meters::{Said, is_known_key};
 pub use ollama::OllamaUsage;
 pub use openai::OpenAiUsage;
-pub(crate) use proof::Claim;
 use proof::{Cached, Ground, layout};
+pub(crate) use proof::{Claim, Parts, Writes};
 pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
 use super::WriteTtl;
-use super::json::Num;
 use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
@@ -147,52 +151,6 @@ pub(crate) fn bucket(field: &'static str, tokens: Option<u64>) -> Result<Count, 
     Count::from_option(tokens).ok_or(UsageError::TooLarge { field, tokens: tokens.unwrap_or(u64::MAX) })
 }
 
-/// Cache writes as logs report them: one total, a split by lifetime, or both.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Writes {
-    /// All writes in one number.
-    pub(crate) total: Option<u64>,
-    /// Writes that live 5 minutes.
-    pub(crate) short: Option<u64>,
-    /// Writes that live 1 hour.
-    pub(crate) long: Option<u64>,
-}
-
-impl Writes {
-    /// Returns all writes, however they were told.
-    pub(crate) fn all(self) -> u64 {
-        let (short, long, _) = self.split();
-        short.saturating_add(long)
-    }
-
-    /// Splits by lifetime; whatever the split leaves out goes under 5 minutes, as an assumption.
-    pub(crate) fn split(self) -> (u64, u64, WriteTtl) {
-        let (short, long) = (self.short.unwrap_or(0), self.long.unwrap_or(0));
-        let rest = self.total.unwrap_or(0).saturating_sub(short.saturating_add(long));
-        let ttl = if rest > 0 { WriteTtl::Assumed } else { WriteTtl::Reported };
-        (short.saturating_add(rest), long, ttl)
-    }
-}
-
-/// The parts of a usage block, before they are made disjoint.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parts {
-    /// Prompt tokens as reported.
-    pub(crate) input: Option<u64>,
-    /// Prompt tokens read from cache.
-    pub(crate) read: u64,
-    /// Prompt tokens written to cache.
-    pub(crate) writes: Writes,
-    /// Answer tokens as reported.
-    pub(crate) output: Option<u64>,
-    /// Reasoning tokens.
-    pub(crate) reasoning: Option<u64>,
-    /// The row's own total, where it adds up what the others say.
-    pub(crate) total: Option<u64>,
-    /// Whether writes are "unadjusted", as OpenAI calls its own: they may be more than the prompt has left for them.
-    pub(crate) are_writes_cut: bool,
-}
-
 impl Parts {
     /// Makes disjoint buckets: by what the row proves, else by what its format claims.
     pub(crate) fn counted(self, claim: Claim) -> Result<Counted, UsageError> {
@@ -244,11 +202,6 @@ pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
         return Counted::NOTHING;
     }
     counted
-}
-
-/// Takes over what another block of the same stream says of a count: it is a running total, which never shrinks.
-pub(crate) fn grow(now: &mut Num, then: Num) {
-    *now = now.most(then);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Claim, Counted, Parts, UsageError, grow};
+use super::{Claim, Counted, Parts, UsageError};
 use crate::record::json::Num;
 
 /// Usage as Ollama reports it, flat beside the answer.
@@ -16,8 +16,7 @@ pub struct OllamaUsage {
 impl OllamaUsage {
     /// Takes over what another chunk of the same stream says.
     pub fn absorb(&mut self, then: &Self) {
-        grow(&mut self.prompt_eval_count, then.prompt_eval_count);
-        grow(&mut self.eval_count, then.eval_count);
+        absorb!(then into self: prompt_eval_count eval_count);
     }
 
     /// Turns the counts into disjoint buckets.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::SESSIONS;
-use super::{Claim, Counted, Parts, UsageError, Writes, grow};
+use super::{Claim, Counted, Parts, UsageError, Writes};
 use crate::pricing::Terms;
 use crate::record::json::{Num, nullable};
 
@@ -120,28 +120,25 @@ struct Billed {
 
 impl PromptDetails {
     fn absorb(&mut self, then: Self) {
-        grow(&mut self.cached_tokens, then.cached_tokens);
-        grow(&mut self.cache_read, then.cache_read);
-        grow(&mut self.cache_write_tokens, then.cache_write_tokens);
-        grow(&mut self.cache_creation_tokens, then.cache_creation_tokens);
-        grow(&mut self.cache_creation, then.cache_creation);
-        grow(&mut self.ephemeral_5m_input_tokens, then.ephemeral_5m_input_tokens);
-        grow(&mut self.ephemeral_1h_input_tokens, then.ephemeral_1h_input_tokens);
-        self.cache_creation_token_details.absorb(then.cache_creation_token_details);
-        grow(&mut self.audio_tokens, then.audio_tokens);
-        grow(&mut self.image_tokens, then.image_tokens);
-        grow(&mut self.web_search_requests, then.web_search_requests);
-        grow(&mut self.cached_tokens_details.audio_tokens, then.cached_tokens_details.audio_tokens);
-        self.unlisted.absorb(then.unlisted);
+        absorb!(then into self:
+            cached_tokens cache_read cache_write_tokens cache_creation_tokens cache_creation
+            ephemeral_5m_input_tokens ephemeral_1h_input_tokens cache_creation_token_details audio_tokens
+            image_tokens web_search_requests unlisted
+        );
+        self.cached_tokens_details.audio_tokens.absorb(then.cached_tokens_details.audio_tokens);
+    }
+}
+
+impl Billed {
+    fn absorb(&mut self, then: Self) {
+        absorb!(then into self: input_tokens output_tokens unlisted);
     }
 }
 
 impl AnswerDetails {
     fn absorb(&mut self, then: Self) {
-        grow(&mut self.reasoning_tokens, then.all());
-        grow(&mut self.audio_tokens, then.audio_tokens);
-        grow(&mut self.image_tokens, then.image_tokens);
-        self.unlisted.absorb(then.unlisted);
+        absorb!(then into self: audio_tokens image_tokens unlisted);
+        self.reasoning_tokens.absorb(then.all());
     }
 
     fn all(self) -> Num {
@@ -169,35 +166,14 @@ impl OpenAiUsage {
 
     /// Takes over what another block of the same answer says.
     pub fn absorb(&mut self, then: &Self) {
-        grow(&mut self.prompt_tokens, then.prompt_tokens);
-        grow(&mut self.input_tokens, then.input_tokens);
-        grow(&mut self.completion_tokens, then.completion_tokens);
-        grow(&mut self.output_tokens, then.output_tokens);
-        grow(&mut self.total_tokens, then.total_tokens);
-        grow(&mut self.reasoning_tokens, then.reasoning_tokens);
-        grow(&mut self.num_cached_tokens, then.num_cached_tokens);
-        grow(&mut self.cached_tokens, then.cached_tokens);
-        grow(&mut self.prompt_cache_hit_tokens, then.prompt_cache_hit_tokens);
-        grow(&mut self.prompt_cache_miss_tokens, then.prompt_cache_miss_tokens);
-        grow(&mut self.cache_read_input_tokens, then.cache_read_input_tokens);
-        grow(&mut self.cache_creation_input_tokens, then.cache_creation_input_tokens);
-        grow(&mut self.billed_units.input_tokens, then.billed_units.input_tokens);
-        grow(&mut self.billed_units.output_tokens, then.billed_units.output_tokens);
-        self.cache_creation.absorb(then.cache_creation);
-        self.prompt_tokens_details.absorb(then.prompt_tokens_details);
-        self.prompt_token_details.absorb(then.prompt_token_details);
-        self.input_tokens_details.absorb(then.input_tokens_details);
-        self.input_token_details.absorb(then.input_token_details);
-        self.completion_tokens_details.absorb(then.completion_tokens_details);
-        self.output_tokens_details.absorb(then.output_tokens_details);
-        self.output_token_details.absorb(then.output_token_details);
-        self.billed_units.unlisted.absorb(then.billed_units.unlisted);
-        self.service_tier.absorb(then.service_tier);
-        self.speed.absorb(then.speed);
-        self.inference_geo.absorb(then.inference_geo);
-        self.server_tool_use.absorb(then.server_tool_use);
-        self.iterations.absorb(then.iterations);
-        self.unlisted.absorb(then.unlisted);
+        absorb!(then into self:
+            prompt_tokens input_tokens completion_tokens output_tokens total_tokens reasoning_tokens
+            num_cached_tokens cached_tokens prompt_cache_hit_tokens prompt_cache_miss_tokens
+            cache_read_input_tokens cache_creation_input_tokens billed_units cache_creation
+            prompt_tokens_details prompt_token_details input_tokens_details input_token_details
+            completion_tokens_details output_tokens_details output_token_details service_tier speed
+            inference_geo server_tool_use iterations unlisted
+        );
         if self.shown.is_none() {
             self.shown = then.shown;
         }

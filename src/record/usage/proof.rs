@@ -4,7 +4,53 @@
 //! without one, more of a part than of the whole proves that it is none of it. A total that the parts do not come to, or
 //! a claim that its format does not keep everywhere, proves nothing: what is made of such a row is a guess.
 
-use super::Parts;
+use crate::record::WriteTtl;
+
+/// Cache writes as logs report them: one total, a split by lifetime, or both.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Writes {
+    /// All writes in one number.
+    pub(crate) total: Option<u64>,
+    /// Writes that live 5 minutes.
+    pub(crate) short: Option<u64>,
+    /// Writes that live 1 hour.
+    pub(crate) long: Option<u64>,
+}
+
+impl Writes {
+    /// Returns all writes, however they were told.
+    pub(crate) fn all(self) -> u64 {
+        let (short, long, _) = self.split();
+        short.saturating_add(long)
+    }
+
+    /// Splits by lifetime; whatever the split leaves out goes under 5 minutes, as an assumption.
+    pub(crate) fn split(self) -> (u64, u64, WriteTtl) {
+        let (short, long) = (self.short.unwrap_or(0), self.long.unwrap_or(0));
+        let rest = self.total.unwrap_or(0).saturating_sub(short.saturating_add(long));
+        let ttl = if rest > 0 { WriteTtl::Assumed } else { WriteTtl::Reported };
+        (short.saturating_add(rest), long, ttl)
+    }
+}
+
+/// The parts of a usage block, before they are made disjoint.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parts {
+    /// Prompt tokens as reported.
+    pub(crate) input: Option<u64>,
+    /// Prompt tokens read from cache.
+    pub(crate) read: u64,
+    /// Prompt tokens written to cache.
+    pub(crate) writes: Writes,
+    /// Answer tokens as reported.
+    pub(crate) output: Option<u64>,
+    /// Reasoning tokens.
+    pub(crate) reasoning: Option<u64>,
+    /// The row's own total, where it adds up what the others say.
+    pub(crate) total: Option<u64>,
+    /// Whether writes are "unadjusted", as OpenAI calls its own: they may be more than the prompt has left for them.
+    pub(crate) are_writes_cut: bool,
+}
 
 /// What a format says of its counts; it holds where a row proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +206,6 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Writes;
     use super::*;
 
     fn parts(input: u64, read: u64, written: u64, output: u64, reasoning: u64, total: Option<u64>) -> Parts {

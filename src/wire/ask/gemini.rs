@@ -1,7 +1,9 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
+use super::measures::AskMeasures;
 use super::scan::{Member, Scan};
-use super::{AskMeasures, weigh};
+use super::weigh;
+use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;
 use crate::wire::{WireError, embeddings};
@@ -10,7 +12,7 @@ use crate::wire::{WireError, embeddings};
 const READ: [&str; 5] = ["contents", "systemInstruction", "tools", "generationConfig", "toolConfig"];
 
 /// Reads what routing needs from a checked body.
-pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
     let mut scan = begun(root, model)?;
     let mut seen = [false; READ.len()];
     let mut bytes = 0;
@@ -48,7 +50,7 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, Wi
 }
 
 /// Reads what routing needs from a request for embeddings.
-pub(super) fn scan_embeddings(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+pub(super) fn scan_embeddings(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
     let mut scan = begun(root, model)?;
     embeddings::names(root, model)?;
     let content = embeddings::content(root)?;
@@ -57,7 +59,7 @@ pub(super) fn scan_embeddings(body: &[u8], root: Value<'_>, model: &str) -> Resu
     Ok(scan)
 }
 
-fn begun(root: Value<'_>, model: &str) -> Result<Scan, WireError> {
+fn begun(root: Value<'_>, model: &str) -> Result<Scan> {
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -73,7 +75,7 @@ fn begun(root: Value<'_>, model: &str) -> Result<Scan, WireError> {
 }
 
 /// Reads the turns; gives their bytes, a picture counted as what it stands for.
-fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64, WireError> {
+fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
     if !value.is_array() && !value.is_object() {
         return Err(WireError::invalid("contents", "has to be a list"));
     }
@@ -125,7 +127,7 @@ fn has_text(parts: Value<'_>) -> bool {
     parts.get("text").is_some() || parts.items().any(|part| part.get("text").is_some_and(Value::is_text))
 }
 
-fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<(), WireError> {
+fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {
     for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
         match &*camel(&key) {
             "maxOutputTokens" => {

@@ -8,9 +8,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::edits::{Edits, is_named, name_of, value_of};
 use super::scan::Scan;
-use super::splice::{Edit, apply, is_named, remove, value_of};
-use super::{Accent, Sending};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
@@ -18,6 +17,7 @@ use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
 use crate::wire::json::{Value, object, quote};
 use crate::wire::known::place;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
+use crate::wire::sending::{Accent, Sending};
 
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
@@ -209,36 +209,26 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
 
 /// Puts settings into a body.
 fn put(body: &Bytes, scan: &Scan, settings: &[Setting<'_>]) -> Bytes {
-    let (mut edits, mut added, mut removed): (Vec<Edit>, Vec<u8>, Vec<usize>) = Default::default();
+    let mut edits = Edits::new(body, scan);
     for head in heads(settings) {
-        let is_it = |at: &usize| {
-            let key = scan.members.get(*at).and_then(|member| body.get(member.key.clone()));
-            key.is_some_and(|key| is_named(key.get(1..key.len() - 1).unwrap_or_default(), head))
-        };
+        let named = scan.members.iter().enumerate();
+        let named = named.filter(|(_, member)| is_named(name_of(body, &member.key), head));
         // Of a member that stands there twice the last one counts.
-        let mut places = (0..scan.members.len()).filter(is_it).rev();
-        let last = places.next();
-        removed.extend(places);
+        let mut places: Vec<usize> = named.map(|(at, _)| at).collect();
+        let last = places.pop();
+        for at in places {
+            edits.remove(at);
+        }
         let there = last.and_then(|at| scan.members.get(at));
         let old = there.and_then(|member| std::str::from_utf8(body.get(member.value.clone())?).ok());
-        match (there, settled(old.map(Value::of), &below(settings, head))) {
-            (Some(member), Some(json)) => edits.push((member.value.clone(), json)),
-            (Some(_), None) => removed.extend(last),
-            (None, Some(json)) => {
-                added.push(b',');
-                quote(&mut added, head);
-                added.push(b':');
-                added.extend_from_slice(&json);
-            }
-            (None, None) => {}
+        match (last, there, settled(old.map(Value::of), &below(settings, head))) {
+            (_, Some(member), Some(json)) => edits.replace(member.value.clone(), json),
+            (Some(at), _, None) => edits.remove(at),
+            (_, None, Some(json)) => edits.add(head, &json),
+            (None, _, None) => {}
         }
     }
-    remove(body, &scan.members, removed, &mut edits);
-    if !added.is_empty() {
-        let end = scan.members.last().map_or(0, |member| member.value.end);
-        edits.push((end..end, added));
-    }
-    apply(body, edits)
+    edits.done()
 }
 
 /// Lists what paths begin with, each once.

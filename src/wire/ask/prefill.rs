@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 
-use super::splice::apply;
+use super::edits::apply;
 use crate::wire::json::{Value, object, put, quote};
 use crate::wire::prompt::{Reader, go_on};
 
 /// Trims the turn, or has the user ask to go on with it.
 pub(super) fn settle(body: Bytes, is_refused: bool, reader: Reader<'_>) -> Bytes {
     let Ok(root) = std::str::from_utf8(&body).map(Value::of) else { return body };
-    let turns = root.get("messages").into_iter().flat_map(Value::items);
+    let turns = root.list("messages");
     let Some(last) = turns.last().filter(|turn| turn.text_of("role").as_deref() == Some("assistant")) else {
         return body;
     };

@@ -2,11 +2,9 @@
 //!
 //! Invariant: what is left stays byte for byte, and every change is told by the path that the client's dialect has for it.
 
-use std::ops::Range;
-
-use super::scan::{Member, Scan};
-use super::splice::{Edit, find, is_named, remove, value_of};
-use crate::wire::json::{Value, quote};
+use super::edits::{Edits, is_named, member, name_of};
+use super::scan::Member;
+use crate::wire::json::Value;
 use crate::wire::known::{Known, place};
 use crate::wire::prompt::Reader;
 
@@ -17,70 +15,55 @@ struct Holder {
     removed: Vec<usize>,
 }
 
-/// Makes the changes; top-level members that go are added to `removed`.
-pub(super) fn leave_out(
-    body: &[u8],
-    scan: &Scan,
-    known: &Known,
-    reader: Reader<'_>,
-    edits: &mut Vec<Edit>,
-    added: &mut Vec<u8>,
-    removed: &mut Vec<usize>,
-) {
+/// Makes the changes.
+pub(super) fn leave_out(edits: &mut Edits<'_>, known: &Known, reader: Reader<'_>) {
     let to = reader.to;
     let mut holders: Vec<Holder> = Vec::new();
-    for change in known.changes(to, &|name| at(body, scan, place(to, name))) {
+    for change in known.changes(to, &|name| edits.at(place(to, name))) {
         let path = place(to, change.member);
-        let Some((outer, name)) = path.rsplit_once('.') else {
-            match (find(body, scan, path), change.instead) {
-                (Some(at), None) => removed.push(at),
-                (Some(at), Some(json)) => {
-                    edits.extend(scan.members.get(at).map(|member| (member.value.clone(), json.into())));
+        let found = if let Some((outer, name)) = path.rsplit_once('.') {
+            let Some(object) = edits.at(outer).filter(|object| object.is_object()) else { continue };
+            let members = members(edits.body, object);
+            let found = members.iter().position(|at| is_named(name_of(edits.body, &at.key), name));
+            match (
+                found.and_then(|at| members.get(at).map(|found| (at, found.value.clone()))),
+                change.instead,
+            ) {
+                (Some((at, _)), None) => match holders.iter_mut().find(|holder| holder.path == outer) {
+                    Some(holder) => holder.removed.push(at),
+                    None => holders.push(Holder { path: outer.to_owned(), members, removed: vec![at] }),
+                },
+                (Some((_, value)), Some(json)) => edits.replace(value, json),
+                (None, Some(json)) => {
+                    let mut text = Vec::new();
+                    member(&mut text, !members.is_empty(), name, json.as_bytes());
+                    let end = object.span_in(edits.body).end.saturating_sub(1);
+                    edits.replace(end..end, text);
                 }
-                (None, Some(json)) => add(added, true, path, json),
-                (None, None) => continue,
+                (None, None) => {}
             }
-            if find(body, scan, path).is_some() {
-                reader.leave_out(path);
+            found
+        } else {
+            let found = edits.find(path);
+            match (found, change.instead) {
+                (Some(at), None) => edits.remove(at),
+                (Some(at), Some(json)) => {
+                    if let Some(member) = edits.scan.members.get(at) {
+                        edits.replace(member.value.clone(), json);
+                    }
+                }
+                (None, Some(json)) => edits.add(path, json.as_bytes()),
+                (None, None) => {}
             }
-            continue;
+            found
         };
-        let Some(object) = at(body, scan, outer).filter(|object| object.is_object()) else { continue };
-        let members = members(body, object);
-        let found = members.iter().position(|member| is_named(name_of(body, &member.key), name));
-        match (found, change.instead) {
-            (Some(at), None) => match holders.iter_mut().find(|holder| holder.path == outer) {
-                Some(holder) => holder.removed.push(at),
-                None => holders.push(Holder { path: outer.to_owned(), members, removed: vec![at] }),
-            },
-            (Some(at), Some(json)) => {
-                edits.extend(members.get(at).map(|member| (member.value.clone(), json.into())));
-            }
-            (None, Some(json)) => {
-                let mut text = Vec::new();
-                add(&mut text, !members.is_empty(), name, json);
-                let end = object.span_in(body).end.saturating_sub(1);
-                edits.push((end..end, text));
-            }
-            (None, None) => {}
-        }
         if found.is_some() {
             reader.leave_out(path);
         }
     }
     for holder in holders {
-        remove(body, &holder.members, holder.removed, edits);
+        edits.remove_from(&holder.members, holder.removed);
     }
-}
-
-/// Returns the value at a path.
-fn at<'b>(body: &'b [u8], scan: &Scan, path: &str) -> Option<Value<'b>> {
-    let mut names = path.split('.');
-    let outer = value_of(body, scan, names.next()?)?;
-    names.try_fold(outer, |value, name| {
-        let found = value.members().filter(|(key, _)| is_named(key.as_bytes(), name)).last();
-        found.map(|(_, value)| value)
-    })
 }
 
 /// Returns the places of an object's members.
@@ -91,17 +74,4 @@ fn members(body: &[u8], object: Value<'_>) -> Vec<Member> {
         found.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
     }
     found
-}
-
-fn name_of<'b>(body: &'b [u8], key: &Range<usize>) -> &'b [u8] {
-    body.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default()
-}
-
-fn add(out: &mut Vec<u8>, is_after: bool, name: &str, json: &str) {
-    if is_after {
-        out.push(b',');
-    }
-    quote(out, name);
-    out.push(b':');
-    out.extend_from_slice(json.as_bytes());
 }

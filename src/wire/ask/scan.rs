@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{AskMeasures, weigh};
+use super::measures::AskMeasures;
+use super::weigh;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
 
@@ -20,8 +22,6 @@ pub(super) struct Scan {
     pub(super) limits: Vec<(&'static str, Range<usize>)>,
     /// Limits of output that are `null`.
     pub(super) null_limits: Vec<(&'static str, Range<usize>)>,
-    /// Where the last member ends, for members to be added.
-    pub(super) end: usize,
     pub(super) ask: Option<Range<usize>>,
     pub(super) schema: Option<Range<usize>>,
     pub(super) user: Option<String>,
@@ -47,27 +47,14 @@ pub(super) struct Member {
 }
 
 /// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
+#[rustfmt::skip]
 const READ: [&str; 16] = [
-    "model",
-    "stream",
-    "stream_options",
-    "messages",
-    "input",
-    "system",
-    "instructions",
-    "tools",
-    "functions",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "n",
-    "user",
-    "metadata",
-    "response_format",
+    "model", "stream", "stream_options", "messages", "input", "system", "instructions", "tools", "functions", "max_tokens",
+    "max_completion_tokens", "max_output_tokens", "n", "user", "metadata", "response_format",
 ];
 
 /// Reads what routing needs from a checked body.
-pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan, WireError> {
+pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan> {
     if !root.is_object() {
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
@@ -81,7 +68,6 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     while let Some((key, value)) = members.next() {
         let key = &*key;
         let span = value.span_in(body);
-        scan.end = span.end;
         scan.members.push(Member { key: members.key().span_in(body), value: span });
         if let Some(place) = READ.iter().position(|read| *read == key) {
             if seen & (1 << place) != 0 {
@@ -111,18 +97,18 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     value.flag().ok_or_else(|| WireError::invalid("stream", "has to be true or false"))?;
             }
             "messages" if matches!(dialect, Dialect::OpenAiChat | Dialect::AnthropicMessages) => {
-                prompt.turns(dialect, "messages", value, body)?;
+                prompt.turns(dialect, "messages", value, body, &mut scan)?;
             }
             "input" if dialect == Dialect::OpenAiResponses => {
                 if value.is_text() {
-                    prompt.sole(value, body);
+                    prompt.sole(value, body, &mut scan);
                 } else {
-                    prompt.turns(dialect, "input", value, body)?;
+                    prompt.turns(dialect, "input", value, body, &mut scan)?;
                 }
             }
-            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body),
+            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body, &mut scan),
             "prompt" if dialect == Dialect::OpenAiCompletions => {
-                prompt.sole(value, body);
+                prompt.sole(value, body, &mut scan);
                 prompts = prompts_of(value);
             }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
@@ -186,7 +172,7 @@ fn prompts_of(value: Value<'_>) -> u32 {
     u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
-/// Gives the keys under which a dialect states the most tokens of output.
+/// Returns the keys under which a dialect states the most tokens of output.
 pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],
@@ -217,29 +203,23 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
 /// How many levels of parts within parts there are: a document within a tool's result holds the last.
 const DEEPEST: u8 = 2;
 
-/// What is known of the prompt so far.
+/// What is known of the prompt so far, besides what the scan holds.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the prompt by itself")]
 struct Prompt {
     is_there: bool,
     bytes: u64,
     turns: u64,
     user_turns: u32,
-    ask: Option<Range<usize>>,
-    before_ask: u64,
-    has_images: bool,
     brings_tools: bool,
-    has_system: bool,
-    ends_with_assistant: bool,
 }
 
 impl Prompt {
     /// Takes the whole input as what the user asks.
-    fn sole(&mut self, value: Value<'_>, body: &[u8]) {
+    fn sole(&mut self, value: Value<'_>, body: &[u8], scan: &mut Scan) {
         self.is_there = true;
         self.bytes += weigh::bytes(value);
         self.user_turns = 1;
-        self.ask = Some(value.span_in(body));
+        scan.ask = Some(value.span_in(body));
     }
 
     fn turns(
@@ -248,7 +228,8 @@ impl Prompt {
         field: &str,
         value: Value<'_>,
         body: &[u8],
-    ) -> Result<(), WireError> {
+        scan: &mut Scan,
+    ) -> Result<()> {
         self.is_there = true;
         if !value.is_array() {
             return Err(WireError::invalid(field, "has to be a list"));
@@ -258,23 +239,16 @@ impl Prompt {
                 return Err(WireError::invalid(format!("{field}[{at}]"), "has to be an object"));
             }
             let before = self.turns;
-            let (mut role, mut content, mut output, mut kind) = (None, None, None, None);
-            for (key, value) in turn.members() {
-                match &*key {
-                    "role" => role = value.text(),
-                    "content" => content = Some(value),
-                    "output" => output = Some(value),
-                    "type" => kind = value.text(),
-                    _ => {}
-                }
-            }
+            let [role, content, output, kind] = turn.pick(["role", "content", "output", "type"]);
+            let (role, kind) = (role.and_then(Value::text), kind.and_then(Value::text));
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
-            self.ends_with_assistant = role.as_deref() == Some("assistant");
-            self.has_system |= dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
+            scan.ends_with_assistant = role.as_deref() == Some("assistant");
+            scan.has_system_turns |=
+                dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
                 return Err(WireError::invalid(format!("{field}[{at}].role"), "is missing"));
             }
-            let excess = content.or(output).map_or(0, |content| self.others(content));
+            let excess = content.or(output).map_or(0, |content| self.others(content, scan));
             self.turns += weigh::bytes(turn).saturating_sub(excess);
             let is_message = kind.is_none_or(|kind| kind == "message");
             if is_message
@@ -282,25 +256,25 @@ impl Prompt {
                 && let Some(content) = content.filter(|content| has_text(*content))
             {
                 self.user_turns += 1;
-                self.ask = Some(content.span_in(body));
-                self.before_ask = before;
+                scan.ask = Some(content.span_in(body));
+                scan.measures.earlier_bytes = before;
             }
         }
         Ok(())
     }
 
     /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.
-    fn others(&mut self, content: Value<'_>) -> u64 {
+    fn others(&mut self, content: Value<'_>, scan: &mut Scan) -> u64 {
         // What a tool of the client's screen gives is one part, not a list.
         let sole = Some(content).filter(|content| content.is_object());
-        content.items().chain(sole).map(|part| self.part(part, DEEPEST)).sum()
+        content.items().chain(sole).map(|part| self.part(part, DEEPEST, scan)).sum()
     }
 
     /// The same for one part and, so many levels down, for those within a tool's result or a document.
-    fn part(&mut self, part: Value<'_>, levels: u8) -> u64 {
+    fn part(&mut self, part: Value<'_>, levels: u8, scan: &mut Scan) -> u64 {
         if let Some(weight) = weigh::of_part(part) {
             let size = weigh::bytes(part);
-            self.has_images |= weight.is_picture;
+            scan.measures.has_images |= weight.is_picture;
             self.turns += weight.bytes.saturating_sub(size);
             return size.saturating_sub(weight.bytes);
         }
@@ -310,19 +284,14 @@ impl Prompt {
             _ => None,
         };
         let Some(below) = levels.checked_sub(1) else { return 0 };
-        within.into_iter().flat_map(Value::items).map(|part| self.part(part, below)).sum()
+        within.into_iter().flat_map(Value::items).map(|part| self.part(part, below, scan)).sum()
     }
 
     fn into(self, scan: &mut Scan) {
-        scan.ask = self.ask;
         scan.has_other_tools |= self.brings_tools;
-        scan.has_system_turns = self.has_system;
-        scan.ends_with_assistant = self.ends_with_assistant;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
-        measures.earlier_bytes = self.before_ask;
-        measures.has_images = self.has_images;
         // What the conversation itself brings nobody counts.
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
     }

@@ -3,21 +3,13 @@
 //! Those before the first turn become the system prompt, others text of the user's, in the tags by which coding agents
 //! remind a model. One that the model takes where it stands stays as it is.
 
-use super::scan::Scan;
-use super::splice::{Edit, value_of};
-use crate::wire::json::{Array, Value, object, put};
+use super::edits::Edits;
+use crate::wire::json::{Array, Value, array, put};
 use crate::wire::prompt::{Reader, reminder};
 
 /// Changes what has to be changed.
-pub(super) fn settle(
-    body: &[u8],
-    scan: &Scan,
-    takes: bool,
-    reader: Reader<'_>,
-    edits: &mut Vec<Edit>,
-    added: &mut Vec<u8>,
-) {
-    let Some(messages) = value_of(body, scan, "messages") else { return };
+pub(super) fn settle(edits: &mut Edits<'_>, takes: bool, reader: Reader<'_>) {
+    let Some(messages) = edits.value("messages") else { return };
     let turns: Vec<(Value<'_>, Role)> = messages.items().map(|turn| (turn, Role::of(turn))).collect();
     let first = turns.iter().take_while(|(_, role)| *role == Role::System).count();
     // Nothing but the system speaks: somebody has to.
@@ -34,25 +26,27 @@ pub(super) fn settle(
         return;
     }
     let mut out = Vec::with_capacity(messages.raw().len() + 64);
-    let mut list = Array::start(&mut out);
-    for (at, (turn, role)) in turns.iter().enumerate().skip(leading) {
-        if !is_changed(at, *role) {
-            list.put(*turn);
-        } else if let Some(said) = texts(*turn, reader) {
-            list.object(|o| {
-                put!(o, "role": "user");
-                o.array("content", |a| {
-                    said.iter().for_each(|(text, cache)| block(a, &reminder(text), *cache));
+    array(&mut out, |list| {
+        for (at, (turn, role)) in turns.iter().enumerate().skip(leading) {
+            if !is_changed(at, *role) {
+                list.put(*turn);
+            } else if let Some(said) = texts(*turn, reader) {
+                list.object(|o| {
+                    put!(o, "role": "user");
+                    o.array("content", |a| {
+                        for (text, cache) in &said {
+                            block(a, &reminder(text), *cache);
+                        }
+                    });
                 });
-            });
+            }
         }
-    }
-    list.end();
-    edits.push((messages.span_in(body), out));
+    });
+    edits.replace(messages.span_in(edits.body), out);
     let hoisted: Vec<_> =
         turns.iter().take(leading).filter_map(|(turn, _)| texts(*turn, reader)).flatten().collect();
     if !hoisted.is_empty() {
-        hoist(body, scan, &hoisted, edits, added);
+        hoist(edits, &hoisted);
     }
 }
 
@@ -109,27 +103,20 @@ fn block(a: &mut Array<'_>, text: &str, cache: Option<Value<'_>>) {
 }
 
 /// Adds texts to the system prompt.
-fn hoist(body: &[u8], scan: &Scan, hoisted: &[Said<'_>], edits: &mut Vec<Edit>, added: &mut Vec<u8>) {
-    let system = value_of(body, scan, "system");
+fn hoist(edits: &mut Edits<'_>, hoisted: &[Said<'_>]) {
+    let system = edits.value("system");
     let mut out = Vec::new();
-    object(&mut out, |o| {
-        o.array("system", |a| {
-            if let Some(text) = system.and_then(Value::text) {
-                block(a, &text, None);
-            }
-            system.into_iter().flat_map(Value::items).for_each(|part| a.put(part));
-            for (text, cache) in hoisted {
-                block(a, text, *cache);
-            }
-        });
+    array(&mut out, |a| {
+        if let Some(text) = system.and_then(Value::text) {
+            block(a, &text, None);
+        }
+        system.into_iter().flat_map(Value::items).for_each(|part| a.put(part));
+        for (text, cache) in hoisted {
+            block(a, text, *cache);
+        }
     });
-    // `{"system":[..]}` without its braces is the member as it is added; the list alone replaces the one that is there.
-    let member = out.get(1..out.len().saturating_sub(1)).unwrap_or_default();
-    if let Some(system) = system {
-        let list = member.get("\"system\":".len()..).unwrap_or_default();
-        edits.push((system.span_in(body), list.to_vec()));
-    } else {
-        added.push(b',');
-        added.extend_from_slice(member);
+    match system {
+        Some(system) => edits.replace(system.span_in(edits.body), out),
+        None => edits.add("system", &out),
     }
 }

@@ -4,11 +4,12 @@
 use bytes::BytesMut;
 
 use crate::record::usage::Counted;
+use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Object, object, put};
 use crate::wire::preface::Preface;
 use crate::wire::reply::{Choice, Reply};
-use crate::wire::sink::{Head, own_id};
+use crate::wire::sink::Head;
 use crate::wire::sse::event;
 use crate::wire::{Ask, usage};
 

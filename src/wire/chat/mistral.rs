@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, object, put};
 use crate::wire::prompt::Reader;
 use crate::wire::tools::{self, Offered};
@@ -22,11 +23,11 @@ pub(in crate::wire) fn write(
     model: &str,
     limit: Option<u64>,
     reader: Reader<'_>,
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(root.raw().len() + 64);
     let mut outcome = Ok(());
     let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));
-    let tools = || root.get("tools").into_iter().flat_map(Value::items);
+    let tools = || root.list("tools");
     let is_none_allowed = allowed.is_some_and(|allowed| !tools().any(|tool| is_allowed(tool, allowed)));
     let is_forced = || allowed?.text_of("mode").filter(|mode| mode == "required");
     if is_none_allowed && is_forced().is_some() {
@@ -93,8 +94,7 @@ fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
         said.text_of("name").map(Cow::into_owned)
     };
     let wanted = name(tool);
-    wanted.is_some()
-        && allowed.get("tools").into_iter().flat_map(Value::items).any(|tool| name(tool) == wanted)
+    wanted.is_some() && allowed.list("tools").any(|tool| name(tool) == wanted)
 }
 
 /// Writes a tool; one that is no function becomes one.

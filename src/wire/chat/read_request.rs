@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
 use crate::wire::reply::Call;
 use crate::wire::tools::{self, Offered};
 use crate::wire::{Dialect, WireError};
 
 /// Reads a request.
-pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };
@@ -59,12 +60,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     reader.finish(prompt, root.list("messages").count())
 }
 
-fn message<'a>(
-    message: Value<'a>,
-    at: usize,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let place = format!("messages[{at}]");
     let role = message.text_of("role").unwrap_or_default();
     for key in ["name", "audio"] {
@@ -75,7 +71,7 @@ fn message<'a>(
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
         Some(content) => {
-            reader.pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
+            read_pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
         }
         None => Ok(Vec::new()),
     };
@@ -118,7 +114,7 @@ fn message<'a>(
     Ok(())
 }
 
-fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let within = |name: &str| part.get(name).ok_or_else(|| WireError::missing(place, name));
     let cache = part.get("cache_control");
     if part.is_text() {
@@ -154,7 +150,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
     }
 }
 
-fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+fn read_call<'a>(call: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let id = call.text_of("id").unwrap_or_default();
     let cache = call.get("cache_control");
     if let Some(custom) = call.get("custom") {
@@ -173,14 +169,14 @@ fn read_called<'a>(
     cache: Option<Value<'a>>,
     place: &str,
     reader: Reader<'_>,
-) -> Result<Piece<'a>, WireError> {
+) -> Result<Piece<'a>> {
     let name = function.need("name", place)?;
     let arguments = function.text_of("arguments").unwrap_or_default();
     Ok(Piece::Call { call: reader.call(id, name, arguments, &format!("{place}.arguments")), cache })
 }
 
 /// Reads a function that is offered, within `tool` or by itself.
-fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Result<Tool<'a>, WireError> {
+fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Result<Tool<'a>> {
     Ok(Tool {
         name: function.need("name", place)?,
         description: function.text_of("description"),
@@ -190,7 +186,7 @@ fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Resul
     })
 }
 
-fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Option<Tool<'a>>, WireError> {
+fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Option<Tool<'a>>> {
     let place = format!("tools[{at}]");
     match tools::custom_of_chat(tool) {
         Some(Offered::Function { tool, .. }) => return Ok(Some(tool)),
@@ -208,11 +204,7 @@ fn read_tool<'a>(tool: Value<'a>, at: usize, reader: Reader<'_>) -> Result<Optio
     read_function(tool, function, &format!("{place}.function")).map(Some)
 }
 
-fn choice<'a>(
-    value: Value<'a>,
-    prompt: &mut Prompt<'a>,
-    reader: Reader<'_>,
-) -> Result<ToolChoice<'a>, WireError> {
+fn choice<'a>(value: Value<'a>, prompt: &mut Prompt<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>> {
     if let Some(name) = value.get("function").and_then(|function| function.text_of("name")) {
         return Ok(ToolChoice::Named(name));
     }
@@ -235,7 +227,7 @@ pub(in crate::wire) fn word<'a>(
     word: Option<&str>,
     field: &str,
     reader: Reader<'_>,
-) -> Result<ToolChoice<'a>, WireError> {
+) -> Result<ToolChoice<'a>> {
     match word {
         Some("auto") => Ok(ToolChoice::Auto),
         Some("none") => Ok(ToolChoice::None),

@@ -49,14 +49,13 @@ fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bo
         }
         Some(_) => o.array("tool_calls", |a| {
             for call in choice.calls() {
-                a.object(|o| match tools.origin(&call.name) {
-                    Some(origin) => {
+                a.object(|o| {
+                    put!(o, "id": &call.id);
+                    if let Some(origin) = tools.origin(&call.name) {
                         let input = custom_input(&call.arguments);
-                        put!(o, "id": &call.id, "type": "custom");
-                        put!(o, "custom": { "name": &origin.name, "input": &input });
-                    }
-                    None => {
-                        put!(o, "id": &call.id, "type": "function");
+                        put!(o, "type": "custom", "custom": { "name": &origin.name, "input": &input });
+                    } else {
+                        put!(o, "type": "function");
                         put!(o, "function": { "name": &call.name, "arguments": &call.arguments });
                     }
                 });

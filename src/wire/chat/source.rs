@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
@@ -34,7 +35,7 @@ pub(in crate::wire) struct Chunks {
 }
 
 impl Source for Chunks {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let [id, model, choices, usage, groq, tier, error] =
             root.pick(["id", "model", "choices", "usage", "x_groq", "service_tier", "error"]);
         if error.is_some_and(is_error) {
@@ -50,15 +51,18 @@ impl Source for Chunks {
         Ok(if is_usage { Seen::UsageOnly } else { Seen::Some })
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         let choices = root.get("choices");
         self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
-        let choices = (0..).zip(choices.into_iter().flat_map(Value::items));
-        // What came of the others is told as well: it was written.
-        choices.fold(Ok(()), |outcome, (nth, choice)| outcome.and(self.choice(choice, Some(nth), tell)))
+        let mut outcome = Ok(());
+        for (nth, choice) in (0..).zip(choices.into_iter().flat_map(Value::items)) {
+            // What came of the others is told as well: it was written.
+            outcome = outcome.and(self.choice(choice, Some(nth), tell));
+        }
+        outcome
     }
 
-    fn done(&mut self) -> Result<Seen, WireError> {
+    fn done(&mut self) -> Result<Seen> {
         if self.has_empty_finish { Err(ended(OpenAiChat, "")) } else { Ok(Seen::End) }
     }
 
@@ -73,8 +77,8 @@ impl Chunks {
         self.absorb(usage);
         self.absorb(groq.and_then(|groq| groq.get("usage")));
         said(tier.and_then(Value::text), |tier| self.usage.get_or_insert_default().serve(tier));
-        let text = |value: Option<Value<'_>>| value.and_then(Value::text).unwrap_or_default().into_owned();
-        tell(Delta::Start { id: &text(id), model: &text(model) });
+        let (id, model) = (id.and_then(Value::text), model.and_then(Value::text));
+        tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 
     /// Takes over a usage block, wherever in an event it stands.
@@ -85,7 +89,7 @@ impl Chunks {
     }
 
     /// Reads what is added to a choice, or all of it where its place in a whole answer is given.
-    fn choice(&mut self, choice: Value<'_>, place: Option<u64>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn choice(&mut self, choice: Value<'_>, place: Option<u64>, tell: Tell<'_>) -> Result<()> {
         let [index, delta, message, text, told, usage, word, error] =
             choice.pick(["index", "delta", "message", "text", "logprobs", "usage", "finish_reason", "error"]);
         let fault = error.filter(|error| is_error(*error));

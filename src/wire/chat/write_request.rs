@@ -6,11 +6,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::wire::effort::{openai_word, thinks_before_answering};
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
-use crate::wire::{Accent, Sending, WireError};
+use crate::wire::{Accent, Sending};
 
 /// Writes a request.
 pub(in crate::wire) fn write(
@@ -18,7 +19,7 @@ pub(in crate::wire) fn write(
     model: &str,
     sending: &Sending<'_>,
     reader: Reader<'_>,
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
@@ -113,7 +114,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
 
 /// Writes a user's turn: results of tools first, each a message of its own, then what the user says; what the system
 /// says in between stays there, as a message of its own where the server takes one.
-fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<(), WireError> {
+fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     let mut said: Vec<&Piece<'_>> = Vec::new();
     for part in &turn.parts {
         match part {
@@ -129,7 +130,7 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<(), Wi
     said_by_user(a, &said, reader)
 }
 
-fn said_by_user(a: &mut Array<'_>, said: &[&Piece<'_>], reader: Reader<'_>) -> Result<(), WireError> {
+fn said_by_user(a: &mut Array<'_>, said: &[&Piece<'_>], reader: Reader<'_>) -> Result<()> {
     let mut outcome = Ok(());
     match said {
         [] => {}
@@ -166,7 +167,7 @@ fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     }
 }
 
-fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), WireError> {
+fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> {
     match piece {
         Piece::Text(said) => a.object(|o| put!(o, "type": "text", "text": &said.text)),
         Piece::System(said) => a.object(|o| put!(o, "type": "text", "text": &reminder(&said.text))),
@@ -174,13 +175,13 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), 
             put!(o, "type": "image_url", "image_url": { "url": data.url(), "detail"?: detail });
         }),
         Piece::File { data: data @ Data::Base64 { kind, bytes }, name, .. } => {
-            a.object(|o| match audio_format(kind) {
-                Some(format) => {
+            a.object(|o| {
+                if let Some(format) = audio_format(kind) {
                     put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format });
+                } else {
+                    let name = name.as_deref().unwrap_or("document.pdf");
+                    put!(o, "type": "file", "file": { "filename": name, "file_data": data.url() });
                 }
-                None => put!(o, "type": "file", "file": {
-                    "filename": name.as_deref().unwrap_or("document.pdf"), "file_data": data.url(),
-                }),
             });
         }
         Piece::File { .. } => return reader.refuse("a document by its address"),
@@ -198,7 +199,7 @@ pub(in crate::wire) fn audio_format(kind: &str) -> Option<&'static str> {
     }
 }
 
-fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<(), WireError> {
+fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<()> {
     let mut text = String::new();
     let mut calls = Vec::new();
     for part in &turn.parts {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Piece, Prompt, Reader};
 
 /// Reads a request.
-pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     for (key, value) in root.members() {
         let Some(row) = reader.takes(&key, value)? else { continue };

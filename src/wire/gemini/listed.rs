@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::sse::{Splitter, parse};
 
 /// Turns events into a list.
@@ -17,7 +17,7 @@ pub struct Listed {
 
 impl Listed {
     /// Takes the next bytes of the events and gives the next of the list. A sign of life becomes an empty line.
-    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         self.splitter.push(chunk);
         while let Some(raw) = self.splitter.next()? {
             self.event(&raw, out)?;
@@ -25,7 +25,7 @@ impl Listed {
         Ok(())
     }
 
-    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<(), WireError> {
+    fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
         let event = parse(raw)?;
         self.begin(out);
         if event.data.is_empty() {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
 use crate::wire::chat::write_request::audio_format;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
 use crate::wire::table::{Fate, kinds};
@@ -18,7 +19,7 @@ pub(in crate::wire) fn read<'a>(
     root: Value<'a>,
     schemas: &'a Schemas,
     reader: Reader<'_>,
-) -> Result<Prompt<'a>, WireError> {
+) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     let mut calls = Calls::default();
     let mut count = 0;
@@ -57,7 +58,7 @@ fn contents(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     value.items().chain(Some(value).filter(|value| value.is_object()))
 }
 
-fn system<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<(), WireError> {
+fn system<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     if let Some(text) = value.text() {
         prompt.system.push(Text { text, cache: None });
         return Ok(());
@@ -85,7 +86,7 @@ fn turn<'a>(
     reader: Reader<'_>,
     calls: &mut Calls<'a>,
     prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+) -> Result<()> {
     let is_user = match text_of(content, "role").as_deref() {
         None | Some("user" | "function" | "tool" | "") => true,
         Some("model" | "assistant") => false,
@@ -110,7 +111,7 @@ fn piece<'a>(
     reader: Reader<'_>,
     calls: &mut Calls<'a>,
     prompt: &Prompt<'a>,
-) -> Result<Option<Piece<'a>>, WireError> {
+) -> Result<Option<Piece<'a>>> {
     // What the model thought is its own; another model is not told.
     if member(part, "thought").and_then(Value::flag) == Some(true) {
         return Ok(None);
@@ -174,7 +175,7 @@ fn bytes_of<'a>(
     name: Option<Cow<'a, str>>,
     reader: Reader<'_>,
     place: &str,
-) -> Result<Piece<'a>, WireError> {
+) -> Result<Piece<'a>> {
     let is_image = kind.starts_with("image/");
     let is_heard = reader.to == Dialect::OpenAiChat && audio_format(kind).is_some();
     if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {
@@ -194,7 +195,7 @@ fn result<'a>(
     reader: Reader<'_>,
     calls: &mut Calls<'a>,
     prompt: &Prompt<'a>,
-) -> Result<Piece<'a>, WireError> {
+) -> Result<Piece<'a>> {
     let place = format!("{place}.functionResponse");
     let name = text_of(value, "name").unwrap_or_default();
     let given = text_of(value, "id").filter(|id| !id.is_empty());
@@ -234,7 +235,7 @@ fn tools<'a>(
     schemas: &'a Schemas,
     reader: Reader<'_>,
     prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+) -> Result<()> {
     let (known, _) = kinds(reader.from);
     let mut converted = schemas.functions.iter();
     for (at, tool) in value.items().enumerate() {
@@ -273,7 +274,7 @@ fn choice<'a>(
     config: Value<'a>,
     reader: Reader<'_>,
     prompt: &mut Prompt<'a>,
-) -> Result<Option<ToolChoice<'a>>, WireError> {
+) -> Result<Option<ToolChoice<'a>>> {
     let names: Vec<Cow<'a, str>> = member(config, "allowedFunctionNames").map(texts).unwrap_or_default();
     let is_forced = match text_of(config, "mode").as_deref().map(str::to_ascii_uppercase).as_deref() {
         None | Some("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "") => false,
@@ -299,7 +300,7 @@ fn settings<'a>(
     schemas: &'a Schemas,
     reader: Reader<'_>,
     prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+) -> Result<()> {
     let mut is_json = false;
     let mut schema = None;
     for (key, value) in value.members() {

@@ -6,10 +6,11 @@ use bytes::BytesMut;
 use super::names::member;
 use crate::record::usage::Counted;
 use crate::wire::calls::is_fit;
+use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Array, Object, Raw, Value, object, put};
 use crate::wire::reply::{Choice, Delta, Part, Reply};
-use crate::wire::sink::{Head, Sink, own_id};
+use crate::wire::sink::{Head, Sink};
 use crate::wire::{Ask, Dialect, sse, usage};
 
 /// Writes an answer.

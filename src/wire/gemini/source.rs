@@ -9,6 +9,7 @@ use crate::record::usage::{Counted, GeminiUsage, Grounding};
 use crate::wire::Dialect::Gemini;
 use crate::wire::WireError;
 use crate::wire::calls::call_id;
+use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended, ended_empty};
 use crate::wire::json::Value;
@@ -36,14 +37,14 @@ struct Candidate {
 }
 
 impl Source for Chunks {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         if root.get("error").is_some_and(is_error) {
             return Err(WireError::Upstream(read_event(Gemini, root.raw())));
         }
         self.read(root, false, tell).map(|()| Seen::Some)
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.read(root, true, tell)
     }
 
@@ -53,8 +54,8 @@ impl Source for Chunks {
 }
 
 impl Chunks {
-    fn read(&mut self, root: Value<'_>, is_whole: bool, tell: Tell<'_>) -> Result<(), WireError> {
-        let candidates = || root.get("candidates").into_iter().flat_map(Value::items);
+    fn read(&mut self, root: Value<'_>, is_whole: bool, tell: Tell<'_>) -> Result<()> {
+        let candidates = || root.list("candidates");
         if let Some(mut said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
             // What the answer rests on, and the tier that served.
             let mut all = Grounding::default();
@@ -87,7 +88,7 @@ impl Chunks {
         place: Option<u64>,
         id: &str,
         tell: Tell<'_>,
-    ) -> Result<(), WireError> {
+    ) -> Result<()> {
         let index = place.or_else(|| candidate.get("index").and_then(Value::number)).unwrap_or(0);
         if std::mem::replace(&mut self.at, index) != index || place.is_some() {
             tell(Delta::Choice(index));

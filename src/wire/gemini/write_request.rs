@@ -4,6 +4,7 @@
 //! `responseSchema` takes a subset, and narrowing a schema would change what it means.
 
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, object, put};
 use crate::wire::known::place;
 use crate::wire::prompt::{
@@ -21,7 +22,7 @@ pub(in crate::wire) fn write(
     model: &str,
     sending: &Sending<'_>,
     reader: Reader<'_>,
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
     object(&mut out, |o| {
@@ -66,7 +67,7 @@ struct Writer<'p, 'a> {
 }
 
 impl Writer<'_, '_> {
-    fn part(&mut self, a: &mut Array<'_>, piece: &Piece<'_>) -> Result<(), WireError> {
+    fn part(&mut self, a: &mut Array<'_>, piece: &Piece<'_>) -> Result<()> {
         if let Piece::Image { detail, .. } = piece {
             self.reader.detail(detail.as_deref());
         }
@@ -92,7 +93,7 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn result(&mut self, a: &mut Array<'_>, result: &ToolResult<'_>) -> Result<(), WireError> {
+    fn result(&mut self, a: &mut Array<'_>, result: &ToolResult<'_>) -> Result<()> {
         let Some(name) = self.prompt.tool_called(&result.call) else {
             let place = format!("a result of call {}", crate::wire::faults::clean(&result.call));
             return Err(WireError::invalid(place, "no earlier turn makes that call"));

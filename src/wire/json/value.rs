@@ -8,9 +8,10 @@ use serde::de::IgnoredAny;
 
 use super::super::WireError;
 use crate::record::json;
+use crate::wire::error::Result;
 
 /// Checks a client's body: UTF-8, one JSON value, not too deep.
-pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>, WireError> {
+pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>> {
     let text = std::str::from_utf8(body).map_err(|_| WireError::NotJson("it is not UTF-8".to_owned()))?;
     if json::is_too_deep(body) {
         return Err(WireError::TooDeep);
@@ -134,7 +135,7 @@ impl<'a> Value<'a> {
     }
 
     /// Returns the text of a member that has to be there, in what stands at `place` of a request.
-    pub(in crate::wire) fn need(self, name: &str, place: &str) -> Result<Cow<'a, str>, WireError> {
+    pub(in crate::wire) fn need(self, name: &str, place: &str) -> Result<Cow<'a, str>> {
         self.text_of(name).ok_or_else(|| WireError::missing(place, name))
     }
 

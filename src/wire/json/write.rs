@@ -224,18 +224,7 @@ pub(in crate::wire) struct Array<'o> {
     is_first: bool,
 }
 
-impl<'o> Array<'o> {
-    /// Starts a list that is ended by [`Self::end`].
-    pub(in crate::wire) fn start(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'[');
-        Self { out, is_first: true }
-    }
-
-    /// Ends a list that was started by [`Self::start`].
-    pub(in crate::wire) fn end(self) {
-        self.out.push(b']');
-    }
-
+impl Array<'_> {
     /// Begins an item.
     pub(in crate::wire) fn item(&mut self) -> &mut Vec<u8> {
         comma(self.out, &mut self.is_first);

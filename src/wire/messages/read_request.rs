@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use super::own_tools::own_tool;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult};
+use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
 use crate::wire::reply::{Call, content_text};
 use crate::wire::table;
 use crate::wire::{Accent, Dialect, WireError};
 
 /// Reads a request.
-pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     if let Some(value) = root.get("system") {
         prompt.say_system(pieces(value, "system", reader)?, "system", reader)?;
@@ -73,12 +74,7 @@ fn tier<'a>(value: Value<'a>, reader: Reader<'_>) -> Cow<'a, str> {
     }
 }
 
-fn message<'a>(
-    message: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+fn message<'a>(message: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let Some(content) = message.get("content") else { return Ok(()) };
     let at_content = format!("{place}.content");
     let said = || pieces(content, &at_content, reader);
@@ -102,12 +98,12 @@ fn message<'a>(
     Ok(())
 }
 
-fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>, WireError> {
-    reader.pieces(content, place, |block, place| piece(block, place, reader))
+fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>> {
+    read_pieces(content, place, |block, place| piece(block, place, reader))
 }
 
 /// Reads a block; nothing where it is left out.
-fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Piece<'a>>, WireError> {
+fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Piece<'a>>> {
     let cache = block.get("cache_control");
     let kind = block.text_of("type");
     if reader.leaves_out(table::kinds(reader.from).1, kind.as_deref().unwrap_or_default(), place)? {
@@ -158,7 +154,7 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
     }))
 }
 
-fn document<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+fn document<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let cache = block.get("cache_control");
     let source = block.get("source").ok_or_else(|| WireError::missing(place, "source"))?;
     if block.get("citations").and_then(|said| said.get("enabled")).and_then(Value::flag) == Some(true) {
@@ -186,7 +182,7 @@ fn document<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Pie
 }
 
 /// Reads the source of a picture or a document.
-fn data<'a>(block: Value<'a>, is_file: bool, place: &str, reader: Reader<'_>) -> Result<Data<'a>, WireError> {
+fn data<'a>(block: Value<'a>, is_file: bool, place: &str, reader: Reader<'_>) -> Result<Data<'a>> {
     let source = block.get("source").ok_or_else(|| WireError::missing(place, "source"))?;
     let place = format!("{place}.source");
     let data = match source.text_of("type").as_deref() {
@@ -213,7 +209,7 @@ const READ: [&str; 10] = [
     "display_height_px",
 ];
 
-fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Tool<'a>>, WireError> {
+fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Tool<'a>>> {
     let kind = tool.text_of("type").unwrap_or(Cow::Borrowed("custom"));
     let own = own_tool(&kind);
     if kind != "custom" && own.is_none() {
@@ -240,7 +236,7 @@ fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Opt
     }))
 }
 
-fn choice<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>, WireError> {
+fn choice<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>> {
     match value.text_of("type").as_deref() {
         Some("auto") => Ok(ToolChoice::Auto),
         Some("any") => Ok(ToolChoice::Any),
@@ -250,7 +246,7 @@ fn choice<'a>(value: Value<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>, Wi
     }
 }
 
-fn format<'a>(value: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Format<'a>, WireError> {
+fn format<'a>(value: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Format<'a>> {
     match (value.text_of("type").as_deref(), value.get("schema")) {
         (Some("json_schema"), Some(schema)) => {
             Ok(Format::Schema { name: Cow::Borrowed("answer"), schema, strict: Some(true) })

@@ -8,12 +8,13 @@ use bytes::BytesMut;
 
 use super::SIGNATURE;
 use crate::record::usage::Counted;
+use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Object, Raw, object, put};
 use crate::wire::preface::Preface;
 use crate::wire::prompt::safe_id;
 use crate::wire::reply::{Choice, Delta, Part, Reply};
-use crate::wire::sink::{Head, Sink, own_id};
+use crate::wire::sink::{Head, Sink};
 use crate::wire::{Ask, Dialect, sse, usage};
 
 /// What ids of messages begin with.

@@ -4,6 +4,7 @@ use crate::record::usage::{AnthropicUsage, Counted, ServerBlocks};
 use crate::units::Count;
 use crate::wire::Dialect::AnthropicMessages;
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::faults::read_event;
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
@@ -24,7 +25,7 @@ pub(in crate::wire) struct Events {
 }
 
 impl Source for Events {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let index = || root.get("index").and_then(Value::number);
         match &*root.text_of("type").unwrap_or_default() {
             "error" => return Err(WireError::Upstream(read_event(AnthropicMessages, root.raw()))),
@@ -55,7 +56,7 @@ impl Source for Events {
         Ok(Seen::Some)
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.begin(root, tell);
         self.is_counted = true;
         let Some(content) = root.get("content") else { return Ok(()) };
@@ -68,7 +69,7 @@ impl Source for Events {
         self.done().map(|_| ())
     }
 
-    fn done(&mut self) -> Result<Seen, WireError> {
+    fn done(&mut self) -> Result<Seen> {
         if self.has_empty_finish { Err(ended(AnthropicMessages, "")) } else { Ok(Seen::End) }
     }
 
@@ -94,7 +95,7 @@ impl Events {
     }
 
     /// Reads why it ended.
-    fn end(&mut self, told: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn end(&mut self, told: Value<'_>, tell: Tell<'_>) -> Result<()> {
         let Some(word) = told.text_of("stop_reason") else { return Ok(()) };
         match Finish::read(AnthropicMessages, &word) {
             Finish::Failed => return Err(ended(AnthropicMessages, &word)),

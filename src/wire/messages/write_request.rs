@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
+use crate::wire::Sending;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
+use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, array, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
 };
-use crate::wire::{Sending, WireError};
 
 /// Writes a request.
 pub(in crate::wire) fn write(
@@ -20,7 +21,7 @@ pub(in crate::wire) fn write(
     model: &str,
     sending: &Sending<'_>,
     reader: Reader<'_>,
-) -> Result<Vec<u8>, WireError> {
+) -> Result<Vec<u8>> {
     let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
     let mut out = Vec::with_capacity(1024);
     let mut outcome = Ok(());
@@ -120,7 +121,7 @@ fn text(a: &mut Array<'_>, said: &Text<'_>) {
     a.object(|o| put!(o, "type": "text", "text": &said.text, "cache_control"?: said.cache));
 }
 
-fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(), WireError> {
+fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> {
     match piece {
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
@@ -144,7 +145,7 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<(),
     Ok(())
 }
 
-fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -> Result<(), WireError> {
+fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -> Result<()> {
     let mut outcome = Ok(());
     a.object(|o| {
         put!(o, "type": "tool_result", "tool_use_id": safe_id(&result.call));

@@ -9,24 +9,12 @@ use crate::wire::json::{Array, Object, Raw, Value, put, written};
 use crate::wire::{Ask, usage};
 
 /// The members of a request that its response repeats as they are, and what stands there where the request says nothing.
+#[rustfmt::skip]
 const REPEATED: [(&str, &str); 17] = [
-    ("background", "false"),
-    ("frequency_penalty", "0"),
-    ("instructions", "null"),
-    ("max_output_tokens", "null"),
-    ("max_tool_calls", "null"),
-    ("metadata", "{}"),
-    ("parallel_tool_calls", "true"),
-    ("presence_penalty", "0"),
-    ("previous_response_id", "null"),
-    ("prompt_cache_key", "null"),
-    ("safety_identifier", "null"),
-    ("temperature", "1"),
-    ("tool_choice", "\"auto\""),
-    ("top_logprobs", "0"),
-    ("top_p", "1"),
-    ("truncation", "\"disabled\""),
-    ("user", "null"),
+    ("background", "false"), ("frequency_penalty", "0"), ("instructions", "null"), ("max_output_tokens", "null"),
+    ("max_tool_calls", "null"), ("metadata", "{}"), ("parallel_tool_calls", "true"), ("presence_penalty", "0"),
+    ("previous_response_id", "null"), ("prompt_cache_key", "null"), ("safety_identifier", "null"), ("temperature", "1"),
+    ("tool_choice", "\"auto\""), ("top_logprobs", "0"), ("top_p", "1"), ("truncation", "\"disabled\""), ("user", "null"),
 ];
 
 /// The members of a request that are completed, with what has to stand in each.

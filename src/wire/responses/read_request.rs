@@ -7,13 +7,14 @@ use std::borrow::Cow;
 
 use crate::wire::WireError;
 use crate::wire::chat::read_request::word;
+use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice, read_pieces};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
 
 /// Reads a request.
-pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>, WireError> {
+pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<Prompt<'a>> {
     let mut prompt = Prompt::default();
     prompt.system.extend(root.text_of("instructions").map(|text| Text { text, cache: None }));
     for (key, value) in root.members() {
@@ -67,12 +68,7 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     reader.finish(prompt, root.list("input").count())
 }
 
-fn offer<'a>(
-    tool: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+fn offer<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let mut outcome = Ok(());
     tools::responses(tool, &mut |offered| match offered {
         Offered::Function { tool, .. } => {
@@ -87,11 +83,7 @@ fn offer<'a>(
     outcome
 }
 
-fn choice<'a>(
-    value: Value<'a>,
-    prompt: &mut Prompt<'a>,
-    reader: Reader<'_>,
-) -> Result<ToolChoice<'a>, WireError> {
+fn choice<'a>(value: Value<'a>, prompt: &mut Prompt<'a>, reader: Reader<'_>) -> Result<ToolChoice<'a>> {
     let sent = |tool: Value<'_>| -> Option<String> {
         match &*tool.text_of("type")? {
             "function" | "custom" => {
@@ -118,12 +110,7 @@ fn choice<'a>(
     }
 }
 
-fn read_item<'a>(
-    item: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+fn read_item<'a>(item: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let missing = |what: &str| WireError::missing(place, what);
     let kind = item.text_of("type").unwrap_or(Cow::Borrowed("message"));
     if reader.leaves_out(table::kinds(reader.from).1, &kind, place)? {
@@ -194,12 +181,7 @@ fn read_item<'a>(
 }
 
 /// Offers the tools that an item brings.
-fn brought<'a>(
-    item: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<(), WireError> {
+fn brought<'a>(item: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let brought = item.get("tools").filter(|_| tools::brings_tools(item));
     for (at, tool) in brought.into_iter().flat_map(Value::items).enumerate() {
         offer(tool, &format!("{place}.tools[{at}]"), reader, prompt)?;
@@ -208,12 +190,7 @@ fn brought<'a>(
 }
 
 /// Reads what a tool gave back.
-fn output<'a>(
-    item: Value<'a>,
-    kind: &str,
-    place: &str,
-    reader: Reader<'_>,
-) -> Result<Vec<Piece<'a>>, WireError> {
+fn output<'a>(item: Value<'a>, kind: &str, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>> {
     let text = |text: Cow<'a, str>| vec![Piece::text(text, None)];
     match (kind, item.get("output")) {
         ("tool_search_output", _) => {
@@ -237,11 +214,11 @@ fn output<'a>(
     }
 }
 
-fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>, WireError> {
-    reader.pieces(content, place, |part, place| piece(part, place, reader).map(Some))
+fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec<Piece<'a>>> {
+    read_pieces(content, place, |part, place| piece(part, place, reader).map(Some))
 }
 
-fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>, WireError> {
+fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let file = |data: Data<'a>, key: &str| {
         let data = reader.data(data, true, &format!("{place}.{key}"))?;
         Ok(Piece::File { data, name: part.text_of("filename"), cache: None })

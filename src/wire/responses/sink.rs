@@ -10,12 +10,13 @@ use super::item::{Item, Kind, Names, part};
 use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
+use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Object, Raw, object, put};
 use crate::wire::logprobs::Logprobs;
 use crate::wire::preface::Preface;
 use crate::wire::reply::{Choice, Delta, Part, Reply};
-use crate::wire::sink::{Head, Sink, own_id};
+use crate::wire::sink::{Head, Sink};
 use crate::wire::sse;
 use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
 
@@ -242,7 +243,9 @@ impl Events {
             let frame = Frame { id, model, created: *created, repeated };
             o.object("response", |o| {
                 frame.write(o, finish, usage, |a| {
-                    items.iter().for_each(|item| a.object(|o| item.write(o, ending(item))));
+                    for item in items {
+                        a.object(|o| item.write(o, ending(item)));
+                    }
                 });
             });
         });

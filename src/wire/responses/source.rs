@@ -3,6 +3,7 @@
 use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
+use crate::wire::error::Result;
 use crate::wire::faults::read_event;
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
@@ -17,7 +18,7 @@ pub(in crate::wire) struct Events {
 }
 
 impl Source for Events {
-    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen, WireError> {
+    fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let text = |key: &str| root.text_of(key);
         match &*text("type").unwrap_or_default() {
             "error" | "response.failed" | "response.cancelled" => {
@@ -68,13 +69,13 @@ impl Source for Events {
         Ok(Seen::Some)
     }
 
-    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+    fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.begin(root, tell);
         tell(Delta::Choice(0));
-        for (at, item) in (0..).zip(list(root, "output")) {
+        for (at, item) in (0..).zip(root.list("output")) {
             match item.text_of("type").as_deref() {
                 Some("message") => {
-                    for part in list(item, "content") {
+                    for part in item.list("content") {
                         match part.text_of("type").as_deref() {
                             Some("output_text") => said(part.text_of("text"), |text| tell(Delta::Text(text))),
                             Some("refusal") => {
@@ -90,7 +91,7 @@ impl Source for Events {
                     tell(Delta::CallArguments { call: self.calls.len() - 1, text: &text });
                 }
                 Some("reasoning") => {
-                    let summary = list(item, "summary").filter_map(|part| part.text_of("text"));
+                    let summary = item.list("summary").filter_map(|part| part.text_of("text"));
                     summary.for_each(|text| tell(Delta::Thought(&text)));
                 }
                 // Calls of hosted tools and custom tools are content too, though nothing here can check them.
@@ -128,13 +129,8 @@ impl Events {
     }
 }
 
-/// Walks the items of a member.
-fn list<'a>(value: Value<'a>, name: &str) -> impl Iterator<Item = Value<'a>> {
-    value.get(name).into_iter().flat_map(Value::items)
-}
-
 /// Reads why a response ended; one that is still being made has not.
-fn end(response: Value<'_>, tell: Tell<'_>) -> Result<(), WireError> {
+fn end(response: Value<'_>, tell: Tell<'_>) -> Result<()> {
     let finish = match response.text_of("status").as_deref() {
         Some("completed") => Finish::Stop,
         Some("incomplete") => {
@@ -160,10 +156,10 @@ fn used(response: Value<'_>) -> Option<OpenAiUsage> {
     let within = |value: Value<'_>, key: &str| value.get(key).map(kind).unwrap_or_default();
     let (mut has_searched, mut is_cited) = (false, false);
     let mut offered = Offered::default();
-    for tool in list(response, "tools") {
+    for tool in response.list("tools") {
         offered.add(&kind(tool), &within(tool, "environment"));
     }
-    for item in list(response, "output") {
+    for item in response.list("output") {
         let meter = offered.meter(ShownItem {
             kind: &kind(item),
             action: &within(item, "action"),
@@ -174,7 +170,7 @@ fn used(response: Value<'_>) -> Option<OpenAiUsage> {
             usage.show(meter, 1);
             has_searched |= meter.contains("search");
         }
-        for source in list(item, "content").flat_map(|part| list(part, "annotations")) {
+        for source in item.list("content").flat_map(|part| part.list("annotations")) {
             match &*kind(source) {
                 "container_file_citation" => usage.show(SESSIONS, 1),
                 "url_citation" => is_cited = true,

@@ -1,7 +1,7 @@
 //! Requests for chat completions.
 
 use super::openai::{OPEN, SAMPLING, SERVICE};
-use super::{Kind, Row, Table};
+use super::row::{Kind, Row, Table};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table = Table {

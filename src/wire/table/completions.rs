@@ -1,7 +1,7 @@
 //! Requests for completions, OpenAI's older form.
 
 use super::openai::{OPEN, SAMPLING};
-use super::{Row, Table};
+use super::row::{Row, Table};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table =

@@ -1,6 +1,6 @@
 //! Requests in Gemini's form.
 
-use super::{Kind, Row, Table};
+use super::row::{Kind, Row, Table};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table =

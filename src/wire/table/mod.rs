@@ -7,19 +7,19 @@
 /// Reads what becomes of a member: `=` passed, `-` left out, `!` refused, `~` elsewhere, or where it arrives.
 macro_rules! fate {
     (=) => {
-        $crate::wire::table::Fate::Passed
+        $crate::wire::table::row::Fate::Passed
     };
     (-) => {
-        $crate::wire::table::Fate::LeftOut
+        $crate::wire::table::row::Fate::LeftOut
     };
     (!) => {
-        $crate::wire::table::Fate::Refused
+        $crate::wire::table::row::Fate::Refused
     };
     (~) => {
-        $crate::wire::table::Fate::Elsewhere
+        $crate::wire::table::row::Fate::Elsewhere
     };
     ($places:literal) => {
-        $crate::wire::table::Fate::As($places)
+        $crate::wire::table::row::Fate::As($places)
     };
 }
 
@@ -49,147 +49,17 @@ mod messages;
 mod openai;
 mod page;
 mod responses;
+mod row;
 
+use super::Dialect;
 use super::json::Value;
-use super::{Accent, Dialect};
 
 pub use page::translation_page;
-
-/// Whom a request is written for, as far as the table tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A server that speaks chat as OpenAI does.
-    Chat,
-    /// Mistral.
-    Mistral,
-    /// Anthropic.
-    Messages,
-    /// Google.
-    Gemini,
-}
-
-/// What becomes of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It arrives under its own name, as it was written.
-    Passed,
-    /// It arrives by its meaning, at one of these places (divided by `|`).
-    As(&'static str),
-    /// It is said elsewhere than in the body, or by the gateway itself.
-    Elsewhere,
-    /// It is left out, and the client is told.
-    LeftOut,
-    /// The request is refused: without it the answer would be wrong.
-    Refused,
-}
-
-/// A member of a client's request, and what becomes of it with each target.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// Its name; within another, with a dot.
-    pub field: &'static str,
-    /// What becomes of it, in the order of [`Target::ALL`].
-    pub fates: [Fate; 4],
-    /// A value that says something, as JSON.
-    pub sample: &'static str,
-    /// What else there is to know.
-    pub note: &'static str,
-}
-
-/// A kind of tool or of content, and what becomes of it whoever it goes to.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// Its `type`; `*` stands for a date.
-    pub kind: &'static str,
-    /// What becomes of it: [`Fate::Passed`] where it is translated.
-    pub fate: Fate,
-    /// One of them, as JSON.
-    pub sample: &'static str,
-    /// What it becomes, or why not.
-    pub note: &'static str,
-}
-
-/// Everything the table holds of one client's dialect.
-#[derive(Clone, Copy, Debug)]
-pub struct Table {
-    /// The dialect.
-    pub from: Dialect,
-    /// The members of the request, its own first.
-    pub fields: &'static [&'static [Row]],
-    /// The kinds of tools.
-    pub tools: &'static [Kind],
-    /// The kinds of content: items, blocks or parts.
-    pub content: &'static [Kind],
-}
+pub use row::{Fate, Kind, Row, Table, Target};
 
 /// Every table.
 pub const TABLES: [Table; 5] =
     [chat::TABLE, responses::TABLE, messages::TABLE, gemini::TABLE, completions::TABLE];
-
-impl Target {
-    /// Every target.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Mistral, Self::Messages, Self::Gemini];
-
-    /// Returns the column for a dialect; nothing where no request is translated into it.
-    pub(super) fn of(to: Dialect, accent: Accent) -> Option<Self> {
-        match (to, accent) {
-            (Dialect::OpenAiChat, Accent::OpenAi) => Some(Self::Chat),
-            (Dialect::OpenAiChat, Accent::Mistral) => Some(Self::Mistral),
-            (Dialect::AnthropicMessages, _) => Some(Self::Messages),
-            (Dialect::Gemini, _) => Some(Self::Gemini),
-            (
-                Dialect::OpenAiResponses
-                | Dialect::OpenAiEmbeddings
-                | Dialect::GeminiEmbeddings
-                | Dialect::OpenAiCompletions,
-                _,
-            ) => None,
-        }
-    }
-
-    /// Returns the words for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Mistral => "Mistral",
-            Self::Messages => "messages",
-            Self::Gemini => "Gemini",
-        }
-    }
-}
-
-impl Table {
-    /// Walks the members of the request.
-    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        self.fields.iter().copied().flatten()
-    }
-}
-
-impl Kind {
-    /// Says whether it is the kind of that name.
-    pub(super) fn is(&self, name: &str) -> bool {
-        match self.kind.strip_suffix('*') {
-            Some(start) => {
-                name.strip_prefix(start).is_some_and(|date| date.starts_with(|c: char| c.is_ascii_digit()))
-            }
-            None => self.kind == name,
-        }
-    }
-}
-
-impl Row {
-    /// Returns the name by which chat has it.
-    pub(super) fn name(&self) -> &'static str {
-        let [Fate::As(places), ..] = self.fates else { return self.field };
-        places.split('|').next().unwrap_or(places)
-    }
-
-    /// Returns what becomes of it with a target.
-    pub fn fate(&self, to: Target) -> Fate {
-        let at = Target::ALL.iter().position(|target| *target == to);
-        at.and_then(|at| self.fates.get(at)).copied().unwrap_or(Fate::LeftOut)
-    }
-}
 
 /// Returns the kinds of tools and of content of a client's dialect.
 pub(super) fn kinds(from: Dialect) -> (&'static [Kind], &'static [Kind]) {

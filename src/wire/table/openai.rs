@@ -1,6 +1,6 @@
 //! Members that OpenAI's chat, completions and responses have alike.
 
-use super::Row;
+use super::row::Row;
 
 /// How a model samples, and whether it streams: in all three forms.
 pub(super) const SAMPLING: &[Row] = rows! {

@@ -1,7 +1,7 @@
 //! Requests for responses.
 
 use super::openai::{SAMPLING, SERVICE};
-use super::{Kind, Row, Table};
+use super::row::{Kind, Row, Table};
 use crate::wire::Dialect;
 
 pub(super) const TABLE: Table = Table {

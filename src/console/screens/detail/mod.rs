@@ -6,6 +6,7 @@ mod bill;
 mod page;
 mod ruler;
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
@@ -21,14 +22,14 @@ use crate::console::action::Action;
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
+use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
 use crate::console::theme::Role;
-use crate::console::ui::{Ask, Asks, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
-use crate::outcome::{Attempt, Operation, Settled};
+use crate::outcome::{Attempt, Operation};
 use crate::pricing::Cost;
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
-use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, settle_one, tokens_text};
+use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, tokens_text};
 use crate::units::{Millis, Span};
 
 /// From this width on, what belongs together stands side by side.
@@ -43,31 +44,76 @@ pub struct State {
     pub index: usize,
     /// Lines scrolled away.
     pub scroll: usize,
+    /// How far the last drawing could be scrolled, and its page.
+    room: Cell<(usize, usize)>,
 }
 
-/// Draws the request.
-pub fn draw(scene: Scene<'_>, state: &State, area: Rect, buf: &mut Buffer) {
-    let area = area.intersection(buf.area);
-    let (snapshot, look) = (scene.snapshot, scene.look);
-    let policy = snapshot.policy_at(state.index);
-    let id = snapshot.log.history.id(state.index);
-    let title = format!("Request {id}");
-    let scope = format!("policy {} v{}", policy.name, policy.version);
-    let inner = Panel { title: &title, scope: &scope, focus: true }.render(area, buf, look);
-    let inner = paint::margin(inner);
-    let bar = u16::from(inner.width > 4);
-    let body = Rect { width: inner.width.saturating_sub(2 * bar), ..inner };
-    let lines = lines(snapshot, state.index, body.width, look.glyphs);
-    let visible = usize::from(body.height);
-    let most = lines.len().saturating_sub(visible);
-    scene.ui.traffic.note_detail(most, visible);
-    let scroll = state.scroll.min(most);
-    for (row, line) in (0..body.height).zip(lines.iter().skip(scroll)) {
-        line.draw(paint::nth_row(body, row), buf, look);
+impl State {
+    /// Looks at a request from its top.
+    pub fn of(index: usize) -> Self {
+        Self { index, ..Self::default() }
     }
-    if bar == 1 && most > 0 {
-        let at = Rect { x: inner.right() - 1, width: 1, ..inner };
-        scrollbar(buf, at, scroll, visible, lines.len(), look);
+
+    /// Shows another request in the same place.
+    pub fn show(&mut self, index: usize) {
+        (self.index, self.scroll) = (index, 0);
+    }
+}
+
+impl Screen for State {
+    fn panels(&self) -> usize {
+        1
+    }
+
+    fn figures_of(&self) -> FiguresOf {
+        FiguresOf::Played
+    }
+
+    fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        let (snapshot, look) = (scene.snapshot, scene.look);
+        let policy = snapshot.policy_at(self.index);
+        let id = snapshot.log.history.id(self.index);
+        let title = format!("Request {id}");
+        let scope = format!("policy {} v{}", policy.name, policy.version);
+        let inner = Panel { title: &title, scope: &scope, focus: true }.render(area, buf, look);
+        let inner = paint::margin(inner);
+        let bar = u16::from(inner.width > 4);
+        let body = Rect { width: inner.width.saturating_sub(2 * bar), ..inner };
+        let lines = lines(snapshot, self.index, body.width, look.glyphs);
+        let visible = usize::from(body.height);
+        let most = lines.len().saturating_sub(visible);
+        self.room.set((most, visible));
+        let scroll = self.scroll.min(most);
+        for (row, line) in (0..body.height).zip(lines.iter().skip(scroll)) {
+            line.draw(paint::nth_row(body, row), buf, look);
+        }
+        if bar == 1 && most > 0 {
+            let at = Rect { x: inner.right() - 1, width: 1, ..inner };
+            scrollbar(buf, at, scroll, visible, lines.len(), look);
+        }
+    }
+
+    fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
+        let (most, page) = self.room.get();
+        let scroll = self.scroll.min(most);
+        let page = page.saturating_sub(1).max(1);
+        self.scroll = match action {
+            Action::Up => scroll.saturating_sub(1),
+            Action::Down => (scroll + 1).min(most),
+            Action::PageUp => scroll.saturating_sub(page),
+            Action::PageDown => scroll.saturating_add(page).min(most),
+            Action::First => 0,
+            Action::Last => most,
+            _ => scroll,
+        };
+        match action {
+            Action::Close | Action::Back => vec![Ask::Close],
+            Action::CopyRow => traffic::row_text(self.index, snapshot).map(Ask::Copy).into_iter().collect(),
+            Action::NextRequest => vec![Ask::Neighbour(1)],
+            Action::PreviousRequest => vec![Ask::Neighbour(-1)],
+            _ => Asks::new(),
+        }
     }
 }
 
@@ -220,11 +266,7 @@ impl Page<'_> {
             let words = format!("the same rung: {to}");
             return wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Muted));
         }
-        let mut outcome = Settled::default();
-        if let Some(evidence) = self.snapshot.log.history.evidence(self.found.index) {
-            let outlook = self.snapshot.log.outlook();
-            settle_one(&evidence, Reading::Routed, staged, &outlook, &mut outcome);
-        }
+        let outcome = self.snapshot.settled_as_tried(self.found.index).unwrap_or_default();
         let from = rung(self.policy, now.route, now.rung);
         let mut words = format!("would go to {to} instead of {from}: ");
         cost_short(outcome.cost, &mut words);
@@ -366,45 +408,4 @@ fn change(name: &str, cost: Cost, with: Cost) -> Line {
     };
     let percent = format::percent_change(with.0, cost.0);
     line.with(&format!("{}  {percent}", format::money_change(difference)), role)
-}
-
-/// Shows the request so many rows further down the table; says whether there was one.
-pub fn step(ui: &mut Ui, by: isize, snapshot: &Snapshot) -> bool {
-    let Some(state) = &mut ui.detail else { return false };
-    traffic::choose(&mut ui.traffic, state.index);
-    let Some(index) = traffic::step(&mut ui.traffic, by, snapshot) else { return false };
-    *state = State { index, scroll: 0 };
-    true
-}
-
-/// Takes an action.
-pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
-    let (most, page) = ui.traffic.detail_room();
-    let Some(state) = &mut ui.detail else { return Asks::new() };
-    let scroll = state.scroll.min(most);
-    let page = page.saturating_sub(1).max(1);
-    state.scroll = match action {
-        Action::Up => scroll.saturating_sub(1),
-        Action::Down => (scroll + 1).min(most),
-        Action::PageUp => scroll.saturating_sub(page),
-        Action::PageDown => scroll.saturating_add(page).min(most),
-        Action::First => 0,
-        Action::Last => most,
-        _ => scroll,
-    };
-    match action {
-        Action::Close | Action::Back => ui.detail = None,
-        Action::CopyRow => {
-            let row = traffic::row_text(state.index, snapshot);
-            return row.map(Ask::Copy).into_iter().collect();
-        }
-        Action::NextRequest => {
-            step(ui, 1, snapshot);
-        }
-        Action::PreviousRequest => {
-            step(ui, -1, snapshot);
-        }
-        _ => {}
-    }
-    Asks::new()
 }

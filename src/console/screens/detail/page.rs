@@ -80,7 +80,7 @@ impl Line {
     pub(in crate::console) fn draw(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
         let mut rest = at;
         for (words, role) in &self.spans {
-            let used = paint::text(buf, rest, words, look.style(*role), look.glyphs.cut);
+            let used = look.text(buf, rest, words, *role);
             rest = paint::split_left(rest, used).1;
         }
     }

@@ -6,15 +6,13 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::chosen::heading;
 use crate::console::format;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, line};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::key_values::{self, KeyValue};
-use crate::pricing::CostSum;
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 
@@ -54,14 +52,14 @@ pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Draws the figures where they were asked for, and returns what is left below them.
-pub(super) fn draw(scene: Scene<'_>, at: Rect, buf: &mut Buffer) -> Rect {
-    let Some(Alone { name, at: moment, figures: all }) = &scene.ui.models.all_on else { return at };
+pub(super) fn draw(scene: Scene<'_>, asked: Option<&Alone>, at: Rect, buf: &mut Buffer) -> Rect {
+    let Some(Alone { name, at: moment, figures: all }) = asked else { return at };
     let moment = figures::moment(scene.snapshot, *moment);
     let name = text::clean(name);
     let title = line(format_args!("All on {name} {} window to {moment}", scene.look.glyphs.dot));
     let brief = line(format_args!("All on {name} to {moment}"));
     let title = if text::width(&title) <= usize::from(at.width) { title } else { brief };
-    let at = heading(scene, &title, at, buf);
+    let at = figures::heading(scene, &title, at, buf);
     let lines = lines(scene, all, usize::from(at.width));
     let rows: ArrayVec<KeyValue<'_>, 10> = lines
         .iter()
@@ -102,10 +100,7 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> ArrayVec<(&'static str, 
         let requests = figures::plural(all.cost.unknown, "request");
         put("  unknown, besides", line(format_args!("{requests}")), Role::Warn);
     }
-    let policy = scene.snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, route| {
-        sum += &route.applied.cost;
-        sum
-    });
+    let (policy, _) = scene.snapshot.consequences.costs();
     let (policy_cost, role) = figures::cost(&policy);
     put("the policy, routed", line(format_args!("{policy_cost}")), role);
     if all.cost.unknown == 0 && policy.unknown == 0 && policy.total() > Pico::ZERO {

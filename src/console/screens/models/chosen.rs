@@ -5,17 +5,16 @@ use std::fmt::Write;
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
 
-use super::alone;
+use super::alone::{self, Alone};
 use super::columns::{series, state_of};
 use super::health;
 use super::roster::Row;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, line, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::gauge;
 use crate::console::widgets::key_values::{self, KeyValue};
@@ -26,7 +25,13 @@ use crate::telemetry::Cell;
 use crate::units::Pico;
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(
+    scene: Scene<'_>,
+    row: Option<&Row<'_>>,
+    asked: Option<&Alone>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let Some(row) = row else {
         let inner = figures::frame(scene, 1, "No model", "", area, buf);
         figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
@@ -49,11 +54,11 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
     };
     match columns {
         1 => {
-            calls_and_tokens(scene, row, next(1), buf);
+            calls_and_tokens(scene, row, asked, next(1), buf);
         }
         2 => {
             let (left, right) = (next(2), next(1));
-            calls_and_tokens(scene, row, left, buf);
+            calls_and_tokens(scene, row, asked, left, buf);
             let part = |at: Rect| Rect { height: at.height.saturating_sub(1), ..at };
             let (top, mut below) = paint::split_top(right, right.height.div_ceil(3));
             prices(scene, row, part(top), buf);
@@ -65,7 +70,7 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
             ladder(scene, row, below, buf);
         }
         _ => {
-            calls_and_tokens(scene, row, next(4), buf);
+            calls_and_tokens(scene, row, asked, next(4), buf);
             latency(scene, row, next(3), buf);
             prices(scene, row, next(2), buf);
             ladder(scene, row, next(1), buf);
@@ -73,23 +78,15 @@ pub(super) fn draw(scene: Scene<'_>, row: Option<&Row<'_>>, area: Rect, buf: &mu
     }
 }
 
-/// Writes a heading and gives what is below it.
-pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
-    let (row, rest) = paint::split_top(at, 1);
-    let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
-    paint::text(buf, row, words, style, scene.look.glyphs.cut);
-    rest
-}
-
-fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
-    let at = alone::draw(scene, at, buf);
+    let at = alone::draw(scene, asked, at, buf);
     let at = health_lines(scene, row, at, buf);
     // A heading with nothing below it is none.
     if at.height < 2 {
         return;
     }
-    let at = heading(scene, "Calls and tokens", at, buf);
+    let at = figures::heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {
         figures::nothing(scene, "not seen in this window", at, buf);
         return;
@@ -131,7 +128,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer)
 /// Says how the model is in a live session, and returns what is left below that.
 fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
     let Some(found) = health::of(scene.snapshot, row.name) else { return at };
-    let at = heading(scene, "Health now", at, buf);
+    let at = figures::heading(scene, "Health now", at, buf);
     let mut lines: ArrayVec<(&str, Line, Role), 8> = ArrayVec::new();
     health::lines(scene, found, |key, value, role| {
         let _ = lines.try_push((key, value, role));
@@ -155,7 +152,7 @@ fn worse(count: u64) -> Role {
 }
 
 fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
-    let at = heading(scene, "Latency per call", at, buf);
+    let at = figures::heading(scene, "Latency per call", at, buf);
     let Some(known) = row.percentiles() else {
         figures::nothing(scene, "no latency is known", at, buf);
         return;
@@ -182,11 +179,11 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         format::count_short(known.known),
         figures::plural(calls, "call")
     ));
-    paint::text(buf, below, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+    scene.look.text(buf, below, &words, Role::Muted);
     if row.cell.is_some_and(|cell| cell.estimated > 0) {
         let next = paint::split_top(below, 1).1;
         let words = "estimated calls: from this model's own pace";
-        paint::text(buf, next, words, scene.look.style(Role::Estimated), scene.look.glyphs.cut);
+        scene.look.text(buf, next, words, Role::Estimated);
     }
 }
 
@@ -194,11 +191,11 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let snapshot = scene.snapshot;
     let title = line(format_args!("Price per 1M tokens {} {}", look.glyphs.dot, snapshot.log.book));
-    let mut at = heading(scene, &title, at, buf);
+    let mut at = figures::heading(scene, &title, at, buf);
     let mut put = |words: &str, role| {
         let (row, rest) = paint::split_top(at, 1);
         at = rest;
-        paint::text(buf, row, words, look.style(role), look.glyphs.cut);
+        look.text(buf, row, words, role);
     };
     let Some(rates) = snapshot.log.prices.rates(row.model, snapshot.clock) else {
         put("no price: what it costs is unknown", Role::Warn);
@@ -246,13 +243,13 @@ fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
 fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let snapshot = scene.snapshot;
-    let mut at = heading(scene, "Rungs: share of the route answered", at, buf);
+    let mut at = figures::heading(scene, "Rungs: share of the route answered", at, buf);
     let serves = |rung: &Rung| rung.model == row.model && row.model.is_some();
     let mut left =
         snapshot.policy.routes.iter().flat_map(|route| &route.ladder).filter(|rung| serves(rung)).count();
     if left == 0 {
         let words = "on no ladder of this policy";
-        paint::text(buf, paint::nth_row(at, 0), words, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, paint::nth_row(at, 0), words, Role::Muted);
     }
     for (index, route) in snapshot.policy.routes.iter().enumerate() {
         for (place, rung) in route.ladder.iter().enumerate().filter(|(_, rung)| serves(rung)) {
@@ -274,14 +271,14 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let whole = forecast.map_or(0, |forecast| forecast.requests);
             let (name_at, right) = paint::split_left(line_at, line_at.width.saturating_sub(19).min(22));
             let (name_at, _) = paint::split_left(name_at, name_at.width.saturating_sub(1));
-            paint::text(buf, name_at, &name, look.style(Role::Text), look.glyphs.cut);
+            look.text(buf, name_at, &name, Role::Text);
             let (middle, right) = paint::split_left(right, 11);
-            paint::text(buf, middle, &words, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, middle, &words, Role::Muted);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
             gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
             let share =
                 if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
-            paint::text_right(buf, value, &share, look.style(Role::Text), look.glyphs.cut);
+            look.text_right(buf, value, &share, Role::Text);
         }
     }
 }

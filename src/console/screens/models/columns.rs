@@ -1,136 +1,31 @@
-//! The table of models: its columns, its order, its cells.
+//! The table of models: its columns, what sorts by each, its cells.
 
+use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::roster::{Roster, Row};
-use super::{State, health};
+use super::health;
+use super::roster::{By, Roster, Row};
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
-use crate::console::widgets::table::{Column, Order, Slot, Table, Width};
+use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
+use crate::session::ModelHealth;
 use crate::telemetry::{Cell, Percentiles};
+use crate::units::{Pico, PicoPerMillion};
 
-/// What the table is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Key {
-    /// Requests answered.
-    #[default]
-    Requests,
-    /// Calls.
-    Attempts,
-    /// The share of calls that failed.
-    Errors,
-    /// Latencies.
-    P50,
-    /// Latencies.
-    P95,
-    /// Latencies.
-    P99,
-    /// Prompt tokens.
-    TokensIn,
-    /// The share of them read from cache.
-    Cache,
-    /// Answer tokens.
-    TokensOut,
-    /// Cost.
-    Cost,
-    /// Cost of a thousand calls.
-    PerThousand,
-    /// The price of prompt tokens.
-    PriceIn,
-    /// The price of answer tokens.
-    PriceOut,
-    /// Names.
-    Name,
+/// A column: its place, what sorts by it and how that order is called, what stands in its cells.
+struct Spec {
+    column: Column<'static>,
+    /// Whether only a live session has it.
+    live: bool,
+    sort: Option<(&'static str, By)>,
+    draw: Draw,
 }
-
-impl Key {
-    const ALL: [Self; 14] = [
-        Self::Requests,
-        Self::Attempts,
-        Self::Errors,
-        Self::P50,
-        Self::P95,
-        Self::P99,
-        Self::TokensIn,
-        Self::Cache,
-        Self::TokensOut,
-        Self::Cost,
-        Self::PerThousand,
-        Self::PriceIn,
-        Self::PriceOut,
-        Self::Name,
-    ];
-
-    /// Returns the one after this, starting again at the end.
-    pub(super) fn next(self) -> Self {
-        Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
-    }
-
-    /// Says whether the largest come first unless asked otherwise.
-    pub(super) fn descends(self) -> bool {
-        self != Self::Name
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Attempts => "calls",
-            Self::Errors => "share of failed calls",
-            Self::P50 => "p50",
-            Self::P95 => "p95",
-            Self::P99 => "p99",
-            Self::TokensIn => "prompt tokens",
-            Self::Cache => "share of cache reads",
-            Self::TokensOut => "answer tokens",
-            Self::Cost => "cost",
-            Self::PerThousand => "cost per 1,000 calls",
-            Self::PriceIn => "price of prompts",
-            Self::PriceOut => "price of answers",
-            Self::Name => "name",
-        }
-    }
-}
-
-/// What a column shows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shows {
-    Mark,
-    Name,
-    State,
-    Share,
-    Requests,
-    Calls,
-    Errors,
-    ErrorShare,
-    P50,
-    P95,
-    P99,
-    Prompt,
-    CacheShare,
-    Answer,
-    Cost,
-    CostShare,
-    PerThousand,
-    PriceIn,
-    PriceOut,
-    PriceCache,
-    Rungs,
-    Breaker,
-    InFlight,
-    Quota,
-    LastError,
-}
-
-const COUNT: usize = 21;
-/// Columns that only a live session has, and where they stand.
-const LIVE_COUNT: usize = 4;
-const LIVE_AT: usize = 3;
 
 const fn right(name: &'static str, width: u16, yields: u8) -> Column<'static> {
     Column { name, width: Width::Fixed(width), right: true, yields }
@@ -140,253 +35,302 @@ const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
     Column { name, width, right: false, yields }
 }
 
-/// The columns with what they show and what sorts by them; those that matter least yield first.
-static COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT] = [
-    (left("", Width::Fixed(1), 0), Shows::Mark, None),
-    (left("model", Width::Fill(20), 0), Shows::Name, Some(Key::Name)),
-    (left("state", Width::Fixed(16), 1), Shows::State, None),
-    (right("share", 7, 3), Shows::Share, None),
-    (right("requests", 9, 2), Shows::Requests, Some(Key::Requests)),
-    (right("calls", 8, 13), Shows::Calls, Some(Key::Attempts)),
-    (right("failed calls", 12, 19), Shows::Errors, None),
-    (right("fail %", 7, 9), Shows::ErrorShare, Some(Key::Errors)),
-    (right("p50", 8, 10), Shows::P50, Some(Key::P50)),
-    (right("p95", 8, 3), Shows::P95, Some(Key::P95)),
-    (right("p99", 8, 11), Shows::P99, Some(Key::P99)),
-    (right("tok in", 7, 14), Shows::Prompt, Some(Key::TokensIn)),
-    (right("cached", 7, 8), Shows::CacheShare, Some(Key::Cache)),
-    (right("tok out", 7, 15), Shows::Answer, Some(Key::TokensOut)),
-    (right("cost", 12, 1), Shows::Cost, Some(Key::Cost)),
-    (right("of cost", 7, 17), Shows::CostShare, None),
-    (right("$/1k calls", 11, 7), Shows::PerThousand, Some(Key::PerThousand)),
-    (right("$in/1M", 8, 4), Shows::PriceIn, Some(Key::PriceIn)),
-    (right("$out/1M", 8, 4), Shows::PriceOut, Some(Key::PriceOut)),
-    (right("$read/1M", 8, 16), Shows::PriceCache, None),
-    (right("rungs", 5, 18), Shows::Rungs, None),
-];
+type Draw = fn(&Figures<'_>, Slot<'_>, &mut Buffer);
 
-const LIVE: [(Column<'static>, Shows, Option<Key>); LIVE_COUNT] = [
-    (left("breaker", Width::Fixed(12), 1), Shows::Breaker, None),
-    (right("open", 5, 12), Shows::InFlight, None),
-    (left("quota used", Width::Fixed(12), 3), Shows::Quota, None),
-    (left("last error", Width::Fill(14), 12), Shows::LastError, None),
-];
-
-/// The columns of a live session.
-static LIVE_COLUMNS: [(Column<'static>, Shows, Option<Key>); COUNT + LIVE_COUNT] = {
-    let mut out = [COLUMNS[0]; COUNT + LIVE_COUNT];
-    let mut at = 0;
-    while at < COUNT + LIVE_COUNT {
-        out[at] = if at < LIVE_AT {
-            COLUMNS[at]
-        } else if at < LIVE_AT + LIVE_COUNT {
-            LIVE[at - LIVE_AT]
-        } else {
-            COLUMNS[at - LIVE_COUNT]
-        };
-        at += 1;
-    }
-    out
-};
-
-/// Their names alone.
-static LIVE_NAMES: [Column<'static>; COUNT + LIVE_COUNT] = {
-    let mut out = [COLUMNS[0].0; COUNT + LIVE_COUNT];
-    let mut at = 0;
-    while at < COUNT + LIVE_COUNT {
-        out[at] = LIVE_COLUMNS[at].0;
-        at += 1;
-    }
-    out
-};
-
-/// A column, what it shows and what sorts by it.
-type Shown = (Column<'static>, Shows, Option<Key>);
-
-/// Returns the columns, in live and in a replay.
-fn shown(live: bool) -> (&'static [Column<'static>], &'static [Shown]) {
-    if live { (&LIVE_NAMES, &LIVE_COLUMNS) } else { (&NAMES, &COLUMNS) }
+const fn every(column: Column<'static>, sort: Option<(&'static str, By)>, draw: Draw) -> Spec {
+    Spec { column, live: false, sort, draw }
 }
 
-fn table(state: &State, roster: &Roster<'_>, live: bool, focus: bool) -> Table<'static> {
-    let (columns, all) = shown(live);
-    let sorted = all.iter().position(|(_, _, key)| *key == Some(state.sort));
-    Table {
-        columns,
-        rows: roster.len(),
-        sorted: sorted.map(|column| (column, state.order())),
-        state: state.table(roster),
-        focus,
+const fn live(column: Column<'static>, draw: Draw) -> Spec {
+    Spec { column, live: true, sort: None, draw }
+}
+
+const fn by(name: &'static str, figure: fn(&Row<'_>) -> Option<i128>) -> Option<(&'static str, By)> {
+    Some((name, By::Figure(figure)))
+}
+
+/// In their order from the left; those that matter least yield first.
+static COLUMNS: [Spec; 25] = [
+    every(left("", Width::Fixed(1), 0), None, |_, slot, buf| {
+        if slot.selected && slot.at.width > 0 {
+            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
+        }
+    }),
+    every(left("model", Width::Fill(20), 0), Some(("name", By::Name)), |of, slot, buf| {
+        let look = slot.look;
+        let rest = signed(look.glyphs.right[8], series(look, of.row), slot, buf);
+        look.text(buf, rest, of.row.name, Role::Text);
+    }),
+    every(left("state", Width::Fixed(16), 1), None, |of, slot, buf| {
+        state(state_of(slot.look, of.row.cell), slot, buf);
+    }),
+    live(left("breaker", Width::Fixed(12), 1), |of, slot, buf| {
+        of.health(slot, buf, |found, slot, buf| state(health::breaker(of.scene, found), slot, buf));
+    }),
+    live(right("open", 5, 12), |of, slot, buf| {
+        of.health(slot, buf, |found, slot, buf| slot.say(buf, &format::count(found.in_flight), Role::Text));
+    }),
+    live(left("quota used", Width::Fixed(12), 3), |of, slot, buf| {
+        of.health(slot, buf, |found, slot, buf| health::quota(found, slot.at, buf, slot.look));
+    }),
+    live(left("last error", Width::Fill(14), 12), |of, slot, buf| {
+        of.health(slot, buf, |found, slot, buf| match &*found.last_error {
+            "" => slot.say(buf, "none", Role::Muted),
+            error => slot.say(buf, &text::clean(error), Role::Error),
+        });
+    }),
+    every(right("share", 7, 3), None, |of, slot, buf| {
+        of.cell(slot, buf, |cell, all| (format::percent(cell.requests, all.requests), Role::Text));
+    }),
+    every(right("requests", 9, 2), by("requests", |row| row.count(|cell| cell.requests)), |of, slot, buf| {
+        of.cell(slot, buf, |cell, _| (format::count_short(cell.requests), Role::Text));
+    }),
+    every(right("calls", 8, 13), by("calls", |row| row.count(|cell| cell.attempts)), |of, slot, buf| {
+        of.cell(slot, buf, |cell, _| (format::count_short(cell.attempts), Role::Text));
+    }),
+    every(right("failed calls", 12, 19), None, |of, slot, buf| {
+        of.cell(slot, buf, |cell, _| (format::count_short(cell.errors), error_role(cell)));
+    }),
+    every(right("fail %", 7, 9), by("share of failed calls", error_share), |of, slot, buf| {
+        of.cell(slot, buf, |cell, _| (format::percent(cell.errors, cell.attempts), error_role(cell)));
+    }),
+    every(right("p50", 8, 10), by("p50", |row| row.late(|known| known.p50)), |of, slot, buf| {
+        of.late(slot, buf, |known| known.p50);
+    }),
+    every(right("p95", 8, 3), by("p95", |row| row.late(|known| known.p95)), |of, slot, buf| {
+        of.late(slot, buf, |known| known.p95);
+    }),
+    every(right("p99", 8, 11), by("p99", |row| row.late(|known| known.p99)), |of, slot, buf| {
+        of.late(slot, buf, |known| known.p99);
+    }),
+    every(
+        right("tok in", 7, 14),
+        by("prompt tokens", |row| row.count(|cell| cell.tokens.prompt())),
+        |of, slot, buf| {
+            of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.prompt()), Role::Text));
+        },
+    ),
+    every(right("cached", 7, 8), by("share of cache reads", cache_share), |of, slot, buf| {
+        of.cell(slot, buf, |cell, _| (figures::cache_share(cell), Role::Text));
+    }),
+    every(
+        right("tok out", 7, 15),
+        by("answer tokens", |row| row.count(|cell| cell.tokens.output)),
+        |of, slot, buf| {
+            of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.output), Role::Text));
+        },
+    ),
+    every(
+        right("cost", 12, 1),
+        by("cost", |row| Some(row.cell.map_or(0, |cell| cell.cost.total().0))),
+        |of, slot, buf| {
+            of.cell(slot, buf, |cell, all| figures::cost_in_column(&cell.cost, all.cost.unknown > 0));
+        },
+    ),
+    every(right("of cost", 7, 17), None, |of, slot, buf| {
+        of.cell(slot, buf, |cell, all| (figures::cost_share(&cell.cost, all.cost.total()), Role::Text));
+    }),
+    every(
+        right("$/1k calls", 11, 7),
+        by("cost per 1,000 calls", |row| Some(thousand(row)?.0)),
+        |of, slot, buf| {
+            slot.say(buf, &format::or_unknown(thousand(of.row), format::money), Role::Text);
+        },
+    ),
+    every(
+        right("$in/1M", 8, 4),
+        by("price of prompts", |row| Some(row.tier?.input.0.into())),
+        |of, slot, buf| {
+            price(of.row.tier.map(|tier| tier.input), slot, buf);
+        },
+    ),
+    every(
+        right("$out/1M", 8, 4),
+        by("price of answers", |row| Some(row.tier?.output.0.into())),
+        |of, slot, buf| {
+            price(of.row.tier.map(|tier| tier.output), slot, buf);
+        },
+    ),
+    every(right("$read/1M", 8, 16), None, |of, slot, buf| {
+        price(of.row.tier.and_then(|tier| tier.cache_read), slot, buf);
+    }),
+    every(right("rungs", 5, 18), None, |of, slot, buf| {
+        let model = of.row.model;
+        let ladders = of.scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
+        let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
+        slot.say(buf, &format::count(count as u64), if count > 0 { Role::Text } else { Role::Unknown });
+    }),
+];
+
+/// What the table is sorted by: one of the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(usize);
+
+impl Default for Key {
+    /// Requests answered.
+    fn default() -> Self {
+        Self(COLUMNS.iter().position(|spec| spec.column.name == "requests").unwrap_or(0))
     }
 }
 
-/// The columns alone, as the table wants them.
-static NAMES: [Column<'static>; COUNT] = {
-    let mut out = [COLUMNS[0].0; COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        out[at] = COLUMNS[at].0;
-        at += 1;
+impl Key {
+    /// Returns the next column that sorts, starting again at the end.
+    pub(super) fn next(self) -> Self {
+        let sorts = |at: &usize| COLUMNS.get(*at).is_some_and(|spec| spec.sort.is_some());
+        Self((self.0 + 1..COLUMNS.len()).chain(0..=self.0).find(sorts).unwrap_or(self.0))
     }
-    out
-};
+
+    /// Returns the name of the order and what it rests on.
+    pub(super) fn sort(self) -> (&'static str, By) {
+        COLUMNS.get(self.0).and_then(|spec| spec.sort).unwrap_or(("name", By::Name))
+    }
+
+    /// Says whether the largest come first unless asked otherwise.
+    pub(super) fn descends(self) -> bool {
+        !matches!(self.sort().1, By::Name)
+    }
+}
+
+/// What the table is sorted by, which way, and what is chosen in it.
+pub(super) struct Sorted {
+    pub(super) by: Key,
+    pub(super) order: Order,
+    pub(super) state: TableState,
+}
+
+/// The columns there are, in live and in a replay: their places in the table of all, and as a table wants them.
+struct Shown {
+    at: ArrayVec<usize, 32>,
+    columns: ArrayVec<Column<'static>, 32>,
+}
+
+impl Shown {
+    fn of(live: bool) -> Self {
+        let there = || COLUMNS.iter().enumerate().filter(move |(_, spec)| live || !spec.live);
+        Self {
+            at: there().map(|(at, _)| at).collect(),
+            columns: there().map(|(_, spec)| spec.column).collect(),
+        }
+    }
+
+    fn table(&self, roster: &Roster<'_>, sorted: &Sorted, focus: bool) -> Table<'_> {
+        let column = self.at.iter().position(|&at| at == sorted.by.0);
+        let sorting = column.map(|column| (column, sorted.order));
+        Table { columns: &self.columns, rows: roster.len(), sorted: sorting, state: sorted.state, focus }
+    }
+}
 
 /// Leaves a column free at the right; the left one holds the mark of the chosen row.
-pub(super) fn inside(area: Rect) -> Rect {
+fn inside(area: Rect) -> Rect {
     Rect { width: area.width.saturating_sub(1), ..area }
 }
 
-/// Returns the row under the mouse.
-pub(super) fn hit(
-    state: &State,
-    roster: &Roster<'_>,
-    live: bool,
-    area: Rect,
-    x: u16,
-    y: u16,
-) -> Option<usize> {
-    table(state, roster, live, true).hit(area, x, y)
+/// Returns the row under the mouse; `area` is inside the frame.
+pub(super) fn hit(roster: &Roster<'_>, sorted: &Sorted, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
+    Shown::of(false).table(roster, sorted, true).hit(inside(area), x, y)
 }
 
 /// A row's figures, read once a row.
 struct Figures<'a> {
+    scene: Scene<'a>,
     row: &'a Row<'a>,
-    cell: Option<&'a Cell>,
     late: Option<Percentiles>,
 }
 
+impl Figures<'_> {
+    /// Writes a figure of the model's sums, beside those of all.
+    fn cell(&self, slot: Slot<'_>, buf: &mut Buffer, write: fn(&Cell, &Cell) -> (Short, Role)) {
+        let unknown = || (short(format_args!("{UNKNOWN}")), Role::Unknown);
+        let all = &self.scene.snapshot.totals.all;
+        let (words, role) = self.row.cell.map_or_else(unknown, |cell| write(cell, all));
+        slot.say(buf, &words, role);
+    }
+
+    fn late(&self, slot: Slot<'_>, buf: &mut Buffer, of: fn(Percentiles) -> u64) {
+        slot.say(buf, &figures::latency(self.late.map(of)), Role::Text);
+    }
+
+    /// Draws what a live session says of the model's health.
+    fn health(
+        &self,
+        slot: Slot<'_>,
+        buf: &mut Buffer,
+        draw: impl FnOnce(&ModelHealth, Slot<'_>, &mut Buffer),
+    ) {
+        match health::of(self.scene.snapshot, self.row.name) {
+            Some(found) => draw(found, slot, buf),
+            None => slot.say(buf, UNKNOWN, Role::Unknown),
+        }
+    }
+}
+
 /// Draws the table.
-pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
-    let state = &scene.ui.models;
-    let snapshot = scene.snapshot;
+pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area: Rect, buf: &mut Buffer) {
     let glyphs = scene.look.glyphs;
-    let arrow = if state.order() == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
-    let title = line(format_args!("Models by {} {arrow}", state.sort.name()));
+    let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
+    let title = line(format_args!("Models by {} {arrow}", sorted.by.sort().0));
     let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
-    let live = snapshot.live.is_some();
-    table(state, roster, live, scene.ui.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+    let shown = Shown::of(scene.snapshot.live.is_some());
+    shown.table(roster, sorted, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
         if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
-            last = roster
-                .at(slot.row)
-                .map(|row| (slot.row, Figures { row, cell: row.cell, late: row.percentiles() }));
+            let row = roster.at(slot.row);
+            last = row.map(|row| (slot.row, Figures { scene, row, late: row.percentiles() }));
         }
-        let Some((_, figures)) = &last else { return };
-        if let Some((_, shows, _)) = shown(live).1.get(slot.column) {
-            cell(scene, *shows, figures, slot, buf);
+        let spec = shown.at.get(slot.column).and_then(|&at| COLUMNS.get(at));
+        if let (Some((_, figures)), Some(spec)) = (&last, spec) {
+            (spec.draw)(figures, slot, buf);
         }
     });
 }
 
-fn cell(scene: Scene<'_>, shows: Shows, figures: &Figures<'_>, slot: Slot<'_>, buf: &mut Buffer) {
-    let look = scene.look;
-    let all = &scene.snapshot.totals.all;
-    let text = look.style(Role::Text);
-    let faint = look.style(Role::Unknown);
-    let tier = figures.row.tier;
-    let priced = |price: Option<crate::units::PicoPerMillion>| match price {
-        Some(price) => (figures::price(price), text),
-        None => (short(format_args!("{UNKNOWN}")), faint),
-    };
-    let late = |of: fn(Percentiles) -> u64| (figures::latency(figures.late.map(of)), text);
-    let of = |write: &dyn Fn(&Cell) -> (Short, Style)| match figures.cell {
-        Some(cell) => write(cell),
-        None => (short(format_args!("{UNKNOWN}")), faint),
-    };
-    let (words, style) = match shows {
-        Shows::Mark => {
-            if slot.selected && slot.at.width > 0 {
-                paint::sign(buf, slot.at.x, slot.at.y, look.glyphs.chosen, look.style(Role::Accent));
-            }
-            return;
-        }
-        Shows::Name => {
-            let style = series(look, figures.row);
-            let (sign, rest) = paint::split_left(slot.at, 2);
-            if sign.width > 0 {
-                paint::sign(buf, sign.x, sign.y, look.glyphs.right[8], style);
-            }
-            paint::text(buf, rest, figures.row.name, text, look.glyphs.cut);
-            return;
-        }
-        Shows::State => {
-            let (sign, role, words) = state_of(look, figures.cell);
-            let (at, rest) = paint::split_left(slot.at, 2);
-            if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
-            }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
-            return;
-        }
-        Shows::Breaker | Shows::InFlight | Shows::Quota | Shows::LastError => {
-            draw_health(scene, shows, figures.row.name, slot, buf);
-            return;
-        }
-        Shows::Rungs => {
-            let ladders = scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
-            let model = figures.row.model;
-            let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
-            (format::count(count as u64), if count > 0 { text } else { faint })
-        }
-        Shows::Share => of(&|cell| (format::percent(cell.requests, all.requests), text)),
-        Shows::Requests => of(&|cell| (format::count_short(cell.requests), text)),
-        Shows::Calls => of(&|cell| (format::count_short(cell.attempts), text)),
-        Shows::Errors => of(&|cell| (format::count_short(cell.errors), error_style(look, cell))),
-        Shows::ErrorShare => {
-            of(&|cell| (format::percent(cell.errors, cell.attempts), error_style(look, cell)))
-        }
-        Shows::P50 => late(|known| known.p50),
-        Shows::P95 => late(|known| known.p95),
-        Shows::P99 => late(|known| known.p99),
-        Shows::Prompt => of(&|cell| (format::count_short(cell.tokens.prompt()), text)),
-        Shows::CacheShare => of(&|cell| (figures::cache_share(cell), text)),
-        Shows::Answer => of(&|cell| (format::count_short(cell.tokens.output), text)),
-        Shows::Cost => of(&|cell| {
-            let (words, role) = figures::cost_in_column(&cell.cost, all.cost.unknown > 0);
-            (words, look.style(role))
-        }),
-        Shows::CostShare => of(&|cell| (figures::cost_share(&cell.cost, all.cost.total()), text)),
-        Shows::PerThousand => {
-            let thousand = figures.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
-            (format::or_unknown(thousand, format::money), text)
-        }
-        Shows::PriceIn => priced(tier.map(|tier| tier.input)),
-        Shows::PriceOut => priced(tier.map(|tier| tier.output)),
-        Shows::PriceCache => priced(tier.and_then(|tier| tier.cache_read)),
-    };
-    slot.text(buf, &words, style);
+/// Draws a sign at the start of a cell and returns what is behind it.
+fn signed(sign: char, style: Style, slot: Slot<'_>, buf: &mut Buffer) -> Rect {
+    let (at, rest) = paint::split_left(slot.at, 2);
+    if at.width > 0 {
+        paint::sign(buf, at.x, at.y, sign, style);
+    }
+    rest
 }
 
-/// Draws one of the columns that only a live session has.
-fn draw_health(scene: Scene<'_>, shows: Shows, name: &str, slot: Slot<'_>, buf: &mut Buffer) {
-    let look = scene.look;
-    let Some(found) = health::of(scene.snapshot, name) else {
-        slot.text(buf, UNKNOWN, look.style(Role::Unknown));
-        return;
-    };
-    match shows {
-        Shows::Breaker => {
-            let (sign, role, words) = health::breaker(scene, found);
-            let (at, rest) = paint::split_left(slot.at, 2);
-            if at.width > 0 {
-                paint::sign(buf, at.x, at.y, sign, look.style(role));
-            }
-            paint::text(buf, rest, &words, look.style(role), look.glyphs.cut);
-        }
-        Shows::InFlight => slot.text(buf, &format::count(found.in_flight), look.style(Role::Text)),
-        Shows::Quota => health::quota(found, slot.at, buf, look),
-        _ if found.last_error.is_empty() => slot.text(buf, "none", look.style(Role::Muted)),
-        _ => slot.text(buf, &text::clean(&found.last_error), look.style(Role::Error)),
+/// Draws a state: its sign and its words.
+fn state((sign, role, words): (char, Role, Short), slot: Slot<'_>, buf: &mut Buffer) {
+    let rest = signed(sign, slot.look.style(role), slot, buf);
+    slot.look.text(buf, rest, &words, role);
+}
+
+fn price(price: Option<PicoPerMillion>, slot: Slot<'_>, buf: &mut Buffer) {
+    match price {
+        Some(price) => slot.say(buf, &figures::price(price), Role::Text),
+        None => slot.say(buf, UNKNOWN, Role::Unknown),
     }
+}
+
+/// Returns what a thousand of the model's calls cost.
+fn thousand(row: &Row<'_>) -> Option<Pico> {
+    row.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts))
+}
+
+/// Returns a share in parts of a million; none of nothing is none.
+fn share(part: Option<i128>, whole: Option<i128>) -> Option<i128> {
+    Some(part?.saturating_mul(1_000_000).checked_div(whole?).unwrap_or(0))
+}
+
+fn error_share(row: &Row<'_>) -> Option<i128> {
+    share(row.count(|cell| cell.errors), row.count(|cell| cell.attempts))
+}
+
+fn cache_share(row: &Row<'_>) -> Option<i128> {
+    share(row.count(|cell| cell.tokens.cache_read), row.count(|cell| cell.tokens.prompt()))
 }
 
 /// The colour that stands for a model everywhere.
 pub(super) fn series(look: Look<'_>, row: &Row<'_>) -> Style {
-    look.theme.series(row.model.index().unwrap_or(7))
+    figures::series(look, row.model)
 }
 
-fn error_style(look: Look<'_>, cell: &Cell) -> Style {
-    look.style(if cell.errors > 0 { Role::Error } else { Role::Muted })
+fn error_role(cell: &Cell) -> Role {
+    if cell.errors > 0 { Role::Error } else { Role::Muted }
 }
 
 /// A model's state by its calls in the window: from one failed call in a hundred on it is failing.

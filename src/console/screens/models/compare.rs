@@ -10,9 +10,9 @@ use super::columns::series;
 use super::roster::Roster;
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::chart::{Axis, Chart, Point, dollars};
 use crate::pricing::CostSum;
@@ -97,7 +97,7 @@ fn list(
     buf: &mut Buffer,
     of: impl Fn(&Figures<'_>) -> (u32, Short),
 ) {
-    let rest = super::chosen::heading(scene, name, at, buf);
+    let rest = figures::heading(scene, name, at, buf);
     let figures: ArrayVec<(u32, Short), MOST> = compared.iter().map(of).collect();
     let bars: ArrayVec<Bar<'_>, MOST> = compared
         .iter()
@@ -122,7 +122,7 @@ fn cost_and_latency(scene: Scene<'_>, compared: &Compared<'_>, at: Rect, buf: &m
     if at.width < 30 {
         return;
     }
-    let at = super::chosen::heading(scene, "p95 against cost per 1,000 calls", at, buf);
+    let at = figures::heading(scene, "p95 against cost per 1,000 calls", at, buf);
     let points: ArrayVec<Point<'_>, MOST> = compared
         .iter()
         .filter_map(|of| {
@@ -133,13 +133,7 @@ fn cost_and_latency(scene: Scene<'_>, compared: &Compared<'_>, at: Rect, buf: &m
         .collect();
     if points.is_empty() {
         let words = "no model has both a cost and a latency";
-        paint::text_middle(
-            buf,
-            paint::nth_row(at, 0),
-            words,
-            scene.look.style(Role::Muted),
-            scene.look.glyphs.cut,
-        );
+        scene.look.text_middle(buf, paint::nth_row(at, 0), words, Role::Muted);
         return;
     }
     let from_nothing =

@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 
 use crate::console::format;
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{Line, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::gauge::Gauge;
 use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
 use crate::units::Instant;
@@ -49,13 +49,13 @@ fn tightest(health: &ModelHealth) -> Option<u32> {
 /// Draws how much of the tightest quota is used.
 pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(used) = tightest(health) else {
-        paint::text(buf, at, format::UNKNOWN, look.style(Role::Unknown), look.glyphs.cut);
+        look.text(buf, at, format::UNKNOWN, Role::Unknown);
         return;
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));
     Gauge { used, held: 0, warn_from: 800 }.render(bar, buf, look);
     let words = short(format_args!("{} %", used / 10));
-    paint::text_right(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
+    look.text_right(buf, rest, &words, Role::Text);
 }
 
 /// What there is to say of a model's health: name, value and look.

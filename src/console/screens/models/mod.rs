@@ -25,20 +25,17 @@ use ratatui::layout::Rect;
 pub use self::alone::named_like;
 
 use self::alone::Alone;
-use self::columns::Key;
-use self::roster::Roster;
+use self::columns::{Key, Sorted};
+use self::roster::{Roster, Row};
 use crate::console::action::Action;
 use crate::console::paint;
-use crate::console::screens::overview;
+use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, View};
 use crate::console::text;
-use crate::console::ui::{Ask, Asks, Pointer, Scene, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
 use crate::session::Snapshot;
+use crate::session::listing::answered_by;
 use crate::units::ModelId;
-
-/// Panels that can be given the keys: the table, the chosen model.
-pub const PANELS: usize = 2;
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +66,14 @@ impl State {
         let chosen = self.model.and_then(|model| roster.place(model));
         TableState { selected: chosen.or((roster.len() > 0).then_some(0)), offset: self.offset }
     }
+
+    fn chosen<'a, 's>(&self, roster: &'a Roster<'s>) -> Option<&'a Row<'s>> {
+        self.table(roster).selected.and_then(|row| roster.at(row))
+    }
+
+    fn sorted(&self, roster: &Roster<'_>) -> Sorted {
+        Sorted { by: self.sort, order: self.order(), state: self.table(roster) }
+    }
 }
 
 /// Rows that the chosen model takes where there are plenty.
@@ -77,13 +82,10 @@ const CHOSEN: u16 = 19;
 const LEAST_COMPARED: u16 = 12;
 
 /// Where the panels lie: the table as high as it needs to be, the chosen model, and the comparison where there is room.
-fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 3] {
+fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
     let none = Rect { width: 0, height: 0, ..area };
-    if ui.zoomed {
-        return if ui.focus == 1 { [none, area, none] } else { [area, none, none] };
-    }
-    if area.height < 12 {
-        return if ui.focus == 1 { [none, area, none] } else { [area, none, none] };
+    if view.zoomed || area.height < 12 {
+        return if view.focus == 1 { [none, area, none] } else { [area, none, none] };
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
     let most = if area.height < 26 {
@@ -99,70 +101,30 @@ fn places(ui: &Ui, rows: usize, area: Rect) -> [Rect; 3] {
     [table, chosen, compared]
 }
 
-/// Draws the screen.
-pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let area = area.intersection(buf.area);
-    let state = &scene.ui.models;
-    let roster = Roster::of(scene.snapshot, state.sort, state.order());
-    let [table, rest, compared] = places(scene.ui, roster.len(), area);
-    if !table.is_empty() {
-        columns::draw(scene, &roster, table, buf);
+impl State {
+    fn roster<'a>(&self, snapshot: &'a Snapshot) -> Roster<'a> {
+        Roster::of(snapshot, self.sort.sort().1, self.order())
     }
-    if !rest.is_empty() {
-        let row = state.table(&roster).selected.and_then(|row| roster.at(row));
-        chosen::draw(scene, row, rest, buf);
-    }
-    if !compared.is_empty() {
-        compare::draw(scene, &roster, compared, buf);
-    }
-}
 
-/// Takes an action.
-pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
-    let state = &mut ui.models;
-    let by = match action {
-        Action::Up => -1,
-        Action::Down => 1,
-        Action::PageUp => -10,
-        Action::PageDown => 10,
-        Action::First => isize::MIN / 2,
-        Action::Last => isize::MAX / 2,
-        Action::Sort => {
-            state.sort = state.sort.next();
-            state.reversed = false;
-            return Asks::new();
+    fn step(&mut self, by: isize, snapshot: &Snapshot) {
+        let roster = self.roster(snapshot);
+        let mut table = self.table(&roster);
+        table.step(by, roster.len());
+        self.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
+    }
+
+    /// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
+    fn ask_all_on(&mut self, snapshot: &Snapshot) -> Asks {
+        let roster = self.roster(snapshot);
+        let Some(name) = self.chosen(&roster).filter(|row| row.model.is_some()).map(|row| row.name) else {
+            return vec![Ask::PickModel];
+        };
+        let shown = self.all_on.take_if(|alone| alone.name == name && alone.at == snapshot.clock);
+        if shown.is_none() {
+            self.all_on = Alone::of(name, snapshot);
         }
-        Action::SortReverse => {
-            state.reversed = !state.reversed;
-            return Asks::new();
-        }
-        Action::Open => return open(state, snapshot),
-        Action::AllOn => return ask_all_on(state, snapshot),
-        _ => return Asks::new(),
-    };
-    step(state, by, snapshot);
-    Asks::new()
-}
-
-fn step(state: &mut State, by: isize, snapshot: &Snapshot) {
-    let roster = Roster::of(snapshot, state.sort, state.order());
-    let mut table = state.table(&roster);
-    table.step(by, roster.len());
-    state.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
-}
-
-/// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
-fn ask_all_on(state: &mut State, snapshot: &Snapshot) -> Asks {
-    let roster = Roster::of(snapshot, state.sort, state.order());
-    let row = state.table(&roster).selected.and_then(|row| roster.at(row));
-    let Some(name) = row.filter(|row| row.model.is_some()).map(|row| row.name) else {
-        return vec![Ask::PickModel];
-    };
-    let shown = state.all_on.take_if(|alone| alone.name == name && alone.at == snapshot.clock);
-    if shown.is_none() {
-        state.all_on = Alone::of(name, snapshot);
+        Asks::new()
     }
-    Asks::new()
 }
 
 /// Works out what a model of this name alone would have cost; says what is wrong where nobody knows it.
@@ -173,33 +135,66 @@ pub fn ask_all_on_named(state: &mut State, name: &str, snapshot: &Snapshot) -> R
     Ok(())
 }
 
-/// Lists the chosen model's requests.
-fn open(state: &State, snapshot: &Snapshot) -> Asks {
-    let roster = Roster::of(snapshot, state.sort, state.order());
-    let row = state.table(&roster).selected.and_then(|row| roster.at(row));
-    row.map(|row| overview::traffic_of(Some(row.model), snapshot)).into_iter().collect()
-}
+impl Screen for State {
+    /// The table, and the chosen model.
+    fn panels(&self) -> usize {
+        2
+    }
 
-/// Takes the mouse.
-pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
-    let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-    let roster = Roster::of(snapshot, ui.models.sort, ui.models.order());
-    let [table, rest, _] = places(ui, roster.len(), area);
-    let at = (x, y).into();
-    if let Pointer::Wheel(_, _, by) = pointer {
-        if table.contains(at) || rest.contains(at) {
-            step(&mut ui.models, isize::from(by.signum()), snapshot);
+    fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        let roster = self.roster(scene.snapshot);
+        let [table, rest, compared] = places(scene.view, roster.len(), area);
+        if !table.is_empty() {
+            columns::draw(scene, &roster, &self.sorted(&roster), table, buf);
         }
-        return Asks::new();
-    }
-    if table.contains(at) {
-        ui.focus = 0;
-        let inside = columns::inside(Panel::inner(table));
-        if let Some(row) = columns::hit(&ui.models, &roster, snapshot.live.is_some(), inside, x, y) {
-            ui.models.model = roster.at(row).map(|row| row.model);
+        if !rest.is_empty() {
+            chosen::draw(scene, self.chosen(&roster), self.all_on.as_ref(), rest, buf);
         }
-    } else if rest.contains(at) {
-        ui.focus = 1;
+        if !compared.is_empty() {
+            compare::draw(scene, &roster, compared, buf);
+        }
     }
-    Asks::new()
+
+    fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
+        match action {
+            Action::Sort => {
+                self.sort = self.sort.next();
+                self.reversed = false;
+            }
+            Action::SortReverse => self.reversed = !self.reversed,
+            Action::Open => {
+                let roster = self.roster(snapshot);
+                let list = |row: &Row<'_>| answered_by(Some(row.model), snapshot);
+                return self.chosen(&roster).map(list).map(Ask::ListFiltered).into_iter().collect();
+            }
+            Action::AllOn => return self.ask_all_on(snapshot),
+            _ => {
+                if let Some(by) = action.rows() {
+                    self.step(by, snapshot);
+                }
+            }
+        }
+        Asks::new()
+    }
+
+    fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+        let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
+        let roster = self.roster(snapshot);
+        let [table, rest, _] = places(*view, roster.len(), area);
+        let at = (x, y).into();
+        if let Pointer::Wheel(_, _, by) = pointer {
+            if table.contains(at) || rest.contains(at) {
+                self.step(isize::from(by.signum()), snapshot);
+            }
+        } else if table.contains(at) {
+            view.focus = 0;
+            if let Some(row) = columns::hit(&roster, &self.sorted(&roster), Panel::inner(table), (x, y)) {
+                self.model = roster.at(row).map(|row| row.model);
+            }
+        } else if rest.contains(at) {
+            view.focus = 1;
+        }
+        Asks::new()
+    }
 }

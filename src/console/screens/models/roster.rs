@@ -1,14 +1,20 @@
 //! The models there are: those with traffic so far and those on a ladder, in the order asked for.
 
-use std::cmp::Ordering;
-
-use super::columns::Key;
 use crate::console::screens::figures;
 use crate::console::widgets::table::Order;
 use crate::pricing::Tier;
 use crate::session::Snapshot;
 use crate::telemetry::{Cell, Percentiles};
-use crate::units::{ModelId, Pico};
+use crate::units::ModelId;
+
+/// What models are ordered by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// Their names.
+    Name,
+    /// A figure; those of which it is unknown come as if it were least.
+    Figure(fn(&Row<'_>) -> Option<i128>),
+}
 
 /// One model.
 #[derive(Clone, Copy, Debug)]
@@ -21,18 +27,22 @@ pub(super) struct Row<'a> {
     pub(super) cell: Option<&'a Cell>,
     /// Its base prices at the clock, where it has any.
     pub(super) tier: Option<&'a Tier>,
-    /// Its latencies; read only where the order rests on them.
-    latency: Option<Percentiles>,
 }
 
 impl Row<'_> {
     /// Returns its latencies.
     pub(super) fn percentiles(&self) -> Option<Percentiles> {
-        self.latency.or_else(|| self.cell?.latency.percentiles())
+        self.cell?.latency.percentiles()
     }
 
-    fn count(&self, of: fn(&Cell) -> u64) -> u64 {
-        self.cell.map_or(0, of)
+    /// Returns a count of its sums: nothing where there are none.
+    pub(super) fn count(&self, of: fn(&Cell) -> u64) -> Option<i128> {
+        Some(self.cell.map_or(0, of).into())
+    }
+
+    /// Returns a latency, where it is known.
+    pub(super) fn late(&self, of: fn(Percentiles) -> u64) -> Option<i128> {
+        Some(of(self.percentiles()?).into())
     }
 }
 
@@ -41,7 +51,7 @@ pub(super) struct Roster<'a>(Vec<Row<'a>>);
 
 impl<'a> Roster<'a> {
     /// Gathers and sorts the models of a snapshot.
-    pub(super) fn of(snapshot: &'a Snapshot, sort: Key, order: Order) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot, by: By, order: Order) -> Self {
         let (window, to_date) = (&*snapshot.totals, &*snapshot.to_date);
         let names = snapshot.log.names.models().len();
         let mut on_ladder = vec![false; names];
@@ -51,13 +61,11 @@ impl<'a> Roster<'a> {
             }
         }
         let live = |cell: Option<&'a Cell>| cell.filter(|cell| !cell.is_empty());
-        let by_latency = matches!(sort, Key::P50 | Key::P95 | Key::P99);
         let row = |model, name, cell: Option<&'a Cell>| Row {
             model,
             name,
             cell,
             tier: snapshot.log.prices.rates(model, snapshot.clock).map(|rates| &rates.base),
-            latency: cell.filter(|_| by_latency).and_then(|cell| cell.latency.percentiles()),
         };
         let mut rows = Vec::with_capacity(16);
         for (index, on_ladder) in on_ladder.into_iter().enumerate() {
@@ -72,11 +80,16 @@ impl<'a> Roster<'a> {
             rows.push(row(ModelId::NONE, figures::UNNAMED, Some(cell)));
         }
         // A stable sort by the key over the order of first appearance: ties never jump.
-        rows.sort_by(|a, b| {
-            let found = compare(a, b, sort);
+        let figure = |row: &Row<'_>| match by {
+            By::Name => None,
+            By::Figure(of) => of(row),
+        };
+        let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (figure(&row), row)).collect();
+        ranked.sort_by(|(a, one), (b, other)| {
+            let found = if matches!(by, By::Name) { one.name.cmp(other.name) } else { a.cmp(b) };
             if order == Order::Descending { found.reverse() } else { found }
         });
-        Self(rows)
+        Self(ranked.into_iter().map(|(_, row)| row).collect())
     }
 
     /// Counts them.
@@ -92,40 +105,5 @@ impl<'a> Roster<'a> {
     /// Finds where a model stands.
     pub(super) fn place(&self, model: ModelId) -> Option<usize> {
         self.0.iter().position(|row| row.model == model)
-    }
-}
-
-/// Returns the share of failed calls in parts of a million.
-fn error_share(row: &Row<'_>) -> u64 {
-    let attempts = row.count(|cell| cell.attempts);
-    row.count(|cell| cell.errors).saturating_mul(1_000_000).checked_div(attempts).unwrap_or(0)
-}
-
-/// Returns the share of the prompt read from cache in parts of a million.
-fn cache_share(row: &Row<'_>) -> u64 {
-    let prompt = row.count(|cell| cell.tokens.prompt());
-    row.count(|cell| cell.tokens.cache_read).saturating_mul(1_000_000).checked_div(prompt).unwrap_or(0)
-}
-
-fn compare(a: &Row<'_>, b: &Row<'_>, sort: Key) -> Ordering {
-    let count = |of: fn(&Cell) -> u64| a.count(of).cmp(&b.count(of));
-    let late = |of: fn(Percentiles) -> u64| a.latency.map(of).cmp(&b.latency.map(of));
-    let money = |row: &Row<'_>| row.cell.map_or(Pico::ZERO, |cell| cell.cost.total());
-    let thousand = |row: &Row<'_>| row.cell.and_then(|cell| figures::per_thousand(&cell.cost, cell.attempts));
-    match sort {
-        Key::Requests => count(|cell| cell.requests),
-        Key::Name => a.name.cmp(b.name),
-        Key::Attempts => count(|cell| cell.attempts),
-        Key::Errors => error_share(a).cmp(&error_share(b)),
-        Key::P50 => late(|known| known.p50),
-        Key::P95 => late(|known| known.p95),
-        Key::P99 => late(|known| known.p99),
-        Key::TokensIn => count(|cell| cell.tokens.prompt()),
-        Key::Cache => cache_share(a).cmp(&cache_share(b)),
-        Key::TokensOut => count(|cell| cell.tokens.output),
-        Key::Cost => money(a).cmp(&money(b)),
-        Key::PerThousand => thousand(a).cmp(&thousand(b)),
-        Key::PriceIn => a.tier.map(|tier| tier.input).cmp(&b.tier.map(|tier| tier.input)),
-        Key::PriceOut => a.tier.map(|tier| tier.output).cmp(&b.tier.map(|tier| tier.output)),
     }
 }

@@ -9,14 +9,14 @@ use ratatui::layout::Rect;
 use crate::classifier::TaskClass;
 use crate::console::format;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line};
-use crate::console::screens::traffic;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::gauge;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
 use crate::session::Snapshot;
+use crate::session::listing::quoted;
 use crate::telemetry::Cell;
 
 /// What spend is broken down by.
@@ -46,9 +46,9 @@ impl Dimension {
         }
     }
 
-    /// Returns the one after or before it, going round.
-    pub(super) fn next(self, by: isize) -> Self {
-        Self::ALL.get(super::turn(self as usize, by, Self::ALL.len())).copied().unwrap_or_default()
+    /// Returns the one after it, going round.
+    pub(super) fn next(self) -> Self {
+        Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
     }
 
     /// The name of one part; `None` for the part without a name.
@@ -94,7 +94,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
     let rows = dimension.rows(snapshot);
     let (index, _) = rows.get(row.unwrap_or(0))?;
     let name = dimension.part(Some((*index)?), snapshot);
-    Some(format!("{}:{} window", dimension.name(), traffic::quoted(name)))
+    Some(format!("{}:{} window", dimension.name(), quoted(name)))
 }
 
 /// Where a tab lies within the row of tabs.
@@ -131,19 +131,25 @@ const COLUMNS: [Column<'_>; 7] = [
 ];
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
-    let state = &scene.ui.overview;
-    let title = line(format_args!("By {}", state.dimension.name()));
+pub(super) fn draw(
+    scene: Scene<'_>,
+    place: usize,
+    state: (Dimension, TableState),
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (chosen, parts) = state;
+    let title = line(format_args!("By {}", chosen.name()));
     let mut inner = paint::margin(figures::frame(scene, place, &title, "", area, buf));
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
-        draw_tabs(scene, state.dimension, row, buf);
+        draw_tabs(scene, chosen, row, buf);
         inner = rest;
     }
     // Where there is room for more than one table, the next dimensions stand beside the chosen one.
     let beside = (inner.width / 58).clamp(1, 2);
     let below = if beside == 2 && inner.height >= 14 { 2 } else { 1 };
-    let mut dimension = state.dimension;
+    let mut dimension = chosen;
     let mut rest = inner;
     for rows_left in (1..=below).rev() {
         let (mut row, lower) = paint::split_top(rest, rest.height / rows_left);
@@ -153,9 +159,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         for left in (1..=beside).rev() {
             let (at, more) = paint::split_left(row, inner.width.saturating_sub(gaps) / beside);
             row = paint::split_left(more, if left > 1 { 2 } else { 0 }).1;
-            let first = dimension == state.dimension;
-            draw_table(scene, dimension, first, first && scene.ui.focus == place, at, buf);
-            dimension = dimension.next(1);
+            let first = dimension == chosen;
+            let state = if first { parts } else { TableState::default() };
+            draw_table(scene, dimension, state, first && scene.view.focus == place, at, buf);
+            dimension = dimension.next();
         }
     }
 }
@@ -186,7 +193,7 @@ fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
 fn draw_table(
     scene: Scene<'_>,
     dimension: Dimension,
-    first: bool,
+    state: TableState,
     focus: bool,
     area: Rect,
     buf: &mut Buffer,
@@ -205,7 +212,6 @@ fn draw_table(
     // Tables that stand together keep their columns under one another.
     columns[0].width =
         Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width * 2 / 5).max(14)));
-    let state = if first { scene.ui.overview.parts } else { TableState::default() };
     let table = Table { columns: &columns, rows: rows.len(), sorted: None, state, focus };
     let total = snapshot.totals.all.cost.total();
     let unknown = snapshot.totals.all.cost.unknown > 0;

@@ -6,39 +6,38 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::State;
 use crate::console::format;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
 use crate::routing::{MAX_RUNGS, Mode, Route};
 use crate::session::{RouteConsequences, Snapshot};
-use crate::units::{ModelId, PerMille};
+use crate::units::PerMille;
 
 /// Returns the route shown: the chosen one, else the busiest in the window.
-pub(super) fn route(state: &State, snapshot: &Snapshot) -> Option<usize> {
+pub(super) fn route(chosen: Option<usize>, snapshot: &Snapshot) -> Option<usize> {
     let routes = &snapshot.consequences.routes;
     let busiest = || {
         let busy = |index: &usize| routes.get(*index).map_or(0, |route| route.applied.requests);
         // Of equals the first.
         (0..routes.len()).rev().max_by_key(busy)
     };
-    state.route.filter(|&index| index < snapshot.policy.routes.len()).or_else(busiest)
+    chosen.filter(|&index| index < snapshot.policy.routes.len()).or_else(busiest)
 }
 
 /// The rungs from the least confidence up, as the histogram wants them.
 fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> ArrayVec<Segment<'a>, MAX_RUNGS> {
     let rungs = route.ladder.iter().rev().take(MAX_RUNGS);
     rungs
-        .map(|rung| Segment { from: rung.threshold, name: &rung.name, style: series(scene, rung.model) })
+        .map(|rung| Segment {
+            from: rung.threshold,
+            name: &rung.name,
+            style: figures::series(scene.look, rung.model),
+        })
         .collect()
-}
-
-fn series(scene: Scene<'_>, model: ModelId) -> ratatui::style::Style {
-    scene.look.theme.series(model.index().unwrap_or(7))
 }
 
 fn markers(snapshot: &Snapshot, index: usize) -> ArrayVec<Marker, { 2 * MAX_RUNGS }> {
@@ -55,9 +54,9 @@ fn markers(snapshot: &Snapshot, index: usize) -> ArrayVec<Marker, { 2 * MAX_RUNG
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let shown = route(&scene.ui.overview, snapshot).unwrap_or(0);
+    let shown = route(chosen, snapshot).unwrap_or(0);
     let route = snapshot.policy.routes.get(shown);
     let found = snapshot.consequences.routes.get(shown);
     let (Some(route), Some(found)) = (route, found) else {
@@ -105,7 +104,7 @@ fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, 
         let share = format::percent(count, shown.requests);
         put(before, muted);
         before = gap;
-        put(&rung.name, series(scene, rung.model));
+        put(&rung.name, figures::series(scene.look, rung.model));
         put(&line(format_args!(" {share}")), scene.look.style(Role::Text));
     }
     if found.unsure > 0 {

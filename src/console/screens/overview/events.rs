@@ -3,14 +3,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::State;
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, line};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::session::{LogNote, NoteKind, Snapshot};
 use crate::units::Instant;
 
@@ -162,8 +161,8 @@ fn height(event: &Event<'_>, snapshot: &Snapshot, wide: u16) -> u16 {
 }
 
 /// Returns the first event shown, so that the chosen one is seen whole.
-fn first_shown(state: &State, events: &Events<'_>, snapshot: &Snapshot, inner: Rect) -> usize {
-    let Some(chosen) = state.events.selected.map(|at| at.min(events.len().saturating_sub(1))) else {
+fn first_shown(chosen: Option<usize>, events: &Events<'_>, snapshot: &Snapshot, inner: Rect) -> usize {
+    let Some(chosen) = chosen.map(|at| at.min(events.len().saturating_sub(1))) else {
         return 0;
     };
     let (mut first, mut used) = (chosen, 0u16);
@@ -179,11 +178,11 @@ fn first_shown(state: &State, events: &Events<'_>, snapshot: &Snapshot, inner: R
 }
 
 /// Returns the event under the mouse.
-pub(super) fn hit(state: &State, snapshot: &Snapshot, inside: Rect, y: u16) -> Option<usize> {
+pub(super) fn hit(chosen: Option<usize>, snapshot: &Snapshot, inside: Rect, y: u16) -> Option<usize> {
     let inner = paint::margin(inside);
     let events = Events::of(snapshot);
     let mut rest = y.checked_sub(inner.y).filter(|_| y < inner.bottom())?;
-    for row in first_shown(state, &events, snapshot, inner)..events.len() {
+    for row in first_shown(chosen, &events, snapshot, inner)..events.len() {
         let high = height(&events.at(row)?, snapshot, inner.width);
         match rest.checked_sub(high) {
             Some(below) => rest = below,
@@ -194,9 +193,9 @@ pub(super) fn hit(state: &State, snapshot: &Snapshot, inside: Rect, y: u16) -> O
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let focus = scene.ui.focus == place;
+    let focus = scene.view.focus == place;
     let scope = if focus { "all so far, newest first; Enter goes there" } else { "all so far, newest first" };
     let inner = paint::margin(figures::frame(scene, place, "Events", scope, area, buf));
     let events = Events::of(snapshot);
@@ -205,23 +204,22 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         return;
     }
     let look = scene.look;
-    let state = &scene.ui.overview;
     let clock = clock_columns(snapshot);
     let mut below = inner;
-    for row in first_shown(state, &events, snapshot, inner)..events.len() {
+    for row in first_shown(chosen, &events, snapshot, inner)..events.len() {
         let Some(event) = events.at(row).filter(|_| !below.is_empty()) else { break };
         let (at, rest) = paint::split_top(below, height(&event, snapshot, inner.width));
         below = rest;
         let (sign, role, words) = event.show(scene);
         let (time, rest) = paint::split_left(at, clock);
         let moment = figures::moment(snapshot, event.at);
-        paint::text(buf, time, &moment, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, time, &moment, Role::Muted);
         let (mark, rest) = paint::split_left(rest, 2);
         if mark.width > 0 {
-            paint::sign(buf, mark.x, mark.y, sign, look.style(role));
+            look.sign(buf, mark.x, mark.y, sign, role);
         }
-        paint::wrapped(buf, rest, &words, look.style(Role::Text), look.glyphs.cut);
-        if state.events.selected == Some(row) {
+        look.wrapped(buf, rest, &words, Role::Text);
+        if chosen == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));
         }
     }

@@ -11,10 +11,10 @@ use ratatui::layout::Rect;
 use super::split::Ranked;
 use crate::console::format;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
-use crate::console::widgets::table::{Column, Slot, Table, Width};
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::telemetry::Percentiles;
 
 const COLUMNS: [Column<'_>; 6] = [
@@ -35,7 +35,14 @@ const FOR_FIGURES: [u16; 3] = [42, 34, 25];
 const MOST: usize = 64;
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(
+    scene: Scene<'_>,
+    place: usize,
+    models: &Ranked<'_>,
+    state: TableState,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let snapshot = scene.snapshot;
     let inner = paint::margin(figures::frame(scene, place, TITLE, "", area, buf));
     if models.len() == 0 {
@@ -43,7 +50,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
         return;
     }
     let visible = Table::visible(inner);
-    let state = scene.ui.overview.models.scrolled(models.len(), visible);
+    let state = state.scrolled(models.len(), visible);
     let shown = (state.offset..models.len()).take(visible.min(MOST));
     let percentiles: ArrayVec<Option<Percentiles>, MOST> =
         shown.map(|row| models.cell(row).and_then(|cell| cell.latency.percentiles())).collect();
@@ -54,8 +61,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
     let room = FOR_FIGURES.map(|kept| inner.width.saturating_sub(kept));
     let room = room.into_iter().find(|room| *room >= longest_name).unwrap_or(room[2]);
     columns[0].width = Width::Fixed(longest_name.clamp(9, room.max(9)));
-    let table =
-        Table { columns: &columns, rows: models.len(), sorted: None, state, focus: scene.ui.focus == place };
+    let table = Table {
+        columns: &columns,
+        rows: models.len(),
+        sorted: None,
+        state,
+        focus: scene.view.focus == place,
+    };
     table.render(inner, buf, scene.look, |buf, slot| {
         let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
         let Some(cell) = models.cell(slot.row) else { return };

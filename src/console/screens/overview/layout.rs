@@ -5,7 +5,7 @@
 use ratatui::layout::Rect;
 
 use crate::console::paint;
-use crate::console::ui::Ui;
+use crate::console::screen::View;
 
 /// The panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,10 +134,10 @@ fn rows(focus: Panel, area: Rect) -> [Row; 5] {
 }
 
 /// Returns the panels shown and where they lie.
-pub(super) fn places(ui: &Ui, area: Rect) -> impl Iterator<Item = (Panel, Rect)> + use<> {
-    let focus = Panel::at(ui.focus);
+pub(super) fn places(view: View, area: Rect) -> impl Iterator<Item = (Panel, Rect)> + use<> {
+    let focus = Panel::at(view.focus);
     let mut out = [None; Panel::ALL.len()];
-    if ui.zoomed {
+    if view.zoomed {
         out[0] = Some((focus, area));
         return out.into_iter().flatten();
     }
@@ -174,9 +174,9 @@ mod tests {
         for width in (0..220).step_by(7) {
             for height in (0..70).step_by(3) {
                 for focus in 0..Panel::ALL.len() {
-                    let ui = Ui { focus, ..Ui::default() };
+                    let view = View { focus, ..View::default() };
                     let area = Rect::new(3, 2, width, height);
-                    let all: Vec<(Panel, Rect)> = places(&ui, area).collect();
+                    let all: Vec<(Panel, Rect)> = places(view, area).collect();
                     assert!(all.iter().any(|(panel, _)| panel.place() == focus), "{width}x{height} {focus}");
                     let covered: u32 = all.iter().map(|(_, at)| at.area()).sum();
                     assert_eq!(covered, area.area(), "{width}x{height}");

@@ -31,15 +31,13 @@ use ratatui::layout::Rect;
 use self::breakdown::Dimension;
 use self::layout::Panel;
 use crate::console::action::Action;
-use crate::console::screens::traffic as table;
-use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
+use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
+use crate::console::screens::welcome;
+use crate::console::widgets::panel;
 use crate::console::widgets::table::TableState;
 use crate::routing::RouteId;
+use crate::session::listing::answered_by;
 use crate::session::{Command, Snapshot};
-use crate::units::ModelId;
-
-/// Panels that can be given the keys.
-pub const PANELS: usize = Panel::ALL.len();
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
@@ -56,153 +54,135 @@ pub struct State {
     events: TableState,
 }
 
-/// Draws the screen.
-pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let area = area.intersection(buf.area);
-    let models = split::Ranked::of(scene.snapshot);
-    for (panel, at) in layout::places(scene.ui, area) {
-        let place = panel.place();
-        match panel {
-            Panel::Spend => spend::draw(scene, place, at, buf),
-            Panel::Split => split::draw(scene, place, &models, at, buf),
-            Panel::Latency => latency::draw(scene, place, &models, at, buf),
-            Panel::Confidence => confidence::draw(scene, place, at, buf),
-            Panel::Traffic => traffic::draw(scene, place, at, buf),
-            Panel::Breakdown => breakdown::draw(scene, place, at, buf),
-            Panel::Events => events::draw(scene, place, at, buf),
-            Panel::Rate => rate::draw(scene, place, at, buf),
-        }
-    }
-}
-
-/// Rows that an action moves by: far enough for any list stands for its ends.
-fn rows(action: Action) -> Option<isize> {
-    match action {
-        Action::Up => Some(-1),
-        Action::Down => Some(1),
-        Action::PageUp => Some(-10),
-        Action::PageDown => Some(10),
-        Action::First => Some(isize::MIN / 2),
-        Action::Last => Some(isize::MAX / 2),
-        _ => None,
-    }
-}
-
 /// Moves a choice that goes round through `count` things.
 fn turn(at: usize, by: isize, count: usize) -> usize {
     let count = isize::try_from(count.max(1)).unwrap_or(isize::MAX);
-    let by = by.clamp(-1, 1);
     let at = isize::try_from(at).unwrap_or(0);
-    usize::try_from((at + by).rem_euclid(count)).unwrap_or(0)
+    usize::try_from((at + by.signum()).rem_euclid(count)).unwrap_or(0)
 }
 
-/// Takes an action.
-pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
-    let panel = Panel::at(ui.focus);
-    if action == Action::Open {
-        return open(ui, panel, snapshot);
-    }
-    if action == Action::NextDimension {
-        let state = &mut ui.overview;
-        state.dimension = state.dimension.next(1);
-        state.parts = TableState::default();
-        return Asks::new();
-    }
-    if let Some(by) = rows(action) {
-        step(ui, panel, by, snapshot);
-    }
-    Asks::new()
-}
-
-fn step(ui: &mut Ui, panel: Panel, by: isize, snapshot: &Snapshot) {
-    let state = &mut ui.overview;
-    match panel {
-        Panel::Split | Panel::Latency => {
-            state.models.step(by, split::Ranked::of(snapshot).len());
-        }
-        Panel::Confidence => {
-            let now = confidence::route(state, snapshot).unwrap_or(0);
-            state.route = Some(turn(now, by, snapshot.policy.routes.len()));
-        }
-        Panel::Breakdown => state.parts.step(by, breakdown::count(snapshot, state.dimension)),
-        Panel::Events => state.events.step(by, events::Events::of(snapshot).len()),
-        Panel::Spend | Panel::Traffic | Panel::Rate => {}
-    }
-}
-
-/// Goes where the chosen thing leads.
-fn open(ui: &mut Ui, panel: Panel, snapshot: &Snapshot) -> Asks {
-    match panel {
-        Panel::Split | Panel::Latency => {
-            let ranked = split::Ranked::of(snapshot);
-            let row = ui.overview.models.selected.unwrap_or(0);
-            if let Some(model) = ranked.model(row) {
-                ui.models.choose(model);
-            }
-            (row < ranked.len()).then(|| traffic_of(ranked.model(row), snapshot)).into_iter().collect()
-        }
-        Panel::Confidence => {
-            let route = confidence::route(&ui.overview, snapshot).unwrap_or(0);
-            let id = RouteId(u8::try_from(route).unwrap_or(0));
-            vec![Ask::Send(Command::Focus(id, 0)), Ask::Show(Screen::Tune)]
-        }
-        Panel::Events => {
-            let row = ui.overview.events.selected.unwrap_or(0);
-            match events::Events::of(snapshot).at(row) {
-                Some(event) => vec![Ask::Send(Command::SeekTime(event.at))],
-                None => Asks::new(),
-            }
-        }
-        Panel::Traffic => vec![Ask::Show(Screen::Traffic)],
-        Panel::Breakdown => {
-            let filter = breakdown::filter(snapshot, ui.overview.dimension, ui.overview.parts.selected);
-            filter.map(Ask::ListFiltered).into_iter().collect()
-        }
-        Panel::Spend | Panel::Rate => Asks::new(),
-    }
-}
-
-/// Asks for the window's requests that a model answered.
-pub(super) fn traffic_of(model: Option<ModelId>, snapshot: &Snapshot) -> Ask {
-    let name = model.filter(|model| model.is_some()).map(|model| snapshot.log.names.model(model));
-    let name = name.map_or_else(|| "-".to_owned(), table::quoted);
-    Ask::ListFiltered(format!("model:{name} window"))
-}
-
-/// Takes the mouse.
-pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
-    let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-    let hit = layout::places(ui, area).find(|(_, at)| at.contains((x, y).into()));
-    let Some((panel, at)) = hit else { return Asks::new() };
-    if let Pointer::Wheel(_, _, by) = pointer {
+impl State {
+    fn step(&mut self, panel: Panel, by: isize, snapshot: &Snapshot) {
         match panel {
-            Panel::Breakdown => step(ui, panel, isize::from(by.signum()) * 3, snapshot),
-            _ => step(ui, panel, isize::from(by.signum()), snapshot),
+            Panel::Split | Panel::Latency => self.models.step(by, split::Ranked::of(snapshot).len()),
+            Panel::Confidence => {
+                let now = confidence::route(self.route, snapshot).unwrap_or(0);
+                self.route = Some(turn(now, by, snapshot.policy.routes.len()));
+            }
+            Panel::Breakdown => self.parts.step(by, breakdown::count(snapshot, self.dimension)),
+            Panel::Events => self.events.step(by, events::Events::of(snapshot).len()),
+            Panel::Spend | Panel::Traffic | Panel::Rate => {}
         }
-        return Asks::new();
     }
-    ui.focus = panel.place();
-    let inside = crate::console::widgets::panel::Panel::inner(at);
-    match panel {
-        Panel::Split | Panel::Latency => {
-            let rows = split::Ranked::of(snapshot).len();
-            if let Some(row) = split::hit(&ui.overview, rows, inside, x, y) {
-                ui.overview.models.select(row, rows);
-            }
-        }
-        Panel::Breakdown => {
-            if let Some(dimension) = breakdown::hit(inside, x, y) {
-                ui.overview.dimension = dimension;
-                ui.overview.parts = TableState::default();
-            }
-        }
-        Panel::Events => {
-            let rows = events::Events::of(snapshot).len();
-            if let Some(row) = events::hit(&ui.overview, snapshot, inside, y) {
-                ui.overview.events.select(row, rows);
-            }
-        }
-        Panel::Spend | Panel::Confidence | Panel::Traffic | Panel::Rate => {}
+
+    fn break_down_by(&mut self, dimension: Dimension) {
+        self.dimension = dimension;
+        self.parts = TableState::default();
     }
-    Asks::new()
+
+    /// Goes where the chosen thing leads.
+    fn open(&self, panel: Panel, snapshot: &Snapshot) -> Asks {
+        match panel {
+            Panel::Split | Panel::Latency => {
+                let ranked = split::Ranked::of(snapshot);
+                let row = self.models.selected.unwrap_or(0);
+                if row >= ranked.len() {
+                    return Asks::new();
+                }
+                let model = ranked.model(row);
+                let list = Ask::ListFiltered(answered_by(model, snapshot));
+                model.map(Ask::Choose).into_iter().chain([list]).collect()
+            }
+            Panel::Confidence => {
+                let route = confidence::route(self.route, snapshot).unwrap_or(0);
+                let id = RouteId(u8::try_from(route).unwrap_or(0));
+                vec![Ask::Send(Command::Focus(id, 0)), Ask::Show(ScreenId::Tune)]
+            }
+            Panel::Events => {
+                let event = events::Events::of(snapshot).at(self.events.selected.unwrap_or(0));
+                event.map(|event| Ask::Send(Command::SeekTime(event.at))).into_iter().collect()
+            }
+            Panel::Traffic => vec![Ask::Show(ScreenId::Traffic)],
+            Panel::Breakdown => {
+                let filter = breakdown::filter(snapshot, self.dimension, self.parts.selected);
+                filter.map(Ask::ListFiltered).into_iter().collect()
+            }
+            Panel::Spend | Panel::Rate => Asks::new(),
+        }
+    }
+}
+
+impl Screen for State {
+    fn panels(&self) -> usize {
+        Panel::ALL.len()
+    }
+
+    fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+        if welcome::draw(scene, area, buf) {
+            return;
+        }
+        let area = area.intersection(buf.area);
+        let models = split::Ranked::of(scene.snapshot);
+        for (panel, at) in layout::places(scene.view, area) {
+            let place = panel.place();
+            match panel {
+                Panel::Spend => spend::draw(scene, place, at, buf),
+                Panel::Split => split::draw(scene, place, &models, self.models, at, buf),
+                Panel::Latency => latency::draw(scene, place, &models, self.models, at, buf),
+                Panel::Confidence => confidence::draw(scene, place, self.route, at, buf),
+                Panel::Traffic => traffic::draw(scene, place, at, buf),
+                Panel::Breakdown => breakdown::draw(scene, place, (self.dimension, self.parts), at, buf),
+                Panel::Events => events::draw(scene, place, self.events.selected, at, buf),
+                Panel::Rate => rate::draw(scene, place, at, buf),
+            }
+        }
+    }
+
+    fn act(&mut self, view: View, action: Action, snapshot: &Snapshot) -> Asks {
+        let panel = Panel::at(view.focus);
+        match action {
+            Action::Open => return self.open(panel, snapshot),
+            Action::NextDimension => self.break_down_by(self.dimension.next()),
+            _ => {
+                if let Some(by) = action.rows() {
+                    self.step(panel, by, snapshot);
+                }
+            }
+        }
+        Asks::new()
+    }
+
+    fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+        let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
+        let hit = layout::places(*view, area).find(|(_, at)| at.contains((x, y).into()));
+        let Some((panel, at)) = hit else { return Asks::new() };
+        if let Pointer::Wheel(_, _, by) = pointer {
+            let rows = if panel == Panel::Breakdown { 3 } else { 1 };
+            self.step(panel, isize::from(by.signum()) * rows, snapshot);
+            return Asks::new();
+        }
+        view.focus = panel.place();
+        let inside = panel::Panel::inner(at);
+        match panel {
+            Panel::Split | Panel::Latency => {
+                let rows = split::Ranked::of(snapshot).len();
+                if let Some(row) = split::hit(self.models, rows, inside, x, y) {
+                    self.models.select(row, rows);
+                }
+            }
+            Panel::Breakdown => {
+                if let Some(dimension) = breakdown::hit(inside, x, y) {
+                    self.break_down_by(dimension);
+                }
+            }
+            Panel::Events => {
+                let rows = events::Events::of(snapshot).len();
+                if let Some(row) = events::hit(self.events.selected, snapshot, inside, y) {
+                    self.events.select(row, rows);
+                }
+            }
+            Panel::Spend | Panel::Confidence | Panel::Traffic | Panel::Rate => {}
+        }
+        Asks::new()
+    }
 }

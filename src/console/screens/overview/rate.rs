@@ -8,12 +8,11 @@ use ratatui::layout::Rect;
 
 use super::events::{Events, What};
 use crate::console::format::{self, Short};
-use crate::console::frame;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks, dollars};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
@@ -151,10 +150,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     for event in marks {
         let Some(x) = chart.column(chart_at, seconds(event.at)).filter(|&x| x < until) else { continue };
         let (sign, role, words) = event.show(scene);
-        paint::sign(buf, x, top.y, sign, look.style(role));
+        look.sign(buf, x, top.y, sign, role);
         let room = Rect { x: x + 2, width: until.saturating_sub(x + 3), ..top };
         if usize::from(room.width) >= text::width(&words).min(12) && !top.is_empty() {
-            paint::text(buf, room, &words, look.style(Role::Muted), look.glyphs.cut);
+            look.text(buf, room, &words, Role::Muted);
         }
         until = x;
     }
@@ -168,11 +167,11 @@ fn incidents(scene: Scene<'_>, chart: &Chart<'_>, area: Rect, buf: &mut Buffer) 
     let cells = i64::try_from(log.strip.len().max(2) - 1).unwrap_or(1);
     for (at, cell) in (0i64..).zip(&log.strip) {
         let moment = Instant(first.0 + (last.0 - first.0) / cells * at);
-        if !frame::is_trouble(*cell) || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
+        if !cell.is_trouble() || moment < scene.snapshot.window.from || moment > scene.snapshot.clock {
             continue;
         }
         if let Some(x) = chart.column(area, seconds(moment)).filter(|_| row < area.bottom()) {
-            paint::sign(buf, x, row, scene.look.glyphs.state.0, scene.look.style(Role::ReplayError));
+            scene.look.sign(buf, x, row, scene.look.glyphs.state.0, Role::ReplayError);
         }
     }
 }

@@ -7,9 +7,9 @@ use ratatui::style::Modifier;
 
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::routing::Mode;
@@ -80,7 +80,8 @@ fn lines(scene: Scene<'_>) -> Lines {
     unknown(all, 1, &mut put);
     let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
         Some(amount) if all.requests > all.cost.unknown && !all.cost.is_unknown() => {
-            (short(format_args!("~{}", format::money(amount))), Role::Estimated)
+            let more = if all.cost.unknown > 0 { " +?" } else { "" };
+            (short(format_args!("~{}{more}", format::money(amount))), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
     };

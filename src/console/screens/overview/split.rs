@@ -8,17 +8,15 @@ use ratatui::style::Modifier;
 
 use crate::console::format;
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::gauge;
-use crate::console::widgets::table::{Column, Table, Width};
+use crate::console::widgets::table::{Column, Table, TableState, Width};
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
 use crate::units::ModelId;
-
-use super::State;
 
 /// The models with any traffic in the window, the busiest first.
 pub(super) struct Ranked<'a>(Vec<(Option<usize>, &'a Cell)>);
@@ -78,13 +76,19 @@ const COLUMNS: [Column<'_>; 7] = [
 ];
 
 /// Returns the row under the mouse, here and in the latencies.
-pub(super) fn hit(state: &State, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
-    let state = state.models;
+pub(super) fn hit(state: TableState, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
     Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(
+    scene: Scene<'_>,
+    place: usize,
+    models: &Ranked<'_>,
+    state: TableState,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
     let inner = paint::margin(figures::frame(scene, place, "Models", "", area, buf));
@@ -103,8 +107,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, models: &Ranked<'_>, area: Re
     let unknown = all.cost.unknown > 0;
     let mut columns = COLUMNS;
     columns[0].width = Width::Fixed(models.longest(snapshot).clamp(6, (inner.width * 2 / 7).max(6)));
-    let state = scene.ui.overview.models;
-    let focus = scene.ui.focus == place;
+    let focus = scene.view.focus == place;
     let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {
         let Some(cell) = models.cell(slot.row) else { return };
@@ -161,7 +164,7 @@ fn whole(
         return;
     }
     let (label, bar) = paint::split_left(area, 9);
-    paint::text(buf, label, name, look.style(Role::Muted), look.glyphs.cut);
+    look.text(buf, label, name, Role::Muted);
     let (bar, names) = paint::split_top(bar, 1);
     let column = |thousandths: u32| {
         let offset = u64::from(thousandths.min(1000)) * u64::from(bar.width) / 1000;

@@ -6,10 +6,10 @@ use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::spark::Spark;
 use crate::telemetry::Slot;
 use crate::units::Span;
@@ -118,13 +118,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     if text::width(&words) > usize::from(value.width) {
         words = line(format_args!("{share} of prompts"));
     }
-    paint::text(buf, name, "cache read", scene.look.style(Role::Muted), scene.look.glyphs.cut);
-    let wide = paint::text(buf, value, &words, scene.look.style(Role::Text), scene.look.glyphs.cut);
+    scene.look.text(buf, name, "cache read", Role::Muted);
+    let wide = scene.look.text(buf, value, &words, Role::Text);
     let calls = figures::plural(all.tokens_unknown, "call");
     let words = line(format_args!("  {calls} of unknown tokens"));
     let rest = paint::split_left(value, wide).1;
     if all.tokens_unknown > 0 && usize::from(rest.width) >= text::width(&words) {
-        paint::text(buf, rest, &words, scene.look.style(Role::Warn), scene.look.glyphs.cut);
+        scene.look.text(buf, rest, &words, Role::Warn);
     }
 }
 
@@ -141,9 +141,9 @@ fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
         }
         words = more;
     }
-    let (cut, look) = (scene.look.glyphs.cut, scene.look);
-    paint::text(buf, name, "refused", look.style(Role::Muted), cut);
-    paint::text(buf, value, &words, look.style(Role::Warn), cut);
+    let look = scene.look;
+    look.text(buf, name, "refused", Role::Muted);
+    look.text(buf, value, &words, Role::Warn);
 }
 
 /// The most of one stretch; nothing is known of one all of whose requests are of unknown cost.
@@ -156,18 +156,17 @@ fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
 
 /// Writes a curve's figures where there is no room for the curve.
 fn draw_figures(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
-    let cut = scene.look.glyphs.cut;
     let (name, rest) = paint::split_left(at, NAME);
     let (first, second) = paint::split_left(rest, rest.width.min(10));
-    paint::text(buf, name, curve.name, scene.look.style(Role::Muted), cut);
-    paint::text_right(buf, first, &curve.first, scene.look.style(Role::Text), cut);
+    scene.look.text(buf, name, curve.name, Role::Muted);
+    scene.look.text_right(buf, first, &curve.first, Role::Text);
     draw_second(scene, curve, second, buf);
 }
 
 /// Writes a curve's second figure where it stands whole, apart from the first: half a figure says less than none.
 fn draw_second(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
     if text::width(&curve.second) < usize::from(at.width) {
-        paint::text_right(buf, at, &curve.second, scene.look.style(Role::Muted), scene.look.glyphs.cut);
+        scene.look.text_right(buf, at, &curve.second, Role::Muted);
     }
 }
 
@@ -180,7 +179,7 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
     // A blank row keeps curves apart.
     let spark = Rect { height: at.height.saturating_sub(1).max(1), ..spark };
     let foot = |area: Rect| paint::nth_row(area, spark.height.saturating_sub(1));
-    paint::text(buf, foot(name), curve.name, scene.look.style(Role::Muted), cut);
+    scene.look.text(buf, foot(name), curve.name, Role::Muted);
     let trend = &scene.snapshot.trend;
     let newest = trend.get(trend.len().saturating_sub(MOST)..).unwrap_or_default();
     let series: Series = newest.iter().map(|slot| slot.as_ref().and_then(curve.of)).collect();

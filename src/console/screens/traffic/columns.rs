@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
 
-use super::listing::SortBy;
-use super::matcher::{Row, settle};
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
@@ -18,6 +16,7 @@ use crate::outcome::Settled;
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Status};
 use crate::session::Snapshot;
+use crate::session::listing::SortBy;
 use crate::units::{Instant, Span};
 
 /// What a column shows.
@@ -234,9 +233,9 @@ impl<'a> Cells<'a> {
         };
         let (number, mark) = paint::split_left(slot.at, slot.at.width.saturating_sub(1));
         let role = if operation.confidence().is_some() { Role::Text } else { Role::Unknown };
-        paint::text_right(buf, number, &self.words, slot.look.style(role), slot.look.glyphs.cut);
+        slot.look.text_right(buf, number, &self.words, role);
         if mark.width > 0 {
-            paint::sign(buf, mark.x, mark.y, letter, slot.look.style(Role::Muted));
+            slot.look.sign(buf, mark.x, mark.y, letter, Role::Muted);
         }
     }
 
@@ -274,8 +273,7 @@ impl<'a> Cells<'a> {
         let log = &snapshot.log;
         let evidence = log.history.evidence(index)?;
         if self.index != Some(index) {
-            let row = Row { index, evidence, id: log.history.id(index) };
-            settle(&row, snapshot, &mut self.settled);
+            snapshot.settle(index, &evidence, &mut self.settled);
             self.index = Some(index);
         }
         let (operation, settled, words) = (evidence.operation, &self.settled, &mut self.words);

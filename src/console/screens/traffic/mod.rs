@@ -1,13 +1,9 @@
 //! The request table: what has been played, filtered and sorted, a million rows as well as ten.
 //!
-//! Invariants: only rows on screen are settled to be drawn; a search goes on in stretches ([`work`]) and says how far it
+//! Invariants: only rows on screen are settled to be drawn; a search goes on in stretches ([`Screen::work`]) and says how far it
 //! is; the chosen request stays chosen while new ones arrive.
 
 mod columns;
-mod filter;
-mod language;
-mod listing;
-mod matcher;
 
 use std::cell::Cell;
 
@@ -15,27 +11,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub use columns::{cost_short, status_role, status_word};
-pub use filter::{Compare, Figure, Filter, Name, Term, Test};
-pub use language::{LANGUAGE, completions, quoted};
-pub use listing::{Progress, SortBy, Summary};
-pub use matcher::{figure_of, is_estimated};
 
 use columns::{Cells, Clock, columns, sorted_column};
-use listing::Listing;
 
 use crate::console::action::Action;
 use crate::console::format;
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
+use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
+use crate::console::screens::welcome;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::ui::{Ask, Asks, Pointer, Scene, Screen, Ui};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, Table, TableState};
+use crate::session::listing::{Filter, Listing, Progress, SortBy, Summary, nothing_called};
 use crate::session::{Command, Snapshot, window_label};
-
-/// Panels that can be given the keys.
-pub const PANELS: usize = 1;
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +40,6 @@ pub struct State {
     line: usize,
     /// How many rows the last drawing had room for, so that a page is a page.
     room: Cell<usize>,
-    /// How far the view of one request can be scrolled, and its page; kept here as that view's state is made anew.
-    detail: Cell<(usize, usize)>,
 }
 
 /// Sets what was typed as the filter; the empty text lists everything.
@@ -72,26 +60,11 @@ pub fn filter(state: &State) -> &Filter {
     &state.filter
 }
 
-/// Forgets the filter; says whether there was one.
-pub fn leave_filter(state: &mut State) -> bool {
-    let there = !state.filter.text.is_empty();
-    set_filter(state, "");
-    there
-}
-
 /// Shows the requests of the window that the staged policy would send elsewhere.
-pub fn show_flips(ui: &mut Ui, snapshot: &Snapshot) {
-    set_filter(&mut ui.traffic, "flips window");
-    ui.traffic.held = None;
-    ui.traffic.line = 0;
-    ui.screen = Screen::Traffic;
-    ui.focus = 0;
-    work(&mut ui.traffic, snapshot);
-}
-
-/// Searches and sorts on for a while; says whether more is to do. To be called after every change, before drawing.
-pub fn work(state: &mut State, snapshot: &Snapshot) -> bool {
-    state.listing.work(&state.filter, (state.sort, state.reversed), snapshot)
+pub fn show_flips(state: &mut State, snapshot: &Snapshot) {
+    set_filter(state, "flips window");
+    state.follow();
+    state.work(snapshot);
 }
 
 /// Returns the sums of what is listed.
@@ -152,16 +125,6 @@ impl State {
     /// Brings the chosen request's index up to date; none of it is kept where it can no longer be told.
     pub(in crate::console) fn move_held(&mut self, moved: impl Fn(usize) -> Option<usize>) {
         self.held = self.held.and_then(moved);
-    }
-
-    /// Remembers how far the view of one request can be scrolled, and its page.
-    pub(super) fn note_detail(&self, most: usize, page: usize) {
-        self.detail.set((most, page));
-    }
-
-    /// Returns what [`State::note_detail`] was told.
-    pub(super) fn detail_room(&self) -> (usize, usize) {
-        self.detail.get()
     }
 
     fn newest_is_last(&self) -> bool {
@@ -243,7 +206,7 @@ const PROBLEM_ROWS: usize = 5;
 /// Says what is wrong with the filter, or what it names that is not there.
 pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     let Some((first, more)) = state.filter.wrong.split_first() else {
-        return language::nothing_called(&state.filter, snapshot);
+        return nothing_called(&state.filter, snapshot);
     };
     let more = match more {
         [] => String::new(),
@@ -252,7 +215,7 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
     };
     let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
     // A name that is not there comes first: it is why nothing passes.
-    let absent = language::nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
+    let absent = nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
         let stop = if why.ends_with('?') { " " } else { "; " };
         why + stop
     });
@@ -297,21 +260,6 @@ impl Along<'_> {
     }
 }
 
-/// Draws the screen.
-pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let area = area.intersection(buf.area);
-    let (state, snapshot, look) = (&scene.ui.traffic, scene.snapshot, scene.look);
-    let scope = scope(snapshot, &state.filter);
-    let focus = scene.ui.focus == 0;
-    Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
-    let problem = problem(state, snapshot);
-    let parts = parts(area, &state.filter, problem_rows(problem.as_deref(), area));
-    draw_summary(state, snapshot, parts.summary, buf, look);
-    draw_filter(state, snapshot, &parts, buf, look);
-    draw_problem(problem.as_deref(), parts.problem, buf, look);
-    draw_table(state, snapshot, focus, parts.table, buf, look);
-}
-
 /// From this width on sums are named in full.
 const SPACIOUS: u16 = 110;
 
@@ -348,25 +296,25 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
 
 /// Says the order and whether the newest is followed, as fully as there is room; first of all how far the work is.
 fn draw_standing(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
-    let cut = look.glyphs.cut;
     if state.filter.text.is_empty()
         && let Some(doing) = doing(state, snapshot)
     {
-        paint::text_right(buf, at, &doing, look.style(Role::Accent), cut);
+        look.text_right(buf, at, &doing, Role::Accent);
         return;
     }
     let held = state.held.is_some();
     let short = match (held, state.sort) {
         (false, SortBy::Time) => "following",
         (false, _) => "at the top",
-        (true, SortBy::Time) => "held; End follows",
+        (true, SortBy::Time) if state.newest_is_last() => "held; End follows",
+        (true, SortBy::Time) => "held; Home follows",
         (true, _) => "held; Home is the top",
     };
     let full = format!("{} {} {short}", state.sort.words(state.reversed), look.glyphs.dot);
     let role = if held { Role::State } else { Role::Muted };
     let room = usize::from(at.width);
     if let Some(words) = [full.as_str(), short].into_iter().find(|words| text::width(words) <= room) {
-        paint::text_right(buf, at, words, look.style(role), cut);
+        look.text_right(buf, at, words, role);
     }
 }
 
@@ -383,20 +331,19 @@ fn doing(state: &State, snapshot: &Snapshot) -> Option<String> {
 }
 
 fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buffer, look: Look<'_>) {
-    let cut = look.glyphs.cut;
     let doing = doing(state, snapshot).unwrap_or_default();
-    let used = paint::text_right(buf, parts.filter, &doing, look.style(Role::Accent), cut);
+    let used = look.text_right(buf, parts.filter, &doing, Role::Accent);
     let (left, _) = paint::split_left(parts.filter, parts.filter.width.saturating_sub(used));
     let mut along = Along { rest: left, look };
     along.say(buf, "filter", Role::Muted);
-    paint::text(buf, along.rest, &state.filter.text, look.style(Role::Input), cut);
+    look.text(buf, along.rest, &state.filter.text, Role::Input);
 }
 
 fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(problem) = problem else { return };
     let (mark, words) = paint::split_left(area, 2);
-    paint::sign(buf, mark.x, mark.y, look.glyphs.state.1, look.style(Role::Warn));
-    paint::wrapped(buf, words, problem, look.style(Role::Warn), look.glyphs.cut);
+    look.sign(buf, mark.x, mark.y, look.glyphs.state.1, Role::Warn);
+    look.wrapped(buf, words, problem, Role::Warn);
 }
 
 fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &mut Buffer, look: Look<'_>) {
@@ -434,87 +381,121 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
             None => "no request passes the filter",
         };
         let middle = paint::nth_row(at, (at.height / 2).max(1));
-        paint::text_middle(buf, middle, words, look.style(Role::Muted), look.glyphs.cut);
+        look.text_middle(buf, middle, words, Role::Muted);
     }
 }
 
-/// Takes an action.
-pub fn act(ui: &mut Ui, action: Action, snapshot: &Snapshot) -> Asks {
-    let state = &mut ui.traffic;
-    let page = isize::try_from(state.page().saturating_sub(1)).unwrap_or(1);
-    let last = rows(state, snapshot).saturating_sub(1);
-    let by_time = state.sort == SortBy::Time;
-    match action {
-        Action::Filter => return vec![Ask::TypeFilter],
-        Action::Sort => {
-            state.sort = state.sort.next();
-            state.reversed = false;
+impl Screen for State {
+    fn panels(&self) -> usize {
+        1
+    }
+
+    fn figures_of(&self) -> FiguresOf {
+        FiguresOf::Played
+    }
+
+    fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+        if welcome::draw(scene, area, buf) {
+            return;
         }
-        Action::SortReverse => state.reversed = !state.reversed,
-        Action::Open => return selected(state, snapshot).map(Ask::Open).into_iter().collect(),
-        Action::Up => state.step(-1, snapshot, true),
-        Action::Down => state.step(1, snapshot, true),
-        Action::PageUp => state.step(-page, snapshot, false),
-        Action::PageDown => state.step(page, snapshot, false),
-        Action::First if by_time => {
-            state.go(if state.newest_is_last() { 0 } else { last }, snapshot, true);
-        }
-        Action::First => state.follow(),
-        Action::Last if by_time => {
-            state.follow();
-            if snapshot.live.is_some() {
-                return vec![Ask::Send(Command::Follow)];
+        let area = area.intersection(buf.area);
+        let (snapshot, look) = (scene.snapshot, scene.look);
+        let scope = scope(snapshot, &self.filter);
+        let focus = scene.view.focus == 0;
+        Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
+        let problem = problem(self, snapshot);
+        let parts = parts(area, &self.filter, problem_rows(problem.as_deref(), area));
+        draw_summary(self, snapshot, parts.summary, buf, look);
+        draw_filter(self, snapshot, &parts, buf, look);
+        draw_problem(problem.as_deref(), parts.problem, buf, look);
+        draw_table(self, snapshot, focus, parts.table, buf, look);
+    }
+
+    fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
+        let page = isize::try_from(self.page().saturating_sub(1)).unwrap_or(1);
+        let last = rows(self, snapshot).saturating_sub(1);
+        let by_time = self.sort == SortBy::Time;
+        match action {
+            Action::Filter => return vec![Ask::TypeFilter],
+            Action::Sort => {
+                set_order(self, self.sort.next(), false);
+                self.work(snapshot);
             }
+            Action::SortReverse => {
+                self.reversed = !self.reversed;
+                self.work(snapshot);
+            }
+            Action::Open => return selected(self, snapshot).map(Ask::Open).into_iter().collect(),
+            Action::Up => self.step(-1, snapshot, true),
+            Action::Down => self.step(1, snapshot, true),
+            Action::PageUp => self.step(-page, snapshot, false),
+            Action::PageDown => self.step(page, snapshot, false),
+            Action::First | Action::Last if by_time => {
+                if self.newest_is_last() == (action == Action::First) {
+                    self.go(if action == Action::First { 0 } else { last }, snapshot, true);
+                } else {
+                    self.follow();
+                    if snapshot.live.is_some() {
+                        return vec![Ask::Send(Command::Follow)];
+                    }
+                }
+            }
+            Action::First => self.follow(),
+            Action::Last => self.go(last, snapshot, true),
+            Action::Flipped => return vec![Ask::ListFlips],
+            Action::CopyRow => return selected_text(self, snapshot).map(Ask::Copy).into_iter().collect(),
+            Action::CopyPanel => return vec![Ask::CopyList],
+            Action::Back => {
+                self.widen();
+            }
+            _ => {}
         }
-        Action::Last => state.go(last, snapshot, true),
-        Action::Flipped => show_flips(ui, snapshot),
-        Action::CopyRow => {
-            return selected_text(state, snapshot).map(Ask::Copy).into_iter().collect();
-        }
-        Action::Back => {
-            leave_filter(state);
-        }
-        _ => {}
+        Asks::new()
     }
-    if matches!(action, Action::Sort | Action::SortReverse) {
-        work(&mut ui.traffic, snapshot);
-    }
-    Asks::new()
-}
 
-/// Takes the mouse.
-pub fn point(ui: &mut Ui, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
-    let state = &mut ui.traffic;
-    let rows_of_problem = problem_rows(problem(state, snapshot).as_deref(), area);
-    let at = parts(area, &state.filter, rows_of_problem).table;
-    let visible = Table::visible(at);
-    state.room.set(visible);
-    let count = rows(state, snapshot);
-    if visible == 0 || count == 0 {
-        return Asks::new();
-    }
-    let shown = state.table_state(snapshot, visible);
-    let (x, y, pressed) = match pointer {
-        Pointer::Wheel(_, _, turns) => {
-            state.step(isize::from(turns).saturating_mul(3), snapshot, false);
+    fn point(&mut self, _: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+        let rows_of_problem = problem_rows(problem(self, snapshot).as_deref(), area);
+        let at = parts(area, &self.filter, rows_of_problem).table;
+        let visible = Table::visible(at);
+        self.room.set(visible);
+        let count = rows(self, snapshot);
+        if visible == 0 || count == 0 {
             return Asks::new();
         }
-        Pointer::Press(x, y) => (x, y, true),
-        Pointer::Drag(x, y) => (x, y, false),
-        Pointer::Release(..) => return Asks::new(),
-    };
-    let on_bar = count > visible && x.saturating_add(1) == at.right() && at.contains((x, y).into());
-    if on_bar && y > at.top() {
-        let share = usize::from(y - at.top() - 1);
-        let to = share.saturating_mul(count.saturating_sub(1)) / visible.saturating_sub(1).max(1);
-        state.go(to.min(count.saturating_sub(1)), snapshot, false);
-        return Asks::new();
+        let shown = self.table_state(snapshot, visible);
+        let (x, y, pressed) = match pointer {
+            Pointer::Wheel(_, _, turns) => {
+                self.step(isize::from(turns).saturating_mul(3), snapshot, false);
+                return Asks::new();
+            }
+            Pointer::Press(x, y) => (x, y, true),
+            Pointer::Drag(x, y) => (x, y, false),
+            Pointer::Release(..) => return Asks::new(),
+        };
+        let on_bar = count > visible && x.saturating_add(1) == at.right() && at.contains((x, y).into());
+        if on_bar && y > at.top() {
+            let share = usize::from(y - at.top() - 1);
+            let to = share.saturating_mul(count.saturating_sub(1)) / visible.saturating_sub(1).max(1);
+            self.go(to.min(count.saturating_sub(1)), snapshot, false);
+            return Asks::new();
+        }
+        let table = Table { columns: &[], rows: count, sorted: None, state: shown, focus: true };
+        let Some(row) = table.hit(at, x, y) else { return Asks::new() };
+        if pressed && shown.selected == Some(row) && self.held.is_some() {
+            return selected(self, snapshot).map(Ask::Open).into_iter().collect();
+        }
+        self.go(row, snapshot, true);
+        Asks::new()
     }
-    let table = Table { columns: &[], rows: count, sorted: None, state: shown, focus: true };
-    let Some(row) = table.hit(at, x, y) else { return Asks::new() };
-    if pressed && shown.selected == Some(row) && state.held.is_some() {
-        return selected(state, snapshot).map(Ask::Open).into_iter().collect();
+
+    /// Searches and sorts on for a while: after every change, before drawing.
+    fn work(&mut self, snapshot: &Snapshot) -> bool {
+        self.listing.work(&self.filter, (self.sort, self.reversed), snapshot)
     }
-    state.go(row, snapshot, true);
-    Asks::new()
+
+    fn widen(&mut self) -> bool {
+        let narrowed = !self.filter.text.is_empty();
+        set_filter(self, "");
+        narrowed
+    }
 }

@@ -1,21 +1,19 @@
 //! What the chosen route costs and buys under the policy in force, under the staged one, and the difference.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{model_series, staged};
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
-use crate::console::screens::figures;
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
-use crate::routing::Mode;
+use crate::routing::{Mode, RouteId};
 use crate::session::{RerunState, Snapshot};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
@@ -35,8 +33,22 @@ struct Line {
 }
 
 impl Line {
+    fn new(name: Short, [applied, staged, change]: [Short; 3], role: Role) -> Self {
+        Self { name, applied, staged, change, role, style: None, within: false, yields: 0 }
+    }
+
     fn yielding(self, yields: u8) -> Self {
         Self { yields, ..self }
+    }
+
+    fn styled(self, style: Style) -> Self {
+        Self { style: Some(style), ..self }
+    }
+
+    /// Says that the difference is smaller than its error: it gets no colour.
+    fn within_error(&mut self) {
+        self.within = true;
+        self.role = Role::Muted;
     }
 }
 
@@ -48,14 +60,6 @@ fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
         lines.remove(at);
     }
     lines
-}
-
-impl Line {
-    /// Says that the difference is smaller than its error: it gets no colour.
-    fn within_error(&mut self) {
-        self.within = true;
-        self.role = Role::Muted;
-    }
 }
 
 /// Which way is better.
@@ -74,30 +78,20 @@ fn verdict(from: i128, to: i128, good: Good) -> Role {
     }
 }
 
-fn short(words: &str) -> Short {
-    let mut text = Short::new();
-    for c in words.chars() {
-        if text.try_push(c).is_err() {
-            break;
-        }
-    }
-    text
-}
-
-/// Returns dollars per 1,000 requests over those of known or estimated cost.
-fn per_thousand(forecast: &Forecast) -> Option<Pico> {
-    let counted = forecast
-        .requests
-        .checked_sub(forecast.cost.unknown)
-        .filter(|&n| n > 0 && !forecast.cost.is_unknown())?;
-    Some(forecast.cost.whole().ratio(1000, i128::from(counted)))
-}
-
 /// Returns a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
 fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
     covered
         .filter(|covered| *covered >= Span::mins(1) && !cost.is_unknown())
         .map(|covered| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+}
+
+fn key(words: &str) -> Short {
+    short(format_args!("{words}"))
+}
+
+/// Returns dollars per 1,000 requests over those of known or estimated cost.
+fn per_thousand(forecast: &Forecast) -> Option<Pico> {
+    figures::per_thousand(&forecast.cost, forecast.requests)
 }
 
 fn whole(n: u64) -> i128 {
@@ -111,31 +105,16 @@ fn money_line(
     change: impl Fn(Pico, Pico) -> Short,
 ) -> Line {
     let both = applied.zip(tried);
-    Line {
-        name: short(name),
-        applied: figures::amount(applied, of_applied),
-        staged: figures::amount(tried, of_tried),
-        change: both.map_or_else(Short::new, |(a, b)| change(a, b)),
-        role: both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)),
-        style: None,
-        within: false,
-        yields: 0,
-    }
+    let change = both.map_or_else(Short::new, |(a, b)| change(a, b));
+    let cells = [figures::amount(applied, of_applied), figures::amount(tried, of_tried), change];
+    Line::new(key(name), cells, both.map_or(Role::Muted, |(a, b)| verdict(a.0, b.0, Good::Less)))
 }
 
 fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
     let difference =
         i64::try_from(tried).unwrap_or(i64::MAX).saturating_sub(i64::try_from(applied).unwrap_or(i64::MAX));
-    Line {
-        name: short(name),
-        applied: format::count(applied),
-        staged: format::count(tried),
-        change: format::count_change(difference),
-        role: verdict(whole(applied), whole(tried), good),
-        style: None,
-        within: false,
-        yields: 0,
-    }
+    let cells = [format::count(applied), format::count(tried), format::count_change(difference)];
+    Line::new(key(name), cells, verdict(whole(applied), whole(tried), good))
 }
 
 fn quality(forecast: &Forecast) -> Option<i64> {
@@ -145,9 +124,7 @@ fn quality(forecast: &Forecast) -> Option<i64> {
 }
 
 fn quality_text(value: i64) -> Short {
-    let mut text = Short::new();
-    let _ = write!(text, "{}.{:03}", value / 1000, value % 1000);
-    text
+    short(format_args!("{}.{:03}", value / 1000, value % 1000))
 }
 
 /// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
@@ -158,35 +135,18 @@ fn half_width(labelled: u64) -> u64 {
 /// Writes [`half_width`] behind its sign.
 fn quality_error(labelled: u64, look: Look<'_>) -> Short {
     let half = half_width(labelled);
-    let mut text = Short::new();
-    let _ = write!(text, "{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000);
-    text
-}
-
-fn span_of(millis: u64) -> Span {
-    Span(i64::try_from(millis).unwrap_or(0).saturating_mul(1000))
+    short(format_args!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000))
 }
 
 fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64) -> Line {
     let (a, b) = (applied.latency.quantile(per_mille), tried.latency.quantile(per_mille));
     let both = a.zip(b);
-    let mut change = Short::new();
-    if let Some((a, b)) = both
-        && a != b
-    {
+    let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {
         let sign = if b > a { '+' } else { '-' };
-        let _ = write!(change, "{sign}{}", format::duration(span_of(a.abs_diff(b))));
-    }
-    Line {
-        name: short(name),
-        applied: format::or_unknown(a, |ms| format::duration(span_of(ms))),
-        staged: format::or_unknown(b, |ms| format::duration(span_of(ms))),
-        change,
-        role: both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less)),
-        style: None,
-        within: false,
-        yields: 0,
-    }
+        short(format_args!("{sign}{}", figures::millis(a.abs_diff(b))))
+    });
+    let role = both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less));
+    Line::new(key(name), [figures::latency(a), figures::latency(b), change], role)
 }
 
 /// Says whether what changes in the cost of routes is no more than the estimates' own error; routes that do not change
@@ -206,9 +166,40 @@ fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)
     change != Pico::ZERO && square(change) <= error
 }
 
+/// What labels say of the answers, where there are any.
+fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_>) -> Line {
+    if applied.labelled.max(tried.labelled) == 0 {
+        let none = key(if figure > 9 { "no labels" } else { "unknown" });
+        let line = Line::new(key("quality"), [none, none, Short::new()], Role::Muted);
+        return line.styled(look.style(Role::Unknown));
+    }
+    let least = applied.labelled.min(tried.labelled);
+    let name = short(format_args!("quality ({} labels)", format::count(least)));
+    let (a, b) = (quality(applied), quality(tried));
+    let with_error = |value: Option<i64>, labelled: u64| {
+        let text = format::or_unknown(value, quality_text);
+        let error = quality_error(labelled, look);
+        // Whole or not at all, with a column between it and what stands before.
+        let fits = text.chars().count() + error.chars().count() + 1 < usize::from(figure);
+        if value.is_some() && fits { short(format_args!("{text} {error}")) } else { text }
+    };
+    let both = a.zip(b);
+    let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {
+        let sign = if b < a { '-' } else { '+' };
+        short(format_args!("{sign}{}", quality_text((b - a).abs())))
+    });
+    let role = both.map_or(Role::Muted, |(a, b)| verdict(a.into(), b.into(), Good::More));
+    let cells = [with_error(a, applied.labelled), with_error(b, tried.labelled), change];
+    let mut line = Line::new(name, cells, role);
+    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(least)) {
+        line.within_error();
+    }
+    line
+}
+
 /// Draws up the table of the chosen route.
-fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
-    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
+fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
+    let snapshot = scene.snapshot;
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
     let (applied, tried) = (&one.applied, &one.staged);
     let covered = snapshot.log.rated(snapshot.window.covered());
@@ -226,13 +217,7 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
             |a, b| format::money_change(b - a),
         ),
     ];
-    let all = |pick: fn(&crate::session::RouteConsequences) -> &CostSum| {
-        snapshot.consequences.routes.iter().fold(CostSum::default(), |mut sum, one| {
-            sum += pick(one);
-            sum
-        })
-    };
-    let (every_applied, every_tried) = (all(|one| &one.applied.cost), all(|one| &one.staged.cost));
+    let (every_applied, every_tried) = snapshot.consequences.costs();
     let mut all_routes = money_line(
         "  all routes",
         (per_month(&every_applied, covered), per_month(&every_tried, covered)),
@@ -248,16 +233,10 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     }
     lines.push(all_routes.yielding(4));
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
-        lines.push(Line {
-            name: short("  estimated part"),
-            applied: format::percent(share(applied), 1000),
-            staged: format::percent(share(tried), 1000),
-            change: figures::error(tried.cost_error(), scene.look),
-            role: Role::Estimated,
-            style: Some(scene.look.style(Role::Estimated)),
-            within: false,
-            yields: 3,
-        });
+        let part = |forecast| format::percent(share(forecast), 1000);
+        let cells = [part(applied), part(tried), figures::error(tried.cost_error(), scene.look)];
+        let line = Line::new(key("  estimated part"), cells, Role::Estimated);
+        lines.push(line.styled(scene.look.style(Role::Estimated)).yielding(3));
     }
     if applied.cost.unknown + tried.cost.unknown > 0 {
         let unknown =
@@ -266,83 +245,18 @@ fn lines(scene: Scene<'_>, snapshot: &Snapshot, figure: u16) -> Vec<Line> {
     }
     // What clients asked for starts on no rung.
     let observes = snapshot.policy.route(id).mode == Mode::Observe;
-    let ladder = &staged(snapshot).route(id).ladder;
+    let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
-        let mut name = Short::new();
-        let _ = write!(name, "{:.20} share", rung.name);
-        let tenths = |forecast: &Forecast| {
-            i64::try_from(u128::from(forecast.placed[at]) * 1000 / u128::from(forecast.requests.max(1)))
-                .unwrap_or(0)
-        };
-        lines.push(Line {
-            name,
-            applied: if observes && applied.placed[at] == 0 {
-                short("-")
-            } else {
-                format::percent(applied.placed[at], applied.requests)
-            },
-            staged: format::percent(tried.placed[at], tried.requests),
-            change: if observes {
-                Short::new()
-            } else {
-                format::points_change(tenths(applied), tenths(tried))
-            },
-            role: Role::Muted,
-            style: Some(scene.look.theme.series(model_series(rung.model))),
-            within: false,
-            yields: 0,
-        });
+        let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
+        let placed = |forecast: &Forecast| format::percent(forecast.placed[at], forecast.requests);
+        let now = if observes && applied.placed[at] == 0 { key("-") } else { placed(applied) };
+        let change =
+            if observes { Short::new() } else { format::points_change(share(applied), share(tried)) };
+        let name = short(format_args!("{:.20} share", rung.name));
+        let line = Line::new(name, [now, placed(tried), change], Role::Muted);
+        lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
-    let mut name = short("quality");
-    if applied.labelled.max(tried.labelled) > 0 {
-        name.clear();
-        let _ = write!(name, "quality ({} labels)", format::count(applied.labelled.min(tried.labelled)));
-        let (a, b) = (quality(applied), quality(tried));
-        let with_error = |value: Option<i64>, labelled: u64| {
-            let mut text = format::or_unknown(value, quality_text);
-            let error = quality_error(labelled, scene.look);
-            // Whole or not at all, with a column between it and what stands before.
-            if value.is_some() && text.chars().count() + error.chars().count() + 1 < usize::from(figure) {
-                let _ = write!(text, " {error}");
-            }
-            text
-        };
-        let change = a.zip(b).map_or_else(Short::new, |(a, b)| {
-            let mut text = Short::new();
-            let difference = b - a;
-            if difference != 0 {
-                let sign = if difference < 0 { '-' } else { '+' };
-                let _ = write!(text, "{sign}{}.{:03}", difference.abs() / 1000, difference.abs() % 1000);
-            }
-            text
-        });
-        let mut line = Line {
-            name,
-            applied: with_error(a, applied.labelled),
-            staged: with_error(b, tried.labelled),
-            change,
-            role: a.zip(b).map_or(Role::Muted, |(a, b)| verdict(i128::from(a), i128::from(b), Good::More)),
-            style: None,
-            within: false,
-            yields: 0,
-        };
-        let half = half_width(applied.labelled.min(tried.labelled));
-        if a.zip(b).is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half) {
-            line.within_error();
-        }
-        lines.push(line);
-    } else {
-        lines.push(Line {
-            name,
-            applied: short(if figure > 9 { "no labels" } else { "unknown" }),
-            staged: short(if figure > 9 { "no labels" } else { "unknown" }),
-            change: Short::new(),
-            role: Role::Muted,
-            style: Some(scene.look.style(Role::Unknown)),
-            within: false,
-            yields: 0,
-        });
-    }
+    lines.push(quality_line(applied, tried, figure, scene.look));
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
@@ -360,14 +274,10 @@ fn share(forecast: &Forecast) -> u64 {
 }
 
 fn took(duration: Duration) -> Short {
-    let mut text = Short::new();
-    let micros = duration.as_micros();
-    let _ = if micros < 1000 {
-        write!(text, "{micros} us")
-    } else {
-        write!(text, "{}.{} ms", micros / 1000, micros % 1000 / 100)
-    };
-    text
+    match duration.as_micros() {
+        micros @ ..1000 => short(format_args!("{micros} us")),
+        micros => short(format_args!("{}.{} ms", micros / 1000, micros % 1000 / 100)),
+    }
 }
 
 /// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
@@ -424,20 +334,19 @@ fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let look = scene.look;
-    let (id, _) = scene.ui.tune.chosen(&snapshot.policy);
     let route = snapshot.policy.route(id);
     let observes = route.mode == Mode::Observe;
     let title = format!("Consequences · {}{}", route.name, if observes { " · OBSERVE" } else { "" });
-    let panel = Panel { title: &title, scope: "", focus: scene.ui.focus == 2 };
+    let panel = Panel { title: &title, scope: "", focus: scene.view.focus == 2 };
     let inside = panel.render(area, buf, look);
     let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
-    let turned = match staged(snapshot).route(id).mode {
+    let turned = match snapshot.tried().route(id).mode {
         mode if mode == route.mode => "",
         Mode::Observe => "Enter: observe again",
         _ => "Enter turns it on",
@@ -456,7 +365,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ],
         look,
     );
-    let lines = fit(lines(scene, snapshot, columns(body.width, look.glyphs.is_ascii()).0), body.height);
+    let lines = fit(lines(scene, id, columns(body.width, look.glyphs.is_ascii()).0), body.height);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
@@ -482,7 +391,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let one = snapshot.consequences.routes.get(id.index());
     let mut words = String::new();
-    let flips: u64 = snapshot.consequences.routes.iter().map(|one| one.flips).sum();
+    let flips = snapshot.consequences.flips();
     if nothing {
         let forms = if look.glyphs.is_ascii() {
             [
@@ -497,7 +406,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         };
         let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
         let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Muted), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Muted);
         return;
     }
     let here = one.map_or(0, |one| one.flips);
@@ -513,7 +422,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ];
         let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
         let words = forms.iter().find(fits).unwrap_or(&forms[1]);
-        paint::text(buf, foot, words, look.style(Role::Staged), look.glyphs.cut);
+        look.text(buf, foot, words, Role::Staged);
         return;
     }
     words.push_str(&counted(here, "flip"));
@@ -526,13 +435,13 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             words.push_str(more);
         }
     }
-    let used = paint::text(buf, foot, &words, look.style(Role::Staged), look.glyphs.cut);
+    let used = look.text(buf, foot, &words, Role::Staged);
     let rest = Rect {
         x: foot.x + used + 2.min(foot.width - used),
         width: foot.width.saturating_sub(used + 2),
         ..foot
     };
-    paint::text_right(buf, rest, &text, look.style(role), look.glyphs.cut);
+    look.text_right(buf, rest, &text, role);
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::staged;
 use crate::console::format::{self, Short};
 use crate::console::paint;
+use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks, dollars};
 use crate::console::widgets::panel::Panel;
+use crate::routing::{Policy, RouteId};
 use crate::session::Snapshot;
 use crate::telemetry::CurvePoint;
 
@@ -39,13 +39,13 @@ fn quality(point: &CurvePoint) -> Option<f64> {
 }
 
 /// Draws the panel: cost against the threshold, and, where labels are known and there is room, quality against cost.
-pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let (id, rung) = scene.ui.tune.chosen(&snapshot.policy);
+    let (id, rung) = chosen;
     let route = snapshot.policy.route(id);
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
-    let panel = Panel { title: &title, scope: "$ per 1,000 requests", focus: scene.ui.focus == 3 };
+    let panel = Panel { title: &title, scope: "$ per 1,000 requests", focus: scene.view.focus == 3 };
     let inside = paint::margin(panel.render(area, buf, scene.look));
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
@@ -62,31 +62,28 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     if labelled >= LEAST_LABELS && inside.height >= 16 {
         let (top, rest) = paint::split_top(inside, inside.height / 2);
         let (caption, below) = paint::split_top(rest, 1);
-        draw_cost(scene, snapshot, requests, top, buf);
+        draw_cost(scene, chosen, requests, top, buf);
         let words = format!("quality (mean of {labelled} labels or more) against $ per 1,000");
-        paint::text(buf, caption, &words, scene.look.style(Role::Muted), scene.look.glyphs.cut);
-        draw_quality(scene, snapshot, requests, below, buf);
+        scene.look.text(buf, caption, &words, Role::Muted);
+        draw_quality(scene, chosen, requests, below, buf);
     } else {
-        draw_cost(scene, snapshot, requests, inside, buf);
+        draw_cost(scene, chosen, requests, inside, buf);
     }
 }
 
-fn thresholds(scene: Scene<'_>) -> (u16, u16) {
-    let snapshot = scene.snapshot;
-    let (id, rung) = scene.ui.tune.chosen(&snapshot.policy);
-    let of = |policy: &crate::routing::Policy| {
-        policy.route(id).ladder.get(rung).map_or(0, |rung| rung.threshold.get())
-    };
-    (of(&snapshot.policy), of(staged(snapshot)))
+fn thresholds(snapshot: &Snapshot, (id, rung): (RouteId, usize)) -> (u16, u16) {
+    let of = |policy: &Policy| policy.route(id).ladder.get(rung).map_or(0, |rung| rung.threshold.get());
+    (of(&snapshot.policy), of(snapshot.tried()))
 }
 
 /// The points applied and staged; one that moved stands beside the other.
-fn points<'a>(
+fn points_of<'a>(
     scene: Scene<'_>,
+    chosen: (RouteId, usize),
     place: impl Fn(u16) -> Option<(f64, f64)>,
     labels: (&'a str, &'a str),
 ) -> arrayvec::ArrayVec<Point<'a>, 2> {
-    let (now, then) = thresholds(scene);
+    let (now, then) = thresholds(scene.snapshot, chosen);
     let look = scene.look;
     let mut named = arrayvec::ArrayVec::new();
     if let Some(at) = place(now) {
@@ -99,8 +96,8 @@ fn points<'a>(
     named
 }
 
-fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, buf: &mut Buffer) {
-    let curve = &snapshot.consequences.curve;
+fn draw_cost(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Rect, buf: &mut Buffer) {
+    let curve = &scene.snapshot.consequences.curve;
     let points: Vec<(f64, f64)> = curve
         .iter()
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
@@ -111,7 +108,7 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
     }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
-    let named = self::points(scene, at, ("applied", "staged"));
+    let named = points_of(scene, chosen, at, ("applied", "staged"));
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
         points: &named,
@@ -122,13 +119,13 @@ fn draw_cost(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, b
     chart.render(area, buf, look);
 }
 
-fn draw_quality(scene: Scene<'_>, snapshot: &Snapshot, requests: u64, area: Rect, buf: &mut Buffer) {
-    let curve = &snapshot.consequences.curve;
+fn draw_quality(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Rect, buf: &mut Buffer) {
+    let curve = &scene.snapshot.consequences.curve;
     let place = |point: &CurvePoint| Some((per_thousand(point, requests)?, quality(point)?));
     let points: Vec<(f64, f64)> = curve.iter().filter_map(place).collect();
     let at = |threshold: u16| curve.iter().find(|point| point.threshold.get() == threshold).and_then(place);
     let look = scene.look;
-    let named = self::points(scene, at, ("", ""));
+    let named = points_of(scene, chosen, at, ("", ""));
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],
         points: &named,

@@ -3,13 +3,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{model_series, staged, threshold_text};
+use crate::console::format::Short;
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
-use crate::console::ui::Scene;
 use crate::console::widgets::panel::Panel;
 use crate::console::{paint, text};
-use crate::routing::Mode;
+use crate::routing::{Mode, RouteId};
 use crate::session::Snapshot;
+use crate::units::PerMille;
 
 /// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
 fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -29,19 +31,19 @@ fn offset(snapshot: &Snapshot, chosen: (usize, usize), height: usize) -> usize {
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let scope =
         format!("policy {}{}", snapshot.policy.version, if snapshot.staged.is_some() { "*" } else { "" });
-    let panel = Panel { title: "Routes", scope: &scope, focus: scene.ui.focus == 0 };
+    let panel = Panel { title: "Routes", scope: &scope, focus: scene.view.focus == 0 };
     let inside = panel.render(area, buf, scene.look);
     let look = scene.look;
-    let (id, chosen_rung) = scene.ui.tune.chosen(&snapshot.policy);
+    let (id, chosen_rung) = chosen;
     let first = offset(snapshot, (id.index(), chosen_rung), usize::from(inside.height));
     for (row, (route_at, rung_at)) in (0..inside.height).zip(rows(snapshot).skip(first)) {
         let at = paint::nth_row(inside, row);
         let route = &snapshot.policy.routes[route_at];
-        let tried = &staged(snapshot).routes[route_at];
+        let tried = &snapshot.tried().routes[route_at];
         let rung = &route.ladder[rung_at];
         let last = rung_at + 1 == route.ladder.len();
         let chosen = route_at == id.index() && rung_at == chosen_rung && !last;
@@ -75,7 +77,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             paint::text(buf, at, words, style(role), look.glyphs.cut);
         }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
-        let series = look.theme.series(model_series(rung.model));
+        let series = figures::series(look, rung.model);
         paint::text(
             buf,
             rung_name,
@@ -90,7 +92,7 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
         let value = tried.ladder.get(rung_at).map_or(rung.threshold, |rung| rung.threshold);
         let moved = value != rung.threshold;
-        let mut text = threshold_text(&scene.ui.tune, chosen, value);
+        let mut text = threshold_text(if chosen { typed } else { "" }, value);
         if moved {
             let _ = text.try_push('*');
         }
@@ -102,6 +104,11 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             look.glyphs.cut,
         );
     }
+}
+
+/// Writes a threshold, or what is being typed in its place.
+fn threshold_text(typed: &str, value: PerMille) -> Short {
+    if typed.is_empty() { short(format_args!("{value}")) } else { short(format_args!("{typed}_")) }
 }
 
 /// Says what becomes of requests that name a model, where that is not the usual.

@@ -9,10 +9,10 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Caller, NO_ANSWER, kept, record};
+use super::call::{Caller, NO_ANSWER, kept, record};
 use crate::record::foreign::answers::Ending;
+use crate::record::foreign::fields::{attempt, claimed, moment, status_of};
 use crate::record::foreign::written::Written;
-use crate::record::foreign::{attempt, claimed, moment, status_of};
 use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;

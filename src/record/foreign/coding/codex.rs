@@ -11,8 +11,8 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Caller, NO_ANSWER, kept, record};
-use crate::record::foreign::{attempt, maybe_moment, moment};
+use super::call::{Caller, NO_ANSWER, kept, record};
+use crate::record::foreign::fields::{attempt, maybe_moment, moment};
 use crate::record::json::{self, Num, Word, nullable};
 use crate::record::known::{REPEATED, Told, id_of};
 use crate::record::skip::Refusal;

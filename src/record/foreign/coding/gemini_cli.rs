@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Caller, NO_ANSWER, kept, record};
-use crate::record::foreign::{Sink, attempt, moment};
+use super::call::{Caller, NO_ANSWER, kept, record};
+use crate::record::foreign::fields::{attempt, moment};
 use crate::record::json::{self, Num, Word, nullable};
-use crate::record::known::{Told, id_of};
+use crate::record::known::{Sink, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts};
 use crate::routing::Status;

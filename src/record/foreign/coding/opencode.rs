@@ -5,8 +5,8 @@
 
 use serde::Deserialize;
 
-use super::{Caller, NO_ANSWER, record};
-use crate::record::foreign::{attempt, claimed, millis_between, moment, owned, status_of};
+use super::call::{Caller, NO_ANSWER, record};
+use crate::record::foreign::fields::{attempt, claimed, millis_between, moment, owned, status_of};
 use crate::record::json::{self, Num, Word, nullable};
 use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;

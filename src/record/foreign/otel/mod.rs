@@ -3,6 +3,7 @@
 //!
 //! Invariant: of the spans of one document that tell of one call the innermost counts, in whatever order they stand.
 
+mod document;
 mod names;
 mod usage;
 
@@ -10,186 +11,22 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
 
+use document::{Attributes, Document, ResourceSpans, Span};
 pub(super) use names::ADDRESS;
 use names::{
     ANSWER, ASKED, AZURE, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
 };
 
-use super::failures::went_wrong;
+use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, status_of};
 use super::served::{bill_by, by_address, by_column};
+use super::terms;
 use super::written::Written;
-use super::{Sink, attempt, claimed, maybe_moment, millis_between, moment, some_terms, status_of, terms};
-use crate::record::json::{self, Measure, Num, Word, nullable};
-use crate::record::known::{AROUND, Nest, Nested, SpanTold, Standing, Told, answer_key, hear, id_of};
+use crate::record::json::{self, Measure, Word};
+use crate::record::known::{AROUND, Nest, Nested, Sink, SpanTold, Standing, Told, answer_key, hear, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::is_known_key;
-use crate::record::{Attempts, InputFormat, Record};
+use crate::record::{Attempts, InputFormat, Record, some_terms};
 use crate::routing::Status;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Document {
-    #[serde(deserialize_with = "nullable")]
-    resource_spans: Vec<ResourceSpans>,
-    // A document that was opened up gives its parts one by one.
-    #[serde(deserialize_with = "nullable")]
-    resource: Resource,
-    #[serde(deserialize_with = "nullable")]
-    scope_spans: Vec<ScopeSpans>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ResourceSpans {
-    #[serde(deserialize_with = "nullable")]
-    resource: Resource,
-    #[serde(deserialize_with = "nullable", alias = "instrumentationLibrarySpans")]
-    scope_spans: Vec<ScopeSpans>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Resource {
-    #[serde(deserialize_with = "nullable")]
-    attributes: Attributes,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ScopeSpans {
-    #[serde(deserialize_with = "nullable")]
-    spans: Vec<Span>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Span {
-    trace_id: Word,
-    #[serde(rename = "spanId")]
-    id: Word,
-    parent_span_id: Word,
-    start_time_unix_nano: Word,
-    end_time_unix_nano: Word,
-    #[serde(deserialize_with = "nullable")]
-    attributes: Attributes,
-    #[serde(deserialize_with = "nullable")]
-    status: SpanStatus,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct SpanStatus {
-    code: Word,
-    message: Word,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-struct Attributes(Vec<Attribute>);
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Attribute {
-    key: Word,
-    #[serde(deserialize_with = "nullable")]
-    value: Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Value {
-    #[serde(rename = "stringValue")]
-    text: Word,
-    #[serde(rename = "intValue")]
-    whole: Word,
-    #[serde(rename = "doubleValue")]
-    real: Word,
-    #[serde(rename = "boolValue")]
-    truth: Word,
-    #[serde(rename = "arrayValue", deserialize_with = "nullable")]
-    list: List,
-}
-
-/// A list, as far as it holds words.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct List {
-    #[serde(deserialize_with = "nullable")]
-    values: Vec<Item>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Item {
-    #[serde(rename = "stringValue")]
-    text: Word,
-}
-
-impl Attributes {
-    /// Returns the first of the named attributes that says something.
-    fn get(&self, names: &[&str]) -> Word {
-        let find = |name: &&str| {
-            let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
-            let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
-            (!word.is_empty()).then_some(Word(word))
-        };
-        names.iter().find_map(find).unwrap_or_default()
-    }
-
-    /// Says whether every reason to end that is told says that the model or its server went wrong.
-    fn went_wrong(&self) -> bool {
-        let told = self.0.iter().filter(|attribute| names::ENDED.contains(&attribute.key.as_str()));
-        let mut reasons = told
-            .flat_map(|attribute| {
-                let listed = attribute.value.list.values.iter().map(|item| item.text.as_str());
-                listed.chain(attribute.value.text.as_str().split(['[', ']', '"', ',', ' ']))
-            })
-            .filter(|reason| !reason.is_empty())
-            .peekable();
-        // Frameworks say `other` of what they have no word for.
-        reasons.peek().is_some() && reasons.all(|reason| reason != "other" && went_wrong(reason))
-    }
-
-    /// Returns the largest of the named counts.
-    fn count(&self, names: &[&str]) -> Result<Num, Refusal> {
-        let mut most = Num(None);
-        for attribute in self.0.iter().filter(|attribute| names.contains(&attribute.key.as_str())) {
-            let value = &attribute.value;
-            let word = Word::first([&value.whole, &value.text, &value.real]);
-            if word.is_empty() {
-                continue;
-            }
-            let read = Num::parse(&word).ok_or_else(|| {
-                Refusal::Bad(format!("{}: `{word}` is not a whole number", attribute.key.as_str()))
-            })?;
-            most = most.most(read);
-        }
-        Ok(most)
-    }
-
-    /// Returns the counts of usage that stand under names which nobody here knows.
-    fn unlisted(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().filter_map(|attribute| {
-            let key = attribute.key.as_str();
-            let name = names::COUNTS.iter().find_map(|prefix| key.strip_prefix(prefix))?;
-            // `advisor.input_tokens` are not those of the call itself.
-            let own = name.strip_prefix("details.").unwrap_or(name);
-            let is_known = names::ALL.iter().any(|names| names.contains(&key))
-                || terms::is_told(key)
-                || is_known_key(own)
-                || own.split(['.', '_']).any(|word| word == "text");
-            let value = &attribute.value;
-            let count = Num::parse(&Word::first([&value.whole, &value.real, &value.text]))?.0?;
-            (!is_known && count > 0).then_some((name, count))
-        })
-    }
-
-    fn has(&self, names: &[&str]) -> bool {
-        self.0.iter().any(|attribute| names.contains(&attribute.key.as_str()))
-    }
-}
 
 /// What a span that looks like a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,8 +127,7 @@ fn tell_again(read: &mut [Read<'_>]) {
             if let Some((_, result)) = read.get_mut(place) {
                 *result = Err(again.refusal());
             }
-            let mut counted: Vec<_> = calls.iter_mut().map(|(_, (told, _))| told).collect();
-            hear(&mut counted, other.record, again);
+            hear(calls.iter_mut().map(|(_, (told, _))| told), other.record, again);
         }
         for (place, call) in calls {
             if let Some((_, result)) = read.get_mut(place) {
@@ -310,7 +146,7 @@ fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
     for (place, (span, result)) in read.iter().enumerate() {
         let (Ok((told, kind)), Some(key)) = (result, key(span, &span.id)) else { continue };
         let Some(only) = told.record.attempts.first() else { continue };
-        let tokens = only.usage.prompt().zip(only.usage.output.get()).map(|(prompt, answer)| prompt + answer);
+        let tokens = only.usage.total();
         // A call that failed without a word of tokens is one of several tries, and stands for itself.
         if tokens.is_none() && !only.status.is_ok() {
             continue;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Attributes;
+use super::document::Attributes;
 use super::names::{
     FRESH, INPUT, LANGFUSE_USAGE, OUTPUT, PROVIDER_SAYS, READ, REASONING, TOTAL, USAGE, WRITE,
 };

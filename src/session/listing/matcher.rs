@@ -9,7 +9,7 @@ use crate::classifier::TaskClass;
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Policy, Status, match_route};
-use crate::session::{Reading, Snapshot, settle_one};
+use crate::session::{Reading, Snapshot};
 use crate::units::{Names, SessionId};
 
 /// One request as a filter sees it.
@@ -178,7 +178,7 @@ impl Matcher {
         if deferred == 0 {
             return Verdict { passes: true, settled: false };
         }
-        settle(row, snapshot, scratch);
+        snapshot.settle(row.index, &row.evidence, scratch);
         let passes = self
             .tests
             .iter()
@@ -187,12 +187,6 @@ impl Matcher {
             .all(|(_, (not, _, test))| test.of_outcome(scratch) != *not);
         Verdict { passes, settled: true }
     }
-}
-
-/// Settles a request under the snapshot's reading and the policy that decides it.
-pub(super) fn settle(row: &Row<'_>, snapshot: &Snapshot, scratch: &mut Settled) {
-    let policy = snapshot.policy_at(row.index);
-    settle_one(&row.evidence, snapshot.reading, policy, &snapshot.log.outlook(), scratch);
 }
 
 /// Says whether the staged policy starts a request on another rung than the policy in force.

@@ -2,11 +2,11 @@
 //!
 //! Invariant: every form listed is read by [`Filter`]; what completion offers is a term that can be read.
 
-use super::filter::{FIGURES, Filter, NAMES, Name, Term, Test, holds};
+use super::filter::{FIGURES, Filter, NAMES, Name, Term, Test, brief, holds};
 use crate::classifier::TaskClass;
-use crate::console::text;
 use crate::routing::Status;
 use crate::session::Snapshot;
+use crate::units::{ModelId, clean};
 
 /// Forms of terms with what each lists; terms after one another must all hold.
 pub const LANGUAGE: &[(&str, &str)] = &[
@@ -129,6 +129,12 @@ pub fn quoted(name: &str) -> String {
     if plain { name.to_owned() } else { format!("\"{name}\"") }
 }
 
+/// Returns the filter that lists the window's requests that a model answered, or that no named model did.
+pub fn answered_by(model: Option<ModelId>, snapshot: &Snapshot) -> String {
+    let name = model.filter(|model| model.is_some()).map(|model| snapshot.log.names.model(model));
+    format!("model:{} window", name.map_or_else(|| "-".to_owned(), quoted))
+}
+
 /// Returns what of the log is called so: those that start with the text, then those that hold it.
 fn called(name: Name, lower: &str, snapshot: &Snapshot) -> Vec<String> {
     let names = &snapshot.log.names;
@@ -148,7 +154,7 @@ fn called(name: Name, lower: &str, snapshot: &Snapshot) -> Vec<String> {
         Name::Id | Name::Session => Vec::new(),
     };
     all.retain(|name| *name != "-");
-    all.into_iter().map(|name| text::clean(name).into_owned()).collect()
+    all.into_iter().map(|name| clean(name).into_owned()).collect()
 }
 
 fn pick<'a>(names: impl Iterator<Item = &'a str>, lower: &str) -> Vec<&'a str> {
@@ -163,7 +169,7 @@ fn pick<'a>(names: impl Iterator<Item = &'a str>, lower: &str) -> Vec<&'a str> {
 }
 
 /// Says of the first term that names what the log does not have, what it has instead.
-pub(super) fn nothing_called(filter: &Filter, snapshot: &Snapshot) -> Option<String> {
+pub fn nothing_called(filter: &Filter, snapshot: &Snapshot) -> Option<String> {
     filter.terms.iter().filter(|term| !term.not).find_map(|Term { test, .. }| {
         let Test::Named(name, wanted) = test else { return None };
         let (key, _) = NAMES.iter().find(|(_, of)| of == name)?;
@@ -179,21 +185,20 @@ pub(super) fn nothing_called(filter: &Filter, snapshot: &Snapshot) -> Option<Str
             return None;
         }
         let held = pick(all.iter().copied(), whole);
-        let said = text::cut(whole, 24);
+        let said = brief(whole);
         let short = format!("no {key} is called `{said}`");
         match held.as_slice() {
             [] => {
                 let near = all.iter().map(|name| (strsim::jaro_winkler(whole, &name.to_lowercase()), *name));
                 let near = near.filter(|(likeness, name)| *likeness > 0.8 && *name != "-");
-                let near =
-                    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| text::clean(name).into_owned());
+                let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| clean(name).into_owned());
                 Some(
                     near.map_or(short.clone(), |name| {
                         format!("{short}; did you mean {key}:{}?", quoted(&name))
                     }),
                 )
             }
-            [one] => Some(format!("{short}; did you mean {key}:{}?", quoted(&text::clean(one)))),
+            [one] => Some(format!("{short}; did you mean {key}:{}?", quoted(&clean(one)))),
             _ => Some(format!("{short}; {key}~{said} finds {} that hold it", held.len())),
         }
     })

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::filter::{Figure, Filter};
-use super::matcher::{Matcher, Row, figure_of, settle};
+use super::matcher::{Matcher, Row, figure_of};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
 use crate::routing::Policy;
@@ -38,7 +38,7 @@ pub enum SortBy {
 impl SortBy {
     /// Returns the sort after this one.
     #[must_use]
-    pub(super) fn next(self) -> Self {
+    pub fn next(self) -> Self {
         match self {
             Self::Time => Self::Cost,
             Self::Cost => Self::Latency,
@@ -49,7 +49,7 @@ impl SortBy {
     }
 
     /// Says the order in words.
-    pub(super) fn words(self, reversed: bool) -> &'static str {
+    pub fn words(self, reversed: bool) -> &'static str {
         match (self, reversed) {
             (Self::Time, false) => "newest first",
             (Self::Time, true) => "oldest first",
@@ -96,7 +96,7 @@ struct Basis {
 
 /// The list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Listing {
+pub struct Listing {
     basis: Option<Basis>,
     matcher: Matcher,
     /// Rows `from..scanned` were looked at; of those in `found`, the ones from `low` on are listed.
@@ -199,12 +199,12 @@ fn narrow(index: usize) -> u32 {
 
 impl Listing {
     /// Forgets everything; the filter changed.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Does a stretch of work; says whether more is to do.
-    pub(super) fn work(&mut self, filter: &Filter, sort: (SortBy, bool), snapshot: &Snapshot) -> bool {
+    pub fn work(&mut self, filter: &Filter, sort: (SortBy, bool), snapshot: &Snapshot) -> bool {
         self.reconcile(filter, sort, snapshot);
         let mut budget = BUDGET;
         if !is_plain(filter) {
@@ -311,7 +311,7 @@ impl Listing {
             if place < self.start || index < self.low {
                 self.start += 1;
             } else {
-                settle(&row, snapshot, &mut self.scratch);
+                snapshot.settle(row.index, &row.evidence, &mut self.scratch);
                 self.sum(true);
             }
         }
@@ -329,7 +329,7 @@ impl Listing {
         if self.sort.0 == SortBy::Confidence {
             return row.evidence.operation.confidence().map(|value| i128::from(value.get()));
         }
-        settle(row, snapshot, &mut self.scratch);
+        snapshot.settle(row.index, &row.evidence, &mut self.scratch);
         figure_of(figure_sorted(self.sort.0), &self.scratch)
     }
 
@@ -366,7 +366,7 @@ impl Listing {
 
     fn count(&mut self, index: usize, snapshot: &Snapshot, enters: bool) {
         let Some(row) = row(snapshot, index) else { return };
-        settle(&row, snapshot, &mut self.scratch);
+        snapshot.settle(row.index, &row.evidence, &mut self.scratch);
         self.sum(enters);
     }
 
@@ -393,7 +393,7 @@ impl Listing {
             let Some(row) = row(snapshot, index) else { continue };
             let verdict = self.matcher.verdict(&row, snapshot, &mut self.scratch);
             if verdict.passes && !verdict.settled {
-                settle(&row, snapshot, &mut self.scratch);
+                snapshot.settle(row.index, &row.evidence, &mut self.scratch);
             }
             if verdict.passes || verdict.settled {
                 *budget = budget.saturating_sub(SETTLE);
@@ -444,7 +444,7 @@ impl Listing {
     }
 
     /// Says what is still to be done.
-    pub(super) fn progress(&self, filter: &Filter, snapshot: &Snapshot) -> Option<Progress> {
+    pub fn progress(&self, filter: &Filter, snapshot: &Snapshot) -> Option<Progress> {
         let low = lowest(filter, snapshot);
         let share = |done: usize| {
             let whole = snapshot.head.saturating_sub(low).max(1);
@@ -458,7 +458,7 @@ impl Listing {
     }
 
     /// Counts the rows listed.
-    pub(super) fn len(&self, filter: &Filter, snapshot: &Snapshot) -> usize {
+    pub fn len(&self, filter: &Filter, snapshot: &Snapshot) -> usize {
         if self.ranked {
             self.order.len()
         } else if is_plain(filter) {
@@ -469,7 +469,7 @@ impl Listing {
     }
 
     /// Returns the sums of the rows listed.
-    pub(super) fn summary(&self, filter: &Filter, snapshot: &Snapshot) -> Summary {
+    pub fn summary(&self, filter: &Filter, snapshot: &Snapshot) -> Summary {
         if !is_plain(filter) {
             return self.summary;
         }
@@ -478,7 +478,7 @@ impl Listing {
     }
 
     /// Returns the request in a row of the table; the top row is 0.
-    pub(super) fn at(&self, place: usize, filter: &Filter, snapshot: &Snapshot) -> Option<usize> {
+    pub fn at(&self, place: usize, filter: &Filter, snapshot: &Snapshot) -> Option<usize> {
         if self.ranked {
             return self.order.get(place).map(|&(_, at)| index_of(at));
         }
@@ -495,7 +495,7 @@ impl Listing {
     }
 
     /// Returns the row of a request, or of the one nearest to it in time where it is not listed.
-    pub(super) fn place(&self, index: usize, filter: &Filter, snapshot: &Snapshot) -> usize {
+    pub fn place(&self, index: usize, filter: &Filter, snapshot: &Snapshot) -> usize {
         if self.ranked {
             return self.order.iter().position(|&(_, at)| index_of(at) == index).unwrap_or(0);
         }

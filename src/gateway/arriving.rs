@@ -6,10 +6,10 @@ use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant as Clock;
 
-use super::super::headers::Tags;
-use super::super::requests::InFlight;
-use super::super::{Gateway, now};
-use super::Operation;
+use super::gate::InFlight;
+use super::headers::Tags;
+use super::operation::Operation;
+use super::{Gateway, now};
 use crate::access::Caller;
 use crate::classifier::{Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
@@ -19,7 +19,7 @@ use crate::units::Span;
 use crate::wire::{Ask, Dialect};
 
 /// Takes a request in: the engine decides, the ledger hears of it.
-pub(in crate::gateway) fn open(
+pub(super) fn open(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
@@ -109,7 +109,7 @@ pub(in crate::gateway) fn open(
 }
 
 /// Says what the engine hears of a request.
-pub(in crate::gateway) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
+pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
     let found = ask.measures();
     let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
     Arriving {

@@ -3,7 +3,6 @@
 //! Invariant: a term that cannot be read is reported with what is allowed, and narrows nothing; nothing typed panics.
 
 use crate::classifier::TaskClass;
-use crate::console::text;
 use crate::routing::{ConfidenceSource, Status};
 use crate::units::Pico;
 
@@ -170,7 +169,7 @@ impl Filter {
     }
 
     /// Says whether the staged policy matters.
-    pub(super) fn asks_flips(&self) -> bool {
+    pub fn asks_flips(&self) -> bool {
         self.terms.iter().any(|term| term.test == Test::Flips)
     }
 }
@@ -250,8 +249,13 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
 }
 
 /// As much of what was typed as a message repeats.
-fn brief(text: &str) -> String {
-    text::cut(&text.replace(HELD_COMMA, ","), 24).into_owned()
+pub(super) fn brief(text: &str) -> String {
+    const MOST: usize = 24;
+    let text = text.replace(HELD_COMMA, ",");
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some(_) => text.chars().take(MOST - 1).chain(['…']).collect(),
+    }
 }
 
 /// Says that nothing is called so, and what there is; the nearest name where one is near.

@@ -1,0 +1,265 @@
+//! What `providers.toml` comes to: plain values, and why a file cannot be used.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::config::FileError;
+use crate::config::parameters::{Parameters, ParametersError};
+use crate::units::PerMille;
+
+/// Every provider, and how the simulated one behaves.
+#[derive(Clone, Debug)]
+pub struct ProvidersSpec {
+    /// The providers: the user's own first, as their files name them, then those that come with the program.
+    pub providers: Vec<ProviderSpec>,
+    /// How the simulated provider behaves.
+    pub simulated: SimulatedSpec,
+    /// What their models are known to refuse.
+    pub parameters: Parameters,
+}
+
+/// One provider.
+#[derive(Clone, Debug)]
+pub struct ProviderSpec {
+    /// Its name.
+    pub name: String,
+    /// What its server speaks.
+    pub speaks: Speaks,
+    /// Where its server is, without a slash at the end; empty for the simulated one.
+    pub base_url: String,
+    /// Where its key is; `None` where its server wants none.
+    pub key: Option<KeySource>,
+    /// The header that the key goes into, where it is not the dialect's usual one.
+    pub key_header: Option<String>,
+    /// The models it serves: exact names, or patterns with `*`.
+    pub models: Vec<String>,
+    /// Models that are called something else there: our name, its name.
+    pub rename: Vec<(String, String)>,
+    /// More headers for each call.
+    pub headers: Vec<(String, SecretString)>,
+    /// Whether its server has OpenAI's `/responses`.
+    pub responses: bool,
+    /// Whether its server has OpenAI's older `/completions`.
+    pub completions: bool,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// When to ask the same model again.
+    pub retries: Retries,
+    /// The most that may be sent.
+    pub limits: Limits,
+    /// When to leave a model alone.
+    pub breaker: BreakerSpec,
+    /// File and line where it is written.
+    pub origin: String,
+}
+
+/// What a provider's server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// OpenAI's API, or a server compatible with it.
+    OpenAi,
+    /// Anthropic's Messages.
+    Anthropic,
+    /// Google's generateContent.
+    Gemini,
+    /// OpenAI's with Mistral's differences.
+    Mistral,
+    /// There is no server: answers are simulated.
+    Simulated,
+}
+
+impl Speaks {
+    /// Every dialect.
+    pub const ALL: [Self; 5] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Simulated];
+
+    /// Returns the word that files use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Mistral => "mistral",
+            Self::Simulated => "simulated",
+        }
+    }
+}
+
+/// Where a key is to be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+    /// In the system's keyring.
+    Keyring {
+        /// The service.
+        service: String,
+        /// The account.
+        account: String,
+    },
+    /// On the first line that a program prints.
+    Command(Vec<String>),
+}
+
+impl fmt::Display for KeySource {
+    /// Says where the key is looked for; a program's arguments are left out, for one of them may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the environment variable {name}"),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Keyring { service, account } => write!(f, "the keyring's {service}/{account}"),
+            Self::Command(words) => {
+                write!(f, "what `{}` prints", words.first().map_or("", String::as_str))
+            }
+        }
+    }
+}
+
+/// How long to wait for a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the connection.
+    pub connect: Duration,
+    /// For the first piece of a streamed answer.
+    pub first_byte: Duration,
+    /// Between two pieces.
+    pub idle: Duration,
+    /// For the whole answer.
+    pub total: Duration,
+}
+
+/// When to ask the same model again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How often a model is asked, the first time included.
+    pub attempts: u32,
+    /// The first wait; it doubles.
+    pub base: Duration,
+    /// The longest wait.
+    pub max_wait: Duration,
+}
+
+/// The most that may be sent; zero is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls a minute.
+    pub requests_per_minute: u32,
+    /// Tokens a minute.
+    pub tokens_per_minute: u32,
+    /// Calls at once.
+    pub concurrent: u32,
+    /// Whether each model has these limits for itself.
+    pub per_model: bool,
+}
+
+/// When to leave a model alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSpec {
+    /// How many failed calls open it.
+    pub failures: u32,
+    /// Within which time.
+    pub window: Duration,
+    /// For how long.
+    pub cool_down: Duration,
+}
+
+/// How the simulated provider behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimulatedSpec {
+    /// Whether it serves in place of a provider whose key is not found.
+    pub without_key: bool,
+    /// The seed.
+    pub seed: u64,
+    /// Its speed in percent; 0 does not wait.
+    pub speed: u32,
+    /// The median time to the first piece.
+    pub first_byte: Duration,
+    /// The time for each word.
+    pub per_word: Duration,
+    /// The median length.
+    pub words: u32,
+    /// Calls of a thousand that are refused for quota.
+    pub rate_limited: PerMille,
+    /// Calls of a thousand that fail.
+    pub server_error: PerMille,
+    /// Calls of a thousand that are cut off in the middle.
+    pub cut: PerMille,
+    /// Calls of a thousand that begin ten times as slowly.
+    pub slow: PerMille,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let (connect, first_byte) = (Duration::from_secs(5), Duration::from_secs(120));
+        Self { connect, first_byte, idle: Duration::from_secs(120), total: Duration::from_secs(600) }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 2, base: Duration::from_millis(500), max_wait: Duration::from_secs(8) }
+    }
+}
+
+impl Default for BreakerSpec {
+    fn default() -> Self {
+        Self { failures: 5, window: Duration::from_secs(30), cool_down: Duration::from_secs(15) }
+    }
+}
+
+impl Default for SimulatedSpec {
+    fn default() -> Self {
+        Self {
+            without_key: true,
+            seed: 7,
+            speed: 100,
+            first_byte: Duration::from_millis(350),
+            per_word: Duration::from_millis(12),
+            words: 60,
+            rate_limited: PerMille::ZERO,
+            server_error: PerMille::ZERO,
+            cut: PerMille::ZERO,
+            slow: PerMille::ZERO,
+        }
+    }
+}
+
+/// Why a file of providers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or a field is missing, unknown or wrong.
+    #[error("{file}:{line}: {field}: {message}\nhint: {hint}")]
+    Field {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The field, with its provider.
+        field: String,
+        /// What is wrong.
+        message: String,
+        /// How to mend it.
+        hint: String,
+    },
+    /// The file of what models refuse, which is read beside it.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Parameters(error.into())
+    }
+}

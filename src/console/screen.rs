@@ -1,0 +1,206 @@
+//! What a screen is: it draws a snapshot, and answers keys and the mouse with what it wants done.
+//!
+//! Invariant: a screen changes nothing but its own state; all else it asks for ([`Ask`]).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, Context};
+use super::paint::Look;
+use crate::session::{Command, Snapshot};
+use crate::units::ModelId;
+
+macro_rules! screens {
+    ($($(#[$attribute:meta])* $name:ident,)*) => {
+        /// The screens, in the order of their tabs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+        pub enum ScreenId {
+            $($(#[$attribute])* $name,)*
+        }
+
+        impl ScreenId {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name,)*];
+
+            /// Returns the tab's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// Returns the context of its keys.
+            pub const fn context(self) -> Context {
+                match self { $(Self::$name => Context::$name,)* }
+            }
+
+            /// Returns the screen that an action shows.
+            pub const fn shown_by(action: Action) -> Option<Self> {
+                match action {
+                    $(Action::$name => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+screens! {
+    /// Everything at a glance.
+    #[default]
+    Overview,
+    /// Thresholds and what they cost.
+    Tune,
+    /// The request table.
+    Traffic,
+    /// The models.
+    Models,
+}
+
+impl ScreenId {
+    /// Finds a screen by its name, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|screen| screen.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Returns the screen so many tabs further on, starting again after the last.
+    #[must_use]
+    pub fn further(self, by: usize) -> Self {
+        Self::ALL.get((self as usize + by) % Self::ALL.len()).copied().unwrap_or(self)
+    }
+}
+
+/// Which screen is looked at, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// The screen.
+    pub screen: ScreenId,
+    /// The panel with the keys, by its place on the screen.
+    pub focus: usize,
+    /// Whether that panel fills the screen.
+    pub zoomed: bool,
+    /// Whether changes of policy are refused.
+    pub read_only: bool,
+}
+
+/// All that a drawing rests on, besides the screen's own state.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The figures.
+    pub snapshot: &'a Snapshot,
+    /// What is looked at.
+    pub view: View,
+    /// How it looks.
+    pub look: Look<'a>,
+}
+
+/// What the figures of a screen are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FiguresOf {
+    /// The window.
+    Window,
+    /// All that was played.
+    Played,
+    /// The window, as the policy would have routed it.
+    WhatIf,
+}
+
+/// What a screen wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// A command to the session.
+    Send(Command),
+    /// Look at one request (its index in the log).
+    Open(usize),
+    /// Look at the request so many rows further down the table, in place of this one.
+    Neighbour(isize),
+    /// Look at no single request any more.
+    Close,
+    /// Choose a model on the screen Models.
+    Choose(ModelId),
+    /// Show another screen.
+    Show(ScreenId),
+    /// Go back to where one came from.
+    Back,
+    /// Say in the message line that something was done.
+    Say(String),
+    /// Say in the message line why something was not done.
+    Refuse(String),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Put the listed requests on the clipboard.
+    CopyList,
+    /// Type the name of a model that is to answer everything.
+    PickModel,
+    /// Type a filter for the request table.
+    TypeFilter,
+    /// List the requests that the staged policy sends elsewhere.
+    ListFlips,
+    /// List the requests that pass a filter.
+    ListFiltered(String),
+}
+
+/// What a screen answers to a key or the mouse.
+pub type Asks = Vec<Ask>;
+
+/// A press, drag or turn of the mouse in the body of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// The left button went down.
+    Press(u16, u16),
+    /// The mouse moved with the button down.
+    Drag(u16, u16),
+    /// The button went up.
+    Release(u16, u16),
+    /// The wheel turned: negative is up.
+    Wheel(u16, u16, i16),
+}
+
+/// A screen, or the view of one request that lies over it.
+pub trait Screen {
+    /// Counts the panels that can be given the keys.
+    fn panels(&self) -> usize;
+
+    /// Says what its figures are of.
+    fn figures_of(&self) -> FiguresOf {
+        FiguresOf::Window
+    }
+
+    /// Draws the body.
+    fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer);
+
+    /// Takes an action.
+    fn act(&mut self, view: View, action: Action, snapshot: &Snapshot) -> Asks;
+
+    /// Takes the mouse; `area` is where the body was drawn.
+    fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
+        let _ = (view, pointer, area, snapshot);
+        Asks::new()
+    }
+
+    /// Says whether digits are typed into it, so that they do not change screens.
+    fn types_digits(&self) -> bool {
+        false
+    }
+
+    /// Takes a digit.
+    fn digit(&mut self, view: View, digit: char) -> Asks {
+        let _ = (view, digit);
+        Asks::new()
+    }
+
+    /// Hears that it is shown; returns what the session is to work out for it.
+    fn shown(&mut self, snapshot: &Snapshot) -> Option<Command> {
+        let _ = snapshot;
+        None
+    }
+
+    /// Does a stretch of what takes longer than a moment; says whether more is to do.
+    fn work(&mut self, snapshot: &Snapshot) -> bool {
+        let _ = snapshot;
+        false
+    }
+
+    /// Forgets what narrows it; says whether anything did.
+    fn widen(&mut self) -> bool {
+        false
+    }
+}

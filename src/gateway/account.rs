@@ -1,0 +1,200 @@
+//! What every attempt needs, answered in one piece or as a stream: how it is written, what it comes to, how it ends early.
+
+use std::sync::Arc;
+use std::time::Instant as Moment;
+
+use super::audience::Audience;
+use super::estimate;
+use super::operation::{Attempted, Operation, Outcome};
+use crate::config::providers::Speaks;
+use crate::pricing::{Terms, Usage};
+use crate::providers::{Failure, Outcome as Told, Permit, Target};
+use crate::record::WriteTtl;
+use crate::record::usage::Counted;
+use crate::routing::Status;
+use crate::session::{Called, Dispatch};
+use crate::wire::{self, Accent, ApiError, Dialect, ErrorKind, Sending, Sent, WireError};
+
+/// Says how a target speaks chat.
+pub(super) fn accent(target: &Target) -> Accent {
+    if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi }
+}
+
+/// Writes the request for a target.
+pub(super) fn written(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    dialect: Dialect,
+) -> Result<Sent, WireError> {
+    let sending = Sending {
+        known: target.known(),
+        with: &dispatch.with,
+        default_max_output: operation.gateway.settings.max_output_default,
+        accent: accent(target),
+    };
+    operation.ask.body_for(dialect, target.upstream(), &sending)
+}
+
+/// Says whether a rung behind this one can take the request at all. One that cannot is no better than an answer that did not
+/// pass its check.
+pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
+    let takes = |next: &Dispatch| {
+        let target = operation.gateway.providers.target(&next.model)?;
+        let dialect = target.dialect_for(operation.ask.dialect())?;
+        written(operation, next, &target, dialect).ok()
+    };
+    !dispatch.last
+        && operation
+            .gateway
+            .live
+            .later(&operation.placed.ticket, dispatch.rung)
+            .iter()
+            .any(|next| takes(next).is_some())
+}
+
+/// Awaits a step of a call while the client is kept waiting in good order; `None` where it left and policy says that
+/// nobody waits for the step then.
+pub(super) async fn watched<T>(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    audience: &mut Audience,
+    step: impl Future<Output = T>,
+) -> Option<T> {
+    audience.during(&dispatch.model, |headers| operation.sign(headers, dispatch), step).await
+}
+
+/// Returns the status of a call whose answer under a good HTTP status is none.
+pub(super) fn unfit(error: &wire::WireError) -> Status {
+    match error {
+        wire::WireError::Upstream(error) => match told(error) {
+            Status::Ok => Status::ServerError,
+            status => status,
+        },
+        _ => Status::ServerError,
+    }
+}
+
+/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
+pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
+    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let is_told = counted.is_some_and(|counted| counted.is_tier_told);
+    if is_told {
+        return terms;
+    }
+    match &operation.tier {
+        Some(tier) => terms.serve(tier),
+        // What was translated was not asked for in these words.
+        None if from == operation.ask.dialect() => terms.serve(&operation.ask.tier().unwrap_or_default()),
+        None => {}
+    }
+    terms
+}
+
+/// Starts the account of a call to a target.
+pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
+    Called {
+        model: Arc::clone(&dispatch.model),
+        provider: Arc::clone(target.provider()),
+        simulated: target.simulated(),
+        effort: dispatch.with.effort,
+        ..Called::default()
+    }
+}
+
+/// Returns the model to bill where the answer names one that the book prices under another name.
+pub(super) fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
+    let said = said.filter(|said| **said != *dispatch.model)?;
+    let book = operation.gateway.live.book();
+    let (name, _) = book.find_named(said)?;
+    let same = book.find_named(&dispatch.model).is_some_and(|(asked, _)| asked == name);
+    (!same).then(|| said.into())
+}
+
+/// Tells the provider's keeper how a call ended.
+pub(super) fn report(
+    operation: &Operation,
+    permit: Permit,
+    status: Status,
+    usage: Option<&Usage>,
+    error: Option<String>,
+) {
+    let tokens = usage.and_then(|usage| Some(usage.prompt()?.saturating_add(usage.output.get()?)));
+    operation.gateway.providers.report(permit, &Told { status, tokens, error }, Moment::now());
+}
+
+/// Ends a call whose client left and which is not read to its end.
+pub(super) fn left(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    told: Option<(Option<Counted>, u64)>,
+) -> Attempted {
+    let (counted, delivered) = told.unwrap_or((None, 0));
+    let terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let prompt = operation.ask.measures().estimated_prompt_tokens;
+    let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
+    report(operation, permit, Status::Cancelled, Some(&usage), None);
+    Attempted {
+        called: Called {
+            usage,
+            write_ttl,
+            terms,
+            estimated: true,
+            status: Status::Cancelled,
+            error: "the client went away".to_owned(),
+            ..called(dispatch, target)
+        },
+        outcome: Outcome::Failed(ApiError::new(ErrorKind::Timeout, "the client went away")),
+        retry: None,
+    }
+}
+
+/// Ends a call that failed before the client had anything.
+pub(super) fn lost(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    status: Status,
+    mut error: ApiError,
+    usage: Option<(Usage, WriteTtl, bool)>,
+) -> Attempted {
+    // Part of it may be the provider's own words.
+    error.message = target.redact(&error.message).into_owned();
+    let prompt = operation.ask.measures().estimated_prompt_tokens;
+    let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
+    let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
+    report(operation, permit, status, Some(&usage), Some(error.message.clone()));
+    let said = error.message.clone();
+    // Where the provider stands is for the operator alone.
+    error.message = target.conceal(&said).into_owned();
+    Attempted {
+        called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
+        retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
+        outcome: Outcome::Failed(error),
+    }
+}
+
+/// Says how an error that a provider told sees to routing. What this model does not take, another may.
+pub(super) fn told(error: &ApiError) -> Status {
+    /// What a provider calls a request that it will not serve for what it says: not for others to serve instead.
+    const CONTENT: [&str; 6] = [
+        "content_policy",
+        "content policy",
+        "content_filter",
+        "content management policy",
+        "safety system",
+        "moderation",
+    ];
+    if !matches!(error.status, 400 | 413 | 422) {
+        return Status::from_http(error.status);
+    }
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        CONTENT.iter().any(|word| text.contains(word))
+    };
+    let content = says(&error.message) || error.code.as_deref().is_some_and(says);
+    if content { Status::Rejected } else { Status::Unfit }
+}

@@ -1,0 +1,226 @@
+//! One operation from arrival to settlement: calls, retries and escalations, whatever becomes of its client.
+//!
+//! Invariants: a client that leaves cannot stop it half-way; a client hears of an answer or of one error, never both.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use tokio::sync::oneshot;
+use tokio::time::Instant as Clock;
+
+use super::account::watched;
+use super::arriving::open;
+use super::audience::{Audience, Client};
+use super::body::Reply;
+use super::gate::InFlight;
+use super::operation::{Attempted, Operation, Outcome, not_made, unknown_operation};
+use super::pace::millis;
+use super::respond::{json, refuse};
+use super::told::Told;
+use super::{Gateway, call, headers};
+use crate::access::Caller;
+use crate::ledger::{AttemptEnded, Entry};
+use crate::pricing::Cost;
+use crate::routing::{Check, Status};
+use crate::session::{Called, Dispatch, Follow};
+use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE};
+
+/// Runs an operation and gives what its client gets.
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    ask: Ask,
+    pinned: bool,
+    headers: HeaderMap,
+    caller: &Caller,
+    place: InFlight,
+) -> Result<Response<Reply>, ApiError> {
+    let operation = open(gateway, ask, pinned, headers, caller, place);
+    let (client, response) = oneshot::channel();
+    let work = Box::pin(async move {
+        let _ = std::panic::AssertUnwindSafe(operation.work(client)).catch_unwind().await;
+    });
+    let carried = Carried { work: Some(work), response };
+    carried.await.map_err(|_| ApiError::new(ErrorKind::Server, "the operation ended without an answer"))
+}
+
+/// Runs an operation within its connection's task until the client has its response, and in a task of its own from then on,
+/// or from the moment that the client is gone. So an ordinary request wakes no other thread.
+struct Carried {
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    response: oneshot::Receiver<Response<Reply>>,
+}
+
+impl Future for Carried {
+    type Output = Result<Response<Reply>, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.work.as_mut().is_some_and(|work| work.as_mut().poll(context).is_ready()) {
+            self.work = None;
+        }
+        Pin::new(&mut self.response).poll(context)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
+
+impl Operation {
+    async fn work(mut self, client: Client) {
+        let (dialect, streams) = (self.ask.dialect(), self.ask.stream());
+        let mut audience = Audience::new(client, dialect, streams, &self.gateway);
+        let mut dispatch = match self.placed.send.clone() {
+            Ok(dispatch) => dispatch,
+            Err(why) => return self.refused(&why, audience),
+        };
+        let mut told = Told::default();
+        loop {
+            let started = Clock::now();
+            audience.call_begins();
+            self.left_out.clear();
+            self.tier = None;
+            // What was asked for is read to its end, but nothing further is bought for a client that is gone.
+            let mut attempted = if self.n > 0 && audience.is_gone() {
+                self.left_before(&dispatch)
+            } else {
+                call::attempt(&mut self, &dispatch, &mut audience).await
+            };
+            self.simulated |= attempted.called.simulated;
+            attempted.called.latency_ms = millis(started.elapsed());
+            attempted.called.left_out.clone_from(&self.left_out);
+            attempted.called.began_us = self.call_began_us();
+            let left = self.calls < self.gateway.settings.attempts;
+            let again = attempted.retry.is_some() && left && !audience.is_gone();
+            if !again && !dispatch.last && audience.is_gone() {
+                nobody_waits(&mut attempted.called);
+            }
+            let status = attempted.called.status;
+            if let Outcome::Failed(error) = &attempted.outcome {
+                told.note(error, status);
+            }
+            let ended = self.ended_entry(&attempted.called);
+            let model = Arc::clone(&dispatch.model);
+            let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
+            let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
+            self.gateway.signals.look(&self.gateway, &model, status);
+            self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.underway = None;
+            self.n += 1;
+            match follow {
+                Follow::Again => {
+                    self.gateway.ledger.wake();
+                    let wait = tokio::time::sleep(attempted.retry.unwrap_or_default());
+                    Box::pin(watched(&self, &dispatch, &mut audience, wait)).await;
+                }
+                Follow::Escalate(next, why) => {
+                    self.escalated = Some(why);
+                    self.tries = 0;
+                    dispatch = next;
+                }
+                Follow::Answer { cost } => {
+                    self.close(status);
+                    let payer = (&self.team, &self.key);
+                    self.gateway.served.note(&self.id, self.placed.seq, &dispatch.model, payer);
+                    let outcome = match attempted.outcome {
+                        Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
+                        outcome => outcome,
+                    };
+                    let ledger = self.gateway.ledger.clone();
+                    self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    // In its turn, after the response has been written.
+                    tokio::spawn(async move { ledger.wake() });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Answers a request that no model may serve.
+    fn refused(mut self, why: &str, mut audience: Audience) {
+        let (dispatch, provider) = (Dispatch::nowhere(), Arc::from(""));
+        self.record_start(&dispatch, &provider);
+        let ended = self.ended_entry(&Called::refused(why));
+        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
+        self.close(Status::Refused);
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
+        if self.placed.is_crowded_out() {
+            // It may be sent again as it is.
+            error = ApiError::new(ErrorKind::RateLimited, why);
+            error.retry_after_ms = Some(1000);
+        } else {
+            error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
+        }
+        let mut response = refuse(self.ask.dialect(), &error);
+        self.sign(response.headers_mut(), &dispatch);
+        price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
+        audience.respond(response);
+        self.gateway.ledger.wake();
+    }
+
+    /// Ends an attempt before it is made, as nobody is there any more.
+    fn left_before(&mut self, dispatch: &Dispatch) -> Attempted {
+        let provider = self.gateway.providers.target(&dispatch.model);
+        let provider = provider.map_or_else(|| Arc::from(""), |target| Arc::clone(target.provider()));
+        self.record_start(dispatch, &provider);
+        let error = ApiError::new(ErrorKind::Timeout, "the client went away");
+        let mut attempted = not_made(dispatch, &provider, error);
+        attempted.called.status = Status::Cancelled;
+        attempted
+    }
+
+    /// Hands the client what became of its request.
+    async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, audience: &mut Audience) {
+        let durable = self.committed().await;
+        let signed = |mut response: Response<Reply>| {
+            self.sign(response.headers_mut(), dispatch);
+            price(response.headers_mut(), cost);
+            response
+        };
+        match outcome {
+            Outcome::Failed(error) if !audience.is_listening() => {
+                return audience.respond(signed(refuse(self.ask.dialect(), &error)));
+            }
+            Outcome::Answer(body) => {
+                return audience.respond(match durable {
+                    Ok(()) => signed(json(StatusCode::OK, body)),
+                    Err(error) => refuse(self.ask.dialect(), &error),
+                });
+            }
+            Outcome::Failed(error) => audience.fail(&error),
+            Outcome::Streamed(mut last) => match durable {
+                Ok(()) => audience.hand(&mut last).await,
+                // It had all of the answer; without its end it cannot take it for one that is accounted for.
+                Err(error) => audience.fail(&error),
+            },
+        }
+        audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
+    }
+}
+
+/// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.
+fn nobody_waits(called: &mut Called) {
+    if called.status.is_retryable() || (called.status.is_ok() && called.check == Check::Failed) {
+        let was = if called.error.is_empty() { called.status.name() } else { &called.error };
+        called.error = format!("the client went away ({was})");
+        called.status = Status::Cancelled;
+    }
+}
+
+fn price(into: &mut HeaderMap, cost: Cost) {
+    let kind = match cost {
+        Cost::Known(_) => "known",
+        Cost::Estimated(_) => "estimated",
+        Cost::Unknown(_) => "unknown",
+    };
+    into.insert(headers::COST_KIND, HeaderValue::from_static(kind));
+    if let Some(amount) = cost.amount() {
+        into.insert(headers::COST, headers::value(&amount.usd()));
+    }
+}

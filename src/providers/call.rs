@@ -1,0 +1,33 @@
+//! A call to be made.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::wire::Dialect;
+
+/// A call to be made.
+#[derive(Clone)]
+pub struct Call {
+    /// What the body speaks: what [`Target::dialect_for`] gave.
+    pub dialect: Dialect,
+    /// The body, with the model's name as the provider knows it.
+    pub body: Bytes,
+    /// Whether the answer is asked for piece by piece.
+    pub stream: bool,
+    /// The client's headers; those that the provider understands go along, keys never.
+    pub headers: HeaderMap,
+    /// Which try of the same request this is, from 0; the simulated provider draws its faults by it.
+    pub attempt: u32,
+}
+
+impl fmt::Debug for Call {
+    /// Leaves body and headers out: they are the client's own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("dialect", &self.dialect)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! A call within a session of a coding agent: who called, and the record of it.
+
+use std::borrow::Cow;
+
+use crate::classifier::TaskClass;
+use crate::record::skip::Refusal;
+use crate::record::{Attempt, Attempts, Record};
+use crate::units::Instant;
+
+/// A line that is no answer of a model.
+pub(super) const NO_ANSWER: Refusal = Refusal::NotACall("a line of a session that is no answer of a model");
+/// How much of a prompt is kept, in bytes; the classifier reads no more.
+const PROMPT: usize = 16 << 10;
+/// Whoever is no sub-agent.
+const MAIN: &str = "main";
+
+/// Who called, in which session and project.
+pub(super) struct Caller<'c> {
+    pub(super) agent: &'static str,
+    pub(super) session: &'c str,
+    pub(super) folder: &'c str,
+    /// The sub-agent; empty for the main one.
+    pub(super) sub_agent: &'c str,
+    pub(super) prompt: &'c str,
+    pub(super) turn: Option<u32>,
+}
+
+/// Makes a record of one call.
+pub(super) fn record(
+    id: String,
+    at: Instant,
+    caller: &Caller<'_>,
+    only: Attempt<'static>,
+) -> Record<'static> {
+    let sub_agent = if caller.sub_agent.is_empty() { MAIN } else { caller.sub_agent };
+    Record {
+        id: Cow::Owned(id),
+        at,
+        team: Cow::Borrowed(caller.agent),
+        project: Cow::Owned(last_part(caller.folder).to_owned()),
+        user: Cow::Owned(sub_agent.to_owned()),
+        session: Cow::Owned(caller.session.to_owned()),
+        task: Some(TaskClass::Agent),
+        turn: caller.turn,
+        prompt: (!caller.prompt.is_empty()).then(|| Cow::Owned(caller.prompt.to_owned())),
+        attempts: Attempts::one(only),
+        ..Record::default()
+    }
+}
+
+/// Returns the last part of a path, of either kind.
+fn last_part(path: &str) -> &str {
+    path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default()
+}
+
+/// Cuts a prompt to what is kept of it.
+pub(super) fn kept(text: &str) -> String {
+    let mut end = text.len().min(PROMPT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,40 @@
+//! One operation settled under a reading, without an engine: as it was, or as a snapshot has it.
+
+use super::snapshot::{Reading, Snapshot};
+use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
+use crate::routing::{Policy, decide, match_route};
+
+/// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
+pub fn settle_one(
+    evidence: &Evidence<'_>,
+    reading: Reading,
+    policy: &Policy,
+    outlook: &Outlook<'_>,
+    into: &mut Settled,
+) {
+    let signals = evidence.operation.signals();
+    match reading {
+        Reading::Recorded => {
+            recorded(evidence, policy, match_route(policy, &signals), outlook, into);
+        }
+        Reading::Routed => {
+            let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+            routed(evidence, policy, &decide(policy, &signals, circumstance), outlook, into);
+        }
+    }
+}
+
+impl Snapshot {
+    /// Settles an operation under the reading and the policy that decides it.
+    pub fn settle(&self, index: usize, evidence: &Evidence<'_>, into: &mut Settled) {
+        settle_one(evidence, self.reading, self.policy_at(index), &self.log.outlook(), into);
+    }
+
+    /// Settles an operation as the policy being tried would route it; `None` where there is no such operation.
+    pub fn settled_as_tried(&self, index: usize) -> Option<Settled> {
+        let mut settled = Settled::default();
+        let evidence = self.log.history.evidence(index)?;
+        settle_one(&evidence, Reading::Routed, self.tried(), &self.log.outlook(), &mut settled);
+        Some(settled)
+    }
+}

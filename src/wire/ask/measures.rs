@@ -1,0 +1,23 @@
+//! What can be measured of a request.
+
+/// What can be measured of a request without understanding it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AskMeasures {
+    /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
+    /// 2,000.
+    pub estimated_prompt_tokens: u64,
+    /// The user's turns before this one, not counting results of tools.
+    pub earlier_user_turns: u32,
+    /// The tools that the model may call, those that the provider runs among them.
+    pub tools: u32,
+    /// The bytes of the turns before this one.
+    pub earlier_bytes: u64,
+    /// Whether a picture or a film is part of the prompt, also within the result of a tool.
+    pub has_images: bool,
+    /// The most tokens of output that the client allows.
+    pub max_output: Option<u64>,
+    /// The number of answers asked for.
+    pub choices: u32,
+    /// Whether the answer has to be JSON.
+    pub wants_json: bool,
+}

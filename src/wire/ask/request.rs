@@ -1,0 +1,195 @@
+//! A client's request as it is kept: its body byte for byte, and what was found in it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::measures::AskMeasures;
+use super::scan::{self, Scan};
+use crate::wire::Dialect;
+use crate::wire::json::Value;
+use crate::wire::sending::Accent;
+use crate::wire::tools::ToolKinds;
+
+/// A client's request.
+#[derive(Clone)]
+pub struct Ask {
+    pub(super) dialect: Dialect,
+    pub(super) body: Bytes,
+    pub(super) scan: Scan,
+    pub(super) received: u64,
+    /// Whether an answer of its own dialect is in a form that the client does not know.
+    pub(super) is_put_back: bool,
+}
+
+impl Ask {
+    /// Notes that the path asks for a stream.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.scan.stream = true;
+        self
+    }
+
+    /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
+    #[must_use]
+    pub fn received_at(mut self, unix_seconds: u64) -> Self {
+        self.received = unix_seconds;
+        self
+    }
+
+    /// Returns the time noted by [`Self::received_at`].
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Returns the client's dialect.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns the model as the client named it.
+    pub fn model(&self) -> &str {
+        &self.scan.model
+    }
+
+    /// Says whether the client wants the answer as a stream of events.
+    pub fn stream(&self) -> bool {
+        self.scan.stream
+    }
+
+    /// Says whether the client asked for usage at the end of a stream; other dialects than chat and completions always
+    /// carry it.
+    pub fn wants_stream_usage(&self) -> bool {
+        self.scan.include_usage || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
+    }
+
+    /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
+    /// it is text.
+    pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let root = self.root();
+        if let Some(earlier) = root.get("previous_response_id") {
+            return Some(("previous_response_id", earlier.text()));
+        }
+        if root.get("conversation").is_some() {
+            return Some(("conversation", None));
+        }
+        self.wants_background().then_some(("background", None))
+    }
+
+    /// Says whether the provider is to answer with a ticket, and to work in the background.
+    pub fn wants_background(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("background").and_then(Value::flag) == Some(true)
+    }
+
+    /// Says whether the provider is told not to keep its answer.
+    pub fn keeps_nothing(&self) -> bool {
+        let of = |span: &Range<usize>| self.body.get(span.clone());
+        let store = |member: &&scan::Member| of(&member.key) == Some(b"\"store\"");
+        self.scan.members.iter().rfind(store).is_some_and(|member| of(&member.value) == Some(b"false"))
+    }
+
+    /// Returns the body as it came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Returns the text of the last message that a person wrote; turns that only carry results of tools are passed over.
+    pub fn ask_text(&self) -> Cow<'_, str> {
+        self.scan.ask.as_ref().and_then(|span| self.value(span)).map(scan::text_within).unwrap_or_default()
+    }
+
+    /// Returns what can be measured of the request.
+    pub fn measures(&self) -> AskMeasures {
+        self.scan.measures
+    }
+
+    /// Returns the end user whom the client names.
+    pub fn user(&self) -> Option<&str> {
+        self.scan.user.as_deref()
+    }
+
+    /// Returns the service tier that the client asks for by name; none where it leaves that to the provider.
+    pub fn tier(&self) -> Option<Cow<'_, str>> {
+        let named = |member: &&scan::Member| {
+            matches!(
+                self.body.get(member.key.clone()),
+                Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
+            )
+        };
+        let words =
+            self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text());
+        words
+            .into_iter()
+            .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
+    /// Returns the keys that a JSON answer must have, from the schema that came with the request.
+    pub(in crate::wire) fn required_keys(&self) -> Vec<String> {
+        let schema = self.scan.schema.as_ref().and_then(|span| self.value(span));
+        let required = schema.and_then(|schema| schema.get("required"));
+        required
+            .into_iter()
+            .flat_map(Value::items)
+            .filter_map(|key| key.text().map(Cow::into_owned))
+            .collect()
+    }
+
+    /// Says whether functions are offered in the form that came before tools, so that calls are expected in it too.
+    pub(in crate::wire) fn offers_functions(&self) -> bool {
+        self.scan.has_functions && self.dialect == Dialect::OpenAiChat
+    }
+
+    /// Says whether a provider of the same dialect knows only tools where the client speaks of functions.
+    pub(super) fn is_older_than(&self, accent: Accent, to: Dialect) -> bool {
+        accent == Accent::Mistral && to == Dialect::OpenAiChat && self.offers_functions()
+    }
+
+    /// Returns the request as it is for who reads the answer of a provider that speaks `from` like this.
+    pub fn put_to(&self, from: Dialect, accent: Accent) -> Cow<'_, Self> {
+        if self.is_older_than(accent, from) {
+            Cow::Owned(Self { is_put_back: true, ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
+    }
+
+    /// Says whether an answer in `from` has to be put into the client's form.
+    pub fn is_translated(&self, from: Dialect) -> bool {
+        from != self.dialect || self.is_put_back
+    }
+
+    /// Returns the functions that stand for tools of other kinds, for answers that were translated.
+    pub(in crate::wire) fn tool_kinds(&self) -> ToolKinds {
+        if self.scan.has_other_tools {
+            ToolKinds::of(self.dialect, self.root())
+        } else {
+            ToolKinds::default()
+        }
+    }
+
+    /// Returns the whole body as a value.
+    pub(in crate::wire) fn root(&self) -> Value<'_> {
+        self.value(&(0..self.body.len())).unwrap_or(Value::of("null"))
+    }
+
+    fn value(&self, span: &Range<usize>) -> Option<Value<'_>> {
+        std::str::from_utf8(self.body.get(span.clone())?).ok().map(Value::of)
+    }
+}
+
+impl std::fmt::Debug for Ask {
+    /// Says the measures only: prompts do not belong into logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ask")
+            .field("dialect", &self.dialect)
+            .field("model", &self.scan.model)
+            .field("stream", &self.scan.stream)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
